@@ -1,0 +1,110 @@
+"""Controls: checked, atomic, and read as a person would expect."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from vrnn_engine import ControlError
+from vrnn_engine.runtime.controls import Controls
+from vrnn_engine.runtime.manifest import Control
+
+
+@pytest.fixture
+def controls() -> Controls:
+    def spec(name: str, size: int, default: float, low: float, high: float) -> Control:
+        return Control(name=name, shape=(size,), default=default, minimum=low, maximum=high, description="")
+
+    return Controls([spec("latent.temperature", 1, 1.0, 0.0, 2.0), spec("latent.shift", 3, 0.0, -5.0, 5.0)])
+
+
+def test_scalar_is_a_float_that_reads_as_it_was_set(controls: Controls) -> None:
+    controls["latent.temperature"] = 0.7
+    assert controls["latent.temperature"] == 0.7
+    assert isinstance(controls["latent.temperature"], float)
+    np.testing.assert_array_equal(controls.table["latent.temperature"], np.array([[0.7]], np.float32))
+
+
+def test_vector_takes_a_number_for_all_or_one_each(controls: Controls) -> None:
+    controls["latent.shift"] = 2
+    np.testing.assert_array_equal(controls["latent.shift"], [2, 2, 2])
+    controls["latent.shift"] = [1, 2, 3]
+    np.testing.assert_array_equal(controls.table["latent.shift"], np.array([[1, 2, 3]]))
+
+
+def test_values_read_and_given_are_copies(controls: Controls) -> None:
+    given = np.ones(3)
+    controls["latent.shift"] = given
+    given[:] = 4
+    read = controls["latent.shift"]
+    assert isinstance(read, np.ndarray)
+    with pytest.raises(ValueError, match="read-only"):
+        read[0] = 4
+    np.testing.assert_array_equal(controls["latent.shift"], [1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("latent.temprature", 1, r"unknown control 'latent.temprature'; did you mean 'latent.temperature'"),
+        ("latent.temperature", 2.5, r"'latent.temperature' = 2.5 is out of range \[0, 2\]"),
+        ("latent.shift", [0, -6, 0], r"'latent.shift' = -6 is out of range \[-5, 5\]"),
+        ("latent.shift", [0, 1], r"shape \[3\], not of shape \[2\]"),
+        ("latent.shift", float("nan"), "cannot be NaN"),
+        ("latent.temperature", float("inf"), "cannot be NaN or infinite"),
+        ("latent.temperature", "loud", "takes numbers, not 'loud'"),
+        ("latent.temperature", None, "takes numbers, not None"),
+        ("latent.shift", [[1], [2, 3]], "takes numbers"),
+    ],
+)
+def test_refuses(controls: Controls, name: str, value: object, message: str) -> None:
+    before = {name: np.copy(value) for name, value in controls.items()}
+    with pytest.raises(ControlError, match=message) as caught:
+        controls[name] = value
+    assert "\n" not in str(caught.value)
+    for name, was in before.items():
+        np.testing.assert_array_equal(controls[name], was)
+
+
+def test_unknown_control_read(controls: Controls) -> None:
+    with pytest.raises(ControlError, match="unknown control 'x'"):
+        _ = controls["x"]
+    assert "x" not in controls
+    assert controls.get("x", 3) == 3
+
+
+def test_update_is_all_or_nothing(controls: Controls) -> None:
+    with pytest.raises(ControlError):
+        controls.update({"latent.temperature": 0.5, "latent.shift": 99})
+    assert controls["latent.temperature"] == 1.0
+    controls.update({"latent.temperature": 0.5, "latent.shift": 1})
+    assert controls["latent.temperature"] == 0.5
+
+
+def test_del_reset_and_clear_restore_defaults(controls: Controls) -> None:
+    for restore in (lambda: controls.__delitem__("latent.shift"), controls.reset, controls.clear):
+        controls["latent.shift"] = 1
+        restore()
+        np.testing.assert_array_equal(controls["latent.shift"], [0, 0, 0])
+    assert list(controls) == ["latent.temperature", "latent.shift"]
+    assert len(controls) == 2
+
+
+def test_threads_never_see_half_a_write(controls: Controls) -> None:
+    """Both controls always hold the same number; a table with two different ones would be half a write."""
+    done, torn = threading.Event(), []
+
+    def look() -> None:
+        while not done.is_set():
+            table = controls.table
+            if table["latent.shift"][0, 0] != table["latent.temperature"][0, 0]:
+                torn.append(table)
+
+    controls.update({"latent.temperature": 0, "latent.shift": 0})
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    for turn in range(2000):
+        controls.update({"latent.temperature": turn % 3, "latent.shift": turn % 3})
+    done.set()
+    watcher.join()
+    assert torn == []

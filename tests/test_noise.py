@@ -1,0 +1,51 @@
+"""Noise that depends on seed and frame alone."""
+
+import numpy as np
+import pytest
+
+from vrnn_engine import StreamError
+from vrnn_engine.runtime.noise import BLOCK, NoiseSource
+
+WIDTHS = {"output": 5, "latent": 3}
+
+
+def test_is_the_documented_draw() -> None:
+    """The definition of a seed, written out a second time: it must never change."""
+    seed, frame = 2**63 + 9, 3 * BLOCK + 17
+    drawn = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, 3])).standard_normal((64, 8), np.float32)
+    noise = NoiseSource(seed, WIDTHS).at(frame)
+    np.testing.assert_array_equal(noise["latent"], drawn[17, :3])  # names in sorted order
+    np.testing.assert_array_equal(noise["output"], drawn[17, 3:])
+
+
+def test_any_order_gives_the_same() -> None:
+    forward, backward = NoiseSource(1, WIDTHS), NoiseSource(1, WIDTHS)
+    frames = [0, 1, 63, 64, 65, 127, 128, 10**9]
+    ahead = {frame: forward.at(frame) for frame in frames}
+    for frame in reversed(frames):
+        for name, values in backward.at(frame).items():
+            np.testing.assert_array_equal(values, ahead[frame][name])
+
+
+def test_frames_and_seeds_differ_and_are_normal() -> None:
+    source = NoiseSource(4, {"latent": 50})
+    frames = np.stack([source.at(frame)["latent"] for frame in range(400)])
+    assert len(np.unique(frames)) > 0.99 * frames.size
+    assert abs(frames.mean()) < 0.03
+    assert abs(frames.std() - 1) < 0.03
+    assert not np.array_equal(frames[0], NoiseSource(5, {"latent": 50}).at(0)["latent"])
+
+
+def test_is_read_only() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        NoiseSource(1, WIDTHS).at(0)["latent"][0] = 0
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "7", None, True])
+def test_refuses_what_is_no_seed(seed: object) -> None:
+    with pytest.raises(StreamError, match="is not an integer from 0 to"):
+        NoiseSource(seed, WIDTHS)  # type: ignore[arg-type]
+
+
+def test_takes_numpy_integers_and_the_largest_seed() -> None:
+    assert NoiseSource(np.uint64(2**64 - 1), WIDTHS).seed == 2**64 - 1  # type: ignore[arg-type]

@@ -1,0 +1,82 @@
+"""Device strings, and the truth about what can run here."""
+
+import logging
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import vrnn_engine as vrnn
+from vrnn_engine.runtime.provider import cuda_obstacle, parse_device
+
+ROOT = Path(__file__).resolve().parent.parent
+
+HAS_DRIVER = getattr(cuda_obstacle(), "driver", True)
+
+
+def test_device_strings() -> None:
+    assert parse_device("auto").kind == "auto"
+    assert parse_device("cuda:3").index == 3
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cpu:1", "", "CPU", None])
+def test_unknown_device(device: str) -> None:
+    with pytest.raises(vrnn.ProviderError, match="use auto, cpu, cuda or cuda:N"):
+        parse_device(device)
+
+
+def test_cpu_is_cpu(toy_audio: Path) -> None:
+    assert vrnn.Engine.load(toy_audio, device="cpu").provider == "CPUExecutionProvider"
+
+
+@pytest.mark.skipif(HAS_DRIVER, reason="this machine has an NVIDIA driver")
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_cuda_that_cannot_run_names_the_library(toy_audio: Path, device: str) -> None:
+    with pytest.raises(vrnn.ProviderError, match=r"libcuda\.so\.1|nvcuda\.dll|macOS") as caught:
+        vrnn.Engine.load(toy_audio, device=device)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(HAS_DRIVER, reason="this machine has an NVIDIA driver")
+def test_auto_falls_back_with_one_line(toy_audio: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="vrnn_engine")
+    assert vrnn.Engine.load(toy_audio, device="auto").provider == "CPUExecutionProvider"
+    assert [(record.levelname, "\n" in record.message) for record in caplog.records] == [("INFO", False)]
+    assert "running on the CPU" in caplog.text
+
+
+@pytest.mark.skipif(HAS_DRIVER or sys.platform != "linux", reason="needs Linux without an NVIDIA driver")
+@pytest.mark.parametrize("device", ["cuda", "auto"])
+def test_driver_without_cuda_libraries(toy_audio: Path, device: str) -> None:
+    """With the driver taken for granted, the real onnxruntime meets the real lack of CUDA's libraries."""
+    pytest.importorskip("onnxruntime")
+    script = f"""
+        import logging, sys
+        import onnxruntime
+        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+            sys.exit(77)
+        from vrnn_engine import Engine, ProviderError
+        from vrnn_engine.runtime import provider
+        provider.cuda_obstacle = lambda index=0: None
+        logging.basicConfig(format="%(levelname)s %(message)s")
+        try:
+            print(Engine.load({str(toy_audio)!r}, device={device!r}).provider)
+        except ProviderError as error:
+            print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, cwd=ROOT)
+    if done.returncode == 77:
+        pytest.skip("this onnxruntime is built without CUDA")
+    assert done.returncode == 0, done.stderr
+    said, logged = done.stdout.splitlines(), done.stderr.splitlines()
+    if device == "cuda":
+        assert len(said) == 1
+        assert "cannot open shared object file" in said[0]
+        assert ".so" in said[0].split(": cannot open")[0]
+        assert logged == []
+    else:
+        assert said == ["CPUExecutionProvider"]
+        assert len(logged) == 1
+        assert logged[0].startswith("WARNING running on the CPU: lib")

@@ -1,0 +1,142 @@
+"""Recordings of any rate, channels and type become frames, and say what that took."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from vrnn_engine import RecordingError
+from vrnn_engine.runtime.manifest import Manifest
+from vrnn_engine.runtime.recording import read_recording
+from vrnn_engine.runtime.voice import Voice
+
+
+@pytest.fixture
+def audio(toy_audio: Path) -> Manifest:
+    return Voice.open(toy_audio).manifest
+
+
+@pytest.fixture
+def pen(toy_pen: Path) -> Manifest:
+    return Voice.open(toy_pen).manifest
+
+
+def tone(rate: int, seconds: float = 0.5, hertz: float = 440) -> np.ndarray:
+    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(rate * seconds)) / rate)
+
+
+def test_right_as_it_is(audio: Manifest) -> None:
+    samples = tone(16000).astype(np.float32)
+    found = read_recording(samples, audio)
+    assert found.conversions == ()
+    assert found.frames.shape == (40, 200)
+    assert found.frames.dtype == np.float32
+    np.testing.assert_array_equal(found.frames.reshape(-1), samples)
+
+
+def test_a_file_of_another_rate_and_channels(audio: Manifest, tmp_path: Path) -> None:
+    path = tmp_path / "stereo.wav"
+    soundfile.write(path, np.stack([tone(44100), np.zeros(22050)], axis=1), 44100)
+    found = read_recording(str(path), audio)
+    assert found.conversions == ("2 channels to mono", "44100 Hz to 16000 Hz")
+    mixed = found.frames.reshape(-1)
+    assert mixed.size == 8000
+    np.testing.assert_allclose(mixed[400:-400], 0.5 * tone(16000)[400:-400], atol=1e-3)
+
+
+def test_last_frame_is_filled_up(audio: Manifest) -> None:
+    found = read_recording(np.ones(450, np.float32), audio)
+    assert found.conversions == ("last frame filled up with 150 zeros",)
+    np.testing.assert_array_equal(found.frames[2], [1.0] * 50 + [0.0] * 150)
+
+
+@pytest.mark.parametrize(("kind", "full"), [(np.int16, 2**15), (np.int32, 2**31)])
+def test_integers(audio: Manifest, kind: type, full: int) -> None:
+    found = read_recording(np.full(200, -full // 2, kind), audio)
+    np.testing.assert_array_equal(found.frames, np.full((1, 200), -0.5, np.float32))
+    assert found.conversions == (f"{np.dtype(kind)} to full scale +-1",)
+
+
+def test_array_of_another_rate(audio: Manifest) -> None:
+    found = read_recording(tone(8000), audio, rate=8000)
+    assert found.conversions == ("8000 Hz to 16000 Hz",)
+    assert found.frames.shape == (40, 200)
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (np.zeros(0), "empty"),
+        (np.zeros((0, 2)), "empty"),
+        (np.zeros((2, 2, 2)), r"not of shape \[2, 2, 2\]"),
+        (np.zeros((2, 16000)), r"looks like \[channels, n\]"),
+        (np.array([0.0, np.nan]), "NaN"),
+        (np.array(["a"]), "float, int16 or int32"),
+        ([[1.0], [1.0, 2.0]], "array of numbers"),
+    ],
+)
+def test_refuses_arrays(audio: Manifest, samples: np.ndarray, message: str) -> None:
+    with pytest.raises(RecordingError, match=message) as caught:
+        read_recording(samples, audio)
+    assert "\n" not in str(caught.value)
+
+
+def test_refuses_files(audio: Manifest, tmp_path: Path) -> None:
+    text, empty, silent = tmp_path / "text.wav", tmp_path / "empty.wav", tmp_path / "silent.wav"
+    text.write_text("this is no sound\n" * 50)
+    empty.touch()
+    soundfile.write(silent, np.zeros(0), 16000)
+    for path, message in (
+        (tmp_path / "none.wav", "no such file"),
+        (tmp_path, "no such file"),
+        (text, "cannot be read as sound"),
+        (empty, "cannot be read as sound"),
+        (silent, "empty"),
+    ):
+        with pytest.raises(RecordingError, match=message) as caught:
+            read_recording(path, audio)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+INK = np.array([[1.0, 2.0, 0.0], [0.5, -1.0, 0.0], [3.0, 0.0, 1.0]], np.float32)
+
+
+def test_ink_from_array_npz_and_jsonl(pen: Manifest, tmp_path: Path) -> None:
+    np.savez(tmp_path / "ink.npz", dx=INK[:, 0], dy=INK[:, 1], pen_up=INK[:, 2] > 0)
+    lines = [json.dumps({"t": 0.0, "dx": float(x), "dy": float(y), "pen_up": int(up)}) for x, y, up in INK]
+    (tmp_path / "ink.jsonl").write_text("\n".join(lines) + "\n")
+    for source in (INK, INK.tolist(), tmp_path / "ink.npz", tmp_path / "ink.jsonl"):
+        found = read_recording(source, pen)
+        np.testing.assert_array_equal(found.frames, INK)
+        assert found.conversions == ()
+
+
+def test_refuses_ink(pen: Manifest, tmp_path: Path) -> None:
+    np.savez(tmp_path / "other.npz", x=INK)
+    (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04junk")
+    (tmp_path / "bad.jsonl").write_text('{"dx": 1}\n')
+    (tmp_path / "words.jsonl").write_text("hello\n")
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "ink.txt").touch()
+    half = INK.copy()
+    half[0, 2] = 0.5
+    for source, message in (
+        (tmp_path / "other.npz", "cannot be read as ink"),
+        (tmp_path / "broken.npz", "cannot be read as ink"),
+        (tmp_path / "bad.jsonl", "cannot be read as ink"),
+        (tmp_path / "words.jsonl", "cannot be read as ink"),
+        (tmp_path / "empty.jsonl", "empty"),
+        (tmp_path / "ink.txt", r"read from \.npz or \.jsonl"),
+        (INK[:, :2], r"shape \[T, 3\]"),
+        (INK * np.nan, "NaN"),
+        (half, "pen_up, the third column, is 0 or 1"),
+        ("nowhere.npz", "no such file"),
+    ):
+        with pytest.raises(RecordingError, match=message) as caught:
+            read_recording(source, pen)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(RecordingError, match="100 points per second"):
+        read_recording(INK, pen, rate=200)

@@ -1,0 +1,1 @@
+"""Steps a voice as a live stream: numpy and onnxruntime only."""

@@ -1,0 +1,220 @@
+"""A loaded voice that steps streams: each alone, or many of them as one batch.
+
+Threading contract
+------------------
+Any thread may call anything.  Two threads may read two streams at once; a second caller on the same
+stream waits for the first.  The engine holds no state of any stream: only who is open.
+"""
+
+import os
+import secrets
+import threading
+import weakref
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+
+import numpy as np
+
+from vrnn_engine.errors import StreamError, VoiceError
+from vrnn_engine.runtime.names import count
+from vrnn_engine.runtime.session import GraphSession
+from vrnn_engine.runtime.stream import Stream
+from vrnn_engine.runtime.voice import Voice
+
+
+class Engine:
+    """A voice on a device.
+
+    Use `Engine.load`.
+
+    Attributes
+    ----------
+    voice : Voice
+    provider : str
+        What it really runs on, e.g. `CPUExecutionProvider`.
+    rows : int
+        How many streams may be open at once.
+    """
+
+    def __init__(self, voice: Voice, device: str = "auto", rows: int = 1) -> None:
+        if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
+            raise StreamError(f"rows={rows!r}: an engine needs room for at least one stream")
+        self.voice = voice
+        self.rows = rows
+        self.device = device
+        self.step = GraphSession(voice.path, voice.graph("step"), voice.manifest.controls, device)
+        if self.step_frame_size() != (voice.manifest.frame_size,):
+            raise VoiceError(f"{self.step.where}: frame is not the manifest's frame_size, {voice.manifest.frame_size}")
+        self.provider = self.step.provider
+        self.widths = {name: shape[0] for name, shape in self.step.noise.items()}
+        self._observe: GraphSession | None = None
+        # Weak, so that a stream nobody holds any more frees its row.
+        self._open: weakref.WeakValueDictionary[int, Stream] = weakref.WeakValueDictionary()
+        self._opened = 0
+        self._changing = threading.Lock()
+
+    @classmethod
+    def load(cls, where: str | os.PathLike[str] | Voice, device: str = "auto", rows: int = 1) -> "Engine":
+        """Load a voice.
+
+        Parameters
+        ----------
+        where : str, path or Voice
+            Name of a bundled or installed voice, a folder, or a .zip.
+        device : str
+            `auto` (CUDA where it runs, else the CPU), `cpu`, `cuda` or `cuda:N`.
+        rows : int
+            How many streams may be open at once.
+
+        Raises
+        ------
+        VoiceError
+            The voice is unknown or damaged.
+        ProviderError
+            The device cannot run here.
+        """
+        return cls(Voice.open(where), device, rows)
+
+    @property
+    def streams(self) -> list[Stream]:
+        """The open streams, in the order they were opened."""
+        with self._changing:
+            return [stream for _, stream in sorted(self._open.items())]
+
+    @property
+    def observe(self) -> GraphSession:
+        """The observe graph, loaded when it is first needed; raises `VoiceError` if there is none."""
+        with self._changing:
+            if self._observe is None:
+                self._observe = self._load_observe()
+            return self._observe
+
+    def stream(self, seed: int | None = None) -> Stream:
+        """Open a stream in zero state, with default controls.
+
+        Parameters
+        ----------
+        seed : int, optional
+            0 to 2**64-1; a random one of 32 bits if not given.
+
+        Raises
+        ------
+        StreamError
+            All rows are taken, or the seed is not an integer in that range.
+        """
+        return self._admit(Stream(self, secrets.randbits(32) if seed is None else seed))
+
+    def read(self, frames: int, streams: Sequence[Stream] | None = None) -> list[np.ndarray]:
+        """Step streams together, as one batch.
+
+        Parameters
+        ----------
+        frames : int
+            How many frames to take from each.
+        streams : sequence of Stream, optional
+            Which; all open ones, in the order they were opened, if not given.
+
+        Returns
+        -------
+        list of float32 arrays
+            Each stream's block in the same order, as `Stream.read` gives it.
+
+        Raises
+        ------
+        StreamError
+            A stream is closed, given twice, or of another engine, or its frames are not finite.  No
+            stream has moved then.
+        """
+        frames = count(frames, "read")
+        chosen = self.streams if streams is None else list(streams)
+        if len({id(stream) for stream in chosen}) != len(chosen):
+            raise StreamError("read: a stream is given twice")
+        for stream in chosen:
+            if stream.engine is not self:
+                raise StreamError("read: a stream belongs to another engine")
+        with ExitStack() as held:
+            for stream in sorted(chosen, key=id):  # one order for all threads, so that none waits in a circle
+                held.enter_context(stream._lock)
+            if streams is None:  # one may have been closed since it was listed
+                chosen = [stream for stream in chosen if not stream.closed]
+            for stream in chosen:
+                stream._check_open()
+            return self._read(frames, chosen)
+
+    def step_frame_size(self) -> tuple[int, ...]:
+        """Return the shape of the frames that the step graph makes."""
+        return tuple(self.voice.graph("step").outputs["frame"])
+
+    def _read(self, frames: int, streams: list[Stream]) -> list[np.ndarray]:
+        size = self.voice.manifest.frame_size
+        made = np.empty((len(streams), frames, size), np.float32)
+        if streams and frames:
+            state = {name: _stack([s._state[name] for s in streams]) for name in self.step.state}
+            tables: list[object] = []
+            for t in range(frames):
+                # A table is a new object after a write, so that most frames need no stacking.
+                now = [stream.controls.table for stream in streams]
+                if not _same_objects(now, tables):
+                    controls = {name: _stack([table[name] for table in now]) for name in self.step.controls}
+                    tables = list(now)
+                drawn = [stream._noise.at(stream._frame + t) for stream in streams]
+                noise = {name: _rows([row[name] for row in drawn]) for name in self.widths}
+                state, outputs = self.step.run(state, noise, controls)
+                made[:, t] = outputs["frame"]
+            for row, stream in enumerate(streams):
+                if not np.isfinite(made[row]).all():
+                    raise StreamError(
+                        f"voice {self.voice.name!r} with seed {stream.seed} gave a frame that is not finite "
+                        f"after frame {stream.frame}; reset its controls, or open a new stream"
+                    )
+            for row, stream in enumerate(streams):
+                # Copies, so that a stream does not keep the whole batch alive.
+                stream._state = {name: value[row : row + 1].copy() for name, value in state.items()}
+                stream._frame += frames
+        pen = self.voice.manifest.modality == "pen"
+        blocks = [made[row].copy() if len(streams) > 1 else made[row] for row in range(len(streams))]
+        return [block if pen else block.reshape(-1) for block in blocks]
+
+    def _load_observe(self) -> GraphSession:
+        voice = self.voice
+        # Where the step graph runs: its device was settled, and announced, when that was loaded.
+        device = "cpu" if self.provider == "CPUExecutionProvider" else self.device
+        observe = GraphSession(voice.path, voice.graph("observe"), voice.manifest.controls, device)
+        if observe.state != self.step.state:
+            raise VoiceError(f"{observe.where}: its state is not that of the step graph")
+        if tuple(voice.graph("observe").inputs["frame"]) != (voice.manifest.frame_size,):
+            raise VoiceError(f"{observe.where}: frame is not the manifest's frame_size, {voice.manifest.frame_size}")
+        if not observe.noise.items() <= self.step.noise.items():
+            raise VoiceError(f"{observe.where}: it takes noise that the step graph does not")
+        return observe
+
+    def _admit(self, stream: Stream) -> Stream:
+        """Give a stream a row; from here on `read` steps it with the others."""
+        with self._changing:
+            if len(self._open) >= self.rows:
+                raise StreamError(
+                    f"all {self.rows} row(s) of this engine are taken; close a stream, or load it with more rows"
+                )
+            self._opened += 1
+            stream._key = self._opened
+            self._open[stream._key] = stream
+            return stream
+
+    def _release(self, stream: Stream) -> None:
+        with self._changing:
+            self._open.pop(stream._key, None)
+
+
+def _stack(rows: list[np.ndarray]) -> np.ndarray:
+    """Join [1, ...] rows to one batch; a lone row goes as it is, for graphs only read their inputs."""
+    return rows[0] if len(rows) == 1 else np.concatenate(rows)
+
+
+def _rows(rows: list[np.ndarray]) -> np.ndarray:
+    """Join [W] vectors to one batch [B, W]."""
+    return rows[0][np.newaxis] if len(rows) == 1 else np.stack(rows)
+
+
+def _same_objects(left: Iterable[object], right: Sequence[object]) -> bool:
+    left = list(left)
+    return len(left) == len(right) and all(a is b for a, b in zip(left, right, strict=True))

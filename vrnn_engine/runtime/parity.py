@@ -1,0 +1,92 @@
+"""Replays a voice's parity vectors: does this machine compute what PyTorch computed?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vrnn_engine.errors import VoiceError
+from vrnn_engine.runtime.controls import Controls
+from vrnn_engine.runtime.session import GraphSession
+from vrnn_engine.runtime.voice import Voice
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """What `verify` found.
+
+    Attributes
+    ----------
+    voice : str
+    frames : int
+        Frames replayed.
+    tolerance : float
+        As the manifest gives it.
+    differences : dict of str to float
+        Array -> largest difference over the largest magnitude of the array.
+    """
+
+    voice: str
+    frames: int
+    tolerance: float
+    differences: dict[str, float]
+
+
+def verify(voice: Voice) -> ParityReport:
+    """Replay the parity vectors through the voice's graphs on the CPU.
+
+    Raises
+    ------
+    VoiceError
+        A vector is missing or of another shape, or the graphs differ past the manifest's tolerance.
+    """
+    manifest, vectors = voice.manifest, voice.parity()
+    frames, where = manifest.parity.frames, str(voice.path / manifest.parity.file)
+    step = GraphSession(voice.path, voice.graph("step"), manifest.controls, "cpu")
+    shapes = {"frame": (manifest.frame_size,), **{f"noise.{name}": shape for name, shape in step.noise.items()}}
+    for name, shape in shapes.items():
+        if name not in vectors or vectors[name].shape != (frames, *shape):
+            raise VoiceError(f"{where}: needs an array {name} of shape {[frames, *shape]}")
+    table = Controls(manifest.controls).table
+
+    state, made = step.zero_state(), []
+    for t in range(frames):
+        noise = {name: vectors[f"noise.{name}"][t : t + 1] for name in step.noise}
+        state, outputs = step.run(state, noise, table)
+        made.append(outputs["frame"][0])
+    differences = {"frame": _difference(np.stack(made), vectors["frame"])}
+
+    observed = [name for name in vectors if name.startswith("observe.")]
+    if observed:
+        observe = GraphSession(voice.path, voice.graph("observe"), manifest.controls, "cpu")
+        silence = {name: np.zeros((1, *shape), np.float32) for name, shape in observe.noise.items()}
+        state = observe.zero_state()
+        seen: dict[str, list[np.ndarray]] = {name: [] for name in observed}
+        for t in range(frames):
+            state, outputs = observe.run(state, silence, table, vectors["frame"][t : t + 1])
+            for name in observed:
+                if name.removeprefix("observe.") not in outputs:
+                    raise VoiceError(f"{where}: {name} is no output of the observe graph")
+                seen[name].append(outputs[name.removeprefix("observe.")][0])
+        differences |= {name: _difference(np.stack(seen[name]), vectors[name]) for name in observed}
+
+    report = ParityReport(voice.name, frames, manifest.parity.tolerance, differences)
+    worst = max(differences, key=lambda name: differences[name])
+    if not differences[worst] <= report.tolerance:
+        raise VoiceError(
+            f"{voice.path}: {worst} differs from PyTorch's by {differences[worst]:.2g} of its largest value, "
+            f"more than {report.tolerance:g}; export the voice again, or report this machine"
+        )
+    return report
+
+
+replay_parity = verify
+
+
+def _difference(found: np.ndarray, expected: np.ndarray) -> float:
+    if found.shape != expected.shape:
+        return float("inf")
+    if not np.isfinite(found).all():
+        return float("inf")
+    scale = float(np.abs(expected).max()) or 1.0
+    difference = float(np.abs(found.astype(np.float64) - expected).max()) / scale
+    return difference if np.isfinite(difference) else float("inf")

@@ -1,0 +1,149 @@
+"""Sound or ink from outside, made into the frames that a voice observes, and what that took."""
+
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vrnn_engine.errors import RecordingError
+from vrnn_engine.runtime.manifest import Manifest
+
+Source = str | os.PathLike[str] | np.ndarray | list[Any]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording that fits a voice.
+
+    Attributes
+    ----------
+    frames : float32 array [T, F]
+        In world units: full scale +-1, or dx, dy in the voice's unit and pen-up 0 or 1.
+    conversions : tuple of str
+        What was converted, a line each; empty if nothing was.
+    """
+
+    frames: np.ndarray
+    conversions: tuple[str, ...]
+
+
+def read_recording(source: Source, manifest: Manifest, rate: float | None = None) -> Recording:
+    """Read a recording and convert it to what the voice expects.
+
+    Parameters
+    ----------
+    source : path or array
+        Audio: a sound file, or samples [n] or [n, channels], float at full scale +-1 or integers.
+        Pen: an .npz or .jsonl with dx, dy and pen_up, or an array [T, 3] of them.
+    manifest : Manifest
+        Of the voice.
+    rate : float, optional
+        Samples per second of an array; the voice's own if not given.  A sound file knows its own.
+
+    Raises
+    ------
+    RecordingError
+        Missing, unreadable, empty, of a wrong shape, or with NaN in it.
+    """
+    is_path = isinstance(source, str | os.PathLike)
+    where = os.fspath(source) if isinstance(source, str | os.PathLike) else "the array given"
+    if is_path and not Path(where).is_file():
+        raise RecordingError(f"{where}: no such file")
+    if manifest.modality == "pen":
+        return _ink(_read_ink(Path(where)) if is_path else source, manifest, rate, where)
+    if is_path:
+        samples, rate = _read_sound(where)
+    else:
+        try:
+            samples = np.asarray(source)
+        except ValueError:
+            raise RecordingError(f"{where}: samples are an array of numbers [n] or [n, channels]") from None
+    return _sound(samples, manifest, rate, where)
+
+
+def _read_sound(where: str) -> tuple[np.ndarray, float]:
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:
+        raise RecordingError(f"{where}: reading sound needs soundfile and its libsndfile: {error}") from None
+    try:
+        samples, rate = soundfile.read(where, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError, RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise RecordingError(f"{where}: cannot be read as sound ({reason}); use WAV, FLAC, OGG or MP3") from None
+    return samples, rate
+
+
+def _sound(samples: np.ndarray, manifest: Manifest, rate: float | None, where: str) -> Recording:
+    done = []
+    if samples.ndim == 1:
+        samples = samples[:, np.newaxis]
+    if samples.ndim != 2:
+        raise RecordingError(f"{where}: samples are [n] or [n, channels], not of shape {list(samples.shape)}")
+    if samples.size == 0:
+        raise RecordingError(f"{where}: there is no sound in it, it is empty")
+    if samples.shape[1] > 32 and samples.shape[1] > samples.shape[0]:
+        raise RecordingError(f"{where}: shape {list(samples.shape)} looks like [channels, n]; transpose it")
+    if samples.dtype in (np.int16, np.int32):
+        full = -float(np.iinfo(samples.dtype).min)
+        done.append(f"{samples.dtype} to full scale +-1")
+        samples = samples / full
+    elif samples.dtype.kind != "f":
+        raise RecordingError(f"{where}: samples are float, int16 or int32, not {samples.dtype}")
+    if not np.isfinite(samples).all():
+        raise RecordingError(f"{where}: there is NaN or infinity among the samples")
+    if samples.shape[1] > 1:
+        done.append(f"{samples.shape[1]} channels to mono")
+    mono = samples.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+    if rate is not None and rate != manifest.rate:
+        if not (np.isfinite(rate) and rate > 0):
+            raise RecordingError(f"{where}: {rate!r} is no sample rate")
+        import soxr
+
+        mono = soxr.resample(mono, rate, manifest.rate)
+        done.append(f"{rate:g} Hz to {manifest.rate} Hz")
+        if mono.size == 0:
+            raise RecordingError(f"{where}: too short to be resampled to {manifest.rate} Hz")
+    short = -mono.size % manifest.frame_size
+    if short:
+        mono = np.pad(mono, (0, short))
+        done.append(f"last frame filled up with {short} zeros")
+    return Recording(np.ascontiguousarray(mono.reshape(-1, manifest.frame_size), np.float32), tuple(done))
+
+
+def _read_ink(path: Path) -> np.ndarray:
+    try:
+        if path.suffix.lower() == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                return np.stack([arrays[name] for name in ("dx", "dy", "pen_up")], axis=1)
+        if path.suffix.lower() == ".jsonl":
+            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+            points = [(line["dx"], line["dy"], line["pen_up"]) for line in lines if "dx" in line]
+            return np.array(points, np.float64).reshape(-1, 3)
+    except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise RecordingError(f"{path}: cannot be read as ink with dx, dy and pen_up: {reason:.200}") from None
+    raise RecordingError(f"{path}: ink is read from .npz or .jsonl files, with dx, dy and pen_up")
+
+
+def _ink(source: Any, manifest: Manifest, rate: float | None, where: str) -> Recording:
+    try:
+        points = np.asarray(source, np.float32)
+    except (TypeError, ValueError):
+        raise RecordingError(f"{where}: ink is an array of numbers [T, 3]: dx, dy, pen_up") from None
+    if points.size == 0:
+        raise RecordingError(f"{where}: there is no ink in it, it is empty")
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise RecordingError(f"{where}: ink has shape [T, 3]: dx, dy, pen_up; not {list(points.shape)}")
+    if not np.isfinite(points).all():
+        raise RecordingError(f"{where}: there is NaN or infinity in the ink")
+    if not np.isin(points[:, 2], (0.0, 1.0)).all():
+        raise RecordingError(f"{where}: pen_up, the third column, is 0 or 1")
+    if rate is not None and rate != manifest.rate:
+        raise RecordingError(f"{where}: ink is not resampled; give it at the voice's {manifest.rate} points per second")
+    return Recording(np.ascontiguousarray(points), ())

@@ -1,0 +1,170 @@
+"""One graph of a voice, ready to step: an onnxruntime session that is what the manifest says.
+
+It knows no model.  It pairs `state.NAME` inputs with `next.NAME` outputs, and passes the rest by
+name, so that whatever follows the graph contract runs.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from vrnn_engine.errors import VoiceError, VRNNEngineError
+from vrnn_engine.runtime.denormals import flush_denormals
+from vrnn_engine.runtime.manifest import Control, Graph
+from vrnn_engine.runtime.provider import open_session
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class GraphSession:
+    """A step or observe graph on a device.
+
+    Parameters
+    ----------
+    folder : Path
+        The voice's folder.
+    graph : Graph
+        What the manifest says of the graph.
+    controls : sequence of Control
+        What the manifest says of the controls.
+    device : str
+        `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Attributes
+    ----------
+    state, noise, controls : dict of str to tuple of int
+        Shapes without the batch axis, by name without prefix.
+    provider : str
+        What it really runs on, e.g. `CPUExecutionProvider`.
+
+    Raises
+    ------
+    VoiceError
+        The graph cannot be loaded, or is not what the manifest declares.
+    ProviderError
+        The device cannot run here.
+    """
+
+    def __init__(self, folder: Path, graph: Graph, controls: Sequence[Control], device: str) -> None:
+        self.where = str(folder / graph.file)
+        try:
+            with flush_denormals():
+                self._session = open_session(self.where, _options(), device)
+        except VRNNEngineError:
+            raise
+        except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base class
+            reason = " ".join(str(error).split())
+            raise VoiceError(f"{self.where}: onnxruntime cannot load this graph: {reason:.300}") from None
+        self.provider: str = self._session.get_providers()[0]
+        self._check("input", self._session.get_inputs(), graph.inputs)
+        self._check("output", self._session.get_outputs(), graph.outputs)
+
+        self.state = _under("state.", graph.inputs)
+        self.noise = _under("noise.", graph.inputs)
+        self.controls = _under("control.", graph.inputs)
+        self.takes_frame = "frame" in graph.inputs
+        self._check_roles(graph, {spec.name: tuple(spec.shape) for spec in controls})
+
+        others = [name for name in graph.outputs if not name.startswith("next.")]
+        self._fetch = [f"next.{name}" for name in self.state] + others
+        self._others = others
+
+    def zero_state(self, rows: int = 1) -> dict[str, np.ndarray]:
+        """Return the state every stream starts from: name -> zeros [rows, ...]."""
+        return {name: np.zeros((rows, *shape), np.float32) for name, shape in self.state.items()}
+
+    def run(
+        self, state: Arrays, noise: Arrays, controls: Arrays, frame: np.ndarray | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Take one step of a batch.
+
+        Parameters
+        ----------
+        state, noise, controls : mapping of str to float32 array [B, ...]
+            By name without prefix.  They may hold more than this graph takes.  None is written to.
+        frame : float32 array [B, F], optional
+            What an observe graph observes.
+
+        Returns
+        -------
+        next_state : dict of str to float32 array [B, ...]
+        outputs : dict of str to float32 array
+            Every other output of the graph.  All arrays are new: nothing aliases an input or an
+            earlier step.
+        """
+        feed = {f"state.{name}": state[name] for name in self.state}
+        for name in self.noise:
+            feed[f"noise.{name}"] = noise[name]
+        for name in self.controls:
+            feed[f"control.{name}"] = controls[name]
+        if self.takes_frame and frame is not None:
+            feed["frame"] = frame
+        with flush_denormals():
+            values = self._session.run(self._fetch, feed)
+        split = len(self.state)
+        return dict(zip(self.state, values, strict=False)), dict(zip(self._others, values[split:], strict=True))
+
+    def _check(self, what: str, found: Sequence[Any], declared: Mapping[str, tuple[int, ...]]) -> None:
+        """Raise unless the graph has exactly what the manifest declares."""
+        shapes = {value.name: value.shape for value in found}
+        missing, extra = sorted(declared.keys() - shapes.keys()), sorted(shapes.keys() - declared.keys())
+        if missing:
+            raise VoiceError(f"{self.where}: the graph has no {what} {', '.join(missing)}, which the manifest declares")
+        if extra:
+            raise VoiceError(f"{self.where}: the graph has {what} {', '.join(extra)}, which the manifest lacks")
+        for value in found:
+            if value.type != "tensor(float)":
+                raise VoiceError(f"{self.where}: {what} {value.name} is a {value.type}, not a tensor(float)")
+            if not value.shape or isinstance(value.shape[0], int):
+                raise VoiceError(f"{self.where}: {what} {value.name} has shape {value.shape}: no dynamic batch first")
+            if tuple(value.shape[1:]) != tuple(declared[value.name]):
+                raise VoiceError(
+                    f"{self.where}: {what} {value.name} has shape {value.shape[1:]} a row, "
+                    f"the manifest says {list(declared[value.name])}"
+                )
+
+    def _check_roles(self, graph: Graph, controls: Mapping[str, tuple[int, ...]]) -> None:
+        """Raise unless the names follow the graph contract."""
+        following = _under("next.", graph.outputs)
+        if following != self.state:
+            odd = min(name for name, _ in following.items() ^ self.state.items())
+            raise VoiceError(f"{self.where}: state.{odd} and next.{odd} are no pair of equal shapes")
+        known = {*(f"state.{n}" for n in self.state), *(f"noise.{n}" for n in self.noise), "frame"}
+        strange = sorted(n for n in graph.inputs if n not in known and not n.startswith("control."))
+        if strange or self.takes_frame != (graph.role == "observe"):
+            odd = strange[0] if strange else "frame"
+            raise VoiceError(f"{self.where}: input {odd} does not belong in a {graph.role} graph")
+        needed = ("frame",) if graph.role == "step" else OBSERVED
+        for name in needed:
+            if name not in graph.outputs:
+                raise VoiceError(f"{self.where}: a {graph.role} graph must have an output {name}")
+        for name, shape in self.noise.items():
+            if len(shape) != 1:
+                raise VoiceError(f"{self.where}: noise.{name} must be a vector a row, not of shape {list(shape)}")
+        for name, shape in self.controls.items():
+            if controls.get(name) != tuple(shape):
+                raise VoiceError(f"{self.where}: the manifest has no control {name} of shape {list(shape)}")
+
+
+OBSERVED = ("latent", "posterior.mean", "posterior.std", "kl", "log_likelihood")
+"""Outputs of an observe graph that `Stream.prime` reports."""
+
+
+def _under(prefix: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    return {name.removeprefix(prefix): tuple(shape) for name, shape in shapes.items() if name.startswith(prefix)}
+
+
+def _options() -> ort.SessionOptions:
+    """Options of a guest: one thread, which sleeps when idle, and no chat."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 4
+    # onnxruntime ignores misspelt keys in silence: these two are read by it, checked in its binary.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    return options
