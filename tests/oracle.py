@@ -1,0 +1,136 @@
+"""The VRNN step in plain float64 NumPy, written from the equations and sharing no code with the package.
+
+`mistake` introduces one of the errors that ports of this model are known for, so that a test can
+show that it would notice.
+"""
+
+import math
+
+import numpy as np
+
+MISTAKES = (
+    "decoder reads the updated h",
+    "prior reads the updated h",
+    "z is paired with the previous x",
+    "the mean is fed back",
+    "the mean is written",
+    "the latent is drawn from the posterior",
+    "the carried state is one step late",
+    "the seed frame is left in the output",
+    "the noise is uniform",
+)
+
+
+class Oracle:
+    """A model's weights as float64 arrays, and its step."""
+
+    def __init__(self, model, mistake=None):
+        self.weights = {name: value.numpy().astype(np.float64) for name, value in model.state_dict().items()}
+        self.config, self.mistake = model.config, mistake
+        size = model.config.recurrent_size
+        self.state = self.late = (np.zeros(size), np.zeros(size))
+        self.last_x = np.zeros(model.config.frame_size)
+
+    def affine(self, name, x):
+        y = self.weights[f"{name}.weight"] @ x
+        return y + self.weights[f"{name}.bias"] if f"{name}.bias" in self.weights else y
+
+    def stack(self, name, x, layers):
+        for i in range(len(layers)):
+            x = np.maximum(self.affine(f"{name}.{2 * i}", x), 0)
+        return x
+
+    def joint(self, name, a, h, layers):
+        x = np.maximum(self.affine(f"{name}.project", a) + self.affine(f"{name}.from_h", h), 0)
+        return self.stack(f"{name}.rest", x, layers[1:])
+
+    def normal(self, name, x):
+        mean, raw = np.split(self.affine(f"{name}.both", x), 2)
+        return mean, np.logaddexp(0, raw) + 1e-4
+
+    def phi_x(self, x):
+        k = self.config.input_compression
+        return self.stack("phi_x", np.sign(x) * np.log1p(k * np.abs(x)) if k else x, self.config.phi_x)
+
+    def phi_z(self, z):
+        return self.stack("phi_z", z, self.config.phi_z)
+
+    def prior(self, h):
+        return self.normal("prior.head", self.stack("prior.stack", h, self.config.prior))
+
+    def posterior(self, x, h):
+        return self.normal("encoder.head", self.joint("encoder.stack", self.phi_x(x), h, self.config.encoder))
+
+    def recur(self, x, z, state):
+        h, c = state
+        gates = sum(
+            self.affine(f"recurrence.{name}", value)
+            for name, value in (("from_x", self.phi_x(x)), ("from_z", self.phi_z(z)), ("from_h", h))
+        )
+        i, f, o, g = np.split(gates, 4)
+        sigmoid = lambda a: 1 / (1 + np.exp(-a))  # noqa: E731
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        return sigmoid(o) * np.tanh(c), c
+
+    def sample(self, z, h, noise, mixture, temperature):
+        features = self.joint("decoder.stack", self.phi_z(z), h, self.config.decoder)
+        k, size = self.config.components, self.config.frame_size
+        uniform = np.array([0.5 * (1 + math.erf(n / math.sqrt(2))) for n in np.append(mixture, noise[-1])])
+        gumbel = -np.log(-np.log(uniform[:-1]))
+        if self.config.basis == "points":
+            raw = self.affine("decoder.output.head", features)
+            pen, weights, mean, std, rho = np.split(raw, np.cumsum([1, k, 2 * k, 2 * k]))
+            best = np.argmax(weights + gumbel) if k > 1 else 0
+            mean, rho = mean.reshape(k, 2)[best], 0.999 * np.tanh(rho[best])
+            std = np.logaddexp(0, std.reshape(k, 2)[best]) + 1e-4
+            unit = np.array([noise[0], rho * noise[0] + math.sqrt(1 - rho**2) * noise[1]])
+            up = float(uniform[-1] < 1 / (1 + np.exp(-pen[0])))
+            return np.append(mean + temperature * std * unit, up), np.append(mean, up)
+        mean, std = self.normal("decoder.output.head", features)
+        if k > 1:
+            best = np.argmax(self.affine("decoder.output.weights", features) + gumbel)
+            mean, std = mean.reshape(k, size)[best], std.reshape(k, size)[best]
+        return mean + temperature * std * noise, mean
+
+    def generate(self, latent_noise, noise, mixture, temperature=1.0):
+        """One generated frame in the basis; advances the state."""
+        if self.mistake == "the noise is uniform":
+            latent_noise, noise = (
+                np.array([0.5 * (1 + math.erf(n / math.sqrt(2))) for n in part]) for part in (latent_noise, noise)
+            )
+        h = self.state[0]
+        mean, std = self.prior(h)
+        if self.mistake == "prior reads the updated h":
+            mean, std = self.prior(self.recur(self.last_x, mean, self.state)[0])
+        if self.mistake == "the latent is drawn from the posterior":
+            mean, std = self.posterior(self.last_x, h)
+        z = mean + std * latent_noise
+        seen_h = self.recur(self.last_x, z, self.state)[0] if self.mistake == "decoder reads the updated h" else h
+        x, x_mean = self.sample(z, seen_h, noise, mixture, temperature)
+        back = {"z is paired with the previous x": self.last_x, "the mean is fed back": x_mean}.get(self.mistake, x)
+        self.advance(back, z)
+        out = {"the seed frame is left in the output": self.last_x, "the mean is written": x_mean}.get(self.mistake, x)
+        self.last_x = x
+        return out, z
+
+    def observe(self, x, latent_noise):
+        """One observed frame in the basis; advances the state."""
+        mean, std = self.posterior(x, self.state[0])
+        z = mean + std * latent_noise
+        self.advance(self.last_x if self.mistake == "z is paired with the previous x" else x, z)
+        self.last_x = x
+        return z, mean, std
+
+    def advance(self, x, z):
+        after = self.recur(x, z, self.state)
+        self.state = self.late if self.mistake == "the carried state is one step late" else after
+        self.late = after
+
+
+def mdct_frames(blocks):
+    """MDCT of blocks [T+1, F] by the textbook sum, [T, F]."""
+    size = blocks.shape[1]
+    n, k = np.arange(2 * size), np.arange(size)
+    kernel = np.cos(np.pi / size * np.outer(n + 0.5 + size / 2, k + 0.5)) * math.sqrt(2 / size)
+    window = np.sin(np.pi * (n + 0.5) / (2 * size))
+    return np.stack([(np.concatenate(pair) * window) @ kernel for pair in zip(blocks[:-1], blocks[1:], strict=True)])

@@ -1,0 +1,138 @@
+"""The model's step, unroll and state against an independent NumPy oracle, and the known porting errors."""
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from oracle import MISTAKES, Oracle
+
+from vrnn_engine.models.outputs import OutputNoise
+from vrnn_engine.models.vrnn import LatentControls
+
+FRAMES = 12
+TOLERANCE = 1e-4
+
+
+def noise_for(model, seed=3):
+    rng = np.random.default_rng(seed)
+    sizes = (model.config.latent_size, model.config.frame_size, model.output.mixture_size)
+    return [rng.standard_normal((FRAMES, size)).astype(np.float32) for size in sizes]
+
+
+def frames_for(model, seed=4):
+    frames = np.random.default_rng(seed).standard_normal((FRAMES, model.config.frame_size)).astype(np.float32)
+    if model.config.basis == "points":
+        frames[:, 2] = frames[:, 2] > 0.5
+    return frames
+
+
+def generated(model, temperature=1.0):
+    """Frames and states of the PyTorch step, [T, F] and [T, 2H]."""
+    state, frames, states = model.initial_state(1), [], []
+    latent, output, mixture = (torch.from_numpy(part) for part in noise_for(model))
+    with torch.no_grad():
+        for t in range(FRAMES):
+            noise = OutputNoise(output[t : t + 1], mixture[t : t + 1], temperature)
+            made = model.generate(state, latent[t : t + 1], noise)
+            state = made.state
+            frames.append(made.frame[0].numpy())
+            states.append(torch.cat(state, -1)[0].numpy())
+    return np.stack(frames), np.stack(states)
+
+
+def generated_by_oracle(model, mistake=None, temperature=1.0):
+    oracle, frames, states = Oracle(model, mistake), [], []
+    for parts in zip(*noise_for(model), strict=True):
+        frames.append(oracle.generate(*parts, temperature)[0])
+        states.append(np.concatenate(oracle.state))
+    return np.stack(frames), np.stack(states)
+
+
+def difference(found, expected):
+    return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+@pytest.mark.parametrize("kind", tiny.KINDS)
+@pytest.mark.parametrize("temperature", [1.0, 0.0])
+def test_generate_agrees_with_the_oracle(kind, temperature):
+    model = tiny.model(kind)
+    frames, states = generated(model, temperature)
+    expected_frames, expected_states = generated_by_oracle(model, temperature=temperature)
+    assert difference(frames, expected_frames) < TOLERANCE
+    assert difference(states, expected_states) < TOLERANCE
+
+
+@pytest.mark.parametrize("kind", tiny.KINDS)
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_the_comparison_notices_every_known_porting_error(kind, mistake):
+    model = tiny.model(kind)
+    frames, states = generated(model)
+    wrong_frames, wrong_states = generated_by_oracle(model, mistake)
+    assert max(difference(frames, wrong_frames), difference(states, wrong_states)) > 100 * TOLERANCE
+
+
+@pytest.mark.parametrize("kind", tiny.KINDS)
+def test_unroll_agrees_with_the_oracle_and_with_the_step(kind):
+    model, oracle = tiny.model(kind), Oracle(tiny.model(kind))
+    frames, noise = frames_for(model), noise_for(model)[0]
+    with torch.no_grad():
+        unroll = model.unroll(torch.from_numpy(frames)[:, None], torch.from_numpy(noise)[:, None])
+        state = model.initial_state(1)
+        for t in range(FRAMES):
+            assert difference(unroll.h[t, 0].numpy(), oracle.state[0]) < TOLERANCE if t else not unroll.h[0].any()
+            z, mean, std = oracle.observe(frames[t].astype(np.float64), noise[t])
+            step = model.infer(model.features(torch.from_numpy(frames[t : t + 1])), state, torch.from_numpy(noise[t : t + 1]))
+            prior, kl, log_likelihood = model.score(torch.from_numpy(frames[t : t + 1]), step, state.h)
+            state = step.state
+            for whole, one, true in (
+                (unroll.latent, step.latent, z),
+                (unroll.posterior.mean, step.posterior.mean, mean),
+                (unroll.posterior.std, step.posterior.std, std),
+            ):
+                assert difference(whole[t, 0].numpy(), true) < TOLERANCE
+                assert difference(one[0].numpy(), true) < TOLERANCE
+            assert torch.allclose(unroll.prior.mean[t], prior.mean, rtol=TOLERANCE, atol=1e-5)
+            assert torch.allclose(unroll.kl[t], kl, rtol=TOLERANCE)
+            assert torch.allclose(unroll.log_likelihood[t], log_likelihood, rtol=TOLERANCE)
+    for found, expected in zip(unroll.state, oracle.state, strict=True):
+        assert difference(found[0].numpy(), expected) < TOLERANCE
+
+
+@pytest.mark.parametrize("kind", tiny.KINDS)
+def test_carried_state_makes_two_chunks_one(kind):
+    model = tiny.model(kind)
+    frames, noise = torch.from_numpy(frames_for(model))[:, None], torch.from_numpy(noise_for(model)[0])[:, None]
+    with torch.no_grad():
+        whole = model.unroll(frames, noise)
+        first = model.unroll(frames[:5], noise[:5])
+        second = model.unroll(frames[5:], noise[5:], first.state)
+    assert torch.allclose(torch.cat([first.kl, second.kl]), whole.kl, rtol=1e-5)
+    assert torch.allclose(second.state.h, whole.state.h, atol=1e-6)
+    assert not torch.allclose(model.unroll(frames[5:], noise[5:]).kl, second.kl, rtol=1e-2)
+
+
+@pytest.mark.parametrize("kind", ["samples-gauss", "pen-gmm"])
+def test_generation_reads_the_prior_and_never_the_encoder(kind):
+    model = tiny.model(kind)
+    before = generated(model)[0]
+    with torch.no_grad():
+        for weight in model.encoder.parameters():
+            weight.add_(1.0)
+    assert np.array_equal(generated(model)[0], before)
+    with torch.no_grad():
+        for weight in model.prior.parameters():
+            weight.add_(0.5)
+    assert difference(generated(model)[0], before) > 1e-2
+
+
+def test_latents_are_steered_in_the_documented_order():
+    model = tiny.model("samples-gauss")
+    noise = torch.randn(1, 7)
+    state = model.initial_state(1)
+    prior = model.prior(state.h)
+    controls = LatentControls(
+        torch.full((1, 1), 0.5), torch.full((1, 7), 2.0), torch.full((1, 7), 0.25), torch.full((1, 7), -3.0)
+    )
+    made = model.generate(state, noise, OutputNoise(torch.zeros(1, 20)), controls)
+    expected = 0.75 * (prior.mean + 0.5 * prior.std * noise + 2.0) + 0.25 * -3.0
+    assert torch.allclose(made.latent, expected, atol=1e-6)

@@ -1,0 +1,216 @@
+"""Training on made-up ink and sound: it learns, validates, resumes to the same numbers, refuses nonsense."""
+
+import msgspec
+import numpy as np
+import pytest
+import tiny
+import torch
+from test_data import make_ink, make_speech
+
+from vrnn_engine.errors import CheckpointError, RecipeError, VRNNEngineError
+from vrnn_engine.training import run as training
+from vrnn_engine.training.checkpoint import load_checkpoint, save_checkpoint
+from vrnn_engine.training.recipe import (
+    About,
+    PenData,
+    Recipe,
+    Schedule,
+    SpeechData,
+    bundled_recipes,
+    load_recipe,
+    recipe_fields,
+    recipe_from,
+)
+
+ABOUT = About(data="made up", source="a test", licence="none", unit="mm")
+SCHEDULE = Schedule(
+    updates=24, learning_rate=1e-2, final_learning_rate=1e-3, average=0.9, validate_every=8, kl_start=0.5, kl_warmup=10
+)
+
+
+def pen_recipe(**schedule):
+    return Recipe(
+        name="tiny-pen",
+        seed=5,
+        about=ABOUT,
+        model=tiny.config("pen-gmm"),
+        data=PenData(rows=16, chunk=15, rate=50, resample=True, height_mm=1.8),
+        training=msgspec.structs.replace(SCHEDULE, **schedule),
+    )
+
+
+def speech_recipe(basis="mdct-gauss", **schedule):
+    return Recipe(
+        name="tiny-speech",
+        seed=5,
+        about=ABOUT,
+        model=tiny.config(basis),
+        data=SpeechData(rate=8000, lanes=2, chunk=10, carry=2),
+        training=msgspec.structs.replace(SCHEDULE, **schedule),
+    )
+
+
+@pytest.fixture(scope="module")
+def ink(tmp_path_factory):
+    return make_ink(tmp_path_factory.mktemp("ink") / "ink.npz")
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory):
+    names = [f"{split}/{i}.wav" for split in ("train", "valid", "test") for i in range(3)]
+    return make_speech(tmp_path_factory.mktemp("speech"), names)
+
+
+def interrupted_after(updates):
+    def report(progress):
+        if progress.update == updates:
+            raise KeyboardInterrupt
+
+    return report
+
+
+def test_training_raises_the_bound_and_keeps_the_best(ink, tmp_path):
+    seen = []
+    best = training.train(pen_recipe(updates=60), ink, tmp_path, report=seen.append)
+    assert [progress.update for progress in seen] == list(range(1, 61))
+    assert np.mean([p.bound for p in seen[-10:]]) > np.mean([p.bound for p in seen[:10]]) + 0.5
+    kept = load_checkpoint(tmp_path / "best.pt")
+    assert kept.metrics == best.metrics
+    assert {"valid_elbo_per_frame", "test_elbo_per_frame", "test_kl_per_frame"} <= set(kept.metrics)
+    assert kept.metrics["valid_elbo_per_frame"] == pytest.approx(kept.resume["best"])
+    bound = training.validate(kept.build(), training.open_corpus(pen_recipe(), ink), "valid")
+    assert bound.elbo == pytest.approx(kept.metrics["valid_elbo_per_frame"], rel=1e-5)
+
+
+@pytest.mark.parametrize("stop", [5, 8, 19])
+@pytest.mark.parametrize("modality", ["pen", "speech"])
+def test_an_interrupted_run_resumes_to_the_same_numbers(ink, speech, tmp_path, modality, stop):
+    recipe, data = (pen_recipe(), ink) if modality == "pen" else (speech_recipe(), speech)
+    whole = []
+    training.train(recipe, data, tmp_path / "whole", report=lambda p: whole.append((p.bound, p.kl)))
+    parts = []
+    with pytest.raises(KeyboardInterrupt):
+        training.train(recipe, data, tmp_path / "parts", report=interrupted_after(stop))
+    training.train(recipe, data, tmp_path / "parts", resume=True, report=lambda p: parts.append((p.bound, p.kl)))
+    assert parts == whole[stop:]
+    one, two = (load_checkpoint(tmp_path / folder / "last.pt") for folder in ("whole", "parts"))
+    assert all(torch.equal(one.model[name], two.model[name]) for name in one.model)
+    seconds = {"training_seconds"}
+    assert {k: v for k, v in one.metrics.items() if k not in seconds} == {
+        k: v for k, v in two.metrics.items() if k not in seconds
+    }
+
+
+def test_seeds_decide_the_run(ink, tmp_path):
+    bounds = {}
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        bounds[name] = []
+        recipe = msgspec.structs.replace(pen_recipe(updates=3), seed=seed)
+        training.train(recipe, ink, tmp_path / name, report=lambda p, to=bounds[name]: to.append(p.bound))
+    assert bounds["a"] == bounds["b"] != bounds["c"]
+
+
+@pytest.mark.parametrize("basis", ["mdct-gauss", "samples-gmm"])
+def test_white_noise_reaches_its_entropy_in_either_basis(speech, tmp_path, basis):
+    """The bound of white noise of sd 1 cannot pass its entropy, 1.419 nats a sample, and comes close."""
+    best = training.train(speech_recipe(basis, updates=150), speech, tmp_path)
+    bound = best.metrics["test_elbo_per_frame"] / 20
+    assert -1.6 < bound < -1.40
+
+
+def test_a_run_is_not_overwritten_and_nothing_is_resumed_from_nothing(ink, tmp_path):
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        training.train(pen_recipe(), ink, tmp_path, resume=True)
+    training.train(pen_recipe(updates=1), ink, tmp_path)
+    with pytest.raises(CheckpointError, match="a run is here already"):
+        training.train(pen_recipe(updates=1), ink, tmp_path)
+    with pytest.raises(CheckpointError, match="another recipe"):
+        training.train(pen_recipe(updates=2), ink, tmp_path, resume=True)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(ink, tmp_path):
+    with pytest.raises(VRNNEngineError, match="loss became .* at update"):
+        training.train(pen_recipe(updates=200, learning_rate=1e12, clip=1e12), ink, tmp_path)
+
+
+def test_kl_weight_and_learning_rate_follow_the_schedule():
+    assert [training.kl_weight(SCHEDULE, n) for n in (0, 5, 10, 24)] == pytest.approx([0.5, 0.75, 1, 1])
+    assert training.learning_rate(SCHEDULE, 0) == pytest.approx(1e-2)
+    assert training.learning_rate(SCHEDULE, 12) == pytest.approx(5.5e-3)
+    assert training.learning_rate(SCHEDULE, 24) == pytest.approx(1e-3)
+
+
+def test_bundled_recipes_load_and_survive_a_checkpoint():
+    assert {"blizzard", "iamondb", "handwriting"} <= set(bundled_recipes())
+    for name in bundled_recipes():
+        recipe = load_recipe(name)
+        assert recipe.name == name
+        assert recipe_from(recipe_fields(recipe)) == recipe
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("updates = 8000", "updates = 0"), "updates"),
+        (("latent_size = 64", "latent_sise = 64"), "latent_sise"),
+        (("[model]", "[model"), "recipe"),
+        (('basis = "mdct"', 'basis = "points"'), "points"),
+        (('kind = "speech"', 'kind = "pen"'), "kind|rate|lanes|rows"),
+    ],
+)
+def test_a_wrong_recipe_is_one_clear_line(tmp_path, change, message):
+    from importlib import resources
+
+    text = (resources.files("vrnn_engine.training") / "recipes" / "blizzard.toml").read_text()
+    assert change[0] in text
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace(*change))
+    with pytest.raises(RecipeError, match=message) as caught:
+        load_recipe(str(path))
+    assert "mine.toml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_recipe_suggests_near_ones():
+    with pytest.raises(RecipeError, match="did you mean blizzard"):
+        load_recipe("blizard")
+    with pytest.raises(RecipeError, match="No such file"):
+        load_recipe("missing.toml")
+
+
+class Evil:
+    def __reduce__(self):
+        return (open, ("pwned", "w"))
+
+
+@pytest.mark.parametrize("spoil", ["missing", "truncated", "empty", "pickle", "other", "newer"])
+def test_a_bad_checkpoint_is_one_clear_line_and_runs_nothing(ink, tmp_path, monkeypatch, spoil):
+    monkeypatch.chdir(tmp_path)
+    training.train(pen_recipe(updates=1), ink, tmp_path)
+    path = tmp_path / "best.pt"
+    if spoil == "missing":
+        path.unlink()
+    elif spoil == "truncated":
+        path.write_bytes(path.read_bytes()[:-500])
+    elif spoil == "empty":
+        path.write_bytes(b"")
+    elif spoil == "pickle":
+        torch.save({"magic": Evil()}, path)
+    elif spoil == "other":
+        torch.save({"weights": torch.zeros(3)}, path)
+    else:
+        fields = torch.load(path, weights_only=True)
+        torch.save(fields | {"version": 99}, path)
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(ink, tmp_path):
+    training.train(pen_recipe(updates=1), ink, tmp_path)
+    kept = load_checkpoint(tmp_path / "best.pt")
+    with pytest.raises(CheckpointError, match="cannot write"):
+        save_checkpoint(kept, tmp_path / "no-such-folder" / "best.pt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "last.pt"]

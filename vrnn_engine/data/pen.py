@@ -1,0 +1,172 @@
+"""Handwriting corpora: an .npz of text lines as sequences of pen points (dx, dy, pen-up)."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vrnn_engine.data.batches import SPLITS, Batch, Floats, line_chunks, split_by_hash
+from vrnn_engine.errors import DataError
+
+MM_PER_INCH = 25.4
+
+
+class PenCorpus:
+    """Lines of ink, normalised by the training split.
+
+    Parameters
+    ----------
+    path : Path
+        .npz with `dxy` int16 [N, 2], `eos` [N], `offsets` [lines + 1], `ids` [lines]; where lines are
+        to be rescaled also `contributor`, `points_per_inch` and `points_per_second` [lines].
+    rows, chunk : int
+        Lines side by side in a batch, and points of one chunk; see `line_chunks`.
+    points_per_second : int or None
+        Every stroke is resampled to this rate (linearly, ends kept; a move between strokes stays one
+        step).  None keeps the points as they are.
+    height_mm : float or None
+        Every contributor's lines are scaled to millimetres in which the sd of the ink about its
+        baseline is this much (contributors wrote on differently scaled tablets).  None keeps
+        tablet units.
+    authors_normalisation : bool
+        One scalar mean and sd for both columns, the sum over both divided by the number of points,
+        as the paper's authors did; else a mean and sd per column.
+    max_points : int
+        Longer lines are left out.
+    max_move : float or None
+        Lines with a longer single move (mm, or tablet units) are left out: they are forms and tables,
+        not running text.
+    split_by_form : bool
+        Lines whose id agrees up to its last dash (one form) stay in one split.
+
+    Raises
+    ------
+    DataError
+        Not such a file, or nothing left in a split.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        rows: int,
+        chunk: int,
+        points_per_second: int | None,
+        height_mm: float | None,
+        authors_normalisation: bool,
+        max_points: int,
+        max_move: float | None,
+        split_by_form: bool,
+    ):
+        self.rows, self.chunk = rows, chunk
+        table = load_npz(path)
+        ends = table["offsets"]
+        raw = [
+            np.column_stack([table["dxy"][a:b], table["eos"][a:b]]).astype(np.float32)
+            for a, b in zip(ends[:-1], ends[1:], strict=True)
+        ]
+        scales = np.ones(len(raw)) if height_mm is None else millimetres(table, raw, height_mm, path)
+        lines = []
+        for i, line in enumerate(raw):
+            if points_per_second is not None:
+                line = resample_strokes(line, points_per_second / float(table["points_per_second"][i]))
+            line[:, :2] *= scales[i]
+            lines.append(line)
+        self.lines: dict[str, list[Floats]] = {split: [] for split in SPLITS}
+        self.quanta: dict[str, list[float]] = {split: [] for split in SPLITS}
+        for line, scale, identity in zip(lines, scales, table["ids"], strict=True):
+            calm = max_move is None or np.abs(line[:, :2]).max(initial=0) <= max_move
+            if 2 <= len(line) <= max_points and calm:
+                key = str(identity).rsplit("-", 1)[0] if split_by_form else str(identity)
+                split = split_by_hash(key)
+                self.lines[split].append(line)
+                self.quanta[split].append(float(scale))
+        for split in SPLITS:
+            if not self.lines[split]:
+                raise DataError(f"{path}: no lines for its {split} part")
+        moves = np.concatenate(self.lines["train"])[:, :2].astype(np.float64)
+        if authors_normalisation:
+            mean = moves.sum() / len(moves)
+            std = float(np.sqrt(((moves - mean) ** 2).sum() / len(moves)))
+            self.mean, self.std = (float(mean),) * 2, (std,) * 2
+        else:
+            self.mean, self.std = tuple(map(float, moves.mean(0))), tuple(map(float, moves.std(0)))
+
+    def epoch(self, split: str, rng: np.random.Generator | None) -> Iterator[Batch]:
+        """One pass over a split: lines of similar length together; `rng` shuffles and dequantises."""
+        lines, quanta = self.lines[split], self.quanta[split]
+        length = np.array([len(line) for line in lines], np.float64)
+        if rng is not None:
+            length *= rng.uniform(0.8, 1.2, len(lines))
+        order = np.argsort(length, kind="stable")
+        groups = [order[i : i + self.rows] for i in range(0, len(order), self.rows)]
+        if rng is not None:
+            groups = [groups[i] for i in rng.permutation(len(groups))]
+        for group in groups:
+            ready = [self._normalised(lines[i], quanta[i], rng) for i in group]
+            yield from line_chunks(ready, self.rows, self.chunk)
+
+    def fitting_signal(self) -> Floats:
+        """Training points [T, 3]."""
+        return np.concatenate([self._normalised(line, 0.0, None) for line in self.lines["train"]])
+
+    def _normalised(self, line: Floats, quantum: float, rng: np.random.Generator | None) -> Floats:
+        line = line.copy()
+        if rng is not None:
+            line[:, :2] += quantum * (rng.random((len(line), 2), dtype=np.float32) - 0.5)
+        line[:, :2] = (line[:, :2] - np.float32(self.mean)) / np.float32(self.std)
+        return line
+
+
+def load_npz(path: Path) -> dict[str, NDArray[np.generic]]:
+    """Return the arrays of a file of lines, checked for the ones that every file needs."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            table = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: not a readable .npz of ink lines: {error}") from None
+    if missing := {"dxy", "eos", "offsets", "ids"} - set(table):
+        raise DataError(f"{path}: lacks {', '.join(sorted(missing))}; is it an .npz of ink lines?")
+    return table
+
+
+def millimetres(
+    table: dict[str, NDArray[np.generic]], raw: list[Floats], height_mm: float, path: Path
+) -> NDArray[np.float64]:
+    """Return the factor of each line from tablet units to millimetres of common height."""
+    if missing := {"contributor", "points_per_inch"} - set(table):
+        raise DataError(f"{path}: lacks {', '.join(sorted(missing))}, which scaling to millimetres needs")
+    scales = MM_PER_INCH / table["points_per_inch"].astype(np.float64)
+    heights = np.array([ink_height(line) for line in raw]) * scales
+    for contributor in np.unique(table["contributor"]):
+        theirs = table["contributor"] == contributor
+        scales[theirs] *= height_mm / np.median(heights[theirs])
+    return scales
+
+
+def ink_height(line: Floats) -> float:
+    """Sd of a line's ink about its baseline (a straight fit), in the line's units."""
+    x, y = np.cumsum(line[:, :2], axis=0, dtype=np.float64).T
+    if np.ptp(x) == 0:
+        return float(y.std())
+    return float((y - np.polyval(np.polyfit(x, y, 1), x)).std())
+
+
+def resample_strokes(line: Floats, ratio: float) -> Floats:
+    """Resample every stroke of a line [n, 3] to `ratio` times its points, ends kept."""
+    position = np.cumsum(line[:, :2], axis=0, dtype=np.float64)
+    ends = np.flatnonzero(line[:, 2]) + 1
+    bounds = np.unique(np.concatenate([[0], ends, [len(line)]]))
+    points, lifted = [], []
+    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+        count = max(2, round((last - first - 1) * ratio) + 1) if last - first > 1 else 1
+        at = np.linspace(first, last - 1, count)
+        points.append(np.column_stack([np.interp(at, np.arange(first, last), position[first:last, k]) for k in (0, 1)]))
+        lifted.append(np.arange(count) == count - 1)
+    path = np.concatenate(points)
+    moves = np.diff(path, axis=0, prepend=path[:1])
+    up = np.concatenate(lifted).astype(np.float32)
+    up[-1] = line[-1, 2]
+    return np.column_stack([moves, up]).astype(np.float32)
+

@@ -1,0 +1,86 @@
+"""Frame bases: what of a signal a model sees as one frame, and how a frame becomes signal again.
+
+Signals here are normalised.  Every basis is a linear map of determinant `exp(log_det)` over the
+signal, so densities of its coefficients, plus `log_det` a frame, are densities of the signal.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class PlainBasis(nn.Module):
+    """Frames as they are: audio samples (`samples`) or pen points (`points`)."""
+
+    overlap_size = 0
+
+    def __init__(self, frame_size: int):
+        super().__init__()
+        self.frame_size = frame_size
+        self.log_det: float | Tensor = 0.0
+
+    def frames(self, signal: Tensor) -> Tensor:
+        """[T, ..., F] -> [T, ..., F]."""
+        return signal
+
+    def fit(self, signal: Tensor) -> None:
+        """Nothing to fit."""
+
+
+class MdctBasis(nn.Module):
+    """MDCT coefficients: hop F, window 2F, sine window (Princen & Bradley 1986), orthonormal.
+
+    Coefficient frame t covers the blocks t-1 and t, and completes block t-1.  Coefficients are
+    divided by `scale`, their sd over the training set, so that every bin has the same size.
+    """
+
+    scale: Tensor
+    analysis: Tensor
+    fold: Tensor
+
+    def __init__(self, frame_size: int):
+        super().__init__()
+        self.frame_size = frame_size
+        self.overlap_size = frame_size
+        n = torch.arange(2 * frame_size, dtype=torch.float64)
+        k = torch.arange(frame_size, dtype=torch.float64)
+        window = torch.sin(math.pi / (2 * frame_size) * (n + 0.5))
+        phase = math.pi / frame_size * torch.outer(n + 0.5 + frame_size / 2, k + 0.5)
+        matrix = window[:, None] * torch.cos(phase) * math.sqrt(2 / frame_size)
+        late = matrix[frame_size:]
+        self.register_buffer("analysis", matrix.float(), persistent=False)
+        # What of a block the frame that ends with it determines: a projection (fold @ fold = fold),
+        # so a true block and the overlap left by a generated frame are used in the same way.
+        self.register_buffer("fold", (late @ late.T).float(), persistent=False)
+        self.register_buffer("scale", torch.ones(frame_size))
+
+    @property
+    def log_det(self) -> Tensor:
+        """log |d coefficients / d signal| of one frame."""
+        return -torch.log(self.scale).sum()
+
+    def frames(self, signal: Tensor) -> Tensor:
+        """Blocks [T+1, ..., F] -> coefficients [T, ..., F]; the first block is only context."""
+        return self.analyse(signal[:-1], signal[1:])
+
+    def analyse(self, previous: Tensor, block: Tensor) -> Tensor:
+        """Return the coefficients [..., F] of the frame over two neighbouring blocks [..., F]."""
+        return (previous @ self.analysis[: self.frame_size] + block @ self.analysis[self.frame_size :]) / self.scale
+
+    def synthesise(self, overlap: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+        """Overlap-add one frame: ([..., F], [..., F]) -> the block it completes, the new overlap."""
+        both = (coefficients * self.scale) @ self.analysis.T
+        early, late = both.split(self.frame_size, dim=-1)
+        return overlap @ self.fold + early, late
+
+    def fit(self, signal: Tensor) -> None:
+        """Set `scale` from training blocks [T+1, ..., F]."""
+        self.scale.fill_(1.0)
+        flat = self.frames(signal).flatten(0, -2)
+        self.scale.copy_(flat.pow(2).mean(0).sqrt().clamp_min(1e-6))
+
+
+def build_basis(name: str, frame_size: int) -> "PlainBasis | MdctBasis":
+    """Return the basis of a name: `samples`, `points` or `mdct`."""
+    return MdctBasis(frame_size) if name == "mdct" else PlainBasis(frame_size)

@@ -1,0 +1,42 @@
+"""What a model is made of: the frozen, typed description that recipes and checkpoints carry."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Size = Annotated[int, msgspec.Meta(ge=1)]
+Layers = Annotated[tuple[Size, ...], msgspec.Meta(min_length=1)]
+"""Units of each hidden layer, first to last."""
+
+
+class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sizes and choices of one model; names follow the paper (phi_x, phi_z, encoder, prior, decoder)."""
+
+    family: Literal["vrnn-gauss", "vrnn-gmm"]
+    """The output distribution: one Gaussian, or a mixture of `components` of them."""
+    basis: Literal["samples", "mdct", "points"]
+    """What a frame is modelled as: its samples, their MDCT coefficients, or a pen's (dx, dy, pen-up)."""
+    frame_size: Size
+    """F: samples in an audio frame; 3 for a pen."""
+    latent_size: Size
+    recurrent_size: Size
+    phi_x: Layers
+    phi_z: Layers
+    encoder: Layers
+    prior: Layers
+    decoder: Layers
+    components: Size = 1
+    input_compression: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """k > 0 shows phi_x the frame as sign(x) log(1 + k|x|): the MDCT of speech spans four decades,
+    and the quiet ones tell as much as the loud ones."""
+
+    def __post_init__(self) -> None:
+        if (self.basis == "points") != (self.frame_size == 3):
+            raise ValueError("basis 'points' goes with frame_size 3 (dx, dy, pen-up), and only it does")
+        if (self.family == "vrnn-gmm") != (self.components > 1):
+            raise ValueError("family 'vrnn-gmm' needs components > 1, 'vrnn-gauss' has one")
+
+    @property
+    def modality(self) -> Literal["audio", "pen"]:
+        """`pen` for points, `audio` otherwise."""
+        return "pen" if self.basis == "points" else "audio"

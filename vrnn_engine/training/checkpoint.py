@@ -1,0 +1,89 @@
+"""Checkpoints: what a run needs to go on, and an exporter to begin; plain tensors and values only."""
+
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vrnn_engine.errors import CheckpointError
+from vrnn_engine.models.vrnn import VRNN, build_model
+from vrnn_engine.training.recipe import Recipe, recipe_fields, recipe_from
+
+MAGIC = "vrnn-engine checkpoint"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One moment of a training run."""
+
+    recipe: Recipe
+    model: dict[str, Tensor]
+    """The weights to evaluate and export (the running average where the recipe keeps one)."""
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    """The data's normalisation, per channel."""
+    metrics: dict[str, float]
+    resume: dict[str, Any]
+    """The run's own state (see `vrnn_engine.training.run`)."""
+
+    def build(self) -> VRNN:
+        """Return the model with its weights, in evaluation mode."""
+        model = build_model(self.recipe.model)
+        model.load_state_dict(self.model)
+        return model.eval()
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write beside, then rename: a checkpoint is there whole or not at all."""
+    beside = path.with_name(path.name + ".partial")
+    fields = {
+        "magic": MAGIC,
+        "version": VERSION,
+        "recipe": recipe_fields(checkpoint.recipe),
+        "model": checkpoint.model,
+        "mean": list(checkpoint.mean),
+        "std": list(checkpoint.std),
+        "metrics": checkpoint.metrics,
+        "resume": checkpoint.resume,
+    }
+    try:
+        torch.save(fields, beside)
+        os.replace(beside, path)
+    except (OSError, RuntimeError) as error:
+        beside.unlink(missing_ok=True)
+        raise CheckpointError(f"{path}: cannot write the checkpoint: {error}") from None
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint; nothing in the file is executed.
+
+    Raises
+    ------
+    CheckpointError
+        Missing, truncated, from elsewhere, or newer than this package.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint; train one with `vrnn-engine train`")
+    try:
+        fields = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError):
+        raise CheckpointError(
+            f"{path}: not a checkpoint of vrnn-engine, or a truncated one; train again or take another copy"
+        ) from None
+    if not isinstance(fields, dict) or fields.get("magic") != MAGIC:
+        raise CheckpointError(f"{path}: not a checkpoint of vrnn-engine; `vrnn-engine train` writes them")
+    if fields["version"] > VERSION:
+        raise CheckpointError(f"{path}: checkpoint version {fields['version']} is newer; upgrade vrnn-engine")
+    return Checkpoint(
+        recipe=recipe_from(fields["recipe"]),
+        model=fields["model"],
+        mean=tuple(fields["mean"]),
+        std=tuple(fields["std"]),
+        metrics=fields["metrics"],
+        resume=fields["resume"],
+    )

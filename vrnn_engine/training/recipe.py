@@ -1,0 +1,125 @@
+"""Recipes: TOML files that say everything about a training run but where its data lies."""
+
+import difflib
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from vrnn_engine.errors import RecipeError
+from vrnn_engine.models.config import ModelConfig
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class SpeechData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="speech"):
+    """A folder of recordings; see `vrnn_engine.data.speech.SpeechCorpus`."""
+
+    rate: Positive
+    lanes: Positive
+    chunk: Positive
+    carry: Positive
+
+
+class PenData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="pen"):
+    """An .npz of ink lines; see `vrnn_engine.data.pen.PenCorpus`."""
+
+    rows: Positive
+    chunk: Positive
+    rate: Positive
+    """Points per second of the voice that comes of it."""
+    resample: bool = False
+    """Resample every line to `rate`; else the file's points are taken to have it."""
+    height_mm: float | None = None
+    authors_normalisation: bool = False
+    max_points: Positive = 4096
+    max_move: float | None = None
+    split_by_form: bool = False
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long and how fast to train."""
+
+    updates: Positive
+    learning_rate: float
+    final_learning_rate: float
+    """Reached at the last update along a half cosine."""
+    clip: float = 1.0
+    """Largest global norm of the gradient of the loss per frame."""
+    kl_start: float = 1.0
+    kl_warmup: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """The KL's weight rises from `kl_start` to 1 over this many updates."""
+    average: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    """Decay of the running average of the weights that is validated and exported; 0 for none."""
+    validate_every: Positive = 500
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a voice's card should say of the data that the recipe is meant for."""
+
+    data: str
+    source: str
+    licence: str
+    unit: str
+    """Unit of a frame's values: `full scale`, `mm`, `tablet units`."""
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole training run."""
+
+    name: str
+    seed: Annotated[int, msgspec.Meta(ge=0)]
+    about: About
+    model: ModelConfig
+    data: SpeechData | PenData
+    training: Schedule
+
+    def __post_init__(self) -> None:
+        if isinstance(self.data, PenData) != (self.model.modality == "pen"):
+            raise ValueError(f"data of kind {type(self.data).__name__} does not fit basis {self.model.basis!r}")
+
+
+def bundled_recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
+    folder = resources.files(__package__) / "recipes"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_recipe(name: str) -> Recipe:
+    """Return a bundled recipe by name, or one from a path that ends in .toml.
+
+    Raises
+    ------
+    RecipeError
+        Unknown name, unreadable file, or a wrong field (which one, and why).
+    """
+    if name.endswith(".toml"):
+        where = name
+        try:
+            text = Path(name).read_text("utf-8")
+        except OSError as error:
+            raise RecipeError(f"recipe {name}: {error.strerror}") from None
+    elif name in bundled_recipes():
+        where = f"{name}.toml"
+        text = (resources.files(__package__) / "recipes" / where).read_text("utf-8")
+    else:
+        near = difflib.get_close_matches(name, bundled_recipes(), n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(bundled_recipes())}"
+        raise RecipeError(f"no recipe named {name!r}; {hint} (or give a path ending in .toml)")
+    try:
+        return recipe_from(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise RecipeError(f"recipe {where}: {error}") from None
+
+
+def recipe_from(fields: dict[str, Any]) -> Recipe:
+    """Build a recipe from plain values, as TOML and checkpoints hold them."""
+    return msgspec.convert(fields, Recipe)
+
+
+def recipe_fields(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as plain values."""
+    fields: dict[str, Any] = msgspec.to_builtins(recipe)
+    return fields

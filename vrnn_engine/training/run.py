@@ -1,0 +1,288 @@
+"""The training loop: maximise the ELBO of a corpus, validate, keep the best and the last checkpoint."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vrnn_engine.data.batches import Batch, Corpus
+from vrnn_engine.data.pen import PenCorpus
+from vrnn_engine.data.speech import SpeechCorpus
+from vrnn_engine.errors import CheckpointError, VRNNEngineError
+from vrnn_engine.models.vrnn import VRNN, State, build_model
+from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from vrnn_engine.training.recipe import PenData, Recipe, Schedule
+
+BEST, LAST = "best.pt", "last.pt"
+MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands after an update; bounds and KL are nats per frame."""
+
+    update: int
+    updates: int
+    bound: float
+    kl: float
+    gradient_norm: float
+    valid_bound: float | None
+    """Of the last validation; None before the first."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The ELBO of a split, in nats of the normalised signal."""
+
+    elbo: float
+    """Per frame."""
+    kl: float
+    """Per frame."""
+    sequences: int
+    frames: int
+
+    def metrics(self, prefix: str) -> dict[str, float]:
+        """Return the values by name, for checkpoints and manifests."""
+        return {
+            f"{prefix}_elbo_per_frame": self.elbo,
+            f"{prefix}_kl_per_frame": self.kl,
+            f"{prefix}_elbo_per_sequence": self.elbo * self.frames / self.sequences,
+        }
+
+
+def open_corpus(recipe: Recipe, data: Path) -> Corpus:
+    """Read the corpus that a recipe is meant for."""
+    if isinstance(recipe.data, PenData):
+        pen = recipe.data
+        return PenCorpus(
+            data,
+            pen.rows,
+            pen.chunk,
+            pen.rate if pen.resample else None,
+            pen.height_mm,
+            pen.authors_normalisation,
+            pen.max_points,
+            pen.max_move,
+            pen.split_by_form,
+        )
+    speech, model = recipe.data, recipe.model
+    context = 1 if model.basis == "mdct" else 0
+    return SpeechCorpus(data, speech.rate, model.frame_size, speech.lanes, speech.chunk, speech.carry, context)
+
+
+def train(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Checkpoint:
+    """Train a recipe and return its best checkpoint.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        See `vrnn_engine.training.recipe`.
+    data : Path
+        Where the recipe's corpus lies.
+    out : Path
+        Folder for `best.pt` and `last.pt`; made if need be.
+    resume : bool
+        Go on from `out/last.pt`, to the same numbers as without the interruption.
+    report : callable
+        Called after every update.
+
+    Raises
+    ------
+    CheckpointError
+        `out` holds another run (give `resume`, or another folder), or nothing to resume.
+    DataError
+        The corpus is not there or not usable.
+    VRNNEngineError
+        The loss stopped being finite.  The last checkpoint is from before.
+
+    An interrupt (Ctrl-C) leaves `out/last.pt` as after the last finished update.
+    """
+    last = out / LAST
+    if resume:
+        start = load_checkpoint(last)
+        if start.recipe != recipe:
+            raise CheckpointError(f"{last}: written by another recipe; resume with the one it holds or use another --out")
+    elif last.exists():
+        raise CheckpointError(f"{last}: a run is here already; add --resume to go on with it, or give another --out")
+    corpus = open_corpus(recipe, data)
+    out.mkdir(parents=True, exist_ok=True)
+    run = _Run(recipe, corpus, out, start if resume else None)
+    try:
+        for batch in run.batches():
+            report(run.update(batch))
+    finally:
+        run.save(LAST)
+    best = load_checkpoint(out / BEST)
+    tested = dataclasses.replace(
+        best, metrics=best.metrics | validate(best.build(), corpus, "test").metrics("test")
+    )
+    save_checkpoint(tested, out / BEST)
+    return tested
+
+
+def validate(model: VRNN, corpus: Corpus, split: str, seed: int = 0) -> Bound:
+    """Return the ELBO of a split, one posterior sample a frame, noise fixed by `seed`."""
+    noise = torch.Generator().manual_seed(seed)
+    log_likelihood = kl = 0.0
+    frames = sequences = 0
+    state: State | None = None
+    with torch.no_grad():
+        for batch in corpus.epoch(split, None):
+            signal, mask = torch.from_numpy(batch.signal), torch.from_numpy(batch.mask)
+            sequences += _sequences(batch, model)
+            state = None if batch.fresh else state
+            unroll = model.unroll(model.basis.frames(signal), _noise(model, mask, noise), state)
+            state = unroll.state
+            log_likelihood += float((unroll.log_likelihood * mask).sum())
+            kl += float((unroll.kl * mask).sum())
+            frames += int(mask.sum())
+    return Bound((log_likelihood - kl) / frames, kl / frames, sequences, frames)
+
+
+class _Run:
+    """The mutable state of one run; `save` and the constructor are each other's inverse."""
+
+    def __init__(self, recipe: Recipe, corpus: Corpus, out: Path, start: Checkpoint | None):
+        self.recipe, self.corpus, self.out = recipe, corpus, out
+        torch.manual_seed(recipe.seed)
+        self.model = build_model(recipe.model)
+        self.model.basis.fit(torch.from_numpy(corpus.fitting_signal()).unsqueeze(1))
+        self.average = build_model(recipe.model)
+        self.average.load_state_dict(self.model.state_dict())
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=recipe.training.learning_rate)
+        self.done = self.epoch = self.position = 0
+        self.state: State | None = None
+        self.best = -math.inf
+        self.metrics: dict[str, float] = {}
+        self.seconds = 0.0
+        if start:
+            self._restore(start)
+
+    def batches(self) -> Iterator[Batch]:
+        """Batches from where the run stands to its last update, epoch after epoch."""
+        while self.done < self.recipe.training.updates:
+            rng = np.random.default_rng([self.recipe.seed, self.epoch])
+            for index, batch in enumerate(self.corpus.epoch("train", rng)):
+                if index < self.position:
+                    continue  # walked through before the interruption
+                if self.done == self.recipe.training.updates:
+                    return
+                self.position = index + 1
+                yield batch
+            self.epoch, self.position = self.epoch + 1, 0
+
+    def update(self, batch: Batch) -> Progress:
+        """One step of Adam on the negative ELBO per frame."""
+        began = time.monotonic()
+        schedule, model = self.recipe.training, self.model
+        signal, mask = torch.from_numpy(batch.signal), torch.from_numpy(batch.mask)
+        noise = torch.Generator().manual_seed((self.recipe.seed * 1_000_003 + self.done) % MAX_SEED)
+        unroll = model.unroll(
+            model.basis.frames(signal), _noise(model, mask, noise), None if batch.fresh else self.state
+        )
+        frames = mask.sum()
+        likelihood, kl = (unroll.log_likelihood * mask).sum() / frames, (unroll.kl * mask).sum() / frames
+        loss = kl_weight(schedule, self.done) * kl - likelihood
+        if not torch.isfinite(loss):
+            raise VRNNEngineError(
+                f"the loss became {loss.item()} at update {self.done + 1} of {self.recipe.name}; lower its learning_rate or clip"
+            )
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(schedule, self.done)
+        self.optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
+        self.optimizer.step()
+        self.state = State(*(part.detach() for part in unroll.state))
+        self.done += 1
+        self._follow()
+        self.seconds += time.monotonic() - began
+        if self.done % schedule.validate_every == 0 or self.done == schedule.updates:
+            self._validate()
+        return Progress(
+            self.done,
+            schedule.updates,
+            (likelihood - kl).item(),
+            kl.item(),
+            float(norm),
+            self.metrics.get("valid_elbo_per_frame"),
+        )
+
+    def save(self, name: str) -> None:
+        """Write the run as a checkpoint into its folder."""
+        resume: dict[str, Any] = {
+            "weights": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "state": None if self.state is None else list(self.state),
+            "done": self.done,
+            "epoch": self.epoch,
+            "position": self.position,
+            "best": self.best,
+            "seconds": self.seconds,
+        }
+        kept = Checkpoint(
+            self.recipe, self.average.state_dict(), self.corpus.mean, self.corpus.std, self.metrics, resume
+        )
+        save_checkpoint(kept, self.out / name)
+
+    def _restore(self, start: Checkpoint) -> None:
+        resume = start.resume
+        self.model.load_state_dict(resume["weights"])
+        self.average.load_state_dict(start.model)
+        self.optimizer.load_state_dict(resume["optimizer"])
+        self.state = None if resume["state"] is None else State(*resume["state"])
+        self.done, self.epoch, self.position = resume["done"], resume["epoch"], resume["position"]
+        self.best, self.seconds, self.metrics = resume["best"], resume["seconds"], start.metrics
+
+    def _follow(self) -> None:
+        """Move the running average of the weights."""
+        # Early on the average is short, so that it forgets the random start.
+        decay = min(self.recipe.training.average, self.done / (self.done + 10))
+        with torch.no_grad():
+            for mine, theirs in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                mine.lerp_(theirs, 1 - decay)
+
+    def _validate(self) -> None:
+        bound = validate(self.average, self.corpus, "valid")
+        self.metrics = bound.metrics("valid") | {"updates": float(self.done), "training_seconds": self.seconds}
+        if bound.elbo > self.best:
+            self.best = bound.elbo
+            self.save(BEST)
+        self.save(LAST)
+
+
+def learning_rate(schedule: Schedule, done: int) -> float:
+    """Half a cosine from `learning_rate` to `final_learning_rate`."""
+    share = 0.5 * (1 + math.cos(math.pi * done / schedule.updates))
+    return schedule.final_learning_rate + share * (schedule.learning_rate - schedule.final_learning_rate)
+
+
+def kl_weight(schedule: Schedule, done: int) -> float:
+    """Return the KL's weight: linear from `kl_start` to 1 over `kl_warmup` updates."""
+    if done >= schedule.kl_warmup:
+        return 1.0
+    return schedule.kl_start + (1 - schedule.kl_start) * done / schedule.kl_warmup
+
+
+def _noise(model: VRNN, mask: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(*mask.shape, model.config.latent_size, generator=generator)
+
+
+def _sequences(batch: Batch, model: VRNN) -> int:
+    # The paper counts 0.5 s chunks of speech, and whole lines of ink.
+    rows = batch.mask.shape[1]
+    return rows if batch.fresh or model.config.modality == "audio" else 0
