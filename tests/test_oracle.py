@@ -81,7 +81,9 @@ def test_unroll_agrees_with_the_oracle_and_with_the_step(kind):
         for t in range(FRAMES):
             assert difference(unroll.h[t, 0].numpy(), oracle.state[0]) < TOLERANCE if t else not unroll.h[0].any()
             z, mean, std = oracle.observe(frames[t].astype(np.float64), noise[t])
-            step = model.infer(model.features(torch.from_numpy(frames[t : t + 1])), state, torch.from_numpy(noise[t : t + 1]))
+            step = model.infer(
+                model.features(torch.from_numpy(frames[t : t + 1])), state, torch.from_numpy(noise[t : t + 1])
+            )
             prior, kl, log_likelihood = model.score(torch.from_numpy(frames[t : t + 1]), step, state.h)
             state = step.state
             for whole, one, true in (

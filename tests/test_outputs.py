@@ -90,7 +90,9 @@ def test_samples_of_each_output_follow_its_density():
     assert torch.allclose(drawn.std(0), gaussian.std, rtol=0.03)
 
     parameters = mixture()
-    many = Mixture(parameters.log_weights.expand(count, -1), Normal(*(v.expand(count, -1, -1) for v in parameters.components)))
+    many = Mixture(
+        parameters.log_weights.expand(count, -1), Normal(*(v.expand(count, -1, -1) for v in parameters.components))
+    )
     drawn = MixtureOutput(3, 2, 4).sample(many, OutputNoise(torch.randn(count, 2), torch.randn(count, 4)))
     weights = parameters.log_weights.exp()
     assert torch.allclose(drawn.mean(0), (weights[:, None] * parameters.components.mean).sum(0), atol=0.06)

@@ -169,4 +169,3 @@ def resample_strokes(line: Floats, ratio: float) -> Floats:
     up = np.concatenate(lifted).astype(np.float32)
     up[-1] = line[-1, 2]
     return np.column_stack([moves, up]).astype(np.float32)
-

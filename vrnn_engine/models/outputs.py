@@ -200,5 +200,3 @@ def build_output(config: ModelConfig, inputs: int) -> nn.Module:
     if config.components > 1:
         return MixtureOutput(inputs, config.frame_size, config.components)
     return GaussianOutput(inputs, config.frame_size)
-
-

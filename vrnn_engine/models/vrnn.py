@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vrnn_engine.models.basis import build_basis
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.layers import JointStack, ReLUStack, linear
-from vrnn_engine.models.normal import Normal, NormalHead, kl_divergence
+from vrnn_engine.models.normal import Normal, NormalHead, in_fours, kl_divergence
 from vrnn_engine.models.outputs import Output, OutputNoise, build_output
 
 
@@ -163,7 +163,7 @@ class VRNN(nn.Module):
     def features(self, frame: Tensor) -> FrameFeatures:
         """Frames in the basis, [..., F] -> all that depends on them alone."""
         k = self.config.input_compression
-        seen = torch.sign(frame) * torch.log(1 + k * frame.abs()) if k else frame
+        seen = torch.sign(frame) * in_fours(torch.log, 1 + k * frame.abs()) if k else frame
         phi = self.phi_x(seen)
         return FrameFeatures(self.encoder.stack.project(phi), self.recurrence.from_x(phi))
 

@@ -115,7 +115,9 @@ def train(
     if resume:
         start = load_checkpoint(last)
         if start.recipe != recipe:
-            raise CheckpointError(f"{last}: written by another recipe; resume with the one it holds or use another --out")
+            raise CheckpointError(
+                f"{last}: written by another recipe; resume with the one it holds or use another --out"
+            )
     elif last.exists():
         raise CheckpointError(f"{last}: a run is here already; add --resume to go on with it, or give another --out")
     corpus = open_corpus(recipe, data)
@@ -127,9 +129,7 @@ def train(
     finally:
         run.save(LAST)
     best = load_checkpoint(out / BEST)
-    tested = dataclasses.replace(
-        best, metrics=best.metrics | validate(best.build(), corpus, "test").metrics("test")
-    )
+    tested = dataclasses.replace(best, metrics=best.metrics | validate(best.build(), corpus, "test").metrics("test"))
     save_checkpoint(tested, out / BEST)
     return tested
 

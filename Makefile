@@ -1,0 +1,56 @@
+# Needs Python 3.11 or later, make and the package registry; everything else goes into .venv.
+# The stamps in .venv say what is installed there, so a second run installs nothing.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help stream test lint schema clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make stream   hear the bundled voice (or get blizzard.wav where there is no sound device)"
+	@echo "make test     run the tests (installs PyTorch into $(VENV))"
+	@echo "make lint     ruff, mypy and the import rules"
+	@echo "make schema   write docs/voice.schema.json anew"
+	@echo "make clean    remove $(VENV) and what tools left behind"
+
+stream: $(VENV)/.stamp-runtime
+	$(BIN)/vrnn-engine stream --voice blizzard
+
+test: $(VENV)/.stamp-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.stamp-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+schema: $(VENV)/.stamp-dev
+	$(BIN)/python tests/test_docs.py > docs/.voice.schema.json
+	mv docs/.voice.schema.json docs/voice.schema.json
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is made last: an interrupted install is done again.
+$(VENV)/.stamp-venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "make: $(PYTHON) is missing or older than 3.11; install Python 3.11 or later, or name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	    echo "make: $(PYTHON) cannot make a virtual environment (on Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.stamp-runtime: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
+	@echo "installing vrnn-engine into $(VENV)"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/.stamp-runtime
+	@echo "installing PyTorch and the test tools into $(VENV)"
+	@$(PIP) --editable '.[train,dev]'
+	@touch $@

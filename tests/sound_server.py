@@ -1,0 +1,102 @@
+"""A private PulseAudio server with a null sink: a sound device whose output can be recorded."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+PROGRAMS = ("pulseaudio", "pactl", "parec")
+
+
+def missing() -> str | None:
+    """Return why no server can run here, or None."""
+    absent = [program for program in PROGRAMS if shutil.which(program) is None]
+    if absent:
+        return f"no {', '.join(absent)} here (Debian: pulseaudio, pulseaudio-utils)"
+    if not list(Path("/usr/lib").glob("**/alsa-lib/libasound_module_pcm_pulse.so")):
+        return "ALSA cannot reach PulseAudio here (Debian: libasound2-plugins)"
+    return None
+
+
+class SoundServer:
+    """A running server; `environment` sends programs to it."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "home").mkdir()
+        config = folder / "asound.conf"
+        # PortAudio on Debian speaks ALSA, so its default device is pointed at the server.
+        config.write_text("</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!default { type pulse }\n")
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("PULSE_", "XDG_"))},
+            "HOME": str(folder / "home"),
+            "XDG_RUNTIME_DIR": str(folder),
+            "PULSE_RUNTIME_PATH": str(folder / "pulse"),
+            "PULSE_SERVER": f"unix:{folder}/socket",
+            "ALSA_CONFIG_PATH": str(config),
+            "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
+        }
+        modules = (
+            f"module-native-protocol-unix auth-anonymous=1 socket={folder}/socket",
+            "module-null-sink sink_name=ear rate=16000 channels=1 format=float32le",
+        )
+        command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--system=no", "--use-pid-file=no"]
+        self._log = (folder / "log").open("wb")
+        self._process = subprocess.Popen(
+            [*command, *(f"--load={module}" for module in modules)],
+            env=self.environment,
+            stdout=self._log,
+            stderr=self._log,
+        )
+        self._folder = folder
+        try:
+            wait_until(self._answers, "pulseaudio does not answer")
+        except RuntimeError:
+            self.close()
+            raise
+
+    def record(self) -> "Recorder":
+        """Record what is played from now on."""
+        return Recorder(self.environment, self._folder / "recording")
+
+    def _answers(self) -> bool:
+        if self._process.poll() is not None:
+            raise RuntimeError("pulseaudio did not start: " + (self._folder / "log").read_text())
+        return subprocess.run(["pactl", "info"], env=self.environment, capture_output=True).returncode == 0
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._process.terminate()
+        self._process.wait(10)
+        self._log.close()
+
+
+class Recorder:
+    """Records the server's output, float32 mono at 16 kHz."""
+
+    def __init__(self, environment: dict[str, str], path: Path) -> None:
+        command = ["parec", "-d", "ear.monitor", "--format=float32le", "--rate=16000", "--channels=1", "--raw"]
+        self._path = path
+        with path.open("wb") as file:
+            self._process = subprocess.Popen([*command, "--latency-msec=20"], env=environment, stdout=file)
+        wait_until(lambda: path.stat().st_size > 0, "parec records nothing")
+
+    def finish(self) -> np.ndarray:
+        """Return what was recorded."""
+        time.sleep(0.5)  # for what is on its way
+        self._process.terminate()
+        self._process.wait(10)
+        data = self._path.read_bytes()
+        return np.frombuffer(data[: len(data) // 4 * 4], np.float32)
+
+
+def wait_until(ready: Callable[[], bool], else_: str) -> None:
+    """Wait at most ten seconds; raise `RuntimeError` saying `else_`."""
+    for _ in range(100):
+        if ready():
+            return
+        time.sleep(0.1)
+    raise RuntimeError(else_)

@@ -1,0 +1,45 @@
+"""What docs/ publishes is what the code says.  As a script: writes the JSON Schema of `voice.json` to stdout."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vrnn_engine.runtime.manifest import SCHEMA_VERSION, json_schema
+
+ROOT = Path(__file__).resolve().parent.parent
+TITLE = f"Manifest of a vrnn-engine voice (voice.json), schema version {SCHEMA_VERSION}"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def published_schema() -> dict[str, Any]:
+    """The schema as it stands in docs/, which needs a dialect and a title besides what the code gives."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": TITLE, **json_schema()}
+
+
+def test_published_schema_is_the_one_in_the_code() -> None:
+    published = json.loads((ROOT / "docs" / "voice.schema.json").read_text())
+    assert published == published_schema(), "run `make schema`"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+    broken = [link for link in links if "://" not in link and not (document.parent / link).exists()]
+    assert not broken
+
+
+def test_every_document_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text()
+    for path in (ROOT / "docs").iterdir():
+        if path.name != "README.md":
+            assert f"({path.name})" in index
+
+
+if __name__ == "__main__":
+    json.dump(published_schema(), sys.stdout, indent=2)
+    sys.stdout.write("\n")

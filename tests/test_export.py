@@ -1,0 +1,243 @@
+"""Exported voices against PyTorch: parity, feedback, batch independence, and refusal of what differs."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+import tiny
+import torch
+from onnx import numpy_helper
+
+from vrnn_engine import Engine, Voice
+from vrnn_engine.errors import CheckpointError, ExportError
+from vrnn_engine.exporters import export as exporting
+from vrnn_engine.exporters.export import export, write_voice
+from vrnn_engine.runtime.manifest import Provenance
+from vrnn_engine.runtime.parity import verify
+from vrnn_engine.runtime.session import GraphSession
+
+TOLERANCE = 1e-4
+FRAMES = 20
+MADE_UP = Provenance(data="made up", source="a test", licence="none", command="none")
+
+
+@pytest.fixture(scope="module", params=tiny.KINDS)
+def exported(request, tmp_path_factory):
+    """A step model and the voice exported from it."""
+    model = tiny.steps(request.param)
+    folder = tmp_path_factory.mktemp("exported") / request.param
+    return model, write_voice(model, request.param, folder, MADE_UP).voice
+
+
+def sessions(voice):
+    controls = voice.manifest.controls
+    return [GraphSession(voice.path, voice.graph(role), controls, "cpu") for role in ("step", "observe")]
+
+
+def inputs_for(shapes, rows, rng):
+    """Random inputs of a graph, valid ones where it matters."""
+    values = {name: rng.standard_normal((rows, *shape)).astype(np.float32) for name, shape in shapes.items()}
+    for name in values:
+        if name == "state.pending":
+            values[name] = (values[name] > 0).astype(np.float32)
+        elif name.endswith(("temperature", "hold")):
+            values[name] = rng.uniform(0, 1, values[name].shape).astype(np.float32)
+    if "frame" in values and shapes["frame"] == (3,):
+        values["frame"][:, 2] = values["frame"][:, 2] > 0
+    return values
+
+
+def run(session, values):
+    bare = {name.partition(".")[2]: value for name, value in values.items() if name != "frame"}
+    state, outputs = session.run(bare, bare, bare, values.get("frame"))
+    return {f"next.{name}": value for name, value in state.items()} | outputs
+
+
+def difference(found, expected):
+    return np.abs(found - expected).max() / (np.abs(expected).max() or 1)
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_graphs_compute_what_pytorch_computes(exported, rows):
+    model, voice = exported
+    rng = np.random.default_rng(0)
+    for session, function, shapes in zip(
+        sessions(voice), (model.generate, model.observe), (model.step_inputs(), model.observe_inputs()), strict=True
+    ):
+        for _ in range(5):
+            values = inputs_for(shapes, rows, rng)
+            with torch.no_grad():
+                expected = function({name: torch.from_numpy(value) for name, value in values.items()})
+            found = run(session, values)
+            assert set(found) == set(expected)
+            for name, value in expected.items():
+                assert difference(found[name], value.numpy()) < TOLERANCE, name
+
+
+def test_unroll_step_and_observe_graph_agree_on_one_recording(exported):
+    """The teacher-forced unroll (training), the PyTorch step and the ONNX step, frame by frame."""
+    model, voice = exported
+    rng = np.random.default_rng(1)
+    frames = inputs_for({"frame": (model.frame_size,)}, FRAMES, rng)["frame"]
+    noise = rng.standard_normal((FRAMES, model.model.config.latent_size)).astype(np.float32)
+    mdct = model.basis == "mdct"
+    normalised = (torch.from_numpy(frames) - model._mean) / model._std
+    with torch.no_grad():
+        inside = model.model.basis.frames(normalised)
+        unroll = model.model.unroll(inside[:, None], torch.from_numpy(noise[int(mdct) :])[:, None])
+    session = sessions(voice)[1]
+    state = session.zero_state()
+    defaults = {c.name: np.full((1, *c.shape), c.default, np.float32) for c in model.controls}
+    for t in range(FRAMES):
+        at = t - int(mdct)  # the first block only opens the first frame
+        if at >= 0:
+            assert difference(state["h"], unroll.h[at].numpy()) < TOLERANCE
+        state, found = session.run(state, {"latent": noise[t : t + 1]}, defaults, frames[t : t + 1])
+        if at < 0:
+            assert found["kl"] == 0
+            assert found["log_likelihood"] == 0
+            assert not state["h"].any()
+            continue
+        for name, value in (
+            ("posterior.mean", unroll.posterior.mean),
+            ("posterior.std", unroll.posterior.std),
+            ("prior.mean", unroll.prior.mean),
+            ("prior.std", unroll.prior.std),
+            ("latent", unroll.latent),
+            ("kl", unroll.kl),
+            ("log_likelihood", unroll.log_likelihood),
+        ):
+            assert difference(found[name], value[at].numpy()) < TOLERANCE, name
+    assert difference(state["h"], unroll.state.h.numpy()) < TOLERANCE
+    assert difference(state["c"], unroll.state.c.numpy()) < TOLERANCE
+
+
+def test_generated_frames_fed_back_reproduce_the_state(exported):
+    model, voice = exported
+    step, observe = sessions(voice)
+    rng = np.random.default_rng(2)
+    defaults = {c.name: np.full((1, *c.shape), c.default, np.float32) for c in model.controls}
+    state, made = step.zero_state(), []
+    for _ in range(FRAMES):
+        noise = {name: rng.standard_normal((1, *shape)).astype(np.float32) for name, shape in step.noise.items()}
+        state, outputs = step.run(state, noise, defaults)
+        made.append((outputs["frame"], outputs["latent"], state["h"], state["c"]))
+    late = int(model.basis == "mdct")
+    state = observe.zero_state()
+    noise = {name: np.zeros((1, *shape), np.float32) for name, shape in observe.noise.items()}
+    for t in range(FRAMES):
+        same_z = made[t - late][1] if t >= late else made[0][1]
+        held = defaults | {"latent.hold": np.ones_like(same_z), "latent.target": same_z}
+        state, _ = observe.run(state, noise, held, made[t][0])
+        if t >= late:
+            assert difference(state["h"], made[t - late][2]) < TOLERANCE
+            assert difference(state["c"], made[t - late][3]) < TOLERANCE
+
+
+def test_observing_goes_on_where_generating_stopped(exported):
+    """Whichever mix of both made the state, the recurrence has seen every frame exactly once."""
+    model, voice = exported
+    step, observe = sessions(voice)
+    rng = np.random.default_rng(3)
+    defaults = {c.name: np.full((1, *c.shape), c.default, np.float32) for c in model.controls}
+    zeros = {name: np.zeros((1, *shape), np.float32) for name, shape in step.noise.items()}
+    state, blocks, latents, h = step.zero_state(), [], [], []
+    for _ in range(8):
+        noise = {name: rng.standard_normal((1, *shape)).astype(np.float32) for name, shape in step.noise.items()}
+        state, outputs = step.run(state, noise, defaults)
+        blocks.append(outputs["frame"])
+        latents.append(outputs["latent"])
+        h.append(state["h"])
+        if len(h) == 4:
+            middle = state
+    late = int(model.basis == "mdct")
+    state = middle
+    for t in range(4, 8):
+        z = latents[t - late]
+        state, _ = observe.run(state, zeros, defaults | {"latent.hold": np.ones_like(z), "latent.target": z}, blocks[t])
+        assert difference(state["h"], h[t - late]) < TOLERANCE
+
+
+def test_rows_of_a_batch_are_independent_bit_for_bit(exported):
+    model, voice = exported
+    step = sessions(voice)[0]
+    rng = np.random.default_rng(4)
+    values = inputs_for(model.step_inputs(), 33, rng)
+    together = run(step, values)
+    for rows in ([0], [32], [7, 31], list(range(5, 18))):
+        alone = run(step, {name: value[rows] for name, value in values.items()})
+        for name, value in alone.items():
+            assert np.array_equal(value, together[name][rows]), (name, rows)
+
+
+def test_streams_in_company_are_bit_identical(exported):
+    voice = exported[1]
+    alone = [Engine.load(voice, "cpu").stream(seed).read(21) for seed in range(5)]
+    engine = Engine.load(voice, "cpu", rows=5)
+    streams = [engine.stream(seed) for seed in range(5)]
+    first = engine.read(7)
+    rest = [engine.read(14, streams[:3]), engine.read(14, streams[3:])]
+    for row, expected in enumerate(alone):
+        assert np.array_equal(np.concatenate([first[row], (rest[0] + rest[1])[row]]), expected)
+
+
+def test_graphs_share_their_weights_and_name_no_place(exported):
+    voice = exported[1]
+    files = {path.name: path for path in voice.path.iterdir()}
+    assert set(files) == {"voice.json", "CARD.md", "parity.npz", "step.onnx", "observe.onnx", "weights.bin"}
+    sizes = {}
+    for role in ("step", "observe"):
+        graph = onnx.load(str(files[f"{role}.onnx"])).graph
+        sizes[role] = sum(numpy_helper.to_array(tensor).nbytes for tensor in graph.initializer)
+        text = files[f"{role}.onnx"].read_bytes()
+        assert b".py" not in text
+        assert b"/" not in text.replace(b"onnx/", b"") or b"site-packages" not in text
+    pages = 4096 * sum(len(onnx.load(str(files[f"{r}.onnx"])).graph.initializer) for r in sizes)
+    assert files["weights.bin"].stat().st_size <= sum(sizes.values()) + pages
+
+
+def test_manifest_and_card_tell_what_the_voice_is(exported):
+    model, voice = exported
+    manifest = json.loads((voice.path / "voice.json").read_text())
+    assert manifest["schema_version"] == 1
+    assert {control["name"] for control in manifest["controls"]} >= {"latent.temperature", "output.temperature"}
+    assert ("mixture.temperature" in {c["name"] for c in manifest["controls"]}) == (model.model.config.components > 1)
+    card = (voice.path / "CARD.md").read_text()
+    assert "made up" in card
+    assert "`latent.hold`" in card
+    assert verify(Voice.open(voice.path)).frames == 200
+
+
+@pytest.mark.parametrize("spoil", ["weight", "frame"])
+def test_a_graph_that_differs_is_refused_and_nothing_is_left(tmp_path, monkeypatch, spoil):
+    model = tiny.steps("samples-gauss")
+    honest = exporting.save_graphs
+
+    def tampered(graphs, folder):
+        graph = graphs["step.onnx"].graph
+        if spoil == "weight":
+            tensor = max(graph.initializer, key=lambda one: len(one.raw_data))
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * 1.01, tensor.name))
+        else:
+            last = next(node for node in graph.node if "frame" in node.output)
+            last.output[list(last.output).index("frame")] = "frame.before"
+            graph.node.append(onnx.helper.make_node("Tanh", ["frame.before"], ["frame"]))
+        return honest(graphs, folder)
+
+    monkeypatch.setattr(exporting, "save_graphs", tampered)
+    with pytest.raises(ExportError, match="differs from PyTorch"):
+        write_voice(model, "spoilt", tmp_path / "spoilt", MADE_UP)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_never_overwrites(tmp_path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(ExportError, match="is there already"):
+        write_voice(tiny.steps("samples-gauss"), "mine", tmp_path / "mine", MADE_UP)
+
+
+def test_a_missing_checkpoint_is_one_clear_line(tmp_path):
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        export(tmp_path / "none.pt", tmp_path / "voice")
+    assert list(tmp_path.iterdir()) == []

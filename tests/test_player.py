@@ -1,0 +1,158 @@
+"""The player: everything arrives, in order, to the sample; errors reach the caller; stopping finishes the sink."""
+
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+from vrnn_engine import Engine, Player
+from vrnn_engine.errors import SinkError, StreamError
+from vrnn_engine.runtime.sinks import Format
+
+
+class Collector:
+    """A sink in memory; `full` makes it fail, `gate` makes it wait."""
+
+    def __init__(self, full: int | None = None) -> None:
+        self.blocks: list[np.ndarray] = []
+        self.events: list[str] = []
+        self.full = full
+        self.some = threading.Event()
+
+    def open(self, format: Format) -> None:
+        self.events.append(f"open {format.name}")
+
+    def write(self, block: np.ndarray) -> None:
+        if self.full is not None and len(self.blocks) == self.full:
+            raise SinkError("it is full")
+        self.blocks.append(block.copy())
+        if len(self.blocks) == 3:
+            self.some.set()
+
+    def close(self) -> None:
+        self.events.append("close")
+
+    def abort(self) -> None:
+        self.events.append("abort")
+
+
+def test_a_player_writes_what_the_stream_yields(toy_audio: Path) -> None:
+    engine = Engine.load(toy_audio, device="cpu", rows=2)
+    sink = Collector()
+    with Player(engine.stream(seed=3), to=sink, seconds=0.51) as player:
+        assert player.wait()
+        assert not player.running
+    got = np.concatenate(sink.blocks)
+    assert len(got) == 8160
+    assert np.array_equal(got, engine.stream(seed=3).read(41)[:8160])
+    assert sink.events == ["open toy-audio", "close"]
+    assert player.seconds_played == pytest.approx(0.51)
+    assert player.underruns == player.clipped == 0
+    assert player.speed > 0
+
+
+def test_a_pen_is_counted_in_points(toy_pen: Path) -> None:
+    engine, sink = Engine.load(toy_pen, device="cpu"), Collector()
+    with Player(engine.stream(seed=3), to=sink, seconds=1.234) as player:
+        player.wait()
+    assert np.concatenate(sink.blocks).shape == (123, 3)
+
+
+def test_stop_leaves_a_valid_file_of_what_was_made(toy_audio: Path, tmp_path: Path) -> None:
+    stream = Engine.load(toy_audio, device="cpu").stream(seed=3)
+    with Player(stream, to=tmp_path / "a.wav") as player:
+        assert player.running
+        while player.seconds_played < 0.5:
+            assert not player.wait(timeout=0.01)
+    samples, _ = soundfile.read(tmp_path / "a.wav", dtype="float32")
+    assert len(samples) == round(player.seconds_played * 16000) == stream.frame * 200
+    expected = Engine.load(toy_audio, device="cpu").stream(seed=3).read(40)
+    assert np.abs(samples[:8000] - expected).max() < 1e-4
+
+
+def test_errors_of_a_sink_reach_the_caller_once(toy_audio: Path) -> None:
+    stream, sink = Engine.load(toy_audio, device="cpu").stream(seed=3), Collector(full=2)
+    with Player(stream, to=sink) as player, pytest.raises(SinkError, match="it is full"):
+        player.wait()
+    assert sink.events == ["open toy-audio", "abort"]
+
+
+def test_an_error_nobody_waited_for_is_raised_on_leaving(toy_audio: Path) -> None:
+    stream, sink = Engine.load(toy_audio, device="cpu").stream(seed=3), Collector(full=0)
+    with pytest.raises(SinkError, match="it is full"), Player(stream, to=sink):
+        pass
+
+
+def test_errors_of_a_stream_reach_the_caller_and_leave_no_file(toy_audio: Path, tmp_path: Path) -> None:
+    stream = Engine.load(toy_audio, device="cpu").stream(seed=3)
+    stream.close()
+    with pytest.raises(StreamError, match="closed"), Player(stream, to=tmp_path / "a.wav", seconds=1) as player:
+        player.wait()
+    assert list(tmp_path.glob("*")) == []
+
+
+def test_a_sink_that_does_not_fit_fails_on_entering(toy_audio: Path, tmp_path: Path) -> None:
+    stream = Engine.load(toy_audio, device="cpu").stream(seed=3)
+    with pytest.raises(SinkError, match="takes ink"), Player(stream, to=tmp_path / "a.svg"):
+        pytest.fail("entered")
+    assert list(tmp_path.glob("*")) == []
+
+
+def test_the_callers_own_error_comes_first(toy_audio: Path) -> None:
+    stream, sink = Engine.load(toy_audio, device="cpu").stream(seed=3), Collector(full=3)
+    with pytest.raises(KeyError), Player(stream, to=sink):
+        sink.some.wait(10)
+        raise KeyError
+
+
+def test_controls_turn_while_it_plays(toy_audio: Path) -> None:
+    engine, sink = Engine.load(toy_audio, device="cpu"), Collector()
+    stream = engine.stream(seed=3)
+    with Player(stream, to=sink):
+        assert sink.some.wait(10)
+        stream.controls["output.temperature"] = 0.0
+        stream.controls["latent.temperature"] = 0.0
+        count = len(sink.blocks)
+        while len(sink.blocks) < count + 40:
+            pass
+    # Without randomness the recurrence settles: two late frames are nearly the same.
+    late = np.concatenate(sink.blocks)[-400:].reshape(2, 200)
+    early = np.concatenate(sink.blocks)[:400].reshape(2, 200)
+    assert np.abs(np.diff(late, axis=0)).max() < 0.1 * np.abs(np.diff(early, axis=0)).max()
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+def test_how_long_must_be_positive(toy_audio: Path, seconds: float) -> None:
+    with pytest.raises(StreamError, match="seconds"):
+        Player(Engine.load(toy_audio, device="cpu").stream(seed=3), to="null", seconds=seconds)
+
+
+def test_frames_are_few_where_somebody_listens() -> None:
+    asked: list[int] = []
+    manifest = SimpleNamespace(modality="audio", rate=16000, frame_size=200, unit="full scale", name="still")
+
+    def read(frames: int) -> np.ndarray:
+        asked.append(frames)
+        return np.zeros(frames * 200, np.float32)
+
+    for live, most in [(True, 4), (False, 100)]:
+        asked.clear()
+        sink = Collector()
+        sink.live = live  # type: ignore[attr-defined]
+        stream = SimpleNamespace(read=read, voice=SimpleNamespace(manifest=manifest))
+        with Player(stream, to=sink, seconds=2, latency=1.0) as player:
+            player.wait()
+        assert sum(asked) == 160
+        assert max(asked) <= most
+    assert max(asked) > 4
+
+
+def test_waiting_for_a_player_that_was_not_entered_says_how(toy_audio: Path) -> None:
+    player = Player(Engine.load(toy_audio, device="cpu").stream(seed=3), to="null")
+    with pytest.raises(StreamError, match="with Player"):
+        player.wait()
+    assert not player.running
+    player.stop()

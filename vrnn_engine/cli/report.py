@@ -1,0 +1,126 @@
+"""How the command line talks: stderr lines, JSON on stdout, and the one place where an error becomes an exit code.
+
+Exit codes: 0 done, 1 it failed (one line), 2 wrong usage, 130 interrupted, 143 terminated.
+"""
+
+import functools
+import inspect
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from vrnn_engine.errors import MissingExtraError, VRNNEngineError
+
+FAILED = 1
+USAGE = 2
+INTERRUPTED = 130
+TERMINATED = 143
+
+_debug = False
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: to be treated as Ctrl-C, so that a file under way is finished."""
+
+
+def set_debug(on: bool) -> None:
+    """Show tracebacks from now on."""
+    global _debug
+    _debug = _debug or on
+
+
+def say(line: str, style: str = "") -> None:
+    """Print one line on stderr; `style` (as rich names it) only where a terminal shows it."""
+    if style and has_colour(sys.stderr):
+        from rich.console import Console
+
+        Console(stderr=True, highlight=False).print(line, style=style, markup=False, soft_wrap=True)
+    else:
+        print(line, file=sys.stderr, flush=True)
+
+
+def warn(line: str) -> None:
+    """Print one line on stderr that a person should not overlook."""
+    say(line, style="yellow")
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that may show colours (NO_COLOR is honoured)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def print_json(value: Any) -> None:
+    """Print an answer for a program on stdout."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print an answer for a person on stdout, in columns."""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    for row in [head, *rows]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def guard(verb: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a verb: give it `--debug`, and turn what it raises into one line on stderr and an exit code."""
+
+    @functools.wraps(verb)
+    def guarded(*args: Any, debug: bool = False, **options: Any) -> None:
+        set_debug(debug)
+        signal.signal(signal.SIGTERM, _on_terminate)
+        try:
+            verb(*args, **options)
+            sys.stdout.flush()
+        except typer.Exit:
+            raise
+        except BaseException as error:
+            code = explain(error)
+            if code is None:
+                raise
+            raise typer.Exit(code) from None
+
+    flag = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+    old = inspect.signature(verb)
+    extra = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=flag)
+    guarded.__signature__ = old.replace(parameters=[*old.parameters.values(), extra])  # type: ignore[attr-defined]
+    guarded.__annotations__ = {**verb.__annotations__, "debug": flag}
+    return guarded
+
+
+def explain(error: BaseException) -> int | None:
+    """Print what a person should know of an error; return the exit code, or None if it is a bug or not an error.
+
+    The one place that decides this.
+    """
+    if _debug and not isinstance(error, SystemExit):
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, KeyboardInterrupt):
+        say("terminated" if isinstance(error, Terminated) else "interrupted")
+        return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in {
+        "torch",
+        "onnx",
+        "onnxscript",
+    }:
+        error = MissingExtraError(f"this needs {error.name}, which is not installed: pip install 'vrnn-engine[train]'")
+    if isinstance(error, BrokenPipeError):
+        error = VRNNEngineError("stdout: the program reading it closed the pipe")
+    elif isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        error = VRNNEngineError(f"{where}{error.strerror or error}")
+    if isinstance(error, VRNNEngineError):
+        say("error: " + " ".join(str(error).split()), style="red")
+        return FAILED
+    return None
+
+
+def _on_terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated

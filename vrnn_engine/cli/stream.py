@@ -1,0 +1,167 @@
+"""`vrnn-engine stream`: play a voice, or write what it makes."""
+
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vrnn_engine.cli import report
+
+if TYPE_CHECKING:
+    from vrnn_engine.runtime.player import Player
+    from vrnn_engine.runtime.stream import Stream
+
+TEMPERATURES = ("latent.temperature", "output.temperature")
+
+
+def stream(
+    voice: Annotated[
+        str, typer.Option("--voice", "-v", metavar="VOICE", help="A voice's name, folder or .zip (see: voices).")
+    ],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="speakers, speakers:NAME, FILE.wav, FILE.flac, FILE.svg, FILE.jsonl, null, or - for stdout (raw "
+            "16-bit mono PCM; JSON lines for a pen).  Default: the sound device if there is one, else VOICE.wav; "
+            "VOICE.svg for a pen.",
+        ),
+    ] = None,
+    seconds: Annotated[float, typer.Option("--seconds", "-s", metavar="S", help="How long; inf for endless.")] = 10.0,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="The same seed gives the same stream.  Default: random.")
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(metavar="T", help="Sets latent.temperature and output.temperature, as far as the voice has them."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Set a control; may be repeated.  A vector is a list with commas."
+        ),
+    ] = None,
+    prime: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A recording to listen to first (sound; .jsonl or .npz of ink), and go on from."
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    latency: Annotated[float, typer.Option(metavar="SECONDS", help="Seconds that a sound device buffers.")] = 0.05,
+) -> None:
+    """Play a voice, or write what it makes."""
+    if not seconds > 0:
+        raise typer.BadParameter("must be more than 0 (inf is endless)", param_hint="--seconds")
+    if not 0 < latency <= 10:
+        raise typer.BadParameter("must be more than 0 and at most 10", param_hint="--latency")
+    values = [_parse_setting(setting) for setting in settings or ()]
+
+    # Heavy imports here, so that `--help` and wrong usage answer at once.
+    from vrnn_engine.runtime.engine import Engine
+    from vrnn_engine.runtime.player import Player
+
+    _show_log()
+    engine = Engine.load(voice, device=device)
+    manifest = engine.voice.manifest
+    if to is None:
+        to, note = _default_target(manifest.modality, manifest.name)
+    else:
+        note = ""
+    source = engine.stream(seed)
+    if temperature is not None:
+        named = [name for name in TEMPERATURES if name in source.controls] or list(TEMPERATURES[:1])
+        source.controls.update(dict.fromkeys(named, temperature))
+    for name, value in values:
+        source.controls[name] = value
+    if prime is not None:
+        _prime(source, prime)
+    player = Player(source, to=to, latency=latency, seconds=seconds)
+    _play(player, f"{manifest.name}: seed {source.seed}, {engine.provider}", note, seconds)
+
+
+def _play(player: "Player", what: str, note: str, seconds: float) -> None:
+    started = time.monotonic()
+    with player:
+        report.say(f"{what} -> {player.label}{note}")
+        try:
+            _watch(player, seconds)
+        except KeyboardInterrupt:
+            player.stop()  # finishes a file
+            report.say(_summary(player, started))
+            raise
+    report.say(_summary(player, started))
+
+
+def _watch(player: "Player", seconds: float) -> None:
+    """Wait for the end; on a terminal, show how far it is."""
+    # What is over at once needs no display, and the import of rich would delay the first sound.
+    if player.wait(timeout=0.5) or not sys.stderr.isatty():
+        player.wait()
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    length = "" if seconds == float("inf") else f" / {seconds:g} s"
+    with Live(console=Console(stderr=True), refresh_per_second=8, transient=True) as live:
+        while not player.wait(timeout=0.125):
+            trouble = f"   {player.underruns} underruns" if player.underruns else ""
+            live.update(Text(f"{player.seconds_played:6.1f} s{length}   {player.speed:.1f} x real time{trouble}"))
+
+
+def _summary(player: "Player", started: float) -> str:
+    parts = [
+        f"{player.seconds_played:.2f} s to {player.label} in {time.monotonic() - started:.2f} s",
+        f"made at {player.speed:.1f} x real time",
+    ]
+    if hasattr(player.sink, "underruns"):
+        parts.append(f"{player.underruns} underruns")
+    if player.clipped:
+        parts.append(f"{player.clipped} samples clipped")
+    return ", ".join(parts)
+
+
+def _default_target(modality: str, name: str) -> tuple[str, str]:
+    """Return where to send a voice when nobody said, and the words that explain it."""
+    if modality == "pen":
+        return f"{name}.svg", " (no --to given)"
+    from vrnn_engine.runtime.sinks.speakers import default_output
+
+    if default_output() is None:
+        return f"{name}.wav", " (no --to given, and no sound device here)"
+    return "speakers", " (no --to given)"
+
+
+def _parse_setting(setting: str) -> tuple[str, float | list[float]]:
+    name, equals, text = setting.partition("=")
+    try:
+        if not name or not equals:
+            raise ValueError
+        numbers = [float(number) for number in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(
+            f"{setting!r} is not NAME=VALUE, with a number or numbers with commas between them", param_hint="--set"
+        ) from None
+    return name.strip(), numbers[0] if len(numbers) == 1 else numbers
+
+
+def _prime(source: "Stream", path: Path) -> None:
+    started = source.frame
+    seen = source.prime(path)
+    seconds = (source.frame - started) / source.voice.manifest.frames_per_second
+    done = "; converted: " + ", ".join(seen.conversions) if seen.conversions else ""
+    report.say(f"primed with {seconds:.2f} s of {path}{done}")
+
+
+def _show_log() -> None:
+    """Let the library's warnings (e.g. that CUDA cannot run) reach stderr as plain lines."""
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            report.warn(record.getMessage())
+
+    logging.getLogger("vrnn_engine").addHandler(Lines())

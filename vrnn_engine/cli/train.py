@@ -1,0 +1,93 @@
+"""`vrnn-engine train`: train a recipe on a corpus, with its bound in view."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vrnn_engine.cli import report
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from vrnn_engine.training.run import Progress
+
+LINE_EVERY = 100
+"""Updates between two lines where stderr is no terminal."""
+
+
+def train(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A bundled recipe's name, or a path ending in .toml.")
+    ],
+    data: Annotated[Path, typer.Option(metavar="PATH", help="Folder of recordings, or .npz of ink lines.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where checkpoints go.  Default: runs/RECIPE.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from DIR/last.pt.")] = False,
+    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Instead of the recipe's.")] = None,
+    updates: Annotated[int | None, typer.Option(metavar="N", min=1, help="Instead of the recipe's.")] = None,
+) -> None:
+    """Train a model by a recipe; Ctrl-C keeps what was learned, --resume goes on."""
+    import msgspec
+
+    from vrnn_engine.training.recipe import load_recipe
+    from vrnn_engine.training.run import BEST
+    from vrnn_engine.training.run import train as run
+
+    chosen = load_recipe(recipe)
+    if seed is not None:
+        chosen = msgspec.structs.replace(chosen, seed=seed)
+    if updates is not None:
+        chosen = msgspec.structs.replace(chosen, training=msgspec.structs.replace(chosen.training, updates=updates))
+    folder = out or Path("runs") / chosen.name
+    report.say(f"{chosen.name}: reading {data}")
+    with _bar() as bar:
+        best = run(chosen, data, folder, resume=resume, report=_Display(bar, chosen.training.updates))
+    for name, value in best.metrics.items():
+        report.say(f"{name} {value:,.2f}")
+    report.say(f"best checkpoint: {folder / BEST}; next: vrnn-engine export {folder / BEST}")
+
+
+class _Display:
+    """Shows progress as a bar on a terminal, as lines elsewhere."""
+
+    def __init__(self, bar: "Bar", updates: int):
+        self.bar = bar
+        self.live = sys.stderr.isatty()
+        self.task = bar.add_task("", total=updates)
+        self.bound: float | None = None
+
+    def __call__(self, progress: "Progress") -> None:
+        # One batch says little of the bound; show where the last few dozen stand.
+        self.bound = progress.bound if self.bound is None else 0.95 * self.bound + 0.05 * progress.bound
+        valid = "" if progress.valid_bound is None else f", valid {progress.valid_bound:.2f}"
+        text = f"bound {self.bound:.2f}{valid}, KL {progress.kl:.2f} nats a frame"
+        self.bar.update(self.task, completed=progress.update, description=text)
+        if not self.live and (progress.update % LINE_EVERY == 0 or progress.update == progress.updates):
+            report.say(f"update {progress.update}/{progress.updates}: {text}")
+
+
+def _bar() -> "Bar":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    return Progress(
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+        disable=not sys.stderr.isatty(),
+    )

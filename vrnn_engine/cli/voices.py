@@ -1,0 +1,155 @@
+"""`vrnn-engine voices`: list, show, verify and install voices."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vrnn_engine.cli import report
+
+if TYPE_CHECKING:
+    from vrnn_engine.runtime.manifest import Manifest
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+Named = Annotated[str, typer.Argument(metavar="VOICE", help="A name, a folder or a .zip.")]
+
+
+def voices(context: typer.Context, json: AsJson = False) -> None:
+    """List, show, verify and install voices; without a command, list them."""
+    if context.invoked_subcommand is None:
+        list_(json=json)
+
+
+def list_(json: AsJson = False) -> None:
+    """List the bundled and the installed voices."""
+    from vrnn_engine.runtime.voice import list_voices
+
+    found = list_voices()
+    if json:
+        report.print_json(
+            [
+                {
+                    "name": one.name,
+                    "path": str(one.path),
+                    "origin": one.origin,
+                    "modality": one.manifest.modality if one.manifest else None,
+                    "rate": one.manifest.rate if one.manifest else None,
+                    "family": one.manifest.family if one.manifest else None,
+                    "licence": one.manifest.provenance.licence if one.manifest else None,
+                    "problem": one.problem,
+                }
+                for one in found
+            ]
+        )
+        return
+    if not found:
+        report.say("no voices here; install one: vrnn-engine voices install PATH")
+        return
+    report.print_table(
+        ("name", "makes", "family", "licence", "origin"),
+        [
+            (one.name, _makes(one.manifest), one.manifest.family, one.manifest.provenance.licence, one.origin)
+            if one.manifest
+            else (one.name, "broken", "", "", one.origin)
+            for one in found
+        ],
+    )
+    for one in found:
+        if one.problem:
+            report.warn(f"{one.name}: {one.problem}")
+
+
+def show(voice: Named, json: AsJson = False) -> None:
+    """Show what a voice is, where it comes from, and what can be steered."""
+    from vrnn_engine.runtime.manifest import encode_manifest
+    from vrnn_engine.runtime.voice import Voice
+
+    opened = Voice.open(voice)
+    manifest = opened.manifest
+    if json:
+        print(encode_manifest(manifest).decode(), end="")
+        return
+    origin = manifest.provenance
+    facts = [
+        ("name", manifest.name),
+        ("path", str(opened.path)),
+        ("makes", f"{_makes(manifest)}, {manifest.frames_per_second:g} frames a second"),
+        ("model", f"{manifest.family}, basis {manifest.basis}"),
+        ("graphs", ", ".join(f"{graph.role} ({graph.precision})" for graph in manifest.graphs)),
+        ("data", f"{origin.data}, {origin.licence}, {origin.source}"),
+        ("made by", origin.command),
+        *((f"  {name}", f"{value:g}") for name, value in origin.metrics.items()),
+    ]
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        print(f"{name.ljust(width)}  {value}")
+    print("\nControls (--set NAME=VALUE)")
+    report.print_table(
+        ("name", "values", "default", "range", "what it does"),
+        [
+            (
+                control.name,
+                "x".join(str(size) for size in control.shape),
+                f"{control.default:g}",
+                f"{control.minimum:g} .. {control.maximum:g}",
+                control.description,
+            )
+            for control in manifest.controls
+        ],
+    )
+
+
+def verify(voice: Named, json: AsJson = False) -> None:
+    """Check a voice's files, and that this machine computes what PyTorch computed for it."""
+    from vrnn_engine.runtime.parity import verify
+    from vrnn_engine.runtime.voice import Voice
+
+    opened = Voice.open(voice)
+    found = verify(opened)
+    if json:
+        report.print_json(
+            {
+                "voice": opened.name,
+                "path": str(opened.path),
+                "files": len(opened.manifest.files),
+                "frames": found.frames,
+                "tolerance": found.tolerance,
+                "differences": found.differences,
+            }
+        )
+        return
+    print(f"{opened.name}: {len(opened.manifest.files)} files are what the manifest says")
+    worst = max(found.differences.values())
+    print(
+        f"{opened.name}: {found.frames} frames are as PyTorch made them "
+        f"(largest difference {worst:.2g} of the largest value, {found.tolerance:g} allowed)"
+    )
+
+
+def install(
+    path: Annotated[Path, typer.Argument(help="A voice's folder or .zip.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace an installed voice of the same name.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Copy a voice to where it is found by its name."""
+    from vrnn_engine.runtime.voice import install_voice
+
+    installed = install_voice(path, replace=replace)
+    if json:
+        report.print_json({"name": installed.name, "path": str(installed.path)})
+    else:
+        print(f"installed {installed.name} in {installed.path}")
+
+
+def _makes(manifest: "Manifest") -> str:
+    if manifest.modality == "audio":
+        return f"sound, {manifest.rate} Hz"
+    return f"ink in {manifest.unit}, {manifest.rate} points a second"
+
+
+app = typer.Typer(no_args_is_help=False)
+app.callback(invoke_without_command=True)(report.guard(voices))
+_VERBS: dict[str, Callable[..., None]] = {"list": list_, "show": show, "verify": verify, "install": install}
+for _name, _verb in _VERBS.items():
+    app.command(_name)(report.guard(_verb))

@@ -1,0 +1,1 @@
+"""Checkpoint -> voice: step and observe graphs, weights file, manifest, parity (PyTorch and onnx)."""

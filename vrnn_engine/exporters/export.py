@@ -1,0 +1,144 @@
+"""Checkpoint -> voice folder, checked against PyTorch before it takes its place."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+
+from vrnn_engine.errors import ExportError, VoiceError
+from vrnn_engine.exporters.card import card
+from vrnn_engine.exporters.graph import save_graphs, trace
+from vrnn_engine.exporters.protocol import StepModel
+from vrnn_engine.exporters.reference import FRAMES, TOLERANCE, compare_steps, reference
+from vrnn_engine.exporters.vrnn import VRNNSteps
+from vrnn_engine.runtime.archive import beside
+from vrnn_engine.runtime.manifest import (
+    MANIFEST_FILE,
+    SCHEMA_VERSION,
+    Graph,
+    Manifest,
+    Parity,
+    Provenance,
+    encode_manifest,
+)
+from vrnn_engine.runtime.parity import verify
+from vrnn_engine.runtime.session import GraphSession
+from vrnn_engine.runtime.voice import Voice
+from vrnn_engine.training.checkpoint import load_checkpoint
+
+PARITY_FILE, CARD_FILE = "parity.npz", "CARD.md"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A voice that was written, and how far it is from PyTorch."""
+
+    voice: Voice
+    frames: int
+    differences: dict[str, float] = field(default_factory=dict)
+    """Array -> largest difference over its largest value, over `frames` frames from zero state."""
+
+
+def export(checkpoint: Path, out: Path | None = None, name: str | None = None) -> Exported:
+    """Export a checkpoint of this package as a voice.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        Written by training.
+    out : Path, optional
+        The voice's folder; `./NAME` if not given.  It must not exist.
+    name : str, optional
+        The voice's name; the recipe's if not given.
+
+    Raises
+    ------
+    CheckpointError
+        The checkpoint is missing, truncated or not one of ours.
+    ExportError
+        A graph differs from PyTorch, or `out` is there already.  Nothing is left of the voice then.
+    """
+    kept = load_checkpoint(checkpoint)
+    recipe = kept.recipe
+    model = VRNNSteps(kept.build(), recipe.data.rate, recipe.about.unit, kept.mean, kept.std)
+    provenance = Provenance(
+        data=recipe.about.data,
+        source=recipe.about.source,
+        licence=recipe.about.licence,
+        command=f"vrnn-engine train {recipe.name} --data DATA",
+        metrics=kept.metrics,
+    )
+    name = name or recipe.name
+    return write_voice(model, name, out or Path(name), provenance)
+
+
+def write_voice(model: StepModel, name: str, folder: Path, provenance: Provenance) -> Exported:
+    """Write any step model as a voice; see `vrnn_engine.exporters.protocol`.
+
+    Raises
+    ------
+    ExportError
+        A graph differs from PyTorch, or the folder is there already.
+    """
+    if folder.exists():
+        raise ExportError(f"{folder}: is there already; remove it, or write elsewhere with --out")
+    try:
+        with torch.no_grad(), beside(folder) as making:
+            graphs = _write_graphs(model, making)
+            vectors = reference(model)
+            np.savez_compressed(making / PARITY_FILE, **_compact(vectors))  # type: ignore[arg-type]
+            manifest = Manifest(
+                schema_version=SCHEMA_VERSION,
+                name=name,
+                modality=model.modality,
+                rate=model.rate,
+                frame_size=model.frame_size,
+                unit=model.unit,
+                basis=model.basis,
+                family=model.family,
+                graphs=graphs,
+                controls=model.controls,
+                normalisation=model.normalisation,
+                provenance=provenance,
+                parity=Parity(file=PARITY_FILE, frames=FRAMES, tolerance=TOLERANCE),
+                files={},
+            )
+            (making / CARD_FILE).write_text(card(manifest), "utf-8")
+            manifest = _with_checksums(manifest, making)
+            (making / MANIFEST_FILE).write_bytes(encode_manifest(manifest))
+            compare_steps(model, GraphSession(making, graphs[0], model.controls, "cpu"), vectors)
+            report = verify(Voice.open(making))
+    except OSError as error:
+        raise ExportError(f"{folder}: cannot write the voice: {error.strerror or error}") from None
+    except VoiceError as error:
+        raise ExportError(f"{folder}: not written: {error}") from None
+    return Exported(Voice(name, folder, manifest), report.frames, report.differences)
+
+
+def _write_graphs(model: StepModel, folder: Path) -> tuple[Graph, Graph]:
+    step_inputs, observe_inputs = model.step_inputs(), model.observe_inputs()
+    step, step_outputs = trace(model.generate, step_inputs)
+    observe, observe_outputs = trace(model.observe, observe_inputs)
+    save_graphs({"step.onnx": step, "observe.onnx": observe}, folder)
+    return (
+        Graph(role="step", precision="fp32", file="step.onnx", inputs=step_inputs, outputs=step_outputs),
+        Graph(role="observe", precision="fp32", file="observe.onnx", inputs=observe_inputs, outputs=observe_outputs),
+    )
+
+
+def _compact(vectors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    # Noise was drawn in half precision, so that it is stored so without a loss.
+    return {name: v.astype(np.float16) if name.startswith("noise.") else v for name, v in vectors.items()}
+
+
+def _with_checksums(manifest: Manifest, folder: Path) -> Manifest:
+
+    files = {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    return msgspec.structs.replace(manifest, files=files)

@@ -1,0 +1,100 @@
+"""What PyTorch computes for fixed noise: the vectors that a voice carries, and that its graphs must match."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vrnn_engine.errors import ExportError
+from vrnn_engine.exporters.protocol import Named, Shape, StepModel
+from vrnn_engine.runtime.session import GraphSession
+
+FRAMES = 200
+TOLERANCE = 1e-4
+"""Largest difference from PyTorch, relative to the largest value of what is compared (fp32)."""
+KEPT = ("posterior.mean", "kl", "log_likelihood")
+
+Arrays = dict[str, NDArray[np.float32]]
+
+
+def reference(model: StepModel, frames: int = FRAMES, seed: int = 0) -> Arrays:
+    """Run a model in PyTorch: generate from zero state, then observe what was generated.
+
+    Returns
+    -------
+    dict
+        The arrays that `vrnn_engine.runtime.manifest.Parity` describes, each [T, ...].
+    """
+    rng = np.random.default_rng(seed)
+    defaults = _defaults(model)
+    vectors: Arrays = {
+        name: rng.standard_normal((frames, *shape)).astype(np.float16).astype(np.float32)
+        for name, shape in model.step_inputs().items()
+        if name.startswith("noise.")
+    }
+    state, made = _zeros(model.step_inputs(), "state."), []
+    for t in range(frames):
+        noise = {name: torch.from_numpy(values[t : t + 1]) for name, values in vectors.items()}
+        outputs = model.generate({**state, **noise, **defaults})
+        state = _next(outputs)
+        made.append(outputs["frame"])
+    vectors["frame"] = torch.cat(made).numpy()
+
+    inputs = model.observe_inputs()
+    state, silence = _zeros(inputs, "state."), _zeros(inputs, "noise.")
+    seen: dict[str, list[torch.Tensor]] = {name: [] for name in KEPT}
+    for frame in torch.cat(made).split(1):
+        outputs = model.observe({**state, **silence, **_only(defaults, inputs), "frame": frame})
+        state = _next(outputs)
+        for name in KEPT:
+            seen[name].append(outputs[name])
+    return vectors | {f"observe.{name}": torch.cat(values).numpy() for name, values in seen.items()}
+
+
+def compare_steps(model: StepModel, step: GraphSession, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+    """Walk the step graph and PyTorch side by side and compare everything either puts out.
+
+    Both start every frame from PyTorch's state, so that a difference is that of one step.
+
+    Raises
+    ------
+    ExportError
+        An output differs by more than `TOLERANCE`; which one, where, by how much.
+    """
+    defaults = _defaults(model)
+    state = _zeros(model.step_inputs(), "state.")
+    for t in range(len(vectors["frame"])):
+        noise = {name: torch.from_numpy(vectors[name][t : t + 1]) for name in vectors if name.startswith("noise.")}
+        expected = model.generate({**state, **noise, **defaults})
+        carried, found = step.run(_bare(state), _bare(noise), _bare(defaults))
+        found |= {f"next.{name}": value for name, value in carried.items()}
+        for name, tensor in expected.items():
+            scale = float(tensor.abs().max()) or 1.0
+            difference = float(np.abs(found[name] - tensor.numpy()).max()) / scale
+            if not difference <= TOLERANCE:
+                raise ExportError(
+                    f"{step.where}: {name} differs from PyTorch's by {difference:.2g} of its largest value at frame {t}, "
+                    f"more than {TOLERANCE:g}; no voice was written"
+                )
+        state = _next(expected)
+
+
+def _defaults(model: StepModel) -> Named:
+    return {f"control.{c.name}": torch.full((1, *c.shape), float(c.default)) for c in model.controls}
+
+
+def _zeros(inputs: Mapping[str, Shape], prefix: str) -> Named:
+    return {name: torch.zeros(1, *shape) for name, shape in inputs.items() if name.startswith(prefix)}
+
+
+def _next(outputs: Named) -> Named:
+    return {name.replace("next.", "state.", 1): value for name, value in outputs.items() if name.startswith("next.")}
+
+
+def _only(values: Named, names: Mapping[str, Shape]) -> Named:
+    return {name: value for name, value in values.items() if name in names}
+
+
+def _bare(values: Named) -> dict[str, NDArray[np.float32]]:
+    return {name.split(".", 1)[1]: value.numpy() for name, value in values.items()}

@@ -1,0 +1,153 @@
+"""The VRNN as a step model: its step in world units, with the controls that every VRNN has."""
+
+from typing import Literal
+
+import torch
+
+from vrnn_engine.exporters.protocol import Named, Shape
+from vrnn_engine.models.basis import MdctBasis
+from vrnn_engine.models.outputs import OutputNoise
+from vrnn_engine.models.vrnn import VRNN, LatentControls, State
+from vrnn_engine.runtime.manifest import Control, Normalisation
+
+
+class VRNNSteps:
+    """A trained VRNN behind `vrnn_engine.exporters.protocol.StepModel`.
+
+    An MDCT voice carries two more states.  `overlap` [F] is the newest block as far as it is known:
+    whole after observing, and the half that the last frame determines after generating.  `pending`
+    [1] is 1 where the next observed block completes a frame that the recurrence has not seen yet, as
+    it does after observing; it is 0 at the start and after generating, where the recurrence is
+    already past that frame, and the observed block only fills `overlap`.
+    """
+
+    def __init__(self, model: VRNN, rate: int, unit: str, mean: tuple[float, ...], std: tuple[float, ...]):
+        config = model.config
+        self.model = model
+        self.modality = config.modality
+        self.rate, self.unit = rate, unit
+        self.frame_size = config.frame_size
+        self.basis: Literal["samples", "mdct", "points"] = config.basis
+        self.family = config.family
+        self.normalisation = Normalisation(mean=mean, std=std)
+        self.controls = latent_controls(config.latent_size) + output_controls(model.output.mixture_size)
+        pen = config.modality == "pen"  # whose third column, pen-up, stays as it is
+        self._mean = torch.tensor([*mean, 0.0] if pen else mean)
+        self._std = torch.tensor([*std, 1.0] if pen else std)
+
+    def step_inputs(self) -> dict[str, Shape]:
+        """Names and shapes of what `generate` takes."""
+        noise: dict[str, Shape] = {
+            "noise.latent": (self.model.config.latent_size,),
+            "noise.output": (self.frame_size,),
+        }
+        if k := self.model.output.mixture_size:
+            noise["noise.mixture"] = (k,)
+        return self._states() | noise | {f"control.{control.name}": control.shape for control in self.controls}
+
+    def observe_inputs(self) -> dict[str, Shape]:
+        """Names and shapes of what `observe` takes."""
+        latent = latent_controls(self.model.config.latent_size)
+        rest = {"frame": (self.frame_size,), "noise.latent": (self.model.config.latent_size,)}
+        return self._states() | rest | {f"control.{control.name}": control.shape for control in latent}
+
+    def generate(self, inputs: Named) -> Named:
+        """Generate one frame [B, F] in world units, and the next state."""
+        noise = OutputNoise(
+            inputs["noise.output"],
+            inputs.get("noise.mixture"),
+            inputs["control.output.temperature"],
+            inputs.get("control.mixture.temperature", 1.0),
+        )
+        made = self.model.generate(_state(inputs), inputs["noise.latent"], noise, _latent_controls(inputs))
+        if isinstance(self.model.basis, MdctBasis):
+            frame, overlap = self.model.basis.synthesise(inputs["state.overlap"], made.frame)
+            carried = {"next.overlap": overlap, "next.pending": torch.zeros_like(inputs["state.pending"])}
+        else:
+            frame, carried = made.frame, {}
+        return {
+            "next.h": made.state.h,
+            "next.c": made.state.c,
+            **carried,
+            "frame": frame * self._std + self._mean,
+            "latent": made.latent,
+            "prior.mean": made.prior.mean,
+            "prior.std": made.prior.std,
+        }
+
+    def observe(self, inputs: Named) -> Named:
+        """Observe one frame [B, F] in world units, and give the next state."""
+        block = (inputs["frame"] - self._mean) / self._std
+        old = _state(inputs)
+        mdct = isinstance(self.model.basis, MdctBasis)
+        frame = self.model.basis.analyse(inputs["state.overlap"], block) if mdct else block
+        seen = self.model.infer(self.model.features(frame), old, inputs["noise.latent"], _latent_controls(inputs))
+        prior, kl, log_likelihood = self.model.score(frame, seen, old.h)
+        h, c, carried = seen.state.h, seen.state.c, {}
+        if mdct:
+            pending = inputs["state.pending"]
+            h, c = torch.where(pending > 0, h, old.h), torch.where(pending > 0, c, old.c)
+            counts = pending.squeeze(-1)
+            kl, log_likelihood = kl * counts, log_likelihood * counts
+            carried = {"next.overlap": block, "next.pending": torch.ones_like(pending)}
+        return {
+            "next.h": h,
+            "next.c": c,
+            **carried,
+            "latent": seen.latent,
+            "prior.mean": prior.mean,
+            "prior.std": prior.std,
+            "posterior.mean": seen.posterior.mean,
+            "posterior.std": seen.posterior.std,
+            "kl": kl,
+            "log_likelihood": log_likelihood,
+        }
+
+    def _states(self) -> dict[str, Shape]:
+        size = self.model.config.recurrent_size
+        states: dict[str, Shape] = {"state.h": (size,), "state.c": (size,)}
+        if self.basis == "mdct":
+            states |= {"state.overlap": (self.frame_size,), "state.pending": (1,)}
+        return states
+
+
+def latent_controls(latent_size: int) -> tuple[Control, ...]:
+    """Controls of every model with latents."""
+    z = (latent_size,)
+    return (
+        _temperature("latent.temperature", "multiplies the sd of the prior that z is drawn from"),
+        _control("latent.shift", z, -10, 10, 0, "added to z, per dimension"),
+        _control("latent.hold", z, 0, 1, 0, "how far z is pulled to latent.target, per dimension: 0 not, 1 wholly"),
+        _control("latent.target", z, -10, 10, 0, "where latent.hold pulls z to, per dimension"),
+    )
+
+
+def output_controls(components: int) -> tuple[Control, ...]:
+    """Controls of every output distribution; the last only where it is a mixture."""
+    output = _temperature("output.temperature", "multiplies the sd of the output distribution")
+    mixture = _temperature("mixture.temperature", "how freely a component is chosen: 0 always the likeliest")
+    return (output, mixture) if components else (output,)
+
+
+def _temperature(name: str, description: str) -> Control:
+    return _control(name, (1,), 0, 4, 1, description)
+
+
+def _control(name: str, shape: Shape, least: float, most: float, default: float, description: str) -> Control:
+    return Control(
+        name=name,
+        shape=shape,
+        default=float(default),
+        minimum=float(least),
+        maximum=float(most),
+        description=description,
+    )
+
+
+def _state(inputs: Named) -> State:
+    return State(inputs["state.h"], inputs["state.c"])
+
+
+def _latent_controls(inputs: Named) -> LatentControls:
+    names = ("temperature", "shift", "hold", "target")
+    return LatentControls(*(inputs[f"control.latent.{name}"] for name in names))

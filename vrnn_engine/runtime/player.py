@@ -1,0 +1,215 @@
+"""Plays a stream into a sink, in the background.
+
+Threads: the caller's thread makes the player, enters it (the sink is opened there, so that its errors surface there),
+waits, stops and leaves.  One producer thread does all of `stream.read`, `sink.write` and `sink.close`.  Controls may
+be set from any thread meanwhile; anything else on the stream must wait until the player has ended.
+"""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+
+from vrnn_engine.errors import SinkError, StreamError
+from vrnn_engine.runtime.manifest import Manifest
+from vrnn_engine.runtime.sinks import Format, Sink, make_sink
+
+FILE_FRAMES = 20
+"""Frames read at a time where nobody listens."""
+LIVE_FRAMES = 4
+"""Most frames read at a time where somebody does: a control turned now is at most this much late."""
+_BLOCKED = 5.0  # seconds that a sink may still hold the producer after stop()
+
+
+class Player:
+    """Pumps a stream into a sink; a context manager.
+
+    Parameters
+    ----------
+    stream
+        What to play: a `Stream`, or anything with its `read(frames)` and `voice.manifest`.
+    to
+        A target string (see `make_sink`), or a `Sink` of one's own.
+    latency
+        Seconds that a sound device buffers.
+    seconds
+        How much to play; None plays until `stop`.  Sound is cut to the sample.
+
+    Raises
+    ------
+    SinkError
+        On entering: the target is unknown, cannot be opened, or does not fit the voice's modality.
+
+    Examples
+    --------
+    >>> with Player(stream, to="speakers") as player:  # doctest: +SKIP
+    ...     stream.controls["latent.temperature"] = 0.7
+    ...     player.wait(timeout=10)
+    """
+
+    def __init__(
+        self,
+        stream: "Readable",
+        to: str | os.PathLike[str] | Sink = "speakers",
+        latency: float = 0.05,
+        seconds: float | None = None,
+    ) -> None:
+        if seconds is not None and not seconds > 0:
+            raise StreamError(f"cannot play {seconds:g} seconds; give more than 0, or None to play until stopped")
+        self.sink: Sink = to if isinstance(to, Sink) else make_sink(to, latency)
+        """Where the stream goes."""
+        self.format = Format.of(stream.voice.manifest)
+        self._stream = stream
+        endless = seconds is None or seconds == float("inf")
+        self._left = None if endless or seconds is None else max(1, round(seconds * self.format.rate))
+        fps = self.format.rate / self.format.samples_per_frame
+        live = getattr(self.sink, "live", False)
+        # A quarter of the ring at a time, or the ring would run empty while a block is made.
+        self._frames = min(max(int(latency * fps / 4), 1), LIVE_FRAMES) if live else FILE_FRAMES
+        self._written = 0
+        self._busy = 0.0
+        self._stop = threading.Event()
+        # Not Thread.join: interrupted by Ctrl-C, it takes a running thread for a dead one (CPython 3.11, bpo-45274).
+        self._ended = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="vrnn-engine player", daemon=True)
+
+    def __enter__(self) -> Self:
+        try:
+            self.sink.open(self.format)
+        except BaseException:
+            self._abort()
+            raise
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: BaseException | TracebackType | None) -> None:
+        if kind is None:
+            self.stop()
+        else:
+            with contextlib.suppress(Exception):  # the error on its way out matters more
+                self.stop()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until everything is played, at most `timeout` seconds; return whether it is.
+
+        Raises
+        ------
+        VRNNEngineError
+            What the stream or the sink raised in the background; once.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        if self._thread.ident is None:
+            raise StreamError("a player plays inside its `with` block: with Player(...) as player: player.wait()")
+        while not self._ended.is_set():
+            left = 0.2 if until is None else min(until - time.monotonic(), 0.2)
+            if left <= 0:
+                return False
+            self._ended.wait(left)  # short, so that Ctrl-C is heard on every platform
+        self._raise()
+        return True
+
+    def stop(self) -> None:
+        """Play or write no more than what is already made, finish the sink, and wait for that.
+
+        A file then holds what was made so far, complete and valid.  Raises as `wait` does.
+        """
+        self._stop.set()
+        if self._thread.ident is None:
+            return
+        if not self._ended.wait(_BLOCKED):
+            raise SinkError(f"{self.label} does not take what is written to it")
+        self._raise()
+
+    @property
+    def running(self) -> bool:
+        """Whether there is still something to play."""
+        return self._thread.ident is not None and not self._ended.is_set()
+
+    @property
+    def label(self) -> str:
+        """What to call the sink in messages."""
+        return str(getattr(self.sink, "label", type(self.sink).__name__))
+
+    @property
+    def underruns(self) -> int:
+        """How often the device found nothing to play; 0 for a file."""
+        return int(getattr(self.sink, "underruns", 0))
+
+    @property
+    def clipped(self) -> int:
+        """Samples that were beyond full scale, and cut to it."""
+        return int(getattr(self.sink, "clipped", 0))
+
+    @property
+    def seconds_played(self) -> float:
+        """Seconds of the stream that were heard or written."""
+        return max(0, self._written - int(getattr(self.sink, "pending", 0))) / self.format.rate
+
+    @property
+    def speed(self) -> float:
+        """Seconds of stream made in a second of making them; below 1 it cannot be played live."""
+        return self._written / self.format.rate / self._busy if self._busy else 0.0
+
+    def _run(self) -> None:
+        # The producer's thread.
+        try:
+            while not self._stop.is_set() and (self._left is None or self._left > 0):
+                block = self._make()
+                self.sink.write(block)
+                self._written += len(block)
+            self.sink.close()
+        except BaseException as error:  # noqa: BLE001  # handed to the caller by wait() or stop()
+            self._error = error
+            self._abort()
+        finally:
+            self._ended.set()
+
+    def _make(self) -> np.ndarray:
+        frames = self._frames
+        if self._left is not None:
+            frames = min(frames, -(-self._left // self.format.samples_per_frame))
+        started = time.perf_counter()
+        block = self._stream.read(frames)
+        self._busy += time.perf_counter() - started
+        if self._left is not None:
+            block = block[: self._left]
+            self._left -= len(block)
+        return block
+
+    def _abort(self) -> None:
+        abort: Callable[[], None] | None = getattr(self.sink, "abort", None)
+        if abort is not None:
+            with contextlib.suppress(Exception):  # it is on its way out with an error that matters more
+                abort()
+
+    def _raise(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+
+class Readable(Protocol):
+    """What a player needs of a stream."""
+
+    @property
+    def voice(self) -> "Described":
+        """What made it."""
+        ...
+
+    def read(self, frames: int) -> np.ndarray:
+        """Return the next frames."""
+
+
+class Described(Protocol):
+    """What a player needs of a voice."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it says of itself."""
+        ...

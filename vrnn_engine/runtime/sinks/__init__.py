@@ -1,0 +1,83 @@
+"""From a target string to a sink: built-in ones by name or file ending, others by entry point."""
+
+import importlib
+import importlib.metadata
+import os
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import PurePath
+from typing import cast
+
+from vrnn_engine.errors import SinkError, VRNNEngineError
+from vrnn_engine.runtime.sinks.base import AtomicFile, Format, Sink
+
+__all__ = ["ENTRY_POINTS", "AtomicFile", "Format", "Sink", "make_sink"]
+
+ENTRY_POINTS = "vrnn_engine.sinks"
+"""Group in which another package announces its sinks: the entry point's name is a scheme (`NAME:...`, `NAME`) and a
+file ending (`FILE.NAME`); what it points to is called as `make(target, latency)` and returns a `Sink`."""
+
+# Modules are imported on use: a cold start pays for one sink, not for all.
+_NAMED = {
+    "speakers": "speakers:SpeakersSink",
+    "-": "stdout:StdoutSink",
+    "null": "null:NullSink",
+}
+_ENDINGS = {
+    ".wav": "audiofile:AudioFileSink",
+    ".flac": "audiofile:AudioFileSink",
+    ".svg": "svg:SvgSink",
+    ".jsonl": "jsonl:JsonLinesSink",
+}
+_KNOWN = "speakers, speakers:NAME, FILE.wav, FILE.flac, FILE.svg, FILE.jsonl, - and null"
+
+
+def make_sink(target: str | os.PathLike[str], latency: float = 0.05) -> Sink:
+    """Return the sink that a target string names, not opened yet.
+
+    Parameters
+    ----------
+    target
+        `speakers`, `speakers:NAME` (or an index), a file by its ending, `-` for stdout, `null`, or what an
+        installed plug-in provides.
+    latency
+        Seconds that a device sink buffers.
+
+    Raises
+    ------
+    SinkError
+        Nothing provides the target (the message names what exists), or its plug-in is broken.
+    """
+    text = os.fspath(target)
+    scheme, colon, _ = text.partition(":")
+    ending = PurePath(text).suffix.lower()
+    if scheme == "speakers" or (text in _NAMED and not colon):
+        return _built_in(_NAMED[scheme])(text, latency)
+    if ending in _ENDINGS:
+        return _built_in(_ENDINGS[ending])(text, latency)
+    # Reading the metadata of every installed package takes tens of milliseconds, so only now.
+    plugins = {entry.name: entry for entry in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+    entry = plugins.get(scheme) or plugins.get(ending.removeprefix("."))
+    if entry is None:
+        others = "; from plug-ins: " + ", ".join(sorted(plugins)) if plugins else ""
+        raise SinkError(f"nothing can write to {text!r}; there are {_KNOWN}{others}")
+    return _from_plugin(entry, text, latency)
+
+
+def _built_in(where: str) -> Callable[[str, float], Sink]:
+    module, name = where.split(":")
+    return cast(Callable[[str, float], Sink], getattr(importlib.import_module(f"{__name__}.{module}"), name))
+
+
+def _from_plugin(entry: EntryPoint, target: str, latency: float) -> Sink:
+    """Make a plug-in's sink; whatever goes wrong in there becomes one `SinkError` that names the plug-in."""
+    owner = entry.dist.name if entry.dist is not None else entry.value
+    try:
+        sink = entry.load()(target, latency)
+    except VRNNEngineError:
+        raise
+    except Exception as error:
+        raise SinkError(f"plug-in {entry.name!r} of {owner} is broken: {type(error).__name__}: {error}") from error
+    if not isinstance(sink, Sink):
+        raise SinkError(f"plug-in {entry.name!r} of {owner} is broken: it gave a {type(sink).__name__}, not a sink")
+    return sink

@@ -1,0 +1,52 @@
+"""JSON lines: one line for each pen point, or for each frame of sound."""
+
+import json
+
+import numpy as np
+
+from vrnn_engine.runtime.sinks.base import FileSink, Format
+
+
+class JsonLinesEncoder:
+    """Turns blocks into lines, keeping count of the time.
+
+    A pen point is `{"t": seconds, "dx": ..., "dy": ..., "pen_up": 0 or 1}` in the voice's unit; a frame of sound is
+    `{"t": seconds, "samples": [...]}`, full scale +-1.
+    """
+
+    def __init__(self, format: Format) -> None:
+        self._format = format
+        self._position = 0
+
+    def encode(self, block: np.ndarray) -> bytes:
+        """Return the lines of one block, each ended by a newline."""
+        lines = []
+        step = self._format.samples_per_frame
+        for start in range(0, len(block), step):
+            line: dict[str, object] = {"t": round((self._position + start) / self._format.rate, 6)}
+            if self._format.modality == "pen":
+                dx, dy, pen_up = (float(value) for value in block[start])
+                line |= {"dx": _short(dx), "dy": _short(dy), "pen_up": int(pen_up > 0.5)}
+            else:
+                line["samples"] = [_short(float(value)) for value in block[start : start + step]]
+            lines.append(json.dumps(line, separators=(",", ":")) + "\n")
+        self._position += len(block)
+        return "".join(lines).encode()
+
+
+class JsonLinesSink(FileSink):
+    """Writes FILE.jsonl; see `JsonLinesEncoder` for the lines."""
+
+    def open(self, format: Format) -> None:
+        """Start the file beside its final path."""
+        self._encoder = JsonLinesEncoder(format)
+        self.file.check()
+
+    def write(self, block: np.ndarray) -> None:
+        """Append the block's lines."""
+        self.file.append(self._encoder.encode(block))
+
+
+def _short(value: float) -> float:
+    # Nine significant digits hold a float32 exactly; the other eight of a float64 say nothing.
+    return float(f"{value:.9g}")
