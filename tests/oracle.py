@@ -4,6 +4,7 @@
 show that it would notice.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -133,4 +134,4 @@ def mdct_frames(blocks):
     n, k = np.arange(2 * size), np.arange(size)
     kernel = np.cos(np.pi / size * np.outer(n + 0.5 + size / 2, k + 0.5)) * math.sqrt(2 / size)
     window = np.sin(np.pi * (n + 0.5) / (2 * size))
-    return np.stack([(np.concatenate(pair) * window) @ kernel for pair in zip(blocks[:-1], blocks[1:], strict=True)])
+    return np.stack([(np.concatenate(pair) * window) @ kernel for pair in itertools.pairwise(blocks)])

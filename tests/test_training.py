@@ -129,7 +129,7 @@ def test_a_run_is_not_overwritten_and_nothing_is_resumed_from_nothing(ink, tmp_p
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(ink, tmp_path):
-    with pytest.raises(VRNNEngineError, match="loss became .* at update"):
+    with pytest.raises(VRNNEngineError, match=r"loss became .* at update"):
         training.train(pen_recipe(updates=200, learning_rate=1e12, clip=1e12), ink, tmp_path)
 
 

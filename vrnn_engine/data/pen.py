@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -62,10 +63,7 @@ class PenCorpus:
         self.rows, self.chunk = rows, chunk
         table = load_npz(path)
         ends = table["offsets"]
-        raw = [
-            np.column_stack([table["dxy"][a:b], table["eos"][a:b]]).astype(np.float32)
-            for a, b in zip(ends[:-1], ends[1:], strict=True)
-        ]
+        raw = [np.column_stack([table["dxy"][a:b], table["eos"][a:b]]).astype(np.float32) for a, b in pairwise(ends)]
         scales = np.ones(len(raw)) if height_mm is None else millimetres(table, raw, height_mm, path)
         lines = []
         for i, line in enumerate(raw):
@@ -85,6 +83,8 @@ class PenCorpus:
         for split in SPLITS:
             if not self.lines[split]:
                 raise DataError(f"{path}: no lines for its {split} part")
+        self.mean: tuple[float, ...]
+        self.std: tuple[float, ...]
         moves = np.concatenate(self.lines["train"])[:, :2].astype(np.float64)
         if authors_normalisation:
             mean = moves.sum() / len(moves)
@@ -115,7 +115,7 @@ class PenCorpus:
         line = line.copy()
         if rng is not None:
             line[:, :2] += quantum * (rng.random((len(line), 2), dtype=np.float32) - 0.5)
-        line[:, :2] = (line[:, :2] - np.float32(self.mean)) / np.float32(self.std)
+        line[:, :2] = (line[:, :2] - self.mean) / self.std
         return line
 
 
@@ -159,7 +159,7 @@ def resample_strokes(line: Floats, ratio: float) -> Floats:
     ends = np.flatnonzero(line[:, 2]) + 1
     bounds = np.unique(np.concatenate([[0], ends, [len(line)]]))
     points, lifted = [], []
-    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+    for first, last in pairwise(bounds):
         count = max(2, round((last - first - 1) * ratio) + 1) if last - first > 1 else 1
         at = np.linspace(first, last - 1, count)
         points.append(np.column_stack([np.interp(at, np.arange(first, last), position[first:last, k]) for k in (0, 1)]))

@@ -47,8 +47,8 @@ class SpeechCorpus:
                     f"{lanes} lanes of {chunk} frames need; give more data or fewer lanes"
                 )
         everything = np.concatenate(self.recordings["train"])
-        self.mean = (float(everything.mean(dtype=np.float64)) * QUANTUM,)
-        self.std = (float(everything.std(dtype=np.float64)) * QUANTUM,)
+        self.mean: tuple[float, ...] = (float(everything.mean(dtype=np.float64)) * QUANTUM,)
+        self.std: tuple[float, ...] = (float(everything.std(dtype=np.float64)) * QUANTUM,)
 
     def epoch(self, split: str, rng: np.random.Generator | None) -> Iterator[Batch]:
         """One pass over a split as lanes; `rng` shuffles, offsets and dequantises it."""

@@ -11,6 +11,7 @@ import torch
 from onnx import TensorProto, external_data_helper
 from torch import Tensor, nn
 
+from vrnn_engine.errors import ExportError
 from vrnn_engine.exporters.protocol import Named, Shape
 
 OPSET = 20
@@ -54,7 +55,8 @@ def trace(function: Callable[[Named], Named], inputs: dict[str, Shape]) -> tuple
             optimize=True,
             verbose=False,
         )
-    assert program is not None
+    if program is None:
+        raise ExportError("torch.onnx.export gave no program; is this version of torch supported?")
     model = program.model_proto
     # Traces of where in the source each node came from: paths of the machine that exported.
     for node in model.graph.node:

@@ -74,8 +74,8 @@ def compare_steps(model: StepModel, step: GraphSession, vectors: Mapping[str, ND
             difference = float(np.abs(found[name] - tensor.numpy()).max()) / scale
             if not difference <= TOLERANCE:
                 raise ExportError(
-                    f"{step.where}: {name} differs from PyTorch's by {difference:.2g} of its largest value at frame {t}, "
-                    f"more than {TOLERANCE:g}; no voice was written"
+                    f"{step.where}: {name} differs from PyTorch's by {difference:.2g} of its largest value at "
+                    f"frame {t}, more than {TOLERANCE:g}; no voice was written"
                 )
         state = _next(expected)
 

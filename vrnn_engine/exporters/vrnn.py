@@ -28,7 +28,7 @@ class VRNNSteps:
         self.rate, self.unit = rate, unit
         self.frame_size = config.frame_size
         self.basis: Literal["samples", "mdct", "points"] = config.basis
-        self.family = config.family
+        self.family: str = config.family
         self.normalisation = Normalisation(mean=mean, std=std)
         self.controls = latent_controls(config.latent_size) + output_controls(model.output.mixture_size)
         pen = config.modality == "pen"  # whose third column, pen-up, stays as it is
@@ -79,12 +79,12 @@ class VRNNSteps:
         """Observe one frame [B, F] in world units, and give the next state."""
         block = (inputs["frame"] - self._mean) / self._std
         old = _state(inputs)
-        mdct = isinstance(self.model.basis, MdctBasis)
-        frame = self.model.basis.analyse(inputs["state.overlap"], block) if mdct else block
+        basis = self.model.basis
+        frame = basis.analyse(inputs["state.overlap"], block) if isinstance(basis, MdctBasis) else block
         seen = self.model.infer(self.model.features(frame), old, inputs["noise.latent"], _latent_controls(inputs))
         prior, kl, log_likelihood = self.model.score(frame, seen, old.h)
         h, c, carried = seen.state.h, seen.state.c, {}
-        if mdct:
+        if isinstance(basis, MdctBasis):
             pending = inputs["state.pending"]
             h, c = torch.where(pending > 0, h, old.h), torch.where(pending > 0, c, old.c)
             counts = pending.squeeze(-1)

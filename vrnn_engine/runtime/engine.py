@@ -33,7 +33,7 @@ class Engine:
     provider : str
         What it really runs on, e.g. `CPUExecutionProvider`.
     rows : int
-        How many streams may be open at once.
+        How many streams are stepped as one batch.
     """
 
     def __init__(self, voice: Voice, device: str = "auto", rows: int = 1) -> None:
@@ -64,7 +64,7 @@ class Engine:
         device : str
             `auto` (CUDA where it runs, else the CPU), `cpu`, `cuda` or `cuda:N`.
         rows : int
-            How many streams may be open at once.
+            How many streams are stepped as one batch; more of them take turns.
 
         Raises
         ------
@@ -100,12 +100,12 @@ class Engine:
         Raises
         ------
         StreamError
-            All rows are taken, or the seed is not an integer in that range.
+            The seed is not an integer in that range.
         """
         return self._admit(Stream(self, secrets.randbits(32) if seed is None else seed))
 
     def read(self, frames: int, streams: Sequence[Stream] | None = None) -> list[np.ndarray]:
-        """Step streams together, as one batch.
+        """Step streams together, up to `rows` of them as one batch.
 
         Parameters
         ----------
@@ -146,34 +146,41 @@ class Engine:
         return tuple(self.voice.graph("step").outputs["frame"])
 
     def _read(self, frames: int, streams: list[Stream]) -> list[np.ndarray]:
-        size = self.voice.manifest.frame_size
-        made = np.empty((len(streams), frames, size), np.float32)
-        if streams and frames:
-            state = {name: _stack([s._state[name] for s in streams]) for name in self.step.state}
-            tables: list[object] = []
-            for t in range(frames):
-                # A table is a new object after a write, so that most frames need no stacking.
-                now = [stream.controls.table for stream in streams]
-                if not _same_objects(now, tables):
-                    controls = {name: _stack([table[name] for table in now]) for name in self.step.controls}
-                    tables = list(now)
-                drawn = [stream._noise.at(stream._frame + t) for stream in streams]
-                noise = {name: _rows([row[name] for row in drawn]) for name in self.widths}
-                state, outputs = self.step.run(state, noise, controls)
-                made[:, t] = outputs["frame"]
-            for row, stream in enumerate(streams):
-                if not np.isfinite(made[row]).all():
-                    raise StreamError(
-                        f"voice {self.voice.name!r} with seed {stream.seed} gave a frame that is not finite "
-                        f"after frame {stream.frame}; reset its controls, or open a new stream"
-                    )
-            for row, stream in enumerate(streams):
+        blocks: list[np.ndarray] = []
+        states: list[dict[str, np.ndarray]] = []
+        for first in range(0, len(streams), self.rows):
+            made, state = self._step(frames, streams[first : first + self.rows])
+            for row in range(len(made)):
                 # Copies, so that a stream does not keep the whole batch alive.
-                stream._state = {name: value[row : row + 1].copy() for name, value in state.items()}
-                stream._frame += frames
-        pen = self.voice.manifest.modality == "pen"
-        blocks = [made[row].copy() if len(streams) > 1 else made[row] for row in range(len(streams))]
-        return [block if pen else block.reshape(-1) for block in blocks]
+                blocks.append(made[row].copy() if len(made) > 1 else made[row])
+                states.append({name: value[row : row + 1].copy() for name, value in state.items()})
+        for stream, block in zip(streams, blocks, strict=True):
+            if not np.isfinite(block).all():
+                raise StreamError(
+                    f"voice {self.voice.name!r} with seed {stream.seed} gave a frame that is not finite "
+                    f"after frame {stream.frame}; reset its controls, or open a new stream"
+                )
+        for stream, reached in zip(streams, states, strict=True):
+            stream._state = reached
+            stream._frame += frames
+        return blocks if self.voice.manifest.modality == "pen" else [block.reshape(-1) for block in blocks]
+
+    def _step(self, frames: int, streams: list[Stream]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Step one batch: the frames [B, T, F] it makes, and the state it ends in; changes no stream."""
+        made = np.empty((len(streams), frames, self.voice.manifest.frame_size), np.float32)
+        state = {name: _stack([s._state[name] for s in streams]) for name in self.step.state}
+        tables: list[object] = []
+        for t in range(frames):
+            # A table is a new object after a write, so that most frames need no stacking.
+            now = [stream.controls.table for stream in streams]
+            if not _same_objects(now, tables):
+                controls = {name: _stack([table[name] for table in now]) for name in self.step.controls}
+                tables = list(now)
+            drawn = [stream._noise.at(stream._frame + t) for stream in streams]
+            noise = {name: _rows([row[name] for row in drawn]) for name in self.widths}
+            state, outputs = self.step.run(state, noise, controls)
+            made[:, t] = outputs["frame"]
+        return made, state
 
     def _load_observe(self) -> GraphSession:
         voice = self.voice
@@ -189,12 +196,8 @@ class Engine:
         return observe
 
     def _admit(self, stream: Stream) -> Stream:
-        """Give a stream a row; from here on `read` steps it with the others."""
+        """Count a stream in; from here on `read` steps it with the others."""
         with self._changing:
-            if len(self._open) >= self.rows:
-                raise StreamError(
-                    f"all {self.rows} row(s) of this engine are taken; close a stream, or load it with more rows"
-                )
             self._opened += 1
             stream._key = self._opened
             self._open[stream._key] = stream

@@ -54,7 +54,7 @@ class Observation:
 
 
 class Stream:
-    """One stream.  Made by `Engine.stream`, `Stream.fork`; frees its row when closed or forgotten.
+    """One stream.  Made by `Engine.stream`, `Stream.fork`; leaves the engine when closed or forgotten.
 
     Attributes
     ----------
@@ -200,7 +200,7 @@ class Stream:
             self._frame = found.frame
 
     def fork(self, seed: int | None = None) -> "Stream":
-        """Open a stream that continues from here on its own, in another row of the engine.
+        """Open a stream that continues from here on its own.
 
         Parameters
         ----------
@@ -210,7 +210,7 @@ class Stream:
         Raises
         ------
         StreamError
-            All rows are taken.
+            This stream is closed, or the seed is not one.
         """
         with self._lock:
             self._check_open()
@@ -221,7 +221,7 @@ class Stream:
             return self.engine._admit(child)
 
     def close(self) -> None:
-        """Free the stream's row.  Closing twice does nothing."""
+        """Leave the engine.  Closing twice does nothing."""
         with self._lock:
             if not self._closed:
                 self._closed = True

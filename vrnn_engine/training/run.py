@@ -199,7 +199,8 @@ class _Run:
         loss = kl_weight(schedule, self.done) * kl - likelihood
         if not torch.isfinite(loss):
             raise VRNNEngineError(
-                f"the loss became {loss.item()} at update {self.done + 1} of {self.recipe.name}; lower its learning_rate or clip"
+                f"the loss became {loss.item()} at update {self.done + 1} of {self.recipe.name}; "
+                "lower its learning_rate or clip"
             )
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(schedule, self.done)
