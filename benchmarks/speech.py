@@ -1,0 +1,85 @@
+"""How like the training speech does a voice sound?  Level, third octaves, modulation; spectrograms side by side.
+
+    python benchmarks/speech.py --voice blizzard --data DIR/train [--seeds 1 2 3] [--seconds 30]
+                                [--picture out.png] [--save reference.json]
+
+DIR/train holds the recordings the voice was trained on.  Steady noise with the spectrum of that speech
+stands beside both, as what a voice must not sound like.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from vrnn_engine import Engine
+from vrnn_engine.data.speech import QUANTUM, SUFFIXES, read_mono
+from vrnn_engine.evaluation.sound import CENTRES, describe
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--voice", default="blizzard")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--save", type=Path, help="write the speech's statistics, for tests that lack the recordings")
+    options = parser.parse_args()
+
+    engine = Engine.load(options.voice)
+    rate = engine.voice.manifest.rate
+    files = sorted(path for path in options.data.rglob("*") if path.suffix in SUFFIXES)
+    real = np.concatenate([read_mono(path, rate) for path in files]).astype(np.float32) * QUANTUM
+    frames = round(options.seconds * engine.voice.manifest.frames_per_second)
+    made = {f"seed {seed}": engine.stream(seed).read(frames) for seed in options.seeds}
+    speech = describe(real, rate)
+    noise = steady_noise(real, round(rate * options.seconds))
+
+    print(f"{engine.voice.name} ({engine.provider}) against {len(real) / rate / 60:.1f} min of speech")
+    print(f"{'':12} level dB  worst band dB (Hz)  above 4 kHz dB  depth dB  syllabic  clipped")
+    for name, sound in {"speech": real, "steady noise": noise, **made}.items():
+        found = describe(sound, rate)
+        difference = found.band_differences(speech)
+        worst = int(np.abs(difference).argmax())
+        print(
+            f"{name:12} {found.level:8.1f}  {difference[worst]:+8.1f} ({CENTRES[worst]:5.0f})     {found.high:8.1f}"
+            f"     {found.depth:6.1f}    {found.syllabic:6.2f}   {found.clipped:.5f}"
+        )
+    if options.save:
+        options.save.write_text(json.dumps(speech.to_dict(), indent=1) + "\n")
+    if options.picture:
+        start = len(real) // 2
+        seconds = min(options.seconds, 10)
+        first = next(iter(made.values()))
+        draw({"speech": real[start:], engine.voice.name: first}, rate, seconds, options.picture)
+
+
+def steady_noise(speech: np.ndarray, length: int) -> np.ndarray:
+    """Gaussian noise with the long-term spectrum of a sound."""
+    from scipy import signal
+
+    frequency, density = signal.welch(speech, nperseg=4096)
+    spectrum = np.fft.rfft(np.random.default_rng(0).standard_normal(length))
+    shaped = np.fft.irfft(spectrum * np.sqrt(np.interp(np.fft.rfftfreq(length), frequency, density) / 2), length)
+    return shaped.astype(np.float32)
+
+
+def draw(sounds: dict[str, np.ndarray], rate: int, seconds: float, path: Path) -> None:
+    """Write spectrograms of the sounds' first seconds, one above the other."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(len(sounds), 1, figsize=(9, 2.6 * len(sounds)), sharex=True, layout="constrained")
+    for axis, (name, sound) in zip(axes, sounds.items(), strict=True):
+        axis.specgram(sound[: int(seconds * rate)] + 1e-7, NFFT=512, noverlap=384, Fs=rate, vmin=-120, vmax=-40)
+        axis.set(title=name, ylabel="Hz")
+    axes[-1].set_xlabel("seconds")
+    figure.savefig(path, dpi=80)
+
+
+if __name__ == "__main__":
+    main()

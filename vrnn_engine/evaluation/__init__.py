@@ -1,0 +1,1 @@
+"""How good a model is: statistics of what it generates, beside those of real material."""

@@ -1,0 +1,91 @@
+"""Statistics of sound that tell speech from hiss: level, long-term spectrum, modulation of the energy."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+from vrnn_engine.errors import DataError
+
+CENTRES = tuple(float(f) for f in 1000 * 2.0 ** (np.arange(-10, 7) / 3))
+"""Third-octave bands from 100 Hz to 4 kHz (IEC 61260, base two), in Hz."""
+
+ENVELOPE_RATE = 100
+"""Energy values a second."""
+
+SYLLABLES = (2.0, 8.0)
+"""Hz, where the modulation spectrum of speech peaks (Houtgast & Steeneken 1985)."""
+
+SHORTEST = 4.0
+"""Seconds below which modulation of 0.5 Hz cannot be told."""
+
+
+@dataclass(frozen=True)
+class SoundStatistics:
+    """What of a sound can be held against another one."""
+
+    level: float
+    """RMS, dB re full scale."""
+    bands: tuple[float, ...]
+    """Power in each third octave of `CENTRES`, dB re full scale."""
+    high: float
+    """Share of the power above 4 kHz, dB."""
+    depth: float
+    """Sd of the short-term level over time, dB: 2 to 3 for steady noise, over 10 for speech with its pauses."""
+    syllabic: float
+    """Share of the envelope's modulation between 0.5 and 20 Hz that lies at syllable rate, 2 to 8 Hz."""
+    clipped: float
+    """Share of samples at full scale."""
+
+    def to_dict(self) -> dict[str, float | tuple[float, ...]]:
+        """Return the values by name."""
+        return asdict(self)
+
+    def band_differences(self, other: "SoundStatistics") -> NDArray[np.float64]:
+        """Third octaves of this sound minus those of another, in dB."""
+        return np.subtract(self.bands, other.bands)
+
+
+def describe(samples: NDArray[np.floating], rate: int) -> SoundStatistics:
+    """Measure a sound.
+
+    Parameters
+    ----------
+    samples : array
+        [N], full scale +-1.
+    rate : int
+        Hz, at least 8 kHz.
+
+    Raises
+    ------
+    DataError
+        Shorter than four seconds, or of too low a rate.
+    """
+    if rate < 8000 or len(samples) < SHORTEST * rate:
+        raise DataError(f"{len(samples)} samples at {rate} Hz: statistics need {SHORTEST:g} s at 8 kHz or more")
+    sound = np.asarray(samples, np.float64)
+    frequency, density = signal.welch(sound, rate, nperseg=4096)
+    step = frequency[1]
+    edges = [(centre * 2 ** (-1 / 6), centre * 2 ** (1 / 6)) for centre in CENTRES]
+    bands = [density[(frequency >= low) & (frequency < high)].sum() * step for low, high in edges]
+    high = density[frequency >= 4000].sum() / density.sum()
+
+    hop = rate // ENVELOPE_RATE
+    energy = np.square(sound[: len(sound) // hop * hop]).reshape(-1, hop).mean(1)
+    level = _decibel(energy + 1e-9)
+    modulation_frequency, modulation = signal.welch(np.sqrt(energy), ENVELOPE_RATE, nperseg=min(len(energy), 512))
+    heard = (modulation_frequency >= 0.5) & (modulation_frequency <= 20)
+    syllabic = heard & (modulation_frequency >= SYLLABLES[0]) & (modulation_frequency <= SYLLABLES[1])
+    return SoundStatistics(
+        level=float(_decibel(np.mean(sound**2))),
+        bands=tuple(float(_decibel(power)) for power in bands),
+        high=float(_decibel(high)),
+        depth=float(level.std()),
+        syllabic=float(modulation[syllabic].sum() / modulation[heard].sum()),
+        clipped=float(np.mean(np.abs(sound) >= 1)),
+    )
+
+
+def _decibel(power: NDArray[np.float64] | np.floating | float) -> NDArray[np.float64]:
+    return np.asarray(10 * np.log10(np.maximum(power, 1e-20)))
