@@ -38,10 +38,9 @@ def until_first_byte(command: list[str]) -> float:
     """Seconds until a command has written its first byte."""
     began = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None
-        byte = process.stdout.read(1)
+        byte = process.stdout.read(1) if process.stdout else b""
         seconds = time.perf_counter() - began
-        process.stdout.read()
+        process.communicate()
     if not byte or process.returncode:
         sys.exit(f"failed: {' '.join(command)}")
     return seconds

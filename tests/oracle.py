@@ -31,6 +31,7 @@ class Oracle:
         size = model.config.recurrent_size
         self.state = self.late = (np.zeros(size), np.zeros(size))
         self.last_x = np.zeros(model.config.frame_size)
+        self.past = []  # newest first
 
     def affine(self, name, x):
         y = self.weights[f"{name}.weight"] @ x
@@ -73,6 +74,18 @@ class Oracle:
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
         return sigmoid(o) * np.tanh(c), c
 
+    def predict(self, features):
+        """Gated linear prediction by plain sums over predictors and past frames."""
+        c, predicted = self.config.prediction, np.zeros(self.config.frame_size)
+        if c is None:
+            return predicted
+        gates = np.exp(self.affine("decoder.prediction.gates", features))
+        weights = self.weights["decoder.prediction.predictors.weight"].reshape(c.predictors, c.bins, c.frames, c.bins)
+        for gate, predictor in zip(gates / gates.sum(), weights, strict=True):
+            for age, frame in enumerate(self.past[: c.frames]):
+                predicted[: c.bins] += gate * predictor[:, age] @ frame[: c.bins]
+        return predicted
+
     def sample(self, z, h, noise, mixture, temperature):
         features = self.joint("decoder.stack", self.phi_z(z), h, self.config.decoder)
         k, size = self.config.components, self.config.frame_size
@@ -87,11 +100,12 @@ class Oracle:
             unit = np.array([noise[0], rho * noise[0] + math.sqrt(1 - rho**2) * noise[1]])
             up = float(uniform[-1] < 1 / (1 + np.exp(-pen[0])))
             return np.append(mean + temperature * std * unit, up), np.append(mean, up)
+        predicted = self.predict(features)
         mean, std = self.normal("decoder.output.head", features)
         if k > 1:
             best = np.argmax(self.affine("decoder.output.weights", features) + gumbel)
             mean, std = mean.reshape(k, size)[best], std.reshape(k, size)[best]
-        return mean + temperature * std * noise, mean
+        return predicted + mean + temperature * std * noise, predicted + mean
 
     def generate(self, latent_noise, noise, mixture, temperature=1.0):
         """One generated frame in the basis; advances the state."""
@@ -124,6 +138,7 @@ class Oracle:
 
     def advance(self, x, z):
         after = self.recur(x, z, self.state)
+        self.past.insert(0, x)
         self.state = self.late if self.mistake == "the carried state is one step late" else after
         self.late = after
 

@@ -4,11 +4,18 @@ import torch
 
 from vrnn_engine.exporters.vrnn import VRNNSteps
 from vrnn_engine.models import VRNN, ModelConfig, build_model
+from vrnn_engine.models.config import LinearPrediction
 
 KINDS = {
     "samples-gauss": {"basis": "samples", "family": "vrnn-gauss", "frame_size": 20},
     "samples-gmm": {"basis": "samples", "family": "vrnn-gmm", "frame_size": 20, "components": 4},
-    "mdct-gauss": {"basis": "mdct", "family": "vrnn-gauss", "frame_size": 20, "input_compression": 10.0},
+    "mdct-gauss": {
+        "basis": "mdct",
+        "family": "vrnn-gauss",
+        "frame_size": 20,
+        "input_compression": 10.0,
+        "prediction": LinearPrediction(frames=2, bins=6, predictors=3),
+    },
     "mdct-gmm": {"basis": "mdct", "family": "vrnn-gmm", "frame_size": 20, "components": 4},
     "pen-gauss": {"basis": "points", "family": "vrnn-gauss", "frame_size": 3},
     "pen-gmm": {"basis": "points", "family": "vrnn-gmm", "frame_size": 3, "components": 4},

@@ -66,8 +66,7 @@ class VRNNSteps:
         else:
             frame, carried = made.frame, {}
         return {
-            "next.h": made.state.h,
-            "next.c": made.state.c,
+            **_carried(made.state),
             **carried,
             "frame": frame * self._std + self._mean,
             "latent": made.latent,
@@ -82,17 +81,16 @@ class VRNNSteps:
         basis = self.model.basis
         frame = basis.analyse(inputs["state.overlap"], block) if isinstance(basis, MdctBasis) else block
         seen = self.model.infer(self.model.features(frame), old, inputs["noise.latent"], _latent_controls(inputs))
-        prior, kl, log_likelihood = self.model.score(frame, seen, old.h)
-        h, c, carried = seen.state.h, seen.state.c, {}
+        prior, kl, log_likelihood = self.model.score(frame, seen, old.h, old.past)
+        state, carried = seen.state, {}
         if isinstance(basis, MdctBasis):
             pending = inputs["state.pending"]
-            h, c = torch.where(pending > 0, h, old.h), torch.where(pending > 0, c, old.c)
+            state = State(*(torch.where(pending > 0, new, same) for new, same in zip(state, old, strict=True)))
             counts = pending.squeeze(-1)
             kl, log_likelihood = kl * counts, log_likelihood * counts
             carried = {"next.overlap": block, "next.pending": torch.ones_like(pending)}
         return {
-            "next.h": h,
-            "next.c": c,
+            **_carried(state),
             **carried,
             "latent": seen.latent,
             "prior.mean": prior.mean,
@@ -106,6 +104,8 @@ class VRNNSteps:
     def _states(self) -> dict[str, Shape]:
         size = self.model.config.recurrent_size
         states: dict[str, Shape] = {"state.h": (size,), "state.c": (size,)}
+        if past := self.model.config.past_size:
+            states["state.past"] = (past,)
         if self.basis == "mdct":
             states |= {"state.overlap": (self.frame_size,), "state.pending": (1,)}
         return states
@@ -145,7 +145,13 @@ def _control(name: str, shape: Shape, least: float, most: float, default: float,
 
 
 def _state(inputs: Named) -> State:
-    return State(inputs["state.h"], inputs["state.c"])
+    h = inputs["state.h"]
+    return State(h, inputs["state.c"], inputs.get("state.past", h[:, :0]))
+
+
+def _carried(state: State) -> Named:
+    named = {f"next.{name}": value for name, value in state._asdict().items()}
+    return {name: value for name, value in named.items() if value.shape[-1]}
 
 
 def _latent_controls(inputs: Named) -> LatentControls:

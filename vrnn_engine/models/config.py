@@ -9,6 +9,17 @@ Layers = Annotated[tuple[Size, ...], msgspec.Meta(min_length=1)]
 """Units of each hidden layer, first to last."""
 
 
+class LinearPrediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Gated linear prediction of a frame from past frames; see `vrnn_engine.models.prediction`."""
+
+    frames: Size
+    """P, how many past frames."""
+    bins: Size
+    """M, of how many values, from the first on."""
+    predictors: Size
+    """K, how many predictors the decoder mixes."""
+
+
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sizes and choices of one model; names follow the paper (phi_x, phi_z, encoder, prior, decoder)."""
 
@@ -26,6 +37,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     prior: Layers
     decoder: Layers
     components: Size = 1
+    prediction: LinearPrediction | None = None
+    """Predict the frame's mean linearly from the frames before it; None leaves that to h alone."""
     input_compression: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """k > 0 shows phi_x the frame as sign(x) log(1 + k|x|): the MDCT of speech spans four decades,
     and the quiet ones tell as much as the loud ones."""
@@ -35,6 +48,16 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("basis 'points' goes with frame_size 3 (dx, dy, pen-up), and only it does")
         if (self.family == "vrnn-gmm") != (self.components > 1):
             raise ValueError("family 'vrnn-gmm' needs components > 1, 'vrnn-gauss' has one")
+
+        if self.prediction and self.basis == "points":
+            raise ValueError("prediction is for audio: a pen-up bit has no linear prediction")
+        if self.prediction and self.prediction.bins > self.frame_size:
+            raise ValueError(f"prediction.bins {self.prediction.bins} is more than frame_size {self.frame_size}")
+
+    @property
+    def past_size(self) -> int:
+        """Width of the past frames that a state carries: P times F, or 0 without prediction."""
+        return self.prediction.frames * self.frame_size if self.prediction else 0
 
     @property
     def modality(self) -> Literal["audio", "pen"]:

@@ -16,20 +16,24 @@ from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.layers import JointStack, ReLUStack, linear
 from vrnn_engine.models.normal import Normal, NormalHead, in_fours, kl_divergence
 from vrnn_engine.models.outputs import Output, OutputNoise, build_output
+from vrnn_engine.models.prediction import GatedLinearPrediction
 
 
 class State(NamedTuple):
-    """What the recurrence carries from frame to frame, both [B, H]."""
+    """What is carried from frame to frame: the recurrence's `h` and `c`, both [B, H], and the `past`
+    frames [B, P * F], newest first (width 0 without linear prediction)."""
 
     h: Tensor
     c: Tensor
+    past: Tensor
 
 
 class FrameFeatures(NamedTuple):
-    """All that depends on the frame alone: its part of the encoder's first layer and of the gates."""
+    """All that depends on the frame alone: its part of the encoder's first layer and of the gates; itself."""
 
     encoder: Tensor
     gates: Tensor
+    frame: Tensor
 
 
 class LatentControls(NamedTuple):
@@ -101,18 +105,40 @@ class Encoder(nn.Module):
         return normal
 
 
+class Decoded(NamedTuple):
+    """What a decoder says of a frame: where the past puts it, and how it is distributed about that."""
+
+    predicted: Tensor | float
+    parameters: NamedTuple
+
+
 class Decoder(nn.Module):
-    """p(x | phi_z(z), h); gives the parameters of `self.output`."""
+    """p(x | phi_z(z), h); `output` is the distribution of what linear prediction leaves."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.stack = JointStack(config.phi_z[-1], config.recurrent_size, config.decoder)
         self.output = build_output(config, self.stack.outputs)
+        self.prediction = (
+            GatedLinearPrediction(config.prediction, self.stack.outputs, config.frame_size)
+            if config.prediction
+            else None
+        )
 
-    def forward(self, z_features: Tensor, h: Tensor) -> NamedTuple:
-        """phi_z(z) [..., .] and [..., H] -> the output's parameters."""
-        parameters: NamedTuple = self.output(self.stack(self.stack.project(z_features), h))
-        return parameters
+    def forward(self, z_features: Tensor, h: Tensor, past: Tensor) -> Decoded:
+        """phi_z(z) [..., .], [..., H] and [..., P * F] -> Decoded."""
+        features = self.stack(self.stack.project(z_features), h)
+        return Decoded(self.prediction(features, past) if self.prediction else 0.0, self.output(features))
+
+    def log_prob(self, decoded: Decoded, x: Tensor) -> Tensor:
+        """Return the log density of x, [..., F] -> [...], in nats."""
+        value: Tensor = self.output.log_prob(decoded.parameters, x - decoded.predicted)  # type: ignore[operator]
+        return value
+
+    def sample(self, decoded: Decoded, noise: OutputNoise) -> Tensor:
+        """Return a frame [..., F]."""
+        value: Tensor = decoded.predicted + self.output.sample(decoded.parameters, noise)  # type: ignore[operator]
+        return value
 
 
 class Recurrence(nn.Module):
@@ -127,13 +153,13 @@ class Recurrence(nn.Module):
         for gate in self.from_h.weight.split(size):
             nn.init.orthogonal_(gate)
 
-    def forward(self, x_gates: Tensor, z_features: Tensor, state: State) -> State:
-        """[B, 4H], [B, .], State -> State; gates in the order input, forget, output, candidate."""
-        gates = x_gates + self.from_z(z_features) + self.from_h(state.h)
-        size = state.h.shape[-1]
+    def forward(self, x_gates: Tensor, z_features: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, 4H], [B, .], [B, H], [B, H] -> the next h and c; gates: input, forget, output, candidate."""
+        gates = x_gates + self.from_z(z_features) + self.from_h(h)
+        size = h.shape[-1]
         enter, keep, show = torch.sigmoid(gates[..., : 3 * size]).chunk(3, dim=-1)
-        c = keep * state.c + enter * torch.tanh(gates[..., 3 * size :])
-        return State(show * torch.tanh(c), c)
+        c = keep * c + enter * torch.tanh(gates[..., 3 * size :])
+        return show * torch.tanh(c), c
 
 
 class VRNN(nn.Module):
@@ -157,15 +183,16 @@ class VRNN(nn.Module):
 
     def initial_state(self, rows: int) -> State:
         """Return the state before the first frame: zeros."""
-        zeros = self.recurrence.from_h.weight.new_zeros(rows, self.config.recurrent_size)
-        return State(zeros, zeros)
+        weight = self.recurrence.from_h.weight
+        zeros = weight.new_zeros(rows, self.config.recurrent_size)
+        return State(zeros, zeros, weight.new_zeros(rows, self.config.past_size))
 
     def features(self, frame: Tensor) -> FrameFeatures:
         """Frames in the basis, [..., F] -> all that depends on them alone."""
         k = self.config.input_compression
         seen = torch.sign(frame) * in_fours(torch.log, 1 + k * frame.abs()) if k else frame
         phi = self.phi_x(seen)
-        return FrameFeatures(self.encoder.stack.project(phi), self.recurrence.from_x(phi))
+        return FrameFeatures(self.encoder.stack.project(phi), self.recurrence.from_x(phi), frame)
 
     def infer(
         self, features: FrameFeatures, state: State, noise: Tensor, controls: LatentControls | None = None
@@ -174,7 +201,16 @@ class VRNN(nn.Module):
         posterior = self.encoder(features.encoder, state.h)
         latent = draw_latent(posterior, noise, controls)
         z_features = self.phi_z(latent)
-        return Inference(posterior, latent, z_features, self.recurrence(features.gates, z_features, state))
+        return Inference(posterior, latent, z_features, self.advance(features, z_features, state))
+
+    def advance(self, features: FrameFeatures, z_features: Tensor, state: State) -> State:
+        """Take the new x and z into the state."""
+        h, c = self.recurrence(features.gates, z_features, state.h, state.c)
+        return State(h, c, self.remember(features.frame, state.past))
+
+    def remember(self, frame: Tensor, past: Tensor) -> Tensor:
+        """Put a frame [B, F] before the past ones [B, P * F], and forget the oldest."""
+        return torch.cat([frame, past], dim=-1)[..., : self.config.past_size]
 
     def generate(
         self, state: State, latent_noise: Tensor, output_noise: OutputNoise, controls: LatentControls | None = None
@@ -183,14 +219,14 @@ class VRNN(nn.Module):
         prior = self.prior(state.h)
         latent = draw_latent(prior, latent_noise, controls)
         z_features = self.phi_z(latent)
-        frame = self.output.sample(self.decoder(z_features, state.h), output_noise)
-        state = self.recurrence(self.features(frame).gates, z_features, state)
-        return Generation(frame, prior, latent, state)
+        frame = self.decoder.sample(self.decoder(z_features, state.h, state.past), output_noise)
+        return Generation(frame, prior, latent, self.advance(self.features(frame), z_features, state))
 
-    def score(self, frame: Tensor, inference: Inference, h: Tensor) -> tuple[Normal, Tensor, Tensor]:
-        """Return the prior, the KL and the log-likelihood [...] of frames inferred from the old h."""
+    def score(self, frame: Tensor, inference: Inference, h: Tensor, past: Tensor) -> tuple[Normal, Tensor, Tensor]:
+        """Return the prior, the KL and the log-likelihood [...] of frames inferred from the old h and past."""
         prior = self.prior(h)
-        log_likelihood = self.output.log_prob(self.decoder(inference.z_features, h), frame) + self.basis.log_det
+        decoded = self.decoder(inference.z_features, h, past)
+        log_likelihood = self.decoder.log_prob(decoded, frame) + self.basis.log_det
         return prior, kl_divergence(inference.posterior, prior), log_likelihood
 
     def unroll(self, frames: Tensor, noise: Tensor, state: State | None = None) -> Unroll:
@@ -207,11 +243,12 @@ class VRNN(nn.Module):
         """
         state = state or self.initial_state(frames.shape[1])
         features = self.features(frames)
-        old_h, steps = [], []
+        old_h, old_past, steps = [], [], []
         # Only the encoder, phi_z and the recurrence are sequential; prior and decoder follow at once.
-        for encoder, gates, eps in zip(features.encoder, features.gates, noise, strict=True):
-            step = self.infer(FrameFeatures(encoder, gates), state, eps)
+        for encoder, gates, frame, eps in zip(*features, noise, strict=True):
+            step = self.infer(FrameFeatures(encoder, gates, frame), state, eps)
             old_h.append(state.h)
+            old_past.append(state.past)
             steps.append(step)
             state = step.state
         h = torch.stack(old_h)
@@ -221,7 +258,7 @@ class VRNN(nn.Module):
             torch.stack([s.z_features for s in steps]),
             state,
         )
-        prior, kl, log_likelihood = self.score(frames, joined, h)
+        prior, kl, log_likelihood = self.score(frames, joined, h, torch.stack(old_past))
         return Unroll(log_likelihood, kl, joined.posterior, prior, joined.latent, h, state)
 
 
