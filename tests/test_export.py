@@ -206,7 +206,7 @@ def test_manifest_and_card_tell_what_the_voice_is(exported):
     card = (voice.path / "CARD.md").read_text()
     assert "made up" in card
     assert "`latent.hold`" in card
-    assert verify(Voice.open(voice.path)).frames == 200
+    assert verify(Voice.open(voice.path)).frames == 50
 
 
 @pytest.mark.parametrize("spoil", ["weight", "frame"])

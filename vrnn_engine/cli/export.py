@@ -21,8 +21,7 @@ def export(
     from vrnn_engine.exporters.export import export as write
 
     done = write(checkpoint, out, name)
-    worst = max(done.differences.values())
-    report.say(f"{done.frames} frames agree with PyTorch to {worst:.1e} of their largest value")
+    report.say(f"{done.frames} frames agree with PyTorch, to {done.difference:.1e} of an output's largest value")
     report.say(
         f"voice {done.voice.name!r} written to {done.voice.path}; next: vrnn-engine stream --voice {done.voice.path}"
     )

@@ -1,7 +1,7 @@
 """Checkpoint -> voice folder, checked against PyTorch before it takes its place."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,7 @@ from vrnn_engine.errors import ExportError, VoiceError
 from vrnn_engine.exporters.card import card
 from vrnn_engine.exporters.graph import save_graphs, trace
 from vrnn_engine.exporters.protocol import StepModel
-from vrnn_engine.exporters.reference import FRAMES, TOLERANCE, compare_steps, reference
+from vrnn_engine.exporters.reference import CARRIED_FRAMES, FRAMES, TOLERANCE, compare, reference
 from vrnn_engine.exporters.vrnn import VRNNSteps
 from vrnn_engine.runtime.archive import beside
 from vrnn_engine.runtime.manifest import (
@@ -38,8 +38,8 @@ class Exported:
 
     voice: Voice
     frames: int
-    differences: dict[str, float] = field(default_factory=dict)
-    """Array -> largest difference over its largest value, over `frames` frames from zero state."""
+    difference: float
+    """Largest over `frames` frames and all outputs of both graphs, relative to the output's largest value."""
 
 
 def export(checkpoint: Path, out: Path | None = None, name: str | None = None) -> Exported:
@@ -89,6 +89,9 @@ def write_voice(model: StepModel, name: str, folder: Path, provenance: Provenanc
         with torch.no_grad(), beside(folder) as making:
             graphs = _write_graphs(model, making)
             vectors = reference(model)
+            difference = max(
+                compare(model, GraphSession(making, graph, model.controls, "cpu"), vectors) for graph in graphs
+            )
             np.savez_compressed(making / PARITY_FILE, **_compact(vectors))  # type: ignore[arg-type]
             manifest = Manifest(
                 schema_version=SCHEMA_VERSION,
@@ -103,19 +106,18 @@ def write_voice(model: StepModel, name: str, folder: Path, provenance: Provenanc
                 controls=model.controls,
                 normalisation=model.normalisation,
                 provenance=provenance,
-                parity=Parity(file=PARITY_FILE, frames=FRAMES, tolerance=TOLERANCE),
+                parity=Parity(file=PARITY_FILE, frames=CARRIED_FRAMES, tolerance=TOLERANCE),
                 files={},
             )
             (making / CARD_FILE).write_text(card(manifest), "utf-8")
             manifest = _with_checksums(manifest, making)
             (making / MANIFEST_FILE).write_bytes(encode_manifest(manifest))
-            compare_steps(model, GraphSession(making, graphs[0], model.controls, "cpu"), vectors)
-            report = verify(Voice.open(making))
+            verify(Voice.open(making))
     except OSError as error:
         raise ExportError(f"{folder}: cannot write the voice: {error.strerror or error}") from None
     except VoiceError as error:
         raise ExportError(f"{folder}: not written: {error}") from None
-    return Exported(Voice(name, folder, manifest), report.frames, report.differences)
+    return Exported(Voice(name, folder, manifest), FRAMES, difference)
 
 
 def _write_graphs(model: StepModel, folder: Path) -> tuple[Graph, Graph]:
@@ -131,7 +133,10 @@ def _write_graphs(model: StepModel, folder: Path) -> tuple[Graph, Graph]:
 
 def _compact(vectors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     # Noise was drawn in half precision, so that it is stored so without a loss.
-    return {name: v.astype(np.float16) if name.startswith("noise.") else v for name, v in vectors.items()}
+    return {
+        name: values[:CARRIED_FRAMES].astype(np.float16 if name.startswith("noise.") else np.float32)
+        for name, values in vectors.items()
+    }
 
 
 def _with_checksums(manifest: Manifest, folder: Path) -> Manifest:

@@ -11,6 +11,9 @@ from vrnn_engine.exporters.protocol import Named, Shape, StepModel
 from vrnn_engine.runtime.session import GraphSession
 
 FRAMES = 200
+"""Compared when a voice is exported."""
+CARRIED_FRAMES = 50
+"""Of those, how many a voice carries, for `voices verify` to replay in a free run."""
 TOLERANCE = 1e-4
 """Largest difference from PyTorch, relative to the largest value of what is compared (fp32)."""
 KEPT = ("posterior.mean", "kl", "log_likelihood")
@@ -52,32 +55,48 @@ def reference(model: StepModel, frames: int = FRAMES, seed: int = 0) -> Arrays:
     return vectors | {f"observe.{name}": torch.cat(values).numpy() for name, values in seen.items()}
 
 
-def compare_steps(model: StepModel, step: GraphSession, vectors: Mapping[str, NDArray[np.float32]]) -> None:
-    """Walk the step graph and PyTorch side by side and compare everything either puts out.
+def compare(model: StepModel, session: GraphSession, vectors: Mapping[str, NDArray[np.float32]]) -> float:
+    """Walk a graph and PyTorch side by side over all frames, and compare everything either puts out.
 
-    Both start every frame from PyTorch's state, so that a difference is that of one step.
+    Both start every frame from PyTorch's state, so that a difference is that of one step: a free run
+    of a recurrent model multiplies rounding errors.
+
+    Returns
+    -------
+    float
+        The largest difference, relative to the largest value of the output it is in.
 
     Raises
     ------
     ExportError
-        An output differs by more than `TOLERANCE`; which one, where, by how much.
+        It is more than `TOLERANCE`; in which output, at which frame, by how much.
     """
-    defaults = _defaults(model)
-    state = _zeros(model.step_inputs(), "state.")
+    observing = session.takes_frame
+    inputs, function = (model.observe_inputs(), model.observe) if observing else (model.step_inputs(), model.generate)
+    state, steady, worst = _zeros(inputs, "state."), _only(_defaults(model), inputs), 0.0
+    varying = [name for name in inputs if name in vectors]
     for t in range(len(vectors["frame"])):
-        noise = {name: torch.from_numpy(vectors[name][t : t + 1]) for name in vectors if name.startswith("noise.")}
-        expected = model.generate({**state, **noise, **defaults})
-        carried, found = step.run(_bare(state), _bare(noise), _bare(defaults))
-        found |= {f"next.{name}": value for name, value in carried.items()}
+        given = steady | {name: torch.from_numpy(vectors[name][t : t + 1]) for name in varying}
+        expected = function({**state, **given})
+        found = _run(session, state, given)
         for name, tensor in expected.items():
             scale = float(tensor.abs().max()) or 1.0
             difference = float(np.abs(found[name] - tensor.numpy()).max()) / scale
             if not difference <= TOLERANCE:
                 raise ExportError(
-                    f"{step.where}: {name} differs from PyTorch's by {difference:.2g} of its largest value at "
+                    f"{session.where}: {name} differs from PyTorch's by {difference:.2g} of its largest value at "
                     f"frame {t}, more than {TOLERANCE:g}; no voice was written"
                 )
+            worst = max(worst, difference)
         state = _next(expected)
+    return worst
+
+
+def _run(session: GraphSession, state: Named, given: Named) -> Arrays:
+    bare = {name.partition(".")[2]: value.numpy() for name, value in (state | given).items()}
+    frame = given["frame"].numpy() if session.takes_frame else None
+    carried, found = session.run(bare, bare, bare, frame)
+    return {f"next.{name}": value for name, value in carried.items()} | found
 
 
 def _defaults(model: StepModel) -> Named:
@@ -94,7 +113,3 @@ def _next(outputs: Named) -> Named:
 
 def _only(values: Named, names: Mapping[str, Shape]) -> Named:
     return {name: value for name, value in values.items() if name in names}
-
-
-def _bare(values: Named) -> dict[str, NDArray[np.float32]]:
-    return {name.split(".", 1)[1]: value.numpy() for name, value in values.items()}

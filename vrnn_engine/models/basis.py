@@ -36,8 +36,8 @@ class MdctBasis(nn.Module):
     """
 
     scale: Tensor
-    analysis: Tensor
-    fold: Tensor
+    early: Tensor
+    late: Tensor
 
     def __init__(self, frame_size: int):
         super().__init__()
@@ -48,11 +48,8 @@ class MdctBasis(nn.Module):
         window = torch.sin(math.pi / (2 * frame_size) * (n + 0.5))
         phase = math.pi / frame_size * torch.outer(n + 0.5 + frame_size / 2, k + 0.5)
         matrix = window[:, None] * torch.cos(phase) * math.sqrt(2 / frame_size)
-        late = matrix[frame_size:]
-        self.register_buffer("analysis", matrix.float(), persistent=False)
-        # What of a block the frame that ends with it determines: a projection (fold @ fold = fold),
-        # so a true block and the overlap left by a generated frame are used in the same way.
-        self.register_buffer("fold", (late @ late.T).float(), persistent=False)
+        self.register_buffer("early", matrix[:frame_size].float(), persistent=False)
+        self.register_buffer("late", matrix[frame_size:].float(), persistent=False)
         self.register_buffer("scale", torch.ones(frame_size))
 
     @property
@@ -66,13 +63,14 @@ class MdctBasis(nn.Module):
 
     def analyse(self, previous: Tensor, block: Tensor) -> Tensor:
         """Return the coefficients [..., F] of the frame over two neighbouring blocks [..., F]."""
-        return (previous @ self.analysis[: self.frame_size] + block @ self.analysis[self.frame_size :]) / self.scale
+        return (previous @ self.early + block @ self.late) / self.scale
 
     def synthesise(self, overlap: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor]:
         """Overlap-add one frame: ([..., F], [..., F]) -> the block it completes, the new overlap."""
-        both = (coefficients * self.scale) @ self.analysis.T
-        early, late = both.split(self.frame_size, dim=-1)
-        return overlap @ self.fold + early, late
+        # late @ late.T is a projection: it leaves the overlap of a generated frame as it is, and takes
+        # from a true block just what that frame would have left.  So both serve as overlap.
+        unscaled = coefficients * self.scale
+        return unscaled @ self.early.T + (overlap @ self.late) @ self.late.T, unscaled @ self.late.T
 
     def fit(self, signal: Tensor) -> None:
         """Set `scale` from training blocks [T+1, ..., F]."""
