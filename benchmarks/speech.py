@@ -24,6 +24,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a control, e.g. output.temperature=0.9"
+    )
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--save", type=Path, help="write the speech's statistics, for tests that lack the recordings")
     options = parser.parse_args()
@@ -33,7 +36,11 @@ def main() -> None:
     files = sorted(path for path in options.data.rglob("*") if path.suffix in SUFFIXES)
     real = np.concatenate([read_mono(path, rate) for path in files]).astype(np.float32) * QUANTUM
     frames = round(options.seconds * engine.voice.manifest.frames_per_second)
-    made = {f"seed {seed}": engine.stream(seed).read(frames) for seed in options.seeds}
+    made = {}
+    for seed in options.seeds:
+        with engine.stream(seed) as stream:
+            stream.controls.update({name: float(value) for name, _, value in (s.partition("=") for s in options.set)})
+            made[f"seed {seed}"] = stream.read(frames)
     speech = describe(real, rate)
     noise = steady_noise(real, round(rate * options.seconds))
 

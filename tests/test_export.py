@@ -10,9 +10,9 @@ import torch
 from onnx import numpy_helper
 
 from vrnn_engine import Engine, Voice
-from vrnn_engine.errors import CheckpointError, ExportError
+from vrnn_engine.errors import CheckpointError, ControlError, ExportError
 from vrnn_engine.exporters import export as exporting
-from vrnn_engine.exporters.export import export, write_voice
+from vrnn_engine.exporters.export import export, with_defaults, write_voice
 from vrnn_engine.runtime.manifest import Provenance
 from vrnn_engine.runtime.parity import verify
 from vrnn_engine.runtime.session import GraphSession
@@ -235,6 +235,15 @@ def test_an_export_never_overwrites(tmp_path):
     (tmp_path / "mine").mkdir()
     with pytest.raises(ExportError, match="is there already"):
         write_voice(tiny.steps("samples-gauss"), "mine", tmp_path / "mine", MADE_UP)
+
+
+def test_other_defaults_are_checked_against_the_controls():
+    controls = tiny.steps("samples-gauss").controls
+    changed = {c.name: c.default for c in with_defaults(controls, {"output.temperature": 0.9})}
+    assert changed == {c.name: c.default for c in controls} | {"output.temperature": 0.9}
+    for wrong in ({"output.temperature": -1.0}, {"output.temprature": 0.9}):
+        with pytest.raises(ControlError, match=r"output\.temperature"):
+            with_defaults(controls, wrong)
 
 
 def test_a_missing_checkpoint_is_one_clear_line(tmp_path):

@@ -113,6 +113,36 @@ def test_carried_state_makes_two_chunks_one(kind):
     assert not torch.allclose(model.unroll(frames[5:], noise[5:]).kl, second.kl, rtol=1e-2)
 
 
+@pytest.mark.parametrize("kind", ["mdct-gauss", "pen-gmm"])
+def test_the_recurrence_alone_sees_the_shown_frames(kind):
+    """Scheduled sampling: the true frame is encoded and scored, the shown one moves the state."""
+    model = tiny.model(kind)
+    frames, other = (torch.from_numpy(frames_for(model, seed))[:, None] for seed in (4, 5))
+    noise = torch.from_numpy(noise_for(model)[0])[:, None]
+    with torch.no_grad():
+        plain, shown = model.unroll(frames, noise), model.unroll(frames, noise, shown=other)
+        assert torch.equal(model.unroll(frames, noise, shown=frames).kl, plain.kl)
+        state = model.initial_state(1)
+        for t in range(FRAMES):
+            step = model.infer(model.features(frames[t]), state, noise[t])
+            _, kl, log_likelihood = model.score(frames[t], step, state.h, state.past)
+            assert torch.allclose(shown.kl[t], kl, rtol=TOLERANCE)
+            assert torch.allclose(shown.log_likelihood[t], log_likelihood, rtol=TOLERANCE)
+            state = model.advance(model.features(other[t]), step.z_features, state)
+    assert torch.equal(shown.kl[0], plain.kl[0])
+    assert not torch.allclose(shown.kl[1:], plain.kl[1:], rtol=1e-2)
+
+
+def test_resampled_frames_follow_the_decoder():
+    model = tiny.model("mdct-gauss")
+    frames = torch.from_numpy(frames_for(model))[:, None]
+    with torch.no_grad():
+        unroll = model.unroll(frames, torch.from_numpy(noise_for(model)[0])[:, None])
+        decoded = model.decoder(model.phi_z(unroll.latent), unroll.h, unroll.past)
+        drawn = model.resample(unroll, OutputNoise(torch.ones_like(frames)))
+    assert torch.allclose(drawn, decoded.predicted + decoded.parameters.mean + decoded.parameters.std)
+
+
 @pytest.mark.parametrize("kind", ["samples-gauss", "pen-gmm"])
 def test_generation_reads_the_prior_and_never_the_encoder(kind):
     model = tiny.model(kind)

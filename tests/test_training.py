@@ -101,6 +101,20 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(ink, speech, tmp_path, m
     }
 
 
+def test_a_run_can_begin_with_the_weights_of_another(ink, tmp_path):
+    first = training.train(pen_recipe(updates=40), ink, tmp_path / "first")
+    seen = {}
+    for name, start in (("fresh", None), ("tuned", tmp_path / "first" / "best.pt")):
+        seen[name] = []
+        recipe = pen_recipe(updates=5, learning_rate=1e-4, kl_start=1.0)
+        training.train(recipe, ink, tmp_path / name, start=start, report=lambda p, to=seen[name]: to.append(p.bound))
+    assert seen["tuned"][0] == pytest.approx(first.metrics["valid_elbo_per_frame"], abs=0.5)
+    assert seen["tuned"][0] > seen["fresh"][0] + 0.5
+    other = msgspec.structs.replace(pen_recipe(), model=tiny.config("pen-gauss"))
+    with pytest.raises(CheckpointError, match="does not fit the model"):
+        training.train(other, ink, tmp_path / "other", start=tmp_path / "first" / "best.pt")
+
+
 def test_seeds_decide_the_run(ink, tmp_path):
     bounds = {}
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):

@@ -6,21 +6,30 @@ from typing import Annotated
 import typer
 
 from vrnn_engine.cli import report
+from vrnn_engine.cli.stream import parse_setting
 
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(metavar="CKPT.pt", help="Written by `vrnn-engine train`.")],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The voice's folder.  Default: ./NAME.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Give a control another default; may be repeated."),
+    ] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="The voice's name.  Default: the recipe's.")] = None,
 ) -> None:
     """Export a checkpoint as a voice, after comparing its graphs with PyTorch."""
+    values = [parse_setting(setting) for setting in settings or ()]
+    defaults = {control: value for control, value in values if not isinstance(value, list)}
+    if len(defaults) != len(values):
+        raise typer.BadParameter("a default is one number, and a control has one", param_hint="--set")
     # Both first: a missing extra is then named before anything is read.
     import onnx  # noqa: F401
     import torch  # noqa: F401
 
     from vrnn_engine.exporters.export import export as write
 
-    done = write(checkpoint, out, name)
+    done = write(checkpoint, out, name, defaults)
     report.say(f"{done.frames} frames agree with PyTorch, to {done.difference:.1e} of an output's largest value")
     report.say(
         f"voice {done.voice.name!r} written to {done.voice.path}; next: vrnn-engine stream --voice {done.voice.path}"

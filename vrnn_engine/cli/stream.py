@@ -58,7 +58,7 @@ def stream(
         raise typer.BadParameter("must be more than 0 (inf is endless)", param_hint="--seconds")
     if not 0 < latency <= 10:
         raise typer.BadParameter("must be more than 0 and at most 10", param_hint="--latency")
-    values = [_parse_setting(setting) for setting in settings or ()]
+    values = [parse_setting(setting) for setting in settings or ()]
 
     # Heavy imports here, so that `--help` and wrong usage answer at once.
     from vrnn_engine.runtime.engine import Engine
@@ -136,7 +136,8 @@ def _default_target(modality: str, name: str) -> tuple[str, str]:
     return "speakers", " (no --to given)"
 
 
-def _parse_setting(setting: str) -> tuple[str, float | list[float]]:
+def parse_setting(setting: str) -> tuple[str, float | list[float]]:
+    """Parse NAME=VALUE, where a vector is a list with commas; raise `typer.BadParameter` if it is none."""
     name, equals, text = setting.partition("=")
     try:
         if not name or not equals:

@@ -26,6 +26,9 @@ def train(
         Path | None, typer.Option(metavar="DIR", help="Where checkpoints go.  Default: runs/RECIPE.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from DIR/last.pt.")] = False,
+    start: Annotated[
+        Path | None, typer.Option("--from", metavar="CKPT.pt", help="Begin with the weights of another run.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Instead of the recipe's.")] = None,
     updates: Annotated[int | None, typer.Option(metavar="N", min=1, help="Instead of the recipe's.")] = None,
 ) -> None:
@@ -44,7 +47,7 @@ def train(
     folder = out or Path("runs") / chosen.name
     report.say(f"{chosen.name}: reading {data}")
     with _bar() as bar:
-        best = run(chosen, data, folder, resume=resume, report=_Display(bar, chosen.training.updates))
+        best = run(chosen, data, folder, resume=resume, start=start, report=_Display(bar, chosen.training.updates))
     for name, value in best.metrics.items():
         report.say(f"{name} {value:,.2f}")
     report.say(f"best checkpoint: {folder / BEST}; next: vrnn-engine export {folder / BEST}")

@@ -1,6 +1,7 @@
 """Checkpoint -> voice folder, checked against PyTorch before it takes its place."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from vrnn_engine.exporters.protocol import StepModel
 from vrnn_engine.exporters.reference import CARRIED_FRAMES, FRAMES, TOLERANCE, compare, reference
 from vrnn_engine.exporters.vrnn import VRNNSteps
 from vrnn_engine.runtime.archive import beside
+from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.manifest import (
     MANIFEST_FILE,
     SCHEMA_VERSION,
+    Control,
     Graph,
     Manifest,
     Parity,
@@ -42,7 +45,9 @@ class Exported:
     """Largest over `frames` frames and all outputs of both graphs, relative to the output's largest value."""
 
 
-def export(checkpoint: Path, out: Path | None = None, name: str | None = None) -> Exported:
+def export(
+    checkpoint: Path, out: Path | None = None, name: str | None = None, defaults: Mapping[str, float] | None = None
+) -> Exported:
     """Export a checkpoint of this package as a voice.
 
     Parameters
@@ -53,9 +58,13 @@ def export(checkpoint: Path, out: Path | None = None, name: str | None = None) -
         The voice's folder; `./NAME` if not given.  It must not exist.
     name : str, optional
         The voice's name; the recipe's if not given.
+    defaults : mapping of str to float, optional
+        Controls whose default is to be another one, e.g. `{"output.temperature": 0.9}`.
 
     Raises
     ------
+    ControlError
+        `defaults` names no control of the model, or a value out of its range.
     CheckpointError
         The checkpoint is missing, truncated or not one of ours.
     ExportError
@@ -64,6 +73,7 @@ def export(checkpoint: Path, out: Path | None = None, name: str | None = None) -
     kept = load_checkpoint(checkpoint)
     recipe = kept.recipe
     model = VRNNSteps(kept.build(), recipe.data.rate, recipe.about.unit, kept.mean, kept.std)
+    model.controls = with_defaults(model.controls, defaults or {})
     provenance = Provenance(
         data=recipe.about.data,
         source=recipe.about.source,
@@ -118,6 +128,16 @@ def write_voice(model: StepModel, name: str, folder: Path, provenance: Provenanc
     except VoiceError as error:
         raise ExportError(f"{folder}: not written: {error}") from None
     return Exported(Voice(name, folder, manifest), FRAMES, difference)
+
+
+def with_defaults(controls: tuple[Control, ...], defaults: Mapping[str, float]) -> tuple[Control, ...]:
+    """Return the controls with other defaults; raise `ControlError` where they do not fit."""
+    checked = Controls(controls)
+    checked.update(defaults)
+    return tuple(
+        msgspec.structs.replace(control, default=float(defaults.get(control.name, control.default)))
+        for control in controls
+    )
 
 
 def _write_graphs(model: StepModel, folder: Path) -> tuple[Graph, Graph]:

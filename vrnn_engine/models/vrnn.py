@@ -74,6 +74,8 @@ class Unroll(NamedTuple):
     latent: Tensor
     h: Tensor
     """The state that each frame was predicted from (the old h)."""
+    past: Tensor
+    """The past frames that each frame was predicted from."""
     state: State
 
 
@@ -229,7 +231,7 @@ class VRNN(nn.Module):
         log_likelihood = self.decoder.log_prob(decoded, frame) + self.basis.log_det
         return prior, kl_divergence(inference.posterior, prior), log_likelihood
 
-    def unroll(self, frames: Tensor, noise: Tensor, state: State | None = None) -> Unroll:
+    def unroll(self, frames: Tensor, noise: Tensor, state: State | None = None, shown: Tensor | None = None) -> Unroll:
         """Teacher-forced pass over frames in the basis.
 
         Parameters
@@ -240,9 +242,14 @@ class VRNN(nn.Module):
             [T, B, Z], standard normal.
         state : State, optional
             Carried from earlier frames; zeros by default.
+        shown : Tensor, optional
+            [T, B, F], what the recurrence is shown instead of the frames, as in scheduled sampling; the
+            encoder, and the likelihood, have the true ones all the same.
         """
         state = state or self.initial_state(frames.shape[1])
         features = self.features(frames)
+        if shown is not None:
+            features = self.features(shown)._replace(encoder=features.encoder)
         old_h, old_past, steps = [], [], []
         # Only the encoder, phi_z and the recurrence are sequential; prior and decoder follow at once.
         for encoder, gates, frame, eps in zip(*features, noise, strict=True):
@@ -258,8 +265,13 @@ class VRNN(nn.Module):
             torch.stack([s.z_features for s in steps]),
             state,
         )
-        prior, kl, log_likelihood = self.score(frames, joined, h, torch.stack(old_past))
-        return Unroll(log_likelihood, kl, joined.posterior, prior, joined.latent, h, state)
+        past = torch.stack(old_past)
+        prior, kl, log_likelihood = self.score(frames, joined, h, past)
+        return Unroll(log_likelihood, kl, joined.posterior, prior, joined.latent, h, past, state)
+
+    def resample(self, unroll: Unroll, noise: OutputNoise) -> Tensor:
+        """Draw every frame of an unroll anew from the decoder, given the latents it had: [T, B, F]."""
+        return self.decoder.sample(self.decoder(self.phi_z(unroll.latent), unroll.h, unroll.past), noise)
 
 
 def draw_latent(normal: Normal, noise: Tensor, controls: LatentControls | None) -> Tensor:

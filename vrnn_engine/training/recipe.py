@@ -53,6 +53,9 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The KL's weight rises from `kl_start` to 1 over this many updates."""
     average: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     """Decay of the running average of the weights that is validated and exported; 0 for none."""
+    resample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """Share of sequences whose frames the recurrence sees as the decoder would have drawn them (parallel
+    scheduled sampling, Duckworth et al. 2019): what it will live on when it runs free."""
     validate_every: Positive = 500
 
 

@@ -16,6 +16,7 @@ from vrnn_engine.data.batches import Batch, Corpus
 from vrnn_engine.data.pen import PenCorpus
 from vrnn_engine.data.speech import SpeechCorpus
 from vrnn_engine.errors import CheckpointError, VRNNEngineError
+from vrnn_engine.models.outputs import OutputNoise
 from vrnn_engine.models.vrnn import VRNN, State, build_model
 from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from vrnn_engine.training.recipe import PenData, Recipe, Schedule
@@ -83,6 +84,7 @@ def train(
     out: Path,
     *,
     resume: bool = False,
+    start: Path | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Checkpoint:
     """Train a recipe and return its best checkpoint.
@@ -97,6 +99,9 @@ def train(
         Folder for `best.pt` and `last.pt`; made if need be.
     resume : bool
         Go on from `out/last.pt`, to the same numbers as without the interruption.
+    start : Path, optional
+        A checkpoint whose weights a new run begins with, wherever the recipe's model has them: to
+        fine-tune on other data, or to go on with a model that has grown a part.
     report : callable
         Called after every update.
 
@@ -113,16 +118,23 @@ def train(
     """
     last = out / LAST
     if resume:
-        start = load_checkpoint(last)
-        if start.recipe != recipe:
+        if start:
+            raise CheckpointError(f"{last}: a run that is resumed has its weights; give either --resume or --from")
+        interrupted = load_checkpoint(last)
+        if interrupted.recipe != recipe:
             raise CheckpointError(
                 f"{last}: written by another recipe; resume with the one it holds or use another --out"
             )
     elif last.exists():
         raise CheckpointError(f"{last}: a run is here already; add --resume to go on with it, or give another --out")
+    weights = load_checkpoint(start).model if start else {}
     corpus = open_corpus(recipe, data)
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(recipe, corpus, out, start if resume else None)
+    run = _Run(recipe, corpus, out)
+    if resume:
+        run.restore(interrupted)
+    elif weights:
+        run.adopt(weights, str(start))
     try:
         for batch in run.batches():
             report(run.update(batch))
@@ -154,9 +166,9 @@ def validate(model: VRNN, corpus: Corpus, split: str, seed: int = 0) -> Bound:
 
 
 class _Run:
-    """The mutable state of one run; `save` and the constructor are each other's inverse."""
+    """The mutable state of one run; `save` and `restore` are each other's inverse."""
 
-    def __init__(self, recipe: Recipe, corpus: Corpus, out: Path, start: Checkpoint | None):
+    def __init__(self, recipe: Recipe, corpus: Corpus, out: Path):
         self.recipe, self.corpus, self.out = recipe, corpus, out
         torch.manual_seed(recipe.seed)
         self.model = build_model(recipe.model)
@@ -169,8 +181,6 @@ class _Run:
         self.best = -math.inf
         self.metrics: dict[str, float] = {}
         self.seconds = 0.0
-        if start:
-            self._restore(start)
 
     def batches(self) -> Iterator[Batch]:
         """Batches from where the run stands to its last update, epoch after epoch."""
@@ -191,11 +201,11 @@ class _Run:
         schedule, model = self.recipe.training, self.model
         signal, mask = torch.from_numpy(batch.signal), torch.from_numpy(batch.mask)
         noise = torch.Generator().manual_seed((self.recipe.seed * 1_000_003 + self.done) % MAX_SEED)
-        unroll = model.unroll(
-            model.basis.frames(signal), _noise(model, mask, noise), None if batch.fresh else self.state
-        )
-        frames = mask.sum()
-        likelihood, kl = (unroll.log_likelihood * mask).sum() / frames, (unroll.kl * mask).sum() / frames
+        frames, latent_noise = model.basis.frames(signal), _noise(model, mask, noise)
+        state = None if batch.fresh else self.state
+        shown = _resampled(model, frames, latent_noise, state, schedule.resample, noise) if schedule.resample else None
+        unroll = model.unroll(frames, latent_noise, state, shown)
+        likelihood, kl = ((value * mask).sum() / mask.sum() for value in (unroll.log_likelihood, unroll.kl))
         loss = kl_weight(schedule, self.done) * kl - likelihood
         if not torch.isfinite(loss):
             raise VRNNEngineError(
@@ -240,7 +250,17 @@ class _Run:
         )
         save_checkpoint(kept, self.out / name)
 
-    def _restore(self, start: Checkpoint) -> None:
+    def adopt(self, weights: dict[str, Tensor], where: str) -> None:
+        """Begin with the weights of another run, wherever this model has them; `where` names it in errors."""
+        mine = self.model.state_dict()
+        odd = [name for name, value in weights.items() if name not in mine or mine[name].shape != value.shape]
+        if odd:
+            raise CheckpointError(f"{where}: {odd[0]} does not fit the model of recipe {self.recipe.name}")
+        for model in (self.model, self.average):
+            model.load_state_dict(mine | weights)
+
+    def restore(self, start: Checkpoint) -> None:
+        """Become the run that wrote a checkpoint."""
         resume = start.resume
         self.model.load_state_dict(resume["weights"])
         self.average.load_state_dict(start.model)
@@ -281,6 +301,19 @@ def kl_weight(schedule: Schedule, done: int) -> float:
 
 def _noise(model: VRNN, mask: Tensor, generator: torch.Generator) -> Tensor:
     return torch.randn(*mask.shape, model.config.latent_size, generator=generator)
+
+
+def _resampled(
+    model: VRNN, frames: Tensor, latent_noise: Tensor, state: State | None, share: float, generator: torch.Generator
+) -> Tensor:
+    """Frames, with a share of the sequences drawn anew by the model itself."""
+    with torch.no_grad():
+        unroll = model.unroll(frames, latent_noise, state)
+        output = torch.randn(frames.shape, generator=generator)
+        mixture = torch.randn(*frames.shape[:2], model.output.mixture_size, generator=generator)
+        drawn = model.resample(unroll, OutputNoise(output, mixture))
+    chosen = torch.rand(frames.shape[1], 1, generator=generator) < share
+    return torch.where(chosen, drawn, frames)
 
 
 def _sequences(batch: Batch, model: VRNN) -> int:
