@@ -78,7 +78,8 @@ def export(
         data=recipe.about.data,
         source=recipe.about.source,
         licence=recipe.about.licence,
-        command=f"vrnn-engine train {recipe.name} --data DATA",
+        command=f"vrnn-engine train {recipe.name} --data DATA"
+        + (f" --from {kept.started_from}.pt" if kept.started_from else ""),
         metrics=kept.metrics,
     )
     name = name or recipe.name

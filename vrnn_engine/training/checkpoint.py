@@ -28,6 +28,8 @@ class Checkpoint:
     std: tuple[float, ...]
     """The data's normalisation, per channel."""
     metrics: dict[str, float]
+    started_from: str
+    """Name of the recipe whose weights the run began with; empty for a fresh start."""
     resume: dict[str, Any]
     """The run's own state (see `vrnn_engine.training.run`)."""
 
@@ -49,6 +51,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "mean": list(checkpoint.mean),
         "std": list(checkpoint.std),
         "metrics": checkpoint.metrics,
+        "started_from": checkpoint.started_from,
         "resume": checkpoint.resume,
     }
     try:
@@ -85,5 +88,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
         mean=tuple(fields["mean"]),
         std=tuple(fields["std"]),
         metrics=fields["metrics"],
+        started_from=fields["started_from"],
         resume=fields["resume"],
     )

@@ -127,14 +127,14 @@ def train(
             )
     elif last.exists():
         raise CheckpointError(f"{last}: a run is here already; add --resume to go on with it, or give another --out")
-    weights = load_checkpoint(start).model if start else {}
+    base = load_checkpoint(start) if start else None
     corpus = open_corpus(recipe, data)
     out.mkdir(parents=True, exist_ok=True)
     run = _Run(recipe, corpus, out)
     if resume:
         run.restore(interrupted)
-    elif weights:
-        run.adopt(weights, str(start))
+    elif base:
+        run.adopt(base, str(start))
     try:
         for batch in run.batches():
             report(run.update(batch))
@@ -180,6 +180,7 @@ class _Run:
         self.state: State | None = None
         self.best = -math.inf
         self.metrics: dict[str, float] = {}
+        self.started_from = ""
         self.seconds = 0.0
 
     def batches(self) -> Iterator[Batch]:
@@ -246,18 +247,25 @@ class _Run:
             "seconds": self.seconds,
         }
         kept = Checkpoint(
-            self.recipe, self.average.state_dict(), self.corpus.mean, self.corpus.std, self.metrics, resume
+            self.recipe,
+            self.average.state_dict(),
+            self.corpus.mean,
+            self.corpus.std,
+            self.metrics,
+            self.started_from,
+            resume,
         )
         save_checkpoint(kept, self.out / name)
 
-    def adopt(self, weights: dict[str, Tensor], where: str) -> None:
+    def adopt(self, base: Checkpoint, where: str) -> None:
         """Begin with the weights of another run, wherever this model has them; `where` names it in errors."""
-        mine = self.model.state_dict()
+        mine, weights = self.model.state_dict(), base.model
         odd = [name for name, value in weights.items() if name not in mine or mine[name].shape != value.shape]
         if odd:
             raise CheckpointError(f"{where}: {odd[0]} does not fit the model of recipe {self.recipe.name}")
         for model in (self.model, self.average):
             model.load_state_dict(mine | weights)
+        self.started_from = base.recipe.name
 
     def restore(self, start: Checkpoint) -> None:
         """Become the run that wrote a checkpoint."""
@@ -268,6 +276,7 @@ class _Run:
         self.state = None if resume["state"] is None else State(*resume["state"])
         self.done, self.epoch, self.position = resume["done"], resume["epoch"], resume["position"]
         self.best, self.seconds, self.metrics = resume["best"], resume["seconds"], start.metrics
+        self.started_from = start.started_from
 
     def _follow(self) -> None:
         """Move the running average of the weights."""
