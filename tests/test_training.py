@@ -1,5 +1,8 @@
 """Training on made-up ink and sound: it learns, validates, resumes to the same numbers, refuses nonsense."""
 
+import os
+import signal
+
 import msgspec
 import numpy as np
 import pytest
@@ -99,6 +102,28 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(ink, speech, tmp_path, m
     assert {k: v for k, v in one.metrics.items() if k not in seconds} == {
         k: v for k, v in two.metrics.items() if k not in seconds
     }
+
+
+def test_an_interrupt_waits_for_the_end_of_an_update(ink, tmp_path, monkeypatch):
+    whole = []
+    training.train(pen_recipe(), ink, tmp_path / "whole", report=lambda p: whole.append(p.bound))
+
+    def stepped(run):
+        follow(run)
+        if run.done == 11:
+            os.kill(os.getpid(), signal.SIGINT)  # after the weights have moved, before the update is over
+            for _ in range(1000):
+                pass
+
+    follow = training._Run._follow
+    monkeypatch.setattr(training._Run, "_follow", stepped)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(pen_recipe(), ink, tmp_path / "parts")
+    monkeypatch.undo()
+    parts = []
+    training.train(pen_recipe(), ink, tmp_path / "parts", resume=True, report=lambda p: parts.append(p.bound))
+    assert parts == whole[11:]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_run_can_begin_with_the_weights_of_another(ink, tmp_path):

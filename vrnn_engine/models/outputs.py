@@ -157,8 +157,10 @@ class PenOutput(nn.Module):
         """Return the log density of x = (dx, dy, pen-up), [..., 3] -> [...], in nats."""
         error = (x[..., None, :2] - parameters.mean) / parameters.std
         rho = parameters.correlation
-        rest = 1 - rho * rho
-        quadratic = ((error * error).sum(-1) - 2 * rho * error[..., 0] * error[..., 1]) / rest
+        rest = (1 - rho) * (1 + rho)
+        # (e_x^2 + e_y^2 - 2 rho e_x e_y) / (1 - rho^2), without its cancellation where |rho| is near 1.
+        across = error[..., 0] - rho * error[..., 1]
+        quadratic = across * across / rest + error[..., 1] * error[..., 1]
         log_det = torch.log(parameters.std).sum(-1) + 0.5 * torch.log(rest)
         each = parameters.log_weights - 0.5 * quadratic - log_det - LOG_2PI
         pen = functional.binary_cross_entropy_with_logits(parameters.pen_logit, x[..., 2], reduction="none")

@@ -19,6 +19,7 @@ from vrnn_engine.errors import CheckpointError, VRNNEngineError
 from vrnn_engine.models.outputs import OutputNoise
 from vrnn_engine.models.vrnn import VRNN, State, build_model
 from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from vrnn_engine.training.interrupt import deferred_interrupts
 from vrnn_engine.training.recipe import PenData, Recipe, Schedule
 
 BEST, LAST = "best.pt", "last.pt"
@@ -135,11 +136,13 @@ def train(
         run.restore(interrupted)
     elif base:
         run.adopt(base, str(start))
-    try:
-        for batch in run.batches():
-            report(run.update(batch))
-    finally:
-        run.save(LAST)
+    with deferred_interrupts() as let_through:
+        try:
+            for batch in run.batches():
+                report(run.update(batch))
+                let_through()
+        finally:
+            run.save(LAST)
     best = load_checkpoint(out / BEST)
     tested = dataclasses.replace(best, metrics=best.metrics | validate(best.build(), corpus, "test").metrics("test"))
     save_checkpoint(tested, out / BEST)
