@@ -243,13 +243,14 @@ class VRNN(nn.Module):
         state : State, optional
             Carried from earlier frames; zeros by default.
         shown : Tensor, optional
-            [T, B, F], what the recurrence is shown instead of the frames, as in scheduled sampling; the
-            encoder, and the likelihood, have the true ones all the same.
+            [T, B, F], what the gates of the recurrence are shown instead of the frames, as in scheduled
+            sampling; the encoder, linear prediction and the likelihood have the true ones all the same.
         """
         state = state or self.initial_state(frames.shape[1])
         features = self.features(frames)
         if shown is not None:
-            features = self.features(shown)._replace(encoder=features.encoder)
+            # Not the past of linear prediction: a true frame does not continue the phases of a drawn one.
+            features = features._replace(gates=self.features(shown).gates)
         old_h, old_past, steps = [], [], []
         # Only the encoder, phi_z and the recurrence are sequential; prior and decoder follow at once.
         for encoder, gates, frame, eps in zip(*features, noise, strict=True):
