@@ -4,7 +4,7 @@
                                 [--picture out.png] [--save reference.json]
 
 DIR/train holds the recordings the voice was trained on.  Steady noise with the spectrum of that speech
-stands beside both, as what a voice must not sound like.
+stands beside both, as what a voice must not sound like.  Needs the extra `train`, and matplotlib for a picture.
 """
 
 import argparse

@@ -1,0 +1,56 @@
+"""Statistics of sound, on sounds whose level, spectrum and modulation are known."""
+
+import numpy as np
+import pytest
+
+from vrnn_engine.errors import DataError
+from vrnn_engine.evaluation.sound import CENTRES, describe
+
+RATE = 16000
+SECONDS = np.arange(10 * RATE) / RATE
+
+
+@pytest.fixture
+def noise():
+    return 0.1 * np.random.default_rng(0).standard_normal(len(SECONDS))
+
+
+def test_level_and_band_of_a_sine():
+    found = describe(0.1 * np.sin(2 * np.pi * 1000 * SECONDS), RATE)
+    assert found.level == pytest.approx(-23.01, abs=0.01)
+    at = CENTRES.index(1000.0)
+    assert found.bands[at] == pytest.approx(found.level, abs=0.1)
+    assert max(level for i, level in enumerate(found.bands) if i != at) < found.level - 40
+
+
+def test_bands_of_white_noise_rise_by_a_decibel_each(noise):
+    found = describe(noise, RATE)
+    assert found.level == pytest.approx(-20, abs=0.1)
+    assert np.allclose(np.diff(found.bands), 1.0, atol=0.9)
+    assert found.high == pytest.approx(-3, abs=0.2)
+    assert found.clipped == 0
+
+
+def test_modulation_at_syllable_rate_is_told_from_steady_noise(noise):
+    steady = describe(noise, RATE)
+    syllables = describe(noise * (1 + 0.8 * np.sin(2 * np.pi * 4 * SECONDS)), RATE)
+    slow = describe(noise * (1 + 0.8 * np.sin(2 * np.pi * 0.25 * SECONDS)), RATE)
+    assert syllables.syllabic == pytest.approx(0.8 / np.sqrt(2), rel=0.1)
+    assert steady.syllabic < 0.1
+    assert slow.syllabic < 0.15
+    assert syllables.depth > 2 * steady.depth
+
+
+def test_differences_are_per_band(noise):
+    louder = describe(2 * noise, RATE).band_differences(describe(noise, RATE))
+    assert np.allclose(louder, 6.02, atol=0.01)
+
+
+def test_clipping_is_counted(noise):
+    assert describe(np.clip(20 * noise, -1, 1), RATE).clipped > 0.5
+
+
+def test_too_short_or_too_slow_a_sound_is_refused(noise):
+    for samples, rate in ((noise[: 3 * RATE], RATE), (noise, 4000)):
+        with pytest.raises(DataError, match="statistics need 4 s"):
+            describe(samples, rate)
