@@ -26,7 +26,7 @@ def test_level_and_band_of_a_sine():
 def test_bands_of_white_noise_rise_by_a_decibel_each(noise):
     found = describe(noise, RATE)
     assert found.level == pytest.approx(-20, abs=0.1)
-    assert np.allclose(np.diff(found.bands), 1.0, atol=0.9)
+    assert np.allclose(np.diff(found.bands), 1.0, atol=0.5)
     assert found.high == pytest.approx(-3, abs=0.2)
     assert found.clipped == 0
 

@@ -65,7 +65,7 @@ def describe(samples: NDArray[np.floating], rate: int) -> SoundStatistics:
     if rate < 8000 or len(samples) < SHORTEST * rate:
         raise DataError(f"{len(samples)} samples at {rate} Hz: statistics need {SHORTEST:g} s at 8 kHz or more")
     sound = np.asarray(samples, np.float64)
-    frequency, density = signal.welch(sound, rate, nperseg=4096)
+    frequency, density = signal.welch(sound, rate, nperseg=rate)  # bins of 1 Hz
     step = frequency[1]
     edges = [(centre * 2 ** (-1 / 6), centre * 2 ** (1 / 6)) for centre in CENTRES]
     bands = [density[(frequency >= low) & (frequency < high)].sum() * step for low, high in edges]
