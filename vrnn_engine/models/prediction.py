@@ -28,6 +28,10 @@ class GatedLinearPrediction(nn.Module):
         """[..., features], [..., P * F] (newest frame first) -> [..., F], zero above the M-th bin."""
         c = self.config
         low = past.unflatten(-1, (c.frames, self.frame_size))[..., : c.bins].flatten(-2)
-        each = self.predictors(low).unflatten(-1, (c.predictors, c.bins))
-        mixed = (torch.softmax(self.gates(features), dim=-1).unsqueeze(-1) * each).sum(-2)
+        gates = torch.softmax(self.gates(features), dim=-1)
+        # The sum over predictors is taken inside one product of [gates x past]: onnxruntime's own sum
+        # over an axis adds in an order that depends on the batch, its product does not.
+        gated = (gates.unsqueeze(-1) * low.unsqueeze(-2)).flatten(-2)
+        weight = self.predictors.weight.unflatten(0, (c.predictors, c.bins)).transpose(0, 1).flatten(1)
+        mixed = functional.linear(gated, weight)
         return functional.pad(mixed, (0, self.frame_size - c.bins))
