@@ -41,7 +41,12 @@ def work(tmp_path):
 def test_train_interrupt_resume_export_stream(work):
     words = ("train", "mine.toml", "--data", "ink.npz", "--out", "run")
     with subprocess.Popen(
-        [sys.executable, "-m", "vrnn_engine", *words], cwd=work, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "vrnn_engine", *words],
+        cwd=work,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that starts the tests in the background has them ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         while not (work / "run" / "best.pt").exists() and process.poll() is None:
             time.sleep(0.05)

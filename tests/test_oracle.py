@@ -5,6 +5,7 @@ import pytest
 import tiny
 import torch
 from oracle import MISTAKES, Oracle
+from scipy import stats
 
 from vrnn_engine.models.outputs import OutputNoise
 from vrnn_engine.models.vrnn import LatentControls
@@ -142,6 +143,19 @@ def test_resampled_frames_follow_the_decoder():
         decoded = model.decoder(model.phi_z(unroll.latent), unroll.h, unroll.past)
         drawn = model.resample(unroll, OutputNoise(torch.ones_like(frames)))
     assert torch.allclose(drawn, decoded.predicted + decoded.parameters.mean + decoded.parameters.std)
+
+
+def test_the_likelihood_is_a_density_of_the_signal_and_not_of_scaled_coefficients():
+    model = tiny.model("mdct-gauss")
+    frame = torch.from_numpy(frames_for(model)[:1])
+    state = model.initial_state(1)
+    with torch.no_grad():
+        step = model.infer(model.features(frame), state, torch.zeros(1, 7))
+        decoded = model.decoder(step.z_features, state.h, state.past)
+        found = model.score(frame, step, state.h, state.past)[2]
+    scale, (mean, std) = model.basis.scale, decoded.parameters
+    unscaled = stats.norm.logpdf(frame * scale, (mean + decoded.predicted) * scale, std * scale).sum()
+    assert found.item() == pytest.approx(unscaled, rel=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["samples-gauss", "pen-gmm"])

@@ -49,8 +49,8 @@ def test_kl_is_that_of_torch_distributions():
 
 
 def test_standard_deviation_has_the_papers_floor():
-    assert positive(torch.tensor(-100.0)).item() == pytest.approx(1e-4)
-    assert positive(torch.tensor(0.6)).item() == pytest.approx(np.log1p(np.exp(0.6)) + 1e-4)
+    assert positive(torch.tensor([-100.0])).item() == pytest.approx(1e-4)
+    assert positive(torch.tensor([0.6])).item() == pytest.approx(np.log1p(np.exp(0.6)) + 1e-4)
 
 
 def test_mixture_density_integrates_to_one():

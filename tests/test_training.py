@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from scipy import stats
 from test_data import make_ink, make_speech
 
 from vrnn_engine.errors import CheckpointError, RecipeError, VRNNEngineError
@@ -115,6 +116,8 @@ def test_an_interrupt_waits_for_the_end_of_an_update(ink, tmp_path, monkeypatch)
             for _ in range(1000):
                 pass
 
+    # A shell that starts the tests in the background has them ignore SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     follow = training._Run._follow
     monkeypatch.setattr(training._Run, "_follow", stepped)
     with pytest.raises(KeyboardInterrupt):
@@ -123,7 +126,7 @@ def test_an_interrupt_waits_for_the_end_of_an_update(ink, tmp_path, monkeypatch)
     parts = []
     training.train(pen_recipe(), ink, tmp_path / "parts", resume=True, report=lambda p: parts.append(p.bound))
     assert parts == whole[11:]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
 
 
 def test_a_run_can_begin_with_the_weights_of_another(ink, tmp_path):
@@ -170,6 +173,11 @@ def test_a_run_is_not_overwritten_and_nothing_is_resumed_from_nothing(ink, tmp_p
 def test_a_loss_that_is_not_finite_stops_the_run(ink, tmp_path):
     with pytest.raises(VRNNEngineError, match=r"loss became .* at update"):
         training.train(pen_recipe(updates=200, learning_rate=1e12, clip=1e12), ink, tmp_path)
+
+
+def test_the_latents_are_trained_with_normal_noise():
+    noise = training._noise(tiny.model("pen-gmm"), torch.zeros(100, 20), torch.Generator().manual_seed(0))
+    assert stats.kstest(noise.flatten().numpy(), "norm").pvalue > 0.01
 
 
 def test_kl_weight_and_learning_rate_follow_the_schedule():
