@@ -80,12 +80,12 @@ def draw(sounds: dict[str, np.ndarray], rate: int, seconds: float, path: Path) -
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(len(sounds), 1, figsize=(9, 2.6 * len(sounds)), sharex=True, layout="constrained")
+    figure, axes = pyplot.subplots(len(sounds), 1, figsize=(8, 2.3 * len(sounds)), sharex=True, layout="constrained")
     for axis, (name, sound) in zip(axes, sounds.items(), strict=True):
         axis.specgram(sound[: int(seconds * rate)] + 1e-7, NFFT=512, noverlap=384, Fs=rate, vmin=-120, vmax=-40)
         axis.set(title=name, ylabel="Hz")
     axes[-1].set_xlabel("seconds")
-    figure.savefig(path, dpi=80)
+    figure.savefig(path, dpi=75)
 
 
 if __name__ == "__main__":
