@@ -12,6 +12,7 @@ from vrnn_engine.runtime.manifest import SCHEMA_VERSION, json_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 TITLE = f"Manifest of a vrnn-engine voice (voice.json), schema version {SCHEMA_VERSION}"
+PICTURES = {".svg", ".jpg", ".png"}
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
@@ -33,10 +34,13 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
     assert not broken
 
 
-def test_every_document_is_in_the_index() -> None:
+def test_every_document_is_in_the_index_and_every_picture_in_a_document() -> None:
     index = (ROOT / "docs" / "README.md").read_text()
+    shown = "".join(document.read_text() for document in DOCUMENTS)
     for path in (ROOT / "docs").iterdir():
-        if path.name != "README.md":
+        if path.suffix in PICTURES:
+            assert f"({path.name})" in shown
+        elif path.name != "README.md":
             assert f"({path.name})" in index
 
 
