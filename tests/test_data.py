@@ -208,6 +208,41 @@ def test_a_file_that_is_no_ink_is_named(tmp_path):
     path.write_bytes(b"PK nothing")
     with pytest.raises(DataError, match="not a readable"):
         PenCorpus(path, **OPTIONS)
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match="not a readable"):
+        PenCorpus(path, **OPTIONS)
     np.savez(path, dxy=np.zeros((2, 2)))
     with pytest.raises(DataError, match="lacks eos, ids, offsets"):
         PenCorpus(path, **OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("points_per_second"), "lacks points_per_second, which resampling needs"),
+        (lambda t: t.pop("contributor"), "lacks contributor, which scaling"),
+        (lambda t: t.update(ids=t["ids"][:-1]), "offsets must be 400 integers"),
+        (lambda t: t.update(offsets=t["offsets"].astype(float)), "offsets must be 401 integers"),
+        (lambda t: t.update(dxy=t["dxy"][:, 0]), "dxy must be"),
+        (lambda t: t.update(points_per_inch=np.float32(500)), "one value for each of the 400 lines"),
+    ],
+)
+def test_ink_of_the_wrong_shape_is_one_clear_line(tmp_path, change, message):
+    path = make_ink(tmp_path / "ink.npz")
+    table = dict(np.load(path))
+    change(table)
+    np.savez(path, **table)
+    with pytest.raises(DataError, match=message) as caught:
+        PenCorpus(path, **OPTIONS)
+    assert "\n" not in str(caught.value)
+
+
+def test_silence_and_too_little_are_refused(tmp_path):
+    for split in ("train", "valid", "test"):
+        (tmp_path / split).mkdir()
+        soundfile.write(tmp_path / split / "a.wav", np.zeros(8000), 8000)
+    with pytest.raises(DataError, match="silent"):
+        SpeechCorpus(tmp_path, 8000, 20, 2, 5, 2, 1)
+    make_speech(tmp_path, [f"{split}/a.wav" for split in ("train", "valid", "test")], seconds=(2 * 5 + 2) * 20 / 8000)
+    corpus = SpeechCorpus(tmp_path, 8000, 20, 2, 5, 2, 1)
+    assert all(len(list(corpus.epoch("train", np.random.default_rng(seed)))) == 1 for seed in range(20))

@@ -29,7 +29,9 @@ def train(
     start: Annotated[
         Path | None, typer.Option("--from", metavar="CKPT.pt", help="Begin with the weights of another run.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Instead of the recipe's.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Instead of the recipe's.")
+    ] = None,
     updates: Annotated[int | None, typer.Option(metavar="N", min=1, help="Instead of the recipe's.")] = None,
 ) -> None:
     """Train a model by a recipe; Ctrl-C keeps what was learned, --resume goes on."""

@@ -1,9 +1,11 @@
 """Handwriting corpora: an .npz of text lines as sequences of pen points (dx, dy, pen-up)."""
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from vrnn_engine.data.batches import SPLITS, Batch, Floats, line_chunks, split_b
 from vrnn_engine.errors import DataError
 
 MM_PER_INCH = 25.4
+PER_LINE = {"contributor", "points_per_inch", "points_per_second"}
 
 
 class PenCorpus:
@@ -65,6 +68,8 @@ class PenCorpus:
         ends = table["offsets"]
         raw = [np.column_stack([table["dxy"][a:b], table["eos"][a:b]]).astype(np.float32) for a, b in pairwise(ends)]
         scales = np.ones(len(raw)) if height_mm is None else millimetres(table, raw, height_mm, path)
+        if points_per_second is not None:
+            need(table, {"points_per_second"}, "resampling", path)
         lines = []
         for i, line in enumerate(raw):
             if points_per_second is not None:
@@ -92,6 +97,8 @@ class PenCorpus:
             self.mean, self.std = (float(mean),) * 2, (std,) * 2
         else:
             self.mean, self.std = tuple(map(float, moves.mean(0))), tuple(map(float, moves.std(0)))
+        if not min(self.std) > 0:
+            raise DataError(f"{path}: the ink of its train part never moves in one direction")
 
     def epoch(self, split: str, rng: np.random.Generator | None) -> Iterator[Batch]:
         """One pass over a split: lines of similar length together; `rng` shuffles and dequantises."""
@@ -119,24 +126,35 @@ class PenCorpus:
         return line
 
 
-def load_npz(path: Path) -> dict[str, NDArray[np.generic]]:
+def load_npz(path: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays of a file of lines, checked for the ones that every file needs."""
     try:
         with np.load(path, allow_pickle=False) as file:
             table = dict(file)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: not a readable .npz of ink lines: {error}") from None
     if missing := {"dxy", "eos", "offsets", "ids"} - set(table):
         raise DataError(f"{path}: lacks {', '.join(sorted(missing))}; is it an .npz of ink lines?")
+    points, ends, lines = len(table["dxy"]), table["offsets"], len(table["ids"])
+    if table["dxy"].shape != (points, 2) or table["eos"].shape != (points,):
+        raise DataError(f"{path}: dxy must be [N, 2] and eos [N], not {table['dxy'].shape} and {table['eos'].shape}")
+    if ends.shape != (lines + 1,) or ends.dtype.kind not in "iu" or ends[0] != 0 or ends[-1] != points:
+        raise DataError(f"{path}: offsets must be {lines + 1} integers, from 0 to the {points} points")
+    for name in PER_LINE & set(table):
+        if table[name].shape != (lines,):
+            raise DataError(f"{path}: {name} must have one value for each of the {lines} lines")
     return table
 
 
-def millimetres(
-    table: dict[str, NDArray[np.generic]], raw: list[Floats], height_mm: float, path: Path
-) -> NDArray[np.float64]:
+def need(table: dict[str, NDArray[Any]], names: set[str], purpose: str, path: Path) -> None:
+    """Raise `DataError` unless a table has the arrays that a purpose needs."""
+    if missing := names - set(table):
+        raise DataError(f"{path}: lacks {', '.join(sorted(missing))}, which {purpose} needs")
+
+
+def millimetres(table: dict[str, NDArray[Any]], raw: list[Floats], height_mm: float, path: Path) -> NDArray[np.float64]:
     """Return the factor of each line from tablet units to millimetres of common height."""
-    if missing := {"contributor", "points_per_inch"} - set(table):
-        raise DataError(f"{path}: lacks {', '.join(sorted(missing))}, which scaling to millimetres needs")
+    need(table, {"contributor", "points_per_inch"}, "scaling to millimetres", path)
     scales = MM_PER_INCH / table["points_per_inch"].astype(np.float64)
     heights = np.array([ink_height(line) for line in raw]) * scales
     for contributor in np.unique(table["contributor"]):

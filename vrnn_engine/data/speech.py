@@ -39,7 +39,7 @@ class SpeechCorpus:
         self.layout = {"lanes": lanes, "chunk": chunk, "carry": carry, "context": context}
         files = find_recordings(folder)
         self.recordings = {split: [read_mono(path, rate) for path in files[split]] for split in SPLITS}
-        least = (lanes * chunk + context) * frame_size
+        least = (lanes * chunk + context + 1) * frame_size  # an epoch begins up to a frame late
         for split, recordings in self.recordings.items():
             if (have := sum(map(len, recordings))) < least:
                 raise DataError(
@@ -49,6 +49,8 @@ class SpeechCorpus:
         everything = np.concatenate(self.recordings["train"])
         self.mean: tuple[float, ...] = (float(everything.mean(dtype=np.float64)) * QUANTUM,)
         self.std: tuple[float, ...] = (float(everything.std(dtype=np.float64)) * QUANTUM,)
+        if not self.std[0] > 0:
+            raise DataError(f"{folder}: its train part is silent")
 
     def epoch(self, split: str, rng: np.random.Generator | None) -> Iterator[Batch]:
         """One pass over a split as lanes; `rng` shuffles, offsets and dequantises it."""
@@ -85,7 +87,10 @@ def find_recordings(folder: Path) -> dict[str, list[Path]]:
             files[split_by_hash(prompt)].append(path)
     for split, found in files.items():
         if not found:
-            raise DataError(f"{folder}: no recordings ({', '.join(sorted(SUFFIXES))}) for its {split} part")
+            raise DataError(
+                f"{folder}: no recordings ({', '.join(sorted(SUFFIXES))}) for its {split} part; sort them "
+                "into train/, valid/ and test/, or give more"
+            )
     return files
 
 

@@ -79,7 +79,7 @@ def export(
         source=recipe.about.source,
         licence=recipe.about.licence,
         command=f"vrnn-engine train {recipe.name} --data DATA"
-        + (f" --from {kept.started_from}.pt" if kept.started_from else ""),
+        + (f" --from runs/{kept.started_from}/best.pt" if kept.started_from else ""),
         metrics=kept.metrics,
     )
     name = name or recipe.name

@@ -1,11 +1,12 @@
 """Checkpoints: what a run needs to go on, and an exporter to begin; plain tensors and values only."""
 
 import os
-import pickle
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -36,7 +37,12 @@ class Checkpoint:
     def build(self) -> VRNN:
         """Return the model with its weights, in evaluation mode."""
         model = build_model(self.recipe.model)
-        model.load_state_dict(self.model)
+        try:
+            model.load_state_dict(self.model)
+        except RuntimeError:
+            raise CheckpointError(
+                f"a checkpoint of recipe {self.recipe.name} whose weights do not fit its own model; train again"
+            ) from None
         return model.eval()
 
 
@@ -73,8 +79,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; train one with `vrnn-engine train`")
     try:
-        fields = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch about foreign pickles: the error below says it
+            fields = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # noqa: BLE001 - whatever torch trips over in a file that is not one of its own
         raise CheckpointError(
             f"{path}: not a checkpoint of vrnn-engine, or a truncated one; train again or take another copy"
         ) from None
@@ -82,12 +90,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: not a checkpoint of vrnn-engine; `vrnn-engine train` writes them")
     if fields["version"] > VERSION:
         raise CheckpointError(f"{path}: checkpoint version {fields['version']} is newer; upgrade vrnn-engine")
-    return Checkpoint(
-        recipe=recipe_from(fields["recipe"]),
-        model=fields["model"],
-        mean=tuple(fields["mean"]),
-        std=tuple(fields["std"]),
-        metrics=fields["metrics"],
-        started_from=fields["started_from"],
-        resume=fields["resume"],
-    )
+    try:
+        return Checkpoint(
+            recipe=recipe_from(fields["recipe"]),
+            model=fields["model"],
+            mean=tuple(fields["mean"]),
+            std=tuple(fields["std"]),
+            metrics=fields["metrics"],
+            started_from=fields["started_from"],
+            resume=fields["resume"],
+        )
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
+        raise CheckpointError(f"{path}: a checkpoint that lacks or garbles something: {error}") from None

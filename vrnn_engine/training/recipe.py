@@ -11,7 +11,9 @@ import msgspec
 from vrnn_engine.errors import RecipeError
 from vrnn_engine.models.config import ModelConfig
 
+MAX_SEED = 2**63 - 1
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+Above0 = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class SpeechData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="speech"):
@@ -32,10 +34,10 @@ class PenData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Points per second of the voice that comes of it."""
     resample: bool = False
     """Resample every line to `rate`; else the file's points are taken to have it."""
-    height_mm: float | None = None
+    height_mm: Above0 | None = None
     authors_normalisation: bool = False
     max_points: Positive = 4096
-    max_move: float | None = None
+    max_move: Above0 | None = None
     split_by_form: bool = False
 
 
@@ -43,10 +45,10 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long and how fast to train."""
 
     updates: Positive
-    learning_rate: float
-    final_learning_rate: float
+    learning_rate: Above0
+    final_learning_rate: Above0
     """Reached at the last update along a half cosine."""
-    clip: float = 1.0
+    clip: Above0 = 1.0
     """Largest global norm of the gradient of the loss per frame."""
     kl_start: float = 1.0
     kl_warmup: Annotated[int, msgspec.Meta(ge=0)] = 0
@@ -73,7 +75,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A whole training run."""
 
     name: str
-    seed: Annotated[int, msgspec.Meta(ge=0)]
+    seed: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEED)]
     about: About
     model: ModelConfig
     data: SpeechData | PenData
@@ -104,6 +106,8 @@ def load_recipe(name: str) -> Recipe:
             text = Path(name).read_text("utf-8")
         except OSError as error:
             raise RecipeError(f"recipe {name}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise RecipeError(f"recipe {name}: not a text file in UTF-8") from None
     elif name in bundled_recipes():
         where = f"{name}.toml"
         text = (resources.files(__package__) / "recipes" / where).read_text("utf-8")

@@ -20,10 +20,9 @@ from vrnn_engine.models.outputs import OutputNoise
 from vrnn_engine.models.vrnn import VRNN, State, build_model
 from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from vrnn_engine.training.interrupt import deferred_interrupts
-from vrnn_engine.training.recipe import PenData, Recipe, Schedule
+from vrnn_engine.training.recipe import MAX_SEED, PenData, Recipe, Schedule
 
 BEST, LAST = "best.pt", "last.pt"
-MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,8 @@ def train(
         interrupted = load_checkpoint(last)
         if interrupted.recipe != recipe:
             raise CheckpointError(
-                f"{last}: written by another recipe; resume with the one it holds or use another --out"
+                f"{last}: written by another recipe; resume with the one it holds (--seed and --updates too) "
+                "or use another --out"
             )
     elif last.exists():
         raise CheckpointError(f"{last}: a run is here already; add --resume to go on with it, or give another --out")
@@ -211,16 +211,18 @@ class _Run:
         unroll = model.unroll(frames, latent_noise, state, shown)
         likelihood, kl = ((value * mask).sum() / mask.sum() for value in (unroll.log_likelihood, unroll.kl))
         loss = kl_weight(schedule, self.done) * kl - likelihood
-        if not torch.isfinite(loss):
-            raise VRNNEngineError(
-                f"the loss became {loss.item()} at update {self.done + 1} of {self.recipe.name}; "
-                "lower its learning_rate or clip"
-            )
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(schedule, self.done)
         self.optimizer.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
+        # Both before the weights move: what is saved afterwards is from before.
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            self.position -= 1
+            raise VRNNEngineError(
+                f"the loss became {loss.item()} (gradient {norm.item()}) at update {self.done + 1} of {self.recipe.name}; "
+                "lower its learning_rate or clip"
+            )
         self.optimizer.step()
         self.state = State(*(part.detach() for part in unroll.state))
         self.done += 1
