@@ -220,8 +220,8 @@ class _Run:
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
             self.position -= 1
             raise VRNNEngineError(
-                f"the loss became {loss.item()} (gradient {norm.item()}) at update {self.done + 1} of {self.recipe.name}; "
-                "lower its learning_rate or clip"
+                f"the loss became {loss.item()} (gradient {norm.item()}) at update {self.done + 1} of "
+                f"{self.recipe.name}; lower its learning_rate or clip"
             )
         self.optimizer.step()
         self.state = State(*(part.detach() for part in unroll.state))
