@@ -44,6 +44,7 @@ class SoundServer:
             "module-null-sink sink_name=ear rate=16000 channels=1 format=float32le",
         )
         command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--system=no", "--use-pid-file=no"]
+        command += ["--realtime=no", "--high-priority=no"]  # a busy machine kills a realtime process that runs too long
         self._log = (folder / "log").open("wb")
         self._process = subprocess.Popen(
             [*command, *(f"--load={module}" for module in modules)],
