@@ -161,7 +161,6 @@ def _compact(vectors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _with_checksums(manifest: Manifest, folder: Path) -> Manifest:
-
     files = {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))

@@ -70,8 +70,8 @@ def trace(function: Callable[[Named], Named], inputs: dict[str, Shape]) -> tuple
     return model, outputs
 
 
-def save_graphs(graphs: dict[str, onnx.ModelProto], folder: Path) -> list[str]:
-    """Write graphs by file name, with equal weights stored once; return the names of all files."""
+def save_graphs(graphs: dict[str, onnx.ModelProto], folder: Path) -> None:
+    """Write graphs by file name, with equal weights stored once."""
     places: dict[bytes, tuple[int, int]] = {}
     with open(folder / WEIGHTS_FILE, "wb") as weights:
         for model in graphs.values():
@@ -89,7 +89,6 @@ def save_graphs(graphs: dict[str, onnx.ModelProto], folder: Path) -> list[str]:
         (folder / name).write_bytes(model.SerializeToString())
     for name in graphs:
         onnx.checker.check_model(str(folder / name))
-    return [*graphs, WEIGHTS_FILE]
 
 
 class _Flat(nn.Module):

@@ -13,8 +13,6 @@ from torch import Tensor, nn
 class PlainBasis(nn.Module):
     """Frames as they are: audio samples (`samples`) or pen points (`points`)."""
 
-    overlap_size = 0
-
     def __init__(self, frame_size: int):
         super().__init__()
         self.frame_size = frame_size
@@ -42,7 +40,6 @@ class MdctBasis(nn.Module):
     def __init__(self, frame_size: int):
         super().__init__()
         self.frame_size = frame_size
-        self.overlap_size = frame_size
         n = torch.arange(2 * frame_size, dtype=torch.float64)
         k = torch.arange(frame_size, dtype=torch.float64)
         window = torch.sin(math.pi / (2 * frame_size) * (n + 0.5))
