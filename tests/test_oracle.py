@@ -85,7 +85,7 @@ def test_unroll_agrees_with_the_oracle_and_with_the_step(kind):
             step = model.infer(
                 model.features(torch.from_numpy(frames[t : t + 1])), state, torch.from_numpy(noise[t : t + 1])
             )
-            prior, kl, log_likelihood = model.score(torch.from_numpy(frames[t : t + 1]), step, state.h, state.past)
+            prior, kl, log_likelihood, _ = model.score(torch.from_numpy(frames[t : t + 1]), step, state.h, state.past)
             state = step.state
             for whole, one, true in (
                 (unroll.latent, step.latent, z),
@@ -126,7 +126,7 @@ def test_the_recurrence_alone_sees_the_shown_frames(kind):
         state = model.initial_state(1)
         for t in range(FRAMES):
             step = model.infer(model.features(frames[t]), state, noise[t])
-            _, kl, log_likelihood = model.score(frames[t], step, state.h, state.past)
+            _, kl, log_likelihood, _ = model.score(frames[t], step, state.h, state.past)
             assert torch.allclose(shown.kl[t], kl, rtol=TOLERANCE)
             assert torch.allclose(shown.log_likelihood[t], log_likelihood, rtol=TOLERANCE)
             seen = model.features(other[t])._replace(frame=frames[t])
@@ -140,7 +140,9 @@ def test_resampled_frames_follow_the_decoder():
     frames = torch.from_numpy(frames_for(model))[:, None]
     with torch.no_grad():
         unroll = model.unroll(frames, torch.from_numpy(noise_for(model)[0])[:, None])
-        decoded = model.decoder(model.phi_z(unroll.latent), unroll.h, unroll.past)
+        before = torch.cat([torch.zeros(2, 1, 20), frames])
+        past = torch.cat([before[1:-1], before[:-2]], dim=-1)  # newest first
+        decoded = model.decoder(model.phi_z(unroll.latent), unroll.h, past)
         drawn = model.resample(unroll, OutputNoise(torch.ones_like(frames)))
     assert torch.allclose(drawn, decoded.predicted + decoded.parameters.mean + decoded.parameters.std)
 

@@ -81,7 +81,7 @@ class VRNNSteps:
         basis = self.model.basis
         frame = basis.analyse(inputs["state.overlap"], block) if isinstance(basis, MdctBasis) else block
         seen = self.model.infer(self.model.features(frame), old, inputs["noise.latent"], _latent_controls(inputs))
-        prior, kl, log_likelihood = self.model.score(frame, seen, old.h, old.past)
+        prior, kl, log_likelihood, _ = self.model.score(frame, seen, old.h, old.past)
         state, carried = seen.state, {}
         if isinstance(basis, MdctBasis):
             pending = inputs["state.pending"]

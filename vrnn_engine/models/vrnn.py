@@ -74,8 +74,8 @@ class Unroll(NamedTuple):
     latent: Tensor
     h: Tensor
     """The state that each frame was predicted from (the old h)."""
-    past: Tensor
-    """The past frames that each frame was predicted from."""
+    decoded: "Decoded"
+    """What the decoder says of each frame."""
     state: State
 
 
@@ -112,6 +112,16 @@ class Decoded(NamedTuple):
 
     predicted: Tensor | float
     parameters: NamedTuple
+
+
+class Score(NamedTuple):
+    """What a model makes of frames it has inferred: the prior, the KL and the log-likelihood, in nats, and
+    what the decoder said."""
+
+    prior: Normal
+    kl: Tensor
+    log_likelihood: Tensor
+    decoded: Decoded
 
 
 class Decoder(nn.Module):
@@ -224,12 +234,12 @@ class VRNN(nn.Module):
         frame = self.decoder.sample(self.decoder(z_features, state.h, state.past), output_noise)
         return Generation(frame, prior, latent, self.advance(self.features(frame), z_features, state))
 
-    def score(self, frame: Tensor, inference: Inference, h: Tensor, past: Tensor) -> tuple[Normal, Tensor, Tensor]:
-        """Return the prior, the KL and the log-likelihood [...] of frames inferred from the old h and past."""
+    def score(self, frame: Tensor, inference: Inference, h: Tensor, past: Tensor) -> Score:
+        """Judge frames inferred from the old h and past."""
         prior = self.prior(h)
         decoded = self.decoder(inference.z_features, h, past)
         log_likelihood = self.decoder.log_prob(decoded, frame) + self.basis.log_det
-        return prior, kl_divergence(inference.posterior, prior), log_likelihood
+        return Score(prior, kl_divergence(inference.posterior, prior), log_likelihood, decoded)
 
     def unroll(self, frames: Tensor, noise: Tensor, state: State | None = None, shown: Tensor | None = None) -> Unroll:
         """Teacher-forced pass over frames in the basis.
@@ -266,13 +276,14 @@ class VRNN(nn.Module):
             torch.stack([s.z_features for s in steps]),
             state,
         )
-        past = torch.stack(old_past)
-        prior, kl, log_likelihood = self.score(frames, joined, h, past)
-        return Unroll(log_likelihood, kl, joined.posterior, prior, joined.latent, h, past, state)
+        score = self.score(frames, joined, h, torch.stack(old_past))
+        return Unroll(
+            score.log_likelihood, score.kl, joined.posterior, score.prior, joined.latent, h, score.decoded, state
+        )
 
     def resample(self, unroll: Unroll, noise: OutputNoise) -> Tensor:
         """Draw every frame of an unroll anew from the decoder, given the latents it had: [T, B, F]."""
-        return self.decoder.sample(self.decoder(self.phi_z(unroll.latent), unroll.h, unroll.past), noise)
+        return self.decoder.sample(unroll.decoded, noise)
 
 
 def draw_latent(normal: Normal, noise: Tensor, controls: LatentControls | None) -> Tensor:
