@@ -130,6 +130,24 @@ def test_an_interrupt_waits_for_the_end_of_an_update(ink, tmp_path, monkeypatch)
     assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
 
 
+def test_resampling_begins_where_the_recipe_says(speech, tmp_path):
+    bounds = {}
+    for name, changes in (("never", {}), ("late", {"resample": 1.0, "resample_from": 12})):
+        bounds[name] = []
+        recipe = speech_recipe(**changes)
+        training.train(recipe, speech, tmp_path / name, report=lambda p, to=bounds[name]: to.append(p.bound))
+    assert bounds["late"][:12] == bounds["never"][:12]
+    assert bounds["late"][12] != bounds["never"][12]
+
+
+def test_what_was_best_before_resampling_is_forgotten(speech, tmp_path, monkeypatch):
+    falling = iter(range(0, -100, -1))
+    monkeypatch.setattr(training, "validate", lambda *given: training.Bound(next(falling), 0.0, 1, 1))
+    for name, changes, updates in (("never", {}, 8), ("late", {"resample": 1.0, "resample_from": 12}, 16)):
+        training.train(speech_recipe(**changes), speech, tmp_path / name)
+        assert load_checkpoint(tmp_path / name / "best.pt").metrics["updates"] == updates
+
+
 def test_a_run_can_begin_with_the_weights_of_another(ink, tmp_path):
     first = training.train(pen_recipe(updates=40), ink, tmp_path / "first")
     seen = {}
@@ -199,7 +217,7 @@ def test_bundled_recipes_load_and_survive_a_checkpoint():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("updates = 8000", "updates = 0"), "updates"),
+        (("updates = 6000", "updates = 0"), "updates"),
         (("latent_size = 64", "latent_sise = 64"), "latent_sise"),
         (("[model]", "[model"), "recipe"),
         (('basis = "mdct"', 'basis = "points"'), "points"),

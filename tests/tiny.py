@@ -4,7 +4,7 @@ import torch
 
 from vrnn_engine.exporters.vrnn import VRNNSteps
 from vrnn_engine.models import VRNN, ModelConfig, build_model
-from vrnn_engine.models.config import LinearPrediction
+from vrnn_engine.models.config import EmphasisConfig, LinearPrediction
 
 KINDS = {
     "samples-gauss": {"basis": "samples", "family": "vrnn-gauss", "frame_size": 20},
@@ -15,6 +15,7 @@ KINDS = {
         "frame_size": 20,
         "input_compression": 10.0,
         "prediction": LinearPrediction(frames=2, bins=6, predictors=3),
+        "emphasis": EmphasisConfig(order=4, lower=0.05, upper=0.1),
     },
     "mdct-gmm": {"basis": "mdct", "family": "vrnn-gmm", "frame_size": 20, "components": 4},
     "pen-gauss": {"basis": "points", "family": "vrnn-gauss", "frame_size": 3},

@@ -18,7 +18,8 @@ class VRNNSteps:
     whole after observing, and the half that the last frame determines after generating.  `pending`
     [1] is 1 where the next observed block completes a frame that the recurrence has not seen yet, as
     it does after observing; it is 0 at the start and after generating, where the recurrence is
-    already past that frame, and the observed block only fills `overlap`.
+    already past that frame, and the observed block only fills `overlap`.  One with an emphasis carries
+    its filter's memory as `emphasis`; `overlap` is then of the emphasised signal.
     """
 
     def __init__(self, model: VRNN, rate: int, unit: str, mean: tuple[float, ...], std: tuple[float, ...]):
@@ -60,9 +61,12 @@ class VRNNSteps:
             inputs.get("control.mixture.temperature", 1.0),
         )
         made = self.model.generate(_state(inputs), inputs["noise.latent"], noise, _latent_controls(inputs))
-        if isinstance(self.model.basis, MdctBasis):
-            frame, overlap = self.model.basis.synthesise(inputs["state.overlap"], made.frame)
+        basis = self.model.basis
+        if isinstance(basis, MdctBasis):
+            frame, overlap = basis.synthesise(inputs["state.overlap"], made.frame)
             carried = {"next.overlap": overlap, "next.pending": torch.zeros_like(inputs["state.pending"])}
+            if basis.emphasis:
+                frame, carried["next.emphasis"] = basis.emphasis.undo(frame, inputs["state.emphasis"])
         else:
             frame, carried = made.frame, {}
         return {
@@ -78,17 +82,22 @@ class VRNNSteps:
         """Observe one frame [B, F] in world units, and give the next state."""
         block = (inputs["frame"] - self._mean) / self._std
         old = _state(inputs)
-        basis = self.model.basis
-        frame = basis.analyse(inputs["state.overlap"], block) if isinstance(basis, MdctBasis) else block
+        basis, carried = self.model.basis, {}
+        if isinstance(basis, MdctBasis):
+            if basis.emphasis:
+                block, carried["next.emphasis"] = basis.emphasis(block, inputs["state.emphasis"])
+            frame = basis.analyse(inputs["state.overlap"], block)
+        else:
+            frame = block
         seen = self.model.infer(self.model.features(frame), old, inputs["noise.latent"], _latent_controls(inputs))
         prior, kl, log_likelihood, _ = self.model.score(frame, seen, old.h, old.past)
-        state, carried = seen.state, {}
+        state = seen.state
         if isinstance(basis, MdctBasis):
             pending = inputs["state.pending"]
             state = State(*(torch.where(pending > 0, new, same) for new, same in zip(state, old, strict=True)))
             counts = pending.squeeze(-1)
             kl, log_likelihood = kl * counts, log_likelihood * counts
-            carried = {"next.overlap": block, "next.pending": torch.ones_like(pending)}
+            carried |= {"next.overlap": block, "next.pending": torch.ones_like(pending)}
         return {
             **_carried(state),
             **carried,
@@ -106,8 +115,11 @@ class VRNNSteps:
         states: dict[str, Shape] = {"state.h": (size,), "state.c": (size,)}
         if past := self.model.config.past_size:
             states["state.past"] = (past,)
-        if self.basis == "mdct":
+        basis = self.model.basis
+        if isinstance(basis, MdctBasis):
             states |= {"state.overlap": (self.frame_size,), "state.pending": (1,)}
+            if basis.emphasis:
+                states["state.emphasis"] = (basis.emphasis.memory_size,)
         return states
 
 

@@ -9,6 +9,12 @@ import math
 import torch
 from torch import Tensor, nn
 
+from vrnn_engine.models.config import ModelConfig
+from vrnn_engine.models.emphasis import Emphasis
+
+FITTING_LANE = 4096
+"""Blocks that are walked one after another to fit; more stand side by side."""
+
 
 class PlainBasis(nn.Module):
     """Frames as they are: audio samples (`samples`) or pen points (`points`)."""
@@ -16,6 +22,7 @@ class PlainBasis(nn.Module):
     def __init__(self, frame_size: int):
         super().__init__()
         self.frame_size = frame_size
+        self.context = 0
         self.log_det: float | Tensor = 0.0
 
     def frames(self, signal: Tensor) -> Tensor:
@@ -30,16 +37,20 @@ class MdctBasis(nn.Module):
     """MDCT coefficients: hop F, window 2F, sine window (Princen & Bradley 1986), orthonormal.
 
     Coefficient frame t covers the blocks t-1 and t, and completes block t-1.  Coefficients are
-    divided by `scale`, their sd over the training set, so that every bin has the same size.
+    divided by `scale`, their sd over the training set, so that every bin has the same size.  An
+    `emphasis` comes before the transform; `analyse` and `synthesise` are of the emphasised signal.
     """
 
     scale: Tensor
     early: Tensor
     late: Tensor
 
-    def __init__(self, frame_size: int):
+    def __init__(self, frame_size: int, emphasis: Emphasis | None = None):
         super().__init__()
         self.frame_size = frame_size
+        self.emphasis = emphasis
+        self.context = 1 + (emphasis.settles if emphasis else 0)
+        """Blocks that `frames` needs before the first whole frame."""
         n = torch.arange(2 * frame_size, dtype=torch.float64)
         k = torch.arange(frame_size, dtype=torch.float64)
         window = torch.sin(math.pi / (2 * frame_size) * (n + 0.5))
@@ -55,7 +66,14 @@ class MdctBasis(nn.Module):
         return -torch.log(self.scale).sum()
 
     def frames(self, signal: Tensor) -> Tensor:
-        """Blocks [T+1, ..., F] -> coefficients [T, ..., F]; the first block is only context."""
+        """Blocks [context + T, ..., F] -> coefficients [T, ..., F]."""
+        if self.emphasis:
+            memory = signal.new_zeros(*signal.shape[1:-1], self.emphasis.memory_size)
+            blocks = []
+            for block in signal:
+                emphasised, memory = self.emphasis(block, memory)
+                blocks.append(emphasised)
+            signal = torch.stack(blocks[self.context - 1 :])
         return self.analyse(signal[:-1], signal[1:])
 
     def analyse(self, previous: Tensor, block: Tensor) -> Tensor:
@@ -70,12 +88,17 @@ class MdctBasis(nn.Module):
         return unscaled @ self.early.T + (overlap @ self.late) @ self.late.T, unscaled @ self.late.T
 
     def fit(self, signal: Tensor) -> None:
-        """Set `scale` from training blocks [T+1, ..., F]."""
+        """Set `scale` from training blocks [T, F]."""
         self.scale.fill_(1.0)
-        flat = self.frames(signal).flatten(0, -2)
+        lanes = max(1, len(signal) // FITTING_LANE)
+        length = len(signal) // lanes
+        side_by_side = signal[: lanes * length].unflatten(0, (lanes, length)).transpose(0, 1)
+        flat = self.frames(side_by_side).flatten(0, -2)
         self.scale.copy_(flat.pow(2).mean(0).sqrt().clamp_min(1e-6))
 
 
-def build_basis(name: str, frame_size: int) -> "PlainBasis | MdctBasis":
-    """Return the basis of a name: `samples`, `points` or `mdct`."""
-    return MdctBasis(frame_size) if name == "mdct" else PlainBasis(frame_size)
+def build_basis(config: ModelConfig) -> "PlainBasis | MdctBasis":
+    """Return the basis that a model is described with."""
+    if config.basis != "mdct":
+        return PlainBasis(config.frame_size)
+    return MdctBasis(config.frame_size, Emphasis(config.emphasis, config.frame_size) if config.emphasis else None)

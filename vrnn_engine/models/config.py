@@ -20,6 +20,23 @@ class LinearPrediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """K, how many predictors the decoder mixes."""
 
 
+Corner = Annotated[float, msgspec.Meta(gt=0, lt=0.5)]
+
+
+class EmphasisConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An invertible filter before an audio basis; see `vrnn_engine.models.emphasis`.  It lifts what lies
+    below `lower` by about 6 dB x order x log2(upper / lower), and nothing above `upper`."""
+
+    order: Annotated[int, msgspec.Meta(ge=2, multiple_of=2)]
+    lower: Corner
+    """Cycles per sample: 0.00625 is 100 Hz at 16 kHz."""
+    upper: Corner
+
+    def __post_init__(self) -> None:
+        if not self.lower < self.upper:
+            raise ValueError(f"emphasis.lower {self.lower:g} must be below emphasis.upper {self.upper:g}")
+
+
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sizes and choices of one model; names follow the paper (phi_x, phi_z, encoder, prior, decoder)."""
 
@@ -39,6 +56,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     components: Size = 1
     prediction: LinearPrediction | None = None
     """Predict the frame's mean linearly from the frames before it; None leaves that to h alone."""
+    emphasis: EmphasisConfig | None = None
+    """Lift the low end before the basis `mdct`, whose frames leak into it."""
     input_compression: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """k > 0 shows phi_x the frame as sign(x) log(1 + k|x|): the MDCT of speech spans four decades,
     and the quiet ones tell as much as the loud ones."""
@@ -48,7 +67,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("basis 'points' goes with frame_size 3 (dx, dy, pen-up), and only it does")
         if (self.family == "vrnn-gmm") != (self.components > 1):
             raise ValueError("family 'vrnn-gmm' needs components > 1, 'vrnn-gauss' has one")
-
+        if self.emphasis and self.basis != "mdct":
+            raise ValueError("emphasis goes with basis 'mdct'")
         if self.prediction and self.basis == "points":
             raise ValueError("prediction is for audio: a pen-up bit has no linear prediction")
         if self.prediction and self.prediction.bins > self.frame_size:

@@ -180,7 +180,7 @@ class VRNN(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.basis = build_basis(config.basis, config.frame_size)
+        self.basis = build_basis(config)
         self.phi_x = ReLUStack(config.frame_size, config.phi_x)
         self.phi_z = ReLUStack(config.latent_size, config.phi_z)
         self.prior = Prior(config)

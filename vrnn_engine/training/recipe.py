@@ -58,7 +58,14 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     resample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     """Share of sequences whose frames the recurrence sees as the decoder would have drawn them (parallel
     scheduled sampling, Duckworth et al. 2019): what it will live on when it runs free."""
+    resample_from: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """The update that `resample` begins at.  What was best before it is forgotten: whatever its bound, a
+    model that never saw its own frames drifts."""
     validate_every: Positive = 500
+
+    def __post_init__(self) -> None:
+        if self.resample_from >= self.updates:
+            raise ValueError(f"resample_from {self.resample_from} is not before the last of {self.updates} updates")
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,6 +16,7 @@ from vrnn_engine.data.batches import Batch, Corpus
 from vrnn_engine.data.pen import PenCorpus
 from vrnn_engine.data.speech import SpeechCorpus
 from vrnn_engine.errors import CheckpointError, VRNNEngineError
+from vrnn_engine.models.basis import build_basis
 from vrnn_engine.models.outputs import OutputNoise
 from vrnn_engine.models.vrnn import VRNN, State, build_model
 from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -74,7 +75,7 @@ def open_corpus(recipe: Recipe, data: Path) -> Corpus:
             pen.split_by_form,
         )
     speech, model = recipe.data, recipe.model
-    context = 1 if model.basis == "mdct" else 0
+    context = build_basis(model).context
     return SpeechCorpus(data, speech.rate, model.frame_size, speech.lanes, speech.chunk, speech.carry, context)
 
 
@@ -175,7 +176,7 @@ class _Run:
         self.recipe, self.corpus, self.out = recipe, corpus, out
         torch.manual_seed(recipe.seed)
         self.model = build_model(recipe.model)
-        self.model.basis.fit(torch.from_numpy(corpus.fitting_signal()).unsqueeze(1))
+        self.model.basis.fit(torch.from_numpy(corpus.fitting_signal()))
         self.average = build_model(recipe.model)
         self.average.load_state_dict(self.model.state_dict())
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=recipe.training.learning_rate)
@@ -207,7 +208,9 @@ class _Run:
         noise = torch.Generator().manual_seed((self.recipe.seed * 1_000_003 + self.done) % MAX_SEED)
         frames, latent_noise = model.basis.frames(signal), _noise(model, mask, noise)
         state = None if batch.fresh else self.state
-        shown = _resampled(model, frames, latent_noise, state, schedule.resample, noise) if schedule.resample else None
+        shown = None
+        if schedule.resample and self.done >= schedule.resample_from:
+            shown = _resampled(model, frames, latent_noise, state, schedule.resample, noise)
         unroll = model.unroll(frames, latent_noise, state, shown)
         likelihood, kl = ((value * mask).sum() / mask.sum() for value in (unroll.log_likelihood, unroll.kl))
         loss = kl_weight(schedule, self.done) * kl - likelihood
@@ -228,6 +231,8 @@ class _Run:
         self.done += 1
         self._follow()
         self.seconds += time.monotonic() - began
+        if self.done == schedule.resample_from:
+            self.best = -math.inf
         if self.done % schedule.validate_every == 0 or self.done == schedule.updates:
             self._validate()
         return Progress(
