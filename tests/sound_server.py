@@ -45,6 +45,7 @@ class SoundServer:
         )
         command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--system=no", "--use-pid-file=no"]
         command += ["--realtime=no", "--high-priority=no"]  # a busy machine kills a realtime process that runs too long
+        command += ["--disable-shm=yes"]  # sound by the socket: its shared memory loses blocks (pulseaudio#824)
         self._log = (folder / "log").open("wb")
         self._process = subprocess.Popen(
             [*command, *(f"--load={module}" for module in modules)],

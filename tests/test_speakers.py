@@ -71,13 +71,9 @@ def align(heard: np.ndarray, sent: np.ndarray) -> np.ndarray:
 
 def test_all_that_is_sent_is_heard(server: sound_server.SoundServer, tmp_path: Path) -> None:
     """From the first sample to the last: devices like to swallow both ends."""
-    # A machine that stands still for a moment loses sound between server and recorder; it does not do so thrice.
-    for _ in range(3):
-        recorder = server.record()
-        answer = play(server, tmp_path)
-        heard = recorder.finish()
-        if np.abs(align(heard, SENT) - SENT).max() < 1e-4:
-            break
+    recorder = server.record()
+    answer = play(server, tmp_path, latency=0.5)
+    heard = recorder.finish()
     assert answer["played"] == pytest.approx(SECONDS)
     assert str(answer["label"]).startswith("speakers (")
     if answer["underruns"]:  # on a machine too busy to play, the gaps are counted; the sound is still all there
