@@ -3,8 +3,10 @@
     python benchmarks/speech.py --voice blizzard --data DIR/train [--seeds 1 2 3] [--seconds 30]
                                 [--picture out.png] [--save reference.json]
 
-DIR/train holds the recordings the voice was trained on.  Steady noise with the spectrum of that speech
-stands beside both, as what a voice must not sound like.  Needs the extra `train`, and matplotlib for a picture.
+DIR/train holds the recordings the voice was trained on.  Two yardsticks stand beside both: steady noise with the
+spectrum of that speech, as what a voice must not sound like; and the speech itself with the sign of every MDCT
+coefficient drawn anew, as what frames sound like whose phases do not fit.  Needs the extra `train`, and matplotlib for
+a picture.
 """
 
 import argparse
@@ -12,10 +14,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from vrnn_engine import Engine
 from vrnn_engine.data.speech import QUANTUM, SUFFIXES, read_mono
 from vrnn_engine.evaluation.sound import CENTRES, describe
+from vrnn_engine.models.basis import MdctBasis
 
 
 def main() -> None:
@@ -43,16 +47,17 @@ def main() -> None:
             made[f"seed {seed}"] = stream.read(frames)
     speech = describe(real, rate)
     noise = steady_noise(real, round(rate * options.seconds))
+    signs = random_signs(real[: round(rate * 600)], engine.voice.manifest.frame_size)
 
     print(f"{engine.voice.name} ({engine.provider}) against {len(real) / rate / 60:.1f} min of speech")
-    print(f"{'':12} level dB  worst band dB (Hz)  above 4 kHz dB  depth dB  syllabic  clipped")
-    for name, sound in {"speech": real, "steady noise": noise, **made}.items():
+    print(f"{'':12} level dB  100 Hz dB  worst other band dB (Hz)  above 4 kHz dB  depth dB  syllabic  clipped")
+    for name, sound in {"speech": real, "steady noise": noise, "random signs": signs, **made}.items():
         found = describe(sound, rate)
         difference = found.band_differences(speech)
-        worst = int(np.abs(difference).argmax())
+        worst = 1 + int(np.abs(difference[1:]).argmax())
         print(
-            f"{name:12} {found.level:8.1f}  {difference[worst]:+8.1f} ({CENTRES[worst]:5.0f})     {found.high:8.1f}"
-            f"     {found.depth:6.1f}    {found.syllabic:6.2f}   {found.clipped:.5f}"
+            f"{name:12} {found.level:8.1f}  {difference[0]:+9.1f}  {difference[worst]:+15.1f} ({CENTRES[worst]:5.0f})"
+            f"  {found.high:14.1f}  {found.depth:8.1f}  {found.syllabic:8.2f}  {found.clipped:.5f}"
         )
     if options.save:
         options.save.write_text(json.dumps(speech.to_dict(), indent=1) + "\n")
@@ -71,6 +76,19 @@ def steady_noise(speech: np.ndarray, length: int) -> np.ndarray:
     spectrum = np.fft.rfft(np.random.default_rng(0).standard_normal(length))
     shaped = np.fft.irfft(spectrum * np.sqrt(np.interp(np.fft.rfftfreq(length), frequency, density) / 2), length)
     return shaped.astype(np.float32)
+
+
+def random_signs(speech: np.ndarray, frame_size: int) -> np.ndarray:
+    """Speech with its MDCT magnitudes and random signs."""
+    basis = MdctBasis(frame_size)
+    blocks = torch.from_numpy(speech[: len(speech) // frame_size * frame_size].reshape(-1, frame_size))
+    frames = basis.frames(blocks)
+    drawn = frames.abs() * torch.randn(frames.shape, generator=torch.Generator().manual_seed(0)).sign()
+    overlap, made = torch.zeros(frame_size), []
+    for frame in drawn:
+        block, overlap = basis.synthesise(overlap, frame)
+        made.append(block)
+    return torch.cat(made).numpy()
 
 
 def draw(sounds: dict[str, np.ndarray], rate: int, seconds: float, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -63,6 +64,7 @@ def test_train_interrupt_resume_export_stream(work):
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert "update 400/400: bound" in done.stderr
+    assert re.search(r"update 300/400: bound .* nats a frame, 0:\d\d:\d\d left", done.stderr)
     assert "test_elbo_per_sequence" in done.stderr
 
     exported = run(
@@ -72,7 +74,7 @@ def test_train_interrupt_resume_export_stream(work):
     assert "200 frames agree with PyTorch" in exported.stderr
     assert run("voices", "verify", "./voice", cwd=work).returncode == 0
     shown = json.loads(run("voices", "show", "./voice", "--json", cwd=work).stdout)
-    assert shown["provenance"]["command"] == "vrnn-engine train tiny-pen --data DATA"
+    assert shown["provenance"]["command"] == "vrnn-engine train tiny-pen.toml --data DATA"
     assert {c["name"]: c["default"] for c in shown["controls"]}["output.temperature"] == 0.5
     streamed = run("stream", "--voice", "./voice", "--seconds", "2", "--seed", "1", "--to", "-", cwd=work)
     assert streamed.returncode == 0, streamed.stderr

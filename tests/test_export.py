@@ -16,6 +16,8 @@ from vrnn_engine.exporters.export import export, with_defaults, write_voice
 from vrnn_engine.runtime.manifest import Provenance
 from vrnn_engine.runtime.parity import verify
 from vrnn_engine.runtime.session import GraphSession
+from vrnn_engine.training.checkpoint import Checkpoint
+from vrnn_engine.training.recipe import load_recipe, recipe_fields, recipe_from
 
 TOLERANCE = 1e-4
 FRAMES = 20
@@ -245,6 +247,24 @@ def test_other_defaults_are_checked_against_the_controls():
     for wrong in ({"output.temperature": -1.0}, {"output.temprature": 0.9}):
         with pytest.raises(ControlError, match=r"output\.temperature"):
             with_defaults(controls, wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "start", "command"),
+    [
+        ("handwriting", {}, "", "handwriting --data DATA"),
+        ("handwriting", {"seed": 8}, "base", "handwriting --data DATA --from runs/base/best.pt --seed 8"),
+        ("handwriting", {"training": {"updates": 9}}, "", "handwriting --data DATA --updates 9"),
+        ("handwriting", {"training": {"learning_rate": 1e-5}}, "", "handwriting.toml --data DATA"),
+        ("mine", {}, "", "mine.toml --data DATA"),
+    ],
+)
+def test_a_voice_names_the_command_that_made_it(name, changes, start, command):
+    fields = recipe_fields(load_recipe("handwriting")) | {"name": name}
+    for key, value in changes.items():
+        fields[key] = fields[key] | value if isinstance(value, dict) else value
+    kept = Checkpoint(recipe_from(fields), {}, (), (), {}, start, {})
+    assert exporting._command(kept) == f"vrnn-engine train {command}"
 
 
 def test_a_missing_checkpoint_is_one_clear_line(tmp_path):

@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 from typing import Annotated, Any, TextIO
 
@@ -57,14 +57,26 @@ def has_colour(stream: TextIO) -> bool:
 
 def print_json(value: Any) -> None:
     """Print an answer for a program on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    _answer([json.dumps(value, indent=2, ensure_ascii=False)])
 
 
 def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print an answer for a person on stdout, in columns."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    for row in [head, *rows]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    _answer(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
+    )
+
+
+def _answer(lines: Iterable[str]) -> None:
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise VRNNEngineError(f"stdout: cannot write the answer: {error.strerror}") from None
 
 
 def guard(verb: Callable[..., None]) -> Callable[..., None]:

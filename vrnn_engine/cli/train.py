@@ -1,6 +1,7 @@
 """`vrnn-engine train`: train a recipe on a corpus, with its bound in view."""
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,7 +72,9 @@ class _Display:
         text = f"bound {self.bound:.2f}{valid}, KL {progress.kl:.2f} nats a frame"
         self.bar.update(self.task, completed=progress.update, description=text)
         if not self.live and (progress.update % LINE_EVERY == 0 or progress.update == progress.updates):
-            report.say(f"update {progress.update}/{progress.updates}: {text}")
+            left = self.bar.tasks[self.task].time_remaining
+            estimate = "" if left is None else f", {timedelta(seconds=round(left))} left"
+            report.say(f"update {progress.update}/{progress.updates}: {text}{estimate}")
 
 
 def _bar() -> "Bar":

@@ -30,7 +30,8 @@ from vrnn_engine.runtime.manifest import (
 from vrnn_engine.runtime.parity import verify
 from vrnn_engine.runtime.session import GraphSession
 from vrnn_engine.runtime.voice import Voice
-from vrnn_engine.training.checkpoint import load_checkpoint
+from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint
+from vrnn_engine.training.recipe import bundled_recipes, load_recipe
 
 PARITY_FILE, CARD_FILE = "parity.npz", "CARD.md"
 
@@ -78,8 +79,7 @@ def export(
         data=recipe.about.data,
         source=recipe.about.source,
         licence=recipe.about.licence,
-        command=f"vrnn-engine train {recipe.name} --data DATA"
-        + (f" --from runs/{kept.started_from}/best.pt" if kept.started_from else ""),
+        command=_command(kept),
         metrics=kept.metrics,
     )
     name = name or recipe.name
@@ -139,6 +139,24 @@ def with_defaults(controls: tuple[Control, ...], defaults: Mapping[str, float]) 
         msgspec.structs.replace(control, default=float(defaults.get(control.name, control.default)))
         for control in controls
     )
+
+
+def _command(kept: Checkpoint) -> str:
+    """Return the command that trains such a checkpoint again."""
+    recipe, bundled = kept.recipe, None
+    if recipe.name in bundled_recipes():
+        bundled = load_recipe(recipe.name)
+        schedule = msgspec.structs.replace(bundled.training, updates=recipe.training.updates)
+        if msgspec.structs.replace(bundled, seed=recipe.seed, training=schedule) != recipe:
+            bundled = None
+    words = ["vrnn-engine train", recipe.name if bundled else f"{recipe.name}.toml", "--data DATA"]
+    if kept.started_from:
+        words.append(f"--from runs/{kept.started_from}/best.pt")
+    if bundled and bundled.seed != recipe.seed:
+        words.append(f"--seed {recipe.seed}")
+    if bundled and bundled.training.updates != recipe.training.updates:
+        words.append(f"--updates {recipe.training.updates}")
+    return " ".join(words)
 
 
 def _write_graphs(model: StepModel, folder: Path) -> tuple[Graph, Graph]:
