@@ -1,4 +1,4 @@
-"""The VRNN step in plain float64 NumPy, written from the equations and sharing no code with the package.
+"""The step of every family in plain float64 NumPy, written from the equations and sharing no code with the package.
 
 `mistake` introduces one of the errors that ports of this model are known for, so that a test can
 show that it would notice.
@@ -20,6 +20,8 @@ MISTAKES = (
     "the seed frame is left in the output",
     "the noise is uniform",
 )
+OF_LATENTS = ("prior reads the updated h", "z is paired with the previous x", "the latent is drawn from the posterior")
+"""Mistakes that only a model with latents can make; the first and the last need a prior that is not N(0, I)."""
 
 
 class Oracle:
@@ -32,6 +34,8 @@ class Oracle:
         self.state = self.late = (np.zeros(size), np.zeros(size))
         self.last_x = np.zeros(model.config.frame_size)
         self.past = []  # newest first
+        self.kind = model.config.family.rpartition("-")[0]
+        self.last_z = np.zeros(model.config.latent_size)
 
     def affine(self, name, x):
         y = self.weights[f"{name}.weight"] @ x
@@ -57,18 +61,25 @@ class Oracle:
     def phi_z(self, z):
         return self.stack("phi_z", z, self.config.phi_z)
 
+    def condition(self, h):
+        return np.append(h, self.last_z) if self.kind == "srnn" else h
+
     def prior(self, h):
-        return self.normal("prior.head", self.stack("prior.stack", h, self.config.prior))
+        if self.kind in ("rnn", "vrnn-i"):
+            return np.zeros(self.config.latent_size), np.ones(self.config.latent_size)
+        return self.normal("prior.head", self.stack("prior.stack", self.condition(h), self.config.prior))
 
     def posterior(self, x, h):
-        return self.normal("encoder.head", self.joint("encoder.stack", self.phi_x(x), h, self.config.encoder))
+        if self.kind == "rnn":
+            return np.zeros(0), np.ones(0)
+        read = self.joint("encoder.stack", self.phi_x(x), self.condition(h), self.config.encoder)
+        return self.normal("encoder.head", read)
 
     def recur(self, x, z, state):
         h, c = state
-        gates = sum(
-            self.affine(f"recurrence.{name}", value)
-            for name, value in (("from_x", self.phi_x(x)), ("from_z", self.phi_z(z)), ("from_h", h))
-        )
+        gates = self.affine("recurrence.from_x", self.phi_x(x)) + self.affine("recurrence.from_h", h)
+        if self.kind in ("vrnn", "vrnn-i"):
+            gates = gates + self.affine("recurrence.from_z", self.phi_z(z))
         i, f, o, g = np.split(gates, 4)
         sigmoid = lambda a: 1 / (1 + np.exp(-a))  # noqa: E731
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
@@ -87,7 +98,10 @@ class Oracle:
         return predicted
 
     def sample(self, z, h, noise, mixture, temperature):
-        features = self.joint("decoder.stack", self.phi_z(z), h, self.config.decoder)
+        if self.kind == "rnn":
+            features = self.stack("decoder.stack", h, self.config.decoder)
+        else:
+            features = self.joint("decoder.stack", self.phi_z(z), h, self.config.decoder)
         k, size = self.config.components, self.config.frame_size
         uniform = np.array([0.5 * (1 + math.erf(n / math.sqrt(2))) for n in np.append(mixture, noise[-1])])
         gumbel = -np.log(-np.log(uniform[:-1]))
@@ -139,6 +153,7 @@ class Oracle:
     def advance(self, x, z):
         after = self.recur(x, z, self.state)
         self.past.insert(0, x)
+        self.last_z = z
         self.state = self.late if self.mistake == "the carried state is one step late" else after
         self.late = after
 

@@ -51,9 +51,17 @@ def inputs_for(shapes, rows, rng):
 
 
 def run(session, values):
-    bare = {name.partition(".")[2]: value for name, value in values.items() if name != "frame"}
-    state, outputs = session.run(bare, bare, bare, values.get("frame"))
+    groups = [
+        {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+        for prefix in ("state.", "noise.", "control.")
+    ]
+    state, outputs = session.run(*groups, values.get("frame"))
     return {f"next.{name}": value for name, value in state.items()} | outputs
+
+
+def held_at(controls, latent):
+    """Controls that hold z at a value, where there is a z."""
+    return controls if latent is None else controls | {"latent.hold": np.ones_like(latent), "latent.target": latent}
 
 
 def difference(found, expected):
@@ -89,27 +97,30 @@ def test_unroll_step_and_observe_graph_agree_on_one_recording(exported):
         silence = torch.zeros(max(0, model.model.basis.context - 1), model.frame_size)  # what a stream begins with
         inside = model.model.basis.frames(torch.cat([silence, normalised]))
         unroll = model.model.unroll(inside[:, None], torch.from_numpy(noise[int(mdct) :])[:, None])
+    of_latents = (
+        ("posterior.mean", unroll.posterior.mean),
+        ("posterior.std", unroll.posterior.std),
+        ("prior.mean", unroll.prior.mean),
+        ("prior.std", unroll.prior.std),
+        ("latent", unroll.latent),
+        ("kl", unroll.kl),
+    )
     session = sessions(voice)[1]
     state = session.zero_state()
     defaults = {c.name: np.full((1, *c.shape), c.default, np.float32) for c in model.controls}
     for t in range(FRAMES):
         at = t - int(mdct)  # the first block only opens the first frame
         if at >= 0:
-            assert difference(state["h"], unroll.h[at].numpy()) < TOLERANCE
+            assert difference(state["h"], unroll.old.h[at].numpy()) < TOLERANCE
         state, found = session.run(state, {"latent": noise[t : t + 1]}, defaults, frames[t : t + 1])
         if at < 0:
-            assert found["kl"] == 0
             assert found["log_likelihood"] == 0
+            assert found.get("kl", 0) == 0
             assert not state["h"].any()
             continue
         for name, value in (
-            ("posterior.mean", unroll.posterior.mean),
-            ("posterior.std", unroll.posterior.std),
-            ("prior.mean", unroll.prior.mean),
-            ("prior.std", unroll.prior.std),
-            ("latent", unroll.latent),
-            ("kl", unroll.kl),
             ("log_likelihood", unroll.log_likelihood),
+            *(of_latents if model.model.config.latent_size else ()),
         ):
             assert difference(found[name], value[at].numpy()) < TOLERANCE, name
     assert difference(state["h"], unroll.state.h.numpy()) < TOLERANCE
@@ -125,14 +136,13 @@ def test_generated_frames_fed_back_reproduce_the_state(exported):
     for _ in range(FRAMES):
         noise = {name: rng.standard_normal((1, *shape)).astype(np.float32) for name, shape in step.noise.items()}
         state, outputs = step.run(state, noise, defaults)
-        made.append((outputs["frame"], outputs["latent"], state["h"], state["c"]))
+        made.append((outputs["frame"], outputs.get("latent"), state["h"], state["c"]))
     late = int(model.basis == "mdct")
     state = observe.zero_state()
     noise = {name: np.zeros((1, *shape), np.float32) for name, shape in observe.noise.items()}
     for t in range(FRAMES):
         same_z = made[t - late][1] if t >= late else made[0][1]
-        held = defaults | {"latent.hold": np.ones_like(same_z), "latent.target": same_z}
-        state, _ = observe.run(state, noise, held, made[t][0])
+        state, _ = observe.run(state, noise, held_at(defaults, same_z), made[t][0])
         if t >= late:
             assert difference(state["h"], made[t - late][2]) < TOLERANCE
             assert difference(state["c"], made[t - late][3]) < TOLERANCE
@@ -150,16 +160,33 @@ def test_observing_goes_on_where_generating_stopped(exported):
         noise = {name: rng.standard_normal((1, *shape)).astype(np.float32) for name, shape in step.noise.items()}
         state, outputs = step.run(state, noise, defaults)
         blocks.append(outputs["frame"])
-        latents.append(outputs["latent"])
+        latents.append(outputs.get("latent"))
         h.append(state["h"])
         if len(h) == 4:
             middle = state
     late = int(model.basis == "mdct")
     state = middle
     for t in range(4, 8):
-        z = latents[t - late]
-        state, _ = observe.run(state, zeros, defaults | {"latent.hold": np.ones_like(z), "latent.target": z}, blocks[t])
+        state, _ = observe.run(state, zeros, held_at(defaults, latents[t - late]), blocks[t])
         assert difference(state["h"], h[t - late]) < TOLERANCE
+
+
+def test_a_voice_streams_takes_its_controls_and_is_primed(exported):
+    model, voice = exported
+    stream = Engine.load(voice, "cpu").stream(3)
+    assert ("latent.temperature" in stream.controls) == bool(model.model.config.latent_size)
+    plain = stream.read(8)
+    steered = Engine.load(voice, "cpu").stream(3)
+    steered.controls["output.temperature"] = 0.1
+    assert not np.array_equal(steered.read(8), plain)
+    rng = np.random.default_rng(5)
+    frames = inputs_for({"frame": (model.frame_size,)}, FRAMES, rng)["frame"]
+    seen = stream.prime(frames if model.modality == "pen" else frames.ravel())
+    assert seen.latents.shape == seen.posterior_mean.shape == (FRAMES, model.model.config.latent_size)
+    assert seen.kl.shape == seen.log_likelihood.shape == (FRAMES,)
+    assert seen.log_likelihood[1:].all()
+    assert bool(seen.kl[1:].all()) == bool(model.model.config.latent_size)
+    assert np.isfinite(stream.read(8)).all()
 
 
 def test_rows_of_a_batch_are_independent_bit_for_bit(exported):
@@ -204,11 +231,17 @@ def test_manifest_and_card_tell_what_the_voice_is(exported):
     model, voice = exported
     manifest = json.loads((voice.path / "voice.json").read_text())
     assert manifest["schema_version"] == 1
-    assert {control["name"] for control in manifest["controls"]} >= {"latent.temperature", "output.temperature"}
-    assert ("mixture.temperature" in {c["name"] for c in manifest["controls"]}) == (model.model.config.components > 1)
+    config, controls = model.model.config, {control["name"] for control in manifest["controls"]}
+    of_latents = {"latent.temperature", "latent.shift", "latent.hold", "latent.target"}
+    assert controls == (
+        {"output.temperature"}
+        | (of_latents if config.latent_size else set())
+        | ({"mixture.temperature"} if config.components > 1 else set())
+    )
+    assert manifest["family"] == config.family
     card = (voice.path / "CARD.md").read_text()
     assert "made up" in card
-    assert "`latent.hold`" in card
+    assert ("`latent.hold`" in card) == bool(config.latent_size)
     assert verify(Voice.open(voice.path)).frames == 50
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from oracle import MISTAKES, Oracle
+from oracle import MISTAKES, OF_LATENTS, Oracle
 from scipy import stats
 
 from vrnn_engine.models.outputs import OutputNoise
-from vrnn_engine.models.vrnn import LatentControls
+from vrnn_engine.models.recurrent import LatentControls
 
 FRAMES = 12
 TOLERANCE = 1e-4
@@ -67,6 +67,10 @@ def test_generate_agrees_with_the_oracle(kind, temperature):
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_the_comparison_notices_every_known_porting_error(kind, mistake):
     model = tiny.model(kind)
+    if mistake in OF_LATENTS and not model.config.latent_size:
+        pytest.skip("no latents to get wrong")
+    if mistake == "prior reads the updated h" and not model.config.prior:
+        pytest.skip("this prior reads nothing")
     frames, states = generated(model)
     wrong_frames, wrong_states = generated_by_oracle(model, mistake)
     assert max(difference(frames, wrong_frames), difference(states, wrong_states)) > 100 * TOLERANCE
@@ -80,20 +84,23 @@ def test_unroll_agrees_with_the_oracle_and_with_the_step(kind):
         unroll = model.unroll(torch.from_numpy(frames)[:, None], torch.from_numpy(noise)[:, None])
         state = model.initial_state(1)
         for t in range(FRAMES):
-            assert difference(unroll.h[t, 0].numpy(), oracle.state[0]) < TOLERANCE if t else not unroll.h[0].any()
+            if t:
+                assert difference(unroll.old.h[t, 0].numpy(), oracle.state[0]) < TOLERANCE
+            else:
+                assert not unroll.old.h[0].any()
             z, mean, std = oracle.observe(frames[t].astype(np.float64), noise[t])
             step = model.infer(
                 model.features(torch.from_numpy(frames[t : t + 1])), state, torch.from_numpy(noise[t : t + 1])
             )
-            prior, kl, log_likelihood, _ = model.score(torch.from_numpy(frames[t : t + 1]), step, state.h, state.past)
+            prior, kl, log_likelihood, _ = model.score(torch.from_numpy(frames[t : t + 1]), step, state)
             state = step.state
             for whole, one, true in (
                 (unroll.latent, step.latent, z),
                 (unroll.posterior.mean, step.posterior.mean, mean),
                 (unroll.posterior.std, step.posterior.std, std),
             ):
-                assert difference(whole[t, 0].numpy(), true) < TOLERANCE
-                assert difference(one[0].numpy(), true) < TOLERANCE
+                assert np.allclose(whole[t, 0], true, rtol=TOLERANCE, atol=TOLERANCE * np.abs(true).max(initial=0))
+                assert np.allclose(one[0], true, rtol=TOLERANCE, atol=TOLERANCE * np.abs(true).max(initial=0))
             assert torch.allclose(unroll.prior.mean[t], prior.mean, rtol=TOLERANCE, atol=1e-5)
             assert torch.allclose(unroll.kl[t], kl, rtol=TOLERANCE)
             assert torch.allclose(unroll.log_likelihood[t], log_likelihood, rtol=TOLERANCE)
@@ -110,8 +117,10 @@ def test_carried_state_makes_two_chunks_one(kind):
         first = model.unroll(frames[:5], noise[:5])
         second = model.unroll(frames[5:], noise[5:], first.state)
     assert torch.allclose(torch.cat([first.kl, second.kl]), whole.kl, rtol=1e-5)
+    assert torch.allclose(torch.cat([first.log_likelihood, second.log_likelihood]), whole.log_likelihood, rtol=1e-5)
     assert torch.allclose(second.state.h, whole.state.h, atol=1e-6)
-    assert not torch.allclose(model.unroll(frames[5:], noise[5:]).kl, second.kl, rtol=1e-2)
+    alone = model.unroll(frames[5:], noise[5:])
+    assert not torch.allclose(alone.log_likelihood, second.log_likelihood, rtol=1e-2)
 
 
 @pytest.mark.parametrize("kind", ["mdct-gauss", "pen-gmm"])
@@ -126,11 +135,11 @@ def test_the_recurrence_alone_sees_the_shown_frames(kind):
         state = model.initial_state(1)
         for t in range(FRAMES):
             step = model.infer(model.features(frames[t]), state, noise[t])
-            _, kl, log_likelihood, _ = model.score(frames[t], step, state.h, state.past)
+            _, kl, log_likelihood, _ = model.score(frames[t], step, state)
             assert torch.allclose(shown.kl[t], kl, rtol=TOLERANCE)
             assert torch.allclose(shown.log_likelihood[t], log_likelihood, rtol=TOLERANCE)
             seen = model.features(other[t])._replace(frame=frames[t])
-            state = model.advance(seen, step.z_features, state)
+            state = model.advance(seen, step.latent, step.z_features, state)
     assert torch.equal(shown.kl[0], plain.kl[0])
     assert not torch.allclose(shown.kl[1:], plain.kl[1:], rtol=1e-2)
 
@@ -142,7 +151,7 @@ def test_resampled_frames_follow_the_decoder():
         unroll = model.unroll(frames, torch.from_numpy(noise_for(model)[0])[:, None])
         before = torch.cat([torch.zeros(2, 1, 20), frames])
         past = torch.cat([before[1:-1], before[:-2]], dim=-1)  # newest first
-        decoded = model.decoder(model.phi_z(unroll.latent), unroll.h, past)
+        decoded = model.decoder(model.phi_z(unroll.latent), unroll.old.h, past)
         drawn = model.resample(unroll, OutputNoise(torch.ones_like(frames)))
     assert torch.allclose(drawn, decoded.predicted + decoded.parameters.mean + decoded.parameters.std)
 
@@ -154,7 +163,7 @@ def test_the_likelihood_is_a_density_of_the_signal_and_not_of_scaled_coefficient
     with torch.no_grad():
         step = model.infer(model.features(frame), state, torch.zeros(1, 7))
         decoded = model.decoder(step.z_features, state.h, state.past)
-        found = model.score(frame, step, state.h, state.past)[2]
+        found = model.score(frame, step, state)[2]
     scale, (mean, std) = model.basis.scale, decoded.parameters
     unscaled = stats.norm.logpdf(frame * scale, (mean + decoded.predicted) * scale, std * scale).sum()
     assert found.item() == pytest.approx(unscaled, rel=1e-4)

@@ -2,9 +2,10 @@
 
 import torch
 
-from vrnn_engine.exporters.vrnn import VRNNSteps
-from vrnn_engine.models import VRNN, ModelConfig, build_model
+from vrnn_engine.exporters.steps import RecurrentSteps
+from vrnn_engine.models import ModelConfig, RecurrentModel, build_model
 from vrnn_engine.models.config import EmphasisConfig, LinearPrediction
+from vrnn_engine.models.families import OPTIONAL, families
 
 KINDS = {
     "samples-gauss": {"basis": "samples", "family": "vrnn-gauss", "frame_size": 20},
@@ -18,7 +19,18 @@ KINDS = {
         "emphasis": EmphasisConfig(order=4, lower=0.05, upper=0.1),
     },
     "mdct-gmm": {"basis": "mdct", "family": "vrnn-gmm", "frame_size": 20, "components": 4},
+    "samples-i-gauss": {"basis": "samples", "family": "vrnn-i-gauss", "frame_size": 20},
+    "samples-rnn-gmm": {"basis": "samples", "family": "rnn-gmm", "frame_size": 20, "components": 4},
+    "samples-srnn-gauss": {"basis": "samples", "family": "srnn-gauss", "frame_size": 20},
+    "mdct-rnn-gauss": {
+        "basis": "mdct",
+        "family": "rnn-gauss",
+        "frame_size": 20,
+        "prediction": LinearPrediction(frames=1, bins=6, predictors=3),
+    },
     "pen-gauss": {"basis": "points", "family": "vrnn-gauss", "frame_size": 3},
+    "pen-rnn-gmm": {"basis": "points", "family": "rnn-gmm", "frame_size": 3, "components": 4},
+    "pen-srnn-gmm": {"basis": "points", "family": "srnn-gmm", "frame_size": 3, "components": 4},
     "pen-gmm": {"basis": "points", "family": "vrnn-gmm", "frame_size": 3, "components": 4},
 }
 
@@ -34,10 +46,12 @@ def config(kind: str) -> ModelConfig:
         "prior": (14,),
         "decoder": (15, 16),
     }
-    return ModelConfig(**(sizes | KINDS[kind]))
+    uses = families()[KINDS[kind]["family"]].uses
+    fitting = {name: value for name, value in sizes.items() if name in uses or name not in OPTIONAL}
+    return ModelConfig(**(fitting | KINDS[kind]))
 
 
-def model(kind: str, seed: int = 0) -> VRNN:
+def model(kind: str, seed: int = 0) -> RecurrentModel:
     """Return a model with random weights and biases."""
     torch.manual_seed(seed)
     made = build_model(config(kind)).eval()
@@ -51,8 +65,8 @@ def model(kind: str, seed: int = 0) -> VRNN:
     return made
 
 
-def steps(kind: str, seed: int = 0) -> VRNNSteps:
+def steps(kind: str, seed: int = 0) -> RecurrentSteps:
     """Return the model as a step model, in world units that are not the model's."""
     mean, std = ((0.2, -0.1), (1.5, 0.7)) if kind.startswith("pen") else ((0.01,), (0.3,))
     rate, unit = (50, "mm") if kind.startswith("pen") else (1600, "full scale")
-    return VRNNSteps(model(kind, seed), rate, unit, mean, std)
+    return RecurrentSteps(model(kind, seed), rate, unit, mean, std)

@@ -14,7 +14,7 @@ from vrnn_engine.exporters.card import card
 from vrnn_engine.exporters.graph import save_graphs, trace
 from vrnn_engine.exporters.protocol import StepModel
 from vrnn_engine.exporters.reference import CARRIED_FRAMES, FRAMES, TOLERANCE, compare, reference
-from vrnn_engine.exporters.vrnn import VRNNSteps
+from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.runtime.archive import beside
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.manifest import (
@@ -73,7 +73,7 @@ def export(
     """
     kept = load_checkpoint(checkpoint)
     recipe = kept.recipe
-    model = VRNNSteps(kept.build(), recipe.data.rate, recipe.about.unit, kept.mean, kept.std)
+    model = RecurrentSteps(kept.build(), recipe.data.rate, recipe.about.unit, kept.mean, kept.std)
     model.controls = with_defaults(model.controls, defaults or {})
     provenance = Provenance(
         data=recipe.about.data,

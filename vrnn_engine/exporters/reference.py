@@ -18,6 +18,7 @@ CARRIED_FRAMES = 50
 TOLERANCE = 1e-4
 """Largest difference from PyTorch, relative to the largest value of what is compared (fp32)."""
 KEPT = ("posterior.mean", "kl", "log_likelihood")
+"""Outputs of an observe graph that a voice's vectors hold, where it has them."""
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -47,12 +48,12 @@ def reference(model: StepModel, frames: int = FRAMES, seed: int = 0) -> Arrays:
 
     inputs = model.observe_inputs()
     state, silence = _zeros(inputs, "state."), _zeros(inputs, "noise.")
-    seen: dict[str, list[torch.Tensor]] = {name: [] for name in KEPT}
+    seen: dict[str, list[torch.Tensor]] = {}
     for frame in torch.cat(made).split(1):
         outputs = model.observe({**state, **silence, **_only(defaults, inputs), "frame": frame})
         state = _next(outputs)
-        for name in KEPT:
-            seen[name].append(outputs[name])
+        for name in outputs.keys() & set(KEPT):
+            seen.setdefault(name, []).append(outputs[name])
     return vectors | {f"observe.{name}": torch.cat(values).numpy() for name, values in seen.items()}
 
 
@@ -96,10 +97,13 @@ def compare(model: StepModel, session: GraphSession, vectors: Mapping[str, NDArr
 
 
 def _run(session: GraphSession, state: Named, given: Named) -> Arrays:
-    bare = {name.partition(".")[2]: value.numpy() for name, value in (state | given).items()}
     frame = given["frame"].numpy() if session.takes_frame else None
-    carried, found = session.run(bare, bare, bare, frame)
+    carried, found = session.run(_bare(state, "state."), _bare(given, "noise."), _bare(given, "control."), frame)
     return {f"next.{name}": value for name, value in carried.items()} | found
+
+
+def _bare(values: Named, prefix: str) -> Arrays:
+    return {name.removeprefix(prefix): value.numpy() for name, value in values.items() if name.startswith(prefix)}
 
 
 def _defaults(model: StepModel) -> Named:

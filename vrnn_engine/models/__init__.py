@@ -1,6 +1,7 @@
-"""The models: conditionals, recurrence, output distributions and frame bases (PyTorch)."""
+"""The models: conditionals, recurrence, output distributions, frame bases and families (PyTorch)."""
 
 from vrnn_engine.models.config import ModelConfig
-from vrnn_engine.models.vrnn import VRNN, build_model
+from vrnn_engine.models.families import build_model, families
+from vrnn_engine.models.recurrent import RecurrentModel
 
-__all__ = ["VRNN", "ModelConfig", "build_model"]
+__all__ = ["ModelConfig", "RecurrentModel", "build_model", "families"]

@@ -40,19 +40,21 @@ class EmphasisConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sizes and choices of one model; names follow the paper (phi_x, phi_z, encoder, prior, decoder)."""
 
-    family: Literal["vrnn-gauss", "vrnn-gmm"]
-    """The output distribution: one Gaussian, or a mixture of `components` of them."""
+    family: str
+    """Of `vrnn_engine.models.families`; `-gauss` has one Gaussian as output, `-gmm` a mixture of
+    `components` of them."""
     basis: Literal["samples", "mdct", "points"]
     """What a frame is modelled as: its samples, their MDCT coefficients, or a pen's (dx, dy, pen-up)."""
     frame_size: Size
     """F: samples in an audio frame; 3 for a pen."""
-    latent_size: Size
     recurrent_size: Size
     phi_x: Layers
-    phi_z: Layers
-    encoder: Layers
-    prior: Layers
     decoder: Layers
+    latent_size: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Z; this and the next three only where the family has them."""
+    phi_z: tuple[Size, ...] = ()
+    encoder: tuple[Size, ...] = ()
+    prior: tuple[Size, ...] = ()
     components: Size = 1
     prediction: LinearPrediction | None = None
     """Predict the frame's mean linearly from the frames before it; None leaves that to h alone."""
@@ -65,8 +67,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def __post_init__(self) -> None:
         if (self.basis == "points") != (self.frame_size == 3):
             raise ValueError("basis 'points' goes with frame_size 3 (dx, dy, pen-up), and only it does")
-        if (self.family == "vrnn-gmm") != (self.components > 1):
-            raise ValueError("family 'vrnn-gmm' needs components > 1, 'vrnn-gauss' has one")
+        if self.family.endswith("-gmm") != (self.components > 1):
+            raise ValueError(f"family {self.family!r}: one that ends in -gmm needs components > 1, others have one")
         if self.emphasis and self.basis != "mdct":
             raise ValueError("emphasis goes with basis 'mdct'")
         if self.prediction and self.basis == "points":

@@ -70,7 +70,8 @@ class GraphSession:
 
         others = [name for name in graph.outputs if not name.startswith("next.")]
         self._fetch = [f"next.{name}" for name in self.state] + others
-        self._others = others
+        self.outputs: tuple[str, ...] = tuple(others)
+        """All but the next state."""
 
     def zero_state(self, rows: int = 1) -> dict[str, np.ndarray]:
         """Return the state every stream starts from: name -> zeros [rows, ...]."""
@@ -105,7 +106,7 @@ class GraphSession:
         with flush_denormals():
             values = self._session.run(self._fetch, feed)
         split = len(self.state)
-        return dict(zip(self.state, values, strict=False)), dict(zip(self._others, values[split:], strict=True))
+        return dict(zip(self.state, values, strict=False)), dict(zip(self.outputs, values[split:], strict=True))
 
     def _check(self, what: str, found: Sequence[Any], declared: Mapping[str, tuple[int, ...]]) -> None:
         """Raise unless the graph has exactly what the manifest declares."""
@@ -137,7 +138,9 @@ class GraphSession:
         if strange or self.takes_frame != (graph.role == "observe"):
             odd = strange[0] if strange else "frame"
             raise VoiceError(f"{self.where}: input {odd} does not belong in a {graph.role} graph")
-        needed = ("frame",) if graph.role == "step" else OBSERVED
+        needed: tuple[str, ...] = ("frame",) if graph.role == "step" else ("log_likelihood",)
+        if graph.role == "observe" and not set(OF_LATENTS).isdisjoint(graph.outputs):
+            needed += OF_LATENTS
         for name in needed:
             if name not in graph.outputs:
                 raise VoiceError(f"{self.where}: a {graph.role} graph must have an output {name}")
@@ -149,8 +152,8 @@ class GraphSession:
                 raise VoiceError(f"{self.where}: the manifest has no control {name} of shape {list(shape)}")
 
 
-OBSERVED = ("latent", "posterior.mean", "posterior.std", "kl", "log_likelihood")
-"""Outputs of an observe graph that `Stream.prime` reports."""
+OF_LATENTS = ("latent", "posterior.mean", "posterior.std", "kl")
+"""Outputs of an observe graph of a voice that has latents, beside `log_likelihood`."""
 
 
 def _under(prefix: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:

@@ -20,7 +20,7 @@ from vrnn_engine.runtime import snapshot as snapshots
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.names import count
 from vrnn_engine.runtime.noise import NoiseSource, check_seed
-from vrnn_engine.runtime.session import OBSERVED
+from vrnn_engine.runtime.session import OF_LATENTS
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.engine import Engine
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a voice made of a recording.
+    """What a voice made of a recording.  Of a voice without latents Z is 0, and so is every KL.
 
     Attributes
     ----------
@@ -139,14 +139,15 @@ class Stream:
         self._check_open()
         given = read_recording(recording, self.voice.manifest, rate)
         observe = self.engine.observe
-        seen: dict[str, list[np.ndarray]] = {name: [] for name in OBSERVED}
+        wanted = ("log_likelihood", *(name for name in OF_LATENTS if name in observe.outputs))
+        seen: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
         with self._lock:
             self._check_open()
             state = self._state
             for t, frame in enumerate(given.frames):
                 noise = {name: row[np.newaxis] for name, row in self._noise.at(self._frame + t).items()}
                 state, outputs = observe.run(state, noise, self.controls.table, frame[np.newaxis])
-                for name in OBSERVED:
+                for name in wanted:
                     seen[name].append(outputs[name][0])
             found = {name: np.stack(values).astype(np.float32, copy=False) for name, values in seen.items()}
             for name, values in (*found.items(), *state.items()):
@@ -154,11 +155,12 @@ class Stream:
                     raise StreamError(f"voice {self.voice.name!r} observed {name} that is not finite; not primed")
             self._state = state
             self._frame += len(given.frames)
+        none = np.zeros((len(given.frames), 0), np.float32)
         return Observation(
-            latents=found["latent"],
-            posterior_mean=found["posterior.mean"],
-            posterior_std=found["posterior.std"],
-            kl=found["kl"],
+            latents=found.get("latent", none),
+            posterior_mean=found.get("posterior.mean", none),
+            posterior_std=found.get("posterior.std", none),
+            kl=found.get("kl", np.zeros(len(given.frames), np.float32)),
             log_likelihood=found["log_likelihood"],
             conversions=given.conversions,
         )

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from vrnn_engine.errors import CheckpointError
-from vrnn_engine.models.vrnn import VRNN, build_model
+from vrnn_engine.models.families import build_model
+from vrnn_engine.models.recurrent import RecurrentModel
 from vrnn_engine.training.recipe import Recipe, recipe_fields, recipe_from
 
 MAGIC = "vrnn-engine checkpoint"
@@ -34,7 +35,7 @@ class Checkpoint:
     resume: dict[str, Any]
     """The run's own state (see `vrnn_engine.training.run`)."""
 
-    def build(self) -> VRNN:
+    def build(self) -> RecurrentModel:
         """Return the model with its weights, in evaluation mode."""
         model = build_model(self.recipe.model)
         try:

@@ -10,6 +10,7 @@ import msgspec
 
 from vrnn_engine.errors import RecipeError
 from vrnn_engine.models.config import ModelConfig
+from vrnn_engine.models.families import check
 
 MAX_SEED = 2**63 - 1
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -89,6 +90,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     training: Schedule
 
     def __post_init__(self) -> None:
+        check(self.model)
         if isinstance(self.data, PenData) != (self.model.modality == "pen"):
             raise ValueError(f"data of kind {type(self.data).__name__} does not fit basis {self.model.basis!r}")
 

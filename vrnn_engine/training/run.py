@@ -17,8 +17,9 @@ from vrnn_engine.data.pen import PenCorpus
 from vrnn_engine.data.speech import SpeechCorpus
 from vrnn_engine.errors import CheckpointError, VRNNEngineError
 from vrnn_engine.models.basis import build_basis
+from vrnn_engine.models.families import build_model
 from vrnn_engine.models.outputs import OutputNoise
-from vrnn_engine.models.vrnn import VRNN, State, build_model
+from vrnn_engine.models.recurrent import RecurrentModel, State
 from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from vrnn_engine.training.interrupt import deferred_interrupts
 from vrnn_engine.training.recipe import MAX_SEED, PenData, Recipe, Schedule
@@ -150,7 +151,7 @@ def train(
     return tested
 
 
-def validate(model: VRNN, corpus: Corpus, split: str, seed: int = 0) -> Bound:
+def validate(model: RecurrentModel, corpus: Corpus, split: str, seed: int = 0) -> Bound:
     """Return the ELBO of a split, one posterior sample a frame, noise fixed by `seed`."""
     noise = torch.Generator().manual_seed(seed)
     log_likelihood = kl = 0.0
@@ -318,12 +319,17 @@ def kl_weight(schedule: Schedule, done: int) -> float:
     return schedule.kl_start + (1 - schedule.kl_start) * done / schedule.kl_warmup
 
 
-def _noise(model: VRNN, mask: Tensor, generator: torch.Generator) -> Tensor:
+def _noise(model: RecurrentModel, mask: Tensor, generator: torch.Generator) -> Tensor:
     return torch.randn(*mask.shape, model.config.latent_size, generator=generator)
 
 
 def _resampled(
-    model: VRNN, frames: Tensor, latent_noise: Tensor, state: State | None, share: float, generator: torch.Generator
+    model: RecurrentModel,
+    frames: Tensor,
+    latent_noise: Tensor,
+    state: State | None,
+    share: float,
+    generator: torch.Generator,
 ) -> Tensor:
     """Frames, with a share of the sequences drawn anew by the model itself."""
     with torch.no_grad():
@@ -335,7 +341,7 @@ def _resampled(
     return torch.where(chosen, drawn, frames)
 
 
-def _sequences(batch: Batch, model: VRNN) -> int:
+def _sequences(batch: Batch, model: RecurrentModel) -> int:
     # The paper counts 0.5 s chunks of speech, and whole lines of ink.
     rows = batch.mask.shape[1]
     return rows if batch.fresh or model.config.modality == "audio" else 0

@@ -1,18 +1,21 @@
-"""The VRNN as a step model: its step in world units, with the controls that every VRNN has."""
+"""A model of any family as a step model: its step in world units, with its controls."""
 
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.models.basis import MdctBasis
 from vrnn_engine.models.outputs import OutputNoise
-from vrnn_engine.models.vrnn import VRNN, LatentControls, State
+from vrnn_engine.models.recurrent import LatentControls, RecurrentModel, State
 from vrnn_engine.runtime.manifest import Control, Normalisation
 
 
-class VRNNSteps:
-    """A trained VRNN behind `vrnn_engine.exporters.protocol.StepModel`.
+class RecurrentSteps:
+    """A trained model behind `vrnn_engine.exporters.protocol.StepModel`.
+
+    Without latents, nothing of them is among its inputs, outputs and controls.
 
     An MDCT voice carries two more states.  `overlap` [F] is the newest block as far as it is known:
     whole after observing, and the half that the last frame determines after generating.  `pending`
@@ -22,7 +25,7 @@ class VRNNSteps:
     its filter's memory as `emphasis`; `overlap` is then of the emphasised signal.
     """
 
-    def __init__(self, model: VRNN, rate: int, unit: str, mean: tuple[float, ...], std: tuple[float, ...]):
+    def __init__(self, model: RecurrentModel, rate: int, unit: str, mean: tuple[float, ...], std: tuple[float, ...]):
         config = model.config
         self.model = model
         self.modality = config.modality
@@ -31,26 +34,23 @@ class VRNNSteps:
         self.basis: Literal["samples", "mdct", "points"] = config.basis
         self.family: str = config.family
         self.normalisation = Normalisation(mean=mean, std=std)
-        self.controls = latent_controls(config.latent_size) + output_controls(model.output.mixture_size)
+        self._latents = bool(config.latent_size)
+        self.controls = self._latent_controls() + output_controls(model.output.mixture_size)
         pen = config.modality == "pen"  # whose third column, pen-up, stays as it is
         self._mean = torch.tensor([*mean, 0.0] if pen else mean)
         self._std = torch.tensor([*std, 1.0] if pen else std)
 
     def step_inputs(self) -> dict[str, Shape]:
         """Names and shapes of what `generate` takes."""
-        noise: dict[str, Shape] = {
-            "noise.latent": (self.model.config.latent_size,),
-            "noise.output": (self.frame_size,),
-        }
+        noise = self._latent_noise() | {"noise.output": (self.frame_size,)}
         if k := self.model.output.mixture_size:
             noise["noise.mixture"] = (k,)
         return self._states() | noise | {f"control.{control.name}": control.shape for control in self.controls}
 
     def observe_inputs(self) -> dict[str, Shape]:
         """Names and shapes of what `observe` takes."""
-        latent = latent_controls(self.model.config.latent_size)
-        rest = {"frame": (self.frame_size,), "noise.latent": (self.model.config.latent_size,)}
-        return self._states() | rest | {f"control.{control.name}": control.shape for control in latent}
+        controls = {f"control.{control.name}": control.shape for control in self._latent_controls()}
+        return self._states() | {"frame": (self.frame_size,)} | self._latent_noise() | controls
 
     def generate(self, inputs: Named) -> Named:
         """Generate one frame [B, F] in world units, and the next state."""
@@ -60,7 +60,8 @@ class VRNNSteps:
             inputs["control.output.temperature"],
             inputs.get("control.mixture.temperature", 1.0),
         )
-        made = self.model.generate(_state(inputs), inputs["noise.latent"], noise, _latent_controls(inputs))
+        old = self._state(inputs)
+        made = self.model.generate(old, inputs.get("noise.latent", old.latent), noise, self._steering(inputs))
         basis = self.model.basis
         if isinstance(basis, MdctBasis):
             frame, overlap = basis.synthesise(inputs["state.overlap"], made.frame)
@@ -73,15 +74,15 @@ class VRNNSteps:
             **_carried(made.state),
             **carried,
             "frame": frame * self._std + self._mean,
-            "latent": made.latent,
-            "prior.mean": made.prior.mean,
-            "prior.std": made.prior.std,
+            **_said("latent", made.latent),
+            **_said("prior.mean", made.prior.mean),
+            **_said("prior.std", made.prior.std),
         }
 
     def observe(self, inputs: Named) -> Named:
         """Observe one frame [B, F] in world units, and give the next state."""
         block = (inputs["frame"] - self._mean) / self._std
-        old = _state(inputs)
+        old = self._state(inputs)
         basis, carried = self.model.basis, {}
         if isinstance(basis, MdctBasis):
             if basis.emphasis:
@@ -89,8 +90,9 @@ class VRNNSteps:
             frame = basis.analyse(inputs["state.overlap"], block)
         else:
             frame = block
-        seen = self.model.infer(self.model.features(frame), old, inputs["noise.latent"], _latent_controls(inputs))
-        prior, kl, log_likelihood, _ = self.model.score(frame, seen, old.h, old.past)
+        noise = inputs.get("noise.latent", old.latent)
+        seen = self.model.infer(self.model.features(frame), old, noise, self._steering(inputs))
+        prior, kl, log_likelihood, _ = self.model.score(frame, seen, old)
         state = seen.state
         if isinstance(basis, MdctBasis):
             pending = inputs["state.pending"]
@@ -101,26 +103,41 @@ class VRNNSteps:
         return {
             **_carried(state),
             **carried,
-            "latent": seen.latent,
-            "prior.mean": prior.mean,
-            "prior.std": prior.std,
-            "posterior.mean": seen.posterior.mean,
-            "posterior.std": seen.posterior.std,
-            "kl": kl,
+            **_said("latent", seen.latent),
+            **_said("prior.mean", prior.mean),
+            **_said("prior.std", prior.std),
+            **_said("posterior.mean", seen.posterior.mean),
+            **_said("posterior.std", seen.posterior.std),
+            **({"kl": kl} if self._latents else {}),
             "log_likelihood": log_likelihood,
         }
 
     def _states(self) -> dict[str, Shape]:
-        size = self.model.config.recurrent_size
-        states: dict[str, Shape] = {"state.h": (size,), "state.c": (size,)}
-        if past := self.model.config.past_size:
-            states["state.past"] = (past,)
+        start = self.model.initial_state(1)._asdict()
+        states: dict[str, Shape] = {
+            f"state.{name}": (value.shape[-1],) for name, value in start.items() if value.shape[-1]
+        }
         basis = self.model.basis
         if isinstance(basis, MdctBasis):
             states |= {"state.overlap": (self.frame_size,), "state.pending": (1,)}
             if basis.emphasis:
                 states["state.emphasis"] = (basis.emphasis.memory_size,)
         return states
+
+    def _latent_noise(self) -> dict[str, Shape]:
+        return {"noise.latent": (self.model.config.latent_size,)} if self._latents else {}
+
+    def _latent_controls(self) -> tuple[Control, ...]:
+        return latent_controls(self.model.config.latent_size) if self._latents else ()
+
+    def _steering(self, inputs: Named) -> LatentControls | None:
+        if not self._latents:
+            return None
+        return LatentControls(*(inputs[f"control.latent.{name}"] for name in LatentControls._fields))
+
+    def _state(self, inputs: Named) -> State:
+        nothing = inputs["state.h"][..., :0]
+        return State(*(inputs.get(f"state.{name}", nothing) for name in State._fields))
 
 
 def latent_controls(latent_size: int) -> tuple[Control, ...]:
@@ -156,16 +173,11 @@ def _control(name: str, shape: Shape, least: float, most: float, default: float,
     )
 
 
-def _state(inputs: Named) -> State:
-    h = inputs["state.h"]
-    return State(h, inputs["state.c"], inputs.get("state.past", h[:, :0]))
-
-
 def _carried(state: State) -> Named:
     named = {f"next.{name}": value for name, value in state._asdict().items()}
     return {name: value for name, value in named.items() if value.shape[-1]}
 
 
-def _latent_controls(inputs: Named) -> LatentControls:
-    names = ("temperature", "shift", "hold", "target")
-    return LatentControls(*(inputs[f"control.latent.{name}"] for name in names))
+def _said(name: str, value: Tensor) -> Named:
+    """Return a named output, unless it has no width."""
+    return {name: value} if value.shape[-1] else {}

@@ -1,31 +1,42 @@
-"""The VRNN of Chung et al. 2015: one time step, written once, and the teacher-forced unroll over it.
+"""A recurrent model of frames: one time step, written once, and the teacher-forced unroll over it.
 
     prior      p(z | h)              encoder  q(z | x, h)
     decoder    p(x | phi_z(z), h)    recurrence  (h, c) <- LSTM([phi_x(x), phi_z(z)], (h, c))
 
-All conditionals read the *old* h; the recurrence takes the *new* x and z.
+All conditionals read the *old* state; the recurrence takes the *new* x and z.  This is the VRNN of Chung
+et al. 2015; the families in `vrnn_engine.models.families` leave out or exchange parts of it.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from vrnn_engine.models.basis import build_basis
+from vrnn_engine.models.conditionals import (
+    Decoded,
+    Decoder,
+    Encoder,
+    NoLatent,
+    Prior,
+    Recurrence,
+    StandardPrior,
+)
 from vrnn_engine.models.config import ModelConfig
-from vrnn_engine.models.layers import JointStack, ReLUStack, linear
-from vrnn_engine.models.normal import Normal, NormalHead, in_fours, kl_divergence
-from vrnn_engine.models.outputs import Output, OutputNoise, build_output
-from vrnn_engine.models.prediction import GatedLinearPrediction
+from vrnn_engine.models.layers import ReLUStack
+from vrnn_engine.models.normal import Normal, in_fours, kl_divergence
+from vrnn_engine.models.outputs import Output, OutputNoise
 
 
 class State(NamedTuple):
-    """What is carried from frame to frame: the recurrence's `h` and `c`, both [B, H], and the `past`
-    frames [B, P * F], newest first (width 0 without linear prediction)."""
+    """What is carried from frame to frame: the recurrence's `h` and `c`, both [B, H], the `past` frames
+    [B, P * F], newest first (width 0 without linear prediction), and the last `latent` [B, Z] (width 0
+    where the family does not carry it)."""
 
     h: Tensor
     c: Tensor
     past: Tensor
+    latent: Tensor
 
 
 class FrameFeatures(NamedTuple):
@@ -72,46 +83,11 @@ class Unroll(NamedTuple):
     posterior: Normal
     prior: Normal
     latent: Tensor
-    h: Tensor
-    """The state that each frame was predicted from (the old h)."""
-    decoded: "Decoded"
+    old: State
+    """The state that each frame was predicted from."""
+    decoded: Decoded
     """What the decoder says of each frame."""
     state: State
-
-
-class Prior(nn.Module):
-    """p(z | h)."""
-
-    def __init__(self, config: ModelConfig):
-        super().__init__()
-        self.stack = ReLUStack(config.recurrent_size, config.prior)
-        self.head = NormalHead(self.stack.outputs, config.latent_size)
-
-    def forward(self, h: Tensor) -> Normal:
-        """[..., H] -> Normal of [..., Z]."""
-        normal: Normal = self.head(self.stack(h))
-        return normal
-
-
-class Encoder(nn.Module):
-    """q(z | x, h)."""
-
-    def __init__(self, config: ModelConfig):
-        super().__init__()
-        self.stack = JointStack(config.phi_x[-1], config.recurrent_size, config.encoder)
-        self.head = NormalHead(self.stack.outputs, config.latent_size)
-
-    def forward(self, projected: Tensor, h: Tensor) -> Normal:
-        """First-layer part of phi_x(x) [..., E] and [..., H] -> Normal of [..., Z]."""
-        normal: Normal = self.head(self.stack(projected, h))
-        return normal
-
-
-class Decoded(NamedTuple):
-    """What a decoder says of a frame: where the past puts it, and how it is distributed about that."""
-
-    predicted: Tensor | float
-    parameters: NamedTuple
 
 
 class Score(NamedTuple):
@@ -124,101 +100,66 @@ class Score(NamedTuple):
     decoded: Decoded
 
 
-class Decoder(nn.Module):
-    """p(x | phi_z(z), h); `output` is the distribution of what linear prediction leaves."""
+class RecurrentModel(nn.Module):
+    """What all families share; tensors are in the frame basis and normalised, and time comes first.
 
-    def __init__(self, config: ModelConfig):
-        super().__init__()
-        self.stack = JointStack(config.phi_z[-1], config.recurrent_size, config.decoder)
-        self.output = build_output(config, self.stack.outputs)
-        self.prediction = (
-            GatedLinearPrediction(config.prediction, self.stack.outputs, config.frame_size)
-            if config.prediction
-            else None
-        )
+    A family gives the conditionals, in its `__init__`, and says what of a `ModelConfig` it `uses`.
+    """
 
-    def forward(self, z_features: Tensor, h: Tensor, past: Tensor) -> Decoded:
-        """phi_z(z) [..., .], [..., H] and [..., P * F] -> Decoded."""
-        features = self.stack(self.stack.project(z_features), h)
-        return Decoded(self.prediction(features, past) if self.prediction else 0.0, self.output(features))
-
-    def log_prob(self, decoded: Decoded, x: Tensor) -> Tensor:
-        """Return the log density of x, [..., F] -> [...], in nats."""
-        value: Tensor = self.output.log_prob(decoded.parameters, x - decoded.predicted)  # type: ignore[operator]
-        return value
-
-    def sample(self, decoded: Decoded, noise: OutputNoise) -> Tensor:
-        """Return a frame [..., F]."""
-        value: Tensor = decoded.predicted + self.output.sample(decoded.parameters, noise)  # type: ignore[operator]
-        return value
-
-
-class Recurrence(nn.Module):
-    """An LSTM cell over [phi_x(x), phi_z(z)], with the frame's share of the gates given ready."""
-
-    def __init__(self, config: ModelConfig):
-        super().__init__()
-        size = config.recurrent_size
-        self.from_x = linear(config.phi_x[-1], 4 * size)
-        self.from_z = linear(config.phi_z[-1], 4 * size, bias=False)
-        self.from_h = linear(size, 4 * size, bias=False)
-        for gate in self.from_h.weight.split(size):
-            nn.init.orthogonal_(gate)
-
-    def forward(self, x_gates: Tensor, z_features: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, 4H], [B, .], [B, H], [B, H] -> the next h and c; gates: input, forget, output, candidate."""
-        gates = x_gates + self.from_z(z_features) + self.from_h(h)
-        size = h.shape[-1]
-        enter, keep, show = torch.sigmoid(gates[..., : 3 * size]).chunk(3, dim=-1)
-        c = keep * c + enter * torch.tanh(gates[..., 3 * size :])
-        return show * torch.tanh(c), c
-
-
-class VRNN(nn.Module):
-    """The model in its frame basis; tensors are normalised and time comes first."""
+    uses: ClassVar[frozenset[str]] = frozenset()
+    """Which of latent_size, phi_z, encoder and prior a config of this family must have; the others it
+    must not."""
+    carries_latent: ClassVar[bool] = False
+    """Whether the last z is part of the state."""
+    phi_z: nn.Module
+    prior: Prior | StandardPrior | NoLatent
+    encoder: Encoder | NoLatent
+    decoder: Decoder
+    recurrence: Recurrence
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
         self.basis = build_basis(config)
         self.phi_x = ReLUStack(config.frame_size, config.phi_x)
-        self.phi_z = ReLUStack(config.latent_size, config.phi_z)
-        self.prior = Prior(config)
-        self.encoder = Encoder(config)
-        self.decoder = Decoder(config)
-        self.recurrence = Recurrence(config)
 
     @property
     def output(self) -> Output:
         """The output distribution."""
         return self.decoder.output  # type: ignore[return-value]
 
+    def condition(self, state: State) -> Tensor:
+        """Return what of the old state the prior and the encoder read, [..., .]."""
+        return state.h
+
     def initial_state(self, rows: int) -> State:
         """Return the state before the first frame: zeros."""
         weight = self.recurrence.from_h.weight
         zeros = weight.new_zeros(rows, self.config.recurrent_size)
-        return State(zeros, zeros, weight.new_zeros(rows, self.config.past_size))
+        latent = self.config.latent_size if self.carries_latent else 0
+        return State(zeros, zeros, weight.new_zeros(rows, self.config.past_size), weight.new_zeros(rows, latent))
 
     def features(self, frame: Tensor) -> FrameFeatures:
         """Frames in the basis, [..., F] -> all that depends on them alone."""
         k = self.config.input_compression
         seen = torch.sign(frame) * in_fours(torch.log, 1 + k * frame.abs()) if k else frame
         phi = self.phi_x(seen)
-        return FrameFeatures(self.encoder.stack.project(phi), self.recurrence.from_x(phi), frame)
+        return FrameFeatures(self.encoder.project(phi), self.recurrence.from_x(phi), frame)
 
     def infer(
         self, features: FrameFeatures, state: State, noise: Tensor, controls: LatentControls | None = None
     ) -> Inference:
         """Observe one frame: draw z from the posterior with noise [B, Z] and advance the state."""
-        posterior = self.encoder(features.encoder, state.h)
+        posterior = self.encoder(features.encoder, self.condition(state))
         latent = draw_latent(posterior, noise, controls)
         z_features = self.phi_z(latent)
-        return Inference(posterior, latent, z_features, self.advance(features, z_features, state))
+        return Inference(posterior, latent, z_features, self.advance(features, latent, z_features, state))
 
-    def advance(self, features: FrameFeatures, z_features: Tensor, state: State) -> State:
+    def advance(self, features: FrameFeatures, latent: Tensor, z_features: Tensor, state: State) -> State:
         """Take the new x and z into the state."""
         h, c = self.recurrence(features.gates, z_features, state.h, state.c)
-        return State(h, c, self.remember(features.frame, state.past))
+        past = self.remember(features.frame, state.past)
+        return State(h, c, past, latent if self.carries_latent else state.latent)
 
     def remember(self, frame: Tensor, past: Tensor) -> Tensor:
         """Put a frame [B, F] before the past ones [B, P * F], and forget the oldest."""
@@ -228,16 +169,16 @@ class VRNN(nn.Module):
         self, state: State, latent_noise: Tensor, output_noise: OutputNoise, controls: LatentControls | None = None
     ) -> Generation:
         """Generate one frame: z from the prior, x from the decoder, and advance the state."""
-        prior = self.prior(state.h)
+        prior = self.prior(self.condition(state))
         latent = draw_latent(prior, latent_noise, controls)
         z_features = self.phi_z(latent)
         frame = self.decoder.sample(self.decoder(z_features, state.h, state.past), output_noise)
-        return Generation(frame, prior, latent, self.advance(self.features(frame), z_features, state))
+        return Generation(frame, prior, latent, self.advance(self.features(frame), latent, z_features, state))
 
-    def score(self, frame: Tensor, inference: Inference, h: Tensor, past: Tensor) -> Score:
-        """Judge frames inferred from the old h and past."""
-        prior = self.prior(h)
-        decoded = self.decoder(inference.z_features, h, past)
+    def score(self, frame: Tensor, inference: Inference, old: State) -> Score:
+        """Judge frames inferred from the old state."""
+        prior = self.prior(self.condition(old))
+        decoded = self.decoder(inference.z_features, old.h, old.past)
         log_likelihood = self.decoder.log_prob(decoded, frame) + self.basis.log_det
         return Score(prior, kl_divergence(inference.posterior, prior), log_likelihood, decoded)
 
@@ -261,24 +202,23 @@ class VRNN(nn.Module):
         if shown is not None:
             # Not the past of linear prediction: a true frame does not continue the phases of a drawn one.
             features = features._replace(gates=self.features(shown).gates)
-        old_h, old_past, steps = [], [], []
+        olds, steps = [], []
         # Only the encoder, phi_z and the recurrence are sequential; prior and decoder follow at once.
         for encoder, gates, frame, eps in zip(*features, noise, strict=True):
             step = self.infer(FrameFeatures(encoder, gates, frame), state, eps)
-            old_h.append(state.h)
-            old_past.append(state.past)
+            olds.append(state)
             steps.append(step)
             state = step.state
-        h = torch.stack(old_h)
+        old = State(*(torch.stack(parts) for parts in zip(*olds, strict=True)))
         joined = Inference(
             Normal(torch.stack([s.posterior.mean for s in steps]), torch.stack([s.posterior.std for s in steps])),
             torch.stack([s.latent for s in steps]),
             torch.stack([s.z_features for s in steps]),
             state,
         )
-        score = self.score(frames, joined, h, torch.stack(old_past))
+        score = self.score(frames, joined, old)
         return Unroll(
-            score.log_likelihood, score.kl, joined.posterior, score.prior, joined.latent, h, score.decoded, state
+            score.log_likelihood, score.kl, joined.posterior, score.prior, joined.latent, old, score.decoded, state
         )
 
     def resample(self, unroll: Unroll, noise: OutputNoise) -> Tensor:
@@ -292,8 +232,3 @@ def draw_latent(normal: Normal, noise: Tensor, controls: LatentControls | None) 
         return normal.mean + normal.std * noise
     latent = normal.mean + controls.temperature * normal.std * noise + controls.shift
     return (1 - controls.hold) * latent + controls.hold * controls.target
-
-
-def build_model(config: ModelConfig) -> VRNN:
-    """Return a freshly initialised model."""
-    return VRNN(config)

@@ -1,0 +1,141 @@
+"""The conditionals that every family is put together from: prior, encoder, decoder, recurrence.
+
+Where a model has no latents, z and all that is said of it have width zero, and its phi_z is empty.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from vrnn_engine.models.config import ModelConfig
+from vrnn_engine.models.layers import JointStack, ReLUStack, linear
+from vrnn_engine.models.normal import Normal, NormalHead
+from vrnn_engine.models.outputs import OutputNoise, build_output
+from vrnn_engine.models.prediction import GatedLinearPrediction
+
+
+class Prior(nn.Module):
+    """p(z | condition)."""
+
+    def __init__(self, config: ModelConfig, inputs: int):
+        super().__init__()
+        self.stack = ReLUStack(inputs, config.prior)
+        self.head = NormalHead(self.stack.outputs, config.latent_size)
+
+    def forward(self, condition: Tensor) -> Normal:
+        """[..., inputs] -> Normal of [..., Z]."""
+        normal: Normal = self.head(self.stack(condition))
+        return normal
+
+
+class StandardPrior(nn.Module):
+    """p(z) = N(0, I), whatever the condition."""
+
+    def __init__(self, latent_size: int):
+        super().__init__()
+        self.latent_size = latent_size
+
+    def forward(self, condition: Tensor) -> Normal:
+        """[..., inputs] -> Normal of [..., Z]."""
+        mean = condition.new_zeros(()).expand(*condition.shape[:-1], self.latent_size)
+        return Normal(mean, mean + 1)
+
+
+class Encoder(nn.Module):
+    """q(z | x, condition)."""
+
+    def __init__(self, config: ModelConfig, inputs: int):
+        super().__init__()
+        self.stack = JointStack(config.phi_x[-1], inputs, config.encoder)
+        self.head = NormalHead(self.stack.outputs, config.latent_size)
+
+    def project(self, phi: Tensor) -> Tensor:
+        """phi_x(x) [..., .] -> its part of the first layer [..., E]."""
+        part: Tensor = self.stack.project(phi)
+        return part
+
+    def forward(self, projected: Tensor, condition: Tensor) -> Normal:
+        """[..., E] (from `project`) and [..., inputs] -> Normal of [..., Z]."""
+        normal: Normal = self.head(self.stack(projected, condition))
+        return normal
+
+
+class NoLatent(nn.Module):
+    """Prior and encoder of a model without latents: a Normal of width zero."""
+
+    def project(self, phi: Tensor) -> Tensor:
+        """Take nothing of x."""
+        return phi[..., :0]
+
+    def forward(self, *inputs: Tensor) -> Normal:
+        """[..., .] -> Normal of [..., 0]."""
+        nothing = inputs[-1][..., :0]
+        return Normal(nothing, nothing)
+
+
+class Decoded(NamedTuple):
+    """What a decoder says of a frame: where the past puts it, and how it is distributed about that."""
+
+    predicted: Tensor | float
+    parameters: NamedTuple
+
+
+class Decoder(nn.Module):
+    """p(x | phi_z(z), h); `output` is the distribution of what linear prediction leaves."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        size = config.recurrent_size
+        self.stack: JointStack | ReLUStack = (
+            JointStack(config.phi_z[-1], size, config.decoder) if config.phi_z else ReLUStack(size, config.decoder)
+        )
+        self.output = build_output(config, self.stack.outputs)
+        self.prediction = (
+            GatedLinearPrediction(config.prediction, self.stack.outputs, config.frame_size)
+            if config.prediction
+            else None
+        )
+
+    def forward(self, z_features: Tensor, h: Tensor, past: Tensor) -> Decoded:
+        """phi_z(z) [..., .], [..., H] and [..., P * F] -> Decoded."""
+        if isinstance(self.stack, JointStack):
+            features = self.stack(self.stack.project(z_features), h)
+        else:
+            features = self.stack(h)
+        return Decoded(self.prediction(features, past) if self.prediction else 0.0, self.output(features))
+
+    def log_prob(self, decoded: Decoded, x: Tensor) -> Tensor:
+        """Return the log density of x, [..., F] -> [...], in nats."""
+        value: Tensor = self.output.log_prob(decoded.parameters, x - decoded.predicted)  # type: ignore[operator]
+        return value
+
+    def sample(self, decoded: Decoded, noise: OutputNoise) -> Tensor:
+        """Return a frame [..., F]."""
+        value: Tensor = decoded.predicted + self.output.sample(decoded.parameters, noise)  # type: ignore[operator]
+        return value
+
+
+class Recurrence(nn.Module):
+    """An LSTM cell over [phi_x(x), phi_z(z)], with the frame's share of the gates given ready.
+
+    Without `reads_z` it is one over phi_x(x) alone.
+    """
+
+    def __init__(self, config: ModelConfig, reads_z: bool = True):
+        super().__init__()
+        size = config.recurrent_size
+        self.from_x = linear(config.phi_x[-1], 4 * size)
+        self.from_z = linear(config.phi_z[-1], 4 * size, bias=False) if reads_z else None
+        self.from_h = linear(size, 4 * size, bias=False)
+        for gate in self.from_h.weight.split(size):
+            nn.init.orthogonal_(gate)
+
+    def forward(self, x_gates: Tensor, z_features: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, 4H], [B, .], [B, H], [B, H] -> the next h and c; gates: input, forget, output, candidate."""
+        from_z = self.from_z(z_features) if self.from_z is not None else 0.0
+        gates = x_gates + from_z + self.from_h(h)
+        size = h.shape[-1]
+        enter, keep, show = torch.sigmoid(gates[..., : 3 * size]).chunk(3, dim=-1)
+        c = keep * c + enter * torch.tanh(gates[..., 3 * size :])
+        return show * torch.tanh(c), c
