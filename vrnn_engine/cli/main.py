@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import vrnn_engine
-from vrnn_engine.cli import devices, export, report, stream, train, voices
+from vrnn_engine.cli import devices, evaluate, export, report, stream, train, voices
 
 app = typer.Typer(
     name="vrnn-engine",
@@ -24,6 +24,7 @@ app = typer.Typer(
 VERBS: dict[str, Callable[..., None]] = {
     "stream": stream.stream,
     "train": train.train,
+    "evaluate": evaluate.evaluate,
     "export": export.export,
     "devices": devices.devices,
 }

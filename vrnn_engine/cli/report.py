@@ -22,6 +22,9 @@ USAGE = 2
 INTERRUPTED = 130
 TERMINATED = 143
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+"""The option of every verb whose answer a program may read."""
+
 _debug = False
 
 

@@ -11,17 +11,16 @@ from vrnn_engine.cli import report
 if TYPE_CHECKING:
     from vrnn_engine.runtime.manifest import Manifest
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 Named = Annotated[str, typer.Argument(metavar="VOICE", help="A name, a folder or a .zip.")]
 
 
-def voices(context: typer.Context, json: AsJson = False) -> None:
+def voices(context: typer.Context, json: report.AsJson = False) -> None:
     """List, show, verify and install voices; without a command, list them."""
     if context.invoked_subcommand is None:
         list_(json=json)
 
 
-def list_(json: AsJson = False) -> None:
+def list_(json: report.AsJson = False) -> None:
     """List the bundled and the installed voices."""
     from vrnn_engine.runtime.voice import list_voices
 
@@ -60,7 +59,7 @@ def list_(json: AsJson = False) -> None:
             report.warn(f"{one.name}: {one.problem}")
 
 
-def show(voice: Named, json: AsJson = False) -> None:
+def show(voice: Named, json: report.AsJson = False) -> None:
     """Show what a voice is, where it comes from, and what can be steered."""
     from vrnn_engine.runtime.manifest import encode_manifest
     from vrnn_engine.runtime.voice import Voice
@@ -100,7 +99,7 @@ def show(voice: Named, json: AsJson = False) -> None:
     )
 
 
-def verify(voice: Named, json: AsJson = False) -> None:
+def verify(voice: Named, json: report.AsJson = False) -> None:
     """Check a voice's files, and that this machine computes what PyTorch computed for it."""
     from vrnn_engine.runtime.parity import verify
     from vrnn_engine.runtime.voice import Voice
@@ -130,7 +129,7 @@ def verify(voice: Named, json: AsJson = False) -> None:
 def install(
     path: Annotated[Path, typer.Argument(help="A voice's folder or .zip.")],
     replace: Annotated[bool, typer.Option("--replace", help="Replace an installed voice of the same name.")] = False,
-    json: AsJson = False,
+    json: report.AsJson = False,
 ) -> None:
     """Copy a voice to where it is found by its name."""
     from vrnn_engine.runtime.voice import install_voice

@@ -1,0 +1,59 @@
+"""`vrnn-engine evaluate`: how likely a checkpoint finds a corpus."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from vrnn_engine.cli import report
+
+if TYPE_CHECKING:
+    from vrnn_engine.evaluation.likelihood import Likelihood
+
+UNITS = ("per_sequence", "per_frame", "per_sample")
+
+
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT.pt", help="Written by `vrnn-engine train`.")],
+    data: Annotated[Path, typer.Option(metavar="PATH", help="The corpus: a folder of recordings, or .npz of ink.")],
+    samples: Annotated[int, typer.Option(metavar="K", min=1, help="Paths of the importance-weighted bound.")] = 40,
+    split: Annotated[Literal["train", "valid", "test"], typer.Option(help="Which part of the corpus.")] = "test",
+    seed: Annotated[int, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Of the paths' noise.")] = 0,
+    json: report.AsJson = False,
+) -> None:
+    """Measure a checkpoint's bounds on a corpus: ELBO, its KL, and the importance-weighted one."""
+    import torch  # noqa: F401  # first: a missing extra is then named before anything is read
+
+    from vrnn_engine.evaluation.likelihood import likelihood
+    from vrnn_engine.training.checkpoint import load_checkpoint
+    from vrnn_engine.training.run import open_corpus
+
+    kept = load_checkpoint(checkpoint)
+    model = kept.build()
+    report.say(f"{kept.recipe.name}: reading {data}")
+    corpus = open_corpus(kept.recipe, data)
+    corpus.mean, corpus.std = kept.mean, kept.std  # those the model was trained with, whatever the corpus
+    found = likelihood(model, corpus, split, samples, seed)
+    if json:
+        about = {name: getattr(found, name) for name in ("samples", "sequences", "frames", "values", "log_jacobian")}
+        report.print_json({"recipe": kept.recipe.name, "split": split, **about, "nats": found.table()})
+    else:
+        _print(found, split, kept.recipe.about.unit)
+
+
+def _print(found: "Likelihood", split: str, unit: str) -> None:
+    report.say(f"{split}: {found.sequences:,} sequences, {found.frames:,} frames; nats, with 95 % confidence intervals")
+    names = {
+        "elbo": "ELBO",
+        "kl": "of it KL",
+        "importance_weighted": f"importance-weighted, K = {found.samples}",
+        "elbo_world": f"ELBO in world units ({unit})",
+        "importance_weighted_world": "importance-weighted in world units",
+    }
+    rows = [(title, *(_cell(found.table()[name][per], per) for per in UNITS)) for name, title in names.items()]
+    report.print_table(("", *(per.replace("_", " ") for per in UNITS)), rows)
+
+
+def _cell(estimate: dict[str, float], per: str) -> str:
+    digits = 4 if per == "per_sample" else 2
+    return f"{estimate['mean']:,.{digits}f} ± {estimate['interval']:.{digits}f}"
