@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrnn_engine.data.batches import SPLITS, Batch, Floats, line_chunks, split_by_hash
+from vrnn_engine.data.iam import load_line_strokes
 from vrnn_engine.errors import DataError
 
 MM_PER_INCH = 25.4
-PER_LINE = {"contributor", "points_per_inch", "points_per_second"}
+PER_LINE = {"contributor", "points_per_inch", "points_per_second", "split"}
 
 
 class PenCorpus:
@@ -24,7 +25,9 @@ class PenCorpus:
     ----------
     path : Path
         .npz with `dxy` int16 [N, 2], `eos` [N], `offsets` [lines + 1], `ids` [lines]; where lines are
-        to be rescaled also `contributor`, `points_per_inch` and `points_per_second` [lines].
+        to be rescaled also `contributor`, `points_per_inch` and `points_per_second` [lines]; where
+        there is an official split also `split` [lines].  Or a folder with IAM-OnDB as it is shipped,
+        see `vrnn_engine.data.iam`.
     rows, chunk : int
         Lines side by side in a batch, and points of one chunk; see `line_chunks`.
     points_per_second : int or None
@@ -44,6 +47,13 @@ class PenCorpus:
         not running text.
     split_by_form : bool
         Lines whose id agrees up to its last dash (one form) stay in one split.
+    strict : bool
+        Refuse a file of a folder that cannot be read, instead of leaving it out.
+
+    Attributes
+    ----------
+    skipped : list of str
+        Files that were left out, and why.
 
     Raises
     ------
@@ -62,9 +72,14 @@ class PenCorpus:
         max_points: int,
         max_move: float | None,
         split_by_form: bool,
+        strict: bool = False,
     ):
         self.rows, self.chunk = rows, chunk
-        table = load_npz(path)
+        self.skipped: list[str] = []
+        if path.is_dir():
+            table, self.skipped = load_line_strokes(path, strict)
+        else:
+            table = load_npz(path)
         ends = table["offsets"]
         raw = [np.column_stack([table["dxy"][a:b], table["eos"][a:b]]).astype(np.float32) for a, b in pairwise(ends)]
         scales = np.ones(len(raw)) if height_mm is None else millimetres(table, raw, height_mm, path)
@@ -78,11 +93,11 @@ class PenCorpus:
             lines.append(line)
         self.lines: dict[str, list[Floats]] = {split: [] for split in SPLITS}
         self.quanta: dict[str, list[float]] = {split: [] for split in SPLITS}
-        for line, scale, identity in zip(lines, scales, table["ids"], strict=True):
+        keys = [str(identity).rsplit("-", 1)[0] if split_by_form else str(identity) for identity in table["ids"]]
+        splits = table["split"] if "split" in table else [split_by_hash(key) for key in keys]
+        for line, scale, split in zip(lines, scales, splits, strict=True):
             calm = max_move is None or np.abs(line[:, :2]).max(initial=0) <= max_move
             if 2 <= len(line) <= max_points and calm:
-                key = str(identity).rsplit("-", 1)[0] if split_by_form else str(identity)
-                split = split_by_hash(key)
                 self.lines[split].append(line)
                 self.quanta[split].append(float(scale))
         for split in SPLITS:
@@ -143,6 +158,8 @@ def load_npz(path: Path) -> dict[str, NDArray[Any]]:
     for name in PER_LINE & set(table):
         if table[name].shape != (lines,):
             raise DataError(f"{path}: {name} must have one value for each of the {lines} lines")
+    if odd := set(np.unique(table.get("split", [])).tolist()) - set(SPLITS):
+        raise DataError(f"{path}: split may be {', '.join(SPLITS)}, not {odd.pop()!r}")
     return table
 
 

@@ -1,0 +1,113 @@
+"""IAM-OnDB as it is shipped: lines from their XML, the official split, and what cannot be read."""
+
+import numpy as np
+import pytest
+
+from vrnn_engine.data.iam import load_line_strokes
+from vrnn_engine.data.pen import PenCorpus
+from vrnn_engine.errors import DataError
+
+HEAD = '<?xml version="1.0" encoding="ISO-8859-1"?>\n<WhiteboardCaptureSession><WhiteboardDescription/><StrokeSet>'
+TAIL = "</StrokeSet></WhiteboardCaptureSession>"
+
+
+def write_line(folder, identity, strokes):
+    form = identity.rpartition("-")[0]
+    path = folder / "lineStrokes" / identity[:3] / form[:7] / f"{identity}.xml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    xml = "".join(
+        f'<Stroke colour="black">{"".join(f"""<Point x="{x}" y="{y}" time="0.1"/>""" for x, y in stroke)}</Stroke>'
+        for stroke in strokes
+    )
+    path.write_text(HEAD + xml + TAIL)
+    return path
+
+
+def scribble(seed, points=30):
+    moves = np.random.default_rng(seed).integers(-20, 40, (points, 2))
+    path = 1000 + np.cumsum(moves, axis=0)
+    return [path[: points // 2].tolist(), path[points // 2 :].tolist()]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Forty forms of two lines, ten of them in the lists."""
+    for form in range(40):
+        for line in (1, 2):
+            write_line(tmp_path, f"a{form // 10:02d}-{form:03d}u-{line:02d}", scribble(10 * form + line))
+    return tmp_path
+
+
+def write_lists(folder):
+    parts = {"trainset": range(6), "testset_v": [6], "testset_t": [7], "testset_f": [8, 9]}
+    (folder / "task1").mkdir()
+    for name, forms in parts.items():
+        text = "\n".join(f" a{form // 10:02d}-{form:03d}u" for form in forms)
+        (folder / "task1" / f"{name}.txt").write_text(text + "\n")
+
+
+def pen(path, **options):
+    return PenCorpus(path, 4, 10, None, None, True, 4096, None, True, **options)
+
+
+def test_a_line_is_its_points_in_order(tmp_path):
+    write_line(tmp_path, "a01-000u-01", [[(5, 7), (8, 6)], [(20, 6)], [(21, 9), (21, 4)]])
+    table, skipped = load_line_strokes(tmp_path)
+    assert table["dxy"].tolist() == [[0, 0], [3, -1], [12, 0], [1, 3], [0, -5]]
+    assert table["eos"].tolist() == [0, 1, 1, 0, 1]
+    assert table["offsets"].tolist() == [0, 5]
+    assert table["ids"].tolist() == ["a01-000u-01"]
+    assert "split" not in table
+    assert skipped == []
+
+
+def test_the_official_lists_decide_and_leave_out_what_they_do_not_name(corpus):
+    write_lists(corpus)
+    table, _ = load_line_strokes(corpus)
+    where = {}
+    for identity, split in zip(table["ids"], table["split"], strict=True):
+        where.setdefault(str(split), []).append(int(identity[4:7]))
+    assert where == {"train": sorted([*range(6)] * 2), "valid": [6, 6, 7, 7], "test": [8, 8, 9, 9]}
+    lines = pen(corpus).lines
+    assert {split: len(found) for split, found in lines.items()} == {"train": 12, "valid": 4, "test": 4}
+
+
+def test_without_lists_forms_stay_together(corpus):
+    whole = pen(corpus)
+    assert sum(map(len, whole.lines.values())) == 80
+    assert all(len(lines) % 2 == 0 for lines in whole.lines.values())
+    assert whole.lines["train"][0].shape == (30, 3)
+
+
+def test_what_cannot_be_read_is_named_and_left_out_or_refused(corpus):
+    broken = write_line(corpus, "a01-011u-01", scribble(0))
+    broken.write_text(broken.read_text()[:300])
+    empty = write_line(corpus, "a01-012u-01", [])
+    odd = write_line(corpus, "a01-013u-01", [[(1, 2), ("left", 3)]])
+    found = pen(corpus)
+    assert sum(map(len, found.lines.values())) == 77
+    assert [line.partition(": ")[0] for line in found.skipped] == [str(broken), str(empty), str(odd)]
+    with pytest.raises(DataError, match=r"a01-011u-01\.xml: not a line of IAM-OnDB"):
+        pen(corpus, strict=True)
+
+
+def test_a_line_of_one_point_is_left_out(corpus):
+    write_line(corpus, "a01-011u-01", [[(1, 2)]])
+    assert sum(map(len, pen(corpus).lines.values())) == 79
+
+
+def test_a_folder_without_lines_is_one_clear_line(tmp_path):
+    with pytest.raises(DataError, match="no lines of ink; give the folder that holds lineStrokes"):
+        pen(tmp_path)
+
+
+def test_an_npz_may_carry_its_split(corpus, tmp_path):
+    write_lists(corpus)
+    table, _ = load_line_strokes(corpus)
+    np.savez(tmp_path / "lines.npz", **table)
+    for one, other in zip(pen(corpus).lines.values(), pen(tmp_path / "lines.npz").lines.values(), strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    table["split"][0] = "exam"
+    np.savez(tmp_path / "odd.npz", **table)
+    with pytest.raises(DataError, match="split may be train, valid, test, not 'exam'"):
+        pen(tmp_path / "odd.npz")

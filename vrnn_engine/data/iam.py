@@ -1,0 +1,87 @@
+"""IAM-OnDB as its owners ship it: `lineStrokes/**/FORM-LINE.xml`, and the lists of the official split.
+
+A line's file holds `<Stroke><Point x= y= time=/>...`, in tablet units, y growing downwards.
+"""
+
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vrnn_engine.errors import DataError
+
+LISTS = {"trainset.txt": "train", "testset_v.txt": "valid", "testset_t.txt": "valid", "testset_f.txt": "test"}
+"""Forms of each part in the benchmark task of the corpus: its two validation sets are one here."""
+
+
+def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """Read every line of a copy of IAM-OnDB.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the lines' XML files, and the lists where they are present, at any depth.
+    strict : bool
+        Refuse a file that cannot be read, instead of leaving it out.
+
+    Returns
+    -------
+    dict
+        `dxy` int32 [N, 2], `eos` uint8 [N], `offsets` [lines + 1] and `ids` [lines]; with the lists also
+        `split` [lines], and no lines but theirs.
+    list of str
+        A line for each file that was left out: which, and why.
+
+    Raises
+    ------
+    DataError
+        No lines; or, if strict, one that cannot be read.
+    """
+    parts = _official_split(folder)
+    found: list[tuple[str, NDArray[np.int32], NDArray[np.uint8]]] = []
+    skipped: list[str] = []
+    for path in sorted(folder.rglob("*.xml")):
+        if parts and path.stem.rpartition("-")[0] not in parts:
+            continue
+        try:
+            found.append((path.stem, *_read_line(path)))
+        except (ElementTree.ParseError, KeyError, OSError, ValueError) as error:
+            if strict:
+                raise DataError(f"{path}: not a line of IAM-OnDB: {error}") from None
+            skipped.append(f"{path}: {error}")
+    if not found:
+        raise DataError(f"{folder}: no lines of ink; give the folder that holds lineStrokes/, or an .npz of lines")
+    table: dict[str, NDArray[Any]] = {
+        "dxy": np.concatenate([dxy for _, dxy, _ in found]),
+        "eos": np.concatenate([eos for _, _, eos in found]),
+        "offsets": np.array([0, *accumulate(len(dxy) for _, dxy, _ in found)]),
+        "ids": np.array([identity for identity, _, _ in found]),
+    }
+    if parts:
+        table["split"] = np.array([parts[identity.rpartition("-")[0]] for identity, _, _ in found])
+    return table, skipped
+
+
+def _official_split(folder: Path) -> dict[str, str]:
+    """Return the part of each form; empty unless all four lists are there."""
+    lists = {path.name: path for path in folder.rglob("*set*.txt") if path.name in LISTS}
+    if len(lists) < len(LISTS):
+        return {}
+    return {form: LISTS[name] for name, path in lists.items() for form in path.read_text("utf-8").split()}
+
+
+def _read_line(path: Path) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    strokes = [
+        np.array([(point.attrib["x"], point.attrib["y"]) for point in stroke.iter("Point")]).astype(np.int32)
+        for stroke in ElementTree.parse(path).getroot().iter("Stroke")
+    ]
+    strokes = [stroke for stroke in strokes if len(stroke)]
+    if not strokes:
+        raise ValueError("it has no strokes")
+    path_of_pen = np.concatenate(strokes)
+    eos = np.zeros(len(path_of_pen), np.uint8)
+    eos[np.cumsum([len(stroke) for stroke in strokes]) - 1] = 1
+    return np.diff(path_of_pen, axis=0, prepend=path_of_pen[:1]), eos
