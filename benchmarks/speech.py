@@ -50,14 +50,14 @@ def main() -> None:
     signs = random_signs(real[: round(rate * 600)], engine.voice.manifest.frame_size)
 
     print(f"{engine.voice.name} ({engine.provider}) against {len(real) / rate / 60:.1f} min of speech")
-    print(f"{'':12} level dB  100 Hz dB  worst other band dB (Hz)  above 4 kHz dB  depth dB  syllabic  clipped")
+    print(f"{'':12} level dB  100 Hz dB  worst other band dB (Hz)  above 4 kHz dB  depth dB  syllabic  voiced  clipped")
     for name, sound in {"speech": real, "steady noise": noise, "random signs": signs, **made}.items():
         found = describe(sound, rate)
         difference = found.band_differences(speech)
         worst = 1 + int(np.abs(difference[1:]).argmax())
         print(
             f"{name:12} {found.level:8.1f}  {difference[0]:+9.1f}  {difference[worst]:+15.1f} ({CENTRES[worst]:5.0f})"
-            f"  {found.high:14.1f}  {found.depth:8.1f}  {found.syllabic:8.2f}  {found.clipped:.5f}"
+            f"  {found.high:14.1f}  {found.depth:8.1f}  {found.syllabic:8.2f}  {found.voiced:6.2f}  {found.clipped:.5f}"
         )
     if options.save:
         options.save.write_text(json.dumps(speech.to_dict(), indent=1) + "\n")

@@ -227,6 +227,31 @@ def test_graphs_share_their_weights_and_name_no_place(exported):
     assert files["weights.bin"].stat().st_size <= sum(sizes.values()) + pages
 
 
+@pytest.mark.parametrize("kind", ["mdct-gauss", "pen-gmm"])
+def test_weights_that_half_precision_holds_are_stored_in_it_and_lose_nothing(tmp_path, kind):
+    whole, rounded = tiny.steps(kind), tiny.steps(kind)
+    with torch.no_grad():
+        for weight in rounded.model.parameters():
+            weight.copy_(weight.half().float())
+    voices = {
+        "whole": write_voice(whole, kind, tmp_path / "whole", MADE_UP),
+        "half": write_voice(rounded, kind, tmp_path / "half", MADE_UP),
+    }
+    graph = onnx.load(str(tmp_path / "half" / "step.onnx")).graph
+    halves = [tensor.name for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT16]
+    large = [weight for weight in rounded.model.parameters() if weight.numel() * 4 >= 256]
+    assert 0.5 * len(large) < len(halves) <= len(large)  # a graph without the encoder has fewer
+    unrounded = onnx.load(str(tmp_path / "whole" / "step.onnx")).graph
+    assert not [tensor for tensor in unrounded.initializer if tensor.data_type == onnx.TensorProto.FLOAT16]
+    # Bit for bit the frames of the same weights in single precision.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vrnn_engine.exporters.graph.halve", lambda graph: None)
+        single = write_voice(rounded, kind, tmp_path / "single", MADE_UP).voice
+    assert np.array_equal(
+        Engine.load(voices["half"].voice, "cpu").stream(1).read(30), Engine.load(single, "cpu").stream(1).read(30)
+    )
+
+
 def test_manifest_and_card_tell_what_the_voice_is(exported):
     model, voice = exported
     manifest = json.loads((voice.path / "voice.json").read_text())

@@ -42,6 +42,20 @@ def test_modulation_at_syllable_rate_is_told_from_steady_noise(noise):
     assert syllables.depth > 2 * steady.depth
 
 
+def test_a_pitch_is_told_from_noise(noise):
+    def voiced(sound):
+        return describe(sound, RATE).voiced
+
+    pulses = np.zeros(len(SECONDS))
+    pulses[::80] = 1.0  # 200 Hz
+    assert voiced(pulses) == 1
+    assert voiced(0.1 * np.sin(2 * np.pi * 120 * SECONDS) + 0.03 * noise) == 1
+    assert voiced(noise) < 0.01
+    # Only the loud half counts: it alone has a pitch.
+    half = np.where(SECONDS < 5, pulses, 0.001 * noise)
+    assert voiced(half) > 0.99
+
+
 def test_differences_are_per_band(noise):
     louder = describe(2 * noise, RATE).band_differences(describe(noise, RATE))
     assert np.allclose(louder, 6.02, atol=0.01)

@@ -21,10 +21,7 @@ from vrnn_engine.training.recipe import (
     Recipe,
     Schedule,
     SpeechData,
-    bundled_recipes,
     load_recipe,
-    recipe_fields,
-    recipe_from,
 )
 
 ABOUT = About(data="made up", source="a test", licence="none", unit="mm")
@@ -204,14 +201,6 @@ def test_kl_weight_and_learning_rate_follow_the_schedule():
     assert training.learning_rate(SCHEDULE, 0) == pytest.approx(1e-2)
     assert training.learning_rate(SCHEDULE, 12) == pytest.approx(5.5e-3)
     assert training.learning_rate(SCHEDULE, 24) == pytest.approx(1e-3)
-
-
-def test_bundled_recipes_load_and_survive_a_checkpoint():
-    assert {"blizzard", "iamondb", "handwriting"} <= set(bundled_recipes())
-    for name in bundled_recipes():
-        recipe = load_recipe(name)
-        assert recipe.name == name
-        assert recipe_from(recipe_fields(recipe)) == recipe
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,9 @@ def export(
         typer.Option("--set", metavar="NAME=VALUE", help="Give a control another default; may be repeated."),
     ] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="The voice's name.  Default: the recipe's.")] = None,
+    half_weights: Annotated[
+        bool, typer.Option("--half-weights", help="Round the weights to half precision: half the size.")
+    ] = False,
 ) -> None:
     """Export a checkpoint as a voice, after comparing its graphs with PyTorch."""
     values = [parse_setting(setting) for setting in settings or ()]
@@ -29,7 +32,7 @@ def export(
 
     from vrnn_engine.exporters.export import export as write
 
-    done = write(checkpoint, out, name, defaults)
+    done = write(checkpoint, out, name, defaults, half_weights)
     report.say(f"{done.frames} frames agree with PyTorch, to {done.difference:.1e} of an output's largest value")
     report.say(
         f"voice {done.voice.name!r} written to {done.voice.path}; next: vrnn-engine stream --voice {done.voice.path}"

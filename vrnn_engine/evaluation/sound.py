@@ -17,6 +17,9 @@ ENVELOPE_RATE = 100
 SYLLABLES = (2.0, 8.0)
 """Hz, where the modulation spectrum of speech peaks (Houtgast & Steeneken 1985)."""
 
+VOICED = 0.6
+"""Normalised autocorrelation above which a stretch has a pitch."""
+
 SHORTEST = 4.0
 """Seconds below which modulation of 2 Hz cannot be told well."""
 
@@ -35,6 +38,9 @@ class SoundStatistics:
     """Sd of the short-term level over time, dB: 2 to 3 for steady noise, over 10 for speech with its pauses."""
     syllabic: float
     """Modulation index of the envelope at syllable rate: its rms between 2 and 8 Hz over its mean."""
+    voiced: float
+    """Share of the loud 40 ms stretches (over half the overall rms) that have a pitch of 80 to 400 Hz: whose
+    normalised autocorrelation peaks above 0.6 at such a lag."""
     clipped: float
     """Share of samples at full scale."""
 
@@ -83,8 +89,30 @@ def describe(samples: NDArray[np.floating], rate: int) -> SoundStatistics:
         high=float(_decibel(high)),
         depth=float(level.std()),
         syllabic=float(np.sqrt(at_syllables) / (envelope.mean() + 1e-9)),
+        voiced=voiced_share(sound, rate),
         clipped=float(np.mean(np.abs(sound) >= 1)),
     )
+
+
+def voiced_share(sound: NDArray[np.float64], rate: int) -> float:
+    """Return the share of a sound's loud stretches that have a pitch; see `SoundStatistics.voiced`.
+
+    Each stretch is held against what follows it by a lag, both at their own energy (the normalised
+    cross-correlation of Talkin 1995), so that neither a window nor a rising level hides a period.
+    """
+    length, lags = round(0.04 * rate), np.arange(round(rate / 400), round(rate / 80) + 1)
+    starts = np.arange(0, len(sound) - length - lags[-1], length)
+    stretches = sound[starts[:, None] + np.arange(length)]
+    loud = starts[np.sqrt(np.mean(stretches**2, axis=1)) > 0.5 * np.sqrt(np.mean(sound**2))]
+    if not len(loud):
+        return 0.0
+    here = sound[loud[:, None] + np.arange(length)]
+    best = np.full(len(loud), -1.0)
+    for lag in lags:
+        later = sound[loud[:, None] + lag + np.arange(length)]
+        likeness = (here * later).sum(1) / np.sqrt((here**2).sum(1) * (later**2).sum(1) + 1e-20)
+        best = np.maximum(best, likeness)
+    return float(np.mean(best > VOICED))
 
 
 def _decibel(power: NDArray[np.float64] | np.floating | float) -> NDArray[np.float64]:

@@ -47,7 +47,11 @@ class Exported:
 
 
 def export(
-    checkpoint: Path, out: Path | None = None, name: str | None = None, defaults: Mapping[str, float] | None = None
+    checkpoint: Path,
+    out: Path | None = None,
+    name: str | None = None,
+    defaults: Mapping[str, float] | None = None,
+    half_weights: bool = False,
 ) -> Exported:
     """Export a checkpoint of this package as a voice.
 
@@ -61,6 +65,9 @@ def export(
         The voice's name; the recipe's if not given.
     defaults : mapping of str to float, optional
         Controls whose default is to be another one, e.g. `{"output.temperature": 0.9}`.
+    half_weights : bool
+        Round the weights to half precision, which halves the voice.  It still computes in single
+        precision, and is compared with PyTorch on the rounded weights.
 
     Raises
     ------
@@ -73,7 +80,10 @@ def export(
     """
     kept = load_checkpoint(checkpoint)
     recipe = kept.recipe
-    model = RecurrentSteps(kept.build(), recipe.data.rate, recipe.about.unit, kept.mean, kept.std)
+    built = kept.build()
+    if half_weights:
+        built.load_state_dict(built.state_dict() | {name: w.half().float() for name, w in built.named_parameters()})
+    model = RecurrentSteps(built, recipe.data.rate, recipe.about.unit, kept.mean, kept.std)
     model.controls = with_defaults(model.controls, defaults or {})
     provenance = Provenance(
         data=recipe.about.data,

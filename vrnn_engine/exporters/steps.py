@@ -85,9 +85,10 @@ class RecurrentSteps:
         old = self._state(inputs)
         basis, carried = self.model.basis, {}
         if isinstance(basis, MdctBasis):
-            if basis.emphasis:
-                block, carried["next.emphasis"] = basis.emphasis(block, inputs["state.emphasis"])
-            frame = basis.analyse(inputs["state.overlap"], block)
+            memory = inputs.get("state.emphasis")
+            frame = basis.analyse(inputs["state.overlap"], block, memory)
+            if basis.emphasis and memory is not None:
+                block, carried["next.emphasis"] = basis.emphasis(block, memory)
         else:
             frame = block
         noise = inputs.get("noise.latent", old.latent)

@@ -38,12 +38,13 @@ class MdctBasis(nn.Module):
 
     Coefficient frame t covers the blocks t-1 and t, and completes block t-1.  Coefficients are
     divided by `scale`, their sd over the training set, so that every bin has the same size.  An
-    `emphasis` comes before the transform; `analyse` and `synthesise` are of the emphasised signal.
+    `emphasis` comes before the transform: what `overlap`s is of the emphasised signal.
     """
 
     scale: Tensor
     early: Tensor
     late: Tensor
+    completing: Tensor
 
     def __init__(self, frame_size: int, emphasis: Emphasis | None = None):
         super().__init__()
@@ -58,6 +59,8 @@ class MdctBasis(nn.Module):
         matrix = window[:, None] * torch.cos(phase) * math.sqrt(2 / frame_size)
         self.register_buffer("early", matrix[:frame_size].float(), persistent=False)
         self.register_buffer("late", matrix[frame_size:].float(), persistent=False)
+        if emphasis:
+            self.register_buffer("completing", emphasis.before(matrix[frame_size:]), persistent=False)
         self.register_buffer("scale", torch.ones(frame_size))
 
     @property
@@ -67,18 +70,27 @@ class MdctBasis(nn.Module):
 
     def frames(self, signal: Tensor) -> Tensor:
         """Blocks [context + T, ..., F] -> coefficients [T, ..., F]."""
-        if self.emphasis:
-            memory = signal.new_zeros(*signal.shape[1:-1], self.emphasis.memory_size)
-            blocks = []
-            for block in signal:
-                emphasised, memory = self.emphasis(block, memory)
-                blocks.append(emphasised)
-            signal = torch.stack(blocks[self.context - 1 :])
-        return self.analyse(signal[:-1], signal[1:])
+        if not self.emphasis:
+            return self.analyse(signal[:-1], signal[1:])
+        memory = signal.new_zeros(*signal.shape[1:-1], self.emphasis.memory_size)
+        overlaps, memories = [], []
+        for block in signal[:-1]:
+            overlap, memory = self.emphasis(block, memory)
+            overlaps.append(overlap)
+            memories.append(memory)
+        whole = slice(self.context - 1, None)
+        return self.analyse(torch.stack(overlaps[whole]), signal[1:][whole], torch.stack(memories[whole]))
 
-    def analyse(self, previous: Tensor, block: Tensor) -> Tensor:
-        """Return the coefficients [..., F] of the frame over two neighbouring blocks [..., F]."""
-        return (previous @ self.early + block @ self.late) / self.scale
+    def analyse(self, overlap: Tensor, block: Tensor, memory: Tensor | None = None) -> Tensor:
+        """Return the coefficients [..., F] of the frame over the block that `overlap`s and the next one, [..., F].
+
+        With an emphasis the overlap is emphasised; the block is not, and comes with the filter's memory.
+        """
+        if memory is None:
+            completing = block @ self.late
+        else:
+            completing = torch.cat([block, memory], dim=-1) @ self.completing
+        return (overlap @ self.early + completing) / self.scale
 
     def synthesise(self, overlap: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor]:
         """Overlap-add one frame: ([..., F], [..., F]) -> the block it completes, the new overlap."""

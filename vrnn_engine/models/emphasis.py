@@ -28,8 +28,8 @@ FORGOTTEN = 1e-4
 class Emphasis(nn.Module):
     """The filter and its inverse, a block of F samples at a time.
 
-    Both need the same `memory` [..., 2 * (S + 1)]: the last two samples of the signal, of what each
-    section makes of it, and so of the emphasised signal.  So they may follow each other freely.
+    Both need the same `memory` [..., 2 * (S + 1)]: of the signal, of what each section makes of it, and so
+    of the emphasised signal, the last sample and its slope.  So they may follow each other freely.
     """
 
     forth: Tensor
@@ -45,8 +45,9 @@ class Emphasis(nn.Module):
         self.memory_size = 2 * (len(sections) + 1)
         # A block and a memory go linearly into a block and a memory: one product of a matrix that the
         # filter itself writes down in double precision, from every unit vector.
-        self.register_buffer("forth", self._matrix(sections, inverse=False), persistent=False)
-        self.register_buffer("back", self._matrix(sections, inverse=True), persistent=False)
+        self._exact = self._matrix(sections, config, inverse=False)
+        self.register_buffer("forth", self._exact.float(), persistent=False)
+        self.register_buffer("back", self._matrix(sections, config, inverse=True).float(), persistent=False)
         impulse = signal.sosfilt(sections, np.eye(1, 2**16)[0])
         self.settles = -(-int(np.flatnonzero(np.abs(impulse) > FORGOTTEN)[-1]) // frame_size)
         """Blocks after which it no longer matters what the memory began with."""
@@ -59,13 +60,24 @@ class Emphasis(nn.Module):
         """Take the emphasis away again."""
         return self._step(self.back, block, memory)
 
+    def before(self, matrix: Tensor) -> Tensor:
+        """Return what a float64 matrix [F, .] of the emphasised block is of block and memory, [F + memory, .].
+
+        Where the matrix cancels the lifted low end, as high bins do, single precision on the way would
+        leave its rounding in their place.
+        """
+        return (self._exact[:, : self.frame_size] @ matrix).float()
+
     def _step(self, matrix: Tensor, block: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         both = torch.cat([block, memory], dim=-1) @ matrix
         return both[..., : self.frame_size], both[..., self.frame_size :]
 
-    def _matrix(self, sections: NDArray[np.float64], inverse: bool) -> Tensor:
+    def _matrix(self, sections: NDArray[np.float64], config: EmphasisConfig, inverse: bool) -> Tensor:
         block, memory = np.split(np.eye(self.frame_size + self.memory_size), [self.frame_size], axis=1)
-        pasts = np.split(memory, self.memory_size // 2, axis=1)  # oldest first
+        # Slopes rather than two samples, which at these frequencies are so alike that single precision
+        # would lose what sets them apart; measured in radians of `lower`, they are about as large.
+        slope = 2 * np.pi * config.lower
+        pasts = [np.column_stack([a - slope * b, a]) for a, b in zip(memory.T[::2], memory.T[1::2], strict=True)]
         filters = [(section[:3], section[3:]) for section in sections]
         if inverse:
             pasts, filters = pasts[::-1], [(a, b) for b, a in reversed(filters)]
@@ -74,4 +86,5 @@ class Emphasis(nn.Module):
             past = np.stack([signal.lfiltic(b, a, y[::-1], x[::-1]) for x, y in zip(before, after, strict=True)])
             block, _ = signal.lfilter(b, a, block, zi=past)
             ends.append(block[:, -2:])
-        return torch.from_numpy(np.hstack([block, *(ends[::-1] if inverse else ends)])).float()
+        kept = [np.column_stack([end[:, 1], (end[:, 1] - end[:, 0]) / slope]) for end in ends]
+        return torch.from_numpy(np.hstack([block, *(kept[::-1] if inverse else kept)]))
