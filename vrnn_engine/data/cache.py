@@ -132,8 +132,7 @@ def _write(paths: Sequence[Path], rate: int, strict: bool, target: Path, skipped
                 if strict:
                     raise
                 skipped.append(str(error))
-                out.seek(bounds[-1] * 2)
-                out.truncate()
+                out.seek(bounds[-1] * 2)  # the next one is written over its beginning
                 continue
             bounds.append(end)
             total, squares = total + its_total, squares + its_squares
