@@ -81,7 +81,7 @@ def _blizzard(folder: Path) -> Splits:
 
     def chapter(path: Path) -> str:
         sentence = CHAPTER.fullmatch(path.stem)
-        return str(path.relative_to(folder).with_name(sentence[1] if sentence else path.stem))
+        return path.relative_to(folder).with_name(sentence[1] if sentence else path.stem).as_posix()
 
     return _by_key(folder, chapter)
 
