@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from vrnn_engine import Engine
-from vrnn_engine.data.speech import QUANTUM, SUFFIXES, read_mono
+from vrnn_engine.data.layouts import recordings_in
+from vrnn_engine.data.recordings import QUANTUM, read_mono
 from vrnn_engine.evaluation.sound import CENTRES, describe
 from vrnn_engine.models.basis import MdctBasis
 
@@ -37,8 +38,7 @@ def main() -> None:
 
     engine = Engine.load(options.voice)
     rate = engine.voice.manifest.rate
-    files = sorted(path for path in options.data.rglob("*") if path.suffix in SUFFIXES)
-    real = np.concatenate([read_mono(path, rate) for path in files]).astype(np.float32) * QUANTUM
+    real = np.concatenate([read_mono(path, rate) for path in recordings_in(options.data)]).astype(np.float32) * QUANTUM
     frames = round(options.seconds * engine.voice.manifest.frames_per_second)
     made = {}
     for seed in options.seeds:

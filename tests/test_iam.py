@@ -97,7 +97,10 @@ def test_a_line_of_one_point_is_left_out(corpus):
 
 
 def test_a_folder_without_lines_is_one_clear_line(tmp_path):
-    with pytest.raises(DataError, match="no lines of ink; give the folder that holds lineStrokes"):
+    with pytest.raises(DataError, match="no lines of ink in this folder; is it the one that holds lineStrokes"):
+        pen(tmp_path)
+    broken = write_line(tmp_path, "a01-011u-01", [])
+    with pytest.raises(DataError, match=f"the first that cannot be read: {broken}: it has no strokes"):
         pen(tmp_path)
 
 

@@ -15,10 +15,11 @@ UNITS = ("per_sequence", "per_frame", "per_sample")
 
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(metavar="CKPT.pt", help="Written by `vrnn-engine train`.")],
-    data: Annotated[Path, typer.Option(metavar="PATH", help="The corpus: a folder of recordings, or .npz of ink.")],
+    data: Annotated[Path, typer.Option(metavar="PATH", help="The corpus, as `vrnn-engine train` takes it.")],
     samples: Annotated[int, typer.Option(metavar="K", min=1, help="Paths of the importance-weighted bound.")] = 40,
     split: Annotated[Literal["train", "valid", "test"], typer.Option(help="Which part of the corpus.")] = "test",
     seed: Annotated[int, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Of the paths' noise.")] = 0,
+    strict: report.Strict = False,
     json: report.AsJson = False,
 ) -> None:
     """Measure a checkpoint's bounds on a corpus: ELBO, its KL, and the importance-weighted one."""
@@ -30,8 +31,9 @@ def evaluate(
 
     kept = load_checkpoint(checkpoint)
     model = kept.build()
+    report.show_log()
     report.say(f"{kept.recipe.name}: reading {data}")
-    corpus = open_corpus(kept.recipe, data)
+    corpus = open_corpus(kept.recipe, data, strict)
     corpus.mean, corpus.std = kept.mean, kept.std  # those the model was trained with, whatever the corpus
     found = likelihood(model, corpus, split, samples, seed)
     if json:

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 it failed (one line), 2 wrong usage, 130 interrupted, 143 
 import functools
 import inspect
 import json
+import logging
 import os
 import signal
 import sys
@@ -24,6 +25,11 @@ TERMINATED = 143
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 """The option of every verb whose answer a program may read."""
+
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Fail if a file of the corpus cannot be read, instead of leaving it out.")
+]
+"""The option of every verb that reads a corpus."""
 
 _debug = False
 
@@ -51,6 +57,16 @@ def say(line: str, style: str = "") -> None:
 def warn(line: str) -> None:
     """Print one line on stderr that a person should not overlook."""
     say(line, style="yellow")
+
+
+def show_log() -> None:
+    """Let the library's warnings (e.g. that CUDA cannot run) reach stderr as plain lines."""
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            warn(record.getMessage())
+
+    logging.getLogger("vrnn_engine").addHandler(Lines())
 
 
 def has_colour(stream: TextIO) -> bool:

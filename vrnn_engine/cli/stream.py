@@ -1,6 +1,5 @@
 """`vrnn-engine stream`: play a voice, or write what it makes."""
 
-import logging
 import sys
 import time
 from pathlib import Path
@@ -64,7 +63,7 @@ def stream(
     from vrnn_engine.runtime.engine import Engine
     from vrnn_engine.runtime.player import Player
 
-    _show_log()
+    report.show_log()
     engine = Engine.load(voice, device=device)
     manifest = engine.voice.manifest
     if to is None:
@@ -156,13 +155,3 @@ def _prime(source: "Stream", path: Path) -> None:
     seconds = (source.frame - started) / source.voice.manifest.frames_per_second
     done = "; converted: " + ", ".join(seen.conversions) if seen.conversions else ""
     report.say(f"primed with {seconds:.2f} s of {path}{done}")
-
-
-def _show_log() -> None:
-    """Let the library's warnings (e.g. that CUDA cannot run) reach stderr as plain lines."""
-
-    class Lines(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            report.warn(record.getMessage())
-
-    logging.getLogger("vrnn_engine").addHandler(Lines())

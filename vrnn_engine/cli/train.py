@@ -22,7 +22,9 @@ def train(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="A bundled recipe's name, or a path ending in .toml.")
     ],
-    data: Annotated[Path, typer.Option(metavar="PATH", help="Folder of recordings, or .npz of ink lines.")],
+    data: Annotated[
+        Path, typer.Option(metavar="PATH", help="Folder of recordings, .npz of ink lines, or folder of IAM-OnDB.")
+    ],
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where checkpoints go.  Default: runs/RECIPE.")
     ] = None,
@@ -34,6 +36,7 @@ def train(
         int | None, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Instead of the recipe's.")
     ] = None,
     updates: Annotated[int | None, typer.Option(metavar="N", min=1, help="Instead of the recipe's.")] = None,
+    strict: report.Strict = False,
 ) -> None:
     """Train a model by a recipe; Ctrl-C keeps what was learned, --resume goes on."""
     import msgspec
@@ -48,9 +51,11 @@ def train(
     if updates is not None:
         chosen = msgspec.structs.replace(chosen, training=msgspec.structs.replace(chosen.training, updates=updates))
     folder = out or Path("runs") / chosen.name
+    report.show_log()
     report.say(f"{chosen.name}: reading {data}")
     with _bar() as bar:
-        best = run(chosen, data, folder, resume=resume, start=start, report=_Display(bar, chosen.training.updates))
+        display = _Display(bar, chosen.training.updates)
+        best = run(chosen, data, folder, resume=resume, start=start, strict=strict, report=display)
     for name, value in best.metrics.items():
         report.say(f"{name} {value:,.2f}")
     report.say(f"best checkpoint: {folder / BEST}; next: vrnn-engine export {folder / BEST}")

@@ -1,7 +1,7 @@
 """What training consumes: batches of consecutive chunks, and the two ways of cutting sequences up."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -38,13 +38,17 @@ class Corpus(Protocol):
         """Training frames [T, F] for whatever a basis fits."""
 
 
-def lane_chunks(blocks: Floats, lanes: int, chunk: int, carry: int, context: int) -> Iterator[Batch]:
+def lane_chunks(
+    read: Callable[[int, int], Floats], frames: int, lanes: int, chunk: int, carry: int, context: int
+) -> Iterator[Batch]:
     """Cut one long signal into lanes that are walked side by side.
 
     Parameters
     ----------
-    blocks : array
-        [N, F], frames of the whole split, one after another.
+    read : callable
+        read(first, count) gives frames [count, F] of the signal from `first` on.
+    frames : int
+        Frames of the signal.
     lanes : int
         B, sequences side by side.
     chunk : int
@@ -54,11 +58,10 @@ def lane_chunks(blocks: Floats, lanes: int, chunk: int, carry: int, context: int
     context : int
         C, frames before the first one that the basis needs.
     """
-    length = (len(blocks) - context) // lanes
-    starts = np.arange(lanes) * length
+    length = (frames - context) // lanes
     for count, position in enumerate(range(0, length - chunk + 1, chunk)):
-        rows = starts[None, :] + position + np.arange(context + chunk)[:, None]
-        yield Batch(blocks[rows], np.ones((chunk, lanes), np.float32), count % carry == 0)
+        rows = [read(lane * length + position, context + chunk) for lane in range(lanes)]
+        yield Batch(np.stack(rows, axis=1), np.ones((chunk, lanes), np.float32), count % carry == 0)
 
 
 def line_chunks(lines: list[Floats], rows: int, chunk: int) -> Iterator[Batch]:

@@ -53,7 +53,8 @@ def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDA
                 raise DataError(f"{path}: not a line of IAM-OnDB: {error}") from None
             skipped.append(f"{path}: {error}")
     if not found:
-        raise DataError(f"{folder}: no lines of ink; give the folder that holds lineStrokes/, or an .npz of lines")
+        why = f"the first that cannot be read: {skipped[0]}" if skipped else "is it the one that holds lineStrokes/?"
+        raise DataError(f"{folder}: no lines of ink in this folder; {why}")
     table: dict[str, NDArray[Any]] = {
         "dxy": np.concatenate([dxy for _, dxy, _ in found]),
         "eos": np.concatenate([eos for _, _, eos in found]),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vrnn_engine.data.batches import SPLITS, Batch, Floats, line_chunks, split_by_hash
 from vrnn_engine.data.iam import load_line_strokes
+from vrnn_engine.data.skipped import warn_of_skipped
 from vrnn_engine.errors import DataError
 
 MM_PER_INCH = 25.4
@@ -48,12 +49,12 @@ class PenCorpus:
     split_by_form : bool
         Lines whose id agrees up to its last dash (one form) stay in one split.
     strict : bool
-        Refuse a file of a folder that cannot be read, instead of leaving it out.
+        Refuse a folder with files that cannot be read.  Else they are left out, with a logged warning.
 
     Attributes
     ----------
     skipped : list of str
-        Files that were left out, and why.
+        A line (which, and why) for each file left out.
 
     Raises
     ------
@@ -78,6 +79,7 @@ class PenCorpus:
         self.skipped: list[str] = []
         if path.is_dir():
             table, self.skipped = load_line_strokes(path, strict)
+            warn_of_skipped(path, self.skipped, len(table["ids"]) + len(self.skipped), "lines")
         else:
             table = load_npz(path)
         ends = table["offsets"]

@@ -1,112 +1,110 @@
-"""Speech corpora: a folder of recordings, split by folder or by prompt, as frames of samples."""
+"""Speech corpora: recordings joined to one long signal a split, walked as lanes of frames of samples."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import soundfile
-from numpy.typing import NDArray
 
-from vrnn_engine.data.batches import SPLITS, Batch, Floats, lane_chunks, split_by_hash
+from vrnn_engine.data.batches import Batch, Floats, lane_chunks
+from vrnn_engine.data.cache import decode
+from vrnn_engine.data.layouts import Layout, find_recordings
+from vrnn_engine.data.recordings import QUANTUM
+from vrnn_engine.data.signal import Joined, Noise
+from vrnn_engine.data.skipped import warn_of_skipped
 from vrnn_engine.errors import DataError
 
-SUFFIXES = {".flac", ".wav", ".ogg", ".mp3"}
-QUANTUM = 1 / 32768
-"""One step of 16-bit audio: what uniform dequantisation noise spreads a sample over."""
+FITTING_FRAMES = 360_000
+"""At most this much of the training split is given for a basis to fit: 75 minutes of the paper's frames, 275 MiB."""
+FITTING_STRETCH = 800
+"""Frames of each stretch of it, where it is a part."""
 
 
 class SpeechCorpus:
     """Recordings of one rate, normalised by one global mean and sd of the training split.
 
+    They are read from a cache on disk (see `vrnn_engine.data.cache`), never as a whole.
+
     Parameters
     ----------
     folder : Path
-        Recordings in `train/`, `valid/` and `test/`; or in any tree, then split 0.9/0.05/0.05 by a
-        hash of the file name up to its second underscore (takes of one prompt stay together).
+        Recordings, as `layout` has them; see `vrnn_engine.data.layouts.find_recordings`.
     rate : int
         Hz.  Recordings of another rate are resampled; channels are averaged.
     frame_size, lanes, chunk, carry, context : int
         See `lane_chunks`.
+    layout : str
+        Name of the layout.
+    strict : bool
+        Refuse a corpus with recordings that cannot be read.  Else they are left out, with a logged warning.
+
+    Attributes
+    ----------
+    skipped : tuple of str
+        A line (which, and why) for each recording left out.
 
     Raises
     ------
     DataError
-        No folder, no recordings, an unreadable file, or a split too short for its lanes.
+        No folder, no recordings, none that can be read, or a split too short for its lanes.
     """
 
-    def __init__(self, folder: Path, rate: int, frame_size: int, lanes: int, chunk: int, carry: int, context: int):
+    def __init__(
+        self,
+        folder: Path,
+        rate: int,
+        frame_size: int,
+        lanes: int,
+        chunk: int,
+        carry: int,
+        context: int,
+        layout: Layout = "folders",
+        strict: bool = False,
+    ):
         self.frame_size = frame_size
-        self.layout = {"lanes": lanes, "chunk": chunk, "carry": carry, "context": context}
-        files = find_recordings(folder)
-        self.recordings = {split: [read_mono(path, rate) for path in files[split]] for split in SPLITS}
+        self.lanes = {"lanes": lanes, "chunk": chunk, "carry": carry, "context": context}
+        files = find_recordings(folder, layout)
+        self.parts, self.skipped = decode(files, rate, strict)
+        warn_of_skipped(folder, self.skipped, sum(map(len, files.values())), "recordings")
         least = (lanes * chunk + context + 1) * frame_size  # an epoch begins up to a frame late
-        for split, recordings in self.recordings.items():
-            if (have := sum(map(len, recordings))) < least:
+        for split, part in self.parts.items():
+            if (have := len(part.samples)) < least:
                 raise DataError(
                     f"{folder}: its {split} part has {have / rate:.1f} s, fewer than the {least / rate:.1f} s that "
                     f"{lanes} lanes of {chunk} frames need; give more data or fewer lanes"
                 )
-        everything = np.concatenate(self.recordings["train"])
-        self.mean: tuple[float, ...] = (float(everything.mean(dtype=np.float64)) * QUANTUM,)
-        self.std: tuple[float, ...] = (float(everything.std(dtype=np.float64)) * QUANTUM,)
+        self.mean: tuple[float, ...] = (self.parts["train"].mean * QUANTUM,)
+        self.std: tuple[float, ...] = (self.parts["train"].std * QUANTUM,)
         if not self.std[0] > 0:
             raise DataError(f"{folder}: its train part is silent")
 
     def epoch(self, split: str, rng: np.random.Generator | None) -> Iterator[Batch]:
-        """One pass over a split as lanes; `rng` shuffles, offsets and dequantises it."""
-        recordings = self.recordings[split]
-        if rng is not None:
-            recordings = [recordings[i] for i in rng.permutation(len(recordings))]
-            start = int(rng.integers(self.frame_size))
-            recordings = [recordings[0][start:], *recordings[1:]]
-        return lane_chunks(self._frames(recordings, rng), **self.layout)
+        """One pass over a split as lanes; `rng`, a fresh PCG64 generator, shuffles, offsets and dequantises it."""
+        part = self.parts[split]
+        if rng is None:
+            signal, noise = Joined(part), None
+        else:
+            order = rng.permutation(len(part.bounds) - 1)
+            signal = Joined(part, order, int(rng.integers(self.frame_size)))
+            noise = Noise(rng)
+        frames = len(signal) // self.frame_size
+        return lane_chunks(lambda first, count: self._frames(signal, noise, first, count), frames, **self.lanes)
 
     def fitting_signal(self) -> Floats:
-        """Training frames [T, F]."""
-        return self._frames(self.recordings["train"], None)
+        """Training frames [T, F]: all, or a fixed random choice of stretches of a long split."""
+        signal = Joined(self.parts["train"])
+        frames = len(signal) // self.frame_size
+        if frames <= FITTING_FRAMES:
+            return self._frames(signal, None, 0, frames)
+        places, count = frames // FITTING_STRETCH, FITTING_FRAMES // FITTING_STRETCH
+        chosen = np.sort(np.random.default_rng(0).choice(places, count, replace=False)) * FITTING_STRETCH
+        return np.concatenate([self._frames(signal, None, int(first), FITTING_STRETCH) for first in chosen])
 
-    def _frames(self, recordings: list[NDArray[np.int16]], rng: np.random.Generator | None) -> Floats:
-        signal = np.concatenate(recordings).astype(np.float32)
-        if rng is not None:
-            signal += rng.random(len(signal), dtype=np.float32) - 0.5
-        signal *= QUANTUM / self.std[0]
-        signal -= self.mean[0] / self.std[0]
-        return signal[: len(signal) // self.frame_size * self.frame_size].reshape(-1, self.frame_size)
-
-
-def find_recordings(folder: Path) -> dict[str, list[Path]]:
-    """Return the recordings of each split, sorted by path."""
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder of recordings")
-    if all((folder / split).is_dir() for split in SPLITS):
-        files = {split: _recordings_in(folder / split) for split in SPLITS}
-    else:
-        files = {split: [] for split in SPLITS}
-        for path in _recordings_in(folder):
-            prompt = "_".join(path.stem.split("_")[:2])
-            files[split_by_hash(prompt)].append(path)
-    for split, found in files.items():
-        if not found:
-            raise DataError(
-                f"{folder}: no recordings ({', '.join(sorted(SUFFIXES))}) for its {split} part; sort them "
-                "into train/, valid/ and test/, or give more"
-            )
-    return files
-
-
-def read_mono(path: Path, rate: int) -> NDArray[np.int16]:
-    """Return a recording as 16-bit mono at `rate` Hz."""
-    try:
-        samples, its_rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise DataError(f"{path}: not a readable recording: {error}") from None
-    mono = samples.mean(axis=1)
-    if its_rate != rate:
-        import soxr
-
-        mono = soxr.resample(mono, its_rate, rate)
-    return np.clip(np.rint(mono / QUANTUM), -32768, 32767).astype(np.int16)
-
-
-def _recordings_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    def _frames(self, signal: Joined, noise: Noise | None, first: int, count: int) -> Floats:
+        """Frames [count, F] of a signal from frame `first` on, normalised."""
+        where = first * self.frame_size, count * self.frame_size
+        samples = signal.read(*where).astype(np.float32)
+        if noise is not None:
+            samples += noise.read(*where) - 0.5
+        samples *= QUANTUM / self.std[0]
+        samples -= self.mean[0] / self.std[0]
+        return samples.reshape(count, self.frame_size)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from vrnn_engine.data.layouts import Layout
 from vrnn_engine.errors import RecipeError
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.families import check
@@ -24,6 +25,8 @@ class SpeechData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     lanes: Positive
     chunk: Positive
     carry: Positive
+    layout: Layout = "folders"
+    """How the corpus names and sorts its recordings; see `vrnn_engine.data.layouts`."""
 
 
 class PenData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="pen"):

@@ -60,8 +60,8 @@ class Bound:
         }
 
 
-def open_corpus(recipe: Recipe, data: Path) -> Corpus:
-    """Read the corpus that a recipe is meant for."""
+def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> Corpus:
+    """Read the corpus that a recipe is meant for; `strict` refuses one with recordings that cannot be read."""
     if isinstance(recipe.data, PenData):
         pen = recipe.data
         return PenCorpus(
@@ -74,10 +74,21 @@ def open_corpus(recipe: Recipe, data: Path) -> Corpus:
             pen.max_points,
             pen.max_move,
             pen.split_by_form,
+            strict,
         )
     speech, model = recipe.data, recipe.model
     context = build_basis(model).context
-    return SpeechCorpus(data, speech.rate, model.frame_size, speech.lanes, speech.chunk, speech.carry, context)
+    return SpeechCorpus(
+        data,
+        speech.rate,
+        model.frame_size,
+        speech.lanes,
+        speech.chunk,
+        speech.carry,
+        context,
+        speech.layout,
+        strict,
+    )
 
 
 def train(
@@ -87,6 +98,7 @@ def train(
     *,
     resume: bool = False,
     start: Path | None = None,
+    strict: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Checkpoint:
     """Train a recipe and return its best checkpoint.
@@ -104,6 +116,8 @@ def train(
     start : Path, optional
         A checkpoint whose weights a new run begins with, wherever the recipe's model has them: to
         fine-tune on other data, or to go on with a model that has grown a part.
+    strict : bool
+        Refuse a corpus with recordings that cannot be read, instead of leaving them out.
     report : callable
         Called after every update.
 
@@ -131,7 +145,7 @@ def train(
     elif last.exists():
         raise CheckpointError(f"{last}: a run is here already; add --resume to go on with it, or give another --out")
     base = load_checkpoint(start) if start else None
-    corpus = open_corpus(recipe, data)
+    corpus = open_corpus(recipe, data, strict)
     out.mkdir(parents=True, exist_ok=True)
     run = _Run(recipe, corpus, out)
     if resume:

@@ -1,0 +1,156 @@
+"""Recordings decoded once into a cache on disk, and read from there as a memory map, however many hours they last."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from vrnn_engine.data.recordings import mono_blocks
+from vrnn_engine.errors import DataError
+
+VERSION = 1
+"""Of what is written; part of the key, so that an older cache is not read."""
+INDEX = "index.json"
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What the index says of one split."""
+
+    bounds: list[int]
+    """Where the recordings begin in the split's samples; and where the last one ends."""
+    total: int
+    """The sum of its samples, and of their squares: exact, because all are integers."""
+    squares: int
+
+
+class Index(msgspec.Struct, frozen=True):
+    """What lies in a folder of the cache."""
+
+    parts: dict[str, Part]
+    skipped: list[str]
+    """Recordings that cannot be read, and why."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The recordings of one split, one after another.
+
+    Attributes
+    ----------
+    samples : int16 array [N]
+        Memory-mapped.
+    bounds : int64 array [recordings + 1]
+        Recording i is `samples[bounds[i] : bounds[i + 1]]`.
+    mean, std : float
+        Of all samples, in their unit.
+    """
+
+    samples: NDArray[np.int16]
+    bounds: NDArray[np.int64]
+    mean: float
+    std: float
+
+
+def decode(
+    files: Mapping[str, Sequence[Path]], rate: int, strict: bool = False
+) -> tuple[dict[str, Decoded], tuple[str, ...]]:
+    """Return the recordings of each split at `rate` Hz, and a line for each that cannot be read.
+
+    They are decoded into a folder of the user's cache (in $VRNN_ENGINE_CACHE if that is set), named by a hash
+    of the rate and of the files' paths, sizes and times of change; the next call with the same finds them there.
+    A cache that is not needed any more may be deleted.
+
+    Raises
+    ------
+    DataError
+        A recording cannot be read (only if `strict`), or the cache cannot be written or is damaged.
+    """
+    folder = _home() / _key(files, rate)
+    try:
+        if not (folder / INDEX).exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as scratch:
+                written = Path(scratch) / "corpus"
+                written.mkdir()
+                index = Index({split: Part([0], 0, 0) for split in files}, [])
+                for split, paths in files.items():
+                    index.parts[split] = _write(paths, rate, strict, written / f"{split}.int16", index.skipped)
+                (written / INDEX).write_bytes(msgspec.json.encode(index))
+                _publish(written, folder)
+        index = msgspec.json.decode((folder / INDEX).read_bytes(), type=Index)
+        parts = {split: _open(folder / f"{split}.int16", part) for split, part in index.parts.items()}
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or folder}: cannot keep decoded recordings here ({error.strerror}); make room, or set "
+            "VRNN_ENGINE_CACHE to another folder"
+        ) from None
+    except (ValueError, msgspec.MsgspecError):
+        raise DataError(f"{folder}: a damaged cache of decoded recordings; delete it") from None
+    if strict and index.skipped:
+        raise DataError(index.skipped[0])
+    return parts, tuple(index.skipped)
+
+
+def _home() -> Path:
+    if chosen := os.environ.get("VRNN_ENGINE_CACHE"):
+        return Path(chosen) / "corpora"
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("vrnn-engine", appauthor=False)) / "corpora"
+
+
+def _key(files: Mapping[str, Sequence[Path]], rate: int) -> str:
+    # The version of libsndfile, because it decides what can be read.
+    seen: list[object] = [VERSION, soundfile.__libsndfile_version__, rate]
+    for split, paths in files.items():
+        for path in paths:
+            stat = path.stat() if path.exists() else path.lstat()  # a link to nowhere
+            seen.append((split, str(path.resolve()), stat.st_size, stat.st_mtime_ns))
+    return hashlib.sha256(msgspec.json.encode(seen)).hexdigest()[:32]
+
+
+def _write(paths: Sequence[Path], rate: int, strict: bool, target: Path, skipped: list[str]) -> Part:
+    bounds, total, squares = [0], 0, 0
+    with target.open("wb") as out:
+        for path in paths:
+            end, its_total, its_squares = bounds[-1], 0, 0
+            try:
+                for block in mono_blocks(path, rate):
+                    out.write(block.tobytes())
+                    exact = block.astype(np.float64)  # all sums of a block stay below 2**53
+                    end += len(block)
+                    its_total += int(exact.sum())
+                    its_squares += int(exact @ exact)
+            except DataError as error:
+                if strict:
+                    raise
+                skipped.append(str(error))
+                out.seek(bounds[-1] * 2)  # the next one is written over its beginning
+                continue
+            bounds.append(end)
+            total, squares = total + its_total, squares + its_squares
+    return Part(bounds, total, squares)
+
+
+def _publish(written: Path, folder: Path) -> None:
+    try:
+        written.rename(folder)
+    except OSError:
+        if not (folder / INDEX).exists():  # else another process was faster, with the same
+            raise
+
+
+def _open(path: Path, part: Part) -> Decoded:
+    count = part.bounds[-1]
+    samples = np.memmap(path, np.int16, "r", shape=(count,)) if count else np.zeros(0, np.int16)
+    mean = part.total / count if count else 0.0
+    # In integers up to the division: a difference of large numbers.
+    variance = (part.squares * count - part.total**2) / count**2 if count else 0.0
+    return Decoded(samples, np.array(part.bounds), mean, variance**0.5)

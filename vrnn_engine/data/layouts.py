@@ -1,0 +1,145 @@
+"""Where the recordings of a corpus lie, and which belong together: one function per layout, as its owners ship it."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Literal
+
+from vrnn_engine.data.batches import SPLITS, split_by_hash
+from vrnn_engine.errors import DataError
+
+SUFFIXES = {".flac", ".wav", ".ogg", ".mp3"}
+Layout = Literal["folders", "blizzard", "timit", "onomatopoeia", "accent"]
+Splits = dict[Path, str]
+"""The split of each recording."""
+
+SHARED_SENTENCES = {"sa1", "sa2"}
+CHAPTER = re.compile(r"(.+-\d+)-\d+")
+SPEAKER_CLASS_TRIAL = re.compile(r"([^_]+)_\d+_\d+_")
+
+
+def find_recordings(folder: Path, layout: Layout = "folders") -> dict[str, list[Path]]:
+    """Return the recordings of each split, sorted by path.
+
+    Parameters
+    ----------
+    folder : Path
+        If it has folders `train/`, `valid/` and `test/`, these are the splits, whatever the layout.
+    layout : str
+        A name in `LAYOUTS`: how recordings are told apart where there are no such folders.
+
+    Raises
+    ------
+    DataError
+        No such folder, or no recordings for one of the splits.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder of recordings")
+    if all((folder / split).is_dir() for split in SPLITS):
+        files = {split: recordings_in(folder / split) for split in SPLITS}
+    else:
+        where = LAYOUTS[layout](folder)
+        files = {split: [path for path in where if where[path] == split] for split in SPLITS}
+    for split, found in files.items():
+        if not found:
+            raise DataError(
+                f"{folder}: no recordings ({', '.join(sorted(SUFFIXES))}) for its {split} part in the layout "
+                f"{layout!r}; is it the right folder?  If so, sort them into train/, valid/ and test/, or give more"
+            )
+    return files
+
+
+def recordings_in(folder: Path) -> list[Path]:
+    """Return the recordings of a tree, sorted by path; hidden files (the ._ copies of macOS) are none."""
+    return sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def ranked_splits(keys: Iterable[str]) -> dict[str, str]:
+    """Return the split of each key: 0.9/0.05/0.05 in the order of their hashes.
+
+    Unlike `split_by_hash` it leaves no split empty when there are only a few keys (speakers), from three on.
+    """
+    ranked = sorted(set(keys), key=lambda key: hashlib.sha256(key.encode()).digest())
+    few = max(1, round(len(ranked) / 20))
+    return {key: "test" if i < few else "valid" if i < 2 * few else "train" for i, key in enumerate(ranked)}
+
+
+def _folders(folder: Path) -> Splits:
+    """Any tree, split by prompt (the file name up to its second underscore), so that takes stay together."""
+    return {path: split_by_hash("_".join(path.stem.split("_")[:2])) for path in recordings_in(folder)}
+
+
+def _blizzard(folder: Path) -> Splits:
+    """Blizzard 2013, one reader, split by chapter.
+
+    A chapter is a file of the unsegmented set (BOOK/NN.mp3), or the sentences BOOK/CB-XX-NN-SENTENCE.wav of the
+    segmented one.  Copies of a recording in several formats stay together.
+    """
+
+    def chapter(path: Path) -> str:
+        sentence = CHAPTER.fullmatch(path.stem)
+        return path.relative_to(folder).with_name(sentence[1] if sentence else path.stem).as_posix()
+
+    return _by_key(folder, chapter)
+
+
+def _timit(folder: Path) -> Splits:
+    """TIMIT, ...TRAIN|TEST/DRn/SPEAKER/SENTENCE.WAV: the official test speakers, and 5 % of the others for validation.
+
+    Where the tree has no TRAIN and TEST (the sample in nltk), its speakers are split 0.9/0.05/0.05.
+    SA1 and SA2 are left out: every speaker reads these two sentences, so their text would be in all splits.
+    Some copies have each recording twice, as SPHERE (SA1.WAV) and as RIFF (SA1.WAV.wav): the first is taken.
+    """
+    recordings = {(path.parent, path.name.lower().split(".")[0]): path for path in reversed(recordings_in(folder))}
+    kept = {path: speaker for (speaker, sentence), path in recordings.items() if sentence not in SHARED_SENTENCES}
+    official = {speaker: _train_or_test(speaker.relative_to(folder)) for speaker in kept.values()}
+    ranked = ranked_splits(speaker.name.lower() for speaker, part in official.items() if part != "test")
+
+    def split(speaker: Path) -> str:
+        part = official[speaker] or ranked[speaker.name.lower()]
+        return "valid" if part == "train" and ranked[speaker.name.lower()] == "valid" else part
+
+    return {path: split(speaker) for path, speaker in sorted(kept.items())}
+
+
+def _train_or_test(path: Path) -> str:
+    return next((part.lower() for part in path.parts if part.lower() in {"train", "test"}), "")
+
+
+def _onomatopoeia(folder: Path) -> Splits:
+    """Human sounds without words, split by who made them.
+
+    That is told by names SPEAKER_CLASS_TRIAL_... (numbers but for the first, as in the Nonverbal Vocalization set);
+    else by the first folder below; else, in one flat folder, by the name up to its first underscore or dash.
+    """
+
+    def actor(path: Path) -> str:
+        if named := SPEAKER_CLASS_TRIAL.match(path.stem):
+            return named[1]
+        first, *rest = path.relative_to(folder).parts
+        return first if rest else re.split("[_-]", path.stem)[0]
+
+    return _by_key(folder, actor)
+
+
+def _accent(folder: Path) -> Splits:
+    """The Speech Accent Archive: one file is one speaker (english1.mp3), in one folder or in one per language."""
+    return _by_key(folder, lambda path: path.stem.lower())
+
+
+def _by_key(folder: Path, key: Callable[[Path], str]) -> Splits:
+    keys = {path: key(path) for path in recordings_in(folder)}
+    splits = ranked_splits(keys.values())
+    return {path: splits[key] for path, key in keys.items()}
+
+
+LAYOUTS: dict[Layout, Callable[[Path], Splits]] = {
+    "folders": _folders,
+    "blizzard": _blizzard,
+    "timit": _timit,
+    "onomatopoeia": _onomatopoeia,
+    "accent": _accent,
+}
