@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import vrnn_engine
-from vrnn_engine.cli import devices, evaluate, export, report, stream, train, voices
+from vrnn_engine.cli import devices, evaluate, export, latents, report, stream, train, voices
 
 app = typer.Typer(
     name="vrnn-engine",
@@ -26,6 +26,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "train": train.train,
     "evaluate": evaluate.evaluate,
     "export": export.export,
+    "latents": latents.latents,
     "devices": devices.devices,
 }
 for _name, _verb in VERBS.items():

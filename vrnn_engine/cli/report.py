@@ -25,6 +25,9 @@ TERMINATED = 143
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 """The option of every verb whose answer a program may read."""
 
+EXTRAS = {"torch": "train", "onnx": "train", "onnxscript": "train", "matplotlib": "plot"}
+"""The extra of this package that installs a library it can do without."""
+
 _debug = False
 
 
@@ -120,12 +123,10 @@ def explain(error: BaseException) -> int | None:
     if isinstance(error, KeyboardInterrupt):
         say("terminated" if isinstance(error, Terminated) else "interrupted")
         return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in {
-        "torch",
-        "onnx",
-        "onnxscript",
-    }:
-        error = MissingExtraError(f"this needs {error.name}, which is not installed: pip install 'vrnn-engine[train]'")
+    if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
+        error = MissingExtraError(
+            f"this needs {error.name}, which is not installed: pip install 'vrnn-engine[{extra}]'"
+        )
     if isinstance(error, BrokenPipeError):
         error = VRNNEngineError("stdout: the program reading it closed the pipe")
     elif isinstance(error, OSError):
