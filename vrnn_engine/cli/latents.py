@@ -61,7 +61,7 @@ def latents(
             seen.posterior_mean, seen.kl, seen.log_likelihood, manifest.basis, manifest.frames_per_second
         )
         if len(trace.kl) < 2:
-            raise RecordingError(f"{recording}: too short to draw: voice {manifest.name!r} sees {len(trace.kl)} frames")
+            raise RecordingError(f"{recording}: too short: a picture needs two frames of voice {manifest.name!r}")
         if file is not None:
             title = f"{recording.name}, observed by {manifest.name}"
             if manifest.modality == "pen":

@@ -173,7 +173,8 @@ def _ink(page: "Axes", place: NDArray[np.float64], lifted: NDArray[np.bool_], kl
     begins = np.concatenate([[True], lifted[:-1]])
     ends = np.concatenate([lifted[:-1], [True]])  # the last point ends its stroke, lifted or not
     drawn = ~begins | ends
-    before = np.where(begins[:, np.newaxis], place, np.roll(place, 1, axis=0))
+    dot = 1e-3 * (np.ptp(place, axis=0).max() or 1.0)  # not 0: no renderer draws a line of no length
+    before = np.where(begins[:, np.newaxis], place - (dot, 0.0), np.roll(place, 1, axis=0))
     colours = LinearSegmentedColormap.from_list("kl", HEAT)
     # A few frames have many times the KL of the rest, which would all look alike beside them.
     scale = Normalize(0, max(float(np.percentile(kl, 99)), 1e-6))
@@ -184,7 +185,7 @@ def _ink(page: "Axes", place: NDArray[np.float64], lifted: NDArray[np.bool_], kl
     ink.set_rasterized(int(drawn.sum()) > MOST_SEGMENTS)
     page.add_collection(ink)
     page.autoscale_view()
-    page.set_aspect("equal")
+    page.set_aspect("equal", adjustable="datalim")  # the panel stays as wide as those below
     page.invert_yaxis()
     page.set(xticks=[], yticks=[])
     page.spines[:].set_visible(False)
