@@ -22,8 +22,8 @@ WIDTH = 7.2
 """Of a figure, in inches."""
 RESOLUTION = 150
 """Dots per inch."""
-COLUMNS = 1200
-"""Pieces that a curve is drawn in, a lowest and a highest value of each: more than the dots of a panel."""
+COLUMNS = 800
+"""Pieces that a curve is drawn in, a lowest and a highest value of each: about one a dot of a panel."""
 MOST_SEGMENTS = 4000
 """Pieces of ink up to which a vector format gets each as a path of its own: half a megabyte."""
 
