@@ -151,7 +151,7 @@ def test_ten_minutes_stay_small():
 def test_ink_is_drawn_where_the_pen_was_down():
     points = np.array([[5, 5, 0], [1, 0, 1], [2, 2, 1], [3, 0, 0], [0, 4, 0], [-1, 0, 0]], np.float32)
     trace = made_up(len(points), 50.0)
-    page, kl, change, bar = draw_ink(trace, points, "mm", "a line").axes
+    page, kl, change, bar = draw_ink(trace, points, "a line").axes
     (pieces,) = (one for one in page.collections if isinstance(one, LineCollection))
     expected = [
         ([5, 5], [6, 5]),  # a stroke of two points; then the pen goes to a dot, and on to a stroke of three
@@ -175,7 +175,7 @@ def test_ink_is_drawn_where_the_pen_was_down():
 def test_a_page_of_ink_stays_small():
     trace = made_up(9000, 50.0)
     points = np.concatenate([np.random.default_rng(1).normal(0.2, 1, (9000, 2)), np.zeros((9000, 1))], axis=1)
-    assert len(render(draw_ink(trace, points, "mm", "long"), ".svg")) < 1_000_000
+    assert len(render(draw_ink(trace, points, "long"), ".svg")) < 1_000_000
 
 
 @pytest.mark.parametrize("ending", FORMATS)

@@ -62,16 +62,16 @@ def latents(
         )
         if len(trace.kl) < 2:
             raise RecordingError(f"{recording}: too short: a picture needs two frames of voice {manifest.name!r}")
-        if file is not None:
+        if to is not None and file is not None:
             title = f"{recording.name}, observed by {manifest.name}"
             if manifest.modality == "pen":
-                figure = draw_ink(trace, signal, manifest.unit, title)
+                figure = draw_ink(trace, signal, title)
             else:
                 figure = draw_sound(trace, signal, manifest.rate, title)
-            file.append(render(figure, file.path.suffix))
-    done = "; converted: " + ", ".join(given.conversions) if given.conversions else ""
-    if to is not None:
-        report.say(f"{len(trace.kl)} frames of {recording} -> {to}{note}{done}")
+            file.append(render(figure, to.suffix))
+    target = f" -> {to}{note}" if to else ""
+    converted = "; converted: " + ", ".join(given.conversions) if given.conversions else ""
+    report.say(f"{len(trace.kl)} frames of {recording}{target}{converted}")
     if json:
         report.print_json({"voice": manifest.name, "recording": str(recording), **_columns(trace)})
 

@@ -75,7 +75,7 @@ def draw_sound(trace: LatentTrace, samples: NDArray[np.floating], rate: int, tit
     return figure
 
 
-def draw_ink(trace: LatentTrace, points: NDArray[np.floating], unit: str, title: str) -> "Figure":
+def draw_ink(trace: LatentTrace, points: NDArray[np.floating], title: str) -> "Figure":
     """Draw a line of ink, each piece coloured by its KL, and below it KL and change over the seconds.
 
     Faint lines in the lower panels are where the pen was lifted.
@@ -86,8 +86,6 @@ def draw_ink(trace: LatentTrace, points: NDArray[np.floating], unit: str, title:
         One frame a point.
     points : array [T, 3]
         The ink observed: dx, dy (y grows downwards), and pen-up, 1 where the pen is lifted after the point.
-    unit : str
-        Of dx and dy.
     title : str
         Stands above the ink.
     """
