@@ -5,7 +5,7 @@
 
 DIR/train holds the recordings the voice was trained on.  Two yardsticks stand beside both: steady noise with the
 spectrum of that speech, as what a voice must not sound like; and the speech itself with the sign of every MDCT
-coefficient drawn anew, as what frames sound like whose phases do not fit.  Needs the extra `train`, and matplotlib for
+coefficient drawn anew, as what frames sound like whose phases do not fit.  Needs the extra `train`, and `plot` for
 a picture.
 """
 

@@ -1,9 +1,13 @@
-"""Fixtures that all tests share: toy voices, and homes of their own for installed and unpacked voices."""
+"""Fixtures that all tests share: toy voices, homes of their own for installed and unpacked voices, the command line."""
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import toy
+from command import Run, environment
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +28,28 @@ def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("VRNN_ENGINE_VOICES", str(tmp_path / "installed"))
     monkeypatch.setenv("VRNN_ENGINE_CACHE", str(tmp_path / "cache"))
     return tmp_path
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run the command line in a folder of its own, which `work` names."""
+    (tmp_path / "work").mkdir()
+
+    def run(*args: object, text: bool = True, env: dict[str, str] | None = None, **options: Any) -> Any:
+        options.setdefault("stdout", subprocess.PIPE)
+        return subprocess.run(
+            [sys.executable, "-m", "vrnn_engine", *map(str, args)],
+            stderr=subprocess.PIPE,
+            text=text,
+            env=environment(**env or {}),
+            cwd=tmp_path / "work",
+            timeout=60,
+            **options,
+        )
+
+    return run
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    return tmp_path / "work"

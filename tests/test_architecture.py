@@ -85,9 +85,26 @@ def test_runtime_leaves_optional_libraries_for_when_they_are_needed() -> None:
     """They cost time at every start, and a stream to stdout needs none of them."""
     loaded = run_blocked("""
         import_all("vrnn_engine.runtime")
-        print(*({"soundfile", "soxr", "sounddevice", "platformdirs", "rich", "typer", "scipy"} & set(sys.modules)))
+        optional = {"soundfile", "soxr", "sounddevice", "platformdirs", "rich", "typer", "scipy", "matplotlib"}
+        print(*(optional & set(sys.modules)))
     """)
     assert loaded.split() == []
+
+
+def test_latents_are_drawn_without_torch_and_onnx(tmp_path: Path, toy_pen: Path) -> None:
+    """A bare voice suffices."""
+    line, picture = tmp_path / "line.jsonl", tmp_path / "line.svg"
+    line.write_text('{"dx": 1, "dy": 0, "pen_up": 0}\n' * 9)
+    run_blocked(f"""
+        from vrnn_engine.cli.main import run
+        sys.argv = ["vrnn-engine", "latents", {str(toy_pen)!r}, {str(line)!r}, "--to", {str(picture)!r}]
+        try:
+            run()
+        except SystemExit as stop:
+            assert stop.code == 0, stop.code
+        assert not {{"torch", "onnx", "onnxscript", "scipy"}} & set(sys.modules)
+    """)
+    assert "</svg>" in picture.read_text()
 
 
 def test_without_torch_the_command_line_names_the_extra(tmp_path: Path) -> None:

@@ -6,59 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import toy
+from command import ROOT, Run, environment, the_error
 
 from vrnn_engine import Engine, __version__
 from vrnn_engine.runtime.sinks.base import to_pcm16
-
-ROOT = Path(__file__).resolve().parent.parent
-Run = Callable[..., subprocess.CompletedProcess[Any]]
-
-
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **more}
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Run the command line in a folder of its own, which `work` names."""
-    (tmp_path / "work").mkdir()
-
-    def run(*args: object, text: bool = True, env: dict[str, str] | None = None, **options: Any) -> Any:
-        options.setdefault("stdout", subprocess.PIPE)
-        return subprocess.run(
-            [sys.executable, "-m", "vrnn_engine", *map(str, args)],
-            stderr=subprocess.PIPE,
-            text=text,
-            env=environment(**env or {}),
-            cwd=tmp_path / "work",
-            timeout=60,
-            **options,
-        )
-
-    return run
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return tmp_path / "work"
-
-
-def the_error(done: subprocess.CompletedProcess[Any], code: int = 1) -> str:
-    """Return the one line in which a failed run said why."""
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1, done.stderr
-    assert done.stderr.splitlines()[-1] == errors[0]
-    return errors[0]
 
 
 def test_version_and_help(run: Run) -> None:
@@ -258,11 +215,14 @@ def test_a_closed_pipe_under_a_list_is_one_line(run: Run) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_full_disk_behind_stdout_is_one_line(run: Run, toy_audio: Path) -> None:
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_a_full_disk_behind_stdout_is_one_line(run: Run, toy_audio: Path, buffered: str) -> None:
+    env = {"PYTHONUNBUFFERED": buffered}  # with a buffer, the disk is found full again when Python ends
     with open("/dev/full", "wb") as full:
-        assert "No space left" in the_error(run("stream", "--voice", toy_audio, "--to", "-", stdout=full))
-        for verb in ("devices", "voices"):
-            assert "stdout: cannot write the answer: No space left" in the_error(run(verb, stdout=full))
+        assert "No space left" in the_error(run("stream", "--voice", toy_audio, "--to", "-", stdout=full, env=env))
+        for words in (["devices"], ["voices"], ["voices", "show", "blizzard"], ["voices", "--json"], ["--version"]):
+            error = the_error(run(*words, stdout=full, env=env))
+            assert error == "error: stdout: cannot write the answer: No space left on device"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are another thing on Windows")

@@ -15,7 +15,7 @@ def devices(json: Annotated[bool, typer.Option("--json", help="Print JSON, for a
     if json:
         report.print_json({"sound": sound, "sound_error": trouble, "processors": processors})
         return
-    print("Sound devices (--to speakers:NAME)")
+    report.answer("Sound devices (--to speakers:NAME)")
     if sound:
         rows = [
             ("*" if one["default"] else " ", str(one["index"]), one["name"], one["api"], str(one["channels"]))
@@ -23,8 +23,8 @@ def devices(json: Annotated[bool, typer.Option("--json", help="Print JSON, for a
         ]
         report.print_table((" ", "#", "name", "api", "channels"), rows)
     else:
-        print(f"  none: {trouble}")
-    print("\nProcessors (--device NAME)")
+        report.answer(f"  none: {trouble}")
+    report.answer("\nProcessors (--device NAME)")
     report.print_table(
         ("name", "provider", "usable"), [(p["name"], p["provider"], p["trouble"] or "yes") for p in processors]
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import vrnn_engine
-from vrnn_engine.cli import devices, evaluate, export, report, stream, train, voices
+from vrnn_engine.cli import devices, evaluate, export, latents, report, stream, train, voices
 
 app = typer.Typer(
     name="vrnn-engine",
@@ -26,6 +26,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "train": train.train,
     "evaluate": evaluate.evaluate,
     "export": export.export,
+    "latents": latents.latents,
     "devices": devices.devices,
 }
 for _name, _verb in VERBS.items():
@@ -35,7 +36,7 @@ app.add_typer(voices.app, name="voices")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"vrnn-engine {vrnn_engine.__version__}")
+        report.answer(f"vrnn-engine {vrnn_engine.__version__}")
         raise typer.Exit
 
 
@@ -53,5 +54,6 @@ def run() -> None:
     """Run the command line of this process (the entry point); ends it with the exit code."""
     try:
         app(prog_name="vrnn-engine")
-    except (KeyboardInterrupt, OSError) as error:  # outside any verb: while it starts, or while help is printed
+    # Outside any verb: while it starts, or while help or version are printed.
+    except (KeyboardInterrupt, OSError, vrnn_engine.VRNNEngineError) as error:
         sys.exit(report.explain(error))

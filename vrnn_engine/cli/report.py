@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Annotated, Any, TextIO
 
@@ -30,6 +30,9 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="Fail if a file of the corpus cannot be read, instead of leaving it out.")
 ]
 """The option of every verb that reads a corpus."""
+
+EXTRAS = {"torch": "train", "onnx": "train", "onnxscript": "train", "matplotlib": "plot"}
+"""The extra of this package that installs a library it can do without."""
 
 _debug = False
 
@@ -76,25 +79,25 @@ def has_colour(stream: TextIO) -> bool:
 
 def print_json(value: Any) -> None:
     """Print an answer for a program on stdout."""
-    _answer([json.dumps(value, indent=2, ensure_ascii=False)])
+    answer(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print an answer for a person on stdout, in columns."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    _answer(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
-    )
+    for row in [head, *rows]:
+        answer("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _answer(lines: Iterable[str]) -> None:
+def answer(text: str = "", end: str = "\n") -> None:
+    """Print a part of an answer on stdout."""
     try:
-        for line in lines:
-            print(line)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
+        print(text, end=end, flush=True)
     except OSError as error:
+        # What is left in the buffer would fail once more when Python ends, with a message of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
         raise VRNNEngineError(f"stdout: cannot write the answer: {error.strerror}") from None
 
 
@@ -107,7 +110,6 @@ def guard(verb: Callable[..., None]) -> Callable[..., None]:
         signal.signal(signal.SIGTERM, _on_terminate)
         try:
             verb(*args, **options)
-            sys.stdout.flush()
         except typer.Exit:
             raise
         except BaseException as error:
@@ -136,12 +138,10 @@ def explain(error: BaseException) -> int | None:
     if isinstance(error, KeyboardInterrupt):
         say("terminated" if isinstance(error, Terminated) else "interrupted")
         return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in {
-        "torch",
-        "onnx",
-        "onnxscript",
-    }:
-        error = MissingExtraError(f"this needs {error.name}, which is not installed: pip install 'vrnn-engine[train]'")
+    if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
+        error = MissingExtraError(
+            f"this needs {error.name}, which is not installed: pip install 'vrnn-engine[{extra}]'"
+        )
     if isinstance(error, BrokenPipeError):
         error = VRNNEngineError("stdout: the program reading it closed the pipe")
     elif isinstance(error, OSError):

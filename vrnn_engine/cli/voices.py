@@ -67,7 +67,7 @@ def show(voice: Named, json: report.AsJson = False) -> None:
     opened = Voice.open(voice)
     manifest = opened.manifest
     if json:
-        print(encode_manifest(manifest).decode(), end="")
+        report.answer(encode_manifest(manifest).decode(), end="")
         return
     origin = manifest.provenance
     facts = [
@@ -82,8 +82,8 @@ def show(voice: Named, json: report.AsJson = False) -> None:
     ]
     width = max(len(name) for name, _ in facts)
     for name, value in facts:
-        print(f"{name.ljust(width)}  {value}")
-    print("\nControls (--set NAME=VALUE)")
+        report.answer(f"{name.ljust(width)}  {value}")
+    report.answer("\nControls (--set NAME=VALUE)")
     report.print_table(
         ("name", "values", "default", "range", "what it does"),
         [
@@ -118,9 +118,9 @@ def verify(voice: Named, json: report.AsJson = False) -> None:
             }
         )
         return
-    print(f"{opened.name}: {len(opened.manifest.files)} files are what the manifest says")
+    report.answer(f"{opened.name}: {len(opened.manifest.files)} files are what the manifest says")
     worst = max(found.differences.values())
-    print(
+    report.answer(
         f"{opened.name}: {found.frames} frames are as PyTorch made them "
         f"(largest difference {worst:.2g} of the largest value, {found.tolerance:g} allowed)"
     )
@@ -138,7 +138,7 @@ def install(
     if json:
         report.print_json({"name": installed.name, "path": str(installed.path)})
     else:
-        print(f"installed {installed.name} in {installed.path}")
+        report.answer(f"installed {installed.name} in {installed.path}")
 
 
 def _makes(manifest: "Manifest") -> str:

@@ -1,0 +1,115 @@
+"""`vrnn-engine latents`: draw what a voice's latents say of a recording."""
+
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vrnn_engine.cli import report
+from vrnn_engine.errors import RecordingError, SinkError, VoiceError
+
+if TYPE_CHECKING:
+    from vrnn_engine.evaluation.latents import LatentTrace
+    from vrnn_engine.runtime.sinks.base import AtomicFile
+
+SEED = 0
+"""Of the draws from the posterior: always the same, so that a recording has one picture."""
+
+
+def latents(
+    voice: Annotated[
+        str, typer.Argument(metavar="VOICE", help="A voice's name, folder or .zip, or a checkpoint ending in .pt.")
+    ],
+    recording: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A recording (sound; .jsonl or .npz of ink for a pen).")
+    ],
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="PICTURE", help="Ends in .png, .svg or .pdf.  Default: ./FILE.latents.png."),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print each frame's values, for a program; a picture only with --to.")
+    ] = False,
+) -> None:
+    """Draw a recording above its KL per frame and the change of its posterior mean."""
+    from vrnn_engine.evaluation.figures import FORMATS, draw_ink, draw_sound, render
+    from vrnn_engine.evaluation.latents import trace_latents
+    from vrnn_engine.runtime.engine import Engine
+    from vrnn_engine.runtime.recording import read_recording
+
+    note = ""
+    if to is None and not json:
+        to, note = Path(f"{recording.stem}.latents.png"), " (no --to given)"
+    if to is not None:
+        if to.suffix.lower() not in FORMATS:
+            raise SinkError(f"{to}: a picture ends in {', '.join(FORMATS)}")
+        import matplotlib  # noqa: F401  # a missing extra is named before anything is computed
+
+    with _as_voice(voice) as where, _beside(to) if to else nullcontext() as file:
+        engine = Engine.load(where)
+        manifest = engine.voice.manifest
+        if "kl" not in engine.voice.graph("observe").outputs:
+            raise VoiceError(f"voice {manifest.name!r} ({manifest.family}) has no latents: there is nothing to draw")
+        given = read_recording(recording, manifest)
+        signal = given.frames if manifest.modality == "pen" else given.frames.reshape(-1)
+        seen = engine.stream(SEED).prime(signal)
+        trace = trace_latents(
+            seen.posterior_mean, seen.kl, seen.log_likelihood, manifest.basis, manifest.frames_per_second
+        )
+        if len(trace.kl) < 2:
+            raise RecordingError(f"{recording}: too short: a picture needs two frames of voice {manifest.name!r}")
+        if to is not None and file is not None:
+            title = f"{recording.name}, observed by {manifest.name}"
+            if manifest.modality == "pen":
+                figure = draw_ink(trace, signal, title)
+            else:
+                figure = draw_sound(trace, signal, manifest.rate, title)
+            file.append(render(figure, to.suffix))
+    target = f" -> {to}{note}" if to else ""
+    converted = "; converted: " + ", ".join(given.conversions) if given.conversions else ""
+    report.say(f"{len(trace.kl)} frames of {recording}{target}{converted}")
+    if json:
+        report.print_json({"voice": manifest.name, "recording": str(recording), **_columns(trace)})
+
+
+@contextmanager
+def _as_voice(where: str) -> Iterator[str]:
+    """Give the voice to load: a checkpoint is exported for as long as it is needed."""
+    if not where.endswith(".pt"):
+        yield where
+        return
+    # Both first: a missing extra is then named before anything is read.
+    import onnx  # noqa: F401
+    import torch  # noqa: F401
+
+    from vrnn_engine.exporters.export import export
+
+    with tempfile.TemporaryDirectory(prefix="vrnn-engine-") as folder:
+        yield str(export(Path(where), Path(folder) / "voice").voice.path)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator["AtomicFile"]:
+    """Give a file that takes its name when all went well; opened first, as a place that cannot be written to is an
+    error before anything is computed."""
+    from vrnn_engine.runtime.sinks.base import AtomicFile
+
+    file = AtomicFile(path)
+    try:
+        yield file
+        file.commit()
+    except BaseException:
+        file.abort()
+        raise
+
+
+def _columns(trace: "LatentTrace") -> dict[str, list[float | None]]:
+    """Return the trace by name; JSON has no NaN, so the first frame's change is null."""
+    return {
+        name: [None if math.isnan(value) else value for value in values.tolist()]
+        for name, values in vars(trace).items()
+    }

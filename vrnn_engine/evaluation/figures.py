@@ -1,0 +1,192 @@
+"""Pictures of a recording above what its latents say of it, after figure 2 of Chung et al. (2015).
+
+They need matplotlib, which the extra `plot` installs.
+"""
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vrnn_engine.evaluation.latents import LatentTrace
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS = (".png", ".svg", ".pdf")
+"""Endings of the files that `render` makes."""
+
+WIDTH = 7.2
+"""Of a figure, in inches."""
+RESOLUTION = 150
+"""Dots per inch."""
+COLUMNS = 800
+"""Pieces that a curve is drawn in, a lowest and a highest value of each: about one a dot of a panel."""
+MOST_SEGMENTS = 4000
+"""Pieces of ink up to which a vector format gets each as a path of its own: half a megabyte."""
+
+INK, KL, CHANGE = "#1b2440", "#b3261e", "#1f5fa8"
+FAINT = "#c3cad9"
+HEAT = (INK, "#8c2a4f", "#e5482d", "#ffa51f")
+"""From low KL to high: what was foretold looks like ink."""
+
+STYLE: dict[Any, Any] = {
+    "font.size": 8.0,
+    "axes.titlesize": 8.0,
+    "axes.titlelocation": "left",
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 0.8,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "figure.constrained_layout.use": True,
+}
+
+
+def draw_sound(trace: LatentTrace, samples: NDArray[np.floating], rate: int, title: str) -> "Figure":
+    """Draw a waveform, and below it KL and change of the posterior mean over the same seconds.
+
+    Parameters
+    ----------
+    trace : LatentTrace
+    samples : array [N]
+        The sound observed, full scale +-1.
+    rate : int
+        Its samples per second.
+    title : str
+        Stands above the waveform.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 3.7))
+        wave, kl, change = figure.subplots(3, sharex=True, height_ratios=(1.2, 1, 1))
+        _curve(wave, np.arange(len(samples)) / rate, samples, INK, width=0.5)
+        extent = 1.05 * max(float(np.abs(samples).max()), 1e-3)
+        wave.set_title(title, parse_math=False)  # the name of a file may have two dollars in it
+        wave.set(ylabel="Amplitude", xlim=(0, len(samples) / rate), ylim=(-extent, extent))
+        _latents(kl, change, trace)
+        change.set_ylim(0, None)
+        figure.align_ylabels()
+    return figure
+
+
+def draw_ink(trace: LatentTrace, points: NDArray[np.floating], title: str) -> "Figure":
+    """Draw a line of ink, each piece coloured by its KL, and below it KL and change over the seconds.
+
+    Faint lines in the lower panels are where the pen was lifted.
+
+    Parameters
+    ----------
+    trace : LatentTrace
+        One frame a point.
+    points : array [T, 3]
+        The ink observed: dx, dy (y grows downwards), and pen-up, 1 where the pen is lifted after the point.
+    title : str
+        Stands above the ink.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    place = np.cumsum(np.asarray(points[:, :2], np.float64), axis=0)
+    wide, high = np.maximum(np.ptp(place, axis=0), 1e-6)
+    with matplotlib.rc_context(STYLE):
+        height = np.clip(0.85 * WIDTH * high / wide, 0.6, 5.0)  # what the ink needs, at one scale in x and y
+        figure = Figure(figsize=(WIDTH, float(height) + 3.0))
+        page, kl, change = figure.subplots(3, height_ratios=(float(height) + 0.3, 1.1, 1.1))
+        _ink(page, place, points[:, 2] > 0.5, trace.kl)
+        page.set_title(title, parse_math=False)
+        _latents(kl, change, trace)
+        kl.sharex(change)
+        kl.tick_params(labelbottom=False)
+        change.set_xlim(0, trace.seconds[-1])
+        # A move between strokes is one step, and changes the mean a hundred times as much as ink does.
+        change.set_yscale("log", nonpositive="clip")
+        lifts = trace.seconds[points[:, 2] > 0.5]
+        for axes in (kl, change):
+            axes.vlines(lifts, 0, 1, transform=axes.get_xaxis_transform(), color=FAINT, linewidth=0.4, zorder=0)
+        figure.align_ylabels()
+    return figure
+
+
+def render(figure: "Figure", ending: str) -> bytes:
+    """Return a figure as a file with one of the endings in `FORMATS`; the same figure gives the same bytes."""
+    import matplotlib
+
+    format = ending.lower().removeprefix(".")
+    undated: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    # Text stays text: it can be searched, and takes a tenth of the room of its outlines.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "vrnn-engine"}), io.BytesIO() as file:
+        figure.savefig(file, format=format, dpi=RESOLUTION, metadata=undated.get(format))
+        return file.getvalue()
+
+
+def envelope(values: NDArray[np.floating], columns: int) -> NDArray[np.intp]:
+    """Choose what of a long curve to draw, so that it looks the same: the lowest and highest value of each column.
+
+    Parameters
+    ----------
+    values : array [N]
+        Without NaN.
+    columns : int
+        Pieces of equal length (the last may be shorter).
+
+    Returns
+    -------
+    array [at most 2 * columns]
+        Indices in rising order; all of them, if there are not more.
+    """
+    if len(values) <= 2 * columns:
+        return np.arange(len(values))
+    length = -(-len(values) // columns)
+    starts = np.arange(0, len(values), length)
+    pieces = np.pad(values, (0, -len(values) % length), mode="edge").reshape(-1, length)
+    chosen = np.concatenate([starts + pieces.argmin(axis=1), starts + pieces.argmax(axis=1)])
+    return np.unique(np.minimum(chosen, len(values) - 1))
+
+
+def _curve(
+    axes: "Axes", x: NDArray[np.floating], y: NDArray[np.floating], colour: str, width: float | None = None
+) -> None:
+    chosen = envelope(y, COLUMNS)
+    axes.plot(x[chosen], y[chosen], color=colour, linewidth=width)
+
+
+def _latents(kl: "Axes", change: "Axes", trace: LatentTrace) -> None:
+    _curve(kl, trace.seconds, trace.kl, KL)
+    _curve(change, trace.seconds[1:], trace.change[1:], CHANGE)  # the first frame has no change
+    kl.set(ylabel="KL (nats)", ylim=(0, None))
+    change.set(ylabel="Mean change", xlabel="Seconds")
+
+
+def _ink(page: "Axes", place: NDArray[np.float64], lifted: NDArray[np.bool_], kl: NDArray[np.float64]) -> None:
+    """Draw the way to each point where the pen was down on it; a stroke of one point is a dot."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+    begins = np.concatenate([[True], lifted[:-1]])
+    ends = np.concatenate([lifted[:-1], [True]])  # the last point ends its stroke, lifted or not
+    drawn = ~begins | ends
+    dot = 1e-3 * (np.ptp(place, axis=0).max() or 1.0)  # not 0: no renderer draws a line of no length
+    before = np.where(begins[:, np.newaxis], place - (dot, 0.0), np.roll(place, 1, axis=0))
+    colours = LinearSegmentedColormap.from_list("kl", HEAT)
+    # A few frames have many times the KL of the rest, which would all look alike beside them.
+    scale = Normalize(0, max(float(np.percentile(kl, 99)), 1e-6))
+    ink = LineCollection(
+        list(np.stack([before, place], axis=1)[drawn]), cmap=colours, norm=scale, linewidths=1.2, capstyle="round"
+    )
+    ink.set_array(kl[drawn])
+    ink.set_rasterized(int(drawn.sum()) > MOST_SEGMENTS)
+    page.add_collection(ink)
+    page.autoscale_view()
+    page.set_aspect("equal", adjustable="datalim")  # the panel stays as wide as those below
+    page.invert_yaxis()
+    page.set(xticks=[], yticks=[])
+    page.spines[:].set_visible(False)
+    bar = page.figure.colorbar(ink, ax=page, extend="max", aspect=12, fraction=0.03, pad=0.01)
+    bar.set_label("KL (nats)")
+    bar.outline.set_visible(False)
