@@ -90,12 +90,26 @@ class Oracle:
         c, predicted = self.config.prediction, np.zeros(self.config.frame_size)
         if c is None:
             return predicted
+        if c.gates:
+            features = self.joint("decoder.prediction.stack", self.correlations(c), features, c.gates)
         gates = np.exp(self.affine("decoder.prediction.gates", features))
         weights = self.weights["decoder.prediction.predictors.weight"].reshape(c.predictors, c.bins, c.frames, c.bins)
         for gate, predictor in zip(gates / gates.sum(), weights, strict=True):
             for age, frame in enumerate(self.past[: c.frames]):
                 predicted[: c.bins] += gate * predictor[:, age] @ frame[: c.bins]
         return predicted
+
+    def correlations(self, c):
+        """Products of coefficients at most two bins apart, within and between past frames, over their mean square."""
+        low = [frame[: c.bins] for frame in [*self.past, *[np.zeros(c.bins)] * c.frames][: c.frames]]
+        products = []
+        for newer in range(c.frames):
+            for older in range(newer, c.frames):
+                for k in range(c.bins):
+                    for other in range(c.bins):
+                        if abs(k - other) <= 2 and (newer != older or k <= other):
+                            products.append(low[newer][k] * low[older][other])
+        return np.array(products) / (np.mean(np.square(low)) + 1e-6)
 
     def sample(self, z, h, noise, mixture, temperature):
         if self.kind == "rnn":

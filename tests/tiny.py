@@ -26,7 +26,7 @@ KINDS = {
         "basis": "mdct",
         "family": "rnn-gauss",
         "frame_size": 20,
-        "prediction": LinearPrediction(frames=1, bins=6, predictors=3),
+        "prediction": LinearPrediction(frames=2, bins=6, predictors=3, gates=(9, 8)),
     },
     "pen-gauss": {"basis": "points", "family": "vrnn-gauss", "frame_size": 3},
     "pen-rnn-gmm": {"basis": "points", "family": "rnn-gmm", "frame_size": 3, "components": 4},

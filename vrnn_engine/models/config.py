@@ -18,6 +18,9 @@ class LinearPrediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """M, of how many values, from the first on."""
     predictors: Size
     """K, how many predictors the decoder mixes."""
+    gates: tuple[Size, ...] = ()
+    """Units of the layers that read the past frames' own correlations to mix the predictors, beside the
+    decoder's features; none mixes them by the features alone."""
 
 
 Corner = Annotated[float, msgspec.Meta(gt=0, lt=0.5)]
