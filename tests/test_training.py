@@ -12,6 +12,7 @@ import torch
 from scipy import stats
 from test_data import make_ink, make_speech
 
+from vrnn_engine.data.batches import Batch
 from vrnn_engine.errors import CheckpointError, RecipeError, VRNNEngineError
 from vrnn_engine.training import run as training
 from vrnn_engine.training.checkpoint import load_checkpoint, save_checkpoint
@@ -192,8 +193,11 @@ def test_a_loss_that_is_not_finite_stops_the_run(ink, tmp_path):
 
 
 def test_the_latents_are_trained_with_normal_noise():
-    noise = training._noise(tiny.model("pen-gmm"), torch.zeros(100, 20), torch.Generator().manual_seed(0))
-    assert stats.kstest(noise.flatten().numpy(), "norm").pvalue > 0.01
+    batch = Batch(np.zeros((100, 20, 3), np.float32), np.ones((100, 20), np.float32), True)
+    draws = training._draw(pen_recipe(), batch, 0, resampling=True)
+    for noise in draws[:3]:
+        assert stats.kstest(noise.flatten().numpy(), "norm").pvalue > 0.01
+    assert stats.kstest(draws.choice.flatten().numpy(), "uniform").pvalue > 0.01
 
 
 def test_kl_weight_and_learning_rate_follow_the_schedule():

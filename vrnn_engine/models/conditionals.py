@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vrnn_engine.models.config import ModelConfig
-from vrnn_engine.models.layers import JointStack, ReLUStack, linear
+from vrnn_engine.models.layers import JointStack, ReLUStack, linear, single
 from vrnn_engine.models.normal import Normal, NormalHead
 from vrnn_engine.models.outputs import OutputNoise, build_output
 from vrnn_engine.models.prediction import GatedLinearPrediction
@@ -134,7 +134,7 @@ class Recurrence(nn.Module):
     def forward(self, x_gates: Tensor, z_features: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """[B, 4H], [B, .], [B, H], [B, H] -> the next h and c; gates: input, forget, output, candidate."""
         from_z = self.from_z(z_features) if self.from_z is not None else 0.0
-        gates = x_gates + from_z + self.from_h(h)
+        gates = single(x_gates + from_z + self.from_h(h))
         size = h.shape[-1]
         enter, keep, show = torch.sigmoid(gates[..., : 3 * size]).chunk(3, dim=-1)
         c = keep * c + enter * torch.tanh(gates[..., 3 * size :])

@@ -18,6 +18,11 @@ def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
     return layer
 
 
+def single(x: Tensor) -> Tensor:
+    """Go back to single precision where products are computed in bfloat16."""
+    return x.float() if x.dtype == torch.bfloat16 else x
+
+
 class ReLUStack(nn.Sequential):
     """Linear and ReLU, once for each entry of `units`; [..., inputs] -> [..., units[-1]]."""
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vrnn_engine.models.layers import linear
+from vrnn_engine.models.layers import linear, single
 
 STD_FLOOR = 1e-4
 STD_BIAS = 0.6
@@ -35,7 +35,7 @@ class NormalHead(nn.Module):
 
     def forward(self, features: Tensor) -> Normal:
         """[..., inputs] -> Normal of [..., size]."""
-        mean, raw = self.both(features).chunk(2, dim=-1)
+        mean, raw = single(self.both(features)).chunk(2, dim=-1)
         return Normal(mean, positive(raw))
 
 

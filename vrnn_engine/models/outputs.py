@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vrnn_engine.models.config import ModelConfig
-from vrnn_engine.models.layers import linear
+from vrnn_engine.models.layers import linear, single
 from vrnn_engine.models.normal import (
     LOG_2PI,
     STD_BIAS,
@@ -102,7 +102,7 @@ class MixtureOutput(nn.Module):
         shape = (self.mixture_size, self.frame_size)
         normal: Normal = self.head(features)
         components = Normal(normal.mean.unflatten(-1, shape), normal.std.unflatten(-1, shape))
-        return Mixture(functional.log_softmax(self.weights(features), dim=-1), components)
+        return Mixture(functional.log_softmax(single(self.weights(features)), dim=-1), components)
 
     def log_prob(self, parameters: Mixture, x: Tensor) -> Tensor:
         """Return the log density of x, [..., F] -> [...], in nats."""
@@ -144,7 +144,7 @@ class PenOutput(nn.Module):
     def forward(self, features: Tensor) -> PenMixture:
         """[..., inputs] -> PenMixture."""
         k = self.components
-        pen, weights, mean, raw, rho = self.head(features).split([1, k, 2 * k, 2 * k, k], dim=-1)
+        pen, weights, mean, raw, rho = single(self.head(features)).split([1, k, 2 * k, 2 * k, k], dim=-1)
         return PenMixture(
             pen.squeeze(-1),
             functional.log_softmax(weights, dim=-1),

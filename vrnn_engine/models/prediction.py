@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vrnn_engine.models.config import LinearPrediction
-from vrnn_engine.models.layers import JointStack, linear
+from vrnn_engine.models.layers import JointStack, linear, single
 
 REACH = 2
 """Bins between two coefficients that are multiplied, at most: a tone is in no more under the sine window."""
@@ -52,7 +52,7 @@ class GatedLinearPrediction(nn.Module):
         # over an axis adds in an order that depends on the batch, its product does not.
         gated = (gates.unsqueeze(-1) * low.unsqueeze(-2)).flatten(-2)
         weight = self.predictors.weight.unflatten(0, (c.predictors, c.bins)).transpose(0, 1).flatten(1)
-        mixed = functional.linear(gated, weight)
+        mixed = single(functional.linear(gated, weight))
         return functional.pad(mixed, (0, self.frame_size - c.bins))
 
     def correlations(self, low: Tensor) -> Tensor:

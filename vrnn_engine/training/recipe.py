@@ -4,7 +4,7 @@ import difflib
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -66,6 +66,11 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The update that `resample` begins at.  What was best before it is forgotten: whatever its bound, a
     model that never saw its own frames drifts."""
     validate_every: Positive = 500
+    accumulate: Positive = 1
+    """Parts that a batch's rows are walked in, one after another, to take less memory; the numbers stay
+    the same."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """`bf16` computes the products in bfloat16 (autocast), and likelihoods and the recurrence's cell in fp32."""
 
     def __post_init__(self) -> None:
         if self.resample_from >= self.updates:

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vrnn_engine.data.batches import Batch, Corpus
 from vrnn_engine.data.pen import PenCorpus
@@ -19,10 +19,11 @@ from vrnn_engine.errors import CheckpointError, VRNNEngineError
 from vrnn_engine.models.basis import build_basis
 from vrnn_engine.models.families import build_model
 from vrnn_engine.models.outputs import OutputNoise
-from vrnn_engine.models.recurrent import RecurrentModel, State
+from vrnn_engine.models.recurrent import RecurrentModel, State, Unroll
 from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from vrnn_engine.training.interrupt import deferred_interrupts
 from vrnn_engine.training.recipe import MAX_SEED, PenData, Recipe, Schedule
+from vrnn_engine.training.world import World, joined_world
 
 BEST, LAST = "best.pt", "last.pt"
 
@@ -130,8 +131,23 @@ def train(
     VRNNEngineError
         The loss stopped being finite.  The last checkpoint is from before.
 
-    An interrupt (Ctrl-C) leaves `out/last.pt` as after the last finished update.
+    An interrupt (Ctrl-C) leaves `out/last.pt` as after the last finished update; under torchrun (see
+    `vrnn_engine.training.world`) as after the last validation.
     """
+    with joined_world() as world:
+        return _train(recipe, data, out, world, resume, start, strict, report)
+
+
+def _train(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    world: World,
+    resume: bool,
+    start: Path | None,
+    strict: bool,
+    report: Callable[[Progress], None],
+) -> Checkpoint:
     last = out / LAST
     if resume:
         if start:
@@ -147,7 +163,8 @@ def train(
     base = load_checkpoint(start) if start else None
     corpus = open_corpus(recipe, data, strict)
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(recipe, corpus, out)
+    world.wait()  # all have seen that no run was here before the first one writes
+    run = _Run(recipe, corpus, out, world)
     if resume:
         run.restore(interrupted)
     elif base:
@@ -155,14 +172,19 @@ def train(
     with deferred_interrupts() as let_through:
         try:
             for batch in run.batches():
-                report(run.update(batch))
+                progress = run.update(batch)
+                if world.first:
+                    report(progress)
                 let_through()
         finally:
-            run.save(LAST)
-    best = load_checkpoint(out / BEST)
-    tested = dataclasses.replace(best, metrics=best.metrics | validate(best.build(), corpus, "test").metrics("test"))
-    save_checkpoint(tested, out / BEST)
-    return tested
+            if world.size == 1:  # else this one may be alone here, and has not all of the state
+                run.save(LAST)
+    if world.first:
+        best = load_checkpoint(out / BEST)
+        measured = validate(best.build().to(world.device), corpus, "test").metrics("test")
+        save_checkpoint(dataclasses.replace(best, metrics=best.metrics | measured), out / BEST)
+    world.wait()
+    return load_checkpoint(out / BEST)
 
 
 def validate(model: RecurrentModel, corpus: Corpus, split: str, seed: int = 0) -> Bound:
@@ -171,12 +193,14 @@ def validate(model: RecurrentModel, corpus: Corpus, split: str, seed: int = 0) -
     log_likelihood = kl = 0.0
     frames = sequences = 0
     state: State | None = None
+    device = next(model.parameters()).device
     with torch.no_grad():
         for batch in corpus.epoch(split, None):
-            signal, mask = torch.from_numpy(batch.signal), torch.from_numpy(batch.mask)
+            signal, mask = torch.from_numpy(batch.signal).to(device), torch.from_numpy(batch.mask).to(device)
             sequences += _sequences(batch, model)
             state = None if batch.fresh else state
-            unroll = model.unroll(model.basis.frames(signal), _noise(model, mask, noise), state)
+            latent = torch.randn(*batch.mask.shape, model.config.latent_size, generator=noise).to(device)
+            unroll = model.unroll(model.basis.frames(signal), latent, state)
             state = unroll.state
             log_likelihood += float((unroll.log_likelihood * mask).sum())
             kl += float((unroll.kl * mask).sum())
@@ -187,13 +211,16 @@ def validate(model: RecurrentModel, corpus: Corpus, split: str, seed: int = 0) -
 class _Run:
     """The mutable state of one run; `save` and `restore` are each other's inverse."""
 
-    def __init__(self, recipe: Recipe, corpus: Corpus, out: Path):
-        self.recipe, self.corpus, self.out = recipe, corpus, out
+    def __init__(self, recipe: Recipe, corpus: Corpus, out: Path, world: World):
+        self.recipe, self.corpus, self.out, self.world = recipe, corpus, out, world
         torch.manual_seed(recipe.seed)
         self.model = build_model(recipe.model)
         self.model.basis.fit(torch.from_numpy(corpus.fitting_signal()))
         self.average = build_model(recipe.model)
         self.average.load_state_dict(self.model.state_dict())
+        self.model.to(world.device)
+        self.average.to(world.device)
+        self.objective = world.wrap(_Objective(self.model))
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=recipe.training.learning_rate)
         self.done = self.epoch = self.position = 0
         self.state: State | None = None
@@ -218,31 +245,42 @@ class _Run:
     def update(self, batch: Batch) -> Progress:
         """One step of Adam on the negative ELBO per frame."""
         began = time.monotonic()
-        schedule, model = self.recipe.training, self.model
-        signal, mask = torch.from_numpy(batch.signal), torch.from_numpy(batch.mask)
-        noise = torch.Generator().manual_seed((self.recipe.seed * 1_000_003 + self.done) % MAX_SEED)
-        frames, latent_noise = model.basis.frames(signal), _noise(model, mask, noise)
+        schedule, model, world = self.recipe.training, self.model, self.world
+        count, mine = float(batch.mask.sum()), world.rows(batch.mask.shape[1])
+        signal, mask = (torch.from_numpy(part[:, mine]).to(world.device) for part in (batch.signal, batch.mask))
+        frames = model.basis.frames(signal)
         state = None if batch.fresh else self.state
-        shown = None
-        if schedule.resample and self.done >= schedule.resample_from:
-            shown = _resampled(model, frames, latent_noise, state, schedule.resample, noise)
-        unroll = model.unroll(frames, latent_noise, state, shown)
-        likelihood, kl = ((value * mask).sum() / mask.sum() for value in (unroll.log_likelihood, unroll.kl))
-        loss = kl_weight(schedule, self.done) * kl - likelihood
+        resampling = schedule.resample > 0 and self.done >= schedule.resample_from
+        draws = _draw(self.recipe, batch, self.done, resampling)
+        weight = kl_weight(schedule, self.done)
+        self.optimizer.zero_grad()
+        sums, states = [], []
+        parts = _parts(mask.shape[1], schedule.accumulate)
+        for part in parts:
+            drawn = draws.rows(slice(mine.start + part.start, mine.start + part.stop), world.device)
+            old = None if state is None else State(*(rows[part] for rows in state))
+            with world.together(self.objective, last=part == parts[-1]), self._autocast():
+                shown = _resampled(model, frames[:, part], drawn, old, schedule.resample) if resampling else None
+                unroll = self.objective(frames[:, part], drawn.latent, old, shown)
+                terms = [(value * mask[:, part]).sum() / count for value in (unroll.log_likelihood, unroll.kl)]
+                # The gradients of all processes are averaged, and each has but its share of the frames.
+                (world.size * (weight * terms[1] - terms[0])).backward()
+            sums.append([term.item() for term in terms])
+            states.append(unroll.state)
+        likelihood, kl = world.total(*(sum(terms) for terms in zip(*sums, strict=True)))
+        loss = weight * kl - likelihood
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(schedule, self.done)
-        self.optimizer.zero_grad()
-        loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
         # Both before the weights move: what is saved afterwards is from before.
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+        if not (math.isfinite(loss) and torch.isfinite(norm)):
             self.position -= 1
             raise VRNNEngineError(
-                f"the loss became {loss.item()} (gradient {norm.item()}) at update {self.done + 1} of "
+                f"the loss became {loss} (gradient {norm.item()}) at update {self.done + 1} of "
                 f"{self.recipe.name}; lower its learning_rate or clip"
             )
         self.optimizer.step()
-        self.state = State(*(part.detach() for part in unroll.state))
+        self.state = State(*(torch.cat(part).detach() for part in zip(*states, strict=True)))
         self.done += 1
         self._follow()
         self.seconds += time.monotonic() - began
@@ -253,18 +291,21 @@ class _Run:
         return Progress(
             self.done,
             schedule.updates,
-            (likelihood - kl).item(),
-            kl.item(),
+            likelihood - kl,
+            kl,
             float(norm),
             self.metrics.get("valid_elbo_per_frame"),
         )
 
     def save(self, name: str) -> None:
-        """Write the run as a checkpoint into its folder."""
+        """Write the run as a checkpoint into its folder; a thing of all processes."""
+        state = None if self.state is None else [self.world.gather(part) for part in self.state]
+        if not self.world.first:
+            return
         resume: dict[str, Any] = {
             "weights": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "state": None if self.state is None else list(self.state),
+            "state": state,
             "done": self.done,
             "epoch": self.epoch,
             "position": self.position,
@@ -273,7 +314,7 @@ class _Run:
         }
         kept = Checkpoint(
             self.recipe,
-            self.average.state_dict(),
+            {name: value.cpu() for name, value in self.average.state_dict().items()},
             self.corpus.mean,
             self.corpus.std,
             self.metrics,
@@ -298,10 +339,16 @@ class _Run:
         self.model.load_state_dict(resume["weights"])
         self.average.load_state_dict(start.model)
         self.optimizer.load_state_dict(resume["optimizer"])
-        self.state = None if resume["state"] is None else State(*resume["state"])
+        if resume["state"] is not None:
+            whole = [part.to(self.world.device) for part in resume["state"]]
+            self.state = State(*(part[self.world.rows(len(part))] for part in whole))
         self.done, self.epoch, self.position = resume["done"], resume["epoch"], resume["position"]
         self.best, self.seconds, self.metrics = resume["best"], resume["seconds"], start.metrics
         self.started_from = start.started_from
+
+    def _autocast(self) -> torch.autocast:
+        half = self.recipe.training.precision == "bf16"
+        return torch.autocast(self.world.device.type, torch.bfloat16, enabled=half)
 
     def _follow(self) -> None:
         """Move the running average of the weights."""
@@ -333,26 +380,54 @@ def kl_weight(schedule: Schedule, done: int) -> float:
     return schedule.kl_start + (1 - schedule.kl_start) * done / schedule.kl_warmup
 
 
-def _noise(model: RecurrentModel, mask: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randn(*mask.shape, model.config.latent_size, generator=generator)
+class _Objective(nn.Module):
+    """The unroll of a model as a module's forward, which is what gets its gradients averaged."""
+
+    def __init__(self, model: RecurrentModel):
+        super().__init__()
+        self.model = model
+
+    def forward(self, frames: Tensor, noise: Tensor, state: State | None, shown: Tensor | None) -> Unroll:
+        return self.model.unroll(frames, noise, state, shown)
 
 
-def _resampled(
-    model: RecurrentModel,
-    frames: Tensor,
-    latent_noise: Tensor,
-    state: State | None,
-    share: float,
-    generator: torch.Generator,
-) -> Tensor:
+class _Draws(NamedTuple):
+    """All that is random in an update: standard normal noise [T, B, .], and uniform numbers [1, B, 1]."""
+
+    latent: Tensor
+    output: Tensor
+    mixture: Tensor
+    choice: Tensor
+
+    def rows(self, rows: slice, device: torch.device) -> "_Draws":
+        return _Draws(*(part[:, rows].to(device) for part in self))
+
+
+def _draw(recipe: Recipe, batch: Batch, done: int, resampling: bool) -> _Draws:
+    """Draw for the whole batch, so that a row's numbers do not depend on who walks it."""
+    generator = torch.Generator().manual_seed((recipe.seed * 1_000_003 + done) % MAX_SEED)
+    frames, rows = batch.mask.shape
+    model, used = recipe.model, int(resampling)
+    return _Draws(
+        torch.randn(frames, rows, model.latent_size, generator=generator),
+        torch.randn(frames, rows * used, model.frame_size, generator=generator),
+        torch.randn(frames, rows * used, model.components if model.components > 1 else 0, generator=generator),
+        torch.rand(1, rows * used, 1, generator=generator),
+    )
+
+
+def _parts(rows: int, count: int) -> list[slice]:
+    """Return `count` parts of the rows of a batch; fewer, where there are fewer rows."""
+    count = max(1, min(count, rows))
+    return [slice(rows * i // count, rows * (i + 1) // count) for i in range(count)]
+
+
+def _resampled(model: RecurrentModel, frames: Tensor, drawn: _Draws, state: State | None, share: float) -> Tensor:
     """Frames, with a share of the sequences drawn anew by the model itself."""
     with torch.no_grad():
-        unroll = model.unroll(frames, latent_noise, state)
-        output = torch.randn(frames.shape, generator=generator)
-        mixture = torch.randn(*frames.shape[:2], model.output.mixture_size, generator=generator)
-        drawn = model.resample(unroll, OutputNoise(output, mixture))
-    chosen = torch.rand(frames.shape[1], 1, generator=generator) < share
-    return torch.where(chosen, drawn, frames)
+        unroll = model.unroll(frames, drawn.latent, state)
+        anew = model.resample(unroll, OutputNoise(drawn.output, drawn.mixture))
+    return torch.where(drawn.choice < share, anew, frames)
 
 
 def _sequences(batch: Batch, model: RecurrentModel) -> int:
