@@ -248,3 +248,15 @@ def test_silence_and_too_little_are_refused(tmp_path):
     make_speech(tmp_path, [f"{split}/a.wav" for split in ("train", "valid", "test")], seconds=(2 * 5 + 2) * 20 / 8000)
     corpus = SpeechCorpus(tmp_path, 8000, 20, 2, 5, 2, 1)
     assert all(len(list(corpus.epoch("train", np.random.default_rng(seed)))) == 1 for seed in range(20))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_each_line_has_its_writer_or_else_its_form(tmp_path, known):
+    path = make_ink(tmp_path / "ink.npz")
+    if not known:
+        table = {name: values for name, values in np.load(path).items() if name != "contributor"}
+        np.savez(path, **table)
+    corpus = PenCorpus(path, **(OPTIONS | ({} if known else {"height_mm": None})))
+    assert all(len(corpus.writers[split]) == len(lines) for split, lines in corpus.lines.items())
+    writers = {writer for names in corpus.writers.values() for writer in names}
+    assert writers == ({"a", "b"} if known else {f"form{i}" for i in range(100)})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vrnn_engine.errors import DataError
-from vrnn_engine.evaluation.sound import CENTRES, describe
+from vrnn_engine.evaluation.sound import CENTRES, MODULATIONS, describe, modulation_spectrum
 
 RATE = 16000
 SECONDS = np.arange(10 * RATE) / RATE
@@ -69,3 +69,15 @@ def test_too_short_or_too_slow_a_sound_is_refused(noise):
     for samples, rate in ((noise[: 3 * RATE], RATE), (noise, 4000)):
         with pytest.raises(DataError, match="statistics need 4 s"):
             describe(samples, rate)
+
+
+def test_modulation_spectrum_has_its_peak_where_the_sound_is_modulated(noise):
+    found = modulation_spectrum(noise * (1 + 0.8 * np.sin(2 * np.pi * 4 * SECONDS)), RATE)
+    assert found[MODULATIONS.index(4.0)] == pytest.approx(0.8 / np.sqrt(2), rel=0.1)
+    assert max(found[:2] + found[3:]) < 0.15
+
+
+def test_silence_has_statistics():
+    found = describe(np.zeros(5 * RATE), RATE)
+    assert found.level == pytest.approx(-200)
+    assert (found.depth, found.syllabic, found.voiced) == (0, 0, 0)

@@ -1,11 +1,11 @@
-"""`vrnn-engine evaluate`: how likely a checkpoint finds a corpus."""
+"""`vrnn-engine evaluate`: how likely a checkpoint finds a corpus, and what it makes when it runs free."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vrnn_engine.cli import report
+from vrnn_engine.cli import freerunning, report
 
 if TYPE_CHECKING:
     from vrnn_engine.evaluation.likelihood import Likelihood
@@ -18,20 +18,34 @@ def evaluate(
     data: Annotated[Path, typer.Option(metavar="PATH", help="The corpus, as `vrnn-engine train` takes it.")],
     samples: Annotated[int, typer.Option(metavar="K", min=1, help="Paths of the importance-weighted bound.")] = 40,
     split: Annotated[Literal["train", "valid", "test"], typer.Option(help="Which part of the corpus.")] = "test",
-    seed: Annotated[int, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Of the paths' noise.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Of the noise; of the first stream.")
+    ] = 0,
+    free_running: Annotated[
+        bool, typer.Option("--free-running", help="Hold what it generates against the split instead.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Free-running streams.")] = 4,
+    seconds: Annotated[float, typer.Option(metavar="S", min=4, help="Length of each; 120 or more show drift.")] = 60.0,
     strict: report.Strict = False,
     json: report.AsJson = False,
 ) -> None:
-    """Measure a checkpoint's bounds on a corpus: ELBO, its KL, and the importance-weighted one."""
+    """Measure a checkpoint's bounds on a corpus: ELBO, its KL, and the importance-weighted one.
+
+    With --free-running compare what it generates with real material: spectrum, modulation, noise, repetition and drift
+    of sound; strokes, slant, size and constancy of style of ink.
+    """
     import torch  # noqa: F401  # first: a missing extra is then named before anything is read
 
     from vrnn_engine.evaluation.likelihood import likelihood
     from vrnn_engine.training.checkpoint import load_checkpoint
     from vrnn_engine.training.run import open_corpus
 
+    report.show_log()
+    if free_running:
+        freerunning.free_running(checkpoint, data, split, range(seed, seed + seeds), seconds, strict, json)
+        return
     kept = load_checkpoint(checkpoint)
     model = kept.build()
-    report.show_log()
     report.say(f"{kept.recipe.name}: reading {data}")
     corpus = open_corpus(kept.recipe, data, strict)
     corpus.mean, corpus.std = kept.mean, kept.std  # those the model was trained with, whatever the corpus

@@ -1,7 +1,6 @@
 """`vrnn-engine latents`: draw what a voice's latents say of a recording."""
 
 import math
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vrnn_engine.cli import report
+from vrnn_engine.cli.exported import as_voice
 from vrnn_engine.errors import RecordingError, SinkError, VoiceError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def latents(
             raise SinkError(f"{to}: a picture ends in {', '.join(FORMATS)}")
         import matplotlib  # noqa: F401  # a missing extra is named before anything is computed
 
-    with _as_voice(voice) as where, _beside(to) if to else nullcontext() as file:
+    with as_voice(voice) as where, _beside(to) if to else nullcontext() as file:
         engine = Engine.load(where)
         manifest = engine.voice.manifest
         if "kl" not in engine.voice.graph("observe").outputs:
@@ -74,22 +74,6 @@ def latents(
     report.say(f"{len(trace.kl)} frames of {recording}{target}{converted}")
     if json:
         report.print_json({"voice": manifest.name, "recording": str(recording), **_columns(trace)})
-
-
-@contextmanager
-def _as_voice(where: str) -> Iterator[str]:
-    """Give the voice to load: a checkpoint is exported for as long as it is needed."""
-    if not where.endswith(".pt"):
-        yield where
-        return
-    # Both first: a missing extra is then named before anything is read.
-    import onnx  # noqa: F401
-    import torch  # noqa: F401
-
-    from vrnn_engine.exporters.export import export
-
-    with tempfile.TemporaryDirectory(prefix="vrnn-engine-") as folder:
-        yield str(export(Path(where), Path(folder) / "voice").voice.path)
 
 
 @contextmanager

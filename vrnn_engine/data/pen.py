@@ -53,6 +53,10 @@ class PenCorpus:
 
     Attributes
     ----------
+    lines : dict of lists of float32 arrays [n, 3]
+        Each split's lines as (dx, dy, pen-up), in millimetres or tablet units; y grows downwards.
+    writers : dict of lists of str
+        Who wrote each of them: the `contributor`, or where there is none whatever stays in one split (a form, a line).
     skipped : list of str
         A line (which, and why) for each file left out.
 
@@ -95,13 +99,16 @@ class PenCorpus:
             lines.append(line)
         self.lines: dict[str, list[Floats]] = {split: [] for split in SPLITS}
         self.quanta: dict[str, list[float]] = {split: [] for split in SPLITS}
+        self.writers: dict[str, list[str]] = {split: [] for split in SPLITS}
         keys = [str(identity).rsplit("-", 1)[0] if split_by_form else str(identity) for identity in table["ids"]]
         splits = table["split"] if "split" in table else [split_by_hash(key) for key in keys]
-        for line, scale, split in zip(lines, scales, splits, strict=True):
+        writers = table.get("contributor", keys)
+        for line, scale, split, writer in zip(lines, scales, splits, writers, strict=True):
             calm = max_move is None or np.abs(line[:, :2]).max(initial=0) <= max_move
             if 2 <= len(line) <= max_points and calm:
                 self.lines[split].append(line)
                 self.quanta[split].append(float(scale))
+                self.writers[split].append(str(writer))
         for split in SPLITS:
             if not self.lines[split]:
                 raise DataError(f"{path}: no lines for its {split} part")

@@ -17,6 +17,9 @@ ENVELOPE_RATE = 100
 SYLLABLES = (2.0, 8.0)
 """Hz, where the modulation spectrum of speech peaks (Houtgast & Steeneken 1985)."""
 
+MODULATIONS = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Centres of the octaves of the modulation spectrum, Hz."""
+
 VOICED = 0.6
 """Normalised autocorrelation above which a stretch has a pitch."""
 
@@ -75,23 +78,27 @@ def describe(samples: NDArray[np.floating], rate: int) -> SoundStatistics:
     step = frequency[1]
     edges = [(centre * 2 ** (-1 / 6), centre * 2 ** (1 / 6)) for centre in CENTRES]
     bands = [density[(frequency >= low) & (frequency < high)].sum() * step for low, high in edges]
-    high = density[frequency >= 4000].sum() / density.sum()
-
-    hop = rate // ENVELOPE_RATE
-    energy = np.square(sound[: len(sound) // hop * hop]).reshape(-1, hop).mean(1)
-    level = _decibel(energy + 1e-9)
-    envelope = np.sqrt(energy)
-    rates, modulation = signal.welch(envelope, ENVELOPE_RATE, nperseg=min(len(envelope), 512))
-    at_syllables = modulation[(rates >= SYLLABLES[0]) & (rates <= SYLLABLES[1])].sum() * rates[1]
+    high = density[frequency >= 4000].sum() / np.maximum(density.sum(), 1e-20)
+    envelope = _envelope(sound, rate)
+    level = _decibel(envelope**2 + 1e-9)
     return SoundStatistics(
         level=float(_decibel(np.mean(sound**2))),
         bands=tuple(float(_decibel(power)) for power in bands),
         high=float(_decibel(high)),
         depth=float(level.std()),
-        syllabic=float(np.sqrt(at_syllables) / (envelope.mean() + 1e-9)),
+        syllabic=_modulation_index(envelope, *SYLLABLES),
         voiced=voiced_share(sound, rate),
         clipped=float(np.mean(np.abs(sound) >= 1)),
     )
+
+
+def modulation_spectrum(samples: NDArray[np.floating], rate: int) -> tuple[float, ...]:
+    """Return the modulation index of a sound's envelope, its rms over its mean, in each octave of `MODULATIONS`.
+
+    `samples` are [N], four seconds or more as for `describe`; `rate` is in Hz.
+    """
+    envelope = _envelope(np.asarray(samples, np.float64), rate)
+    return tuple(_modulation_index(envelope, f / np.sqrt(2), f * np.sqrt(2)) for f in MODULATIONS)
 
 
 def voiced_share(sound: NDArray[np.float64], rate: int) -> float:
@@ -113,6 +120,19 @@ def voiced_share(sound: NDArray[np.float64], rate: int) -> float:
         likeness = (here * later).sum(1) / np.sqrt((here**2).sum(1) * (later**2).sum(1) + 1e-20)
         best = np.maximum(best, likeness)
     return float(np.mean(best > VOICED))
+
+
+def _envelope(sound: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
+    """Short-term rms, `ENVELOPE_RATE` times a second."""
+    hop = rate // ENVELOPE_RATE
+    return np.sqrt(np.square(sound[: len(sound) // hop * hop]).reshape(-1, hop).mean(1))
+
+
+def _modulation_index(envelope: NDArray[np.float64], low: float, high: float) -> float:
+    """Rms of an envelope between two rates in Hz, over its mean."""
+    rates, modulation = signal.welch(envelope, ENVELOPE_RATE, nperseg=min(len(envelope), 512))
+    power = modulation[(rates >= low) & (rates <= high)].sum() * rates[1]
+    return float(np.sqrt(power) / (envelope.mean() + 1e-9))
 
 
 def _decibel(power: NDArray[np.float64] | np.floating | float) -> NDArray[np.float64]:

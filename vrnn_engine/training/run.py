@@ -61,7 +61,7 @@ class Bound:
         }
 
 
-def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> Corpus:
+def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus | SpeechCorpus:
     """Read the corpus that a recipe is meant for; `strict` refuses one with recordings that cannot be read."""
     if isinstance(recipe.data, PenData):
         pen = recipe.data

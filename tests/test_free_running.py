@@ -1,0 +1,96 @@
+"""`vrnn-engine evaluate --free-running`: takes of a checkpoint beside real ones of the same length."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import tiny
+import torch
+from command import environment, the_error
+from test_ink import zigzag
+from test_long_takes import syllables
+from test_training import pen_recipe, speech_recipe
+
+from vrnn_engine.evaluation.repetition import repetition
+from vrnn_engine.evaluation.sound import describe
+from vrnn_engine.training.checkpoint import Checkpoint, save_checkpoint
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A checkpoint and a corpus of each modality."""
+    folder = tmp_path_factory.mktemp("free")
+    for name, recipe, kind, std in (
+        ("speech.pt", speech_recipe(), "mdct-gauss", (0.1,)),
+        ("pen.pt", pen_recipe(), "pen-gmm", (1.0, 1.0)),
+    ):
+        mean, weights = (0.0,) * len(std), tiny.model(kind).state_dict()
+        save_checkpoint(Checkpoint(recipe, weights, mean, std, {}, "", {"update": torch.tensor(1)}), folder / name)
+    for seed, split in enumerate(("train", "valid", "test")):
+        (folder / "recordings" / split).mkdir(parents=True)
+        soundfile.write(folder / "recordings" / split / "a.wav", syllables(10, seed), 8000, subtype="PCM_16")
+    lines = [np.rint(zigzag(20 * (i % 2), points=360) * [100, 100, 1]) for i in range(120)]
+    np.savez(
+        folder / "ink.npz",
+        dxy=np.concatenate(lines)[:, :2].astype(np.int16),
+        eos=np.concatenate(lines)[:, 2].astype(np.uint8),
+        offsets=np.arange(121) * 360,
+        ids=np.array([f"line{i}" for i in range(120)]),
+        contributor=np.array(["upright", "leaning"] * 60),
+        points_per_inch=np.full(120, 2540, np.float32),
+        points_per_second=np.full(120, 50, np.float32),
+    )
+    return folder
+
+
+@pytest.fixture
+def evaluate(folder):
+    def run(*words):
+        command = [sys.executable, "-m", "vrnn_engine", "evaluate", *words, "--free-running"]
+        return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+
+    return run
+
+
+@pytest.mark.slow
+def test_sound_is_held_against_takes_of_the_split(evaluate, folder):
+    done = evaluate("speech.pt", "--data", "recordings", "--seeds", "2", "--seed", "7", "--seconds", "5", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["seeds"] == [7, 8]
+    sound, rate = soundfile.read(folder / "recordings" / "test" / "a.wav")
+    halves = sound[: 5 * rate], sound[5 * rate :]
+    assert found["real"]["level_db"] == pytest.approx([describe(half, rate).level for half in halves], abs=0.01)
+    assert found["real"]["repetition"] == pytest.approx([repetition(half, rate) for half in halves], abs=0.01)
+    assert set(found["real"]) == set(found["generated"])
+    assert not any(name.startswith("drift") for name in found["real"])
+    one, two = found["generated"]["level_db"]
+    assert one != two
+
+
+@pytest.mark.slow
+def test_two_minutes_drift_in_a_table(evaluate):
+    done = evaluate("speech.pt", "--data", "recordings", "--seeds", "1", "--seconds", "120")
+    assert done.returncode == 0, done.stderr
+    rows = {row[:24].strip(): row[24:].split() for row in done.stdout.splitlines()}
+    assert rows["drift level"][0] == "-"  # ten seconds are too few to drift
+    assert float(rows["drift depth"][1]) > 0
+    assert "8% as long" in done.stderr
+
+
+@pytest.mark.slow
+def test_ink_is_held_against_the_writers_of_the_split(evaluate):
+    done = evaluate("pen.pt", "--data", "ink.npz", "--seeds", "3", "--seconds", "12", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert sorted(found["real"]["slant_median"]) == pytest.approx([0, 20], abs=0.5)
+    assert found["real"]["constancy_slant"][0] < 0.1
+    assert len(found["generated"]["lifted"]) == 3
+    assert found["generated"]["constancy_size"][0] > 0
+
+
+def test_a_lost_checkpoint_is_one_line(evaluate):
+    assert "none.pt" in the_error(evaluate("none.pt", "--data", "ink.npz"))
