@@ -194,7 +194,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(ink, tmp_path):
 
 def test_the_latents_are_trained_with_normal_noise():
     batch = Batch(np.zeros((100, 20, 3), np.float32), np.ones((100, 20), np.float32), True)
-    draws = training._draw(pen_recipe(), batch, 0, resampling=True)
+    draws = training._draw(tiny.model("pen-gmm"), 0, batch, resampling=True)
     for noise in draws[:3]:
         assert stats.kstest(noise.flatten().numpy(), "norm").pvalue > 0.01
     assert stats.kstest(draws.choice.flatten().numpy(), "uniform").pvalue > 0.01

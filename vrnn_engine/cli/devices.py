@@ -1,14 +1,12 @@
 """`vrnn-engine devices`: what can play sound here, and what can run a voice."""
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from vrnn_engine.cli import report
 from vrnn_engine.errors import SinkError
 
 
-def devices(json: Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")] = False) -> None:
+def devices(json: report.AsJson = False) -> None:
     """List the sound devices (for --to speakers:NAME) and the processors (for --device)."""
     sound, trouble = _sound()
     processors = _processors()

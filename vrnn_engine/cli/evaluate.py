@@ -66,7 +66,8 @@ def _print(found: "Likelihood", split: str, unit: str) -> None:
         "elbo_world": f"ELBO in world units ({unit})",
         "importance_weighted_world": "importance-weighted in world units",
     }
-    rows = [(title, *(_cell(found.table()[name][per], per) for per in UNITS)) for name, title in names.items()]
+    table = found.table()
+    rows = [(title, *(_cell(table[name][per], per) for per in UNITS)) for name, title in names.items()]
     report.print_table(("", *(per.replace("_", " ") for per in UNITS)), rows)
 
 

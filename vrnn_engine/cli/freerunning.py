@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from vrnn_engine.data.pen import PenCorpus
 
-Columns = dict[str, list[float | None]]
-"""Statistics by name, a value for each take; None where a take has none."""
+Columns = dict[str, list[float]]
+"""Statistics by name, a value for each take; NaN where a take has none."""
 
 LONG = 120.0
 """Seconds from which a take of sound is long enough to drift: two minutes."""
@@ -118,8 +118,8 @@ def _pen(takes: "Sequence[Sequence[np.ndarray]]") -> Columns:
 
 
 def _columns(rows: list[dict[str, float]]) -> Columns:
-    """Turn takes of statistics into statistics of takes; NaN, which JSON lacks, becomes None."""
-    return {name: [None if math.isnan(row[name]) else row[name] for row in rows] for name in rows[0]}
+    """Turn takes of statistics into statistics of takes."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def _print(real: Columns, generated: Columns) -> None:
@@ -127,8 +127,8 @@ def _print(real: Columns, generated: Columns) -> None:
     report.print_table(("mean (least to most)", "real", "generated"), rows)
 
 
-def _cell(values: list[float | None]) -> str:
-    known = [value for value in values if value is not None]
+def _cell(values: list[float]) -> str:
+    known = [value for value in values if not math.isnan(value)]
     if not known:
         return "-"
     mean = f"{sum(known) / len(known):.3g}"

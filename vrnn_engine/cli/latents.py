@@ -1,6 +1,5 @@
 """`vrnn-engine latents`: draw what a voice's latents say of a recording."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -13,7 +12,6 @@ from vrnn_engine.cli.exported import as_voice
 from vrnn_engine.errors import RecordingError, SinkError, VoiceError
 
 if TYPE_CHECKING:
-    from vrnn_engine.evaluation.latents import LatentTrace
     from vrnn_engine.runtime.sinks.base import AtomicFile
 
 SEED = 0
@@ -73,7 +71,8 @@ def latents(
     converted = "; converted: " + ", ".join(given.conversions) if given.conversions else ""
     report.say(f"{len(trace.kl)} frames of {recording}{target}{converted}")
     if json:
-        report.print_json({"voice": manifest.name, "recording": str(recording), **_columns(trace)})
+        columns = {name: values.tolist() for name, values in vars(trace).items()}
+        report.print_json({"voice": manifest.name, "recording": str(recording), **columns})
 
 
 @contextmanager
@@ -89,11 +88,3 @@ def _beside(path: Path) -> Iterator["AtomicFile"]:
     except BaseException:
         file.abort()
         raise
-
-
-def _columns(trace: "LatentTrace") -> dict[str, list[float | None]]:
-    """Return the trace by name; JSON has no NaN, so the first frame's change is null."""
-    return {
-        name: [None if math.isnan(value) else value for value in values.tolist()]
-        for name, values in vars(trace).items()
-    }

@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 it failed (one line), 2 wrong usage, 130 interrupted, 143 
 
 import functools
 import inspect
-import json
 import logging
 import os
 import signal
@@ -78,8 +77,10 @@ def has_colour(stream: TextIO) -> bool:
 
 
 def print_json(value: Any) -> None:
-    """Print an answer for a program on stdout."""
-    answer(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print an answer for a program on stdout; a number that is none (NaN), which JSON lacks, is null."""
+    import msgspec
+
+    answer(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from vrnn_engine.errors import DataError
-from vrnn_engine.evaluation.sound import CENTRES, ENVELOPE_RATE
+from vrnn_engine.evaluation.sound import ENVELOPE_RATE, third_octaves
 
 WINDOW = 50
 """Steps of 10 ms that are compared at once: half a second, two or three syllables."""
@@ -74,9 +74,7 @@ def _band_power(sound: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
     """Power of the third octaves [T, bands], every 10 ms.  Windows of 50 ms, whose bins of 20 Hz fit the lowest."""
     length, hop = rate // 20, rate // ENVELOPE_RATE
     frequency, _, spectrum = signal.stft(sound, rate, nperseg=length, noverlap=length - hop)
-    power = np.abs(spectrum) ** 2
-    edges = [(centre * 2 ** (-1 / 6), centre * 2 ** (1 / 6)) for centre in CENTRES]
-    return np.stack([power[(frequency >= low) & (frequency < high)].sum(0) for low, high in edges], axis=1)
+    return third_octaves(frequency, np.abs(spectrum) ** 2).T
 
 
 def _unit(patterns: NDArray[np.float32]) -> NDArray[np.float32]:

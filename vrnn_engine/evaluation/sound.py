@@ -75,9 +75,7 @@ def describe(samples: NDArray[np.floating], rate: int) -> SoundStatistics:
         raise DataError(f"{len(samples)} samples at {rate} Hz: statistics need {SHORTEST:g} s at 8 kHz or more")
     sound = np.asarray(samples, np.float64)
     frequency, density = signal.welch(sound, rate, nperseg=rate)  # bins of 1 Hz
-    step = frequency[1]
-    edges = [(centre * 2 ** (-1 / 6), centre * 2 ** (1 / 6)) for centre in CENTRES]
-    bands = [density[(frequency >= low) & (frequency < high)].sum() * step for low, high in edges]
+    bands = third_octaves(frequency, density) * frequency[1]
     high = density[frequency >= 4000].sum() / np.maximum(density.sum(), 1e-20)
     envelope = _envelope(sound, rate)
     level = _decibel(envelope**2 + 1e-9)
@@ -90,6 +88,12 @@ def describe(samples: NDArray[np.floating], rate: int) -> SoundStatistics:
         voiced=voiced_share(sound, rate),
         clipped=float(np.mean(np.abs(sound) >= 1)),
     )
+
+
+def third_octaves(frequency: NDArray[np.float64], power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum a spectrum [F, ...] over the third octaves of `CENTRES`; `frequency` [F] is in Hz."""
+    edges = [(centre * 2 ** (-1 / 6), centre * 2 ** (1 / 6)) for centre in CENTRES]
+    return np.stack([power[(frequency >= low) & (frequency < high)].sum(0) for low, high in edges])
 
 
 def modulation_spectrum(samples: NDArray[np.floating], rate: int) -> tuple[float, ...]:

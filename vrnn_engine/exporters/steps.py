@@ -3,7 +3,6 @@
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.models.basis import MdctBasis
@@ -70,14 +69,16 @@ class RecurrentSteps:
                 frame, carried["next.emphasis"] = basis.emphasis.undo(frame, inputs["state.emphasis"])
         else:
             frame, carried = made.frame, {}
-        return {
-            **_carried(made.state),
-            **carried,
-            "frame": frame * self._std + self._mean,
-            **_said("latent", made.latent),
-            **_said("prior.mean", made.prior.mean),
-            **_said("prior.std", made.prior.std),
-        }
+        return _present(
+            {
+                **_next(made.state),
+                **carried,
+                "frame": frame * self._std + self._mean,
+                "latent": made.latent,
+                "prior.mean": made.prior.mean,
+                "prior.std": made.prior.std,
+            }
+        )
 
     def observe(self, inputs: Named) -> Named:
         """Observe one frame [B, F] in world units, and give the next state."""
@@ -101,17 +102,19 @@ class RecurrentSteps:
             counts = pending.squeeze(-1)
             kl, log_likelihood = kl * counts, log_likelihood * counts
             carried |= {"next.overlap": block, "next.pending": torch.ones_like(pending)}
-        return {
-            **_carried(state),
-            **carried,
-            **_said("latent", seen.latent),
-            **_said("prior.mean", prior.mean),
-            **_said("prior.std", prior.std),
-            **_said("posterior.mean", seen.posterior.mean),
-            **_said("posterior.std", seen.posterior.std),
-            **({"kl": kl} if self._latents else {}),
-            "log_likelihood": log_likelihood,
-        }
+        return _present(
+            {
+                **_next(state),
+                **carried,
+                "latent": seen.latent,
+                "prior.mean": prior.mean,
+                "prior.std": prior.std,
+                "posterior.mean": seen.posterior.mean,
+                "posterior.std": seen.posterior.std,
+                **({"kl": kl} if self._latents else {}),
+                "log_likelihood": log_likelihood,
+            }
+        )
 
     def _states(self) -> dict[str, Shape]:
         start = self.model.initial_state(1)._asdict()
@@ -174,11 +177,10 @@ def _control(name: str, shape: Shape, least: float, most: float, default: float,
     )
 
 
-def _carried(state: State) -> Named:
-    named = {f"next.{name}": value for name, value in state._asdict().items()}
-    return {name: value for name, value in named.items() if value.shape[-1]}
+def _next(state: State) -> Named:
+    return {f"next.{name}": value for name, value in state._asdict().items()}
 
 
-def _said(name: str, value: Tensor) -> Named:
-    """Return a named output, unless it has no width."""
-    return {name: value} if value.shape[-1] else {}
+def _present(outputs: Named) -> Named:
+    """Leave out what has no width: what the model has not."""
+    return {name: value for name, value in outputs.items() if value.dim() == 1 or value.shape[-1]}

@@ -251,7 +251,7 @@ class _Run:
         frames = model.basis.frames(signal)
         state = None if batch.fresh else self.state
         resampling = schedule.resample > 0 and self.done >= schedule.resample_from
-        draws = _draw(self.recipe, batch, self.done, resampling)
+        draws = _draw(model, (self.recipe.seed * 1_000_003 + self.done) % MAX_SEED, batch, resampling)
         weight = kl_weight(schedule, self.done)
         self.optimizer.zero_grad()
         sums, states = [], []
@@ -403,15 +403,15 @@ class _Draws(NamedTuple):
         return _Draws(*(part[:, rows].to(device) for part in self))
 
 
-def _draw(recipe: Recipe, batch: Batch, done: int, resampling: bool) -> _Draws:
+def _draw(model: RecurrentModel, seed: int, batch: Batch, resampling: bool) -> _Draws:
     """Draw for the whole batch, so that a row's numbers do not depend on who walks it."""
-    generator = torch.Generator().manual_seed((recipe.seed * 1_000_003 + done) % MAX_SEED)
+    generator = torch.Generator().manual_seed(seed)
     frames, rows = batch.mask.shape
-    model, used = recipe.model, int(resampling)
+    used = int(resampling)
     return _Draws(
-        torch.randn(frames, rows, model.latent_size, generator=generator),
-        torch.randn(frames, rows * used, model.frame_size, generator=generator),
-        torch.randn(frames, rows * used, model.components if model.components > 1 else 0, generator=generator),
+        torch.randn(frames, rows, model.config.latent_size, generator=generator),
+        torch.randn(frames, rows * used, model.config.frame_size, generator=generator),
+        torch.randn(frames, rows * used, model.output.mixture_size, generator=generator),
         torch.rand(1, rows * used, 1, generator=generator),
     )
 
