@@ -1,5 +1,6 @@
 """Fixtures that all tests share: toy voices, homes of their own for installed and unpacked voices, the command line."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,10 @@ from typing import Any
 import pytest
 import toy
 from command import Run, environment
+
+# Before torch is imported, here and in what the tests start: its threads spin for each other, and on a machine with
+# other work to do tiny models then take fifty times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import itertools
 import math
 
 import numpy as np
+from scipy import signal
 
 MISTAKES = (
     "decoder reads the updated h",
@@ -55,6 +56,8 @@ class Oracle:
         return mean, np.logaddexp(0, raw) + 1e-4
 
     def phi_x(self, x):
+        if self.config.source_filter:
+            return self.stack("phi_x", self.analyse(x), self.config.phi_x)
         k = self.config.input_compression
         return self.stack("phi_x", np.sign(x) * np.log1p(k * np.abs(x)) if k else x, self.config.phi_x)
 
@@ -85,31 +88,50 @@ class Oracle:
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
         return sigmoid(o) * np.tanh(c), c
 
-    def predict(self, features):
-        """Gated linear prediction by plain sums over predictors and past frames."""
-        c, predicted = self.config.prediction, np.zeros(self.config.frame_size)
-        if c is None:
-            return predicted
-        if c.gates:
-            features = self.joint("decoder.prediction.stack", self.correlations(c), features, c.gates)
-        gates = np.exp(self.affine("decoder.prediction.gates", features))
-        weights = self.weights["decoder.prediction.predictors.weight"].reshape(c.predictors, c.bins, c.frames, c.bins)
-        for gate, predictor in zip(gates / gates.sum(), weights, strict=True):
-            for age, frame in enumerate(self.past[: c.frames]):
-                predicted[: c.bins] += gate * predictor[:, age] @ frame[: c.bins]
-        return predicted
+    def analyse(self, x):
+        """Log spectrum of the last two frames under a sine window, log levels of the frame's parts, periodicity."""
+        size, c = len(x), self.config.source_filter
+        both = np.append(self.past[0] if self.past else np.zeros(size), x)
+        window = np.sin(np.pi * (np.arange(2 * size) + 0.5) / (2 * size))
+        spectrum = np.abs(np.fft.fft(both * window))[:size] ** 2 / size
+        levels = [np.mean(np.square(part)) for part in np.split(x, c.levels)]
+        power = np.append(spectrum, levels)
+        return np.append(0.25 * np.log(power + 1e-5) + 1, self.periodicity(both))
 
-    def correlations(self, c):
-        """Products of coefficients at most two bins apart, within and between past frames, over their mean square."""
-        low = [frame[: c.bins] for frame in [*self.past, *[np.zeros(c.bins)] * c.frames][: c.frames]]
-        products = []
-        for newer in range(c.frames):
-            for older in range(newer, c.frames):
-                for k in range(c.bins):
-                    for other in range(c.bins):
-                        if abs(k - other) <= 2 and (newer != older or k <= other):
-                            products.append(low[newer][k] * low[older][other])
-        return np.array(products) / (np.mean(np.square(low)) + 1e-6)
+    def periodicity(self, both):
+        """How like the second half of `both` is to what is one period before it, from the longest period on."""
+        c, size, found = self.config.source_filter, len(both) // 2, []
+        for period in range(c.longest, c.shortest - 1, -1):
+            last, earlier = both[size:], both[size - period : 2 * size - period]
+            power = (last @ last + size * 1e-6) * (earlier @ earlier + size * 1e-6)
+            found.append(last @ earlier / math.sqrt(power))
+        return np.array(found)
+
+    def excite(self, features, noise):
+        """The source-filter model, a sample after the other."""
+        c, size = self.config.source_filter, self.config.frame_size
+        parts = np.cumsum([c.cepstrum, c.gains, c.gains])
+        cepstrum, gain, share, level = np.split(self.affine("decoder.output.head", features), parts)
+        gain, share = 1 / (1 + np.exp(-gain)), 0.99 / (1 + np.exp(-share))
+        level = np.logaddexp(0, level) + 1e-4
+        inverse = inverse_filter(cepstrum, c.warp, size)
+        zeros = [np.zeros(size)] * 2
+        sound = np.concatenate([*[*self.past, *zeros][1::-1], np.zeros(size)])
+        evidence = self.periodicity(sound[: 2 * size])
+        raw = self.affine("decoder.output.choice", self.joint("decoder.output.stack", evidence, features, c.pitch))
+        weights = np.exp(raw[:-1] + np.logaddexp(0, raw[-1]) * evidence)
+        weights /= weights.sum()
+        excitation = np.array([inverse @ sound[n - size + 1 : n + 1][::-1] for n in range(size, 2 * size)])
+        rms = [math.sqrt(np.mean(np.square(part))) for part in (excitation, level)]
+        excitation = list(excitation / max(rms))
+        for n in range(size):
+            period = weights @ excitation[size + n - c.longest : size + n - c.shortest + 1]
+            g, q = gain[n * c.gains // size], share[n * c.gains // size]
+            std = math.sqrt((1 - g**2) * (1 - q + q * period**2))
+            excitation.append(g * period + std * noise[n])
+            past = sound[n + size + 1 : n + 2 * size][::-1]
+            sound[n + 2 * size] = level[n * c.levels // size] * excitation[-1] - inverse[1:] @ past
+        return sound[2 * size :]
 
     def sample(self, z, h, noise, mixture, temperature):
         if self.kind == "rnn":
@@ -128,12 +150,13 @@ class Oracle:
             unit = np.array([noise[0], rho * noise[0] + math.sqrt(1 - rho**2) * noise[1]])
             up = float(uniform[-1] < 1 / (1 + np.exp(-pen[0])))
             return np.append(mean + temperature * std * unit, up), np.append(mean, up)
-        predicted = self.predict(features)
+        if self.config.source_filter:
+            return self.excite(features, temperature * noise.astype(float)), self.excite(features, 0 * noise)
         mean, std = self.normal("decoder.output.head", features)
         if k > 1:
             best = np.argmax(self.affine("decoder.output.weights", features) + gumbel)
             mean, std = mean.reshape(k, size)[best], std.reshape(k, size)[best]
-        return predicted + mean + temperature * std * noise, predicted + mean
+        return mean + temperature * std * noise, mean
 
     def generate(self, latent_noise, noise, mixture, temperature=1.0):
         """One generated frame in the basis; advances the state."""
@@ -170,6 +193,18 @@ class Oracle:
         self.last_z = z
         self.state = self.late if self.mistake == "the carried state is one step late" else after
         self.late = after
+
+
+def inverse_filter(cepstrum, warp, count):
+    """First taps of exp(-sum_m c_m (D^m - D(infinity)^m)), D(z) = (1/z - warp) / (1 - warp/z), by power series."""
+    series, power = np.zeros(count), np.eye(1, count)[0]
+    for c in cepstrum:
+        power = signal.lfilter([-warp, 1], [1, -warp], power)
+        series -= c * power
+    taps = [1.0]
+    for n in range(1, count):  # n h_n = sum_k k s_k h_(n-k), the derivative of h = exp(s)
+        taps.append(sum(k * series[k] * taps[n - k] for k in range(1, n + 1)) / n)
+    return np.array(taps)
 
 
 def mdct_frames(blocks):

@@ -11,7 +11,7 @@ from test_training import speech_recipe
 from vrnn_engine.errors import RecipeError
 from vrnn_engine.models import build_model, families
 from vrnn_engine.models.families import check
-from vrnn_engine.models.outputs import OutputNoise
+from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.training import run as training
 from vrnn_engine.training.recipe import Recipe, load_recipe, recipe_fields
 
@@ -75,7 +75,7 @@ def test_what_each_family_makes_depends_on_what_it_says_it_does(kind):
     if model.config.latent_size:
         assert torch.equal(prior_at_start.mean, prior_after.mean) == (kind == "samples-i-gauss")
         other_z = first.latent + 1
-        features = model.features(first.frame)
+        features = model.features(first.frame, start.past)
         one = model.advance(features, first.latent, model.phi_z(first.latent), start)
         two = model.advance(features, other_z, model.phi_z(other_z), start)
         assert torch.equal(one.h, two.h) == (kind == "samples-srnn-gauss")

@@ -17,7 +17,6 @@ from torch import nn
 from vrnn_engine.data.batches import Batch, line_chunks
 from vrnn_engine.evaluation.likelihood import likelihood
 from vrnn_engine.models import ModelConfig, RecurrentModel
-from vrnn_engine.models.conditionals import Decoded
 from vrnn_engine.models.normal import Normal, log_density
 from vrnn_engine.models.recurrent import FrameFeatures, State
 from vrnn_engine.training import run as training
@@ -60,7 +59,7 @@ class LinearGaussian(RecurrentModel):
     def condition(self, state):
         return state.latent
 
-    def features(self, frame):
+    def features(self, frame, past):
         return FrameFeatures(frame, frame, frame)
 
     def advance(self, features, latent, z_features, state):
@@ -68,12 +67,16 @@ class LinearGaussian(RecurrentModel):
 
 
 class Emission(nn.Module):
+    @property
+    def output(self):
+        return self
+
     def forward(self, z, h, past):
         c = torch.tensor(C, dtype=torch.float32)
-        return Decoded(0.0, Normal(c * z, torch.full_like(z, R)))
+        return Normal(c * z, torch.full_like(z, R))
 
-    def log_prob(self, decoded, x):
-        return log_density(decoded.parameters, x)
+    def log_prob(self, parameters, x):
+        return log_density(parameters, x)
 
 
 class Given:

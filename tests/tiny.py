@@ -4,19 +4,29 @@ import torch
 
 from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.models import ModelConfig, RecurrentModel, build_model
-from vrnn_engine.models.config import EmphasisConfig, LinearPrediction
+from vrnn_engine.models.config import SourceFilter
 from vrnn_engine.models.families import OPTIONAL, families
 
 KINDS = {
     "samples-gauss": {"basis": "samples", "family": "vrnn-gauss", "frame_size": 20},
     "samples-gmm": {"basis": "samples", "family": "vrnn-gmm", "frame_size": 20, "components": 4},
+    "source-gauss": {
+        "basis": "samples",
+        "family": "vrnn-gauss",
+        "frame_size": 20,
+        "source_filter": SourceFilter(cepstrum=5, warp=0.3, shortest=6, longest=17, pitch=(9, 8), gains=4, levels=10),
+    },
+    "source-rnn-gauss": {
+        "basis": "samples",
+        "family": "rnn-gauss",
+        "frame_size": 20,
+        "source_filter": SourceFilter(cepstrum=7, warp=0.0, shortest=5, longest=20, pitch=(9,), gains=5, levels=4),
+    },
     "mdct-gauss": {
         "basis": "mdct",
         "family": "vrnn-gauss",
         "frame_size": 20,
         "input_compression": 10.0,
-        "prediction": LinearPrediction(frames=2, bins=6, predictors=3),
-        "emphasis": EmphasisConfig(order=4, lower=0.05, upper=0.1),
     },
     "mdct-gmm": {"basis": "mdct", "family": "vrnn-gmm", "frame_size": 20, "components": 4},
     "samples-i-gauss": {"basis": "samples", "family": "vrnn-i-gauss", "frame_size": 20},
@@ -26,7 +36,6 @@ KINDS = {
         "basis": "mdct",
         "family": "rnn-gauss",
         "frame_size": 20,
-        "prediction": LinearPrediction(frames=2, bins=6, predictors=3, gates=(9, 8)),
     },
     "pen-gauss": {"basis": "points", "family": "vrnn-gauss", "frame_size": 3},
     "pen-rnn-gmm": {"basis": "points", "family": "rnn-gmm", "frame_size": 3, "components": 4},
@@ -58,8 +67,8 @@ def model(kind: str, seed: int = 0) -> RecurrentModel:
     with torch.no_grad():
         for name, weight in made.named_parameters():
             weight.copy_(torch.randn_like(weight) * (0.3 if name.endswith("bias") else 0.35))
-            if "predictors" in name:
-                weight.mul_(0.4)  # a linear prediction of more than what it predicts from runs away
+            if "source" in kind and "output.head" in name:
+                weight.mul_(0.4)  # a filter that rings for longer than a frame is not inverted by its first taps
         if config(kind).basis == "mdct":
             made.basis.scale.copy_(torch.rand_like(made.basis.scale) + 0.5)
     return made

@@ -31,7 +31,7 @@ from vrnn_engine.runtime.parity import verify
 from vrnn_engine.runtime.session import GraphSession
 from vrnn_engine.runtime.voice import Voice
 from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint
-from vrnn_engine.training.recipe import bundled_recipes, load_recipe
+from vrnn_engine.training.recipe import bundled_recipes, load_recipe, recipe_fields
 
 PARITY_FILE, CARD_FILE = "parity.npz", "CARD.md"
 
@@ -156,8 +156,9 @@ def _command(kept: Checkpoint) -> str:
     recipe, bundled = kept.recipe, None
     if recipe.name in bundled_recipes():
         bundled = load_recipe(recipe.name)
-        schedule = msgspec.structs.replace(bundled.training, updates=recipe.training.updates)
-        if msgspec.structs.replace(bundled, seed=recipe.seed, training=schedule) != recipe:
+        fields = recipe_fields(recipe) | {"seed": bundled.seed}  # as plain values: half a change need not be valid
+        fields["training"]["updates"] = bundled.training.updates
+        if fields != recipe_fields(bundled):
             bundled = None
     words = ["vrnn-engine train", recipe.name if bundled else f"{recipe.name}.toml", "--data DATA"]
     if kept.started_from:

@@ -6,7 +6,7 @@ import torch
 
 from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.models.basis import MdctBasis
-from vrnn_engine.models.outputs import OutputNoise
+from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.recurrent import LatentControls, RecurrentModel, State
 from vrnn_engine.runtime.manifest import Control, Normalisation
 
@@ -20,8 +20,7 @@ class RecurrentSteps:
     whole after observing, and the half that the last frame determines after generating.  `pending`
     [1] is 1 where the next observed block completes a frame that the recurrence has not seen yet, as
     it does after observing; it is 0 at the start and after generating, where the recurrence is
-    already past that frame, and the observed block only fills `overlap`.  One with an emphasis carries
-    its filter's memory as `emphasis`; `overlap` is then of the emphasised signal.
+    already past that frame, and the observed block only fills `overlap`.
     """
 
     def __init__(self, model: RecurrentModel, rate: int, unit: str, mean: tuple[float, ...], std: tuple[float, ...]):
@@ -61,14 +60,10 @@ class RecurrentSteps:
         )
         old = self._state(inputs)
         made = self.model.generate(old, inputs.get("noise.latent", old.latent), noise, self._steering(inputs))
-        basis = self.model.basis
+        basis, frame, carried = self.model.basis, made.frame, {}
         if isinstance(basis, MdctBasis):
-            frame, overlap = basis.synthesise(inputs["state.overlap"], made.frame)
-            carried = {"next.overlap": overlap, "next.pending": torch.zeros_like(inputs["state.pending"])}
-            if basis.emphasis:
-                frame, carried["next.emphasis"] = basis.emphasis.undo(frame, inputs["state.emphasis"])
-        else:
-            frame, carried = made.frame, {}
+            frame, carried["next.overlap"] = basis.synthesise(inputs["state.overlap"], frame)
+            carried["next.pending"] = torch.zeros_like(inputs["state.pending"])
         return _present(
             {
                 **_next(made.state),
@@ -84,16 +79,11 @@ class RecurrentSteps:
         """Observe one frame [B, F] in world units, and give the next state."""
         block = (inputs["frame"] - self._mean) / self._std
         old = self._state(inputs)
-        basis, carried = self.model.basis, {}
+        basis, frame, carried = self.model.basis, block, {}
         if isinstance(basis, MdctBasis):
-            memory = inputs.get("state.emphasis")
-            frame = basis.analyse(inputs["state.overlap"], block, memory)
-            if basis.emphasis and memory is not None:
-                block, carried["next.emphasis"] = basis.emphasis(block, memory)
-        else:
-            frame = block
+            frame, carried["next.overlap"] = basis.analyse(inputs["state.overlap"], block), block
         noise = inputs.get("noise.latent", old.latent)
-        seen = self.model.infer(self.model.features(frame), old, noise, self._steering(inputs))
+        seen = self.model.infer(self.model.features(frame, old.past), old, noise, self._steering(inputs))
         prior, kl, log_likelihood, _ = self.model.score(frame, seen, old)
         state = seen.state
         if isinstance(basis, MdctBasis):
@@ -101,7 +91,7 @@ class RecurrentSteps:
             state = State(*(torch.where(pending > 0, new, same) for new, same in zip(state, old, strict=True)))
             counts = pending.squeeze(-1)
             kl, log_likelihood = kl * counts, log_likelihood * counts
-            carried |= {"next.overlap": block, "next.pending": torch.ones_like(pending)}
+            carried["next.pending"] = torch.ones_like(pending)
         return _present(
             {
                 **_next(state),
@@ -124,8 +114,6 @@ class RecurrentSteps:
         basis = self.model.basis
         if isinstance(basis, MdctBasis):
             states |= {"state.overlap": (self.frame_size,), "state.pending": (1,)}
-            if basis.emphasis:
-                states["state.emphasis"] = (basis.emphasis.memory_size,)
         return states
 
     def _latent_noise(self) -> dict[str, Shape]:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from vrnn_engine.models.config import ModelConfig
-from vrnn_engine.models.emphasis import Emphasis
 
 FITTING_LANE = 4096
 """Blocks that are walked one after another to fit; more stand side by side."""
@@ -37,20 +36,17 @@ class MdctBasis(nn.Module):
     """MDCT coefficients: hop F, window 2F, sine window (Princen & Bradley 1986), orthonormal.
 
     Coefficient frame t covers the blocks t-1 and t, and completes block t-1.  Coefficients are
-    divided by `scale`, their sd over the training set, so that every bin has the same size.  An
-    `emphasis` comes before the transform: what `overlap`s is of the emphasised signal.
+    divided by `scale`, their sd over the training set, so that every bin has the same size.
     """
 
     scale: Tensor
     early: Tensor
     late: Tensor
-    completing: Tensor
 
-    def __init__(self, frame_size: int, emphasis: Emphasis | None = None):
+    def __init__(self, frame_size: int):
         super().__init__()
         self.frame_size = frame_size
-        self.emphasis = emphasis
-        self.context = 1 + (emphasis.settles if emphasis else 0)
+        self.context = 1
         """Blocks that `frames` needs before the first whole frame."""
         n = torch.arange(2 * frame_size, dtype=torch.float64)
         k = torch.arange(frame_size, dtype=torch.float64)
@@ -59,8 +55,6 @@ class MdctBasis(nn.Module):
         matrix = window[:, None] * torch.cos(phase) * math.sqrt(2 / frame_size)
         self.register_buffer("early", matrix[:frame_size].float(), persistent=False)
         self.register_buffer("late", matrix[frame_size:].float(), persistent=False)
-        if emphasis:
-            self.register_buffer("completing", emphasis.before(matrix[frame_size:]), persistent=False)
         self.register_buffer("scale", torch.ones(frame_size))
 
     @property
@@ -69,28 +63,12 @@ class MdctBasis(nn.Module):
         return -torch.log(self.scale).sum()
 
     def frames(self, signal: Tensor) -> Tensor:
-        """Blocks [context + T, ..., F] -> coefficients [T, ..., F]."""
-        if not self.emphasis:
-            return self.analyse(signal[:-1], signal[1:])
-        memory = signal.new_zeros(*signal.shape[1:-1], self.emphasis.memory_size)
-        overlaps, memories = [], []
-        for block in signal[:-1]:
-            overlap, memory = self.emphasis(block, memory)
-            overlaps.append(overlap)
-            memories.append(memory)
-        whole = slice(self.context - 1, None)
-        return self.analyse(torch.stack(overlaps[whole]), signal[1:][whole], torch.stack(memories[whole]))
+        """Blocks [1 + T, ..., F] -> coefficients [T, ..., F]."""
+        return self.analyse(signal[:-1], signal[1:])
 
-    def analyse(self, overlap: Tensor, block: Tensor, memory: Tensor | None = None) -> Tensor:
-        """Return the coefficients [..., F] of the frame over the block that `overlap`s and the next one, [..., F].
-
-        With an emphasis the overlap is emphasised; the block is not, and comes with the filter's memory.
-        """
-        if memory is None:
-            completing = block @ self.late
-        else:
-            completing = torch.cat([block, memory], dim=-1) @ self.completing
-        return (overlap @ self.early + completing) / self.scale
+    def analyse(self, overlap: Tensor, block: Tensor) -> Tensor:
+        """Return the coefficients [..., F] of the frame over the block that `overlap`s and the next one, [..., F]."""
+        return (overlap @ self.early + block @ self.late) / self.scale
 
     def synthesise(self, overlap: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor]:
         """Overlap-add one frame: ([..., F], [..., F]) -> the block it completes, the new overlap."""
@@ -111,6 +89,4 @@ class MdctBasis(nn.Module):
 
 def build_basis(config: ModelConfig) -> "PlainBasis | MdctBasis":
     """Return the basis that a model is described with."""
-    if config.basis != "mdct":
-        return PlainBasis(config.frame_size)
-    return MdctBasis(config.frame_size, Emphasis(config.emphasis, config.frame_size) if config.emphasis else None)
+    return MdctBasis(config.frame_size) if config.basis == "mdct" else PlainBasis(config.frame_size)

@@ -3,16 +3,13 @@
 Where a model has no latents, z and all that is said of it have width zero, and its phi_z is empty.
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.layers import JointStack, ReLUStack, linear, single
 from vrnn_engine.models.normal import Normal, NormalHead
-from vrnn_engine.models.outputs import OutputNoise, build_output
-from vrnn_engine.models.prediction import GatedLinearPrediction
+from vrnn_engine.models.outputs import Parameters, build_output
 
 
 class Prior(nn.Module):
@@ -74,15 +71,8 @@ class NoLatent(nn.Module):
         return Normal(nothing, nothing)
 
 
-class Decoded(NamedTuple):
-    """What a decoder says of a frame: where the past puts it, and how it is distributed about that."""
-
-    predicted: Tensor | float
-    parameters: NamedTuple
-
-
 class Decoder(nn.Module):
-    """p(x | phi_z(z), h); `output` is the distribution of what linear prediction leaves."""
+    """p(x | phi_z(z), h), and of the past frames where the `output` reads them."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -91,29 +81,15 @@ class Decoder(nn.Module):
             JointStack(config.phi_z[-1], size, config.decoder) if config.phi_z else ReLUStack(size, config.decoder)
         )
         self.output = build_output(config, self.stack.outputs)
-        self.prediction = (
-            GatedLinearPrediction(config.prediction, self.stack.outputs, config.frame_size)
-            if config.prediction
-            else None
-        )
 
-    def forward(self, z_features: Tensor, h: Tensor, past: Tensor) -> Decoded:
-        """phi_z(z) [..., .], [..., H] and [..., P * F] -> Decoded."""
+    def forward(self, z_features: Tensor, h: Tensor, past: Tensor) -> Parameters:
+        """phi_z(z) [..., .], [..., H] and [..., P * F] -> the parameters of `output`."""
         if isinstance(self.stack, JointStack):
             features = self.stack(self.stack.project(z_features), h)
         else:
             features = self.stack(h)
-        return Decoded(self.prediction(features, past) if self.prediction else 0.0, self.output(features))
-
-    def log_prob(self, decoded: Decoded, x: Tensor) -> Tensor:
-        """Return the log density of x, [..., F] -> [...], in nats."""
-        value: Tensor = self.output.log_prob(decoded.parameters, x - decoded.predicted)  # type: ignore[operator]
-        return value
-
-    def sample(self, decoded: Decoded, noise: OutputNoise) -> Tensor:
-        """Return a frame [..., F]."""
-        value: Tensor = decoded.predicted + self.output.sample(decoded.parameters, noise)  # type: ignore[operator]
-        return value
+        parameters: Parameters = self.output(features, past)
+        return parameters
 
 
 class Recurrence(nn.Module):

@@ -9,35 +9,28 @@ Layers = Annotated[tuple[Size, ...], msgspec.Meta(min_length=1)]
 """Units of each hidden layer, first to last."""
 
 
-class LinearPrediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Gated linear prediction of a frame from past frames; see `vrnn_engine.models.prediction`."""
+class SourceFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The source-filter output of audio samples; see `vrnn_engine.models.source_filter`."""
 
-    frames: Size
-    """P, how many past frames."""
-    bins: Size
-    """M, of how many values, from the first on."""
-    predictors: Size
-    """K, how many predictors the decoder mixes."""
-    gates: tuple[Size, ...] = ()
-    """Units of the layers that read the past frames' own correlations to mix the predictors, beside the
-    decoder's features; none mixes them by the features alone."""
+    cepstrum: Size
+    """Coefficients of the filter's envelope."""
+    warp: Annotated[float, msgspec.Meta(ge=0, lt=1)]
+    """Of its frequency axis: 0.42 is the mel scale at 16 kHz, 0 none."""
+    shortest: Size
+    """Samples of the shortest period that the excitation may have."""
+    longest: Size
+    """At most frame_size."""
+    pitch: Layers
+    """Units of the layers that choose the period."""
+    gains: Size = 5
+    """Parts of a frame with a gain of their own for the period; a divisor of frame_size."""
+    levels: Size = 10
+    """Parts of a frame with a level of their own, and whose levels phi_x is shown; a divisor of frame_size."""
 
-
-Corner = Annotated[float, msgspec.Meta(gt=0, lt=0.5)]
-
-
-class EmphasisConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An invertible filter before an audio basis; see `vrnn_engine.models.emphasis`.  It lifts what lies
-    below `lower` by about 6 dB x order x log2(upper / lower), and nothing above `upper`."""
-
-    order: Annotated[int, msgspec.Meta(ge=2, multiple_of=2)]
-    lower: Corner
-    """Cycles per sample: 0.00625 is 100 Hz at 16 kHz."""
-    upper: Corner
-
-    def __post_init__(self) -> None:
-        if not self.lower < self.upper:
-            raise ValueError(f"emphasis.lower {self.lower:g} must be below emphasis.upper {self.upper:g}")
+    @property
+    def periods(self) -> int:
+        """How many periods there are to choose from."""
+        return self.longest - self.shortest + 1
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,10 +52,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     encoder: tuple[Size, ...] = ()
     prior: tuple[Size, ...] = ()
     components: Size = 1
-    prediction: LinearPrediction | None = None
-    """Predict the frame's mean linearly from the frames before it; None leaves that to h alone."""
-    emphasis: EmphasisConfig | None = None
-    """Lift the low end before the basis `mdct`, whose frames leak into it."""
+    source_filter: SourceFilter | None = None
+    """Model a frame of samples as an excitation through a filter, given the past."""
     input_compression: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """k > 0 shows phi_x the frame as sign(x) log(1 + k|x|): the MDCT of speech spans four decades,
     and the quiet ones tell as much as the loud ones."""
@@ -72,17 +63,23 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("basis 'points' goes with frame_size 3 (dx, dy, pen-up), and only it does")
         if self.family.endswith("-gmm") != (self.components > 1):
             raise ValueError(f"family {self.family!r}: one that ends in -gmm needs components > 1, others have one")
-        if self.emphasis and self.basis != "mdct":
-            raise ValueError("emphasis goes with basis 'mdct'")
-        if self.prediction and self.basis == "points":
-            raise ValueError("prediction is for audio: a pen-up bit has no linear prediction")
-        if self.prediction and self.prediction.bins > self.frame_size:
-            raise ValueError(f"prediction.bins {self.prediction.bins} is more than frame_size {self.frame_size}")
+        if self.source_filter:
+            self._check_source_filter(self.source_filter)
+
+    def _check_source_filter(self, c: SourceFilter) -> None:
+        if self.basis != "samples" or self.components > 1 or self.input_compression:
+            raise ValueError("source_filter goes with basis 'samples', a -gauss family, and no input_compression")
+        if not c.shortest <= c.longest <= self.frame_size:
+            order = f"shortest {c.shortest}, longest {c.longest}, frame_size {self.frame_size}"
+            raise ValueError(f"source_filter: {order} must not fall in this order")
+        for name, parts in (("gains", c.gains), ("levels", c.levels)):
+            if self.frame_size % parts:
+                raise ValueError(f"source_filter.{name} {parts} does not divide frame_size {self.frame_size}")
 
     @property
     def past_size(self) -> int:
-        """Width of the past frames that a state carries: P times F, or 0 without prediction."""
-        return self.prediction.frames * self.frame_size if self.prediction else 0
+        """Width of the past frames that a state carries: two, or none without a source and filter."""
+        return 2 * self.frame_size if self.source_filter else 0
 
     @property
     def modality(self) -> Literal["audio", "pen"]:

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.layers import linear, single
+from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.normal import (
     LOG_2PI,
     STD_BIAS,
@@ -22,23 +23,14 @@ from vrnn_engine.models.normal import (
     positive,
     uniform_of,
 )
+from vrnn_engine.models.source_filter import SourceFilterOutput
 
 MAX_CORRELATION = 0.999
 """|rho| stays under this: at 1 the bivariate density is degenerate."""
 
 
-class OutputNoise(NamedTuple):
-    """Standard normal noise of one frame, and how much of it to use.
-
-    `output` is [..., F]; `mixture` is [..., K], or None where there is no mixture.  The
-    temperatures are [..., 1]: `output_temperature` multiplies the sd, `mixture_temperature`
-    the Gumbel noise that chooses the component.
-    """
-
-    output: Tensor
-    mixture: Tensor | None = None
-    output_temperature: Tensor | float = 1.0
-    mixture_temperature: Tensor | float = 1.0
+Parameters = Any
+"""What an output distribution is described by: a named tuple of its own."""
 
 
 class Output(Protocol):
@@ -47,13 +39,13 @@ class Output(Protocol):
     mixture_size: int
     """K, the width of `noise.mixture`; 0 where the distribution is no mixture."""
 
-    def __call__(self, features: Tensor) -> Any:
-        """[..., features] -> parameters."""
+    def __call__(self, features: Tensor, past: Tensor) -> Parameters:
+        """[..., features] and the past frames [..., P * F] -> parameters."""
 
-    def log_prob(self, parameters: Any, x: Tensor) -> Tensor:
+    def log_prob(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Log density of x, [..., F] -> [...], in nats."""
 
-    def sample(self, parameters: Any, noise: OutputNoise) -> Tensor:
+    def sample(self, parameters: Parameters, noise: OutputNoise) -> Tensor:
         """Return a frame [..., F]."""
 
 
@@ -66,7 +58,7 @@ class GaussianOutput(nn.Module):
         super().__init__()
         self.head = NormalHead(inputs, frame_size)
 
-    def forward(self, features: Tensor) -> Normal:
+    def forward(self, features: Tensor, past: Tensor) -> Normal:
         """[..., inputs] -> Normal of [..., F]."""
         normal: Normal = self.head(features)
         return normal
@@ -97,7 +89,7 @@ class MixtureOutput(nn.Module):
         self.weights = linear(inputs, components)
         self.head = NormalHead(inputs, components * frame_size)
 
-    def forward(self, features: Tensor) -> Mixture:
+    def forward(self, features: Tensor, past: Tensor) -> Mixture:
         """[..., inputs] -> Mixture."""
         shape = (self.mixture_size, self.frame_size)
         normal: Normal = self.head(features)
@@ -141,7 +133,7 @@ class PenOutput(nn.Module):
         with torch.no_grad():
             self.head.bias[1 + 3 * components : 1 + 5 * components] = STD_BIAS
 
-    def forward(self, features: Tensor) -> PenMixture:
+    def forward(self, features: Tensor, past: Tensor) -> PenMixture:
         """[..., inputs] -> PenMixture."""
         k = self.components
         pen, weights, mean, raw, rho = single(self.head(features)).split([1, k, 2 * k, 2 * k, k], dim=-1)
@@ -199,6 +191,8 @@ def build_output(config: ModelConfig, inputs: int) -> nn.Module:
     """Return the output distribution that a config asks for."""
     if config.modality == "pen":
         return PenOutput(inputs, config.components)
+    if config.source_filter:
+        return SourceFilterOutput(config.source_filter, inputs, config.frame_size)
     if config.components > 1:
         return MixtureOutput(inputs, config.frame_size, config.components)
     return GaussianOutput(inputs, config.frame_size)

@@ -12,9 +12,9 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from vrnn_engine.models.analysis import Analysis
 from vrnn_engine.models.basis import build_basis
 from vrnn_engine.models.conditionals import (
-    Decoded,
     Decoder,
     Encoder,
     NoLatent,
@@ -24,13 +24,14 @@ from vrnn_engine.models.conditionals import (
 )
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.layers import ReLUStack
+from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.normal import Normal, in_fours, kl_divergence
-from vrnn_engine.models.outputs import Output, OutputNoise
+from vrnn_engine.models.outputs import Output, Parameters
 
 
 class State(NamedTuple):
     """What is carried from frame to frame: the recurrence's `h` and `c`, both [B, H], the `past` frames
-    [B, P * F], newest first (width 0 without linear prediction), and the last `latent` [B, Z] (width 0
+    [B, P * F], newest first (width 0 where the output does not read them), and the last `latent` [B, Z] (width 0
     where the family does not carry it)."""
 
     h: Tensor
@@ -85,8 +86,8 @@ class Unroll(NamedTuple):
     latent: Tensor
     old: State
     """The state that each frame was predicted from."""
-    decoded: Decoded
-    """What the decoder says of each frame."""
+    decoded: Parameters
+    """What the decoder says of each frame: the parameters of the output."""
     state: State
 
 
@@ -97,7 +98,7 @@ class Score(NamedTuple):
     prior: Normal
     kl: Tensor
     log_likelihood: Tensor
-    decoded: Decoded
+    decoded: Parameters
 
 
 class RecurrentModel(nn.Module):
@@ -121,7 +122,8 @@ class RecurrentModel(nn.Module):
         super().__init__()
         self.config = config
         self.basis = build_basis(config)
-        self.phi_x = ReLUStack(config.frame_size, config.phi_x)
+        self.analysis = Analysis(config.source_filter, config.frame_size) if config.source_filter else None
+        self.phi_x = ReLUStack(self.analysis.size if self.analysis else config.frame_size, config.phi_x)
 
     @property
     def output(self) -> Output:
@@ -139,10 +141,13 @@ class RecurrentModel(nn.Module):
         latent = self.config.latent_size if self.carries_latent else 0
         return State(zeros, zeros, weight.new_zeros(rows, self.config.past_size), weight.new_zeros(rows, latent))
 
-    def features(self, frame: Tensor) -> FrameFeatures:
-        """Frames in the basis, [..., F] -> all that depends on them alone."""
+    def features(self, frame: Tensor, past: Tensor) -> FrameFeatures:
+        """Frames in the basis [..., F] and those before them [..., P * F] -> all that depends on them alone."""
         k = self.config.input_compression
-        seen = torch.sign(frame) * in_fours(torch.log, 1 + k * frame.abs()) if k else frame
+        if self.analysis:
+            seen = self.analysis(frame, past)
+        else:
+            seen = torch.sign(frame) * in_fours(torch.log, 1 + k * frame.abs()) if k else frame
         phi = self.phi_x(seen)
         return FrameFeatures(self.encoder.project(phi), self.recurrence.from_x(phi), frame)
 
@@ -165,6 +170,14 @@ class RecurrentModel(nn.Module):
         """Put a frame [B, F] before the past ones [B, P * F], and forget the oldest."""
         return torch.cat([frame, past], dim=-1)[..., : self.config.past_size]
 
+    def pasts(self, frames: Tensor, past: Tensor) -> Tensor:
+        """Return what is before each of the frames [T, B, F]: [T, B, P * F], newest first."""
+        if not self.config.past_size:
+            return frames[..., :0]
+        before = past.unflatten(-1, (-1, self.config.frame_size)).flip(-2).movedim(-2, 0)
+        chain, length = torch.cat([before, frames]), len(frames)
+        return torch.cat([chain[k : k + length] for k in reversed(range(len(before)))], dim=-1)
+
     def generate(
         self, state: State, latent_noise: Tensor, output_noise: OutputNoise, controls: LatentControls | None = None
     ) -> Generation:
@@ -172,14 +185,16 @@ class RecurrentModel(nn.Module):
         prior = self.prior(self.condition(state))
         latent = draw_latent(prior, latent_noise, controls)
         z_features = self.phi_z(latent)
-        frame = self.decoder.sample(self.decoder(z_features, state.h, state.past), output_noise)
-        return Generation(frame, prior, latent, self.advance(self.features(frame), latent, z_features, state))
+        frame = self.output.sample(self.decoder(z_features, state.h, state.past), output_noise)
+        return Generation(
+            frame, prior, latent, self.advance(self.features(frame, state.past), latent, z_features, state)
+        )
 
     def score(self, frame: Tensor, inference: Inference, old: State) -> Score:
         """Judge frames inferred from the old state."""
         prior = self.prior(self.condition(old))
         decoded = self.decoder(inference.z_features, old.h, old.past)
-        log_likelihood = self.decoder.log_prob(decoded, frame) + self.basis.log_det
+        log_likelihood = self.output.log_prob(decoded, frame) + self.basis.log_det
         return Score(prior, kl_divergence(inference.posterior, prior), log_likelihood, decoded)
 
     def unroll(self, frames: Tensor, noise: Tensor, state: State | None = None, shown: Tensor | None = None) -> Unroll:
@@ -195,13 +210,14 @@ class RecurrentModel(nn.Module):
             Carried from earlier frames; zeros by default.
         shown : Tensor, optional
             [T, B, F], what the gates of the recurrence are shown instead of the frames, as in scheduled
-            sampling; the encoder, linear prediction and the likelihood have the true ones all the same.
+            sampling; the encoder, the past frames and the likelihood have the true ones all the same.
         """
         state = state or self.initial_state(frames.shape[1])
-        features = self.features(frames)
+        pasts = self.pasts(frames, state.past)
+        features = self.features(frames, pasts)
         if shown is not None:
-            # Not the past of linear prediction: a true frame does not continue the phases of a drawn one.
-            features = features._replace(gates=self.features(shown).gates)
+            # Not the past: a true frame does not continue the phases of a drawn one.
+            features = features._replace(gates=self.features(shown, pasts).gates)
         olds, steps = [], []
         # Only the encoder, phi_z and the recurrence are sequential; prior and decoder follow at once.
         for encoder, gates, frame, eps in zip(*features, noise, strict=True):
@@ -223,7 +239,7 @@ class RecurrentModel(nn.Module):
 
     def resample(self, unroll: Unroll, noise: OutputNoise) -> Tensor:
         """Draw every frame of an unroll anew from the decoder, given the latents it had: [T, B, F]."""
-        return self.decoder.sample(unroll.decoded, noise)
+        return self.output.sample(unroll.decoded, noise)
 
 
 def draw_latent(normal: Normal, noise: Tensor, controls: LatentControls | None) -> Tensor:

@@ -18,7 +18,7 @@ from vrnn_engine.data.speech import SpeechCorpus
 from vrnn_engine.errors import CheckpointError, VRNNEngineError
 from vrnn_engine.models.basis import build_basis
 from vrnn_engine.models.families import build_model
-from vrnn_engine.models.outputs import OutputNoise
+from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.recurrent import RecurrentModel, State, Unroll
 from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from vrnn_engine.training.interrupt import deferred_interrupts

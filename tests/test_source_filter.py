@@ -1,0 +1,157 @@
+"""The source-filter output: an exact density, an exact inverse, periods that go on, power that does not grow."""
+
+import math
+
+import msgspec
+import pytest
+import tiny
+import torch
+from torch.nn import functional
+
+from vrnn_engine.models.config import SourceFilter
+from vrnn_engine.models.noise import OutputNoise
+from vrnn_engine.models.source_filter import FEW_ROWS, SourceFilterOutput, convolve, correlate, periodicity
+
+SIZE, INPUTS = 200, 12
+CONFIG = SourceFilter(cepstrum=40, warp=0.42, shortest=40, longest=160, pitch=(16,))
+
+
+@pytest.fixture
+def output():
+    torch.manual_seed(0)
+    return SourceFilterOutput(CONFIG, INPUTS, SIZE).eval()
+
+
+def fix(output, cepstrum=None, gain=None, share=None, level=None):
+    """Let parameters no longer depend on the features."""
+    with torch.no_grad():
+        for value, rows in zip(
+            (cepstrum, gain, share, level), torch.arange(sum(output.parts)).split(output.parts), strict=True
+        ):
+            if value is not None:
+                output.head.weight[rows] = 0
+                output.head.bias[rows] = value
+
+
+def test_the_density_is_that_of_the_samples(output):
+    """By the change of variables: p(x) = N(e) / |dx/de|, with the Jacobian of the whole frame."""
+    torch.manual_seed(1)
+    parameters = output(torch.randn(1, INPUTS), torch.randn(1, 2 * SIZE))
+    noise = torch.randn(1, SIZE)
+    frame = output.sample(parameters, OutputNoise(noise))
+    jacobian = torch.autograd.functional.jacobian(lambda e: output.sample(parameters, OutputNoise(e))[0], noise)[:, 0]
+    expected = torch.distributions.Normal(0.0, 1.0).log_prob(noise).sum() - torch.linalg.slogdet(jacobian.double())[1]
+    assert output.log_prob(parameters, frame).item() == pytest.approx(expected.item(), abs=1e-2)
+
+
+def test_many_rows_and_few_come_out_alike(output):
+    """Spectra and sums: the unroll of training and the step."""
+    torch.manual_seed(2)
+    features, past = torch.randn(FEW_ROWS + 1, INPUTS), torch.randn(FEW_ROWS + 1, 2 * SIZE)
+    past[:, SIZE:] *= 1000  # a loud past leaves nothing of its rounding in what is quiet
+    frame = 1e-3 * torch.randn(FEW_ROWS + 1, SIZE)
+    with torch.no_grad():
+        together, alone = output(features, past), output(features[:3], past[:3])
+        for name in together._fields:
+            assert torch.allclose(getattr(together, name)[:3], getattr(alone, name), rtol=1e-3, atol=1e-4), name
+        found, expected = output.log_prob(together, frame)[:3], output.log_prob(alone, frame[:3])
+    assert torch.allclose(found, expected, rtol=1e-4)
+
+
+def test_correlate_is_the_plain_sum():
+    x, taps = torch.randn(FEW_ROWS + 1, 9), torch.randn(FEW_ROWS + 1, 4)
+    expected = torch.stack([(x[:, n : n + 4] * taps).sum(-1) for n in range(6)], dim=-1)
+    assert torch.allclose(correlate(x, taps), expected, atol=1e-5)
+    assert torch.allclose(correlate(x[:2], taps[:2]), expected[:2], atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [0.1, 1.0])
+def test_the_filter_and_its_inverse_undo_each_other(output, size):
+    cepstrum = size * torch.randn(5, CONFIG.cepstrum) / torch.arange(1, CONFIG.cepstrum + 1)
+    inverse, response = output.filter(-cepstrum), output.filter(cepstrum)
+    assert torch.allclose(inverse[:, 0], torch.ones(5), atol=1e-5)
+    impulse = torch.eye(1, SIZE).expand(5, -1)
+    assert torch.allclose(convolve(inverse, response), impulse, atol=1e-3)
+
+
+def test_the_filter_has_the_warped_spectrum(output):
+    cepstrum = 0.5 * torch.randn(1, CONFIG.cepstrum) / torch.arange(1, CONFIG.cepstrum + 1)
+    spectrum = torch.fft.rfft(output.filter(cepstrum), 1024).abs().log()
+    omega = torch.arange(513) * 2 * math.pi / 1024
+    warped = omega + 2 * torch.atan(0.42 * torch.sin(omega) / (1 - 0.42 * torch.cos(omega)))
+    order = torch.arange(1, CONFIG.cepstrum + 1)[:, None]
+    expected = cepstrum @ (torch.cos(order * warped) - (-0.42) ** order)
+    assert torch.allclose(spectrum, expected, atol=0.02)
+
+
+def tone(period, length=2 * SIZE, level=1.0):
+    return level * torch.sin(2 * math.pi * torch.arange(length) / period)[None]
+
+
+def test_periodicity_tells_the_period_and_not_the_level():
+    found = periodicity(tone(100.0), 40, 160)[0]
+    assert 160 - found.argmax().item() == 100
+    assert found.max().item() == pytest.approx(1, abs=1e-3)
+    assert torch.allclose(found, periodicity(tone(100.0, level=0.1), 40, 160)[0], atol=1e-2)
+    assert not periodicity(torch.zeros(1, 2 * SIZE), 40, 160).any()
+    assert periodicity(torch.randn(1, 2 * SIZE), 40, 160).abs().max() < 0.5
+
+
+def follow(output, past, frames, features, noise=0.0):
+    """Let a past of two frames [B, 2F], oldest sample first, go on for so many frames: [B, frames * F]."""
+    made = [past[:, :SIZE], past[:, SIZE:]]
+    with torch.no_grad():
+        for _ in range(frames):
+            newest_first = torch.cat([made[-1], made[-2]], dim=-1)
+            drawn = noise * torch.randn(len(past), SIZE)
+            made.append(output.sample(output(features, newest_first), OutputNoise(drawn)))
+    return torch.cat(made[2:], dim=-1)
+
+
+def test_what_has_a_period_goes_on_with_it(output):
+    """With a gain of one and nothing new, a frame has the excitation that was there one period ago."""
+    level = 0.3
+    fix(output, cepstrum=0.0, gain=20.0, level=math.log(math.expm1(level)))
+    with torch.no_grad():
+        output.choice.weight.zero_()
+        output.choice.bias[-1] = 1e4  # the likeliest period alone
+    shape = torch.randn(100)
+    past = shape.repeat(4)[None]
+    frames = follow(output, past, 3, torch.randn(1, INPUTS))[0]
+    assert torch.allclose(frames, (level * shape / shape.square().mean().sqrt()).repeat(6), atol=0.02)
+
+
+def test_no_tone_feeds_on_itself(output):
+    """However likely a period is to come back, a loud past is forgotten, and a soft one grows to its level."""
+    fix(output, gain=3.0, level=-1.0)
+    torch.manual_seed(3)
+    features = 0.2 * torch.randn(32, INPUTS)
+    powers = []
+    for level in (1e-2, 1.0, 1e2):
+        made = follow(output, tone(100.0, level=level).expand(32, -1), 100, features, noise=1.0)
+        powers.append(made[:, 50 * SIZE :].square().mean())
+    assert max(powers) < 2 * min(powers)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"basis": "mdct"}, "source_filter goes with basis 'samples'"),
+        ({"input_compression": 1.0}, "source_filter goes with"),
+        ({"source_filter": msgspec.structs.replace(CONFIG, longest=30, gains=4)}, "shortest 40, longest 30"),
+        ({"source_filter": msgspec.structs.replace(CONFIG, shortest=5, longest=9, gains=3)}, "gains 3 does not divide"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        msgspec.structs.replace(tiny.config("source-gauss"), **changes)
+
+
+def test_phi_x_hears_the_same_whatever_the_sign():
+    """What a recurrence is shown does not hang on the phase of a tone but on what can be heard of it."""
+    model = tiny.model("source-gauss")
+    frame, past = torch.randn(2, 20), torch.randn(2, 40)
+    heard = model.analysis(frame, past)
+    assert heard.shape == (2, model.analysis.size)
+    assert torch.allclose(heard, model.analysis(-frame, -past))
+    assert not torch.allclose(heard, model.analysis(functional.pad(frame[:, 1:], (0, 1)), past), atol=1e-2)

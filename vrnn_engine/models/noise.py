@@ -1,0 +1,19 @@
+"""The noise that a frame is drawn with."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class OutputNoise(NamedTuple):
+    """Standard normal noise of one frame, and how much of it to use.
+
+    `output` is [..., F]; `mixture` is [..., K], or None where there is no mixture.  The
+    temperatures are [..., 1]: `output_temperature` multiplies the sd, `mixture_temperature`
+    the Gumbel noise that chooses the component.
+    """
+
+    output: Tensor
+    mixture: Tensor | None = None
+    output_temperature: Tensor | float = 1.0
+    mixture_temperature: Tensor | float = 1.0

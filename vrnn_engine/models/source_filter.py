@@ -1,0 +1,198 @@
+"""The source-filter output: a frame of samples as an excitation, part of it periodic, through a filter.
+
+    x_n = b_n u_n - sum_k a_k x_(n-k)                             the filter 1 / A (Fant 1960)
+    u_n = g_n p_n + s_n e_n,  p_n = sum_L w_L u_(n-L),            the excitation: its period (long-term prediction,
+    s_n^2 = (1 - g_n^2) (1 - q_n + q_n p_n^2),  e_n ~ N(0, 1)     Atal 1982), and what is new, which may come with it
+
+All but x, u and e come from the decoder and the past, so this is a Gaussian of the whole frame: each x_n is e_n times
+b_n s_n plus what came before, and the product of these is its Jacobian.  A diagonal Gaussian, of samples or of MDCT
+coefficients, knows nothing of the phases that it continues, and so can only whisper.
+
+The decoder says how loud the excitation is, b, and g keeps a mean square of one for u; a past frame that was louder is
+brought down to that, and a softer one left as it is.  So a period never grows by coming back, and no tone feeds on
+itself.
+
+The filter is the exponential of a causal cepstrum on a warped frequency axis (the mel-cepstrum of Tokuda et al.
+1994): whatever a decoder comes up with, it and its inverse are stable, and begin with 1.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vrnn_engine.models.config import SourceFilter
+from vrnn_engine.models.layers import JointStack, linear, single
+from vrnn_engine.models.noise import OutputNoise
+from vrnn_engine.models.normal import STD_BIAS, Normal, in_fours, log_density, positive
+
+GRID = 512
+"""Points of the unit circle that the filter is computed on: its impulse response must die away within them."""
+FEW_ROWS = 16
+"""Up to which correlations are sums, as in a graph; more of them are quicker as products of spectra."""
+SILENCE = 1e-6
+"""Mean square, of a signal of variance one, below which its periodicity is not normalised any further."""
+MOST = 0.99
+"""At most this much of what is new comes with the period: where that is zero, something is left."""
+SHARPNESS = 10.0
+"""How much the periodicity of the past says about the next period, before training."""
+
+
+class Excited(NamedTuple):
+    """What the decoder and the past make of a frame before it is there."""
+
+    inverse: Tensor
+    """The first F taps of A, [..., F]."""
+    response: Tensor
+    """The first F taps of 1 / A, [..., F]."""
+    ringing: Tensor
+    """sum_k a_k x_(n-k) over the past samples, for each sample of the frame, [..., F]."""
+    excitation: Tensor
+    """u of the past frame, under this frame's A, [..., F]."""
+    periods: Tensor
+    """w, which add up to one, from the longest period to the shortest."""
+    gain: Tensor
+    """g, [..., F]."""
+    share: Tensor
+    """q, [..., F]: how much of what is new comes where the period is strong."""
+    level: Tensor
+    """b, [..., F]."""
+
+
+class SourceFilterOutput(nn.Module):
+    """Decoder features and the last two frames -> the distribution of a frame of samples."""
+
+    mixture_size = 0
+    warped: Tensor
+    taps: Tensor
+
+    def __init__(self, config: SourceFilter, inputs: int, frame_size: int):
+        super().__init__()
+        self.config, self.frame_size = config, frame_size
+        self.parts = [config.cepstrum, config.gains, config.gains, config.levels]
+        self.head = linear(inputs, sum(self.parts))
+        self.stack = JointStack(config.periods, inputs, config.pitch)
+        self.choice = linear(self.stack.outputs, config.periods + 1)
+        with torch.no_grad():
+            self.head.bias[-config.levels :] = STD_BIAS
+            self.choice.bias[-1] = SHARPNESS
+        warped, taps = _minimum_phase(config.cepstrum, config.warp, frame_size)
+        self.register_buffer("warped", warped, persistent=False)
+        self.register_buffer("taps", taps, persistent=False)
+
+    def forward(self, features: Tensor, past: Tensor) -> Excited:
+        """[..., inputs] and [..., 2 F] (newest frame first) -> Excited."""
+        c, size = self.config, self.frame_size
+        past = torch.cat([past[..., size:], past[..., :size]], dim=-1)
+        cepstrum, gain, share, level = single(self.head(features)).split(self.parts, dim=-1)
+        inverse = self.filter(-cepstrum)
+        # Past samples have no end here: they go on as silence, and ring into the frame.
+        reached = correlate(functional.pad(past[..., 1:], (0, size)), inverse.flip(-1))
+        level = positive(level).repeat_interleave(size // c.levels, -1)
+        excitation, mean = reached[..., :size], level.new_full((size, 1), 1 / size)
+        loudest = torch.sqrt(torch.maximum((excitation * excitation) @ mean, (level * level) @ mean))
+        return Excited(
+            inverse,
+            self.filter(cepstrum),
+            reached[..., size:],
+            excitation / loudest,
+            self.weigh(features, periodicity(past, c.shortest, c.longest)),
+            # It does not read the past: a tone that got lost would not come back.
+            in_fours(torch.sigmoid, gain).repeat_interleave(size // c.gains, -1),
+            MOST * in_fours(torch.sigmoid, share).repeat_interleave(size // c.gains, -1),
+            level,
+        )
+
+    def filter(self, cepstrum: Tensor) -> Tensor:
+        """[..., C] -> the first F taps of the filter with that cepstrum, [..., F]."""
+        log, phase = (cepstrum @ self.warped).chunk(2, dim=-1)
+        size, real, imaginary = in_fours(torch.exp, log), in_fours(torch.cos, phase), in_fours(torch.sin, phase)
+        return torch.cat([size * real, size * imaginary], dim=-1) @ self.taps
+
+    def weigh(self, features: Tensor, evidence: Tensor) -> Tensor:
+        """Return the weight of each period, given how the past repeats itself at it."""
+        raw = single(self.choice(self.stack(self.stack.project(evidence), features)))
+        return torch.softmax(raw[..., :-1] + in_fours(functional.softplus, raw[..., -1:]) * evidence, dim=-1)
+
+    def log_prob(self, parameters: Excited, x: Tensor) -> Tensor:
+        """Return the log density of x, [..., F] -> [...], in nats."""
+        excitation = (parameters.ringing + convolve(x, parameters.inverse)) / parameters.level
+        known = torch.cat([parameters.excitation, excitation], dim=-1)
+        foretold = self.foretell(parameters, known, 0, self.frame_size)
+        return log_density(foretold, excitation) - torch.log(parameters.level).sum(-1)
+
+    def sample(self, parameters: Excited, noise: OutputNoise) -> Tensor:
+        """Return a frame [..., F]."""
+        known = parameters.excitation
+        # No period is shorter than such a part, so its past is all that it needs.
+        for start in range(0, self.frame_size, self.config.shortest):
+            stop = min(start + self.config.shortest, self.frame_size)
+            mean, std = self.foretell(parameters, known, start, stop)
+            fresh = mean + noise.output_temperature * std * noise.output[..., start:stop]
+            known = torch.cat([known, fresh], dim=-1)
+        excitation = parameters.level * known[..., self.frame_size :]
+        return convolve(excitation - parameters.ringing, parameters.response)
+
+    def foretell(self, parameters: Excited, known: Tensor, start: int, stop: int) -> Normal:
+        """Return the distribution of u from sample `start` to `stop`, given what is `known` before."""
+        first = self.frame_size + start - self.config.longest
+        before = known[..., first : first + stop - start + self.config.periods - 1]
+        period = correlate(before, parameters.periods)
+        gain, share = parameters.gain[..., start:stop], parameters.share[..., start:stop]
+        variance = (1 - gain) * (1 + gain) * (1 - share + share * period * period)
+        return Normal(gain * period, torch.sqrt(variance))
+
+
+def correlate(x: Tensor, taps: Tensor) -> Tensor:
+    """Return y_n = sum_k taps_k x_(n+k): [..., N] and [..., K] -> [..., N - K + 1]."""
+    count, width = x.shape[-1] - taps.shape[-1] + 1, taps.shape[-1]
+    if torch.compiler.is_exporting() or x[..., 0].numel() <= FEW_ROWS:
+        # Copies of x in a row, cut into pieces one longer than x: each begins one later in x than the one before.
+        # (An index for every element does the same, and takes onnxruntime ten times as long.)
+        copies = x.unsqueeze(-2).expand(*x.shape[:-1], count + 1, x.shape[-1]).flatten(-2)
+        shifted = copies[..., : count * (x.shape[-1] + 1)].unflatten(-1, (count, x.shape[-1] + 1))
+        return (shifted[..., :width] @ taps.unsqueeze(-1)).squeeze(-1)
+    # In double precision: a loud past would leave its rounding in a quiet frame.
+    size = 1 << (x.shape[-1] - 1).bit_length()
+    product = torch.fft.rfft(x.double(), size) * torch.fft.rfft(taps.double(), size).conj()
+    return torch.fft.irfft(product, size)[..., :count].to(x.dtype)
+
+
+def convolve(x: Tensor, taps: Tensor) -> Tensor:
+    """Return y_n = sum_k taps_k x_(n-k), from silence on: [..., N] and [..., N] -> [..., N]."""
+    return correlate(functional.pad(x, (x.shape[-1] - 1, 0)), taps.flip(-1))
+
+
+def periodicity(signal: Tensor, shortest: int, longest: int) -> Tensor:
+    """Return the normalised correlation of the last F samples with those that many before them.
+
+    [..., 2 F] -> [..., periods], from the longest to the shortest; 1 where the signal repeats itself after
+    that time, whatever its level.
+    """
+    size = signal.shape[-1] // 2
+    last, earlier = signal[..., size:], signal[..., size - longest : 2 * size - shortest]
+    reach = torch.ones(earlier.shape[-1], longest - shortest + 1, device=signal.device)
+    within = reach.tril().triu(1 - size)  # the `size` samples that each period lies before
+    power, powers = (last * last) @ reach[:size, :1], (earlier * earlier) @ within
+    floor = size * SILENCE
+    return correlate(earlier, last) / torch.sqrt((power + floor) * (powers + floor))
+
+
+def _minimum_phase(order: int, warp: float, count: int) -> tuple[Tensor, Tensor]:
+    """Return the matrices of `filter`.
+
+    The first, [C, 2 (GRID / 2 + 1)], goes from a cepstrum to the logarithm of a spectrum: its powers of a
+    warped unit delay (z - warp) / (1 - warp z), less their value at infinity, so that the filter begins with 1.
+    The second, [2 (GRID / 2 + 1), count], goes from a spectrum to the first taps of its filter.
+    """
+    angle = torch.arange(GRID // 2 + 1, dtype=torch.float64) * (2 * math.pi / GRID)
+    delay = torch.polar(torch.ones_like(angle), -angle)
+    power = torch.arange(1, order + 1, dtype=torch.float64)[:, None]
+    terms = ((delay - warp) / (1 - warp * delay)) ** power - (-warp) ** power
+    turns = torch.outer(angle, torch.arange(count, dtype=torch.float64))
+    both = torch.full((len(angle), 1), 2.0, dtype=torch.float64)  # a bin and its mirror image
+    both[0] = both[-1] = 1
+    taps = torch.cat([both * torch.cos(turns), -both * torch.sin(turns)]) / GRID
+    return torch.cat([terms.real, terms.imag], dim=-1).float(), taps.float()
