@@ -196,11 +196,12 @@ class Oracle:
 
 
 def inverse_filter(cepstrum, warp, count):
-    """First taps of exp(-sum_m c_m (D^m - D(infinity)^m)), D(z) = (1/z - warp) / (1 - warp/z), by power series."""
+    """First taps of exp(-sum_m c_m (D^m - (-warp)^m)), D = (d - warp) / (1 - warp d), d = 0.98 / z, by power series."""
     series, power = np.zeros(count), np.eye(1, count)[0]
     for c in cepstrum:
         power = signal.lfilter([-warp, 1], [1, -warp], power)
         series -= c * power
+    series *= 0.98 ** np.arange(count)
     taps = [1.0]
     for n in range(1, count):  # n h_n = sum_k k s_k h_(n-k), the derivative of h = exp(s)
         taps.append(sum(k * series[k] * taps[n - k] for k in range(1, n + 1)) / n)
