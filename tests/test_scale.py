@@ -163,7 +163,7 @@ def test_every_row_has_one_process_and_its_numbers_whoever_walks_it():
     assert not torch.equal(other.latent, whole.latent)
 
 
-@pytest.mark.parametrize("kind", ["mdct-gauss", "mdct-rnn-gauss", "samples-gmm", "pen-gmm"])
+@pytest.mark.parametrize("kind", ["source-gauss", "mdct-rnn-gauss", "samples-gmm", "pen-gmm"])
 def test_likelihoods_stay_in_single_precision_under_bfloat16(kind):
     model = tiny.model(kind)
     torch.manual_seed(0)

@@ -163,3 +163,15 @@ def test_phi_x_hears_the_same_whatever_the_sign():
     assert heard.shape == (2, model.analysis.size)
     assert torch.allclose(heard, model.analysis(-frame, -past))
     assert not torch.allclose(heard, model.analysis(functional.pad(frame[:, 1:], (0, 1)), past), atol=1e-2)
+
+
+def test_signals_are_not_rounded_to_bfloat16(output):
+    """Autocast is for features: a filter is still undone by its inverse, and phi_x hears every bit."""
+    features, past = torch.randn(3, INPUTS), torch.randn(3, 2 * SIZE)
+    model = tiny.model("source-gauss")
+    heard = model.analysis(past[:, :20], past[:, 20:60])
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        parameters = output(features, past)
+        assert torch.equal(model.analysis(past[:, :20], past[:, 20:60]), heard)
+    impulse = torch.eye(1, SIZE).expand(3, -1)
+    assert torch.allclose(convolve(parameters.inverse, parameters.response), impulse, atol=1e-4)

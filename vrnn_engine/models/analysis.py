@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vrnn_engine.models.config import SourceFilter
+from vrnn_engine.models.layers import exactly
 from vrnn_engine.models.normal import in_fours
 from vrnn_engine.models.source_filter import periodicity
 
@@ -36,9 +37,13 @@ class Analysis(nn.Module):
 
     def forward(self, frame: Tensor, past: Tensor) -> Tensor:
         """[..., F], [..., P * F] (newest first) -> [..., size]."""
-        both = torch.cat([past[..., : self.frame_size], frame], dim=-1)
+        with exactly(frame.device):
+            return self._analyse(torch.cat([past[..., : self.frame_size], frame], dim=-1))
+
+    def _analyse(self, both: Tensor) -> Tensor:
         real, imaginary = (both @ self.transform).chunk(2, dim=-1)
         spectrum = real * real + imaginary * imaginary
+        frame = both[..., self.frame_size :]
         parts = (frame * frame).unflatten(-1, (self.config.levels, -1))
         levels = (parts @ parts.new_full((parts.shape[-1], 1), 1 / parts.shape[-1])).squeeze(-1)
         power = torch.cat([spectrum, levels], dim=-1)

@@ -1,6 +1,7 @@
 """Small pieces that every conditional is built from: initialised linear maps and ReLU stacks."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,12 @@ def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
 def single(x: Tensor) -> Tensor:
     """Go back to single precision where products are computed in bfloat16."""
     return x.float() if x.dtype == torch.bfloat16 else x
+
+
+def exactly(device: torch.device) -> AbstractContextManager[object]:
+    """Compute products in single precision where autocast would not: those of signals rather than of features."""
+    on = torch.is_autocast_enabled(device.type)
+    return torch.autocast(device.type, enabled=False) if on else nullcontext()
 
 
 class ReLUStack(nn.Sequential):

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vrnn_engine.models.config import SourceFilter
-from vrnn_engine.models.layers import JointStack, linear, single
+from vrnn_engine.models.layers import JointStack, exactly, linear, single
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.normal import STD_BIAS, Normal, in_fours, log_density, positive
 
@@ -90,18 +90,20 @@ class SourceFilterOutput(nn.Module):
         c, size = self.config, self.frame_size
         past = torch.cat([past[..., size:], past[..., :size]], dim=-1)
         cepstrum, gain, share, level = single(self.head(features)).split(self.parts, dim=-1)
-        inverse = self.filter(-cepstrum)
-        # Past samples have no end here: they go on as silence, and ring into the frame.
-        reached = correlate(functional.pad(past[..., 1:], (0, size)), inverse.flip(-1))
         level = positive(level).repeat_interleave(size // c.levels, -1)
-        excitation, mean = reached[..., :size], level.new_full((size, 1), 1 / size)
-        loudest = torch.sqrt(torch.maximum((excitation * excitation) @ mean, (level * level) @ mean))
+        with exactly(past.device):
+            evidence = periodicity(past, c.shortest, c.longest)
+            inverse, response = self.filter(-cepstrum), self.filter(cepstrum)
+            # Past samples have no end here: they go on as silence, and ring into the frame.
+            reached = correlate(functional.pad(past[..., 1:], (0, size)), inverse.flip(-1))
+            excitation, mean = reached[..., :size], level.new_full((size, 1), 1 / size)
+            loudest = torch.sqrt(torch.maximum((excitation * excitation) @ mean, (level * level) @ mean))
         return Excited(
             inverse,
-            self.filter(cepstrum),
+            response,
             reached[..., size:],
             excitation / loudest,
-            self.weigh(features, periodicity(past, c.shortest, c.longest)),
+            self.weigh(features, evidence),
             # It does not read the past: a tone that got lost would not come back.
             in_fours(torch.sigmoid, gain).repeat_interleave(size // c.gains, -1),
             MOST * in_fours(torch.sigmoid, share).repeat_interleave(size // c.gains, -1),
@@ -156,7 +158,8 @@ def correlate(x: Tensor, taps: Tensor) -> Tensor:
         # (An index for every element does the same, and takes onnxruntime ten times as long.)
         copies = x.unsqueeze(-2).expand(*x.shape[:-1], count + 1, x.shape[-1]).flatten(-2)
         shifted = copies[..., : count * (x.shape[-1] + 1)].unflatten(-1, (count, x.shape[-1] + 1))
-        return (shifted[..., :width] @ taps.unsqueeze(-1)).squeeze(-1)
+        with exactly(x.device):
+            return (shifted[..., :width] @ taps.unsqueeze(-1)).squeeze(-1)
     # In double precision: a loud past would leave its rounding in a quiet frame.
     size = 1 << (x.shape[-1] - 1).bit_length()
     product = torch.fft.rfft(x.double(), size) * torch.fft.rfft(taps.double(), size).conj()
