@@ -111,9 +111,9 @@ class Oracle:
         """The source-filter model, a sample after the other."""
         c, size = self.config.source_filter, self.config.frame_size
         parts = np.cumsum([c.cepstrum, c.gains, c.gains])
-        cepstrum, gain, share, level = np.split(self.affine("decoder.output.head", features), parts)
-        gain, share = 1 / (1 + np.exp(-gain)), 0.99 / (1 + np.exp(-share))
-        level = np.logaddexp(0, level) + 1e-4
+        cepstrum, gain, share, std = np.split(self.affine("decoder.output.head", features), parts)
+        gain, share = 0.98 / (1 + np.exp(-gain)), 0.5 / (1 + np.exp(-share))
+        std = np.logaddexp(0, std) + 1e-4
         inverse = inverse_filter(cepstrum, c.warp, size)
         zeros = [np.zeros(size)] * 2
         sound = np.concatenate([*[*self.past, *zeros][1::-1], np.zeros(size)])
@@ -121,16 +121,13 @@ class Oracle:
         raw = self.affine("decoder.output.choice", self.joint("decoder.output.stack", evidence, features, c.pitch))
         weights = np.exp(raw[:-1] + np.logaddexp(0, raw[-1]) * evidence)
         weights /= weights.sum()
-        excitation = np.array([inverse @ sound[n - size + 1 : n + 1][::-1] for n in range(size, 2 * size)])
-        rms = [math.sqrt(np.mean(np.square(part))) for part in (excitation, level)]
-        excitation = list(excitation / max(rms))
+        excitation = [inverse @ sound[n - size + 1 : n + 1][::-1] for n in range(size, 2 * size)]
         for n in range(size):
             period = weights @ excitation[size + n - c.longest : size + n - c.shortest + 1]
-            g, q = gain[n * c.gains // size], share[n * c.gains // size]
-            std = math.sqrt((1 - g**2) * (1 - q + q * period**2))
-            excitation.append(g * period + std * noise[n])
+            g, q, s = gain[n * c.gains // size], share[n * c.gains // size], std[n * c.levels // size]
+            excitation.append(g * period + math.hypot(s, math.sqrt(q * (1 - g**2)) * period) * noise[n])
             past = sound[n + size + 1 : n + 2 * size][::-1]
-            sound[n + 2 * size] = level[n * c.levels // size] * excitation[-1] - inverse[1:] @ past
+            sound[n + 2 * size] = excitation[-1] - inverse[1:] @ past
         return sound[2 * size :]
 
     def sample(self, z, h, noise, mixture, temperature):

@@ -11,7 +11,15 @@ from torch.nn import functional
 
 from vrnn_engine.models.config import SourceFilter
 from vrnn_engine.models.noise import OutputNoise
-from vrnn_engine.models.source_filter import DECAY, FEW_ROWS, SourceFilterOutput, convolve, correlate, periodicity
+from vrnn_engine.models.source_filter import (
+    DECAY,
+    FEW_ROWS,
+    MOST_GAIN,
+    SourceFilterOutput,
+    convolve,
+    correlate,
+    periodicity,
+)
 
 SIZE, INPUTS = 200, 12
 CONFIG = SourceFilter(cepstrum=40, warp=0.42, shortest=40, longest=160, pitch=(16,))
@@ -23,11 +31,11 @@ def output():
     return SourceFilterOutput(CONFIG, INPUTS, SIZE).eval()
 
 
-def fix(output, cepstrum=None, gain=None, share=None, level=None):
+def fix(output, cepstrum=None, gain=None, share=None, std=None):
     """Let parameters no longer depend on the features."""
     with torch.no_grad():
         for value, rows in zip(
-            (cepstrum, gain, share, level), torch.arange(sum(output.parts)).split(output.parts), strict=True
+            (cepstrum, gain, share, std), torch.arange(sum(output.parts)).split(output.parts), strict=True
         ):
             if value is not None:
                 output.head.weight[rows] = 0
@@ -117,27 +125,26 @@ def follow(output, past, frames, features, noise=0.0):
 
 
 def test_what_has_a_period_goes_on_with_it(output):
-    """With a gain of one and nothing new, a frame has the excitation that was there one period ago."""
-    level = 0.3
-    fix(output, cepstrum=0.0, gain=20.0, level=math.log(math.expm1(level)))
+    """With nothing new, a frame is what was there a period ago, less the gain, whatever the filter."""
+    fix(output, gain=20.0, share=-20.0, std=-20.0)
     with torch.no_grad():
         output.choice.weight.zero_()
         output.choice.bias[-1] = 1e4  # the likeliest period alone
     shape = torch.randn(100)
-    past = shape.repeat(4)[None]
-    frames = follow(output, past, 3, torch.randn(1, INPUTS))[0]
-    assert torch.allclose(frames, (level * shape / shape.square().mean().sqrt()).repeat(6), atol=0.02)
+    frames = follow(output, shape.repeat(4)[None], 3, 0.2 * torch.randn(1, INPUTS))[0].unflatten(-1, (6, 100))
+    for turn, frame in enumerate(frames, start=1):
+        assert torch.allclose(frame, MOST_GAIN**turn * shape, atol=0.05)
 
 
 def test_no_tone_feeds_on_itself(output):
-    """However likely a period is to come back, a loud past is forgotten, and a soft one grows to its level."""
-    fix(output, gain=3.0, level=-1.0)
+    """Where a period comes back as strongly as it may, a loud past fades, and a soft one grows to the same power."""
+    fix(output, gain=4.0, share=4.0, std=-1.0)
     torch.manual_seed(3)
     features = 0.2 * torch.randn(32, INPUTS)
     powers = []
     for level in (1e-2, 1.0, 1e2):
-        made = follow(output, tone(100.0, level=level).expand(32, -1), 100, features, noise=1.0)
-        powers.append(made[:, 50 * SIZE :].square().mean())
+        made = follow(output, tone(100.0, level=level).expand(32, -1), 150, features, noise=1.0)
+        powers.append(made[:, 100 * SIZE :].square().mean())
     assert max(powers) < 2 * min(powers)
 
 

@@ -1,16 +1,14 @@
 """The source-filter output: a frame of samples as an excitation, part of it periodic, through a filter.
 
-    x_n = b_n u_n - sum_k a_k x_(n-k)                             the filter 1 / A (Fant 1960)
-    u_n = g_n p_n + s_n e_n,  p_n = sum_L w_L u_(n-L),            the excitation: its period (long-term prediction,
-    s_n^2 = (1 - g_n^2) (1 - q_n + q_n p_n^2),  e_n ~ N(0, 1)     Atal 1982), and what is new, which may come with it
+    x_n = r_n - sum_k a_k x_(n-k)                            the filter 1 / A (Fant 1960)
+    r_n = g_n p_n + sd_n e_n,  p_n = sum_L w_L r_(n-L),      the excitation: its period (long-term prediction, Atal
+    sd_n^2 = s_n^2 + q_n (1 - g_n^2) p_n^2,  e_n ~ N(0, 1)   1982), and what is new, some of which comes with it
 
-All but x, u and e come from the decoder and the past, so this is a Gaussian of the whole frame: each x_n is e_n times
-b_n s_n plus what came before, and the product of these is its Jacobian.  A diagonal Gaussian, of samples or of MDCT
+All but x, r and e come from the decoder and the past, so this is a Gaussian of the whole frame: each x_n is e_n times
+sd_n plus what came before, and the product of these is its Jacobian.  A diagonal Gaussian, of samples or of MDCT
 coefficients, knows nothing of the phases that it continues, and so can only whisper.
 
-The decoder says how loud the excitation is, b, and g keeps a mean square of one for u; a past frame that was louder is
-brought down to that, and a softer one left as it is.  So a period never grows by coming back, and no tone feeds on
-itself.
+g < 1 and q < 1/2: a period comes back with less power than it had, and no tone feeds on itself.
 
 The filter is the exponential of a causal cepstrum on a warped frequency axis (the mel-cepstrum of Tokuda et al.
 1994): whatever a decoder comes up with, it and its inverse are stable, and begin with 1.
@@ -37,8 +35,9 @@ FEW_ROWS = 16
 """Up to which correlations are sums, as in a graph; more of them are quicker as products of spectra."""
 SILENCE = 1e-6
 """Mean square, of a signal of variance one, below which its periodicity is not normalised any further."""
-MOST = 0.99
-"""At most this much of what is new comes with the period: where that is zero, something is left."""
+MOST_GAIN = 0.98
+MOST_SHARE = 0.5
+"""Bounds of g and q: in the steady state a tone has at most 50 times the power of what is new."""
 SHARPNESS = 10.0
 """How much the periodicity of the past says about the next period, before training."""
 
@@ -53,15 +52,15 @@ class Excited(NamedTuple):
     ringing: Tensor
     """sum_k a_k x_(n-k) over the past samples, for each sample of the frame, [..., F]."""
     excitation: Tensor
-    """u of the past frame, under this frame's A, [..., F]."""
+    """r of the past frame, under this frame's A, [..., F]."""
     periods: Tensor
     """w, which add up to one, from the longest period to the shortest."""
     gain: Tensor
     """g, [..., F]."""
     share: Tensor
-    """q, [..., F]: how much of what is new comes where the period is strong."""
-    level: Tensor
-    """b, [..., F]."""
+    """q, [..., F]."""
+    std: Tensor
+    """s, [..., F]."""
 
 
 class SourceFilterOutput(nn.Module):
@@ -89,25 +88,22 @@ class SourceFilterOutput(nn.Module):
         """[..., inputs] and [..., 2 F] (newest frame first) -> Excited."""
         c, size = self.config, self.frame_size
         past = torch.cat([past[..., size:], past[..., :size]], dim=-1)
-        cepstrum, gain, share, level = single(self.head(features)).split(self.parts, dim=-1)
-        level = positive(level).repeat_interleave(size // c.levels, -1)
+        cepstrum, gain, share, std = single(self.head(features)).split(self.parts, dim=-1)
         with exactly(past.device):
             evidence = periodicity(past, c.shortest, c.longest)
             inverse, response = self.filter(-cepstrum), self.filter(cepstrum)
             # Past samples have no end here: they go on as silence, and ring into the frame.
             reached = correlate(functional.pad(past[..., 1:], (0, size)), inverse.flip(-1))
-            excitation, mean = reached[..., :size], level.new_full((size, 1), 1 / size)
-            loudest = torch.sqrt(torch.maximum((excitation * excitation) @ mean, (level * level) @ mean))
         return Excited(
             inverse,
             response,
             reached[..., size:],
-            excitation / loudest,
+            reached[..., :size],
             self.weigh(features, evidence),
             # It does not read the past: a tone that got lost would not come back.
-            in_fours(torch.sigmoid, gain).repeat_interleave(size // c.gains, -1),
-            MOST * in_fours(torch.sigmoid, share).repeat_interleave(size // c.gains, -1),
-            level,
+            MOST_GAIN * in_fours(torch.sigmoid, gain).repeat_interleave(size // c.gains, -1),
+            MOST_SHARE * in_fours(torch.sigmoid, share).repeat_interleave(size // c.gains, -1),
+            positive(std).repeat_interleave(size // c.levels, -1),
         )
 
     def filter(self, cepstrum: Tensor) -> Tensor:
@@ -123,10 +119,9 @@ class SourceFilterOutput(nn.Module):
 
     def log_prob(self, parameters: Excited, x: Tensor) -> Tensor:
         """Return the log density of x, [..., F] -> [...], in nats."""
-        excitation = (parameters.ringing + convolve(x, parameters.inverse)) / parameters.level
+        excitation = parameters.ringing + convolve(x, parameters.inverse)
         known = torch.cat([parameters.excitation, excitation], dim=-1)
-        foretold = self.foretell(parameters, known, 0, self.frame_size)
-        return log_density(foretold, excitation) - torch.log(parameters.level).sum(-1)
+        return log_density(self.foretell(parameters, known, 0, self.frame_size), excitation)
 
     def sample(self, parameters: Excited, noise: OutputNoise) -> Tensor:
         """Return a frame [..., F]."""
@@ -137,16 +132,15 @@ class SourceFilterOutput(nn.Module):
             mean, std = self.foretell(parameters, known, start, stop)
             fresh = mean + noise.output_temperature * std * noise.output[..., start:stop]
             known = torch.cat([known, fresh], dim=-1)
-        excitation = parameters.level * known[..., self.frame_size :]
-        return convolve(excitation - parameters.ringing, parameters.response)
+        return convolve(known[..., self.frame_size :] - parameters.ringing, parameters.response)
 
     def foretell(self, parameters: Excited, known: Tensor, start: int, stop: int) -> Normal:
-        """Return the distribution of u from sample `start` to `stop`, given what is `known` before."""
+        """Return the distribution of r from sample `start` to `stop`, given what is `known` before."""
         first = self.frame_size + start - self.config.longest
         before = known[..., first : first + stop - start + self.config.periods - 1]
         period = correlate(before, parameters.periods)
-        gain, share = parameters.gain[..., start:stop], parameters.share[..., start:stop]
-        variance = (1 - gain) * (1 + gain) * (1 - share + share * period * period)
+        gain, share, std = (part[..., start:stop] for part in (parameters.gain, parameters.share, parameters.std))
+        variance = std * std + share * (1 - gain) * (1 + gain) * period * period
         return Normal(gain * period, torch.sqrt(variance))
 
 
