@@ -118,6 +118,7 @@ class Oracle:
         zeros = [np.zeros(size)] * 2
         sound = np.concatenate([*[*self.past, *zeros][1::-1], np.zeros(size)])
         evidence = self.periodicity(sound[: 2 * size])
+        evidence /= max(evidence.max(), 0.2)
         raw = self.affine("decoder.output.choice", self.joint("decoder.output.stack", evidence, features, c.pitch))
         weights = np.exp(raw[:-1] + np.logaddexp(0, raw[-1]) * evidence)
         weights /= weights.sum()

@@ -210,7 +210,7 @@ def test_kl_weight_and_learning_rate_follow_the_schedule():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("updates = 5000", "updates = 0"), "updates"),
+        (("updates = 3400", "updates = 0"), "updates"),
         (("latent_size = 64", "latent_sise = 64"), "latent_sise"),
         (("[model]", "[model"), "recipe"),
         (('basis = "samples"', 'basis = "points"'), "points"),

@@ -38,6 +38,8 @@ SILENCE = 1e-6
 MOST_GAIN = 0.98
 MOST_SHARE = 0.5
 """Bounds of g and q: in the steady state a tone has at most 50 times the power of what is new."""
+LEAST = 0.2
+"""Periodicity of the likeliest period, below which none is likely."""
 SHARPNESS = 10.0
 """How much the periodicity of the past says about the next period, before training."""
 
@@ -113,7 +115,11 @@ class SourceFilterOutput(nn.Module):
         return torch.cat([size * real, size * imaginary], dim=-1) @ self.taps
 
     def weigh(self, features: Tensor, evidence: Tensor) -> Tensor:
-        """Return the weight of each period, given how the past repeats itself at it."""
+        """Return the weight of each period, given how the past repeats itself at it.
+
+        The best one counts as much in a free run, which repeats itself less well than what was recorded.
+        """
+        evidence = evidence / evidence.amax(-1, keepdim=True).clamp_min(LEAST)
         raw = single(self.choice(self.stack(self.stack.project(evidence), features)))
         return torch.softmax(raw[..., :-1] + in_fours(functional.softplus, raw[..., -1:]) * evidence, dim=-1)
 
