@@ -259,6 +259,7 @@ def test_manifest_and_card_tell_what_the_voice_is(exported):
     of_latents = {"latent.temperature", "latent.shift", "latent.hold", "latent.target"}
     assert controls == (
         {"output.temperature"}
+        | ({"output.voicing"} if config.source_filter else set())
         | (of_latents if config.latent_size else set())
         | ({"mixture.temperature"} if config.components > 1 else set())
     )

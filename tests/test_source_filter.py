@@ -148,6 +148,22 @@ def test_no_tone_feeds_on_itself(output):
     assert max(powers) < 2 * min(powers)
 
 
+def test_voicing_goes_from_a_whisper_to_a_tone(output):
+    """It changes how well the past repeats itself, and at zero nothing."""
+    fix(output, cepstrum=0.0, gain=2.0, share=-20.0)
+    past, noise = tone(100.0, level=5.0), torch.randn(1, SIZE)
+    with torch.no_grad():
+        parameters = output(torch.randn(1, INPUTS), past)
+        frames = {
+            v: output.sample(parameters, OutputNoise(noise, voicing=torch.tensor([[v]]))) for v in (-30.0, 0.0, 5.0)
+        }
+        plain = output.sample(parameters, OutputNoise(noise))
+    assert torch.equal(frames[0.0], plain)
+    assert torch.allclose(frames[-30.0], parameters.std * noise, atol=1e-4)
+    loud = [frames[v].square().mean().item() for v in (-30.0, 0.0, 5.0)]
+    assert loud[0] < 0.5 * loud[1] < 0.5 * loud[2]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -6,6 +6,7 @@ import torch
 
 from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.models.basis import MdctBasis
+from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.recurrent import LatentControls, RecurrentModel, State
 from vrnn_engine.runtime.manifest import Control, Normalisation
@@ -33,7 +34,7 @@ class RecurrentSteps:
         self.family: str = config.family
         self.normalisation = Normalisation(mean=mean, std=std)
         self._latents = bool(config.latent_size)
-        self.controls = self._latent_controls() + output_controls(model.output.mixture_size)
+        self.controls = self._latent_controls() + output_controls(config)
         pen = config.modality == "pen"  # whose third column, pen-up, stays as it is
         self._mean = torch.tensor([*mean, 0.0] if pen else mean)
         self._std = torch.tensor([*std, 1.0] if pen else std)
@@ -57,6 +58,7 @@ class RecurrentSteps:
             inputs.get("noise.mixture"),
             inputs["control.output.temperature"],
             inputs.get("control.mixture.temperature", 1.0),
+            inputs.get("control.output.voicing", 0.0),
         )
         old = self._state(inputs)
         made = self.model.generate(old, inputs.get("noise.latent", old.latent), noise, self._steering(inputs))
@@ -143,11 +145,14 @@ def latent_controls(latent_size: int) -> tuple[Control, ...]:
     )
 
 
-def output_controls(components: int) -> tuple[Control, ...]:
-    """Controls of every output distribution; the last only where it is a mixture."""
-    output = _temperature("output.temperature", "multiplies the sd of the output distribution")
-    mixture = _temperature("mixture.temperature", "how freely a component is chosen: 0 always the likeliest")
-    return (output, mixture) if components else (output,)
+def output_controls(config: ModelConfig) -> tuple[Control, ...]:
+    """Controls of every output distribution; then what only a mixture has, or a source and a filter."""
+    controls = [_temperature("output.temperature", "multiplies the sd of the output distribution")]
+    if config.components > 1:
+        controls.append(_temperature("mixture.temperature", "how freely a component is chosen: 0 always the likeliest"))
+    if config.source_filter:
+        controls.append(_control("output.voicing", (1,), -10, 3, 0, "how well a period repeats itself: -10 whispers"))
+    return tuple(controls)
 
 
 def _temperature(name: str, description: str) -> Control:

@@ -57,8 +57,8 @@ class Excited(NamedTuple):
     """r of the past frame, under this frame's A, [..., F]."""
     periods: Tensor
     """w, which add up to one, from the longest period to the shortest."""
-    gain: Tensor
-    """g, [..., F]."""
+    voicing: Tensor
+    """The logit of g / MOST_GAIN, [..., F]."""
     share: Tensor
     """q, [..., F]."""
     std: Tensor
@@ -90,7 +90,7 @@ class SourceFilterOutput(nn.Module):
         """[..., inputs] and [..., 2 F] (newest frame first) -> Excited."""
         c, size = self.config, self.frame_size
         past = torch.cat([past[..., size:], past[..., :size]], dim=-1)
-        cepstrum, gain, share, std = single(self.head(features)).split(self.parts, dim=-1)
+        cepstrum, voicing, share, std = single(self.head(features)).split(self.parts, dim=-1)
         with exactly(past.device):
             evidence = periodicity(past, c.shortest, c.longest)
             inverse, response = self.filter(-cepstrum), self.filter(cepstrum)
@@ -103,7 +103,7 @@ class SourceFilterOutput(nn.Module):
             reached[..., :size],
             self.weigh(features, evidence),
             # It does not read the past: a tone that got lost would not come back.
-            MOST_GAIN * in_fours(torch.sigmoid, gain).repeat_interleave(size // c.gains, -1),
+            voicing.repeat_interleave(size // c.gains, -1),
             MOST_SHARE * in_fours(torch.sigmoid, share).repeat_interleave(size // c.gains, -1),
             positive(std).repeat_interleave(size // c.levels, -1),
         )
@@ -135,17 +135,23 @@ class SourceFilterOutput(nn.Module):
         # No period is shorter than such a part, so its past is all that it needs.
         for start in range(0, self.frame_size, self.config.shortest):
             stop = min(start + self.config.shortest, self.frame_size)
-            mean, std = self.foretell(parameters, known, start, stop)
+            mean, std = self.foretell(parameters, known, start, stop, noise.voicing)
             fresh = mean + noise.output_temperature * std * noise.output[..., start:stop]
             known = torch.cat([known, fresh], dim=-1)
         return convolve(known[..., self.frame_size :] - parameters.ringing, parameters.response)
 
-    def foretell(self, parameters: Excited, known: Tensor, start: int, stop: int) -> Normal:
-        """Return the distribution of r from sample `start` to `stop`, given what is `known` before."""
+    def foretell(
+        self, parameters: Excited, known: Tensor, start: int, stop: int, voicing: Tensor | float = 0.0
+    ) -> Normal:
+        """Return the distribution of r from sample `start` to `stop`, given what is `known` before.
+
+        `voicing` is added to its logit: below zero it whispers.
+        """
         first = self.frame_size + start - self.config.longest
         before = known[..., first : first + stop - start + self.config.periods - 1]
         period = correlate(before, parameters.periods)
-        gain, share, std = (part[..., start:stop] for part in (parameters.gain, parameters.share, parameters.std))
+        logit, share, std = (part[..., start:stop] for part in (parameters.voicing, parameters.share, parameters.std))
+        gain = MOST_GAIN * in_fours(torch.sigmoid, logit + voicing)
         variance = std * std + share * (1 - gain) * (1 + gain) * period * period
         return Normal(gain * period, torch.sqrt(variance))
 
