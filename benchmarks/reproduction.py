@@ -39,6 +39,7 @@ MODEL_OF_SPEECH = "timit"
 COMPONENTS = 4
 """Of a mixture of frames; the paper's 20 would leave next to none of the parameters to the rest."""
 SOURCE_FILTER = {"cepstrum": 40, "warp": 0.42, "shortest": 40, "longest": 200, "pitch": [96]}
+SEEDS = [1, 2, 3]
 PATHS = 5
 """Of the importance-weighted bound."""
 
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--runs", type=Path, default=Path("runs/reproduction"), help="where unfinished cells are kept")
     parser.add_argument("--only", action="append", metavar="PART")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--updates", type=int, default=600)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -77,7 +78,7 @@ def main() -> None:
                     run(cell, data, folder, options.updates)
         except Timeout:
             continue  # another process is at it
-    write_table(results(), DOCS / "reproduction.md", COMPONENTS)
+    write_page()
 
 
 def cells(seeds: list[int]) -> Iterator[Cell]:
@@ -119,7 +120,12 @@ def run(cell: Cell, data: Path, folder: Path, updates: int) -> None:
     with FileLock(RESULTS.with_suffix(".lock")):
         with RESULTS.open("a") as file:
             file.write(json.dumps(row) + "\n")
-        write_table(results(), DOCS / "reproduction.md", COMPONENTS)
+        write_page()
+
+
+def write_page() -> None:
+    """Write the page anew, from all that is finished."""
+    write_table(results(), DOCS / "reproduction.md", COMPONENTS, len(list(cells(SEEDS))))
 
 
 def results() -> list[dict]:

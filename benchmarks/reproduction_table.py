@@ -71,12 +71,13 @@ sequence in nats, one posterior sample a frame (≥: a lower bound; exact for th
 from `reproduction.jsonl`, which has a line for each run, with its importance-weighted bound, confidence interval and
 time. All runs of a corpus have the same number of updates ({updates}) and, within one basis, of weights (the recurrence
 is as wide as makes it so); they differ by their seeds. Ours are means over seeds, ± the largest distance of a seed.
+{finished} of {planned} runs are finished; a dash is one that is not, or that the paper or this table does not have.
 
 ## What compares with what
 
 - Within a row: the bases. All are densities of the same samples. *Samples* is the paper's model of a frame; *MDCT*
   models its MDCT coefficients; *source and filter* an excitation that continues the past through a filter, as the
-  bundled voice does.
+  recipe `blizzard` does.
 - Within a column: the families, at equal weights and updates.
 - Not the paper's column with ours, but for its order. Its models have up to 94 M weights and trained for days, ours
   about a million and for minutes; and but for IAM-OnDB the recordings are others. A sequence of speech is 0.5 s here;
@@ -87,10 +88,10 @@ is as wide as makes it so); they differ by their seeds. Ours are means over seed
 """
 
 
-def write_table(rows: list[dict], path: Path, components: int) -> None:
+def write_table(rows: list[dict], path: Path, components: int, planned: int) -> None:
     """Write the page from result rows; see `benchmarks/reproduction.py`."""
     updates = " and ".join(f"{count:,}" for count in sorted({row["updates"] for row in rows}))
-    parts = [INTRODUCTION.format(updates=updates, components=components)]
+    parts = [INTRODUCTION.format(updates=updates, components=components, finished=len(rows), planned=planned)]
     for corpus, title in CORPORA.items():
         mine = [row for row in rows if row["corpus"] == corpus]
         if mine:

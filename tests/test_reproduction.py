@@ -86,8 +86,9 @@ def test_the_page_says_how_many_seeds_bear_out_the_papers_order(tmp_path):
         for family, elbos in {"vrnn-gauss": (3.0, 5.0), "vrnn-i-gauss": (4.0, 4.0), "rnn-gauss": (1.0, 1.0)}.items()
         for seed, elbo in enumerate(elbos)
     ]
-    write_table(rows, tmp_path / "page.md", 4)
+    write_table(rows, tmp_path / "page.md", 4, 10)
     page = (tmp_path / "page.md").read_text()
+    assert "6 of 10 runs are finished" in page
     assert "VRNN-Gauss above VRNN-I-Gauss: samples 1 of 2 seeds" in page
     assert "VRNN-I-Gauss above RNN-Gauss: samples 2 of 2 seeds" in page
     assert "| VRNN-Gauss | ≥ 28805 | 4 ± 1 | 1 |" in page
