@@ -78,9 +78,9 @@ def test_correlate_is_the_plain_sum():
 def test_the_filter_and_its_inverse_undo_each_other(output, size):
     cepstrum = size * torch.randn(5, CONFIG.cepstrum) / torch.arange(1, CONFIG.cepstrum + 1)
     inverse, response = output.filter(-cepstrum), output.filter(cepstrum)
-    assert torch.allclose(inverse[:, 0], torch.ones(5), atol=1e-5)
-    impulse = torch.eye(1, SIZE).expand(5, -1)
-    assert torch.allclose(convolve(inverse, response), impulse, atol=1e-3)
+    impulse = torch.eye(1, SIZE, dtype=torch.float64).expand(5, -1)
+    assert torch.allclose(inverse[:, 0], impulse[:, 0])
+    assert torch.allclose(convolve(inverse, response), impulse, atol=1e-6)
 
 
 def test_the_filter_has_the_warped_spectrum(output):
@@ -89,7 +89,7 @@ def test_the_filter_has_the_warped_spectrum(output):
     delay = DECAY * torch.exp(-1j * torch.arange(513) * 2 * math.pi / 1024)
     order = torch.arange(1, CONFIG.cepstrum + 1)[:, None]
     expected = cepstrum @ (((delay - 0.42) / (1 - 0.42 * delay)) ** order - (-0.42) ** order).real
-    assert torch.allclose(spectrum, expected, atol=0.01)
+    assert torch.allclose(spectrum, expected.double(), atol=0.01)
 
 
 def test_a_filter_is_stable_whatever_the_cepstrum(output):
@@ -167,7 +167,7 @@ def test_voicing_goes_from_a_whisper_to_a_tone(output):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"basis": "mdct"}, "source_filter goes with basis 'samples'"),
+        ({"basis": "mdct", "emphasis": None}, "source_filter goes with basis 'samples'"),
         ({"input_compression": 1.0}, "source_filter goes with"),
         ({"source_filter": msgspec.structs.replace(CONFIG, longest=30, gains=4)}, "shortest 40, longest 30"),
         ({"source_filter": msgspec.structs.replace(CONFIG, shortest=5, longest=9, gains=3)}, "gains 3 does not divide"),
@@ -196,5 +196,5 @@ def test_signals_are_not_rounded_to_bfloat16(output):
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         parameters = output(features, past)
         assert torch.equal(model.analysis(past[:, :20], past[:, 20:60]), heard)
-    impulse = torch.eye(1, SIZE).expand(3, -1)
-    assert torch.allclose(convolve(parameters.inverse, parameters.response), impulse, atol=1e-4)
+    impulse = torch.eye(1, SIZE, dtype=torch.float64).expand(3, -1)
+    assert torch.allclose(convolve(parameters.inverse, parameters.response), impulse, atol=1e-6)

@@ -4,7 +4,7 @@ import torch
 
 from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.models import ModelConfig, RecurrentModel, build_model
-from vrnn_engine.models.config import SourceFilter
+from vrnn_engine.models.config import EmphasisConfig, SourceFilter
 from vrnn_engine.models.families import OPTIONAL, families
 
 KINDS = {
@@ -15,6 +15,7 @@ KINDS = {
         "family": "vrnn-gauss",
         "frame_size": 20,
         "source_filter": SourceFilter(cepstrum=5, warp=0.3, shortest=6, longest=17, pitch=(9, 8), gains=4, levels=10),
+        "emphasis": EmphasisConfig(order=4, lower=0.05, upper=0.1),
     },
     "source-rnn-gauss": {
         "basis": "samples",

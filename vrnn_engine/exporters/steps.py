@@ -21,7 +21,8 @@ class RecurrentSteps:
     whole after observing, and the half that the last frame determines after generating.  `pending`
     [1] is 1 where the next observed block completes a frame that the recurrence has not seen yet, as
     it does after observing; it is 0 at the start and after generating, where the recurrence is
-    already past that frame, and the observed block only fills `overlap`.
+    already past that frame, and the observed block only fills `overlap`.  One with an emphasis carries its
+    filter's memory as `emphasis`.
     """
 
     def __init__(self, model: RecurrentModel, rate: int, unit: str, mean: tuple[float, ...], std: tuple[float, ...]):
@@ -66,6 +67,8 @@ class RecurrentSteps:
         if isinstance(basis, MdctBasis):
             frame, carried["next.overlap"] = basis.synthesise(inputs["state.overlap"], frame)
             carried["next.pending"] = torch.zeros_like(inputs["state.pending"])
+        elif basis.emphasis:
+            frame, carried["next.emphasis"] = basis.emphasis.undo(frame, inputs["state.emphasis"])
         return _present(
             {
                 **_next(made.state),
@@ -84,6 +87,8 @@ class RecurrentSteps:
         basis, frame, carried = self.model.basis, block, {}
         if isinstance(basis, MdctBasis):
             frame, carried["next.overlap"] = basis.analyse(inputs["state.overlap"], block), block
+        elif basis.emphasis:
+            frame, carried["next.emphasis"] = basis.emphasis(block, inputs["state.emphasis"])
         noise = inputs.get("noise.latent", old.latent)
         seen = self.model.infer(self.model.features(frame, old.past), old, noise, self._steering(inputs))
         prior, kl, log_likelihood, _ = self.model.score(frame, seen, old)
@@ -116,6 +121,8 @@ class RecurrentSteps:
         basis = self.model.basis
         if isinstance(basis, MdctBasis):
             states |= {"state.overlap": (self.frame_size,), "state.pending": (1,)}
+        elif basis.emphasis:
+            states["state.emphasis"] = (basis.emphasis.memory_size,)
         return states
 
     def _latent_noise(self) -> dict[str, Shape]:

@@ -10,23 +10,26 @@ import torch
 from torch import Tensor, nn
 
 from vrnn_engine.models.config import ModelConfig
+from vrnn_engine.models.emphasis import Emphasis
 
 FITTING_LANE = 4096
 """Blocks that are walked one after another to fit; more stand side by side."""
 
 
 class PlainBasis(nn.Module):
-    """Frames as they are: audio samples (`samples`) or pen points (`points`)."""
+    """Frames as they are: audio samples (`samples`), emphasised or not, or pen points (`points`)."""
 
-    def __init__(self, frame_size: int):
+    def __init__(self, frame_size: int, emphasis: Emphasis | None = None):
         super().__init__()
         self.frame_size = frame_size
-        self.context = 0
+        self.emphasis = emphasis
+        self.context = emphasis.settles if emphasis else 0
+        """Blocks that `frames` needs before the first frame."""
         self.log_det: float | Tensor = 0.0
 
     def frames(self, signal: Tensor) -> Tensor:
-        """[T, ..., F] -> [T, ..., F]."""
-        return signal
+        """[context + T, ..., F] -> [T, ..., F]."""
+        return self.emphasis.walk(signal)[self.context :] if self.emphasis else signal
 
     def fit(self, signal: Tensor) -> None:
         """Nothing to fit."""
@@ -89,4 +92,6 @@ class MdctBasis(nn.Module):
 
 def build_basis(config: ModelConfig) -> "PlainBasis | MdctBasis":
     """Return the basis that a model is described with."""
-    return MdctBasis(config.frame_size) if config.basis == "mdct" else PlainBasis(config.frame_size)
+    if config.basis == "mdct":
+        return MdctBasis(config.frame_size)
+    return PlainBasis(config.frame_size, Emphasis(config.emphasis, config.frame_size) if config.emphasis else None)

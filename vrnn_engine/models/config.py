@@ -33,6 +33,23 @@ class SourceFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return self.longest - self.shortest + 1
 
 
+Corner = Annotated[float, msgspec.Meta(gt=0, lt=0.5)]
+
+
+class EmphasisConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An invertible filter before frames of samples; see `vrnn_engine.models.emphasis`.  It lifts what lies
+    below `lower` by about 6 dB x order x log2(upper / lower), and nothing above `upper`."""
+
+    order: Annotated[int, msgspec.Meta(ge=2, multiple_of=2)]
+    lower: Corner
+    """Cycles per sample: 0.00625 is 100 Hz at 16 kHz."""
+    upper: Corner
+
+    def __post_init__(self) -> None:
+        if not self.lower < self.upper:
+            raise ValueError(f"emphasis.lower {self.lower:g} must be below emphasis.upper {self.upper:g}")
+
+
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sizes and choices of one model; names follow the paper (phi_x, phi_z, encoder, prior, decoder)."""
 
@@ -54,6 +71,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     components: Size = 1
     source_filter: SourceFilter | None = None
     """Model a frame of samples as an excitation through a filter, given the past."""
+    emphasis: EmphasisConfig | None = None
+    """Lift the low end of audio samples."""
     input_compression: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """k > 0 shows phi_x the frame as sign(x) log(1 + k|x|): the MDCT of speech spans four decades,
     and the quiet ones tell as much as the loud ones."""
@@ -63,6 +82,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("basis 'points' goes with frame_size 3 (dx, dy, pen-up), and only it does")
         if self.family.endswith("-gmm") != (self.components > 1):
             raise ValueError(f"family {self.family!r}: one that ends in -gmm needs components > 1, others have one")
+        if self.emphasis and self.basis != "samples":
+            raise ValueError("emphasis goes with basis 'samples'")
         if self.source_filter:
             self._check_source_filter(self.source_filter)
 

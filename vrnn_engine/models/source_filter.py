@@ -10,6 +10,9 @@ coefficients, knows nothing of the phases that it continues, and so can only whi
 
 g < 1 and q < 1/2: a period comes back with less power than it had, and no tone feeds on itself.
 
+What goes through A and comes back through 1 / A, each of which may lift some of it a hundredfold, is computed in double
+precision: in single, a thousandth of the frame would be rounding.
+
 The filter is the exponential of a causal cepstrum on a warped frequency axis (the mel-cepstrum of Tokuda et al.
 1994): whatever a decoder comes up with, it and its inverse are stable, and begin with 1.
 """
@@ -31,6 +34,8 @@ DECAY = 0.98
 still rings could make 1 / A grow.  At 16 kHz no resonance is narrower than 100 Hz then."""
 GRID = 512
 """Points of the circle that the filter is computed on: its impulse response dies away within them."""
+POINTS = 264
+"""Half the circle's 257, in whole eights: then a row's bits do not depend on the rows beside it (`in_fours`)."""
 FEW_ROWS = 16
 """Up to which correlations are sums, as in a graph; more of them are quicker as products of spectra."""
 SILENCE = 1e-6
@@ -100,7 +105,7 @@ class SourceFilterOutput(nn.Module):
             inverse,
             response,
             reached[..., size:],
-            reached[..., :size],
+            reached[..., :size].float(),
             self.weigh(features, evidence),
             # It does not read the past: a tone that got lost would not come back.
             voicing.repeat_interleave(size // c.gains, -1),
@@ -110,9 +115,9 @@ class SourceFilterOutput(nn.Module):
 
     def filter(self, cepstrum: Tensor) -> Tensor:
         """[..., C] -> the first F taps of the filter with that cepstrum, [..., F]."""
-        log, phase = (cepstrum @ self.warped).chunk(2, dim=-1)
-        size, real, imaginary = in_fours(torch.exp, log), in_fours(torch.cos, phase), in_fours(torch.sin, phase)
-        return torch.cat([size * real, size * imaginary], dim=-1) @ self.taps
+        log, phase = (cepstrum.double() @ self.warped).chunk(2, dim=-1)
+        size = torch.exp(log)
+        return torch.cat([size * torch.cos(phase), size * torch.sin(phase)], dim=-1) @ self.taps
 
     def weigh(self, features: Tensor, evidence: Tensor) -> Tensor:
         """Return the weight of each period, given how the past repeats itself at it.
@@ -125,7 +130,7 @@ class SourceFilterOutput(nn.Module):
 
     def log_prob(self, parameters: Excited, x: Tensor) -> Tensor:
         """Return the log density of x, [..., F] -> [...], in nats."""
-        excitation = parameters.ringing + convolve(x, parameters.inverse)
+        excitation = (parameters.ringing + convolve(x, parameters.inverse)).float()
         known = torch.cat([parameters.excitation, excitation], dim=-1)
         return log_density(self.foretell(parameters, known, 0, self.frame_size), excitation)
 
@@ -138,7 +143,7 @@ class SourceFilterOutput(nn.Module):
             mean, std = self.foretell(parameters, known, start, stop, noise.voicing)
             fresh = mean + noise.output_temperature * std * noise.output[..., start:stop]
             known = torch.cat([known, fresh], dim=-1)
-        return convolve(known[..., self.frame_size :] - parameters.ringing, parameters.response)
+        return convolve(known[..., self.frame_size :] - parameters.ringing, parameters.response).float()
 
     def foretell(
         self, parameters: Excited, known: Tensor, start: int, stop: int, voicing: Tensor | float = 0.0
@@ -157,19 +162,19 @@ class SourceFilterOutput(nn.Module):
 
 
 def correlate(x: Tensor, taps: Tensor) -> Tensor:
-    """Return y_n = sum_k taps_k x_(n+k): [..., N] and [..., K] -> [..., N - K + 1]."""
+    """Return y_n = sum_k taps_k x_(n+k), in the precision of the taps: [..., N] and [..., K] -> [..., N - K + 1]."""
     count, width = x.shape[-1] - taps.shape[-1] + 1, taps.shape[-1]
     if torch.compiler.is_exporting() or x[..., 0].numel() <= FEW_ROWS:
         # Copies of x in a row, cut into pieces one longer than x: each begins one later in x than the one before.
         # (An index for every element does the same, and takes onnxruntime ten times as long.)
-        copies = x.unsqueeze(-2).expand(*x.shape[:-1], count + 1, x.shape[-1]).flatten(-2)
+        copies = x.to(taps.dtype).unsqueeze(-2).expand(*x.shape[:-1], count + 1, x.shape[-1]).flatten(-2)
         shifted = copies[..., : count * (x.shape[-1] + 1)].unflatten(-1, (count, x.shape[-1] + 1))
         with exactly(x.device):
             return (shifted[..., :width] @ taps.unsqueeze(-1)).squeeze(-1)
     # In double precision: a loud past would leave its rounding in a quiet frame.
     size = 1 << (x.shape[-1] - 1).bit_length()
     product = torch.fft.rfft(x.double(), size) * torch.fft.rfft(taps.double(), size).conj()
-    return torch.fft.irfft(product, size)[..., :count].to(x.dtype)
+    return torch.fft.irfft(product, size)[..., :count].to(taps.dtype)
 
 
 def convolve(x: Tensor, taps: Tensor) -> Tensor:
@@ -195,16 +200,17 @@ def periodicity(signal: Tensor, shortest: int, longest: int) -> Tensor:
 def _minimum_phase(order: int, warp: float, count: int) -> tuple[Tensor, Tensor]:
     """Return the matrices of `filter`.
 
-    The first, [C, 2 (GRID / 2 + 1)], goes from a cepstrum to the logarithm of a spectrum: its powers of a
+    The first, [C, 2 POINTS], goes from a cepstrum to the logarithm of a spectrum: its powers of a
     warped unit delay (d - warp) / (1 - warp d), less those of -warp, so that the filter begins with 1.
-    The second, [2 (GRID / 2 + 1), count], goes from a spectrum to the first taps of its filter.
+    The second, [2 POINTS, count], goes from a spectrum to the first taps of its filter.
     """
-    angle = torch.arange(GRID // 2 + 1, dtype=torch.float64) * (2 * math.pi / GRID)
+    angle = torch.arange(POINTS, dtype=torch.float64) * (2 * math.pi / GRID)
     delay = torch.polar(torch.full_like(angle, DECAY), -angle)
     power = torch.arange(1, order + 1, dtype=torch.float64)[:, None]
     terms = ((delay - warp) / (1 - warp * delay)) ** power - (-warp) ** power
     turns = torch.outer(angle, torch.arange(count, dtype=torch.float64))
     both = torch.full((len(angle), 1), 2.0, dtype=torch.float64)  # a bin and its mirror image
-    both[0] = both[-1] = 1
+    both[0] = both[GRID // 2] = 1
+    both[GRID // 2 + 1 :] = 0
     taps = torch.cat([both * torch.cos(turns), -both * torch.sin(turns)]) / GRID
-    return torch.cat([terms.real, terms.imag], dim=-1).float(), taps.float()
+    return torch.cat([terms.real, terms.imag], dim=-1), taps
