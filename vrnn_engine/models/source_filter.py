@@ -14,7 +14,8 @@ What goes through A and comes back through 1 / A, each of which may lift some of
 precision: in single, a thousandth of the frame would be rounding.
 
 The filter is the exponential of a causal cepstrum on a warped frequency axis (the mel-cepstrum of Tokuda et al.
-1994): whatever a decoder comes up with, it and its inverse are stable, and begin with 1.
+1994): it and its inverse are stable, and begin with 1.  Cut off after F taps they stay so while their spectrum spans
+less than about 40 dB; nothing keeps a decoder from more yet.
 """
 
 import math
