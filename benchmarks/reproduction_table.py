@@ -59,7 +59,7 @@ PAPER = {
 """Table 1 of Chung et al. (2015): average log-likelihood per sequence, test, in nats."""
 
 ORDER = (("vrnn-gauss", "vrnn-i-gauss"), ("vrnn-i-gauss", "rnn-gauss"), ("vrnn-gauss", "rnn-gmm"))
-"""Of each pair the first has the higher number in the paper, on every corpus of speech but for the last pair's last."""
+"""Of each pair the first has the higher number in the paper; on IAM-OnDB not of the last one."""
 
 INTRODUCTION = """# The paper's table, reproduced
 
