@@ -3,10 +3,10 @@
     python benchmarks/reproduction.py --data DIR [--runs DIR] [--only PART]... [--seeds 1 2 3] [--updates 600]
 
 DIR holds a folder (or, for iamondb, also an .npz file) for each corpus, named as its recipe; those that are missing
-are left out.  Each run is a cell: CORPUS/FAMILY/BASIS/SEED.  A finished cell is a line of docs/reproduction.jsonl and
-is not run again; an interrupted one goes on from its checkpoint; several of these processes share the work.  After
-each cell docs/reproduction.md is written anew.  --only takes the cells whose name has PART in it.  Needs the extra
-`train`.
+are left out.  Each run is a cell: CORPUS/FAMILY/BASIS/SEED.  A finished cell is a line of docs/reproduction.jsonl
+and is not run again; an interrupted one goes on from its checkpoint; several of these processes share the work.
+After each cell docs/reproduction.md is written anew, from all cells of as many updates.  --only takes the cells
+whose name has PART in it.  Needs the extra `train`.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def main() -> None:
                     run(cell, data, folder, options.updates)
         except Timeout:
             continue  # another process is at it
-    write_page()
+    write_page(options.updates)
 
 
 def cells(seeds: list[int]) -> Iterator[Cell]:
@@ -120,12 +120,13 @@ def run(cell: Cell, data: Path, folder: Path, updates: int) -> None:
     with FileLock(RESULTS.with_suffix(".lock")):
         with RESULTS.open("a") as file:
             file.write(json.dumps(row) + "\n")
-        write_page()
+        write_page(updates)
 
 
-def write_page() -> None:
-    """Write the page anew, from all that is finished."""
-    write_table(results(), DOCS / "reproduction.md", COMPONENTS, len(list(cells(SEEDS))))
+def write_page(updates: int) -> None:
+    """Write the page anew, from all that is finished of that many updates."""
+    rows = [row for row in results() if row["updates"] == updates]
+    write_table(rows, DOCS / "reproduction.md", COMPONENTS, len(list(cells(SEEDS))))
 
 
 def results() -> list[dict]:

@@ -89,8 +89,8 @@ is as wide as makes it so); they differ by their seeds. Ours are means over seed
 
 
 def write_table(rows: list[dict], path: Path, components: int, planned: int) -> None:
-    """Write the page from result rows; see `benchmarks/reproduction.py`."""
-    updates = " and ".join(f"{count:,}" for count in sorted({row["updates"] for row in rows}))
+    """Write the page from result rows of one number of updates; see `benchmarks/reproduction.py`."""
+    updates = f"{rows[0]['updates']:,}" if rows else "-"
     parts = [INTRODUCTION.format(updates=updates, components=components, finished=len(rows), planned=planned)]
     for corpus, title in CORPORA.items():
         mine = [row for row in rows if row["corpus"] == corpus]

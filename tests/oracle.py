@@ -114,7 +114,7 @@ class Oracle:
         cepstrum, gain, share, std = np.split(self.affine("decoder.output.head", features), parts)
         gain, share = 0.98 / (1 + np.exp(-gain)), 0.5 / (1 + np.exp(-share))
         std = np.logaddexp(0, std) + 1e-4
-        inverse = inverse_filter(cepstrum, c.warp, size)
+        inverse = inverse_filter(cepstrum, c.warp, 2 * size)
         zeros = [np.zeros(size)] * 2
         sound = np.concatenate([*[*self.past, *zeros][1::-1], np.zeros(size)])
         evidence = self.periodicity(sound[: 2 * size])
@@ -122,12 +122,12 @@ class Oracle:
         raw = self.affine("decoder.output.choice", self.joint("decoder.output.stack", evidence, features, c.pitch))
         weights = np.exp(raw[:-1] + np.logaddexp(0, raw[-1]) * evidence)
         weights /= weights.sum()
-        excitation = [inverse @ sound[n - size + 1 : n + 1][::-1] for n in range(size, 2 * size)]
+        excitation = [inverse[: n + 1] @ sound[n::-1] for n in range(size, 2 * size)]
         for n in range(size):
             period = weights @ excitation[size + n - c.longest : size + n - c.shortest + 1]
             g, q, s = gain[n * c.gains // size], share[n * c.gains // size], std[n * c.levels // size]
             excitation.append(g * period + math.hypot(s, math.sqrt(q * (1 - g**2)) * period) * noise[n])
-            past = sound[n + size + 1 : n + 2 * size][::-1]
+            past = sound[n + 1 : n + 2 * size][::-1]
             sound[n + 2 * size] = excitation[-1] - inverse[1:] @ past
         return sound[2 * size :]
 
@@ -194,12 +194,16 @@ class Oracle:
 
 
 def inverse_filter(cepstrum, warp, count):
-    """First taps of exp(-sum_m c_m (D^m - (-warp)^m)), D = (d - warp) / (1 - warp d), d = 0.98 / z, by power series."""
+    """First taps of exp(-sum_m c_m (D^m - (-warp)^m)), D = (d - warp) / (1 - warp d), d = 0.97 / z, by power series.
+
+    Its spectrum must stay within 40 dB.
+    """
     series, power = np.zeros(count), np.eye(1, count)[0]
     for c in cepstrum:
         power = signal.lfilter([-warp, 1], [1, -warp], power)
         series -= c * power
-    series *= 0.98 ** np.arange(count)
+    series *= 0.97 ** np.arange(count)
+    assert np.abs(series[1:]).sum() < math.log(100)
     taps = [1.0]
     for n in range(1, count):  # n h_n = sum_k k s_k h_(n-k), the derivative of h = exp(s)
         taps.append(sum(k * series[k] * taps[n - k] for k in range(1, n + 1)) / n)

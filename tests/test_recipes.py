@@ -23,7 +23,7 @@ def test_loads_and_survives_a_checkpoint(name):
 
 
 def test_every_corpus_of_the_paper_has_both():
-    assert set(bundled_recipes()) == {*CORPORA, *(f"{name}-paper" for name in CORPORA), "blizzard-tuned", "handwriting"}
+    assert set(bundled_recipes()) == {*CORPORA, *(f"{name}-paper" for name in CORPORA), "handwriting"}
 
 
 @pytest.mark.parametrize(

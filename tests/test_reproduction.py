@@ -66,6 +66,8 @@ def test_an_interrupted_cell_goes_on_and_a_finished_one_is_not_run_again(here, m
     page = (here / "reproduction.md").read_text()
     assert f"| VRNN-Gauss | ≥ 28805 | {row['elbo']:,.0f} |" in page
     assert "| RNN-Gauss | -1900 | - |" in page
+    reproduction.write_page(3)  # which none has
+    assert "VRNN-Gauss" not in (here / "reproduction.md").read_text()
 
     run(monkeypatch, here, *only)
     assert calls == [True]

@@ -14,8 +14,8 @@ What goes through A and comes back through 1 / A, each of which may lift some of
 precision: in single, a thousandth of the frame would be rounding.
 
 The filter is the exponential of a causal cepstrum on a warped frequency axis (the mel-cepstrum of Tokuda et al.
-1994): it and its inverse are stable, and begin with 1.  Cut off after F taps they stay so while their spectrum spans
-less than about 40 dB; nothing keeps a decoder from more yet.
+1994): it and its inverse are stable, and begin with 1.  A is cut off after the two frames of the past, and stays so
+since it fades (DECAY) and its spectrum is bounded (MOST_LOG): not one in a thousand random cepstra makes a tone grow.
 """
 
 import math
@@ -30,13 +30,13 @@ from vrnn_engine.models.layers import JointStack, exactly, linear, single
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.normal import STD_BIAS, Normal, in_fours, log_density, positive
 
-DECAY = 0.98
-"""How much of an impulse response is left after a sample, at most: A has but F taps, and one that were cut off where it
-still rings could make 1 / A grow.  At 16 kHz no resonance is narrower than 100 Hz then."""
+DECAY = 0.97
+"""How much of an impulse response is left after a sample, at most: A has but 2 F taps, and one that were cut off where
+it still rings could make 1 / A grow.  At 16 kHz no resonance is narrower than 150 Hz then."""
+MOST_LOG = math.log(100)
+"""Bound of the filter's spectrum, up and down: a cepstrum that asks for more is scaled to it as a whole."""
 GRID = 512
-"""Points of the circle that the filter is computed on: its impulse response dies away within them."""
-POINTS = 264
-"""Half the circle's 257, in whole eights: then a row's bits do not depend on the rows beside it (`in_fours`)."""
+"""Points of the circle that the filter is computed on, at least: its impulse response dies away within them."""
 FEW_ROWS = 16
 """Up to which correlations are sums, as in a graph; more of them are quicker as products of spectra."""
 SILENCE = 1e-6
@@ -54,7 +54,7 @@ class Excited(NamedTuple):
     """What the decoder and the past make of a frame before it is there."""
 
     inverse: Tensor
-    """The first F taps of A, [..., F]."""
+    """The first F taps of A, which act within the frame, [..., F]."""
     response: Tensor
     """The first F taps of 1 / A, [..., F]."""
     ringing: Tensor
@@ -88,7 +88,7 @@ class SourceFilterOutput(nn.Module):
         with torch.no_grad():
             self.head.bias[-config.levels :] = STD_BIAS
             self.choice.bias[-1] = SHARPNESS
-        warped, taps = _minimum_phase(config.cepstrum, config.warp, frame_size)
+        warped, taps = _minimum_phase(config.cepstrum, config.warp, 2 * frame_size)
         self.register_buffer("warped", warped, persistent=False)
         self.register_buffer("taps", taps, persistent=False)
 
@@ -99,11 +99,11 @@ class SourceFilterOutput(nn.Module):
         cepstrum, voicing, share, std = single(self.head(features)).split(self.parts, dim=-1)
         with exactly(past.device):
             evidence = periodicity(past, c.shortest, c.longest)
-            inverse, response = self.filter(-cepstrum), self.filter(cepstrum)
-            # Past samples have no end here: they go on as silence, and ring into the frame.
-            reached = correlate(functional.pad(past[..., 1:], (0, size)), inverse.flip(-1))
+            inverse, response = self.filters(cepstrum)
+            # The past begins and goes on with silence, and rings into the frame.
+            reached = correlate(functional.pad(past, (size - 1, size)), inverse.flip(-1))
         return Excited(
-            inverse,
+            inverse[..., :size],
             response,
             reached[..., size:],
             reached[..., :size].float(),
@@ -114,11 +114,14 @@ class SourceFilterOutput(nn.Module):
             positive(std).repeat_interleave(size // c.levels, -1),
         )
 
-    def filter(self, cepstrum: Tensor) -> Tensor:
-        """[..., C] -> the first F taps of the filter with that cepstrum, [..., F]."""
-        log, phase = (cepstrum.double() @ self.warped).chunk(2, dim=-1)
-        size = torch.exp(log)
-        return torch.cat([size * torch.cos(phase), size * torch.sin(phase)], dim=-1) @ self.taps
+    def filters(self, cepstrum: Tensor) -> tuple[Tensor, Tensor]:
+        """[..., C], of 1 / A -> the first 2 F taps of A, the first F taps of 1 / A."""
+        spectrum = cepstrum.double() @ self.warped
+        peak = spectrum[..., : spectrum.shape[-1] // 2].abs().amax(-1, keepdim=True)
+        log, phase = (spectrum * (MOST_LOG / peak.clamp_min(MOST_LOG))).chunk(2, dim=-1)
+        across, along, size = torch.cos(phase), torch.sin(phase), torch.exp(log)
+        inverse = torch.cat([across / size, -along / size], dim=-1) @ self.taps
+        return inverse, torch.cat([across * size, along * size], dim=-1) @ self.taps[:, : self.frame_size]
 
     def weigh(self, features: Tensor, evidence: Tensor) -> Tensor:
         """Return the weight of each period, given how the past repeats itself at it.
@@ -199,19 +202,21 @@ def periodicity(signal: Tensor, shortest: int, longest: int) -> Tensor:
 
 
 def _minimum_phase(order: int, warp: float, count: int) -> tuple[Tensor, Tensor]:
-    """Return the matrices of `filter`.
+    """Return the matrices of `filters`.
 
-    The first, [C, 2 POINTS], goes from a cepstrum to the logarithm of a spectrum: its powers of a
+    The first, [C, 2 P], goes from a cepstrum to the logarithm of a spectrum at P points: its powers of a
     warped unit delay (d - warp) / (1 - warp d), less those of -warp, so that the filter begins with 1.
-    The second, [2 POINTS, count], goes from a spectrum to the first taps of its filter.
+    The second, [2 P, count], goes from a spectrum to the first taps of its filter.
     """
-    angle = torch.arange(POINTS, dtype=torch.float64) * (2 * math.pi / GRID)
+    grid = max(GRID, 1 << (count - 1).bit_length())
+    points = (grid // 2 + 8) // 8 * 8  # half the circle, in whole eights: see `in_fours`
+    angle = torch.arange(points, dtype=torch.float64) * (2 * math.pi / grid)
     delay = torch.polar(torch.full_like(angle, DECAY), -angle)
     power = torch.arange(1, order + 1, dtype=torch.float64)[:, None]
     terms = ((delay - warp) / (1 - warp * delay)) ** power - (-warp) ** power
     turns = torch.outer(angle, torch.arange(count, dtype=torch.float64))
     both = torch.full((len(angle), 1), 2.0, dtype=torch.float64)  # a bin and its mirror image
-    both[0] = both[GRID // 2] = 1
-    both[GRID // 2 + 1 :] = 0
-    taps = torch.cat([both * torch.cos(turns), -both * torch.sin(turns)]) / GRID
+    both[0] = both[grid // 2] = 1
+    both[grid // 2 + 1 :] = 0
+    taps = torch.cat([both * torch.cos(turns), -both * torch.sin(turns)]) / grid
     return torch.cat([terms.real, terms.imag], dim=-1), taps
