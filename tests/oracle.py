@@ -99,8 +99,12 @@ class Oracle:
         return np.append(0.25 * np.log(power + 1e-5) + 1, self.periodicity(both))
 
     def periodicity(self, both):
-        """How like the second half of `both` is to what is one period before it, from the longest period on."""
+        """How like the second half of `both`, without emphasis, is to what is a period before, from the longest on."""
         c, size, found = self.config.source_filter, len(both) // 2, []
+        if self.config.emphasis:
+            e = self.config.emphasis
+            poles = {f: signal.butter(e.order, f, output="zpk", fs=1)[1] for f in (e.lower, e.upper)}
+            both = signal.lfilter(np.poly(poles[e.lower]).real, np.poly(poles[e.upper]).real, both)
         for period in range(c.longest, c.shortest - 1, -1):
             last, earlier = both[size:], both[size - period : 2 * size - period]
             power = (last @ last + size * 1e-6) * (earlier @ earlier + size * 1e-6)

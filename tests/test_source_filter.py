@@ -9,16 +9,15 @@ import tiny
 import torch
 from torch.nn import functional
 
-from vrnn_engine.models.config import SourceFilter
+from vrnn_engine.models.config import EmphasisConfig, SourceFilter
+from vrnn_engine.models.emphasis import Emphasis
 from vrnn_engine.models.noise import OutputNoise
+from vrnn_engine.models.periodicity import FEW_ROWS, Periodicity, correlate
 from vrnn_engine.models.source_filter import (
     DECAY,
-    FEW_ROWS,
     MOST_GAIN,
     SourceFilterOutput,
     convolve,
-    correlate,
-    periodicity,
 )
 
 SIZE, INPUTS = 200, 12
@@ -108,12 +107,25 @@ def tone(period, length=2 * SIZE, level=1.0):
 
 
 def test_periodicity_tells_the_period_and_not_the_level():
-    found = periodicity(tone(100.0), 40, 160)[0]
+    periodicity = Periodicity(CONFIG, SIZE)
+    found = periodicity(tone(100.0))[0]
     assert 160 - found.argmax().item() == 100
     assert found.max().item() == pytest.approx(1, abs=1e-3)
-    assert torch.allclose(found, periodicity(tone(100.0, level=0.1), 40, 160)[0], atol=1e-2)
-    assert not periodicity(torch.zeros(1, 2 * SIZE), 40, 160).any()
-    assert periodicity(torch.randn(1, 2 * SIZE), 40, 160).abs().max() < 0.5
+    assert torch.allclose(found, periodicity(tone(100.0, level=0.1))[0], atol=1e-2)
+    assert not periodicity(torch.zeros(1, 2 * SIZE)).any()
+    assert periodicity(torch.randn(1, 2 * SIZE)).abs().max() < 0.5
+
+
+def test_what_the_emphasis_lifts_does_not_hide_a_period():
+    """A rumble lifted far over a voice, below any pitch of it."""
+    emphasis = EmphasisConfig(order=6, lower=0.00625, upper=0.009375)
+    voice = tone(75.0) + tone(25.0) + 0.3 * tone(300.0)
+    lifted = Emphasis(emphasis, SIZE).walk(voice.unflatten(-1, (2, SIZE)).movedim(1, 0)).movedim(0, 1).flatten(1)
+    assert lifted.square().mean() > 4 * voice.square().mean()
+    deaf, hears = (Periodicity(CONFIG, SIZE, e)(lifted)[0] for e in (None, emphasis))
+    assert 160 - hears.argmax().item() == 75
+    assert hears.max() > 0.9
+    assert 160 - deaf.argmax().item() != 75
 
 
 def follow(output, past, frames, features, noise=0.0):

@@ -9,10 +9,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from vrnn_engine.models.config import SourceFilter
+from vrnn_engine.models.config import EmphasisConfig, SourceFilter
 from vrnn_engine.models.layers import exactly
 from vrnn_engine.models.normal import in_fours
-from vrnn_engine.models.source_filter import periodicity
+from vrnn_engine.models.periodicity import Periodicity
 
 QUIET = 1e-5
 """Power, of a signal of variance one, below which nothing is told apart."""
@@ -23,8 +23,9 @@ class Analysis(nn.Module):
 
     transform: Tensor
 
-    def __init__(self, config: SourceFilter, frame_size: int):
+    def __init__(self, config: SourceFilter, frame_size: int, emphasis: EmphasisConfig | None = None):
         super().__init__()
+        self.periodicity = Periodicity(config, frame_size, emphasis)
         self.config, self.frame_size = config, frame_size
         n = torch.arange(2 * frame_size, dtype=torch.float64)
         bins = torch.arange(frame_size, dtype=torch.float64)
@@ -48,4 +49,4 @@ class Analysis(nn.Module):
         levels = (parts @ parts.new_full((parts.shape[-1], 1), 1 / parts.shape[-1])).squeeze(-1)
         power = torch.cat([spectrum, levels], dim=-1)
         heard = 0.25 * in_fours(torch.log, power + QUIET) + 1
-        return torch.cat([heard, periodicity(both, self.config.shortest, self.config.longest)], dim=-1)
+        return torch.cat([heard, self.periodicity(both)], dim=-1)

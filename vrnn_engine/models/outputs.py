@@ -192,7 +192,7 @@ def build_output(config: ModelConfig, inputs: int) -> nn.Module:
     if config.modality == "pen":
         return PenOutput(inputs, config.components)
     if config.source_filter:
-        return SourceFilterOutput(config.source_filter, inputs, config.frame_size)
+        return SourceFilterOutput(config.source_filter, inputs, config.frame_size, config.emphasis)
     if config.components > 1:
         return MixtureOutput(inputs, config.frame_size, config.components)
     return GaussianOutput(inputs, config.frame_size)

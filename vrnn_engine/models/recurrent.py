@@ -122,7 +122,9 @@ class RecurrentModel(nn.Module):
         super().__init__()
         self.config = config
         self.basis = build_basis(config)
-        self.analysis = Analysis(config.source_filter, config.frame_size) if config.source_filter else None
+        self.analysis = (
+            Analysis(config.source_filter, config.frame_size, config.emphasis) if config.source_filter else None
+        )
         self.phi_x = ReLUStack(self.analysis.size if self.analysis else config.frame_size, config.phi_x)
 
     @property

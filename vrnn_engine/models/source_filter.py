@@ -25,10 +25,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vrnn_engine.models.config import SourceFilter
+from vrnn_engine.models.config import EmphasisConfig, SourceFilter
 from vrnn_engine.models.layers import JointStack, exactly, linear, single
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.normal import STD_BIAS, Normal, in_fours, log_density, positive
+from vrnn_engine.models.periodicity import Periodicity, correlate
 
 DECAY = 0.97
 """How much of an impulse response is left after a sample, at most: A has but 2 F taps, and one that were cut off where
@@ -37,10 +38,6 @@ MOST_LOG = math.log(100)
 """Bound of the filter's spectrum, up and down: a cepstrum that asks for more is scaled to it as a whole."""
 GRID = 512
 """Points of the circle that the filter is computed on, at least: its impulse response dies away within them."""
-FEW_ROWS = 16
-"""Up to which correlations are sums, as in a graph; more of them are quicker as products of spectra."""
-SILENCE = 1e-6
-"""Mean square, of a signal of variance one, below which its periodicity is not normalised any further."""
 MOST_GAIN = 0.98
 MOST_SHARE = 0.5
 """Bounds of g and q: in the steady state a tone has at most 50 times the power of what is new."""
@@ -78,9 +75,10 @@ class SourceFilterOutput(nn.Module):
     warped: Tensor
     taps: Tensor
 
-    def __init__(self, config: SourceFilter, inputs: int, frame_size: int):
+    def __init__(self, config: SourceFilter, inputs: int, frame_size: int, emphasis: EmphasisConfig | None = None):
         super().__init__()
         self.config, self.frame_size = config, frame_size
+        self.periodicity = Periodicity(config, frame_size, emphasis)
         self.parts = [config.cepstrum, config.gains, config.gains, config.levels]
         self.head = linear(inputs, sum(self.parts))
         self.stack = JointStack(config.periods, inputs, config.pitch)
@@ -98,7 +96,7 @@ class SourceFilterOutput(nn.Module):
         past = torch.cat([past[..., size:], past[..., :size]], dim=-1)
         cepstrum, voicing, share, std = single(self.head(features)).split(self.parts, dim=-1)
         with exactly(past.device):
-            evidence = periodicity(past, c.shortest, c.longest)
+            evidence = self.periodicity(past)
             inverse, response = self.filters(cepstrum)
             # The past begins and goes on with silence, and rings into the frame.
             reached = correlate(functional.pad(past, (size - 1, size)), inverse.flip(-1))
@@ -165,40 +163,9 @@ class SourceFilterOutput(nn.Module):
         return Normal(gain * period, torch.sqrt(variance))
 
 
-def correlate(x: Tensor, taps: Tensor) -> Tensor:
-    """Return y_n = sum_k taps_k x_(n+k), in the precision of the taps: [..., N] and [..., K] -> [..., N - K + 1]."""
-    count, width = x.shape[-1] - taps.shape[-1] + 1, taps.shape[-1]
-    if torch.compiler.is_exporting() or x[..., 0].numel() <= FEW_ROWS:
-        # Copies of x in a row, cut into pieces one longer than x: each begins one later in x than the one before.
-        # (An index for every element does the same, and takes onnxruntime ten times as long.)
-        copies = x.to(taps.dtype).unsqueeze(-2).expand(*x.shape[:-1], count + 1, x.shape[-1]).flatten(-2)
-        shifted = copies[..., : count * (x.shape[-1] + 1)].unflatten(-1, (count, x.shape[-1] + 1))
-        with exactly(x.device):
-            return (shifted[..., :width] @ taps.unsqueeze(-1)).squeeze(-1)
-    # In double precision: a loud past would leave its rounding in a quiet frame.
-    size = 1 << (x.shape[-1] - 1).bit_length()
-    product = torch.fft.rfft(x.double(), size) * torch.fft.rfft(taps.double(), size).conj()
-    return torch.fft.irfft(product, size)[..., :count].to(taps.dtype)
-
-
 def convolve(x: Tensor, taps: Tensor) -> Tensor:
     """Return y_n = sum_k taps_k x_(n-k), from silence on: [..., N] and [..., N] -> [..., N]."""
     return correlate(functional.pad(x, (x.shape[-1] - 1, 0)), taps.flip(-1))
-
-
-def periodicity(signal: Tensor, shortest: int, longest: int) -> Tensor:
-    """Return the normalised correlation of the last F samples with those that many before them.
-
-    [..., 2 F] -> [..., periods], from the longest to the shortest; 1 where the signal repeats itself after
-    that time, whatever its level.
-    """
-    size = signal.shape[-1] // 2
-    last, earlier = signal[..., size:], signal[..., size - longest : 2 * size - shortest]
-    reach = torch.ones(earlier.shape[-1], longest - shortest + 1, device=signal.device)
-    within = reach.tril().triu(1 - size)  # the `size` samples that each period lies before
-    power, powers = (last * last) @ reach[:size, :1], (earlier * earlier) @ within
-    floor = size * SILENCE
-    return correlate(earlier, last) / torch.sqrt((power + floor) * (powers + floor))
 
 
 def _minimum_phase(order: int, warp: float, count: int) -> tuple[Tensor, Tensor]:
