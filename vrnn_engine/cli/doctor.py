@@ -1,0 +1,29 @@
+"""`vrnn-engine doctor`: what works here, what does not, and what to do about it."""
+
+import typer
+
+from vrnn_engine.cli import report
+
+MARKS = {"ok": "ok", "note": "-", "problem": "PROBLEM"}
+
+
+def doctor(json: report.AsJson = False) -> None:
+    """Try what a stream needs: libraries, processors, sound.  Exit code 1 if no voice could be streamed."""
+    import msgspec
+
+    from vrnn_engine.runtime.diagnosis import diagnose
+
+    found = diagnose()
+    if json:
+        report.print_json({"works": found.works, **msgspec.to_builtins(found)})
+    else:
+        report.print_table(("", "what", "found"), [(MARKS[f.state], f.topic, f.text) for f in found.findings])
+        advised = [finding for finding in found.findings if finding.advice]
+        if advised:
+            report.answer("\nAdvice")
+            report.print_table(("what", "do"), [(finding.topic, finding.advice) for finding in advised])
+        options = " ".join(f"--{name} {value}" for name, value in found.recommended.items())
+        command = f"Recommended: vrnn-engine stream {options}"
+        report.answer("\n" + (command if found.works else "No voice can be streamed here."))
+    if not found.works:
+        raise typer.Exit(report.FAILED)
