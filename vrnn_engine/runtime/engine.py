@@ -10,16 +10,20 @@ import os
 import secrets
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
 from vrnn_engine.errors import StreamError, VoiceError
+from vrnn_engine.runtime.batch import Batch
 from vrnn_engine.runtime.names import count
 from vrnn_engine.runtime.session import GraphSession
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice import Voice
+
+IDLE = 4
+"""Batches that are kept for the next read of as many rows."""
 
 
 class Engine:
@@ -43,7 +47,7 @@ class Engine:
         self.rows = rows
         self.device = device
         self.step = GraphSession(voice.path, voice.graph("step"), voice.manifest.controls, device)
-        if self.step_frame_size() != (voice.manifest.frame_size,):
+        if self.step.frame_shape != (voice.manifest.frame_size,):
             raise VoiceError(f"{self.step.where}: frame is not the manifest's frame_size, {voice.manifest.frame_size}")
         self.provider = self.step.provider
         self.widths = {name: shape[0] for name, shape in self.step.noise.items()}
@@ -51,6 +55,7 @@ class Engine:
         # Weak, so that a stream nobody holds any more frees its row.
         self._open: weakref.WeakValueDictionary[int, Stream] = weakref.WeakValueDictionary()
         self._opened = 0
+        self._idle: list[Batch] = []
         self._changing = threading.Lock()
 
     @classmethod
@@ -141,19 +146,16 @@ class Engine:
                 stream._check_open()
             return self._read(frames, chosen)
 
-    def step_frame_size(self) -> tuple[int, ...]:
-        """Return the shape of the frames that the step graph makes."""
-        return tuple(self.voice.graph("step").outputs["frame"])
-
     def _read(self, frames: int, streams: list[Stream]) -> list[np.ndarray]:
         blocks: list[np.ndarray] = []
         states: list[dict[str, np.ndarray]] = []
         for first in range(0, len(streams), self.rows):
-            made, state = self._step(frames, streams[first : first + self.rows])
-            for row in range(len(made)):
-                # Copies, so that a stream does not keep the whole batch alive.
-                blocks.append(made[row].copy() if len(made) > 1 else made[row])
-                states.append({name: value[row : row + 1].copy() for name, value in state.items()})
+            part = streams[first : first + self.rows]
+            with self._batch(len(part)) as batch:
+                made = self._step(batch, frames, part)
+                states += [batch.state(row) for row in range(len(part))]
+            # Copies, so that a stream's block does not keep the others' alive.
+            blocks += [made[row].copy() for row in range(len(part))] if len(part) > 1 else [made[0]]
         for stream, block in zip(streams, blocks, strict=True):
             if not np.isfinite(block).all():
                 raise StreamError(
@@ -165,22 +167,38 @@ class Engine:
             stream._frame += frames
         return blocks if self.voice.manifest.modality == "pen" else [block.reshape(-1) for block in blocks]
 
-    def _step(self, frames: int, streams: list[Stream]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Step one batch: the frames [B, T, F] it makes, and the state it ends in; changes no stream."""
+    def _step(self, batch: Batch, frames: int, streams: list[Stream]) -> np.ndarray:
+        """Step one batch from where its streams are: the frames [B, T, F]; changes no stream."""
         made = np.empty((len(streams), frames, self.voice.manifest.frame_size), np.float32)
-        state = {name: _stack([s._state[name] for s in streams]) for name in self.step.state}
-        tables: list[object] = []
+        batch.load([stream._state for stream in streams])
+        tables: list[object] = [None] * len(streams)
         for t in range(frames):
-            # A table is a new object after a write, so that most frames need no stacking.
-            now = [stream.controls.table for stream in streams]
-            if not _same_objects(now, tables):
-                controls = {name: _stack([table[name] for table in now]) for name in self.step.controls}
-                tables = list(now)
-            drawn = [stream._noise.at(stream._frame + t) for stream in streams]
-            noise = {name: _rows([row[name] for row in drawn]) for name in self.widths}
-            state, outputs = self.step.run(state, noise, controls)
-            made[:, t] = outputs["frame"]
-        return made, state
+            steered = False
+            for row, stream in enumerate(streams):
+                table = stream.controls.table
+                if table is not tables[row]:  # a new object after a write
+                    for name, values in batch.controls.items():
+                        values[row] = table[name][0]
+                    tables[row], steered = table, True
+                for name, drawn in stream._noise.at(stream._frame + t).items():
+                    batch.noise[name][row] = drawn
+            if steered:
+                batch.steer()
+            batch.step()
+            made[:, t] = batch.frame
+        return made
+
+    @contextmanager
+    def _batch(self, rows: int) -> Iterator[Batch]:
+        """Lend buffers of so many rows to one thread."""
+        with self._changing:
+            batch = next((one for one in self._idle if one.rows == rows), None)
+            if batch is not None:
+                self._idle.remove(batch)
+        batch = batch or Batch(self.step, rows)
+        yield batch
+        with self._changing:
+            self._idle = [batch, *self._idle[: IDLE - 1]]
 
     def _load_observe(self) -> GraphSession:
         voice = self.voice
@@ -206,18 +224,3 @@ class Engine:
     def _release(self, stream: Stream) -> None:
         with self._changing:
             self._open.pop(stream._key, None)
-
-
-def _stack(rows: list[np.ndarray]) -> np.ndarray:
-    """Join [1, ...] rows to one batch; a lone row goes as it is, for graphs only read their inputs."""
-    return rows[0] if len(rows) == 1 else np.concatenate(rows)
-
-
-def _rows(rows: list[np.ndarray]) -> np.ndarray:
-    """Join [W] vectors to one batch [B, W]."""
-    return rows[0][np.newaxis] if len(rows) == 1 else np.stack(rows)
-
-
-def _same_objects(left: Iterable[object], right: Sequence[object]) -> bool:
-    left = list(left)
-    return len(left) == len(right) and all(a is b for a, b in zip(left, right, strict=True))

@@ -12,9 +12,11 @@ import numpy as np
 import onnxruntime as ort
 
 from vrnn_engine.errors import VoiceError, VRNNEngineError
+from vrnn_engine.runtime.batch import CPU
 from vrnn_engine.runtime.denormals import flush_denormals
 from vrnn_engine.runtime.manifest import Control, Graph
-from vrnn_engine.runtime.provider import open_session
+from vrnn_engine.runtime.provider import CPU as CPU_PROVIDER
+from vrnn_engine.runtime.provider import open_session, parse_device
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -52,15 +54,17 @@ class GraphSession:
         self.where = str(folder / graph.file)
         try:
             with flush_denormals():
-                self._session = open_session(self.where, _options(), device)
+                self.session = open_session(self.where, guest_options(), device)
         except VRNNEngineError:
             raise
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base class
             reason = " ".join(str(error).split())
             raise VoiceError(f"{self.where}: onnxruntime cannot load this graph: {reason:.300}") from None
-        self.provider: str = self._session.get_providers()[0]
-        self._check("input", self._session.get_inputs(), graph.inputs)
-        self._check("output", self._session.get_outputs(), graph.outputs)
+        self.provider: str = self.session.get_providers()[0]
+        self.place = CPU if self.provider == CPU_PROVIDER else ("cuda", parse_device(device).index)
+        """Where its state lives, as onnxruntime names memory."""
+        self._check("input", self.session.get_inputs(), graph.inputs)
+        self._check("output", self.session.get_outputs(), graph.outputs)
 
         self.state = _under("state.", graph.inputs)
         self.noise = _under("noise.", graph.inputs)
@@ -70,6 +74,7 @@ class GraphSession:
 
         others = [name for name in graph.outputs if not name.startswith("next.")]
         self._fetch = [f"next.{name}" for name in self.state] + others
+        self.frame_shape = tuple(graph.outputs.get("frame", ()))
         self.outputs: tuple[str, ...] = tuple(others)
         """All but the next state."""
 
@@ -104,7 +109,7 @@ class GraphSession:
         if self.takes_frame and frame is not None:
             feed["frame"] = frame
         with flush_denormals():
-            values = self._session.run(self._fetch, feed)
+            values = self.session.run(self._fetch, feed)
         split = len(self.state)
         return dict(zip(self.state, values, strict=False)), dict(zip(self.outputs, values[split:], strict=True))
 
@@ -160,7 +165,7 @@ def _under(prefix: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tupl
     return {name.removeprefix(prefix): tuple(shape) for name, shape in shapes.items() if name.startswith(prefix)}
 
 
-def _options() -> ort.SessionOptions:
+def guest_options() -> ort.SessionOptions:
     """Options of a guest: one thread, which sleeps when idle, and no chat."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
