@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import vrnn_engine
-from vrnn_engine.cli import devices, doctor, evaluate, export, latents, report, stream, train, voices
+from vrnn_engine.cli import bench, devices, doctor, evaluate, export, latents, report, stream, train, voices
 
 app = typer.Typer(
     name="vrnn-engine",
@@ -29,6 +29,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "latents": latents.latents,
     "devices": devices.devices,
     "doctor": doctor.doctor,
+    "bench": bench.bench,
 }
 for _name, _verb in VERBS.items():
     app.command(_name)(report.guard(_verb))

@@ -1,0 +1,68 @@
+"""`vrnn-engine bench`: it measures what it says it measures."""
+
+import json
+from pathlib import Path
+
+import onnx
+import pytest
+from command import Run, the_error
+
+from vrnn_engine import Engine, Voice
+from vrnn_engine.runtime import bench
+
+
+@pytest.fixture(scope="module")
+def report(toy_audio: Path) -> bench.Report:
+    return bench.bench(toy_audio, "cpu", (1, 3), seconds=0.1)
+
+
+def test_times_are_of_frames_and_their_floor_is_the_machines(report: bench.Report) -> None:
+    assert [(pace.device, pace.rows) for pace in report.paces] == [("cpu", 1), ("cpu", 3)]
+    for pace in report.paces:
+        assert pace.provider == "CPUExecutionProvider"
+        assert pace.deadline == 12.5
+        assert 0 < pace.p50 <= pace.p95 <= pace.p99 <= pace.max
+        assert pace.frames * pace.mean == pytest.approx(100, rel=0.5)
+        assert pace.floor >= 1000 * report.weights / report.machine.bandwidth
+    assert 1e8 < report.machine.bandwidth < 1e13
+    assert 1e8 < report.machine.rate < 1e14
+
+
+def test_weights_are_those_that_a_step_reads() -> None:
+    """Of a voice that stores them in half precision and computes in single."""
+    voice = Voice.open("handwriting")
+    graph = onnx.load(voice.path / voice.graph("step").file).graph
+    numbers = sum(onnx.numpy_helper.to_array(tensor).size for tensor in graph.initializer)
+    assert bench._weights(voice) == pytest.approx(4 * numbers, rel=0.05)
+
+
+def test_start_and_memory_are_of_processes_of_their_own(report: bench.Report) -> None:
+    assert report.imports < report.first_sample < 60
+    assert report.memory is None or 0 < report.memory < 2**30
+
+
+def test_a_slow_step_misses_its_deadline(toy_audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Engine.read
+    monkeypatch.setattr(Engine, "read", lambda self, frames: bench.time.sleep(0.02) or read(self, frames))
+    voice = Voice.open(toy_audio)
+    machine = bench.Machine(processor="", cores=1, system="", python="", onnxruntime="", bandwidth=1e9, rate=1e9)
+    pace = bench._pace(voice, "cpu", 1, 0.1, 1000, machine)
+    assert pace.misses == pace.frames
+    assert not pace.keeps_up
+    assert bench._recommend([pace]) == {}
+    assert pace.floor == pytest.approx(1000 * 1000 / 1e9)
+
+
+def test_prints_a_table_and_json(run: Run, toy_pen: Path) -> None:
+    words = ("bench", "--voice", toy_pen, "--device", "cpu", "--rows", "2", "--seconds", "0.05")
+    table = run(*words)
+    assert table.returncode == 0, table.stderr
+    assert "p50 / floor" in table.stdout
+    said = json.loads(run(*words, "--json").stdout)
+    assert said["recommended"] == {"device": "cpu", "rows": "2"}
+    assert said["paces"][0]["deadline"] == 10
+
+
+def test_what_cannot_run_is_one_line(run: Run, toy_audio: Path) -> None:
+    assert "unknown device 'tpu'" in the_error(run("bench", "--voice", toy_audio, "--device", "tpu"))
+    assert "unknown voice" in the_error(run("bench", "--voice", "none"))

@@ -1,0 +1,84 @@
+"""`vrnn-engine bench`: how fast a voice is here, beside what the machine could do."""
+
+from typing import Annotated
+
+import typer
+
+from vrnn_engine.cli import report
+
+
+def bench(
+    voice: Annotated[
+        str, typer.Option("--voice", "-v", metavar="VOICE", help="A voice's name, folder or .zip.")
+    ] = "blizzard",
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="auto (all that run here), cpu, cuda or cuda:N.")
+    ] = "auto",
+    rows: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", min=1, help="Streams in a batch; may be repeated.  Default: 1, 4, 16, 64."),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option("--seconds", "-s", metavar="S", min=0.01, help="How long to measure each.")
+    ] = 3.0,
+    json: report.AsJson = False,
+) -> None:
+    """Measure a voice: the time of a frame beside its deadline and the machine's floor, its start and its memory."""
+    import msgspec
+
+    from vrnn_engine.runtime.bench import ROWS
+    from vrnn_engine.runtime.bench import bench as measure
+
+    report.show_log()
+    found = measure(voice, device, tuple(rows or ROWS), seconds)
+    if json:
+        report.print_json(msgspec.to_builtins(found))
+        return
+    here = found.machine
+    report.answer(
+        f"{here.processor}, {here.cores} cores, {here.system}; Python {here.python}, onnxruntime {here.onnxruntime}"
+    )
+    report.answer(
+        f"one core reads {here.bandwidth / 1e9:.1f} GB/s of as many bytes as the weights, "
+        f"and multiplies matrices at {here.rate / 1e9:.0f} Gflop/s"
+    )
+    report.answer(f"{found.voice}, {found.precision}: {found.weights / 2**20:.1f} MiB of weights\n")
+    head = (
+        "device",
+        "streams",
+        "p50",
+        "p95",
+        "p99",
+        "max ms",
+        "misses",
+        "x real time",
+        "in all",
+        "floor ms",
+        "p50 / floor",
+    )
+    report.print_table(
+        head,
+        [
+            (
+                pace.device,
+                str(pace.rows),
+                *(f"{value:.3f}" for value in (pace.p50, pace.p95, pace.p99, pace.max)),
+                f"{pace.misses} of {pace.frames}",
+                f"{pace.real_time:.1f}",
+                f"{pace.rows * pace.real_time:.0f}",
+                f"{pace.floor:.3f}",
+                f"{pace.p50 / pace.floor:.2f}",
+            )
+            for pace in found.paces
+        ],
+    )
+    report.answer(
+        f"\nfirst sample {found.first_sample:.2f} s after the start of the process, "
+        f"{found.first_sample / found.imports:.2f} times import numpy, onnxruntime"
+    )
+    if found.memory is not None:
+        report.answer(f"memory beyond these imports: {found.memory / 2**20:.0f} MiB, weights included")
+    if found.recommended:
+        report.answer("recommended: " + ", ".join(f"{name} {value}" for name, value in found.recommended.items()))
+    else:
+        report.answer("no number of streams keeps up in real time here")

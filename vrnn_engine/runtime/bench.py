@@ -1,0 +1,287 @@
+"""How fast a voice is on this machine, beside what the machine could do.
+
+The floor of a step is the time to read its weights once, at the bandwidth with which numpy reads as many bytes, or the
+time of its products, at the rate of numpy's own: whichever is longer.  Both are measured in the same run, on one core.
+"""
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from vrnn_engine.errors import ProviderError, VRNNEngineError
+from vrnn_engine.runtime.engine import Engine
+from vrnn_engine.runtime.session import guest_options
+from vrnn_engine.runtime.voice import Voice
+
+ROWS = (1, 4, 16, 64)
+WARM_UP = 0.2
+"""Seconds of steps that do not count."""
+ROUNDS = 5
+"""Starts of a process of which the median counts."""
+
+# One BLAS thread, which must be settled before numpy is imported.
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_MACHINE = """
+import sys, time
+import numpy as np
+
+def best(call, seconds=0.5):
+    fastest, end = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        began = time.perf_counter()
+        call()
+        fastest = min(fastest, time.perf_counter() - began)
+    return fastest
+
+weights = np.ones(int(sys.argv[1]) // 4, np.float32)
+a, b = np.ones((64, 1024), np.float32), np.ones((1024, 1024), np.float32)
+print(weights.nbytes / best(lambda: weights.max()), 2 * a.size * 1024 / best(lambda: a @ b))
+"""
+_IMPORTS = "import numpy, onnxruntime"
+_STREAM = """
+import sys
+from vrnn_engine.runtime.engine import Engine
+from vrnn_engine.runtime.player import Player
+player = Player(Engine.load(sys.argv[1], sys.argv[2]).stream(0), to="null", seconds=2)
+with player:
+    player.wait()
+"""
+# Not getrusage, whose maximum a process takes over from the one that started it.
+_PEAK = """
+with open("/proc/self/status") as file:
+    print(next(line.split()[1] for line in file if line.startswith("VmHWM")))
+"""
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """Steps of one device and one number of streams, in milliseconds."""
+
+    device: str
+    provider: str
+    rows: int
+    frames: int
+    """How many were timed, each in a read of its own."""
+    deadline: float
+    """Time that a frame lasts."""
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+    max: float
+    misses: int
+    """Frames that took longer than they last."""
+    floor: float
+    """Of this machine's processor for these rows; see the module."""
+
+    @property
+    def real_time(self) -> float:
+        """How many times faster than real time each stream is."""
+        return self.deadline / self.mean
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether 99 of 100 frames are in time."""
+        return self.p99 < self.deadline
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured on."""
+
+    processor: str
+    cores: int
+    system: str
+    python: str
+    onnxruntime: str
+    bandwidth: float
+    """Bytes a second that one core reads, of as many as the graph's weights."""
+    rate: float
+    """Floating-point operations a second of one core's matrix product."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """All that `vrnn-engine bench` says."""
+
+    voice: str
+    precision: str
+    weights: int
+    """Bytes of the step graph's weights in memory."""
+    machine: Machine
+    paces: tuple[Pace, ...]
+    first_sample: float
+    """Seconds from the start of a process to the first byte it streams, median."""
+    imports: float
+    """The same for a process that imports numpy and onnxruntime, and ends."""
+    memory: int | None
+    """Bytes at most that a process that streams has more than one that only imports these; None where unknown."""
+    recommended: dict[str, str]
+
+
+def bench(where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, seconds: float = 3.0) -> Report:
+    """Measure a voice.
+
+    Parameters
+    ----------
+    where : str or path
+        Name of a voice, a folder, or a .zip.
+    device : str
+        `cpu`, `cuda` or `cuda:N`; `auto` measures every one that runs here.
+    rows : sequence of int
+        Numbers of streams to step as one batch.
+    seconds : float
+        How long to measure each.
+
+    Raises
+    ------
+    VoiceError, ProviderError
+        As `Engine.load`.
+    """
+    voice = Voice.open(where)
+    weights = _weights(voice)
+    machine = _machine(weights)
+    devices = ["cpu", "cuda"] if device == "auto" else [device]
+    paces: list[Pace] = []
+    for one in devices:
+        try:
+            paces += [_pace(voice, one, count, seconds, weights, machine) for count in rows]
+        except ProviderError:
+            if device != "auto" or one == "cpu":
+                raise
+    starts = [(_until_first_byte(voice, devices[0]), _until_end()) for _ in range(ROUNDS)]
+    first, imports = (statistics.median(column) for column in zip(*starts, strict=True))
+    return Report(
+        voice=voice.name,
+        precision=voice.graph("step").precision,
+        weights=weights,
+        machine=machine,
+        paces=tuple(paces),
+        first_sample=first,
+        imports=imports,
+        memory=_memory(voice, devices[0]),
+        recommended=_recommend(paces),
+    )
+
+
+def _pace(voice: Voice, device: str, rows: int, seconds: float, weights: int, machine: Machine) -> Pace:
+    engine = Engine.load(voice, device, rows)
+    streams = [engine.stream(seed) for seed in range(rows)]
+    manifest = voice.manifest
+    _time(engine, WARM_UP)
+    taken = np.array(_time(engine, seconds)) * 1000
+    deadline = 1000 * manifest.frame_size / manifest.rate if manifest.modality == "audio" else 1000 / manifest.rate
+    floor = 1000 * max(weights / machine.bandwidth, weights / 4 * 2 * rows / machine.rate)
+    p50, p95, p99 = np.percentile(taken, [50, 95, 99]).tolist()
+    del streams
+    return Pace(
+        device=device,
+        provider=engine.provider,
+        rows=rows,
+        frames=len(taken),
+        deadline=deadline,
+        mean=float(taken.mean()),
+        p50=p50,
+        p95=p95,
+        p99=p99,
+        max=float(taken.max()),
+        misses=int((taken > deadline).sum()),
+        floor=floor,
+    )
+
+
+def _time(engine: Engine, seconds: float) -> list[float]:
+    """Time single frames of all open streams."""
+    taken: list[float] = []
+    end = time.perf_counter() + seconds
+    while (began := time.perf_counter()) < end or not taken:
+        engine.read(1)
+        taken.append(time.perf_counter() - began)
+    return taken
+
+
+def _weights(voice: Voice) -> int:
+    """Bytes of a step graph as onnxruntime holds it, constants folded: those of a file that it writes of it."""
+    import onnxruntime as ort
+
+    with tempfile.TemporaryDirectory() as folder:
+        options = guest_options()
+        options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
+        options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights")
+        options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
+        ort.InferenceSession(str(voice.path / voice.graph("step").file), options, providers=["CPUExecutionProvider"])
+        return sum(path.stat().st_size for path in Path(folder).iterdir())
+
+
+def _machine(weights: int) -> Machine:
+    import onnxruntime
+
+    bandwidth, rate = map(float, _child(_MACHINE, str(weights)).split())
+    return Machine(
+        processor=_processor(),
+        cores=os.cpu_count() or 1,
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+        onnxruntime=onnxruntime.__version__,
+        bandwidth=bandwidth,
+        rate=rate,
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def _memory(voice: Voice, device: str) -> int | None:
+    if sys.platform != "linux":
+        return None
+    stream = int(_child(_STREAM + _PEAK, str(voice.path), device))
+    return 1024 * (stream - int(_child(_IMPORTS + _PEAK)))
+
+
+def _recommend(paces: Sequence[Pace]) -> dict[str, str]:
+    """The device of the most streams that keep up, and how many that are."""
+    able = [pace for pace in paces if pace.keeps_up]
+    if not able:
+        return {}
+    best = max(able, key=lambda pace: (pace.rows, pace.real_time))
+    return {"device": best.device, "rows": str(best.rows)}
+
+
+def _child(code: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **_ONE_THREAD})
+    if done.returncode:
+        raise VRNNEngineError(f"a process that was to be measured failed: {done.stderr.strip()[-300:]}")
+    return done.stdout
+
+
+def _until_first_byte(voice: Voice, device: str) -> float:
+    words = ["stream", "--voice", str(voice.path), "--device", device, "--to", "-", "--seconds", "1"]
+    began = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, "-m", "vrnn_engine", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        byte = process.stdout.read(1) if process.stdout else b""
+        seconds = time.perf_counter() - began
+        said = process.communicate()[1]
+    if not byte or process.returncode:
+        raise VRNNEngineError(f"a process that was to be measured failed: {said.decode().strip()[-300:]}")
+    return seconds
+
+
+def _until_end() -> float:
+    began = time.perf_counter()
+    _child(_IMPORTS)
+    return time.perf_counter() - began
