@@ -1,7 +1,10 @@
 """How well a signal repeats itself: its normalised correlation with itself, a period before."""
 
+import math
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vrnn_engine.models.config import EmphasisConfig, SourceFilter
 from vrnn_engine.models.emphasis import Emphasis
@@ -48,13 +51,28 @@ def correlate(x: Tensor, taps: Tensor) -> Tensor:
     """Return y_n = sum_k taps_k x_(n+k), in the precision of the taps: [..., N] and [..., K] -> [..., N - K + 1]."""
     count, width = x.shape[-1] - taps.shape[-1] + 1, taps.shape[-1]
     if torch.compiler.is_exporting() or x[..., 0].numel() <= FEW_ROWS:
-        # Copies of x in a row, cut into pieces one longer than x: each begins one later in x than the one before.
-        # (An index for every element does the same, and takes onnxruntime ten times as long.)
-        copies = x.to(taps.dtype).unsqueeze(-2).expand(*x.shape[:-1], count + 1, x.shape[-1]).flatten(-2)
-        shifted = copies[..., : count * (x.shape[-1] + 1)].unflatten(-1, (count, x.shape[-1] + 1))
+        # So many outputs at a time, all of them one product of two small matrices: of pieces of x that begin as many
+        # samples apart, and of the taps, each copy shifted by one.
+        step = math.isqrt(count)
+        rows, reach = -(-count // step), width + step - 1
+        pieces = windows(functional.pad(x.to(taps.dtype), (0, rows * step - count)), rows, step, reach)
+        shifted = windows(functional.pad(taps, (step - 1, step - 1)), step, 1, reach)
         with exactly(x.device):
-            return (shifted[..., :width] @ taps.unsqueeze(-1)).squeeze(-1)
+            return (pieces @ shifted.transpose(-1, -2)).flip(-1).flatten(-2)[..., :count]
     # In double precision: a loud past would leave its rounding in a quiet frame.
     size = 1 << (x.shape[-1] - 1).bit_length()
     product = torch.fft.rfft(x.double(), size) * torch.fft.rfft(taps.double(), size).conj()
     return torch.fft.irfft(product, size)[..., :count].to(taps.dtype)
+
+
+def windows(x: Tensor, count: int, step: int, width: int) -> Tensor:
+    """Return pieces of x that begin `step` apart: [..., (count - 1) * step + width] -> [..., count, width].
+
+    Copies of x in a row, cut into parts one step longer than x, whose beginnings these are.  (An index for every
+    element does the same, and takes onnxruntime ten times as long.)
+    """
+    length = x.shape[-1]
+    copies = -(-count * (length + step) // length)
+    return torch.cat([x] * copies, dim=-1)[..., : count * (length + step)].unflatten(-1, (count, length + step))[
+        ..., :width
+    ]

@@ -68,12 +68,22 @@ class Excited(NamedTuple):
     """s, [..., F]."""
 
 
+class Driven(NamedTuple):
+    """What a frame's period turns into: [..., F] each."""
+
+    gain: Tensor
+    """g"""
+    fresh: Tensor
+    """s^2"""
+    share: Tensor
+    """q (1 - g^2)"""
+
+
 class SourceFilterOutput(nn.Module):
     """Decoder features and the last two frames -> the distribution of a frame of samples."""
 
     mixture_size = 0
     warped: Tensor
-    taps: Tensor
 
     def __init__(self, config: SourceFilter, inputs: int, frame_size: int, emphasis: EmphasisConfig | None = None):
         super().__init__()
@@ -86,9 +96,9 @@ class SourceFilterOutput(nn.Module):
         with torch.no_grad():
             self.head.bias[-config.levels :] = STD_BIAS
             self.choice.bias[-1] = SHARPNESS
-        warped, taps = _minimum_phase(config.cepstrum, config.warp, 2 * frame_size)
-        self.register_buffer("warped", warped, persistent=False)
-        self.register_buffer("taps", taps, persistent=False)
+        self.grid = max(GRID, 1 << (2 * frame_size - 1).bit_length())
+        self.points = self.grid // 2 + 1
+        self.register_buffer("warped", _warped(config.cepstrum, config.warp, self.grid), persistent=False)
 
     def forward(self, features: Tensor, past: Tensor) -> Excited:
         """[..., inputs] and [..., 2 F] (newest frame first) -> Excited."""
@@ -115,11 +125,12 @@ class SourceFilterOutput(nn.Module):
     def filters(self, cepstrum: Tensor) -> tuple[Tensor, Tensor]:
         """[..., C], of 1 / A -> the first 2 F taps of A, the first F taps of 1 / A."""
         spectrum = cepstrum.double() @ self.warped
-        peak = spectrum[..., : spectrum.shape[-1] // 2].abs().amax(-1, keepdim=True)
+        peak = spectrum[..., : self.points].abs().amax(-1, keepdim=True)
         log, phase = (spectrum * (MOST_LOG / peak.clamp_min(MOST_LOG))).chunk(2, dim=-1)
-        across, along, size = torch.cos(phase), torch.sin(phase), torch.exp(log)
-        inverse = torch.cat([across / size, -along / size], dim=-1) @ self.taps
-        return inverse, torch.cat([across * size, along * size], dim=-1) @ self.taps[:, : self.frame_size]
+        real, imaginary, size = torch.cos(phase), torch.sin(phase), torch.exp(log)
+        inverse = torch.fft.irfft(torch.complex(real / size, -imaginary / size)[..., : self.points], self.grid)
+        response = torch.fft.irfft(torch.complex(real * size, imaginary * size)[..., : self.points], self.grid)
+        return inverse[..., : 2 * self.frame_size], response[..., : self.frame_size]
 
     def weigh(self, features: Tensor, evidence: Tensor) -> Tensor:
         """Return the weight of each period, given how the past repeats itself at it.
@@ -134,33 +145,32 @@ class SourceFilterOutput(nn.Module):
         """Return the log density of x, [..., F] -> [...], in nats."""
         excitation = (parameters.ringing + convolve(x, parameters.inverse)).float()
         known = torch.cat([parameters.excitation, excitation], dim=-1)
-        return log_density(self.foretell(parameters, known, 0, self.frame_size), excitation)
+        return log_density(self.foretell(parameters, drive(parameters), known, 0, self.frame_size), excitation)
 
     def sample(self, parameters: Excited, noise: OutputNoise) -> Tensor:
         """Return a frame [..., F]."""
-        known = parameters.excitation
+        known, driven = parameters.excitation, drive(parameters, noise.voicing)
         # No period is shorter than such a part, so its past is all that it needs.
         for start in range(0, self.frame_size, self.config.shortest):
             stop = min(start + self.config.shortest, self.frame_size)
-            mean, std = self.foretell(parameters, known, start, stop, noise.voicing)
+            mean, std = self.foretell(parameters, driven, known, start, stop)
             fresh = mean + noise.output_temperature * std * noise.output[..., start:stop]
             known = torch.cat([known, fresh], dim=-1)
         return convolve(known[..., self.frame_size :] - parameters.ringing, parameters.response).float()
 
-    def foretell(
-        self, parameters: Excited, known: Tensor, start: int, stop: int, voicing: Tensor | float = 0.0
-    ) -> Normal:
-        """Return the distribution of r from sample `start` to `stop`, given what is `known` before.
-
-        `voicing` is added to its logit: below zero it whispers.
-        """
+    def foretell(self, parameters: Excited, driven: Driven, known: Tensor, start: int, stop: int) -> Normal:
+        """Return the distribution of r from sample `start` to `stop`, given what is `known` before."""
         first = self.frame_size + start - self.config.longest
         before = known[..., first : first + stop - start + self.config.periods - 1]
         period = correlate(before, parameters.periods)
-        logit, share, std = (part[..., start:stop] for part in (parameters.voicing, parameters.share, parameters.std))
-        gain = MOST_GAIN * in_fours(torch.sigmoid, logit + voicing)
-        variance = std * std + share * (1 - gain) * (1 + gain) * period * period
-        return Normal(gain * period, torch.sqrt(variance))
+        gain, fresh, share = (part[..., start:stop] for part in driven)
+        return Normal(gain * period, torch.sqrt(fresh + share * period * period))
+
+
+def drive(parameters: Excited, voicing: Tensor | float = 0.0) -> Driven:
+    """Return g, s^2 and q (1 - g^2); `voicing` is added to the logit of g: below zero it whispers."""
+    gain = MOST_GAIN * in_fours(torch.sigmoid, parameters.voicing + voicing)
+    return Driven(gain, parameters.std * parameters.std, parameters.share * (1 - gain) * (1 + gain))
 
 
 def convolve(x: Tensor, taps: Tensor) -> Tensor:
@@ -168,22 +178,14 @@ def convolve(x: Tensor, taps: Tensor) -> Tensor:
     return correlate(functional.pad(x, (x.shape[-1] - 1, 0)), taps.flip(-1))
 
 
-def _minimum_phase(order: int, warp: float, count: int) -> tuple[Tensor, Tensor]:
-    """Return the matrices of `filters`.
+def _warped(order: int, warp: float, grid: int) -> Tensor:
+    """Return the matrix [C, 2 P] from a cepstrum to the logarithm of a spectrum, on half a circle of `grid` points.
 
-    The first, [C, 2 P], goes from a cepstrum to the logarithm of a spectrum at P points: its powers of a
-    warped unit delay (d - warp) / (1 - warp d), less those of -warp, so that the filter begins with 1.
-    The second, [2 P, count], goes from a spectrum to the first taps of its filter.
+    Its rows are the powers of a warped unit delay (d - warp) / (1 - warp d), less those of -warp, so that the
+    filter begins with 1.  P is in whole eights: see `in_fours`.
     """
-    grid = max(GRID, 1 << (count - 1).bit_length())
-    points = (grid // 2 + 8) // 8 * 8  # half the circle, in whole eights: see `in_fours`
-    angle = torch.arange(points, dtype=torch.float64) * (2 * math.pi / grid)
+    angle = torch.arange((grid // 2 + 8) // 8 * 8, dtype=torch.float64) * (2 * math.pi / grid)
     delay = torch.polar(torch.full_like(angle, DECAY), -angle)
     power = torch.arange(1, order + 1, dtype=torch.float64)[:, None]
     terms = ((delay - warp) / (1 - warp * delay)) ** power - (-warp) ** power
-    turns = torch.outer(angle, torch.arange(count, dtype=torch.float64))
-    both = torch.full((len(angle), 1), 2.0, dtype=torch.float64)  # a bin and its mirror image
-    both[0] = both[grid // 2] = 1
-    both[grid // 2 + 1 :] = 0
-    taps = torch.cat([both * torch.cos(turns), -both * torch.sin(turns)]) / grid
-    return torch.cat([terms.real, terms.imag], dim=-1), taps
+    return torch.cat([terms.real, terms.imag], dim=-1)
