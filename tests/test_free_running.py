@@ -16,6 +16,7 @@ from test_training import pen_recipe, speech_recipe
 
 from vrnn_engine.evaluation.repetition import repetition
 from vrnn_engine.evaluation.sound import describe
+from vrnn_engine.exporters.export import export
 from vrnn_engine.training.checkpoint import Checkpoint, save_checkpoint
 
 
@@ -90,6 +91,17 @@ def test_ink_is_held_against_the_writers_of_the_split(evaluate):
     assert found["real"]["constancy_slant"][0] < 0.1
     assert len(found["generated"]["lifted"]) == 3
     assert found["generated"]["constancy_size"][0] > 0
+
+
+@pytest.mark.slow
+def test_a_voice_runs_free_with_its_own_defaults(evaluate, folder, tmp_path, toy_audio):
+    quiet = tmp_path / "quiet"
+    export(folder / "speech.pt", quiet, defaults={"output.temperature": 0.01})
+    words = ("speech.pt", "--data", "recordings", "--seeds", "1", "--seconds", "5", "--json")
+    plain, of_voice = (json.loads(evaluate(*words, *more).stdout) for more in ((), ("--voice", str(quiet))))
+    assert of_voice["real"] == plain["real"]
+    assert of_voice["generated"]["level_db"][0] < plain["generated"]["level_db"][0] - 1
+    assert "is not of speech.pt" in the_error(evaluate(*words, "--voice", str(toy_audio)))
 
 
 def test_a_lost_checkpoint_is_one_line(evaluate):

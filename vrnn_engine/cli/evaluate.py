@@ -24,6 +24,10 @@ def evaluate(
     free_running: Annotated[
         bool, typer.Option("--free-running", help="Hold what it generates against the split instead.")
     ] = False,
+    voice: Annotated[
+        str | None,
+        typer.Option(metavar="VOICE", help="Let this voice of the checkpoint run free, with its own defaults."),
+    ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Free-running streams.")] = 4,
     seconds: Annotated[float, typer.Option(metavar="S", min=4, help="Length of each; 120 or more show drift.")] = 60.0,
     strict: report.Strict = False,
@@ -42,7 +46,7 @@ def evaluate(
 
     report.show_log()
     if free_running:
-        freerunning.free_running(checkpoint, data, split, range(seed, seed + seeds), seconds, strict, json)
+        freerunning.free_running(checkpoint, data, split, range(seed, seed + seeds), seconds, strict, json, voice)
         return
     kept = load_checkpoint(checkpoint)
     model = kept.build()

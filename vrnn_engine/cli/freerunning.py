@@ -22,9 +22,16 @@ LONG = 120.0
 
 
 def free_running(
-    checkpoint: Path, data: Path, split: str, seeds: Sequence[int], seconds: float, strict: bool, json: bool
+    checkpoint: Path,
+    data: Path,
+    split: str,
+    seeds: Sequence[int],
+    seconds: float,
+    strict: bool,
+    json: bool,
+    voice: str | None = None,
 ) -> None:
-    """Measure takes of a checkpoint, one a seed, and as long ones of a split; print both."""
+    """Measure takes of a checkpoint, or of a voice made of it, one a seed, and as long ones of a split; print both."""
     from vrnn_engine.data.pen import PenCorpus
     from vrnn_engine.runtime.engine import Engine
     from vrnn_engine.training.checkpoint import load_checkpoint
@@ -34,9 +41,13 @@ def free_running(
     report.say(f"{recipe.name}: reading {data}")
     corpus = open_corpus(recipe, data, strict)
     report.say(f"{recipe.name}: {seconds:g} s of each of {len(seeds)} seeds")
-    with as_voice(str(checkpoint)) as where:
+    with as_voice(voice or str(checkpoint)) as where:
         engine = Engine.load(where, rows=len(seeds))
         manifest = engine.voice.manifest
+        if (manifest.modality, manifest.rate) != (recipe.model.modality, recipe.data.rate):
+            raise DataError(
+                f"voice {manifest.name!r} is not of {checkpoint}: {recipe.name} has another modality or rate"
+            )
         streams = [engine.stream(seed) for seed in seeds]
         made = engine.read(math.ceil(seconds * manifest.frames_per_second), streams)
     if isinstance(corpus, PenCorpus):
