@@ -61,7 +61,7 @@ def main() -> None:
 
 def log_spectra(samples: np.ndarray, seconds: np.ndarray, rate: int, frame_size: int) -> np.ndarray:
     """Log power [T, frame_size + 1] of the sound about each of those times, under a Hann window of two frames."""
-    padded = np.pad(samples, frame_size)
+    padded = np.pad(samples, (frame_size, 2 * frame_size))  # the last frame may be half a recording, half silence
     starts = np.round(seconds * rate).astype(int)  # the window's middle, in what is padded by half a window
     windows = padded[starts[:, None] + np.arange(2 * frame_size)] * np.hanning(2 * frame_size)
     return np.log(np.abs(np.fft.rfft(windows)) ** 2 / frame_size + FLOOR)
