@@ -23,7 +23,7 @@ def test_times_are_of_frames_and_their_floor_is_the_machines(report: bench.Repor
         assert pace.deadline == 12.5
         assert 0 < pace.p50 <= pace.p95 <= pace.p99 <= pace.max
         assert pace.frames * pace.mean == pytest.approx(100, rel=0.5)
-        assert pace.floor >= 1000 * report.weights / report.machine.bandwidth
+        assert pace.floor >= 1000 * pace.weights / report.machine.bandwidth
     assert 1e8 < report.machine.bandwidth < 1e13
     assert 1e8 < report.machine.rate < 1e14
 
@@ -33,7 +33,7 @@ def test_weights_are_those_that_a_step_reads() -> None:
     voice = Voice.open("handwriting")
     graph = onnx.load(voice.path / voice.graph("step").file).graph
     numbers = sum(onnx.numpy_helper.to_array(tensor).size for tensor in graph.initializer)
-    assert bench._weights(voice) == pytest.approx(4 * numbers, rel=0.05)
+    assert bench._weights(voice, voice.graph("step")) == pytest.approx(4 * numbers, rel=0.05)
 
 
 def test_start_and_memory_are_of_processes_of_their_own(report: bench.Report) -> None:
@@ -46,7 +46,7 @@ def test_a_slow_step_misses_its_deadline(toy_audio: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(Engine, "read", lambda self, frames: bench.time.sleep(0.02) or read(self, frames))
     voice = Voice.open(toy_audio)
     machine = bench.Machine(processor="", cores=1, system="", python="", onnxruntime="", bandwidth=1e9, rate=1e9)
-    pace = bench._pace(voice, "cpu", 1, 0.1, 1000, machine)
+    pace = bench._pace(voice, "cpu", "fp32", 1, 0.1, {"fp32": 1000}, machine)
     assert pace.misses == pace.frames
     assert not pace.keeps_up
     assert bench._recommend([pace]) == {}
@@ -59,7 +59,7 @@ def test_prints_a_table_and_json(run: Run, toy_pen: Path) -> None:
     assert table.returncode == 0, table.stderr
     assert "p50 / floor" in table.stdout
     said = json.loads(run(*words, "--json").stdout)
-    assert said["recommended"] == {"device": "cpu", "rows": "2"}
+    assert said["recommended"] == {"device": "cpu", "precision": "fp32", "rows": "2"}
     assert said["paces"][0]["deadline"] == 10
 
 

@@ -13,6 +13,7 @@ from vrnn_engine import Engine, Voice
 from vrnn_engine.errors import CheckpointError, ControlError, ExportError
 from vrnn_engine.exporters import export as exporting
 from vrnn_engine.exporters.export import export, with_defaults, write_voice
+from vrnn_engine.exporters.reference import CARRIED_FRAMES
 from vrnn_engine.runtime.manifest import Provenance
 from vrnn_engine.runtime.parity import verify
 from vrnn_engine.runtime.session import GraphSession
@@ -269,7 +270,7 @@ def test_manifest_and_card_tell_what_the_voice_is(exported):
     card = (voice.path / "CARD.md").read_text()
     assert "made up" in card
     assert ("`latent.hold`" in card) == bool(config.latent_size)
-    assert verify(Voice.open(voice.path)).frames == 50
+    assert verify(Voice.open(voice.path)).frames == CARRIED_FRAMES
 
 
 @pytest.mark.parametrize("spoil", ["weight", "frame"])

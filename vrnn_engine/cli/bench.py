@@ -42,9 +42,11 @@ def bench(
         f"one core reads {here.bandwidth / 1e9:.1f} GB/s of as many bytes as the weights, "
         f"and multiplies matrices at {here.rate / 1e9:.0f} Gflop/s"
     )
-    report.answer(f"{found.voice}, {found.precision}: {found.weights / 2**20:.1f} MiB of weights\n")
+    report.answer(f"{found.voice}\n")
     head = (
         "device",
+        "weights",
+        "MiB",
         "streams",
         "p50",
         "p95",
@@ -61,6 +63,8 @@ def bench(
         [
             (
                 pace.device,
+                pace.precision,
+                f"{pace.weights / 2**20:.1f}",
                 str(pace.rows),
                 *(f"{value:.3f}" for value in (pace.p50, pace.p95, pace.p99, pace.max)),
                 f"{pace.misses} of {pace.frames}",

@@ -1,12 +1,15 @@
 """`vrnn-engine export`: turn a checkpoint into a voice."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from vrnn_engine.cli import report
 from vrnn_engine.cli.stream import parse_setting
+
+Few = Literal["int8", "int4"]
+FEW: tuple[Few, ...] = ("int8", "int4")
 
 
 def export(
@@ -20,20 +23,32 @@ def export(
     half_weights: Annotated[
         bool, typer.Option("--half-weights", help="Round the weights to half precision: half the size.")
     ] = False,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="What the step is carried in beside fp32: int8 or int4; may be repeated."),
+    ] = None,
 ) -> None:
     """Export a checkpoint as a voice, after comparing its graphs with PyTorch."""
     values = [parse_setting(setting) for setting in settings or ()]
     defaults = {control: value for control, value in values if not isinstance(value, list)}
     if len(defaults) != len(values):
         raise typer.BadParameter("a default is one number, and a control has one", param_hint="--set")
+    few: list[Few] = [one for one in FEW if one in (precision or ())]
+    if unknown := set(precision or ()) - {"fp32", *FEW}:
+        raise typer.BadParameter(f"{min(unknown)!r} is none of fp32, {', '.join(FEW)}", param_hint="--precision")
     # Both first: a missing extra is then named before anything is read.
     import onnx  # noqa: F401
     import torch  # noqa: F401
 
     from vrnn_engine.exporters.export import export as write
 
-    done = write(checkpoint, out, name, defaults, half_weights)
+    done = write(checkpoint, out, name, defaults, half_weights, few)
     report.say(f"{done.frames} frames agree with PyTorch, to {done.difference:.1e} of an output's largest value")
+    for moved in done.moved:
+        report.say(
+            f"{moved.precision}: frames move by {moved.frame:.1%} of their size, the bound by {moved.bound:+.3f} nats "
+            f"a frame, a free run's levels by up to {moved.levels:.1f} dB"
+        )
     report.say(
         f"voice {done.voice.name!r} written to {done.voice.path}; next: vrnn-engine stream --voice {done.voice.path}"
     )

@@ -50,6 +50,10 @@ def stream(
         ),
     ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="fp32, int8, ...: one that the voice carries.  Default: its first."),
+    ] = None,
     latency: Annotated[float, typer.Option(metavar="SECONDS", help="Seconds that a sound device buffers.")] = 0.05,
 ) -> None:
     """Play a voice, or write what it makes."""
@@ -64,7 +68,7 @@ def stream(
     from vrnn_engine.runtime.player import Player
 
     report.show_log()
-    engine = Engine.load(voice, device=device)
+    engine = Engine.load(voice, device=device, precision=precision)
     manifest = engine.voice.manifest
     if to is None:
         to, note = _default_target(manifest.modality, manifest.name)
@@ -79,7 +83,7 @@ def stream(
     if prime is not None:
         _prime(source, prime)
     player = Player(source, to=to, latency=latency, seconds=seconds)
-    _play(player, f"{manifest.name}: seed {source.seed}, {engine.provider}", note, seconds)
+    _play(player, f"{manifest.name}: seed {source.seed}, {engine.provider}, {engine.precision}", note, seconds)
 
 
 def _play(player: "Player", what: str, note: str, seconds: float) -> None:

@@ -1,18 +1,22 @@
 """Checkpoint -> voice folder, checked against PyTorch before it takes its place."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import onnx
 import torch
+from torch import Tensor
 
 from vrnn_engine.errors import ExportError, VoiceError
 from vrnn_engine.exporters.card import card
-from vrnn_engine.exporters.graph import save_graphs, trace
+from vrnn_engine.exporters.graph import copy_of, save_graphs, trace
+from vrnn_engine.exporters.precision import Moved, gate
 from vrnn_engine.exporters.protocol import StepModel
+from vrnn_engine.exporters.quantise import BITS, Few, quantise
 from vrnn_engine.exporters.reference import CARRIED_FRAMES, FRAMES, TOLERANCE, compare, reference
 from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.runtime.archive import beside
@@ -44,6 +48,8 @@ class Exported:
     frames: int
     difference: float
     """Largest over `frames` frames and all outputs of both graphs, relative to the output's largest value."""
+    moved: tuple[Moved, ...]
+    """How far each other precision is from fp32."""
 
 
 def export(
@@ -52,6 +58,7 @@ def export(
     name: str | None = None,
     defaults: Mapping[str, float] | None = None,
     half_weights: bool = False,
+    precisions: Sequence[Few] = (),
 ) -> Exported:
     """Export a checkpoint of this package as a voice.
 
@@ -68,6 +75,8 @@ def export(
     half_weights : bool
         Round the weights to half precision, which halves the voice.  It still computes in single
         precision, and is compared with PyTorch on the rounded weights.
+    precisions : sequence of str
+        `int8`, `int4`: what the voice is to carry its step in beside fp32.
 
     Raises
     ------
@@ -76,7 +85,8 @@ def export(
     CheckpointError
         The checkpoint is missing, truncated or not one of ours.
     ExportError
-        A graph differs from PyTorch, or `out` is there already.  Nothing is left of the voice then.
+        A graph differs from PyTorch, a precision is too far from fp32, or `out` is there already.  Nothing is left
+        of the voice then.
     """
     kept = load_checkpoint(checkpoint)
     recipe = kept.recipe
@@ -93,26 +103,46 @@ def export(
         metrics=kept.metrics,
     )
     name = name or recipe.name
-    return write_voice(model, name, out or Path(name), provenance)
+    signals = [matrix for matrix in built.buffers() if matrix.dim() == 2]
+    return write_voice(model, name, out or Path(name), provenance, precisions, signals)
 
 
-def write_voice(model: StepModel, name: str, folder: Path, provenance: Provenance) -> Exported:
+def write_voice(
+    model: StepModel,
+    name: str,
+    folder: Path,
+    provenance: Provenance,
+    precisions: Sequence[Few] = (),
+    signals: Iterable[Tensor] = (),
+) -> Exported:
     """Write any step model as a voice; see `vrnn_engine.exporters.protocol`.
+
+    Parameters
+    ----------
+    precisions : sequence of str
+        `int8`, `int4`: what the voice is to carry its step in beside fp32.
+    signals : iterable of Tensor
+        Matrices that are no weights, and stay in fp32: filters and transforms.
 
     Raises
     ------
     ExportError
-        A graph differs from PyTorch, or the folder is there already.
+        A graph differs from PyTorch, a precision is too far from fp32, or the folder is there already.
     """
     if folder.exists():
         raise ExportError(f"{folder}: is there already; remove it, or write elsewhere with --out")
     try:
         with torch.no_grad(), beside(folder) as making:
-            graphs = _write_graphs(model, making)
+            traced, graphs = _trace(model)
+            exact = [matrix.numpy() for matrix in signals]
+            few = {p: {name: quantise(graph, BITS[p], exact) for name, graph in traced.items()} for p in precisions}
+            steps = {f"step.{p}.onnx": copy_of(models["step.onnx"]) for p, models in few.items()}
+            save_graphs(traced | steps, making)
             vectors = reference(model)
             difference = max(
                 compare(model, GraphSession(making, graph, model.controls, "cpu"), vectors) for graph in graphs
             )
+            moved = tuple(gate(p, making, models, graphs, model.controls, vectors) for p, models in few.items())
             np.savez_compressed(making / PARITY_FILE, **_compact(vectors))  # type: ignore[arg-type]
             manifest = Manifest(
                 schema_version=SCHEMA_VERSION,
@@ -123,7 +153,7 @@ def write_voice(model: StepModel, name: str, folder: Path, provenance: Provenanc
                 unit=model.unit,
                 basis=model.basis,
                 family=model.family,
-                graphs=graphs,
+                graphs=(*graphs, *(_in_few(graphs[0], precision) for precision in precisions)),
                 controls=model.controls,
                 normalisation=model.normalisation,
                 provenance=provenance,
@@ -138,7 +168,7 @@ def write_voice(model: StepModel, name: str, folder: Path, provenance: Provenanc
         raise ExportError(f"{folder}: cannot write the voice: {error.strerror or error}") from None
     except VoiceError as error:
         raise ExportError(f"{folder}: not written: {error}") from None
-    return Exported(Voice(name, folder, manifest), FRAMES, difference)
+    return Exported(Voice(name, folder, manifest), FRAMES, difference, moved)
 
 
 def with_defaults(controls: tuple[Control, ...], defaults: Mapping[str, float]) -> tuple[Control, ...]:
@@ -170,15 +200,19 @@ def _command(kept: Checkpoint) -> str:
     return " ".join(words)
 
 
-def _write_graphs(model: StepModel, folder: Path) -> tuple[Graph, Graph]:
+def _trace(model: StepModel) -> tuple[dict[str, onnx.ModelProto], tuple[Graph, Graph]]:
+    """Return both graphs by file name, and what the manifest says of them."""
     step_inputs, observe_inputs = model.step_inputs(), model.observe_inputs()
     step, step_outputs = trace(model.generate, step_inputs)
     observe, observe_outputs = trace(model.observe, observe_inputs)
-    save_graphs({"step.onnx": step, "observe.onnx": observe}, folder)
-    return (
+    return {"step.onnx": step, "observe.onnx": observe}, (
         Graph(role="step", precision="fp32", file="step.onnx", inputs=step_inputs, outputs=step_outputs),
         Graph(role="observe", precision="fp32", file="observe.onnx", inputs=observe_inputs, outputs=observe_outputs),
     )
+
+
+def _in_few(step: Graph, precision: Few) -> Graph:
+    return msgspec.structs.replace(step, precision=precision, file=f"step.{precision}.onnx")
 
 
 def _compact(vectors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -93,6 +93,13 @@ def save_graphs(graphs: dict[str, onnx.ModelProto], folder: Path) -> None:
         onnx.checker.check_model(str(folder / name))
 
 
+def copy_of(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy: saving takes a graph's weights out of it."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return copy
+
+
 def halve(graph: onnx.GraphProto) -> None:
     """Store large tensors that half precision holds exactly so, cast back where they are used.
 

@@ -4,6 +4,7 @@ Each run of BLOCK weights of an output has a scale of its own (round to nearest,
 MatMulNBits multiplies them with inputs that it rounds to 8 bits, a row at a time: rows stay independent.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-Bits = Literal[4, 8]
+from vrnn_engine.exporters.graph import copy_of
+
+Few = Literal["int8", "int4"]
+BITS: dict[Few, int] = {"int8": 8, "int4": 4}
 
 BLOCK = 32
 """Weights that share a scale."""
@@ -22,23 +26,28 @@ ACCURACY = 4
 """MatMulNBits: inputs in 8 bits, which is what makes it fast."""
 
 
-def quantise(model: onnx.ModelProto, bits: Bits) -> onnx.ModelProto:
-    """Return a copy of a graph, every product with a large constant matrix of which has it in so many bits."""
-    quantised = onnx.ModelProto()
-    quantised.CopyFrom(model)
+def quantise(model: onnx.ModelProto, bits: int, exact: Iterable[NDArray[np.float32]] = ()) -> onnx.ModelProto:
+    """Return a copy of a graph with its large constant matrices in so many bits, but for those that are `exact`.
+
+    These are no weights: filters and transforms of signals, which would no longer be the inverses of each other.
+    """
+    kept = {part.tobytes() for matrix in exact for part in (matrix, matrix.T)}
+    quantised = copy_of(model)
     graph = quantised.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
-    nodes, done = [], {}
+    nodes: list[onnx.NodeProto] = []
+    done: dict[str, list[str]] = {}
     for node in graph.node:
         matrix = _matrix(node, weights)
-        if matrix is None:
+        if matrix is None or matrix.tobytes() in kept:
             nodes.append(node)
             continue
         name = node.input[1]
         if name not in done:
             done[name] = [f"{name}.q{bits}", f"{name}.scales{bits}"]
-            for part, values in zip(done[name], pack(matrix, bits), strict=True):
-                graph.initializer.append(numpy_helper.from_array(values, part))
+            values, scales = pack(matrix, bits)
+            graph.initializer.append(numpy_helper.from_array(values, done[name][0]))
+            graph.initializer.append(numpy_helper.from_array(scales, done[name][1]))
         product = node.output[0] if node.op_type == "MatMul" or len(node.input) < 3 else f"{node.output[0]}.product"
         nodes.append(
             helper.make_node(
@@ -59,15 +68,15 @@ def quantise(model: onnx.ModelProto, bits: Bits) -> onnx.ModelProto:
     del graph.node[:]
     graph.node.extend(nodes)
     used = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    initializers = [tensor for tensor in graph.initializer if tensor.name in used]
     del graph.initializer[:]
-    graph.initializer.extend(kept)
-    if all(entry.domain != DOMAIN for entry in quantised.opset_import):
+    graph.initializer.extend(initializers)
+    if done and all(entry.domain != DOMAIN for entry in quantised.opset_import):
         quantised.opset_import.append(helper.make_opsetid(DOMAIN, 1))
     return quantised
 
 
-def pack(matrix: NDArray[np.float32], bits: Bits) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def pack(matrix: NDArray[np.float32], bits: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Return weights [N, K] as MatMulNBits reads them: [N, K / BLOCK, BLOCK * bits / 8] and scales [N, K / BLOCK]."""
     rows, columns = matrix.shape
     blocks = -(-columns // BLOCK)

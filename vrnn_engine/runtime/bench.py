@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,7 @@ import numpy as np
 
 from vrnn_engine.errors import ProviderError, VRNNEngineError
 from vrnn_engine.runtime.engine import Engine
+from vrnn_engine.runtime.manifest import Graph
 from vrnn_engine.runtime.session import guest_options
 from vrnn_engine.runtime.voice import Voice
 
@@ -67,6 +68,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
     device: str
     provider: str
+    precision: str
     rows: int
     frames: int
     """How many were timed, each in a read of its own."""
@@ -79,8 +81,10 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     max: float
     misses: int
     """Frames that took longer than they last."""
+    weights: int
+    """Bytes of the step graph in memory."""
     floor: float
-    """Of this machine's processor for these rows; see the module."""
+    """Milliseconds, of this machine's processor for these weights and rows; see the module."""
 
     @property
     def real_time(self) -> float:
@@ -111,9 +115,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """All that `vrnn-engine bench` says."""
 
     voice: str
-    precision: str
-    weights: int
-    """Bytes of the step graph's weights in memory."""
     machine: Machine
     paces: tuple[Pace, ...]
     first_sample: float
@@ -145,13 +146,16 @@ def bench(where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, s
         As `Engine.load`.
     """
     voice = Voice.open(where)
-    weights = _weights(voice)
-    machine = _machine(weights)
+    weights: dict[str, int] = {
+        graph.precision: _weights(voice, graph) for graph in voice.manifest.graphs if graph.role == "step"
+    }
+    machine = _machine(max(weights.values()))
     devices = ["cpu", "cuda"] if device == "auto" else [device]
     paces: list[Pace] = []
     for one in devices:
         try:
-            paces += [_pace(voice, one, count, seconds, weights, machine) for count in rows]
+            for precision in weights:
+                paces += [_pace(voice, one, precision, count, seconds, weights, machine) for count in rows]
         except ProviderError:
             if device != "auto" or one == "cpu":
                 raise
@@ -159,8 +163,6 @@ def bench(where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, s
     first, imports = (statistics.median(column) for column in zip(*starts, strict=True))
     return Report(
         voice=voice.name,
-        precision=voice.graph("step").precision,
-        weights=weights,
         machine=machine,
         paces=tuple(paces),
         first_sample=first,
@@ -170,19 +172,23 @@ def bench(where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, s
     )
 
 
-def _pace(voice: Voice, device: str, rows: int, seconds: float, weights: int, machine: Machine) -> Pace:
-    engine = Engine.load(voice, device, rows)
+def _pace(
+    voice: Voice, device: str, precision: str, rows: int, seconds: float, weights: Mapping[str, int], machine: Machine
+) -> Pace:
+    engine = Engine.load(voice, device, rows, precision)
     streams = [engine.stream(seed) for seed in range(rows)]
     manifest = voice.manifest
     _time(engine, WARM_UP)
     taken = np.array(_time(engine, seconds)) * 1000
     deadline = 1000 * manifest.frame_size / manifest.rate if manifest.modality == "audio" else 1000 / manifest.rate
-    floor = 1000 * max(weights / machine.bandwidth, weights / 4 * 2 * rows / machine.rate)
+    operations = 2 * rows * max(weights.values()) / 4  # as many in fewer bits
+    floor = 1000 * max(weights[precision] / machine.bandwidth, operations / machine.rate)
     p50, p95, p99 = np.percentile(taken, [50, 95, 99]).tolist()
     del streams
     return Pace(
         device=device,
         provider=engine.provider,
+        precision=precision,
         rows=rows,
         frames=len(taken),
         deadline=deadline,
@@ -192,6 +198,7 @@ def _pace(voice: Voice, device: str, rows: int, seconds: float, weights: int, ma
         p99=p99,
         max=float(taken.max()),
         misses=int((taken > deadline).sum()),
+        weights=weights[precision],
         floor=floor,
     )
 
@@ -206,7 +213,7 @@ def _time(engine: Engine, seconds: float) -> list[float]:
     return taken
 
 
-def _weights(voice: Voice) -> int:
+def _weights(voice: Voice, graph: Graph) -> int:
     """Bytes of a step graph as onnxruntime holds it, constants folded: those of a file that it writes of it."""
     import onnxruntime as ort
 
@@ -215,7 +222,7 @@ def _weights(voice: Voice) -> int:
         options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
         options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights")
         options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
-        ort.InferenceSession(str(voice.path / voice.graph("step").file), options, providers=["CPUExecutionProvider"])
+        ort.InferenceSession(str(voice.path / graph.file), options, providers=["CPUExecutionProvider"])
         return sum(path.stat().st_size for path in Path(folder).iterdir())
 
 
@@ -251,12 +258,12 @@ def _memory(voice: Voice, device: str) -> int | None:
 
 
 def _recommend(paces: Sequence[Pace]) -> dict[str, str]:
-    """The device of the most streams that keep up, and how many that are."""
+    """Device and precision of the most streams that keep up, and how many that are."""
     able = [pace for pace in paces if pace.keeps_up]
     if not able:
         return {}
     best = max(able, key=lambda pace: (pace.rows, pace.real_time))
-    return {"device": best.device, "rows": str(best.rows)}
+    return {"device": best.device, "precision": best.precision, "rows": str(best.rows)}
 
 
 def _child(code: str, *arguments: str) -> str:

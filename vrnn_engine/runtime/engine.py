@@ -38,15 +38,19 @@ class Engine:
         What it really runs on, e.g. `CPUExecutionProvider`.
     rows : int
         How many streams are stepped as one batch.
+    precision : str
+        Of the weights that are stepped: `fp32`, `int8`, ...
     """
 
-    def __init__(self, voice: Voice, device: str = "auto", rows: int = 1) -> None:
+    def __init__(self, voice: Voice, device: str = "auto", rows: int = 1, precision: str | None = None) -> None:
         if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
             raise StreamError(f"rows={rows!r}: an engine needs room for at least one stream")
         self.voice = voice
         self.rows = rows
         self.device = device
-        self.step = GraphSession(voice.path, voice.graph("step"), voice.manifest.controls, device)
+        graph = voice.graph("step", precision)
+        self.precision = graph.precision
+        self.step = GraphSession(voice.path, graph, voice.manifest.controls, device)
         if self.step.frame_shape != (voice.manifest.frame_size,):
             raise VoiceError(f"{self.step.where}: frame is not the manifest's frame_size, {voice.manifest.frame_size}")
         self.provider = self.step.provider
@@ -59,7 +63,9 @@ class Engine:
         self._changing = threading.Lock()
 
     @classmethod
-    def load(cls, where: str | os.PathLike[str] | Voice, device: str = "auto", rows: int = 1) -> "Engine":
+    def load(
+        cls, where: str | os.PathLike[str] | Voice, device: str = "auto", rows: int = 1, precision: str | None = None
+    ) -> "Engine":
         """Load a voice.
 
         Parameters
@@ -70,15 +76,17 @@ class Engine:
             `auto` (CUDA where it runs, else the CPU), `cpu`, `cuda` or `cuda:N`.
         rows : int
             How many streams are stepped as one batch; more of them take turns.
+        precision : str, optional
+            One that the voice carries (`voices show` lists them); its first, fp32 of most, if not given.
 
         Raises
         ------
         VoiceError
-            The voice is unknown or damaged.
+            The voice is unknown or damaged, or does not carry the precision.
         ProviderError
             The device cannot run here.
         """
-        return cls(Voice.open(where), device, rows)
+        return cls(Voice.open(where), device, rows, precision)
 
     @property
     def streams(self) -> list[Stream]:

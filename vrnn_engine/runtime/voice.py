@@ -69,8 +69,8 @@ class Voice:
         )
         return hashlib.sha256(repr(entries).encode()).hexdigest()
 
-    def graph(self, role: str) -> Graph:
-        """Return the graph of a role: the first listed, in whatever precision it is.
+    def graph(self, role: str, precision: str | None = None) -> Graph:
+        """Return the graph of a role: in a precision, or else the first listed.
 
         Raises
         ------
@@ -78,9 +78,9 @@ class Voice:
             The voice has no such graph.
         """
         for graph in self.manifest.graphs:
-            if graph.role == role:
+            if graph.role == role and precision in (None, graph.precision):
                 return graph
-        return self.manifest.graph(role)  # raises, and says what there is
+        return self.manifest.graph(role, precision or "fp32")  # raises, and says what there is
 
     def parity(self) -> dict[str, np.ndarray]:
         """Return the parity vectors: name -> float32 [T, ...]; raise `VoiceError` if unreadable."""

@@ -1,0 +1,143 @@
+"""Weights in few bits: what they are rounded to, what a voice carries, and the gate they must pass."""
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import tiny
+import torch
+from command import Run
+from onnx import helper, numpy_helper
+from test_export import MADE_UP
+from test_training import speech_recipe
+
+from vrnn_engine import Engine
+from vrnn_engine.errors import ExportError, VoiceError
+from vrnn_engine.exporters import precision
+from vrnn_engine.exporters.export import write_voice
+from vrnn_engine.exporters.quantise import BLOCK, pack, quantise
+from vrnn_engine.models import build_model
+from vrnn_engine.training.checkpoint import Checkpoint, save_checkpoint
+
+RNG = np.random.default_rng(0)
+
+
+def linear(matrix, bias=None, transposed=True):
+    """A graph of one product: x W^T + b."""
+    given = [numpy_helper.from_array(matrix, "w")] + ([] if bias is None else [numpy_helper.from_array(bias, "b")])
+    node = (
+        helper.make_node("MatMul", ["x", "w"], ["y"])
+        if bias is None
+        else helper.make_node("Gemm", ["x", "w", "b"], ["y"], transB=int(transposed))
+    )
+    ends = [helper.make_tensor_value_info(name, 1, ["batch", None]) for name in "xy"]
+    graph = helper.make_graph([node], "g", ends[:1], ends[1:], given)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def run(model, x):
+    return ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_packed_weights_are_within_half_a_step(bits):
+    matrix = RNG.standard_normal((96, 70)).astype(np.float32)
+    matrix[3] = 0
+    values, scales = pack(matrix, bits)
+    whole = values.astype(int)
+    if bits == 4:
+        whole = np.stack([whole & 15, whole >> 4], axis=-1).reshape(96, 3, BLOCK)
+    back = ((whole - 2 ** (bits - 1)) * scales[..., None]).reshape(96, -1)
+    assert not back[:, 70:].any()
+    assert np.all(np.abs(back[:, :70] - matrix) <= 0.501 * np.repeat(scales, BLOCK, axis=1)[:, :70])
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("kind", ["gemm", "gemm as it is", "matmul"])
+def test_a_product_in_few_bits_is_nearly_the_same(bits, kind):
+    matrix, bias = RNG.standard_normal((96, 80)).astype(np.float32), RNG.standard_normal(96).astype(np.float32)
+    model = {
+        "gemm": lambda: linear(matrix, bias),
+        "gemm as it is": lambda: linear(matrix.T.copy(), bias, transposed=False),
+        "matmul": lambda: linear(matrix.T.copy()),
+    }[kind]()
+    x = RNG.standard_normal((5, 80)).astype(np.float32)
+    few = quantise(model, bits)
+    assert few.graph.node[0].op_type == "MatMulNBits"
+    assert all(tensor.name != "w" for tensor in few.graph.initializer)
+    expected, found = run(model, x), run(few, x)
+    error = np.sqrt(np.mean((found - expected) ** 2) / np.mean(expected**2))
+    assert {8: 1e-4, 4: 1e-2}[bits] < error < {8: 2e-2, 4: 0.2}[bits]
+    alone = np.concatenate([run(few, row[None]) for row in x])
+    assert np.array_equal(alone, found)
+
+
+def test_matrices_of_signals_and_small_ones_stay_as_they_are():
+    matrix = RNG.standard_normal((96, 80)).astype(np.float32)
+    assert quantise(linear(matrix), 8, exact=[matrix.T]) == linear(matrix)
+    small = RNG.standard_normal((10, 10)).astype(np.float32)
+    assert quantise(linear(small), 8) == linear(small)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Let the small matrices of tiny models count as large."""
+    monkeypatch.setattr("vrnn_engine.exporters.quantise.LEAST", 64)
+
+
+@pytest.fixture
+def voice(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "MOST_BOUND", 0.2)  # of weights without a meaning, thousands of nats off
+    model = tiny.steps("mdct-gauss")
+    signals = [matrix for matrix in model.model.buffers() if matrix.dim() == 2]
+    return write_voice(model, "several", tmp_path / "several", MADE_UP, ("int8",), signals)
+
+
+def test_a_voice_carries_several_precisions(voice):
+    (moved,) = voice.moved
+    assert moved.precision == "int8"
+    assert 0 < moved.frame < 0.15
+    whole, few = (Engine.load(voice.voice, "cpu", precision=name) for name in (None, "int8"))
+    assert (whole.precision, few.precision) == ("fp32", "int8")
+    frames = [engine.stream(1).read(2) for engine in (whole, few)]
+    assert not np.array_equal(*frames)
+    assert np.allclose(*frames, atol=0.1 * np.abs(frames[0]).max())
+    with pytest.raises(VoiceError, match=r"no step graph in int4 \(it has step/fp32, observe/fp32, step/int8\)"):
+        Engine.load(voice.voice, "cpu", precision="int4")
+
+
+def test_streams_in_few_bits_are_bit_identical_in_any_company(voice):
+    alone = Engine.load(voice.voice, "cpu", precision="int8").stream(3).read(20)
+    engine = Engine.load(voice.voice, "cpu", rows=7, precision="int8")
+    company = [engine.stream(seed) for seed in range(7)]
+    company[0].controls["latent.temperature"] = 2.0
+    assert np.array_equal(engine.read(20)[3], alone)
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ("MOST_FRAME", "int8: frames move by"),
+        ("MOST_BOUND", "int8: the bound moves by"),
+        ("MOST_LEVELS", "int8: a free run's levels move by"),
+    ],
+)
+def test_what_moves_too_far_is_refused_and_nothing_is_left(small, tmp_path, monkeypatch, limit, message):
+    monkeypatch.setattr(precision, limit, 1e-9)
+    with pytest.raises(ExportError, match=message):
+        write_voice(tiny.steps("pen-gmm"), "far", tmp_path / "far", MADE_UP, ("int8",))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_line_says_how_far_each_is(run: Run, work):
+    """Of weights that are small, as those of a model at the start of its training."""
+    torch.manual_seed(0)
+    weights = build_model(speech_recipe().model).state_dict()
+    kept = Checkpoint(speech_recipe(), weights, (0.0,), (0.1,), {}, "", {"update": torch.tensor(1)})
+    save_checkpoint(kept, work / "kept.pt")
+    done = run("export", "kept.pt", "--out", "few", "--precision", "int8", "--precision", "int4")
+    assert done.returncode == 0, done.stderr
+    assert "int8: frames move by" in done.stderr
+    assert "int4: frames move by" in done.stderr
+    streamed = run("stream", "--voice", "./few", "--precision", "int4", "-s", "0.1", "--to", "null")
+    assert "CPUExecutionProvider, int4" in streamed.stderr
+    assert "step (int8)" in run("voices", "show", "./few").stdout

@@ -1,0 +1,147 @@
+"""The gate that a graph in few bits must pass: how far it moves from the one in single precision, and how far it may.
+
+Three things are looked at: a step's frame, from the same state; the bound that the observe graph gives to frames that
+the model made, were it in as many bits; and the sound, or ink, of a free run.
+"""
+
+import itertools
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from vrnn_engine.errors import ExportError
+from vrnn_engine.exporters.graph import save_graphs
+from vrnn_engine.runtime.controls import Controls
+from vrnn_engine.runtime.manifest import Control, Graph
+from vrnn_engine.runtime.session import GraphSession
+
+FREE_FRAMES = 3200
+"""Of a free run: 40 seconds of sound."""
+OCTAVES = 6
+"""Compared of sound, from half the sample rate down."""
+
+MOST_FRAME = 0.15
+"""Root mean square of a frame's difference, over that of the frames."""
+MOST_BOUND = 0.02
+"""Of the bound's own size, or of a nat where that is larger."""
+MOST_LEVELS = 4.0
+"""dB: two free runs of 40 seconds with other noise are as far apart as 2."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How far a precision is from fp32."""
+
+    precision: str
+    frame: float
+    """Relative root mean square of the difference."""
+    bound: float
+    """Nats a frame; positive where it rose."""
+    levels: float
+    """dB: the largest difference of a free run's level and octaves (sound), or of its columns' sds (ink)."""
+
+
+def gate(
+    precision: str,
+    whole: Path,
+    few: Mapping[str, onnx.ModelProto],
+    graphs: Sequence[Graph],
+    controls: Sequence[Control],
+    vectors: Mapping[str, NDArray[np.float32]],
+) -> Moved:
+    """Hold graphs in few bits against those in fp32.
+
+    Parameters
+    ----------
+    precision : str
+        For messages.
+    whole : Path
+        Folder of the fp32 graphs.
+    few : mapping of str to ModelProto
+        The same graphs in few bits, by file name.
+    graphs : sequence of Graph
+        What the manifest says of the step and the observe graph.
+    controls : sequence of Control
+    vectors : mapping of str to array
+        Of `vrnn_engine.exporters.reference.reference`.
+
+    Raises
+    ------
+    ExportError
+        It is further than it may be; in what, by how much.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        save_graphs(dict(few), Path(folder))
+        pairs = [[GraphSession(where, graph, controls, "cpu") for graph in graphs] for where in (whole, Path(folder))]
+    (step, observe), (step_few, observe_few) = pairs
+    table = Controls(controls).table
+    bounds = [_bound(session, vectors["frame"], table) for session in (observe, observe_few)]
+    levels = [_levels(_free_run(session, table)) for session in (step, step_few)]
+    moved = Moved(
+        precision,
+        frame=_frames_apart(step, step_few, vectors, table),
+        bound=bounds[1] - bounds[0],
+        levels=float(np.abs(levels[1] - levels[0]).max()),
+    )
+    limit = MOST_BOUND * max(1.0, abs(bounds[0]))
+    for what, value, most, unit in (
+        ("frames move", moved.frame, MOST_FRAME, "of their size"),
+        ("the bound moves", abs(moved.bound), limit, "nats a frame"),
+        ("a free run's levels move", moved.levels, MOST_LEVELS, "dB"),
+    ):
+        if not value <= most:
+            raise ExportError(
+                f"{precision}: {what} by {value:.3g} {unit}, and {most:.3g} is the limit; "
+                f"no voice was written; export without --precision {precision}"
+            )
+    return moved
+
+
+def _frames_apart(
+    whole: GraphSession, few: GraphSession, vectors: Mapping[str, NDArray[np.float32]], table: Mapping[str, np.ndarray]
+) -> float:
+    state, apart, size = whole.zero_state(), 0.0, 0.0
+    for t in range(len(vectors["frame"])):
+        noise = {name: vectors[f"noise.{name}"][t : t + 1] for name in whole.noise}
+        found = few.run(state, noise, table)[1]["frame"]
+        state, outputs = whole.run(state, noise, table)
+        apart += float(np.square(found - outputs["frame"]).sum())
+        size += float(np.square(outputs["frame"]).sum())
+    return float(np.sqrt(apart / max(size, 1e-30)))
+
+
+def _bound(session: GraphSession, frames: NDArray[np.float32], table: Mapping[str, np.ndarray]) -> float:
+    """ELBO, nats a frame, with the posterior's mean as its latent."""
+    state, total = session.zero_state(), 0.0
+    silence = {name: np.zeros((1, *shape), np.float32) for name, shape in session.noise.items()}
+    for frame in frames:
+        state, outputs = session.run(state, silence, table, frame[np.newaxis])
+        total += float(outputs["log_likelihood"][0]) - float(outputs["kl"][0] if "kl" in outputs else 0.0)
+    return total / len(frames)
+
+
+def _free_run(session: GraphSession, table: Mapping[str, np.ndarray]) -> NDArray[np.float32]:
+    rng, state, made = np.random.default_rng(0), session.zero_state(), []
+    for _ in range(FREE_FRAMES):
+        noise = {name: rng.standard_normal((1, *shape), np.float32) for name, shape in session.noise.items()}
+        state, outputs = session.run(state, noise, table)
+        made.append(outputs["frame"][0])
+    return np.stack(made)
+
+
+def _levels(frames: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Level and octaves of sound, or the size of dx, dy and pen-up of ink, in dB."""
+    if frames.shape[1] == 3:
+        powers = np.square(frames.astype(float)).mean(0)
+    else:
+        spectrum = np.square(np.abs(np.fft.rfft(frames.reshape(-1).astype(float))))
+        edges = [len(spectrum) >> k for k in range(OCTAVES + 1)]
+        octaves = [spectrum[low:high].sum() for high, low in itertools.pairwise(edges)]
+        powers = np.array([spectrum.sum(), *octaves])
+    found: NDArray[np.float64] = 10 * np.log10(powers + 1e-30)
+    return found
