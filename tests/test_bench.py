@@ -23,8 +23,8 @@ def test_times_are_of_frames_and_their_floor_is_the_machines(report: bench.Repor
         assert pace.deadline == 12.5
         assert 0 < pace.p50 <= pace.p95 <= pace.p99 <= pace.max
         assert pace.frames * pace.mean == pytest.approx(100, rel=0.5)
-        assert pace.floor >= 1000 * pace.weights / report.machine.bandwidth
-    assert 1e8 < report.machine.bandwidth < 1e13
+        assert pace.floor >= 1000 * pace.weights / report.machine.bandwidth["fp32"]
+    assert 1e8 < report.machine.bandwidth["fp32"] < 1e13
     assert 1e8 < report.machine.rate < 1e14
 
 
@@ -45,7 +45,9 @@ def test_a_slow_step_misses_its_deadline(toy_audio: Path, monkeypatch: pytest.Mo
     read = Engine.read
     monkeypatch.setattr(Engine, "read", lambda self, frames: bench.time.sleep(0.02) or read(self, frames))
     voice = Voice.open(toy_audio)
-    machine = bench.Machine(processor="", cores=1, system="", python="", onnxruntime="", bandwidth=1e9, rate=1e9)
+    machine = bench.Machine(
+        processor="", cores=1, system="", python="", onnxruntime="", bandwidth={"fp32": 1e9}, rate=1e9
+    )
     pace = bench._pace(voice, "cpu", "fp32", 1, 0.1, {"fp32": 1000}, machine)
     assert pace.misses == pace.frames
     assert not pace.keeps_up

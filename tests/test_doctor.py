@@ -1,12 +1,17 @@
 """`vrnn-engine doctor`: it tries what it speaks of, and says what to do about what does not work."""
 
 import json
+import os
+import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import sound_server
 from command import ROOT, Run
+
+from vrnn_engine.runtime import diagnosis
 
 
 def findings(done):
@@ -24,11 +29,6 @@ def test_says_what_works_here(run: Run) -> None:
     assert "CPUExecutionProvider" in found["device cpu"]["text"]
     assert found["onnxruntime"]["state"] == found["cores"]["state"] == "ok"
     assert f"Python {sys.version.split()[0]}" in found["installed"]["text"]
-    assert all(
-        finding["advice"]
-        for finding in said["findings"]
-        if finding["topic"].startswith("extra") and finding["state"] != "ok"
-    )
     table = run("doctor")
     assert table.returncode == 0
     assert f"vrnn-engine stream --voice blizzard --device {said['recommended']['device']} --to " in table.stdout
@@ -40,7 +40,7 @@ def site(tmp_path: Path, **files: str) -> dict[str, str]:
         path = tmp_path / "site" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return {"PYTHONPATH": f"{tmp_path / 'site'}:{ROOT}"}
+    return {"PYTHONPATH": f"{tmp_path / 'site'}{os.pathsep}{ROOT}"}
 
 
 def test_two_wheels_of_onnxruntime_are_one_too_many(run: Run, tmp_path: Path) -> None:
@@ -58,17 +58,40 @@ def test_two_wheels_of_onnxruntime_are_one_too_many(run: Run, tmp_path: Path) ->
     assert "pip uninstall -y onnxruntime onnxruntime-gpu" in done.stdout
 
 
-def test_an_onnxruntime_that_does_not_load_is_a_problem(run: Run, tmp_path: Path) -> None:
-    env = site(tmp_path, **{"onnxruntime/__init__.py": "raise ImportError('libexample.so.1: cannot open')"})
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("raise ImportError('libexample.so.1: cannot open')", "libexample.so.1"),
+        ("raise OSError('libexample.so.1: bad ELF')", "libexample.so.1"),
+        ("", "has no attribute"),  # what is left where one of two wheels was uninstalled
+    ],
+)
+def test_an_onnxruntime_that_does_not_load_is_a_problem(run: Run, tmp_path: Path, code: str, reason: str) -> None:
+    env = site(tmp_path, **{"onnxruntime/__init__.py": code})
     done = run("doctor", "--json", env=env)
     found, said = findings(done)
     assert (done.returncode, said["works"]) == (1, False)
     assert found["onnxruntime"]["state"] == "problem"
-    assert "libexample.so.1" in found["onnxruntime"]["text"]
+    assert reason in found["onnxruntime"]["text"]
+    assert said["recommended"] == {}
     table = run("doctor", env=env)
     assert table.returncode == 1
     assert "PROBLEM" in table.stdout
     assert "Recommended" not in table.stdout
+
+
+def test_a_missing_extra_says_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = diagnosis._version
+    monkeypatch.setattr(diagnosis, "_version", lambda name: None if name == "matplotlib" else known(name))
+    found = {finding.topic: finding for finding in diagnosis.diagnose().findings}
+    assert found["extra plot"].state == "note"
+    assert "pip install 'vrnn-engine[plot]'" in found["extra plot"].advice
+
+
+def test_the_extras_are_those_of_the_package() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for extra, names in diagnosis.EXTRAS.items():
+        assert [re.match(r"[\w-]+", needed)[0] for needed in extras[extra]] == list(names)
 
 
 def test_a_bundled_voice_that_is_damaged_is_a_problem(run: Run, tmp_path: Path) -> None:

@@ -104,5 +104,11 @@ def test_a_voice_runs_free_with_its_own_defaults(evaluate, folder, tmp_path, toy
     assert "is not of speech.pt" in the_error(evaluate(*words, "--voice", str(toy_audio)))
 
 
+def test_a_voice_needs_a_free_run(run, folder):
+    done = run("evaluate", folder / "speech.pt", "--data", folder / "recordings", "--voice", "blizzard")
+    assert done.returncode == 2
+    assert "--free-running" in done.stderr
+
+
 def test_a_lost_checkpoint_is_one_line(evaluate):
     assert "none.pt" in the_error(evaluate("none.pt", "--data", "ink.npz"))

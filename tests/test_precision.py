@@ -11,11 +11,12 @@ from test_export import MADE_UP
 from test_training import speech_recipe
 
 from vrnn_engine import Engine
-from vrnn_engine.errors import ExportError, VoiceError
+from vrnn_engine.errors import ExportError, StreamError, VoiceError
 from vrnn_engine.exporters import precision
 from vrnn_engine.exporters.export import write_voice
 from vrnn_engine.exporters.quantise import BLOCK, pack, quantise
 from vrnn_engine.models import build_model
+from vrnn_engine.runtime.parity import verify
 from vrnn_engine.training.checkpoint import Checkpoint, save_checkpoint
 
 RNG = np.random.default_rng(0)
@@ -105,6 +106,20 @@ def test_a_voice_carries_several_precisions(voice):
         Engine.load(voice.voice, "cpu", precision="int4")
 
 
+def test_verify_looks_at_every_precision(voice, monkeypatch):
+    verify(voice.voice)
+    monkeypatch.setattr("vrnn_engine.runtime.parity.MOST_IN_FEW_BITS", 1e-6)
+    with pytest.raises(VoiceError, match="frames in int8 are"):
+        verify(voice.voice)
+
+
+def test_a_snapshot_is_of_one_precision(voice):
+    whole, few = (Engine.load(voice.voice, "cpu", precision=name).stream(1) for name in ("fp32", "int8"))
+    few.restore(few.snapshot())
+    with pytest.raises(StreamError):
+        few.restore(whole.snapshot())
+
+
 def test_streams_in_few_bits_are_bit_identical_in_any_company(voice):
     alone = Engine.load(voice.voice, "cpu", precision="int8").stream(3).read(20)
     engine = Engine.load(voice.voice, "cpu", rows=7, precision="int8")
@@ -116,7 +131,7 @@ def test_streams_in_few_bits_are_bit_identical_in_any_company(voice):
 @pytest.mark.parametrize(
     ("limit", "message"),
     [
-        ("MOST_FRAME", "int8: frames move by"),
+        ("MOST_IN_FEW_BITS", "int8: frames move by"),
         ("MOST_BOUND", "int8: the bound moves by"),
         ("MOST_LEVELS", "int8: a free run's levels move by"),
     ],

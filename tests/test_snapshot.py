@@ -88,7 +88,7 @@ def test_refuses_controls_and_state_that_do_not_fit(stream: vrnn.Stream) -> None
     def forged(**changes: object) -> bytes:
         fields = {
             "voice": "toy-audio",
-            "fingerprint": stream.voice.fingerprint,
+            "fingerprint": stream.voice.fingerprint(),
             "seed": 1,
             "frame": 0,
             "state": {"h": snapshots.Tensor((6,), b"\0" * 24), "tail": snapshots.Tensor((2,), b"\0" * 8)},

@@ -39,7 +39,7 @@ def bench(
         f"{here.processor}, {here.cores} cores, {here.system}; Python {here.python}, onnxruntime {here.onnxruntime}"
     )
     report.answer(
-        f"one core reads {here.bandwidth / 1e9:.1f} GB/s of as many bytes as the weights, "
+        f"one core reads {next(iter(here.bandwidth.values())) / 1e9:.1f} GB/s of as many bytes as the weights, "
         f"and multiplies matrices at {here.rate / 1e9:.0f} Gflop/s"
     )
     report.answer(f"{found.voice}\n")

@@ -38,6 +38,8 @@ def evaluate(
     With --free-running compare what it generates with real material: spectrum, modulation, noise, repetition and drift
     of sound; strokes, slant, size and constancy of style of ink.
     """
+    if voice and not free_running:
+        raise typer.BadParameter("goes with --free-running", param_hint="--voice")
     import torch  # noqa: F401  # first: a missing extra is then named before anything is read
 
     from vrnn_engine.evaluation.likelihood import likelihood

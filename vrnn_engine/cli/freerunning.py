@@ -44,10 +44,9 @@ def free_running(
     with as_voice(voice or str(checkpoint)) as where:
         engine = Engine.load(where, rows=len(seeds))
         manifest = engine.voice.manifest
-        if (manifest.modality, manifest.rate) != (recipe.model.modality, recipe.data.rate):
-            raise DataError(
-                f"voice {manifest.name!r} is not of {checkpoint}: {recipe.name} has another modality or rate"
-            )
+        made_of = (recipe.model.family, recipe.model.basis, recipe.model.frame_size, recipe.data.rate)
+        if (manifest.family, manifest.basis, manifest.frame_size, manifest.rate) != made_of:
+            raise DataError(f"voice {manifest.name!r} is not of {checkpoint}, which has another family, basis or rate")
         streams = [engine.stream(seed) for seed in seeds]
         made = engine.read(math.ceil(seconds * manifest.frames_per_second), streams)
     if isinstance(corpus, PenCorpus):
@@ -57,7 +56,13 @@ def free_running(
         real = _audio(_cut(corpus.parts[split].samples, round(seconds * manifest.rate), len(seeds)), manifest.rate)
         generated = _audio(made, manifest.rate)
     if json:
-        about = {"recipe": recipe.name, "split": split, "seeds": list(seeds), "seconds": seconds}
+        about = {
+            "recipe": recipe.name,
+            "voice": manifest.name,
+            "split": split,
+            "seeds": list(seeds),
+            "seconds": seconds,
+        }
         report.print_json(about | {"real": real, "generated": generated})
     else:
         _print(real, generated)

@@ -50,9 +50,10 @@ class Batch:
         for name, value in self._states[self._now].items():
             value.update_inplace(_joined([state[name] for state in states]))
 
-    def state(self, row: int) -> dict[str, np.ndarray]:
-        """Return a copy of a row's state, [1, ...]."""
-        return {name: value.numpy()[row : row + 1].copy() for name, value in self._states[self._now].items()}
+    def states(self) -> list[dict[str, np.ndarray]]:
+        """Return copies of each row's state, [1, ...]."""
+        whole = {name: value.numpy() for name, value in self._states[self._now].items()}
+        return [{name: value[row : row + 1].copy() for name, value in whole.items()} for row in range(self.rows)]
 
     def steer(self) -> None:
         """Let the controls, as they are now, be heard from the next step on."""

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from vrnn_engine.errors import ProviderError, VRNNEngineError
+from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.manifest import Graph
 from vrnn_engine.runtime.session import guest_options
@@ -30,7 +30,8 @@ ROUNDS = 5
 """Starts of a process of which the median counts."""
 
 # One BLAS thread, which must be settled before numpy is imported.
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_ONE_THREAD = dict.fromkeys(_THREADS, "1")
 _MACHINE = """
 import sys, time
 import numpy as np
@@ -43,9 +44,11 @@ def best(call, seconds=0.5):
         fastest = min(fastest, time.perf_counter() - began)
     return fastest
 
-weights = np.ones(int(sys.argv[1]) // 4, np.float32)
+for size in sys.argv[1:]:
+    weights = np.ones(int(size) // 4, np.float32)
+    print(weights.nbytes / best(lambda: weights.max()))
 a, b = np.ones((64, 1024), np.float32), np.ones((1024, 1024), np.float32)
-print(weights.nbytes / best(lambda: weights.max()), 2 * a.size * 1024 / best(lambda: a @ b))
+print(2 * a.size * 1024 / best(lambda: a @ b))
 """
 _IMPORTS = "import numpy, onnxruntime"
 _STREAM = """
@@ -59,7 +62,7 @@ with player:
 # Not getrusage, whose maximum a process takes over from the one that started it.
 _PEAK = """
 with open("/proc/self/status") as file:
-    print(next(line.split()[1] for line in file if line.startswith("VmHWM")))
+    print(next((line.split()[1] for line in file if line.startswith("VmHWM")), ""))
 """
 
 
@@ -105,8 +108,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     system: str
     python: str
     onnxruntime: str
-    bandwidth: float
-    """Bytes a second that one core reads, of as many as the graph's weights."""
+    bandwidth: dict[str, float]
+    """Bytes a second that one core reads, of as many as the graph's weights in each precision."""
     rate: float
     """Floating-point operations a second of one core's matrix product."""
 
@@ -149,14 +152,14 @@ def bench(where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, s
     weights: dict[str, int] = {
         graph.precision: _weights(voice, graph) for graph in voice.manifest.graphs if graph.role == "step"
     }
-    machine = _machine(max(weights.values()))
+    machine = _machine(weights)
     devices = ["cpu", "cuda"] if device == "auto" else [device]
     paces: list[Pace] = []
     for one in devices:
         try:
             for precision in weights:
                 paces += [_pace(voice, one, precision, count, seconds, weights, machine) for count in rows]
-        except ProviderError:
+        except VRNNEngineError:  # what the processor alone measured is worth showing
             if device != "auto" or one == "cpu":
                 raise
     starts = [(_until_first_byte(voice, devices[0]), _until_end()) for _ in range(ROUNDS)]
@@ -177,12 +180,11 @@ def _pace(
 ) -> Pace:
     engine = Engine.load(voice, device, rows, precision)
     streams = [engine.stream(seed) for seed in range(rows)]
-    manifest = voice.manifest
+    deadline = 1000 / voice.manifest.frames_per_second
     _time(engine, WARM_UP)
     taken = np.array(_time(engine, seconds)) * 1000
-    deadline = 1000 * manifest.frame_size / manifest.rate if manifest.modality == "audio" else 1000 / manifest.rate
     operations = 2 * rows * max(weights.values()) / 4  # as many in fewer bits
-    floor = 1000 * max(weights[precision] / machine.bandwidth, operations / machine.rate)
+    floor = 1000 * max(weights[precision] / machine.bandwidth[precision], operations / machine.rate)
     p50, p95, p99 = np.percentile(taken, [50, 95, 99]).tolist()
     del streams
     return Pace(
@@ -226,17 +228,17 @@ def _weights(voice: Voice, graph: Graph) -> int:
         return sum(path.stat().st_size for path in Path(folder).iterdir())
 
 
-def _machine(weights: int) -> Machine:
+def _machine(weights: Mapping[str, int]) -> Machine:
     import onnxruntime
 
-    bandwidth, rate = map(float, _child(_MACHINE, str(weights)).split())
+    *bandwidths, rate = map(float, _child(_MACHINE, *map(str, weights.values())).split())
     return Machine(
         processor=_processor(),
         cores=os.cpu_count() or 1,
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
         onnxruntime=onnxruntime.__version__,
-        bandwidth=bandwidth,
+        bandwidth=dict(zip(weights, bandwidths, strict=True)),
         rate=rate,
     )
 
@@ -253,8 +255,8 @@ def _processor() -> str:
 def _memory(voice: Voice, device: str) -> int | None:
     if sys.platform != "linux":
         return None
-    stream = int(_child(_STREAM + _PEAK, str(voice.path), device))
-    return 1024 * (stream - int(_child(_IMPORTS + _PEAK)))
+    stream, imports = _child(_STREAM + _PEAK, str(voice.path), device).strip(), _child(_IMPORTS + _PEAK).strip()
+    return 1024 * (int(stream) - int(imports)) if stream and imports else None
 
 
 def _recommend(paces: Sequence[Pace]) -> dict[str, str]:
@@ -278,7 +280,10 @@ def _until_first_byte(voice: Voice, device: str) -> float:
     words = ["stream", "--voice", str(voice.path), "--device", device, "--to", "-", "--seconds", "1"]
     began = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, "-m", "vrnn_engine", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "vrnn_engine", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **_ONE_THREAD},
     ) as process:
         byte = process.stdout.read(1) if process.stdout else b""
         seconds = time.perf_counter() - began

@@ -1,9 +1,10 @@
 """What of this machine and installation works, found by using it: libraries, processors, sound, the default job.
 
-Each check returns findings; none of them raises.  Only a finding that is a problem keeps
+A check that fails is a finding as well.  Only a finding that is a problem keeps
 `vrnn-engine stream` from running.
 """
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -43,7 +44,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
     findings: tuple[Finding, ...]
     recommended: dict[str, str]
-    """Values of the options of `vrnn-engine stream`."""
+    """Values of the options of `vrnn-engine stream`; none where it does not work."""
 
     @property
     def works(self) -> bool:
@@ -53,7 +54,9 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
 def diagnose() -> Diagnosis:
     """Look at everything."""
-    findings = [finding for check in CHECKS for finding in check()]
+    findings = [finding for topic, check in CHECKS.items() for finding in _tried(topic, check)]
+    if any(finding.state == "problem" for finding in findings):
+        return Diagnosis(findings=tuple(findings), recommended={})
     working = {finding.topic for finding in findings if finding.state == "ok"}
     recommended = {
         "voice": VOICE,
@@ -61,6 +64,20 @@ def diagnose() -> Diagnosis:
         "to": "speakers" if "sound" in working else f"{VOICE}.wav",
     }
     return Diagnosis(findings=tuple(findings), recommended=recommended)
+
+
+def _tried(topic: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from check()
+    except VRNNEngineError as error:
+        yield Finding(topic=topic, state=_otherwise(topic), text=_line(error), advice=ADVICE.get(topic, ""))
+    except Exception as error:  # noqa: BLE001 - whatever keeps something from working is what is asked for here
+        reason = f"cannot be used: {type(error).__name__}: {_line(error)}"
+        yield Finding(topic=topic, state=_otherwise(topic), text=reason, advice=ADVICE.get(topic, ""))
+
+
+def _otherwise(topic: str) -> Literal["note", "problem"]:
+    return "problem" if topic in NEEDED else "note"
 
 
 def _installed() -> Iterator[Finding]:
@@ -88,34 +105,19 @@ def _onnxruntime() -> Iterator[Finding]:
             text=f"{named} are installed into the same folder, and spoil each other",
             advice=f"pip uninstall -y {' '.join(wheels)}, then install the one you want",
         )
-    try:
-        import onnxruntime
-    except Exception as error:  # noqa: BLE001 - whatever keeps a library from loading is what is asked for here
-        reason = f"cannot be imported: {_line(error)}"
-        yield Finding(topic="onnxruntime", state="problem", text=reason, advice="reinstall it")
-        return
+    import onnxruntime
+
     built = ", ".join(name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers())
     yield Finding(topic="onnxruntime", state="ok", text=f"{onnxruntime.__version__} (of {named}), built with {built}")
 
 
-def _processors() -> Iterator[Finding]:
-    yield _makes_frames("cpu", "problem", "voices verify says more about a voice; a reinstall about the package")
-    yield _makes_frames("cuda", "note", "")
-
-
-def _makes_frames(device: str, otherwise: Literal["note", "problem"], advice: str) -> Finding:
+def _makes_frames(device: str) -> Iterator[Finding]:
     """Let a processor make sound: whether a provider loads shows in no other way."""
-    topic = f"device {device}"
-    try:
-        from vrnn_engine.runtime.engine import Engine
+    from vrnn_engine.runtime.engine import Engine
 
-        engine = Engine.load(VOICE, device=device)
-        engine.stream(seed=0).read(FRAMES)
-    except VRNNEngineError as error:
-        return Finding(topic=topic, state=otherwise, text=_line(error), advice=advice)
-    except ImportError as error:
-        return Finding(topic=topic, state=otherwise, text=f"cannot be tried: {_line(error)}")
-    return Finding(topic=topic, state="ok", text=f"{engine.provider} made {FRAMES} frames of {VOICE}")
+    engine = Engine.load(VOICE, device=device)
+    engine.stream(seed=0).read(FRAMES)
+    yield Finding(topic=f"device {device}", state="ok", text=f"{engine.provider} made {FRAMES} frames of {VOICE}")
 
 
 def _sound() -> Iterator[Finding]:
@@ -125,14 +127,10 @@ def _sound() -> Iterator[Finding]:
     from vrnn_engine.runtime.sinks.speakers import SpeakersSink
 
     sink = SpeakersSink()
-    try:
-        sink.open(Format("audio", 16000, 200, "full scale", "silence"))
-        sink.write(np.zeros(3200, np.float32))
-        sink.close()
-    except VRNNEngineError as error:
-        yield Finding(topic="sound", state="note", text=_line(error), advice="until then, give --to a file")
-    else:
-        yield Finding(topic="sound", state="ok", text=f"{sink.label} took a moment of silence")
+    sink.open(Format("audio", 16000, 200, "full scale", "silence"))
+    sink.write(np.zeros(3200, np.float32))
+    sink.close()
+    yield Finding(topic="sound", state="ok", text=f"{sink.label} took a moment of silence")
 
 
 def _denormals() -> Iterator[Finding]:
@@ -157,14 +155,22 @@ def _cores() -> Iterator[Finding]:
     yield Finding(topic="cores", state="ok", text=f"{mine} of {there} are this process's; a stream uses one")
 
 
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
-    _installed,
-    _onnxruntime,
-    _processors,
-    _sound,
-    _denormals,
-    _cores,
-)
+CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
+    "installed": _installed,
+    "onnxruntime": _onnxruntime,
+    "device cpu": functools.partial(_makes_frames, "cpu"),
+    "device cuda": functools.partial(_makes_frames, "cuda"),
+    "sound": _sound,
+    "denormals": _denormals,
+    "cores": _cores,
+}
+NEEDED = ("installed", "onnxruntime", "device cpu")
+"""What the default job cannot do without."""
+ADVICE = {
+    "onnxruntime": "reinstall it: pip install --force-reinstall onnxruntime",
+    "device cpu": "vrnn-engine voices verify says more about a voice; else reinstall vrnn-engine",
+    "sound": "until then, give --to a file",
+}
 
 
 def _version(name: str) -> str | None:

@@ -161,7 +161,7 @@ class Engine:
             part = streams[first : first + self.rows]
             with self._batch(len(part)) as batch:
                 made = self._step(batch, frames, part)
-                states += [batch.state(row) for row in range(len(part))]
+                states += batch.states()
             # Copies, so that a stream's block does not keep the others' alive.
             blocks += [made[row].copy() for row in range(len(part))] if len(part) > 1 else [made[0]]
         for stream, block in zip(streams, blocks, strict=True):

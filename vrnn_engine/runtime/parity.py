@@ -9,6 +9,9 @@ from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.session import GraphSession
 from vrnn_engine.runtime.voice import Voice
 
+MOST_IN_FEW_BITS = 0.15
+"""Root mean square of what a step's frames in another precision may be apart, over that of the frames."""
+
 
 @dataclass(frozen=True)
 class ParityReport:
@@ -32,7 +35,7 @@ class ParityReport:
 
 
 def verify(voice: Voice) -> ParityReport:
-    """Replay the parity vectors through the voice's graphs on the CPU.
+    """Replay the parity vectors through the voice's graphs on the CPU, and hold its other precisions against them.
 
     Raises
     ------
@@ -48,11 +51,23 @@ def verify(voice: Voice) -> ParityReport:
             raise VoiceError(f"{where}: needs an array {name} of shape {[frames, *shape]}")
     table = Controls(manifest.controls).table
 
+    others = [graph for graph in manifest.graphs if graph.role == "step"][1:]
+    few = {graph.precision: GraphSession(voice.path, graph, manifest.controls, "cpu") for graph in others}
     state, made = step.zero_state(), []
+    of_few: dict[str, list[np.ndarray]] = {precision: [] for precision in few}
     for t in range(frames):
         noise = {name: vectors[f"noise.{name}"][t : t + 1] for name in step.noise}
+        for precision, session in few.items():
+            of_few[precision].append(session.run(state, noise, table)[1]["frame"][0])
         state, outputs = step.run(state, noise, table)
         made.append(outputs["frame"][0])
+    for name, frames_of in of_few.items():
+        apart = float(np.sqrt(np.mean(np.square(np.stack(frames_of) - made)) / max(np.mean(np.square(made)), 1e-30)))
+        if not apart <= MOST_IN_FEW_BITS:
+            raise VoiceError(
+                f"{voice.path}: frames in {name} are {apart:.2g} of their size from those in fp32, "
+                f"more than {MOST_IN_FEW_BITS:g}; stream with --precision fp32, and report this machine"
+            )
     differences = {"frame": relative_difference("frame", np.stack(made), vectors["frame"])}
 
     observed = [name for name in vectors if name.startswith("observe.")]

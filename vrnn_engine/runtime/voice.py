@@ -56,11 +56,10 @@ class Voice:
         found = _find(where)
         return open_zip(found) if found.suffix.lower() == ".zip" and found.is_file() else open_folder(found)
 
-    @property
-    def fingerprint(self) -> str:
-        """sha256 that changes with whatever the step graph computes: it and all weights, not the documents."""
+    def fingerprint(self, precision: str | None = None) -> str:
+        """Return a sha256 that changes with whatever the step graph computes: it and all weights, not the documents."""
         manifest = self.manifest
-        step = self.graph("step").file
+        step = self.graph("step", precision).file
         aside = {graph.file for graph in manifest.graphs} | {manifest.parity.file}
         entries = sorted(
             (path, digest)
