@@ -155,4 +155,5 @@ def test_the_command_line_says_how_far_each_is(run: Run, work):
     assert "int4: frames move by" in done.stderr
     streamed = run("stream", "--voice", "./few", "--precision", "int4", "-s", "0.1", "--to", "null")
     assert "CPUExecutionProvider, int4" in streamed.stderr
+    assert run("export", "kept.pt", "--out", "odd", "--precision", "int3").returncode == 2
     assert "step (int8)" in run("voices", "show", "./few").stdout

@@ -1,15 +1,12 @@
 """`vrnn-engine export`: turn a checkpoint into a voice."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from vrnn_engine.cli import report
 from vrnn_engine.cli.stream import parse_setting
-
-Few = Literal["int8", "int4"]
-FEW: tuple[Few, ...] = ("int8", "int4")
 
 
 def export(
@@ -33,15 +30,16 @@ def export(
     defaults = {control: value for control, value in values if not isinstance(value, list)}
     if len(defaults) != len(values):
         raise typer.BadParameter("a default is one number, and a control has one", param_hint="--set")
-    few: list[Few] = [one for one in FEW if one in (precision or ())]
-    if unknown := set(precision or ()) - {"fp32", *FEW}:
-        raise typer.BadParameter(f"{min(unknown)!r} is none of fp32, {', '.join(FEW)}", param_hint="--precision")
     # Both first: a missing extra is then named before anything is read.
     import onnx  # noqa: F401
     import torch  # noqa: F401
 
     from vrnn_engine.exporters.export import export as write
+    from vrnn_engine.exporters.quantise import BITS
 
+    few = [one for one in BITS if one in (precision or ())]
+    if unknown := set(precision or ()) - {"fp32", *BITS}:
+        raise typer.BadParameter(f"{min(unknown)!r} is none of fp32, {', '.join(BITS)}", param_hint="--precision")
     done = write(checkpoint, out, name, defaults, half_weights, few)
     report.say(f"{done.frames} frames agree with PyTorch, to {done.difference:.1e} of an output's largest value")
     for moved in done.moved:
