@@ -29,7 +29,7 @@ OCTAVES = 6
 MOST_BOUND = 0.02
 """Of the bound's own size, or of a nat where that is larger."""
 MOST_LEVELS = 4.0
-"""dB: two free runs of 40 seconds with other noise are as far apart as 2."""
+"""dB: two free runs of 40 seconds are apart by chance, too, since rounding soon leads them different ways."""
 
 
 @dataclass(frozen=True)

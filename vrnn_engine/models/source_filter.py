@@ -15,7 +15,7 @@ precision: in single, a thousandth of the frame would be rounding.
 
 The filter is the exponential of a causal cepstrum on a warped frequency axis (the mel-cepstrum of Tokuda et al.
 1994): it and its inverse are stable, and begin with 1.  A is cut off after the two frames of the past, and stays so
-since it fades (DECAY) and its spectrum is bounded (MOST_LOG): not one in a thousand random cepstra makes a tone grow.
+since it fades (DECAY) and its spectrum is bounded (MOST_LOG): not proven, but tested on random cepstra at that bound.
 """
 
 import math
