@@ -54,13 +54,13 @@ class LinearGaussian(RecurrentModel):
         return Normal(variance * (z @ self.transition.T / Q**2 + c * x / R**2), variance.sqrt().expand_as(x))
 
     def initial_state(self, rows):
-        return State(torch.zeros(rows, 1), torch.zeros(rows, 1), torch.zeros(rows, 0), torch.zeros(rows, SIZE))
+        return State(*(torch.zeros(rows, width) for width in (1, 1, 0, 0, SIZE)))
 
     def condition(self, state):
         return state.latent
 
     def features(self, frame, past):
-        return FrameFeatures(frame, frame, frame)
+        return FrameFeatures(frame, frame, frame, frame[..., :0])
 
     def advance(self, features, latent, z_features, state):
         return state._replace(latent=latent)

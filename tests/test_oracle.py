@@ -140,7 +140,8 @@ def test_the_recurrence_alone_sees_the_shown_frames(kind):
             _, kl, log_likelihood, _ = model.score(frames[t], step, state)
             assert torch.allclose(shown.kl[t], kl, rtol=TOLERANCE)
             assert torch.allclose(shown.log_likelihood[t], log_likelihood, rtol=TOLERANCE)
-            seen = model.features(other[t], state.past)._replace(frame=frames[t])
+            gates = model.features(other[t], state.past).gates
+            seen = model.features(frames[t], state.past)._replace(gates=gates)
             state = model.advance(seen, step.latent, step.z_features, state)
     assert torch.equal(shown.kl[0], plain.kl[0])
     assert not torch.allclose(shown.kl[1:], plain.kl[1:], rtol=1e-2)
@@ -155,8 +156,9 @@ def test_resampled_frames_follow_the_decoder(kind):
     with torch.no_grad():
         unroll = model.unroll(frames, torch.from_numpy(noise_for(model)[0])[:, None])
         before = torch.cat([torch.zeros(2, 1, 20), frames])
-        past = torch.cat([before[1:-1], before[:-2]], dim=-1)[..., : model.config.past_size]  # newest first
-        decoded = model.decoder(model.phi_z(unroll.latent), unroll.old.h, past)
+        past = torch.cat([before[:-2], before[1:-1]], dim=-1)[..., : model.config.past_size]
+        assert torch.equal(unroll.old.past, past)
+        decoded = model.decoder(model.phi_z(unroll.latent), unroll.old.h, unroll.old.heard)
         drawn = model.resample(unroll, noise)
     assert torch.allclose(drawn, model.output.sample(decoded, noise), rtol=1e-4, atol=1e-4)
     if kind == "mdct-gauss":
@@ -169,7 +171,7 @@ def test_the_likelihood_is_a_density_of_the_signal_and_not_of_scaled_coefficient
     state = model.initial_state(1)
     with torch.no_grad():
         step = model.infer(model.features(frame, state.past), state, torch.zeros(1, 7))
-        decoded = model.decoder(step.z_features, state.h, state.past)
+        decoded = model.decoder(step.z_features, state.h, state.heard)
         found = model.score(frame, step, state)[2]
     scale, (mean, std) = model.basis.scale, decoded
     unscaled = stats.norm.logpdf(frame * scale, mean * scale, std * scale).sum()

@@ -9,13 +9,15 @@ import tiny
 import torch
 from torch.nn import functional
 
+from vrnn_engine.models.analysis import Analysis
 from vrnn_engine.models.config import EmphasisConfig, SourceFilter
 from vrnn_engine.models.emphasis import Emphasis
 from vrnn_engine.models.noise import OutputNoise
-from vrnn_engine.models.periodicity import FEW_ROWS, Periodicity, correlate
+from vrnn_engine.models.periodicity import FEW_ROWS, correlate
 from vrnn_engine.models.source_filter import (
     DECAY,
     MOST_GAIN,
+    Heard,
     SourceFilterOutput,
     convolve,
 )
@@ -28,6 +30,16 @@ CONFIG = SourceFilter(cepstrum=40, warp=0.42, shortest=40, longest=160, pitch=(1
 def output():
     torch.manual_seed(0)
     return SourceFilterOutput(CONFIG, INPUTS, SIZE).eval()
+
+
+def heard(past):
+    """Two past frames with the periodicity that phi_x was shown."""
+    return Heard(past, periodicity(past))
+
+
+def periodicity(both, emphasis=None):
+    """Of the second of two frames."""
+    return Analysis(CONFIG, SIZE, emphasis)(both)[1]
 
 
 def fix(output, cepstrum=None, gain=None, share=None, std=None):
@@ -44,7 +56,7 @@ def fix(output, cepstrum=None, gain=None, share=None, std=None):
 def test_the_density_is_that_of_the_samples(output):
     """By the change of variables: p(x) = N(e) / |dx/de|, with the Jacobian of the whole frame."""
     torch.manual_seed(1)
-    parameters = output(torch.randn(1, INPUTS), torch.randn(1, 2 * SIZE))
+    parameters = output(torch.randn(1, INPUTS), heard(torch.randn(1, 2 * SIZE)))
     noise = torch.randn(1, SIZE)
     frame = output.sample(parameters, OutputNoise(noise))
     jacobian = torch.autograd.functional.jacobian(lambda e: output.sample(parameters, OutputNoise(e))[0], noise)[:, 0]
@@ -56,10 +68,10 @@ def test_many_rows_and_few_come_out_alike(output):
     """Spectra and sums: the unroll of training and the step."""
     torch.manual_seed(2)
     features, past = torch.randn(FEW_ROWS + 1, INPUTS), torch.randn(FEW_ROWS + 1, 2 * SIZE)
-    past[:, SIZE:] *= 1000  # a loud past leaves nothing of its rounding in what is quiet
+    past[:, :SIZE] *= 1000  # a loud past leaves nothing of its rounding in what is quiet
     frame = 1e-3 * torch.randn(FEW_ROWS + 1, SIZE)
     with torch.no_grad():
-        together, alone = output(features, past), output(features[:3], past[:3])
+        together, alone = output(features, heard(past)), output(features[:3], heard(past[:3]))
         for name in together._fields:
             assert torch.allclose(getattr(together, name)[:3], getattr(alone, name), rtol=1e-3, atol=1e-4), name
         found, expected = output.log_prob(together, frame)[:3], output.log_prob(alone, frame[:3])
@@ -107,7 +119,6 @@ def tone(period, length=2 * SIZE, level=1.0):
 
 
 def test_periodicity_tells_the_period_and_not_the_level():
-    periodicity = Periodicity(CONFIG, SIZE)
     found = periodicity(tone(100.0))[0]
     assert 160 - found.argmax().item() == 100
     assert found.max().item() == pytest.approx(1, abs=1e-3)
@@ -122,7 +133,7 @@ def test_what_the_emphasis_lifts_does_not_hide_a_period():
     voice = tone(75.0) + tone(25.0) + 0.3 * tone(300.0)
     lifted = Emphasis(emphasis, SIZE).walk(voice.unflatten(-1, (2, SIZE)).movedim(1, 0)).movedim(0, 1).flatten(1)
     assert lifted.square().mean() > 4 * voice.square().mean()
-    deaf, hears = (Periodicity(CONFIG, SIZE, e)(lifted)[0] for e in (None, emphasis))
+    deaf, hears = (periodicity(lifted, e)[0] for e in (None, emphasis))
     assert 160 - hears.argmax().item() == 75
     assert hears.max() > 0.9
     assert 160 - deaf.argmax().item() != 75
@@ -133,9 +144,9 @@ def follow(output, past, frames, features, noise=0.0):
     made = [past[:, :SIZE], past[:, SIZE:]]
     with torch.no_grad():
         for _ in range(frames):
-            newest_first = torch.cat([made[-1], made[-2]], dim=-1)
+            past = torch.cat(made[-2:], dim=-1)
             drawn = noise * torch.randn(len(past), SIZE)
-            made.append(output.sample(output(features, newest_first), OutputNoise(drawn)))
+            made.append(output.sample(output(features, heard(past)), OutputNoise(drawn)))
     return torch.cat(made[2:], dim=-1)
 
 
@@ -168,13 +179,13 @@ def test_voicing_goes_from_a_whisper_to_a_tone(output):
     fix(output, cepstrum=0.0, gain=2.0, share=-20.0)
     past, noise = tone(100.0, level=5.0), torch.randn(1, SIZE)
     with torch.no_grad():
-        parameters = output(torch.randn(1, INPUTS), past)
+        parameters = output(torch.randn(1, INPUTS), heard(past))
         frames = {
             v: output.sample(parameters, OutputNoise(noise, voicing=torch.tensor([[v]]))) for v in (-30.0, 0.0, 5.0)
         }
         plain = output.sample(parameters, OutputNoise(noise))
     assert torch.equal(frames[0.0], plain)
-    assert torch.allclose(frames[-30.0], parameters.std * noise, atol=1e-4)
+    assert torch.allclose(frames[-30.0], parameters.std.repeat_interleave(SIZE // CONFIG.levels, -1) * noise, atol=1e-4)
     loud = [frames[v].square().mean().item() for v in (-30.0, 0.0, 5.0)]
     assert loud[0] < 0.5 * loud[1] < 0.5 * loud[2]
 
@@ -196,20 +207,22 @@ def test_a_config_that_does_not_fit_is_refused(changes, message):
 def test_phi_x_hears_the_same_whatever_the_sign():
     """What a recurrence is shown does not hang on the phase of a tone but on what can be heard of it."""
     model = tiny.model("source-gauss")
-    frame, past = torch.randn(2, 20), torch.randn(2, 40)
-    heard = model.analysis(frame, past)
-    assert heard.shape == (2, model.analysis.size)
-    assert torch.allclose(heard, model.analysis(-frame, -past))
-    assert not torch.allclose(heard, model.analysis(functional.pad(frame[:, 1:], (0, 1)), past), atol=1e-2)
+    both = torch.randn(2, 40)
+    said = torch.cat(model.analysis(both), dim=-1)
+    assert said.shape == (2, model.analysis.size)
+    assert torch.allclose(said, torch.cat(model.analysis(-both), dim=-1))
+    moved = functional.pad(both[:, 1:], (0, 1))
+    assert not torch.allclose(said, torch.cat(model.analysis(moved), dim=-1), atol=1e-2)
 
 
 def test_signals_are_not_rounded_to_bfloat16(output):
     """Autocast is for features: a filter is still undone by its inverse, and phi_x hears every bit."""
     features, past = torch.randn(3, INPUTS), torch.randn(3, 2 * SIZE)
     model = tiny.model("source-gauss")
-    heard = model.analysis(past[:, :20], past[:, 20:60])
+    said = model.analysis(past[:, :40])
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        parameters = output(features, past)
-        assert torch.equal(model.analysis(past[:, :20], past[:, 20:60]), heard)
+        parameters = output(features, heard(past))
+        for found, expected in zip(model.analysis(past[:, :40]), said, strict=True):
+            assert torch.equal(found, expected)
     impulse = torch.eye(1, SIZE, dtype=torch.float64).expand(3, -1)
     assert torch.allclose(convolve(parameters.inverse, parameters.response), impulse, atol=1e-6)

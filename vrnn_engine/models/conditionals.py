@@ -10,6 +10,7 @@ from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.layers import JointStack, ReLUStack, linear, single
 from vrnn_engine.models.normal import Normal, NormalHead
 from vrnn_engine.models.outputs import Parameters, build_output
+from vrnn_engine.models.source_filter import Heard
 
 
 class Prior(nn.Module):
@@ -82,8 +83,8 @@ class Decoder(nn.Module):
         )
         self.output = build_output(config, self.stack.outputs)
 
-    def forward(self, z_features: Tensor, h: Tensor, past: Tensor) -> Parameters:
-        """phi_z(z) [..., .], [..., H] and [..., P * F] -> the parameters of `output`."""
+    def forward(self, z_features: Tensor, h: Tensor, past: Heard) -> Parameters:
+        """phi_z(z) [..., .], [..., H] and what was heard -> the parameters of `output`."""
         if isinstance(self.stack, JointStack):
             features = self.stack(self.stack.project(z_features), h)
         else:

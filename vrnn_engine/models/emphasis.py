@@ -40,6 +40,7 @@ class Emphasis(nn.Module):
             signal.butter(config.order, corner, output="zpk", fs=1)[1] for corner in (config.upper, config.lower)
         )
         sections = signal.zpk2sos(zeros, poles, 1.0)
+        self.sections = sections
         self.frame_size = frame_size
         self.memory_size = 2 * (len(sections) + 1)
         # A block and a memory go linearly into a block and a memory: one product of a matrix that the
@@ -65,6 +66,11 @@ class Emphasis(nn.Module):
             emphasised, memory = self(block, memory)
             blocks.append(emphasised)
         return torch.stack(blocks)
+
+    def undoing(self, length: int) -> Tensor:
+        """Return the matrix [length, length] that takes the emphasis from so many samples after silence, in double
+        precision."""
+        return torch.from_numpy(signal.sosfilt(np.roll(self.sections, 3, axis=-1), np.eye(length)))
 
     def _step(self, matrix: Tensor, block: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         both = torch.cat([block, memory], dim=-1) @ matrix

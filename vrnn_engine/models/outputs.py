@@ -23,7 +23,7 @@ from vrnn_engine.models.normal import (
     positive,
     uniform_of,
 )
-from vrnn_engine.models.source_filter import SourceFilterOutput
+from vrnn_engine.models.source_filter import Heard, SourceFilterOutput
 
 MAX_CORRELATION = 0.999
 """|rho| stays under this: at 1 the bivariate density is degenerate."""
@@ -39,8 +39,8 @@ class Output(Protocol):
     mixture_size: int
     """K, the width of `noise.mixture`; 0 where the distribution is no mixture."""
 
-    def __call__(self, features: Tensor, past: Tensor) -> Parameters:
-        """[..., features] and the past frames [..., P * F] -> parameters."""
+    def __call__(self, features: Tensor, past: Heard) -> Parameters:
+        """[..., features] and the past -> parameters."""
 
     def log_prob(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Log density of x, [..., F] -> [...], in nats."""
@@ -58,7 +58,7 @@ class GaussianOutput(nn.Module):
         super().__init__()
         self.head = NormalHead(inputs, frame_size)
 
-    def forward(self, features: Tensor, past: Tensor) -> Normal:
+    def forward(self, features: Tensor, past: Heard) -> Normal:
         """[..., inputs] -> Normal of [..., F]."""
         normal: Normal = self.head(features)
         return normal
@@ -89,7 +89,7 @@ class MixtureOutput(nn.Module):
         self.weights = linear(inputs, components)
         self.head = NormalHead(inputs, components * frame_size)
 
-    def forward(self, features: Tensor, past: Tensor) -> Mixture:
+    def forward(self, features: Tensor, past: Heard) -> Mixture:
         """[..., inputs] -> Mixture."""
         shape = (self.mixture_size, self.frame_size)
         normal: Normal = self.head(features)
@@ -133,7 +133,7 @@ class PenOutput(nn.Module):
         with torch.no_grad():
             self.head.bias[1 + 3 * components : 1 + 5 * components] = STD_BIAS
 
-    def forward(self, features: Tensor, past: Tensor) -> PenMixture:
+    def forward(self, features: Tensor, past: Heard) -> PenMixture:
         """[..., inputs] -> PenMixture."""
         k = self.components
         pen, weights, mean, raw, rho = single(self.head(features)).split([1, k, 2 * k, 2 * k, k], dim=-1)
@@ -192,7 +192,7 @@ def build_output(config: ModelConfig, inputs: int) -> nn.Module:
     if config.modality == "pen":
         return PenOutput(inputs, config.components)
     if config.source_filter:
-        return SourceFilterOutput(config.source_filter, inputs, config.frame_size, config.emphasis)
+        return SourceFilterOutput(config.source_filter, inputs, config.frame_size)
     if config.components > 1:
         return MixtureOutput(inputs, config.frame_size, config.components)
     return GaussianOutput(inputs, config.frame_size)

@@ -1,13 +1,10 @@
 """How well a signal repeats itself: its normalised correlation with itself, a period before."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vrnn_engine.models.config import EmphasisConfig, SourceFilter
-from vrnn_engine.models.emphasis import Emphasis
+from vrnn_engine.models.config import SourceFilter
 from vrnn_engine.models.layers import exactly
 
 FEW_ROWS = 16
@@ -17,62 +14,64 @@ SILENCE = 1e-6
 
 
 class Periodicity(nn.Module):
-    """Two frames -> how like the last one is to what lies each period before it, in the signal without its emphasis.
-
-    What the emphasis lifts lies below any period, and would drown it.
-    """
+    """How like a frame is to what lies each period before it."""
 
     within: Tensor
 
-    def __init__(self, config: SourceFilter, frame_size: int, emphasis: EmphasisConfig | None = None):
+    def __init__(self, config: SourceFilter, frame_size: int):
         super().__init__()
         self.frame_size, self.longest, self.shortest = frame_size, config.longest, config.shortest
-        self.emphasis = Emphasis(emphasis, frame_size) if emphasis else None
-        reach = torch.ones(frame_size + config.periods - 1, config.periods)
-        # The samples that each period lies before.
-        self.register_buffer("within", reach.tril().triu(1 - frame_size), persistent=False)
+        reach = torch.ones(config.longest + frame_size, config.periods + 1)
+        # The samples that each period lies before; in the last column, those of the frame.
+        reach = reach.tril().triu(1 - frame_size)
+        reach[:, -1] = torch.arange(len(reach)) >= config.longest
+        self.register_buffer("within", reach, persistent=False)
 
-    def forward(self, both: Tensor) -> Tensor:
-        """[..., 2 F] -> [..., periods], from the longest to the shortest; 1 where the signal repeats itself after
-        that time, whatever its level."""
-        size = self.frame_size
-        if self.emphasis:
-            former, memory = self.emphasis.undo(
-                both[..., :size], both.new_zeros(*both.shape[:-1], self.emphasis.memory_size)
-            )
-            both = torch.cat([former, self.emphasis.undo(both[..., size:], memory)[0]], dim=-1)
-        last, earlier = both[..., size:], both[..., size - self.longest : 2 * size - self.shortest]
-        power = (last * last) @ last.new_ones(size, 1)
-        floor = size * SILENCE
-        return correlate(earlier, last) / torch.sqrt((power + floor) * ((earlier * earlier) @ self.within + floor))
+    def forward(self, sound: Tensor) -> Tensor:
+        """The frame and the longest period before it, [..., longest + F] -> [..., periods], from the longest to the
+        shortest; 1 where the signal repeats itself after that time, whatever its level."""
+        last, earlier = sound[..., self.longest :], sound[..., : self.frame_size + self.longest - self.shortest]
+        powers = (sound * sound) @ self.within + self.frame_size * SILENCE
+        return correlate(earlier, last) / torch.sqrt(powers[..., :-1] * powers[..., -1:])
 
 
-def correlate(x: Tensor, taps: Tensor) -> Tensor:
-    """Return y_n = sum_k taps_k x_(n+k), in the precision of the taps: [..., N] and [..., K] -> [..., N - K + 1]."""
-    count, width = x.shape[-1] - taps.shape[-1] + 1, taps.shape[-1]
+def correlate(x: Tensor, taps: Tensor, before: int = 0, after: int = 0) -> Tensor:
+    """Return y_n = sum_k taps_k x_(n+k), in the precision of the taps: [..., N] and [..., K] -> [..., N' - K + 1].
+
+    N' is N with the silence `before` and `after` x.
+    """
+    length, width = before + x.shape[-1] + after, taps.shape[-1]
+    count = length - width + 1
     if torch.compiler.is_exporting() or x[..., 0].numel() <= FEW_ROWS:
-        # So many outputs at a time, all of them one product of two small matrices: of pieces of x that begin as many
-        # samples apart, and of the taps, each copy shifted by one.
-        step = math.isqrt(count)
-        rows, reach = -(-count // step), width + step - 1
-        pieces = windows(functional.pad(x.to(taps.dtype), (0, rows * step - count)), rows, step, reach)
-        shifted = windows(functional.pad(taps, (step - 1, step - 1)), step, 1, reach)
+        # `step` outputs at a time, all of them one product of two small matrices: of pieces of x that begin as many
+        # samples apart, and of the taps, each row of them shifted by one more.
+        step = next(step for step in range(1, count + 1) if step * step >= count and count % step == 0)
+        rows, blocks = count // step, -(-(width + step - 1) // step)
+        padded = functional.pad(x.to(taps.dtype), (before, (rows - 1 + blocks) * step - before - x.shape[-1]))
         with exactly(x.device):
-            return (pieces @ shifted.transpose(-1, -2)).flip(-1).flatten(-2)[..., :count]
+            product = windows(padded, rows, step, blocks) @ shifts(taps, step, blocks * step).transpose(-1, -2)
+            return product.flatten(-2)
     # In double precision: a loud past would leave its rounding in a quiet frame.
-    size = 1 << (x.shape[-1] - 1).bit_length()
-    product = torch.fft.rfft(x.double(), size) * torch.fft.rfft(taps.double(), size).conj()
+    size = 1 << (length - 1).bit_length()
+    padded = functional.pad(x, (before, after))
+    product = torch.fft.rfft(padded.double(), size) * torch.fft.rfft(taps.double(), size).conj()
     return torch.fft.irfft(product, size)[..., :count].to(taps.dtype)
 
 
-def windows(x: Tensor, count: int, step: int, width: int) -> Tensor:
-    """Return pieces of x that begin `step` apart: [..., (count - 1) * step + width] -> [..., count, width].
+def windows(x: Tensor, rows: int, step: int, blocks: int) -> Tensor:
+    """Return pieces of x that begin `step` apart: [..., (rows - 1 + blocks) * step] -> [..., rows, blocks * step].
 
-    Copies of x in a row, cut into parts one step longer than x, whose beginnings these are.  (An index for every
-    element does the same, and takes onnxruntime ten times as long.)
+    Whole blocks of `step` samples are copied: an index for every sample takes onnxruntime ten times as long.
     """
-    length = x.shape[-1]
-    copies = -(-count * (length + step) // length)
-    return torch.cat([x] * copies, dim=-1)[..., : count * (length + step)].unflatten(-1, (count, length + step))[
-        ..., :width
-    ]
+    index = (torch.arange(rows)[:, None] + torch.arange(blocks)).flatten().to(x.device)
+    pieces = x.unflatten(-1, (-1, step)).index_select(-2, index)
+    return pieces.reshape(*x.shape[:-1], rows, blocks * step)
+
+
+def shifts(x: Tensor, rows: int, width: int) -> Tensor:
+    """Return x in a row of silence, shifted right by one more in each: [..., N] -> [..., rows, width].
+
+    Copies of x and of one sample more than the row has room for, cut into rows.
+    """
+    one = functional.pad(x, (0, width + 1 - x.shape[-1]))
+    return torch.cat([one] * rows, dim=-1)[..., : rows * width].unflatten(-1, (rows, width))

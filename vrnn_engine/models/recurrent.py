@@ -27,25 +27,36 @@ from vrnn_engine.models.layers import ReLUStack
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.normal import Normal, in_fours, kl_divergence
 from vrnn_engine.models.outputs import Output, Parameters
+from vrnn_engine.models.source_filter import Heard
 
 
 class State(NamedTuple):
-    """What is carried from frame to frame: the recurrence's `h` and `c`, both [B, H], the `past` frames
-    [B, P * F], newest first (width 0 where the output does not read them), and the last `latent` [B, Z] (width 0
-    where the family does not carry it)."""
+    """What is carried from frame to frame; of width 0 where the model does not."""
 
     h: Tensor
     c: Tensor
+    """Of the recurrence, both [B, H]."""
     past: Tensor
+    """The last frames, oldest first, where the output reads them, [B, P * F]."""
+    periodicity: Tensor
+    """Of the newest of these, which phi_x was shown and the output reads as well, [B, L]."""
     latent: Tensor
+    """The last z, [B, Z]."""
+
+    @property
+    def heard(self) -> Heard:
+        """What the output reads of the past."""
+        return Heard(self.past, self.periodicity)
 
 
 class FrameFeatures(NamedTuple):
-    """All that depends on the frame alone: its part of the encoder's first layer and of the gates; itself."""
+    """All that depends on the frame alone: its part of the encoder's first layer and of the gates; itself; and
+    its periodicity."""
 
     encoder: Tensor
     gates: Tensor
     frame: Tensor
+    periodicity: Tensor
 
 
 class LatentControls(NamedTuple):
@@ -141,17 +152,20 @@ class RecurrentModel(nn.Module):
         weight = self.recurrence.from_h.weight
         zeros = weight.new_zeros(rows, self.config.recurrent_size)
         latent = self.config.latent_size if self.carries_latent else 0
-        return State(zeros, zeros, weight.new_zeros(rows, self.config.past_size), weight.new_zeros(rows, latent))
+        periods = self.config.source_filter.periods if self.config.source_filter else 0
+        widths = (self.config.past_size, periods, latent)
+        return State(zeros, zeros, *(weight.new_zeros(rows, width) for width in widths))
 
     def features(self, frame: Tensor, past: Tensor) -> FrameFeatures:
         """Frames in the basis [..., F] and those before them [..., P * F] -> all that depends on them alone."""
-        k = self.config.input_compression
+        k, periodicity = self.config.input_compression, frame[..., :0]
         if self.analysis:
-            seen = self.analysis(frame, past)
+            heard, periodicity = self.analysis(self.remember(frame, past))
+            seen = torch.cat([heard, periodicity], dim=-1)
         else:
             seen = torch.sign(frame) * in_fours(torch.log, 1 + k * frame.abs()) if k else frame
         phi = self.phi_x(seen)
-        return FrameFeatures(self.encoder.project(phi), self.recurrence.from_x(phi), frame)
+        return FrameFeatures(self.encoder.project(phi), self.recurrence.from_x(phi), frame, periodicity)
 
     def infer(
         self, features: FrameFeatures, state: State, noise: Tensor, controls: LatentControls | None = None
@@ -166,19 +180,19 @@ class RecurrentModel(nn.Module):
         """Take the new x and z into the state."""
         h, c = self.recurrence(features.gates, z_features, state.h, state.c)
         past = self.remember(features.frame, state.past)
-        return State(h, c, past, latent if self.carries_latent else state.latent)
+        return State(h, c, past, features.periodicity, latent if self.carries_latent else state.latent)
 
     def remember(self, frame: Tensor, past: Tensor) -> Tensor:
-        """Put a frame [B, F] before the past ones [B, P * F], and forget the oldest."""
-        return torch.cat([frame, past], dim=-1)[..., : self.config.past_size]
+        """Put a frame [..., F] after the past ones [..., P * F], and forget the oldest."""
+        return torch.cat([past, frame], dim=-1)[..., self.config.frame_size :]
 
     def pasts(self, frames: Tensor, past: Tensor) -> Tensor:
-        """Return what is before each of the frames [T, B, F]: [T, B, P * F], newest first."""
+        """Return what is before each of the frames [T, B, F]: [T, B, P * F], oldest first."""
         if not self.config.past_size:
             return frames[..., :0]
-        before = past.unflatten(-1, (-1, self.config.frame_size)).flip(-2).movedim(-2, 0)
+        before = past.unflatten(-1, (-1, self.config.frame_size)).movedim(-2, 0)
         chain, length = torch.cat([before, frames]), len(frames)
-        return torch.cat([chain[k : k + length] for k in reversed(range(len(before)))], dim=-1)
+        return torch.cat([chain[k : k + length] for k in range(len(before))], dim=-1)
 
     def generate(
         self, state: State, latent_noise: Tensor, output_noise: OutputNoise, controls: LatentControls | None = None
@@ -187,7 +201,7 @@ class RecurrentModel(nn.Module):
         prior = self.prior(self.condition(state))
         latent = draw_latent(prior, latent_noise, controls)
         z_features = self.phi_z(latent)
-        frame = self.output.sample(self.decoder(z_features, state.h, state.past), output_noise)
+        frame = self.output.sample(self.decoder(z_features, state.h, state.heard), output_noise)
         return Generation(
             frame, prior, latent, self.advance(self.features(frame, state.past), latent, z_features, state)
         )
@@ -195,7 +209,7 @@ class RecurrentModel(nn.Module):
     def score(self, frame: Tensor, inference: Inference, old: State) -> Score:
         """Judge frames inferred from the old state."""
         prior = self.prior(self.condition(old))
-        decoded = self.decoder(inference.z_features, old.h, old.past)
+        decoded = self.decoder(inference.z_features, old.h, old.heard)
         log_likelihood = self.output.log_prob(decoded, frame) + self.basis.log_det
         return Score(prior, kl_divergence(inference.posterior, prior), log_likelihood, decoded)
 
@@ -222,8 +236,8 @@ class RecurrentModel(nn.Module):
             features = features._replace(gates=self.features(shown, pasts).gates)
         olds, steps = [], []
         # Only the encoder, phi_z and the recurrence are sequential; prior and decoder follow at once.
-        for encoder, gates, frame, eps in zip(*features, noise, strict=True):
-            step = self.infer(FrameFeatures(encoder, gates, frame), state, eps)
+        for *of_frame, eps in zip(*features, noise, strict=True):
+            step = self.infer(FrameFeatures(*of_frame), state, eps)
             olds.append(state)
             steps.append(step)
             state = step.state

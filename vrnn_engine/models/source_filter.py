@@ -25,11 +25,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vrnn_engine.models.config import EmphasisConfig, SourceFilter
+from vrnn_engine.models.config import SourceFilter
 from vrnn_engine.models.layers import JointStack, exactly, linear, single
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.normal import STD_BIAS, Normal, in_fours, log_density, positive
-from vrnn_engine.models.periodicity import Periodicity, correlate
+from vrnn_engine.models.periodicity import correlate
 
 DECAY = 0.97
 """How much of an impulse response is left after a sample, at most: A has but 2 F taps, and one that were cut off where
@@ -47,6 +47,15 @@ SHARPNESS = 10.0
 """How much the periodicity of the past says about the next period, before training."""
 
 
+class Heard(NamedTuple):
+    """What an output reads of the past; of width 0 where it reads nothing."""
+
+    frames: Tensor
+    """The last frames, oldest first, [..., P * F]."""
+    periodicity: Tensor
+    """Of the newest, [..., periods]."""
+
+
 class Excited(NamedTuple):
     """What the decoder and the past make of a frame before it is there."""
 
@@ -61,11 +70,11 @@ class Excited(NamedTuple):
     periods: Tensor
     """w, which add up to one, from the longest period to the shortest."""
     voicing: Tensor
-    """The logit of g / MOST_GAIN, [..., F]."""
+    """The logit of g / MOST_GAIN, [..., gains]."""
     share: Tensor
-    """q, [..., F]."""
+    """q, [..., gains]."""
     std: Tensor
-    """s, [..., F]."""
+    """s, [..., levels]."""
 
 
 class Driven(NamedTuple):
@@ -84,11 +93,11 @@ class SourceFilterOutput(nn.Module):
 
     mixture_size = 0
     warped: Tensor
+    spread: Tensor
 
-    def __init__(self, config: SourceFilter, inputs: int, frame_size: int, emphasis: EmphasisConfig | None = None):
+    def __init__(self, config: SourceFilter, inputs: int, frame_size: int):
         super().__init__()
         self.config, self.frame_size = config, frame_size
-        self.periodicity = Periodicity(config, frame_size, emphasis)
         self.parts = [config.cepstrum, config.gains, config.gains, config.levels]
         self.head = linear(inputs, sum(self.parts))
         self.stack = JointStack(config.periods, inputs, config.pitch)
@@ -99,27 +108,29 @@ class SourceFilterOutput(nn.Module):
         self.grid = max(GRID, 1 << (2 * frame_size - 1).bit_length())
         self.points = self.grid // 2 + 1
         self.register_buffer("warped", _warped(config.cepstrum, config.warp, self.grid), persistent=False)
+        # From the parts of a frame to its samples, for g, s^2 and q (1 - g^2) at once.
+        counts = (config.gains, config.levels, config.gains)
+        parts = [torch.eye(count).repeat_interleave(frame_size // count, -1) for count in counts]
+        self.register_buffer("spread", torch.block_diag(*parts), persistent=False)
 
-    def forward(self, features: Tensor, past: Tensor) -> Excited:
-        """[..., inputs] and [..., 2 F] (newest frame first) -> Excited."""
-        c, size = self.config, self.frame_size
-        past = torch.cat([past[..., size:], past[..., :size]], dim=-1)
+    def forward(self, features: Tensor, past: Heard) -> Excited:
+        """[..., inputs] and the last two frames -> Excited."""
+        size = self.frame_size
         cepstrum, voicing, share, std = single(self.head(features)).split(self.parts, dim=-1)
-        with exactly(past.device):
-            evidence = self.periodicity(past)
+        with exactly(features.device):
             inverse, response = self.filters(cepstrum)
             # The past begins and goes on with silence, and rings into the frame.
-            reached = correlate(functional.pad(past, (size - 1, size)), inverse.flip(-1))
+            reached = correlate(past.frames, inverse.flip(-1), size - 1, size)
         return Excited(
             inverse[..., :size],
             response,
             reached[..., size:],
             reached[..., :size].float(),
-            self.weigh(features, evidence),
+            self.weigh(features, past.periodicity),
             # It does not read the past: a tone that got lost would not come back.
-            voicing.repeat_interleave(size // c.gains, -1),
-            MOST_SHARE * in_fours(torch.sigmoid, share).repeat_interleave(size // c.gains, -1),
-            positive(std).repeat_interleave(size // c.levels, -1),
+            voicing,
+            MOST_SHARE * in_fours(torch.sigmoid, share),
+            positive(std),
         )
 
     def filters(self, cepstrum: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,9 +139,12 @@ class SourceFilterOutput(nn.Module):
         peak = spectrum[..., : self.points].abs().amax(-1, keepdim=True)
         log, phase = (spectrum * (MOST_LOG / peak.clamp_min(MOST_LOG))).chunk(2, dim=-1)
         real, imaginary, size = torch.cos(phase), torch.sin(phase), torch.exp(log)
-        inverse = torch.fft.irfft(torch.complex(real / size, -imaginary / size)[..., : self.points], self.grid)
-        response = torch.fft.irfft(torch.complex(real * size, imaginary * size)[..., : self.points], self.grid)
-        return inverse[..., : 2 * self.frame_size], response[..., : self.frame_size]
+        up, down = (real / size, -imaginary / size), (real * size, imaginary * size)  # A and 1 / A
+        # Both at once, as the real and the imaginary part of one signal.
+        first = torch.stack([up[0] - down[1], up[1] + down[0]], dim=-1)[..., : self.points, :]
+        second = torch.stack([up[0] + down[1], down[0] - up[1]], dim=-1)[..., 1 : self.points - 1, :].flip(-2)
+        taps = torch.fft.ifft(torch.view_as_complex(torch.cat([first, second], dim=-2)))
+        return taps.real[..., : 2 * self.frame_size], taps.imag[..., : self.frame_size]
 
     def weigh(self, features: Tensor, evidence: Tensor) -> Tensor:
         """Return the weight of each period, given how the past repeats itself at it.
@@ -145,37 +159,40 @@ class SourceFilterOutput(nn.Module):
         """Return the log density of x, [..., F] -> [...], in nats."""
         excitation = (parameters.ringing + convolve(x, parameters.inverse)).float()
         known = torch.cat([parameters.excitation, excitation], dim=-1)
-        return log_density(self.foretell(parameters, drive(parameters), known, 0, self.frame_size), excitation)
+        return log_density(self.foretell(parameters, self.drive(parameters), known, 0), excitation)
 
     def sample(self, parameters: Excited, noise: OutputNoise) -> Tensor:
         """Return a frame [..., F]."""
-        known, driven = parameters.excitation, drive(parameters, noise.voicing)
-        # No period is shorter than such a part, so its past is all that it needs.
-        for start in range(0, self.frame_size, self.config.shortest):
-            stop = min(start + self.config.shortest, self.frame_size)
-            mean, std = self.foretell(parameters, driven, known, start, stop)
-            fresh = mean + noise.output_temperature * std * noise.output[..., start:stop]
-            known = torch.cat([known, fresh], dim=-1)
+        known, driven = parameters.excitation, self.drive(parameters, noise.voicing)
+        drawn = noise.output_temperature * noise.output
+        # In parts no longer than the shortest period, so that the past of a part is all that it needs.
+        length = -(-self.frame_size // -(-self.frame_size // self.config.shortest))
+        parts = zip(*(whole.split(length, dim=-1) for whole in (*driven, drawn)), strict=True)
+        for start, (*part, fresh) in zip(range(0, self.frame_size, length), parts, strict=True):
+            mean, std = self.foretell(parameters, Driven(*part), known, start)
+            known = torch.cat([known, mean + std * fresh], dim=-1)
         return convolve(known[..., self.frame_size :] - parameters.ringing, parameters.response).float()
 
-    def foretell(self, parameters: Excited, driven: Driven, known: Tensor, start: int, stop: int) -> Normal:
-        """Return the distribution of r from sample `start` to `stop`, given what is `known` before."""
+    def foretell(self, parameters: Excited, driven: Driven, known: Tensor, start: int) -> Normal:
+        """Return the distribution of r from sample `start` on, for as many as are `driven`, given what is `known`
+        before."""
         first = self.frame_size + start - self.config.longest
-        before = known[..., first : first + stop - start + self.config.periods - 1]
+        before = known[..., first : first + driven.gain.shape[-1] + self.config.periods - 1]
         period = correlate(before, parameters.periods)
-        gain, fresh, share = (part[..., start:stop] for part in driven)
-        return Normal(gain * period, torch.sqrt(fresh + share * period * period))
+        return Normal(driven.gain * period, torch.sqrt(driven.fresh + driven.share * period * period))
 
-
-def drive(parameters: Excited, voicing: Tensor | float = 0.0) -> Driven:
-    """Return g, s^2 and q (1 - g^2); `voicing` is added to the logit of g: below zero it whispers."""
-    gain = MOST_GAIN * in_fours(torch.sigmoid, parameters.voicing + voicing)
-    return Driven(gain, parameters.std * parameters.std, parameters.share * (1 - gain) * (1 + gain))
+    def drive(self, parameters: Excited, voicing: Tensor | float = 0.0) -> Driven:
+        """Return g, s^2 and q (1 - g^2); `voicing` is added to the logit of g: below zero it whispers."""
+        gain = MOST_GAIN * in_fours(torch.sigmoid, parameters.voicing + voicing)
+        std, share = parameters.std, parameters.share
+        with exactly(gain.device):
+            of_samples = torch.cat([gain, std * std, share * (1 - gain) * (1 + gain)], dim=-1) @ self.spread
+        return Driven(*of_samples.chunk(3, dim=-1))
 
 
 def convolve(x: Tensor, taps: Tensor) -> Tensor:
     """Return y_n = sum_k taps_k x_(n-k), from silence on: [..., N] and [..., N] -> [..., N]."""
-    return correlate(functional.pad(x, (x.shape[-1] - 1, 0)), taps.flip(-1))
+    return correlate(x, taps.flip(-1), x.shape[-1] - 1)
 
 
 def _warped(order: int, warp: float, grid: int) -> Tensor:
