@@ -1,15 +1,16 @@
 """From a target string to a sink: built-in ones by name or file ending, others by entry point."""
 
 import importlib
-import importlib.metadata
 import os
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
 from pathlib import PurePath
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from vrnn_engine.errors import SinkError, VRNNEngineError
 from vrnn_engine.runtime.sinks.base import AtomicFile, Format, Sink
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["ENTRY_POINTS", "AtomicFile", "Format", "Sink", "make_sink"]
 
@@ -56,7 +57,9 @@ def make_sink(target: str | os.PathLike[str], latency: float = 0.05) -> Sink:
     if ending in _ENDINGS:
         return _built_in(_ENDINGS[ending])(text, latency)
     # Reading the metadata of every installed package takes tens of milliseconds, so only now.
-    plugins = {entry.name: entry for entry in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+    from importlib.metadata import entry_points
+
+    plugins = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
     entry = plugins.get(scheme) or plugins.get(ending.removeprefix("."))
     if entry is None:
         others = "; from plug-ins: " + ", ".join(sorted(plugins)) if plugins else ""
@@ -69,7 +72,7 @@ def _built_in(where: str) -> Callable[[str, float], Sink]:
     return cast(Callable[[str, float], Sink], getattr(importlib.import_module(f"{__name__}.{module}"), name))
 
 
-def _from_plugin(entry: EntryPoint, target: str, latency: float) -> Sink:
+def _from_plugin(entry: "EntryPoint", target: str, latency: float) -> Sink:
     """Make a plug-in's sink; whatever goes wrong in there becomes one `SinkError` that names the plug-in."""
     owner = entry.dist.name if entry.dist is not None else entry.value
     try:
