@@ -71,7 +71,8 @@ def windows(x: Tensor, rows: int, step: int, blocks: int) -> Tensor:
 def shifts(x: Tensor, rows: int, width: int) -> Tensor:
     """Return x in a row of silence, shifted right by one more in each: [..., N] -> [..., rows, width].
 
-    Copies of x and of one sample more than the row has room for, cut into rows.
+    Copies of x that are one sample longer than a row, one after the other, cut into rows.
     """
     one = functional.pad(x, (0, width + 1 - x.shape[-1]))
-    return torch.cat([one] * rows, dim=-1)[..., : rows * width].unflatten(-1, (rows, width))
+    copies = [one] * (rows - 1) + [one[..., : width - rows + 1]]
+    return torch.cat(copies, dim=-1).unflatten(-1, (rows, width))
