@@ -4,12 +4,16 @@ import json
 import sys
 from pathlib import Path
 
+import msgspec
 import onnx
 import pytest
 from command import Run, the_error
 
 from vrnn_engine import Engine, Voice
 from vrnn_engine.runtime import bench
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import plot
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +74,19 @@ def test_a_slow_step_misses_its_deadline(toy_audio: Path, monkeypatch: pytest.Mo
     assert not pace.keeps_up
     assert bench._recommend([pace]) == {}
     assert pace.floor == pytest.approx(1000 * 1000 / 1e9)
+
+
+def test_what_it_says_can_be_drawn(report: bench.Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured, picture = tmp_path / "bench.json", tmp_path / "rows.svg"
+    measured.write_bytes(msgspec.json.encode(report))
+    monkeypatch.setattr(sys, "argv", ["plot.py", str(measured), str(picture)])
+    plot.main()
+    drawn = picture.read_text()
+    for words in ("cpu, fp32", "a frame lasts 12.5 ms", "p50 to p99", "Streams in a batch", "toy-audio on"):
+        assert words in drawn
+    measured.write_text("{}")
+    with pytest.raises(SystemExit, match=r"bench.json: neither of vrnn-engine bench nor of benchmarks/steps.py"):
+        plot.main()
 
 
 def test_prints_a_table_and_json(run: Run, toy_pen: Path) -> None:
