@@ -1,16 +1,24 @@
-"""A frame of the engine beside the same model stepped otherwise: all in turn, in one run, one thread each.
+"""A frame of the engine beside the same model stepped otherwise, and beside the machine: all in turn, one thread each.
 
-    python benchmarks/steps.py [--recipe blizzard] [--rounds 20] [--frames 40] [--compile] [--json FILE]
+    python benchmarks/steps.py [--recipe blizzard | --voice VOICE] [--precision int8]... [--rows N]
+                               [--rounds 20] [--frames 40] [--compile] [--json FILE]
 
-The model is the recipe's with random weights (`blizzard-paper` for the size of the paper), exported for the occasion.
+The model is the recipe's with random weights, exported for the occasion; or a voice, beside which the ways of PyTorch
+and numpy step random weights of its recipe, which is the same work.  For the size of the paper, whose export takes
+minutes, write a voice with `benchmarks/random_voice.py blizzard-paper` once, and name it.
 
-- engine: `stream.read(8)`, what an application calls
-- bare: onnxruntime on the same graph, buffers bound once, always the same input: the least that onnxruntime can do
+- engine: `stream.read(8)`, what an application calls; engine.int8, engine.int4: the same in these precisions
+- bare: onnxruntime on the same graph and nothing else, buffers bound once: the state goes on, the noise stays the same
 - plain: `session.run` with dictionaries of arrays and noise drawn for each step, as one would write it
 - eager: PyTorch's own step, under `inference_mode`
 - compiled: the same through `torch.compile` (with --compile, which takes minutes and a C++ compiler)
-- numpy: the equations by hand in numpy and its BLAS (for recipes of plain samples or MDCT frames, whose bases cost
-  next to nothing here and are left out)
+- numpy: the equations by hand in numpy and its BLAS, of one row (for recipes of plain samples or MDCT frames, whose
+  bases cost next to nothing here and are left out)
+- reading, reading.int8, ...: numpy reads as many bytes as the graph's weights have in that precision
+- products: numpy's products of all rows with the constant matrices of the fp32 graph (with --rows)
+
+Then ratios, each of times in the same round: `engine / reading` is how far the engine is above the machine's floor for
+its bytes, and `products / engine` which share of the machine's own rate of products it reaches.
 
 Needs the extra `train`.
 """
@@ -18,77 +26,103 @@ Needs the extra `train`.
 import argparse
 import json
 import os
-import platform
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 # One BLAS and one OpenMP thread each, which must be settled before numpy and torch are imported.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
-import numpy as np
+import msgspec
 import torch
+from random_voice import random_model, steps_of, write_random_voice
+from ways import BLOCK, FP32, Step, named, ways_of
 
-from vrnn_engine import Engine
-from vrnn_engine.exporters.export import write_voice
-from vrnn_engine.exporters.steps import RecurrentSteps
-from vrnn_engine.models.families import build_model
-from vrnn_engine.models.noise import OutputNoise
+from vrnn_engine import Voice
+from vrnn_engine.errors import VRNNEngineError
+from vrnn_engine.exporters.quantise import BITS
 from vrnn_engine.models.recurrent import RecurrentModel
-from vrnn_engine.runtime.batch import Batch
-from vrnn_engine.runtime.manifest import Provenance
-from vrnn_engine.runtime.session import GraphSession
-from vrnn_engine.training.recipe import load_recipe
+from vrnn_engine.runtime.bench import weight_bytes
+from vrnn_engine.runtime.machine import measure_machine
+from vrnn_engine.training.recipe import bundled_recipes, load_recipe
 
-Step = Callable[[], object]
-BLOCK = 8
-"""Frames of a read."""
+Span = tuple[float, float, float]
+"""Least, median and most of the rounds."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipe", default="blizzard")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--recipe", default="blizzard")
+    what.add_argument("--voice", help="a voice's name, folder or .zip")
+    parser.add_argument("--precision", action="append", default=[], choices=BITS, help="beside fp32")
+    parser.add_argument("--rows", type=int, default=1, help="streams in a batch")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--frames", type=int, default=40, help="of each in a round")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    precisions = [one for one in BITS if one in options.precision]
+    if min(options.rows, options.rounds, options.frames) < 1:
+        parser.error("--rows, --rounds and --frames are at least 1")
     torch.set_num_threads(1)
-    torch.manual_seed(0)
-    recipe = load_recipe(options.recipe)
-    model = build_model(recipe.model).eval()
-    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        voice = Path(folder) / "voice"
-        with torch.inference_mode(False):
-            steps = RecurrentSteps(model, recipe.data.rate, recipe.about.unit, (0.0,), (1.0,))
-            write_voice(steps, "random", voice, Provenance(data="none", source="none", licence="none", command="none"))
-        ways = ways_of(model, voice, options.compile)
-        taken: dict[str, list[float]] = {name: [] for name in ways}
-        for turn in range(options.rounds + 1):
-            for name, step in ways.items():
-                seconds = time_of(step, max(1, options.frames // (BLOCK if name == "engine" else 1)))
-                if turn:  # the first round warms up
-                    taken[name].append(1000 * seconds / (BLOCK if name == "engine" else 1))
-    weights = sum(weight.numel() for weight in model.parameters())
-    print(f"{options.recipe}: {weights / 1e6:.1f} M weights; {platform.machine()}, torch {torch.__version__}")
-    print(f"{'':10}  ms a frame: median, least, most    over the engine's: median, least, most")
-    rows = {name: row_of(values, taken["engine"]) for name, values in taken.items()}
-    for name, row in rows.items():
-        print(f"{name:10}  {row['ms'][1]:18.3f} {row['ms'][0]:6.3f} {row['ms'][2]:6.3f}", end="")
-        print(f"  {row['ratio'][1]:27.2f} {row['ratio'][0]:6.2f} {row['ratio'][2]:6.2f}")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # sessions hold its files, on Windows
+        if options.voice:
+            voice = Voice.open(options.voice)
+            model = model_of(voice)
+            if model is None:
+                print(f"{voice.name} is of no recipe that is known here: left out PyTorch and numpy", file=sys.stderr)
+        else:
+            recipe = load_recipe(options.recipe)
+            model = random_model(recipe)
+            voice = write_random_voice(recipe, model, Path(folder) / "voice", precisions)
+        weights = {one: weight_bytes(voice, voice.graph("step", one)) for one in (FP32, *precisions)}
+        machine = measure_machine(weights)
+        with torch.inference_mode():
+            ways = ways_of(voice, model, weights, options.rows, options.compile)
+            taken = take_turns(ways, options.rounds, options.frames)
+    spans = {name: span(values) for name, values in taken.items()}
+    ratios = ratios_of(taken)
+    print(f"{machine.processor}, {machine.cores} cores, {machine.system}; Python {machine.python},", end=" ")
+    print(f"numpy {machine.numpy}, onnxruntime {machine.onnxruntime}, torch {torch.__version__}")
+    print(f"{voice.name}: " + ", ".join(f"{size / 2**20:.1f} MiB in {one}" for one, size in weights.items()), end="; ")
+    print(f"streams in a batch: {options.rows}; {options.rounds} rounds of {options.frames} frames")
+    print_spans("milliseconds a frame", spans, 3)
+    print_spans("of the same round", ratios, 2)
     if options.json:
-        options.json.write_text(json.dumps({"recipe": options.recipe, "weights": weights, "ways": rows}, indent=2))
+        report = {
+            "voice": voice.name,
+            "weights": weights,
+            "rows": options.rows,
+            "frames": options.frames,
+            "machine": msgspec.to_builtins(machine) | {"torch": torch.__version__},
+            "ms": spans,
+            "ratios": ratios,
+            "rounds": taken,
+        }
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
 
 
-def row_of(values: list[float], of_engine: list[float]) -> dict[str, tuple[float, float, float]]:
-    """Least, median and most, in milliseconds and over the engine's of the same round."""
-    ratios = [one / engine for one, engine in zip(values, of_engine, strict=True)]
-    return {
-        "ms": (min(values), statistics.median(values), max(values)),
-        "ratio": (min(ratios), statistics.median(ratios), max(ratios)),
-    }
+def print_spans(what: str, spans: dict[str, Span], digits: int) -> None:
+    """Print a table."""
+    print(f"\n{what:28}{'median':>9}{'least':>9}{'most':>9}")
+    for name, (least, median, most) in spans.items():
+        print(f"{name:28}{median:9.{digits}f}{least:9.{digits}f}{most:9.{digits}f}")
+
+
+def take_turns(ways: dict[str, Step], rounds: int, frames: int) -> dict[str, list[float]]:
+    """Return each way's milliseconds a frame, of every round but a first one to warm up."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(rounds + 1):
+        for name, step in ways.items():
+            made = BLOCK if name.startswith("engine") else 1
+            seconds = time_of(step, max(1, frames // made))
+            if turn:
+                taken[name].append(1000 * seconds / made)
+    return taken
 
 
 def time_of(step: Step, count: int) -> float:
@@ -99,103 +133,38 @@ def time_of(step: Step, count: int) -> float:
     return (time.perf_counter() - began) / count
 
 
-def ways_of(model: RecurrentModel, voice: Path, compiled: bool) -> dict[str, Step]:
-    """Return the ways to step a model, as functions that take one step (the engine: a block)."""
-    engine = Engine.load(voice, "cpu")
-    stream = engine.stream(0)
-    ways: dict[str, Step] = {
-        "engine": lambda: stream.read(BLOCK),
-        "bare": bare(engine),
-        "plain": plain(engine.step, stream.controls.table),
-        "eager": eager(model, model.generate),
+def span(values: Sequence[float]) -> Span:
+    """Least, median and most."""
+    return min(values), statistics.median(values), max(values)
+
+
+def ratios_of(taken: dict[str, list[float]]) -> dict[str, Span]:
+    """What is to be compared, of the same round each: the engine over its floors, the others over the engine."""
+    precisions = [name.removeprefix("engine").removeprefix(".") or FP32 for name in taken if name.startswith("engine")]
+    pairs = [("engine", "bare"), ("plain", "engine")]
+    for precision in precisions:
+        engine = named("engine", precision)
+        pairs += [(engine, named("reading", precision)), ("products", engine)]
+        pairs += [(other, engine) for other in ("eager", "compiled", "numpy")]
+    return {
+        f"{one} / {other}": span([a / b for a, b in zip(taken[one], taken[other], strict=True)])
+        for one, other in pairs
+        if one in taken and other in taken
     }
-    if compiled:
-        ways["compiled"] = eager(model, torch.compile(model.generate))
-    if not model.config.source_filter and model.config.family == "vrnn-gauss":
-        ways["numpy"] = NumpyStep(model)
-    return ways
 
 
-def bare(engine: Engine) -> Step:
-    """Nothing but onnxruntime: the same inputs again and again."""
-    batch = Batch(engine.step, 1)
-    return lambda: batch._session._sess.run_with_iobinding(batch._bindings[0]._iobinding, None)
-
-
-def plain(session: GraphSession, controls: dict[str, np.ndarray]) -> Step:
-    """Dictionaries of arrays into `session.run`."""
-    names = [value.name for value in session.session.get_outputs()]
-    feed = {f"state.{name}": array for name, array in session.zero_state().items()}
-    feed |= {f"control.{name}": controls[name] for name in session.controls}
-    rng = np.random.default_rng(0)
-
-    def step() -> np.ndarray:
-        for name, shape in session.noise.items():
-            feed[f"noise.{name}"] = rng.standard_normal((1, *shape), np.float32)
-        outputs = dict(zip(names, session.session.run(names, feed), strict=True))
-        feed.update({f"state.{name}": outputs[f"next.{name}"] for name in session.state})
-        return outputs["frame"]
-
-    return step
-
-
-def eager(model: RecurrentModel, generate: Callable) -> Step:
-    """The step of training's own model."""
-    config, state = model.config, model.initial_state(1)
-
-    def step() -> torch.Tensor:
-        nonlocal state
-        made = generate(state, torch.randn(1, config.latent_size), OutputNoise(torch.randn(1, config.frame_size)))
-        state = made.state
-        return made.frame
-
-    return step
-
-
-class NumpyStep:
-    """A VRNN-Gauss by hand: `frame`, `h` and `c` after each call."""
-
-    def __init__(self, model: RecurrentModel) -> None:
-        self.weights = {name: value.numpy() for name, value in model.state_dict().items()}
-        self.config, self.rng = model.config, np.random.default_rng(0)
-        self.h = self.c = np.zeros(self.config.recurrent_size, np.float32)
-
-    def __call__(self) -> np.ndarray:
-        config = self.config
-        mean, std = self.normal("prior.head", self.stack("prior.stack", self.h, len(config.prior)))
-        z = mean + std * self.rng.standard_normal(config.latent_size, np.float32)
-        phi_z = self.stack("phi_z", z, len(config.phi_z))
-        seen = self.affine("decoder.stack.project", phi_z) + self.affine("decoder.stack.from_h", self.h)
-        features = self.stack("decoder.stack.rest", np.maximum(seen, 0), len(config.decoder) - 1)
-        mean, std = self.normal("decoder.output.head", features)
-        frame = mean + std * self.rng.standard_normal(config.frame_size, np.float32)
-        k = config.input_compression
-        shown = np.sign(frame) * np.log(1 + k * np.abs(frame)) if k else frame
-        phi_x = self.stack("phi_x", shown, len(config.phi_x))
-        gates = self.affine("recurrence.from_x", phi_x) + self.affine("recurrence.from_z", phi_z)
-        gates = gates + self.affine("recurrence.from_h", self.h)
-        size = config.recurrent_size
-        enter, keep, show = np.split(1 / (1 + np.exp(-gates[: 3 * size])), 3)
-        self.c = keep * self.c + enter * np.tanh(gates[3 * size :])
-        self.h = show * np.tanh(self.c)
-        return frame
-
-    def affine(self, name: str, x: np.ndarray) -> np.ndarray:
-        """W x, and b where there is one."""
-        y = self.weights[f"{name}.weight"] @ x
-        return y + self.weights[f"{name}.bias"] if f"{name}.bias" in self.weights else y
-
-    def stack(self, name: str, x: np.ndarray, layers: int) -> np.ndarray:
-        """ReLU layers."""
-        for i in range(layers):
-            x = np.maximum(self.affine(f"{name}.{2 * i}", x), 0)
-        return x
-
-    def normal(self, name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and sd of a head."""
-        mean, raw = np.split(self.affine(f"{name}.both", x), 2)
-        return mean, np.logaddexp(0, raw) + 1e-4
+def model_of(voice: Voice) -> RecurrentModel | None:
+    """Return a model of the recipe that a voice says it is of, with random weights; None if it is of another form."""
+    command = voice.manifest.provenance.command.split()
+    recipe = next((load_recipe(word) for word in command if word in bundled_recipes()), None)
+    if recipe is None:
+        return None
+    model = random_model(recipe)
+    return model if steps_of(recipe, model).step_inputs() == voice.graph("step").inputs else None
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except VRNNEngineError as error:
+        sys.exit(f"error: {error}")

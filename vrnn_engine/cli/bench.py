@@ -36,10 +36,12 @@ def bench(
         return
     here = found.machine
     report.answer(
-        f"{here.processor}, {here.cores} cores, {here.system}; Python {here.python}, onnxruntime {here.onnxruntime}"
+        f"{here.processor}, {here.cores} cores, {here.system}; "
+        f"Python {here.python}, numpy {here.numpy}, onnxruntime {here.onnxruntime}"
     )
+    reads = ", ".join(f"{speed / 1e9:.1f} GB/s ({precision})" for precision, speed in here.bandwidth.items())
     report.answer(
-        f"one core reads {next(iter(here.bandwidth.values())) / 1e9:.1f} GB/s of as many bytes as the weights, "
+        f"one core reads as many bytes as the weights at {reads}, "
         f"and multiplies matrices at {here.rate / 1e9:.0f} Gflop/s"
     )
     report.answer(f"{found.voice}\n")
@@ -55,6 +57,7 @@ def bench(
         "misses",
         "x real time",
         "in all",
+        "over 1 stream",
         "floor ms",
         "p50 / floor",
     )
@@ -69,19 +72,31 @@ def bench(
                 *(f"{value:.3f}" for value in (pace.p50, pace.p95, pace.p99, pace.max)),
                 f"{pace.misses} of {pace.frames}",
                 f"{pace.real_time:.1f}",
-                f"{pace.rows * pace.real_time:.0f}",
+                f"{pace.rows * pace.real_time:.1f}",
+                "" if pace.gain is None else f"{pace.gain:.1f}",
                 f"{pace.floor:.3f}",
                 f"{pace.p50 / pace.floor:.2f}",
             )
             for pace in found.paces
         ],
     )
+    late: dict[str, list[str]] = {}
+    for pace in found.paces:
+        if not pace.keeps_up:
+            late.setdefault(f"{pace.device}, {pace.precision}", []).append(str(pace.rows))
+    for what, rows_late in late.items():
+        report.answer(
+            f"{what}: not in real time with {', '.join(rows_late)} in a batch; "
+            f"1 frame in 100 or more takes longer than the {found.paces[0].deadline:g} ms it lasts"
+        )
     report.answer(
         f"\nfirst sample {found.first_sample:.2f} s after the start of the process, "
         f"{found.first_sample / found.imports:.2f} times import numpy, onnxruntime"
     )
     if found.memory is not None:
         report.answer(f"memory beyond these imports: {found.memory / 2**20:.0f} MiB, weights included")
+    if found.memory_per_stream is not None:
+        report.answer(f"memory of each further stream: {found.memory_per_stream / 2**10:.0f} KiB")
     if found.recommended:
         report.answer("recommended: " + ", ".join(f"{name} {value}" for name, value in found.recommended.items()))
     else:

@@ -5,7 +5,6 @@ time of its products, at the rate of numpy's own: whichever is longer.  Both are
 """
 
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import numpy as np
 
 from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.runtime.engine import Engine
+from vrnn_engine.runtime.machine import ONE_THREAD, Machine, child, measure_machine
 from vrnn_engine.runtime.manifest import Graph
 from vrnn_engine.runtime.session import guest_options
 from vrnn_engine.runtime.voice import Voice
@@ -29,27 +29,6 @@ WARM_UP = 0.2
 ROUNDS = 5
 """Starts of a process of which the median counts."""
 
-# One BLAS thread, which must be settled before numpy is imported.
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-_ONE_THREAD = dict.fromkeys(_THREADS, "1")
-_MACHINE = """
-import sys, time
-import numpy as np
-
-def best(call, seconds=0.5):
-    fastest, end = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        began = time.perf_counter()
-        call()
-        fastest = min(fastest, time.perf_counter() - began)
-    return fastest
-
-for size in sys.argv[1:]:
-    weights = np.ones(int(size) // 4, np.float32)
-    print(weights.nbytes / best(lambda: weights.max()))
-a, b = np.ones((64, 1024), np.float32), np.ones((1024, 1024), np.float32)
-print(2 * a.size * 1024 / best(lambda: a @ b))
-"""
 _IMPORTS = "import numpy, onnxruntime"
 _STREAM = """
 import sys
@@ -58,6 +37,17 @@ from vrnn_engine.runtime.player import Player
 player = Player(Engine.load(sys.argv[1], sys.argv[2]).stream(0), to="null", seconds=2)
 with player:
     player.wait()
+"""
+_STREAMS = """
+import sys
+from vrnn_engine.runtime.engine import Engine
+engine = Engine.load(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+streams = []
+for rows in (1, engine.rows):
+    streams += [engine.stream() for _ in range(rows - len(streams))]
+    engine.read(8)
+    with open("/proc/self/status") as file:
+        print(next(line.split()[1] for line in file if line.startswith("VmRSS")))
 """
 # Not getrusage, whose maximum a process takes over from the one that started it.
 _PEAK = """
@@ -88,6 +78,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of the step graph in memory."""
     floor: float
     """Milliseconds, of this machine's processor for these weights and rows; see the module."""
+    gain: float | None = None
+    """Frames a second of all streams together, over those of one alone; None where one alone was not measured."""
 
     @property
     def real_time(self) -> float:
@@ -98,20 +90,6 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     def keeps_up(self) -> bool:
         """Whether 99 of 100 frames are in time."""
         return self.p99 < self.deadline
-
-
-class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured on."""
-
-    processor: str
-    cores: int
-    system: str
-    python: str
-    onnxruntime: str
-    bandwidth: dict[str, float]
-    """Bytes a second that one core reads, of as many as the graph's weights in each precision."""
-    rate: float
-    """Floating-point operations a second of one core's matrix product."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +104,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The same for a process that imports numpy and onnxruntime, and ends."""
     memory: int | None
     """Bytes at most that a process that streams has more than one that only imports these; None where unknown."""
+    memory_per_stream: int | None
+    """Bytes by which a process grows for each stream of its largest batch after the first; None where unknown."""
     recommended: dict[str, str]
 
 
@@ -150,9 +130,9 @@ def bench(where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, s
     """
     voice = Voice.open(where)
     weights: dict[str, int] = {
-        graph.precision: _weights(voice, graph) for graph in voice.manifest.graphs if graph.role == "step"
+        graph.precision: weight_bytes(voice, graph) for graph in voice.manifest.graphs if graph.role == "step"
     }
-    machine = _machine(weights)
+    machine = measure_machine(weights)
     devices = ["cpu", "cuda"] if device == "auto" else [device]
     paces: list[Pace] = []
     for one in devices:
@@ -167,10 +147,11 @@ def bench(where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, s
     return Report(
         voice=voice.name,
         machine=machine,
-        paces=tuple(paces),
+        paces=tuple(_with_gain(pace, paces) for pace in paces),
         first_sample=first,
         imports=imports,
         memory=_memory(voice, devices[0]),
+        memory_per_stream=_memory_per_stream(voice, devices[0], max(rows)),
         recommended=_recommend(paces),
     )
 
@@ -215,8 +196,8 @@ def _time(engine: Engine, seconds: float) -> list[float]:
     return taken
 
 
-def _weights(voice: Voice, graph: Graph) -> int:
-    """Bytes of a step graph as onnxruntime holds it, constants folded: those of a file that it writes of it."""
+def weight_bytes(voice: Voice, graph: Graph) -> int:
+    """Bytes of a graph as onnxruntime holds it, constants folded: those of the files that it writes of it."""
     import onnxruntime as ort
 
     with tempfile.TemporaryDirectory() as folder:
@@ -228,35 +209,23 @@ def _weights(voice: Voice, graph: Graph) -> int:
         return sum(path.stat().st_size for path in Path(folder).iterdir())
 
 
-def _machine(weights: Mapping[str, int]) -> Machine:
-    import onnxruntime
-
-    *bandwidths, rate = map(float, _child(_MACHINE, *map(str, weights.values())).split())
-    return Machine(
-        processor=_processor(),
-        cores=os.cpu_count() or 1,
-        system=f"{platform.system()} {platform.machine()}",
-        python=platform.python_version(),
-        onnxruntime=onnxruntime.__version__,
-        bandwidth=dict(zip(weights, bandwidths, strict=True)),
-        rate=rate,
-    )
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or "unknown"
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"
-
-
 def _memory(voice: Voice, device: str) -> int | None:
     if sys.platform != "linux":
         return None
-    stream, imports = _child(_STREAM + _PEAK, str(voice.path), device).strip(), _child(_IMPORTS + _PEAK).strip()
+    stream, imports = child(_STREAM + _PEAK, str(voice.path), device).strip(), child(_IMPORTS + _PEAK).strip()
     return 1024 * (int(stream) - int(imports)) if stream and imports else None
+
+
+def _memory_per_stream(voice: Voice, device: str, rows: int) -> int | None:
+    if sys.platform != "linux" or rows == 1:
+        return None
+    one, all_of_them = map(int, child(_STREAMS, str(voice.path), device, str(rows)).split())
+    return 1024 * (all_of_them - one) // (rows - 1)
+
+
+def _with_gain(pace: Pace, paces: Sequence[Pace]) -> Pace:
+    alone = [one for one in paces if (one.device, one.precision, one.rows) == (pace.device, pace.precision, 1)]
+    return msgspec.structs.replace(pace, gain=pace.rows * alone[0].mean / pace.mean) if alone else pace
 
 
 def _recommend(paces: Sequence[Pace]) -> dict[str, str]:
@@ -268,14 +237,6 @@ def _recommend(paces: Sequence[Pace]) -> dict[str, str]:
     return {"device": best.device, "precision": best.precision, "rows": str(best.rows)}
 
 
-def _child(code: str, *arguments: str) -> str:
-    command = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **_ONE_THREAD})
-    if done.returncode:
-        raise VRNNEngineError(f"a process that was to be measured failed: {done.stderr.strip()[-300:]}")
-    return done.stdout
-
-
 def _until_first_byte(voice: Voice, device: str) -> float:
     words = ["stream", "--voice", str(voice.path), "--device", device, "--to", "-", "--seconds", "1"]
     began = time.perf_counter()
@@ -283,7 +244,7 @@ def _until_first_byte(voice: Voice, device: str) -> float:
         [sys.executable, "-m", "vrnn_engine", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, **_ONE_THREAD},
+        env={**os.environ, **ONE_THREAD},
     ) as process:
         byte = process.stdout.read(1) if process.stdout else b""
         seconds = time.perf_counter() - began
@@ -295,5 +256,5 @@ def _until_first_byte(voice: Voice, device: str) -> float:
 
 def _until_end() -> float:
     began = time.perf_counter()
-    _child(_IMPORTS)
+    child(_IMPORTS)
     return time.perf_counter() - began

@@ -1,0 +1,210 @@
+"""Ways to step a model, as functions that take one step of all rows: the engine, others, and what the machine could do.
+
+What each of them is, `benchmarks/steps.py` says.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+
+from vrnn_engine import Engine, Voice
+from vrnn_engine.models.noise import OutputNoise
+from vrnn_engine.models.recurrent import RecurrentModel
+from vrnn_engine.runtime.machine import product, reading
+from vrnn_engine.runtime.session import GraphSession
+
+Step = Callable[[], object]
+Values = Mapping[str, ort.OrtValue]
+BLOCK = 8
+"""Frames of a read of the engine."""
+FP32 = "fp32"
+
+
+def ways_of(
+    voice: Voice, model: RecurrentModel | None, weights: Mapping[str, int], rows: int, compiled: bool = False
+) -> dict[str, Step]:
+    """Return all ways by name.
+
+    Parameters
+    ----------
+    voice : Voice
+    model : RecurrentModel, optional
+        Of the same form, for the ways of PyTorch and of numpy.
+    weights : mapping of str to int
+        Bytes of the step graph's weights in each precision that is to be stepped, fp32 first.
+    rows : int
+        Streams that are stepped as one batch.
+    compiled : bool
+        Whether to compile the model, too.
+    """
+    engines = {precision: Engine.load(voice, "cpu", rows, precision) for precision in weights}
+    session, controls = engines[FP32].step, engines[FP32].stream(0).controls.table
+    controls = {name: np.repeat(values, rows, axis=0) for name, values in controls.items()}
+    ways = {named("engine", precision): engine_step(engine) for precision, engine in engines.items()}
+    ways |= {"bare": Bare(session, controls, rows), "plain": plain(session, controls, rows)}
+    if model is not None:
+        ways["eager"] = eager(model, model.generate, rows)
+        if compiled:
+            ways["compiled"] = eager(model, torch.compile(model.generate), rows)
+        if rows == 1 and NumpyStep.knows(model):
+            ways["numpy"] = NumpyStep(model)
+    ways |= {named("reading", precision): reading(size) for precision, size in weights.items()}
+    if rows > 1:
+        ways["products"] = products(matrices(voice), rows)
+    return ways
+
+
+def named(way: str, precision: str) -> str:
+    """Name a way in a precision."""
+    return way if precision == FP32 else f"{way}.{precision}"
+
+
+def engine_step(engine: Engine) -> Step:
+    """A block of each of as many streams as the engine has rows."""
+    streams = [engine.stream(seed) for seed in range(engine.rows)]
+    return lambda: engine.read(BLOCK, streams)
+
+
+def plain(session: GraphSession, controls: Mapping[str, np.ndarray], rows: int) -> Step:
+    """Dictionaries of arrays into `session.run`."""
+    names = [value.name for value in session.session.get_outputs()]
+    feed = {f"state.{name}": array for name, array in session.zero_state(rows).items()}
+    feed |= {f"control.{name}": controls[name] for name in session.controls}
+    rng = np.random.default_rng(0)
+
+    def step() -> np.ndarray:
+        for name, shape in session.noise.items():
+            feed[f"noise.{name}"] = rng.standard_normal((rows, *shape), np.float32)
+        outputs = dict(zip(names, session.session.run(names, feed), strict=True))
+        feed.update({f"state.{name}": outputs[f"next.{name}"] for name in session.state})
+        return outputs["frame"]
+
+    return step
+
+
+def eager(model: RecurrentModel, generate: Callable, rows: int) -> Step:
+    """The step of training's own model."""
+    config, state, components = model.config, model.initial_state(rows), model.output.mixture_size
+
+    def step() -> torch.Tensor:
+        nonlocal state
+        noise = OutputNoise(torch.randn(rows, config.frame_size), torch.randn(rows, components) if components else None)
+        made = generate(state, torch.randn(rows, config.latent_size), noise)
+        state = made.state
+        return made.frame
+
+    return step
+
+
+def products(shapes: Iterable[tuple[int, int]], rows: int) -> Step:
+    """One product with a matrix [K, N] of each of those shapes."""
+    calls = [product(rows, *shape) for shape in shapes]
+
+    def step() -> None:
+        for call in calls:
+            call()
+
+    return step
+
+
+def matrices(voice: Voice) -> list[tuple[int, int]]:
+    """Shapes [K, N] of the constant matrices that a row is multiplied with in a step, once for each product."""
+    graph = onnx.load(voice.path / voice.graph("step", FP32).file, load_external_data=False).graph
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    for node in graph.node:  # of weights that are stored in half precision, or that a signal's precision is raised for
+        if node.op_type == "Cast" and node.input[0] in shapes:
+            shapes[node.output[0]] = shapes[node.input[0]]
+    found = []
+    for node in graph.node:
+        if node.op_type in ("Gemm", "MatMul") and len(shapes.get(node.input[1], ())) == 2:
+            turned = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
+            found.append(shapes[node.input[1]][::-1] if turned else shapes[node.input[1]])
+    return found
+
+
+class Bare:
+    """Nothing but onnxruntime: two bindings that hand the state to each other; `noise` is the same in each step."""
+
+    def __init__(self, session: GraphSession, controls: Mapping[str, np.ndarray], rows: int) -> None:
+        rng = np.random.default_rng(0)
+        self.noise = {name: rng.standard_normal((rows, *shape), np.float32) for name, shape in session.noise.items()}
+        self.frame = np.zeros((rows, *session.frame_shape), np.float32)
+        steady = {f"noise.{name}": array for name, array in self.noise.items()}
+        steady |= {f"control.{name}": controls[name] for name in session.controls}
+        self._given = _on_cpu(steady)
+        self._states = [_on_cpu(session.zero_state(rows)) for _ in range(2)]
+        self._frame = ort.OrtValue.ortvalue_from_numpy(self.frame)
+        bindings = [self._bind(session, *states) for states in (self._states, self._states[::-1])]
+        self._run, self._turns = session.session.run_with_iobinding, itertools.cycle(bindings)
+
+    def __call__(self) -> None:
+        self._run(next(self._turns))
+
+    def _bind(self, session: GraphSession, old: Values, new: Values) -> ort.IOBinding:
+        binding = session.session.io_binding()
+        for name, value in self._given.items():
+            binding.bind_ortvalue_input(name, value)
+        for name in session.state:
+            binding.bind_ortvalue_input(f"state.{name}", old[name])
+            binding.bind_ortvalue_output(f"next.{name}", new[name])
+        binding.bind_ortvalue_output("frame", self._frame)
+        return binding
+
+
+def _on_cpu(arrays: Mapping[str, np.ndarray]) -> Values:
+    return {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
+
+
+class NumpyStep:
+    """A VRNN-Gauss by hand: `frame`, `h` and `c` after each call."""
+
+    @staticmethod
+    def knows(model: RecurrentModel) -> bool:
+        """Whether a model is one that is computed here."""
+        config = model.config
+        return config.family == "vrnn-gauss" and config.basis != "points" and not config.source_filter
+
+    def __init__(self, model: RecurrentModel) -> None:
+        self.weights = {name: value.numpy() for name, value in model.state_dict().items()}
+        self.config, self.rng = model.config, np.random.default_rng(0)
+        self.h = self.c = np.zeros(self.config.recurrent_size, np.float32)
+
+    def __call__(self) -> np.ndarray:
+        config = self.config
+        mean, std = self.normal("prior.head", self.stack("prior.stack", self.h, len(config.prior)))
+        z = mean + std * self.rng.standard_normal(config.latent_size, np.float32)
+        phi_z = self.stack("phi_z", z, len(config.phi_z))
+        seen = self.affine("decoder.stack.project", phi_z) + self.affine("decoder.stack.from_h", self.h)
+        features = self.stack("decoder.stack.rest", np.maximum(seen, 0), len(config.decoder) - 1)
+        mean, std = self.normal("decoder.output.head", features)
+        frame = mean + std * self.rng.standard_normal(config.frame_size, np.float32)
+        k = config.input_compression
+        shown = np.sign(frame) * np.log(1 + k * np.abs(frame)) if k else frame
+        phi_x = self.stack("phi_x", shown, len(config.phi_x))
+        gates = self.affine("recurrence.from_x", phi_x) + self.affine("recurrence.from_z", phi_z)
+        gates = gates + self.affine("recurrence.from_h", self.h)
+        size = config.recurrent_size
+        enter, keep, show = np.split(1 / (1 + np.exp(-gates[: 3 * size])), 3)
+        self.c = keep * self.c + enter * np.tanh(gates[3 * size :])
+        self.h = show * np.tanh(self.c)
+        return frame
+
+    def affine(self, name: str, x: np.ndarray) -> np.ndarray:
+        """W x, and b where there is one."""
+        y = self.weights[f"{name}.weight"] @ x
+        return y + self.weights[f"{name}.bias"] if f"{name}.bias" in self.weights else y
+
+    def stack(self, name: str, x: np.ndarray, layers: int) -> np.ndarray:
+        """ReLU layers."""
+        for i in range(layers):
+            x = np.maximum(self.affine(f"{name}.{2 * i}", x), 0)
+        return x
+
+    def normal(self, name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and sd of a head."""
+        mean, raw = np.split(self.affine(f"{name}.both", x), 2)
+        return mean, np.logaddexp(0, raw) + 1e-4
