@@ -29,9 +29,10 @@ def toy_pen(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep the voices and caches of the person who runs the tests out of them."""
+    """Keep the voices, caches and moments of the person who runs the tests out of them."""
     monkeypatch.setenv("VRNN_ENGINE_VOICES", str(tmp_path / "installed"))
     monkeypatch.setenv("VRNN_ENGINE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("VRNN_ENGINE_MOMENTS", str(tmp_path / "moments"))
     return tmp_path
 
 

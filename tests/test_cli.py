@@ -290,3 +290,23 @@ def test_a_broken_voice_in_the_list_says_why(run: Run, toy_audio: Path) -> None:
     assert done.returncode == 0
     assert "schema_version 99" in done.stderr
     assert "toy-audio" in done.stdout
+
+
+def test_a_recorded_performance_replays_bit_for_bit_in_a_new_process(run: Run, toy_audio: Path, work: Path) -> None:
+    events = [
+        {"do": "set", "second": 0.1, "control": "output.temperature", "value": 0.2, "ramp": 0.5},
+        {"do": "snapshot", "second": 0.3, "name": "here"},
+        {"do": "rewind", "second": 0.8, "seconds": 0.4},
+        {"do": "restore", "second": 1.0, "name": "here"},
+    ]
+    (work / "plan.jsonl").write_text("\n".join(map(json.dumps, events)))
+    common = ("stream", "--voice", toy_audio, "--seconds", 1.5)
+    first = run(*common, "--to", "a.wav", "--seed", 4, "--timeline", "plan.jsonl", "--record", "played.jsonl")
+    assert first.returncode == 0, first.stderr
+    (work.parent / "moments" / "toy-audio" / "here.moment").unlink()
+    again = run(*common, "--to", "b.wav", "--timeline", "played.jsonl")
+    assert again.returncode == 0, again.stderr
+    assert (work / "a.wav").read_bytes() == (work / "b.wav").read_bytes()
+    plain = run(*common, "--to", "c.wav", "--seed", 4)
+    assert plain.returncode == 0
+    assert (work / "a.wav").read_bytes() != (work / "c.wav").read_bytes()

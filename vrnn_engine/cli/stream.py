@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,8 @@ import typer
 from vrnn_engine.cli import report
 
 if TYPE_CHECKING:
+    from vrnn_engine.runtime.engine import Engine
+    from vrnn_engine.runtime.live.timeline import Timeline
     from vrnn_engine.runtime.player import Player
     from vrnn_engine.runtime.stream import Stream
 
@@ -55,6 +58,12 @@ def stream(
         typer.Option(metavar="NAME", help="fp32, int8, ...: one that the voice carries.  Default: its first."),
     ] = None,
     latency: Annotated[float, typer.Option(metavar="SECONDS", help="Seconds that a sound device buffers.")] = 0.05,
+    timeline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Events to play, JSON lines (docs/live.md), or a recording.")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write down what is asked of the stream, to play it again.")
+    ] = None,
 ) -> None:
     """Play a voice, or write what it makes."""
     if not seconds > 0:
@@ -65,6 +74,8 @@ def stream(
 
     # Heavy imports here, so that `--help` and wrong usage answer at once.
     from vrnn_engine.runtime.engine import Engine
+    from vrnn_engine.runtime.live.performance import Performance
+    from vrnn_engine.runtime.live.timeline import Head, Recorder, Timeline
     from vrnn_engine.runtime.player import Player
 
     report.show_log()
@@ -74,7 +85,12 @@ def stream(
         to, note = _default_target(manifest.modality, manifest.name)
     else:
         note = ""
+    plan = _read_timeline(timeline, engine) if timeline is not None else Timeline()
     source = engine.stream(seed)
+    if plan.head:
+        plan.head.bring(source)
+        if seed is not None:
+            source.reseed(seed)
     if temperature is not None:
         named = [name for name in TEMPERATURES if name in source.controls] or list(TEMPERATURES[:1])
         source.controls.update(dict.fromkeys(named, temperature))
@@ -82,8 +98,12 @@ def stream(
         source.controls[name] = value
     if prime is not None:
         _prime(source, prime)
-    player = Player(source, to=to, latency=latency, seconds=seconds)
-    _play(player, f"{manifest.name}: seed {source.seed}, {engine.provider}, {engine.precision}", note, seconds)
+    what = f"{manifest.name}: seed {source.seed}, {engine.provider}, {engine.precision}"
+    with ExitStack() as ending:
+        recorder = ending.enter_context(Recorder(record, Head.of(source))) if record is not None else None
+        performance = Performance(source, plan.events, recorder)
+        ending.callback(performance.close)
+        _play(Player(performance, to=to, latency=latency, seconds=seconds), what, note, seconds)
 
 
 def _play(player: "Player", what: str, note: str, seconds: float) -> None:
@@ -151,6 +171,15 @@ def parse_setting(setting: str) -> tuple[str, float | list[float]]:
             f"{setting!r} is not NAME=VALUE, with a number or numbers with commas between them", param_hint="--set"
         ) from None
     return name.strip(), numbers[0] if len(numbers) == 1 else numbers
+
+
+def _read_timeline(path: Path, engine: "Engine") -> "Timeline":
+    from vrnn_engine.runtime.live.timeline import read_timeline
+
+    found = read_timeline(path, engine.voice.manifest.frames_per_second)
+    if found.head and found.head.fingerprint != engine.voice.fingerprint(engine.precision):
+        report.warn(f"{path} was played on another voice or version ({found.head.voice}): it will not sound the same")
+    return found
 
 
 def _prime(source: "Stream", path: Path) -> None:

@@ -59,7 +59,7 @@ class Controls(MutableMapping[str, Value]):
         return value
 
     def __setitem__(self, name: str, value: Settable) -> None:
-        self._write({name: self._check(name, value)})
+        self._write({name: self.check(name, value)})
 
     def __delitem__(self, name: str) -> None:
         self._spec(name)
@@ -81,7 +81,7 @@ class Controls(MutableMapping[str, Value]):
     def update(self, other: Any = (), /, **more: Settable) -> None:
         """Set many controls at once: all of them from the same frame on, or none if one is wrong."""
         wanted = dict(other, **more)
-        self._write({name: self._check(name, value) for name, value in wanted.items()})
+        self._write({name: self.check(name, value) for name, value in wanted.items()})
 
     def reset(self) -> None:
         """Restore every default."""
@@ -95,19 +95,10 @@ class Controls(MutableMapping[str, Value]):
 
     def restore(self, values: Mapping[str, Settable]) -> None:
         """Set all controls at once, those not among `values` to their default."""
-        self._write({**self._defaults, **{name: self._check(name, value) for name, value in values.items()}})
+        self._write({**self._defaults, **{name: self.check(name, value) for name, value in values.items()}})
 
-    def __repr__(self) -> str:
-        return f"Controls({dict(self)!r})"
-
-    def _spec(self, name: str) -> Control:
-        try:
-            return self.specs[name]
-        except (KeyError, TypeError):
-            hint = suggest(str(name), self.specs, "this voice's controls")
-            raise ControlError(f"unknown control {name!r}{hint}") from None
-
-    def _check(self, name: str, value: Settable) -> np.ndarray:
+    def check(self, name: str, value: Settable) -> np.ndarray:
+        """Return what a value would set, as float64 of the control's shape; raise `ControlError` if it cannot be."""
         spec = self._spec(name)
         try:
             given = np.asarray(value)
@@ -129,6 +120,16 @@ class Controls(MutableMapping[str, Value]):
                 f"control {name!r} = {given[beyond].flat[0]:g} is out of range [{spec.minimum:g}, {spec.maximum:g}]"
             )
         return np.broadcast_to(given, spec.shape).copy()
+
+    def __repr__(self) -> str:
+        return f"Controls({dict(self)!r})"
+
+    def _spec(self, name: str) -> Control:
+        try:
+            return self.specs[name]
+        except (KeyError, TypeError):
+            hint = suggest(str(name), self.specs, "this voice's controls")
+            raise ControlError(f"unknown control {name!r}{hint}") from None
 
     def _write(self, changed: Mapping[str, np.ndarray]) -> None:
         with self._writing:

@@ -202,6 +202,29 @@ class Stream:
             self._noise = noise
             self._frame = found.frame
 
+    def reseed(self, seed: int) -> None:
+        """Draw from here on what another seed draws; raise `StreamError` if it is none, or the stream is closed."""
+        with self._lock:
+            self._check_open()
+            self._noise = NoiseSource(check_seed(seed), self.engine.widths)
+
+    def continue_from(self, other: "Stream") -> None:
+        """Go on from the state another stream is in; seed, position and controls stay.
+
+        Raises
+        ------
+        StreamError
+            The other is of another engine, or one of them is closed.
+        """
+        if other.engine is not self.engine:
+            raise StreamError("continue_from: that stream belongs to another engine")
+        with other._lock:
+            other._check_open()
+            state = dict(other._state)  # arrays of a state are never written to, only replaced
+        with self._lock:
+            self._check_open()
+            self._state = state
+
     def fork(self, seed: int | None = None) -> "Stream":
         """Open a stream that continues from here on its own.
 

@@ -1,0 +1,201 @@
+"""A performance: events take effect at their frame, can be replayed bit for bit, and go back in time."""
+
+import logging
+import threading
+
+import msgspec
+import numpy as np
+import pytest
+import soundfile
+
+from vrnn_engine import ControlError, Engine, RecordingError, SinkError, StreamError
+from vrnn_engine.runtime.live.events import Fork, Keep, Prime, Reset, Return, Rewind, Seed, Set
+from vrnn_engine.runtime.live.moments import Moments
+from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.live.timeline import Head, Recorder, read_timeline
+
+SHIFT, HEAT = "latent.shift", "output.temperature"
+
+
+@pytest.fixture(scope="module")
+def engine(toy_audio):
+    return Engine.load(toy_audio, "cpu")
+
+
+@pytest.fixture
+def moments(tmp_path):
+    return Moments("toy", tmp_path / "moments")
+
+
+def frames(performance, count):
+    return performance.read(count).reshape(count, -1)
+
+
+def test_without_events_it_is_the_stream(engine):
+    assert np.array_equal(Performance(engine.stream(3)).read(20), engine.stream(3).read(20))
+
+
+def test_an_event_takes_effect_at_its_frame(engine, moments):
+    plain = engine.stream(3).read(20).reshape(20, -1)
+    made = frames(Performance(engine.stream(3), [Set(frame=7, control=HEAT, value=0.0)], moments=moments), 20)
+    assert np.array_equal(made[:7], plain[:7])
+    assert not np.array_equal(made[7], plain[7])
+
+
+def test_a_ramp_is_straight_and_ends_where_it_should(engine, moments):
+    performance = Performance(engine.stream(3), [Set(frame=2, control=HEAT, value=0.0, ramp=0.5)], moments=moments)
+    steps = round(0.5 * engine.voice.manifest.frames_per_second)
+    seen = []
+    for _ in range(steps + 4):
+        performance.read(1)
+        seen.append(performance.stream.controls[HEAT])
+    assert seen[:2] == [1.0, 1.0]
+    assert np.allclose(seen[2 : 2 + steps], 1 - np.arange(1, steps + 1) / steps)
+    assert seen[2 + steps :] == [0.0, 0.0]
+
+
+def test_who_writes_a_control_on_its_way_has_the_last_word(engine, moments):
+    performance = Performance(engine.stream(3), [Set(frame=0, control=HEAT, value=0.0, ramp=5.0)], moments=moments)
+    performance.read(3)
+    performance.controls[HEAT] = 2.0
+    performance.read(5)
+    assert performance.stream.controls[HEAT] == 2.0
+
+
+def play(engine, moments, path, sound):
+    """Twenty things asked of a performance, some by other threads: what was played."""
+    source = engine.stream(3)
+    source.prime(sound)
+    with Recorder(path, Head.of(source)) as record:
+        performance = Performance(source, record=record, moments=moments)
+        made = [performance.read(9)]
+        performance.send(Set(control=HEAT, value=0.3, ramp=0.4))
+        performance.send(Keep(name="here"))
+        made.append(performance.read(13))
+        writer = threading.Thread(target=lambda: performance.controls.update({SHIFT: 0.5}))
+        writer.start()
+        made.append(performance.read(7))
+        writer.join()
+        performance.send(Rewind(seconds=0.2))
+        made.append(performance.read(10))
+        performance.send(Seed(seed=11))
+        performance.send(Return(name="before"))
+        made.append(performance.read(6))
+        performance.send(Prime(file=str(sound)))
+        made.append(performance.read(6))
+        performance.send(Return(name="here"))
+        made.append(performance.read(6))
+        performance.send(Reset())
+        made.append(performance.read(6))
+    return np.concatenate(made)
+
+
+def test_a_recording_replays_bit_for_bit_without_what_it_was_played_with(engine, toy_audio, moments, tmp_path):
+    sound = tmp_path / "clip.wav"
+    rate = engine.voice.manifest.rate
+    soundfile.write(sound, 0.1 * np.random.default_rng(0).standard_normal(rate), rate)
+    before = engine.stream(99)
+    before.read(5)
+    moments.save("before", before.snapshot())
+    made = play(engine, moments, tmp_path / "played.jsonl", sound)
+
+    fresh = Engine.load(toy_audio, "cpu")
+    timeline = read_timeline(tmp_path / "played.jsonl", fresh.voice.manifest.frames_per_second)
+    assert timeline.head.fingerprint == fresh.voice.fingerprint()
+    source = fresh.stream()
+    timeline.head.bring(source)
+    again = Performance(source, timeline.events, moments=Moments("toy", tmp_path / "none"))
+    assert np.array_equal(again.read(63), made)
+    assert {type(event) for event in timeline.events} == {Set, Keep, Rewind, Seed, Return, Prime, Reset}
+
+
+def test_to_rewind_is_to_hear_it_again(engine, moments):
+    performance = Performance(engine.stream(3), moments=moments)
+    made = frames(performance, 40)
+    performance.send(Rewind(seconds=0.25))
+    again = frames(performance, 20)
+    places = [at for at in range(40) if np.array_equal(made[at : at + 10], again[: len(made[at : at + 10])])]
+    fps = engine.voice.manifest.frames_per_second
+    assert places
+    assert 0 <= 40 - 0.25 * fps - places[0] <= max(1, 0.1 * fps)
+
+
+def test_a_fork_goes_on_as_the_stream_would_have(engine, moments, tmp_path):
+    performance = Performance(engine.stream(3), moments=moments)
+    performance.read(5)
+    seconds = 8 / engine.voice.manifest.frames_per_second
+    performance.send(Fork(to=str(tmp_path / "fork.wav"), seconds=seconds))
+    made = performance.read(8)
+    performance.close()
+    written = soundfile.read(tmp_path / "fork.wav", dtype="float32")[0]
+    assert np.allclose(written, made.reshape(-1).clip(-1, 1), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("event", "error", "message"),
+    [
+        (Set(control="output.temprature", value=0.0), ControlError, "did you mean 'output.temperature'"),
+        (Set(control=HEAT, value=99.0), ControlError, "out of range"),
+        (Return(name="nowhere"), StreamError, "no moment 'nowhere'"),
+        (Return(name="../../etc"), StreamError, "cannot be called"),
+        (Prime(file="nowhere.wav"), RecordingError, "no such file"),
+    ],
+)
+def test_what_cannot_be_is_said_to_who_asks_and_the_rest_plays_on(engine, moments, event, error, message):
+    performance = Performance(engine.stream(3), moments=moments)
+    with pytest.raises(error, match=message):
+        performance.send(event)
+    assert np.array_equal(performance.read(5), engine.stream(3).read(5))
+
+
+def test_a_moment_that_cannot_be_written_is_a_line_and_no_gap(engine, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    performance = Performance(engine.stream(3), moments=Moments("toy", tmp_path / "file"))
+    performance.send(Keep(name="here"))
+    said = []
+    monkeypatch.setattr(logging.getLogger("vrnn_engine"), "warning", lambda line, *given: said.append(line % given))
+    made = performance.read(5)
+    assert np.array_equal(made, engine.stream(3).read(5))
+    assert "cannot keep the moment 'here'" in said[0]
+
+
+def test_a_recording_that_fails_stops_and_the_rest_plays_on(engine, moments, monkeypatch):
+    said = []
+    monkeypatch.setattr(logging.getLogger("vrnn_engine"), "warning", lambda line, *given: said.append(line % given))
+
+    def record(event):
+        raise SinkError("cannot write it: no space left")
+
+    performance = Performance(engine.stream(3), record=record, moments=moments)
+    performance.controls[HEAT] = 1.5
+    performance.read(2)
+    performance.controls[HEAT] = 1.0
+    assert len(performance.read(3)) == 3 * 200
+    assert said == ["no longer recorded from frame 0 on: cannot write it: no space left"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            ['{"do": "set", "frame": 9, "control": "a", "value": 1}', '{"do": "seed", "second": 0.01, "seed": 1}'],
+            ":2: at",
+        ),
+        (['{"do": "set", "frame": 9, "control": "a"}'], ":1: not an event.*value"),
+        (['{"do": "sing", "frame": 9}'], ":1: not an event"),
+        (['{"do": "seed", "seed": 9}'], ":1: .*a frame or a second"),
+        (['{"timeline": 2, "voice": "a", "fingerprint": "b", "seed": 1, "controls": {}}'], ":1: version 2 is newer"),
+        (["\xff"], ":1: not an event"),
+    ],
+)
+def test_a_timeline_that_is_none_is_refused_with_its_line(tmp_path, lines, message):
+    path = tmp_path / "timeline.jsonl"
+    path.write_text("\n".join(lines), "latin-1")
+    with pytest.raises(StreamError, match=message):
+        read_timeline(path, 80.0)
+
+
+def test_events_survive_json():
+    for event in (Set(frame=3, control=SHIFT, value=(0.5, 1.0), ramp=2.0), Return(name="a", snapshot=b"\x00\xff")):
+        line = msgspec.json.encode(event)
+        assert msgspec.json.decode(line, type=type(event)) == event

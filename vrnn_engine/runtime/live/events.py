@@ -1,0 +1,78 @@
+"""What can be asked of a performance while it plays: plain data, to be sent from anywhere, written down and replayed.
+
+An event with neither `frame` nor `second` is for the next frame.  Both count what the performance has played,
+whatever it went back to meanwhile.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", forbid_unknown_fields=True, omit_defaults=True):
+    """What all events share."""
+
+    frame: Count | None = None
+    """The first frame that it changes."""
+    second: Seconds | None = None
+    """The same in seconds."""
+
+
+class Set(Event, frozen=True, kw_only=True, tag="set"):
+    """Give a control a value."""
+
+    control: str
+    value: float | tuple[float, ...]
+    ramp: Seconds = 0.0
+    """How long the way there takes; it is straight, a step a frame."""
+
+
+class Reset(Event, frozen=True, kw_only=True, tag="reset"):
+    """Give every control its default."""
+
+
+class Seed(Event, frozen=True, kw_only=True, tag="seed"):
+    """Draw from here on what another seed draws."""
+
+    seed: Count
+
+
+class Keep(Event, frozen=True, kw_only=True, tag="snapshot"):
+    """Keep this moment under a name."""
+
+    name: str
+
+
+class Return(Event, frozen=True, kw_only=True, tag="restore"):
+    """Go on where a kept moment was."""
+
+    name: str
+    snapshot: bytes | None = None
+    """The moment itself, where it may not be found under its name; a recording has it."""
+
+
+class Rewind(Event, frozen=True, kw_only=True, tag="rewind"):
+    """Go on where the stream was so many seconds ago, to a tenth of a second, as it was heard."""
+
+    seconds: Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Prime(Event, frozen=True, kw_only=True, tag="prime"):
+    """Go on as after listening to a recording."""
+
+    file: str
+
+
+class Fork(Event, frozen=True, kw_only=True, tag="fork"):
+    """Let a copy go on by itself, into a target, while the stream plays on."""
+
+    to: str
+    seconds: Annotated[float, msgspec.Meta(gt=0)]
+    seed: Count | None = None
+    """The stream's own if not given: what would be heard if nothing more were asked of it."""
+
+
+AnyEvent = Set | Reset | Seed | Keep | Return | Rewind | Prime | Fork
