@@ -61,6 +61,10 @@ def stream(
     timeline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Events to play, JSON lines (docs/live.md), or a recording.")
     ] = None,
+    steer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[:...]", help="A plug-in that steers the stream; may be repeated."),
+    ] = None,
     record: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write down what is asked of the stream, to play it again.")
     ] = None,
@@ -75,6 +79,7 @@ def stream(
     # Heavy imports here, so that `--help` and wrong usage answer at once.
     from vrnn_engine.runtime.engine import Engine
     from vrnn_engine.runtime.live.performance import Performance
+    from vrnn_engine.runtime.live.sources import make_source
     from vrnn_engine.runtime.live.timeline import Head, Recorder, Timeline
     from vrnn_engine.runtime.player import Player
 
@@ -86,23 +91,26 @@ def stream(
     else:
         note = ""
     plan = _read_timeline(timeline, engine) if timeline is not None else Timeline()
-    source = engine.stream(seed)
+    playing = engine.stream(seed)
     if plan.head:
-        plan.head.bring(source)
+        plan.head.bring(playing)
         if seed is not None:
-            source.reseed(seed)
+            playing.reseed(seed)
     if temperature is not None:
-        named = [name for name in TEMPERATURES if name in source.controls] or list(TEMPERATURES[:1])
-        source.controls.update(dict.fromkeys(named, temperature))
+        named = [name for name in TEMPERATURES if name in playing.controls] or list(TEMPERATURES[:1])
+        playing.controls.update(dict.fromkeys(named, temperature))
     for name, value in values:
-        source.controls[name] = value
+        playing.controls[name] = value
     if prime is not None:
-        _prime(source, prime)
-    what = f"{manifest.name}: seed {source.seed}, {engine.provider}, {engine.precision}"
+        _prime(playing, prime)
+    what = f"{manifest.name}: seed {playing.seed}, {engine.provider}, {engine.precision}"
     with ExitStack() as ending:
-        recorder = ending.enter_context(Recorder(record, Head.of(source))) if record is not None else None
-        performance = Performance(source, plan.events, recorder)
+        recorder = ending.enter_context(Recorder(record, Head.of(playing))) if record is not None else None
+        performance = Performance(playing, plan.events, recorder)
         ending.callback(performance.close)
+        for source in map(make_source, steer or ()):
+            source.start(performance)
+            ending.callback(source.stop)
         _play(Player(performance, to=to, latency=latency, seconds=seconds), what, note, seconds)
 
 
