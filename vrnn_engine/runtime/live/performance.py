@@ -93,6 +93,7 @@ class Performance:
         self._primed = {event.file: self._listen(event.file) for event in timeline if isinstance(event, Prime)}
         self._ramps: dict[str, Ramp] = {}
         self._values = self.controls.snapshot()
+        self._table = self.controls.table
         self._pushed = True
         self._every = max(1, round(CHECKPOINT * self._fps))
         self._past: collections.deque[tuple[int, bytes]] = collections.deque(
@@ -142,11 +143,14 @@ class Performance:
 
     def _steer(self) -> None:
         """Do all that is due before the next frame."""
-        for name, value in self.controls.snapshot().items():
-            if not np.array_equal(value, self._values[name]):  # somebody has turned it
-                self._ramps.pop(name, None)
-                self._set(name, value)
-                self._note(Set(control=name, value=_plain(value)))
+        table = self.controls.table
+        if table is not self._table:  # another one after each write
+            for name, value in self.controls.snapshot().items():
+                if not np.array_equal(value, self._values[name]):  # somebody has turned it
+                    self._ramps.pop(name, None)
+                    self._set(name, value)
+                    self._note(Set(control=name, value=_plain(value)))
+            self._table = table  # the one before the look: what was written since is looked at once more
         while self._timeline and (self._timeline[0].frame or 0) <= self.frame:
             event = self._timeline.popleft()
             self._try(event, self._primed.get(event.file) if isinstance(event, Prime) else None)
