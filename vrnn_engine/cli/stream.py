@@ -185,7 +185,7 @@ def _read_timeline(path: Path, engine: "Engine") -> "Timeline":
     from vrnn_engine.runtime.live.timeline import read_timeline
 
     found = read_timeline(path, engine.voice.manifest.frames_per_second)
-    if found.head and found.head.fingerprint != engine.voice.fingerprint(engine.precision):
+    if found.head and found.head.fingerprint != engine.fingerprint:
         report.warn(f"{path} was played on another voice or version ({found.head.voice}): it will not sound the same")
     return found
 

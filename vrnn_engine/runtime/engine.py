@@ -6,6 +6,7 @@ Any thread may call anything.  Two threads may read two streams at once; a secon
 stream waits for the first.  The engine holds no state of any stream: only who is open.
 """
 
+import functools
 import os
 import secrets
 import threading
@@ -87,6 +88,11 @@ class Engine:
             The device cannot run here.
         """
         return cls(Voice.open(where), device, rows, precision)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """`Voice.fingerprint` of what is stepped."""
+        return self.voice.fingerprint(self.precision)
 
     @property
     def streams(self) -> list[Stream]:
