@@ -58,6 +58,14 @@ def test_pcm_on_stdout_loads_nothing_it_does_not_need(toy_audio: Path) -> None:
     assert done.stderr.splitlines()[-1] == b"[]", done.stderr
 
 
+def test_threads_change_nothing_of_what_is_heard(run: Run) -> None:
+    words = ("stream", "--voice", "blizzard", "--to", "-", "--seconds", "0.5", "--seed", "7")
+    one, two = (run(*words, "--threads", threads, text=False) for threads in (1, 2))
+    assert (one.returncode, two.returncode) == (0, 0)
+    assert len(one.stdout) == 16000
+    assert one.stdout == two.stdout
+
+
 def test_ink_on_stdout_is_json_lines(run: Run, toy_pen: Path) -> None:
     done = run("stream", "--voice", toy_pen, "--to", "-", "--seconds", "0.5")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -147,6 +155,7 @@ def test_priming_converts_and_says_so(run: Run, work: Path, toy_audio: Path) -> 
         (("--temperature", "99"), ("latent.temperature", "out of range")),
         (("--seed", "-1"), ("seed",)),
         (("--device", "tpu"), ("unknown device 'tpu'",)),
+        (("--threads", "1000000"), ("threads=1000000", "from 1 to 256")),
         (("--prime", "none.wav"), ("none.wav: no such file",)),
         (("--to", "a.mp3"), ("'a.mp3'", "FILE.wav")),
         (("--to", "a.svg"), ("takes ink", "FILE.wav")),
@@ -171,6 +180,8 @@ def test_what_goes_wrong_is_one_line(
         ("stream", "--voice", "x", "--seconds", "0"),
         ("stream", "--voice", "x", "--seconds", "soon"),
         ("stream", "--voice", "x", "--latency", "-1"),
+        ("stream", "--voice", "x", "--threads", "0"),
+        ("bench", "--threads", "two"),
         ("stream", "--voice", "x", "--set", "latent.hold"),
         ("stream", "--voice", "x", "--set", "latent.hold=high"),
         ("voices", "shout"),

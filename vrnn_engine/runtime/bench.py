@@ -20,7 +20,7 @@ import numpy as np
 from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.manifest import Graph
-from vrnn_engine.runtime.session import guest_options
+from vrnn_engine.runtime.session import onnxruntime_options
 from vrnn_engine.runtime.voice import Voice
 
 ROWS = (1, 4, 16, 64)
@@ -55,7 +55,8 @@ _STREAM = """
 import sys
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.player import Player
-player = Player(Engine.load(sys.argv[1], sys.argv[2]).stream(0), to="null", seconds=2)
+engine = Engine.load(sys.argv[1], sys.argv[2], threads=int(sys.argv[3]))
+player = Player(engine.stream(0), to="null", seconds=2)
 with player:
     player.wait()
 """
@@ -118,6 +119,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """All that `vrnn-engine bench` says."""
 
     voice: str
+    threads: int
+    """That share a step."""
     machine: Machine
     paces: tuple[Pace, ...]
     first_sample: float
@@ -129,7 +132,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     recommended: dict[str, str]
 
 
-def bench(where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, seconds: float = 3.0) -> Report:
+def bench(
+    where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, seconds: float = 3.0, threads: int = 1
+) -> Report:
     """Measure a voice.
 
     Parameters
@@ -142,6 +147,8 @@ def bench(where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, s
         Numbers of streams to step as one batch.
     seconds : float
         How long to measure each.
+    threads : int
+        As `Engine.load`.
 
     Raises
     ------
@@ -158,27 +165,35 @@ def bench(where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, s
     for one in devices:
         try:
             for precision in weights:
-                paces += [_pace(voice, one, precision, count, seconds, weights, machine) for count in rows]
+                paces += [_pace(voice, one, precision, count, seconds, weights, machine, threads) for count in rows]
         except VRNNEngineError:  # what the processor alone measured is worth showing
             if device != "auto" or one == "cpu":
                 raise
-    starts = [(_until_first_byte(voice, devices[0]), _until_end()) for _ in range(ROUNDS)]
+    starts = [(_until_first_byte(voice, devices[0], threads), _until_end()) for _ in range(ROUNDS)]
     first, imports = (statistics.median(column) for column in zip(*starts, strict=True))
     return Report(
         voice=voice.name,
+        threads=threads,
         machine=machine,
         paces=tuple(paces),
         first_sample=first,
         imports=imports,
-        memory=_memory(voice, devices[0]),
+        memory=_memory(voice, devices[0], threads),
         recommended=_recommend(paces),
     )
 
 
 def _pace(
-    voice: Voice, device: str, precision: str, rows: int, seconds: float, weights: Mapping[str, int], machine: Machine
+    voice: Voice,
+    device: str,
+    precision: str,
+    rows: int,
+    seconds: float,
+    weights: Mapping[str, int],
+    machine: Machine,
+    threads: int = 1,
 ) -> Pace:
-    engine = Engine.load(voice, device, rows, precision)
+    engine = Engine.load(voice, device, rows, precision, threads)
     streams = [engine.stream(seed) for seed in range(rows)]
     deadline = 1000 / voice.manifest.frames_per_second
     _time(engine, WARM_UP)
@@ -220,7 +235,7 @@ def _weights(voice: Voice, graph: Graph) -> int:
     import onnxruntime as ort
 
     with tempfile.TemporaryDirectory() as folder:
-        options = guest_options()
+        options = onnxruntime_options()
         options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
         options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights")
         options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
@@ -252,10 +267,11 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or "unknown"
 
 
-def _memory(voice: Voice, device: str) -> int | None:
+def _memory(voice: Voice, device: str, threads: int) -> int | None:
     if sys.platform != "linux":
         return None
-    stream, imports = _child(_STREAM + _PEAK, str(voice.path), device).strip(), _child(_IMPORTS + _PEAK).strip()
+    stream = _child(_STREAM + _PEAK, str(voice.path), device, str(threads)).strip()
+    imports = _child(_IMPORTS + _PEAK).strip()
     return 1024 * (int(stream) - int(imports)) if stream and imports else None
 
 
@@ -276,8 +292,9 @@ def _child(code: str, *arguments: str) -> str:
     return done.stdout
 
 
-def _until_first_byte(voice: Voice, device: str) -> float:
-    words = ["stream", "--voice", str(voice.path), "--device", device, "--to", "-", "--seconds", "1"]
+def _until_first_byte(voice: Voice, device: str, threads: int) -> float:
+    words = ["stream", "--voice", str(voice.path), "--device", device, "--threads", str(threads)]
+    words += ["--to", "-", "--seconds", "1"]
     began = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, "-m", "vrnn_engine", *words],

@@ -18,7 +18,7 @@ import numpy as np
 from vrnn_engine.errors import StreamError, VoiceError
 from vrnn_engine.runtime.batch import Batch
 from vrnn_engine.runtime.names import count
-from vrnn_engine.runtime.session import GraphSession
+from vrnn_engine.runtime.session import GUEST, GraphSession, Options
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice import Voice
 
@@ -42,15 +42,23 @@ class Engine:
         Of the weights that are stepped: `fp32`, `int8`, ...
     """
 
-    def __init__(self, voice: Voice, device: str = "auto", rows: int = 1, precision: str | None = None) -> None:
+    def __init__(
+        self,
+        voice: Voice,
+        device: str = "auto",
+        rows: int = 1,
+        precision: str | None = None,
+        options: Options = GUEST,
+    ) -> None:
         if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
             raise StreamError(f"rows={rows!r}: an engine needs room for at least one stream")
         self.voice = voice
         self.rows = rows
         self.device = device
+        self.options = options
         graph = voice.graph("step", precision)
         self.precision = graph.precision
-        self.step = GraphSession(voice.path, graph, voice.manifest.controls, device)
+        self.step = GraphSession(voice.path, graph, voice.manifest.controls, device, options)
         if self.step.frame_shape != (voice.manifest.frame_size,):
             raise VoiceError(f"{self.step.where}: frame is not the manifest's frame_size, {voice.manifest.frame_size}")
         self.provider = self.step.provider
@@ -64,7 +72,13 @@ class Engine:
 
     @classmethod
     def load(
-        cls, where: str | os.PathLike[str] | Voice, device: str = "auto", rows: int = 1, precision: str | None = None
+        cls,
+        where: str | os.PathLike[str] | Voice,
+        device: str = "auto",
+        rows: int = 1,
+        precision: str | None = None,
+        threads: int = 1,
+        spinning: bool = False,
     ) -> "Engine":
         """Load a voice.
 
@@ -78,15 +92,20 @@ class Engine:
             How many streams are stepped as one batch; more of them take turns.
         precision : str, optional
             One that the voice carries (`voices show` lists them); its first, fp32 of most, if not given.
+        threads : int
+            How many of the processor's threads share a step; what it computes is the same, bit for bit.
+        spinning : bool
+            Whether they keep their cores busy while they wait for one another: faster, at the cost of the
+            application's own threads.
 
         Raises
         ------
         VoiceError
             The voice is unknown or damaged, or does not carry the precision.
         ProviderError
-            The device cannot run here.
+            The device cannot run here, or not with so many threads.
         """
-        return cls(Voice.open(where), device, rows, precision)
+        return cls(Voice.open(where), device, rows, precision, Options(threads, spinning))
 
     @property
     def streams(self) -> list[Stream]:
@@ -212,7 +231,7 @@ class Engine:
         voice = self.voice
         # Where the step graph runs: its device was settled, and announced, when that was loaded.
         device = "cpu" if self.provider == "CPUExecutionProvider" else self.device
-        observe = GraphSession(voice.path, voice.graph("observe"), voice.manifest.controls, device)
+        observe = GraphSession(voice.path, voice.graph("observe"), voice.manifest.controls, device, self.options)
         if observe.state != self.step.state:
             raise VoiceError(f"{observe.where}: its state is not that of the step graph")
         if tuple(voice.graph("observe").inputs["frame"]) != (voice.manifest.frame_size,):

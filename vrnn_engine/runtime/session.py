@@ -5,13 +5,14 @@ name, so that whatever follows the graph contract runs.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
-from vrnn_engine.errors import VoiceError, VRNNEngineError
+from vrnn_engine.errors import ProviderError, VoiceError, VRNNEngineError
 from vrnn_engine.runtime.batch import CPU
 from vrnn_engine.runtime.denormals import flush_denormals
 from vrnn_engine.runtime.manifest import Control, Graph
@@ -19,6 +20,33 @@ from vrnn_engine.runtime.provider import CPU as CPU_PROVIDER
 from vrnn_engine.runtime.provider import open_session, parse_device
 
 Arrays = Mapping[str, np.ndarray]
+
+MOST_THREADS = 256
+"""What a typing error is told apart by: onnxruntime starts as many as it is told to, or ends the process."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a session takes of its host.  The defaults are those of a guest.
+
+    Raises
+    ------
+    ProviderError
+        `threads` is no whole number from 1 to `MOST_THREADS`.
+    """
+
+    threads: int = 1
+    """Threads that share a step, the caller's among them.  On the CPU they change no bit of it."""
+    spinning: bool = False
+    """Whether threads that wait for a step's next part keep their cores busy: faster, and at the cost of all others."""
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.threads, int) and not isinstance(self.threads, bool)
+        if not whole or not 1 <= self.threads <= MOST_THREADS:
+            raise ProviderError(f"threads={self.threads!r}: give a whole number from 1 to {MOST_THREADS}")
+
+
+GUEST = Options()
 
 
 class GraphSession:
@@ -34,6 +62,7 @@ class GraphSession:
         What the manifest says of the controls.
     device : str
         `auto`, `cpu`, `cuda` or `cuda:N`.
+    options : Options
 
     Attributes
     ----------
@@ -50,11 +79,13 @@ class GraphSession:
         The device cannot run here.
     """
 
-    def __init__(self, folder: Path, graph: Graph, controls: Sequence[Control], device: str) -> None:
+    def __init__(
+        self, folder: Path, graph: Graph, controls: Sequence[Control], device: str, options: Options = GUEST
+    ) -> None:
         self.where = str(folder / graph.file)
         try:
             with flush_denormals():
-                self.session = open_session(self.where, guest_options(), device)
+                self.session = open_session(self.where, onnxruntime_options(options), device)
         except VRNNEngineError:
             raise
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base class
@@ -165,14 +196,15 @@ def _under(prefix: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tupl
     return {name.removeprefix(prefix): tuple(shape) for name, shape in shapes.items() if name.startswith(prefix)}
 
 
-def guest_options() -> ort.SessionOptions:
-    """Options of a guest: one thread, which sleeps when idle, and no chat."""
+def onnxruntime_options(chosen: Options = GUEST) -> ort.SessionOptions:
+    """Say to onnxruntime what was chosen, and that it shall not chat."""
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = chosen.threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4
     # onnxruntime ignores misspelt keys in silence: these two are read by it, checked in its binary.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if chosen.spinning else "0")
+    # Its own threads, if it starts any, keep to it; those that call it see `denormals.py`.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     return options
