@@ -6,6 +6,7 @@ Any thread may call anything.  Two threads may read two streams at once; a secon
 stream waits for the first.  The engine holds no state of any stream: only who is open.
 """
 
+import math
 import os
 import secrets
 import threading
@@ -16,8 +17,10 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 
 from vrnn_engine.errors import StreamError, VoiceError
+from vrnn_engine.runtime import memory
 from vrnn_engine.runtime.batch import Batch
 from vrnn_engine.runtime.names import count
+from vrnn_engine.runtime.noise import BLOCK
 from vrnn_engine.runtime.session import GUEST, GraphSession, Options
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice import Voice
@@ -63,6 +66,7 @@ class Engine:
             raise VoiceError(f"{self.step.where}: frame is not the manifest's frame_size, {voice.manifest.frame_size}")
         self.provider = self.step.provider
         self.widths = {name: shape[0] for name, shape in self.step.noise.items()}
+        memory.require(self._bytes(rows), f"voice {voice.name!r} with rows={rows}")
         self._observe: GraphSession | None = None
         # Weak, so that a stream nobody holds any more frees its row.
         self._open: weakref.WeakValueDictionary[int, Stream] = weakref.WeakValueDictionary()
@@ -104,6 +108,8 @@ class Engine:
             The voice is unknown or damaged, or does not carry the precision.
         ProviderError
             The device cannot run here, or not with so many threads.
+        StreamError
+            `rows` is no number of rows, or of more than the memory has room for.
         """
         return cls(Voice.open(where), device, rows, precision, Options(threads, spinning))
 
@@ -154,8 +160,8 @@ class Engine:
         Raises
         ------
         StreamError
-            A stream is closed, given twice, or of another engine, or its frames are not finite.  No
-            stream has moved then.
+            A stream is closed, given twice, or of another engine, its frames are not finite, or the memory
+            does not suffice for so many.  No stream has moved then.
         """
         frames = count(frames, "read")
         chosen = self.streams if streams is None else list(streams)
@@ -174,15 +180,16 @@ class Engine:
             return self._read(frames, chosen)
 
     def _read(self, frames: int, streams: list[Stream]) -> list[np.ndarray]:
-        blocks: list[np.ndarray] = []
-        states: list[dict[str, np.ndarray]] = []
-        for first in range(0, len(streams), self.rows):
-            part = streams[first : first + self.rows]
-            with self._batch(len(part)) as batch:
-                made = self._step(batch, frames, part)
-                states += batch.states()
-            # Copies, so that a stream's block does not keep the others' alive.
-            blocks += [made[row].copy() for row in range(len(part))] if len(part) > 1 else [made[0]]
+        rows = min(self.rows, len(streams))
+        what = f"voice {self.voice.name!r} with rows={rows}, frames={frames} of {len(streams)} streams"
+        made = 2 * 4 * len(streams) * frames * self.voice.manifest.frame_size  # by the batch, and for each stream
+        memory.require(made, what)
+        try:
+            blocks, states = self._advance(frames, streams)
+        except Exception as error:
+            if not memory.exhausted(error):
+                raise
+            raise memory.shortage(made + self._bytes(rows), what) from None
         for stream, block in zip(streams, blocks, strict=True):
             if not np.isfinite(block).all():
                 raise StreamError(
@@ -193,6 +200,19 @@ class Engine:
             stream._state = reached
             stream._frame += frames
         return blocks if self.voice.manifest.modality == "pen" else [block.reshape(-1) for block in blocks]
+
+    def _advance(self, frames: int, streams: list[Stream]) -> tuple[list[np.ndarray], list[dict[str, np.ndarray]]]:
+        """Step all from where they are, a batch after the other: what each made, and its state; changes no stream."""
+        blocks: list[np.ndarray] = []
+        states: list[dict[str, np.ndarray]] = []
+        for first in range(0, len(streams), self.rows):
+            part = streams[first : first + self.rows]
+            with self._batch(len(part)) as batch:
+                made = self._step(batch, frames, part)
+                states += batch.states()
+            # Copies, so that a stream's block does not keep the others' alive.
+            blocks += [made[row].copy() for row in range(len(part))] if len(part) > 1 else [made[0]]
+        return blocks, states
 
     def _step(self, batch: Batch, frames: int, streams: list[Stream]) -> np.ndarray:
         """Step one batch from where its streams are: the frames [B, T, F]; changes no stream."""
@@ -222,10 +242,18 @@ class Engine:
             batch = next((one for one in self._idle if one.rows == rows), None)
             if batch is not None:
                 self._idle.remove(batch)
-        batch = batch or Batch(self.step, rows)
+        if batch is None:
+            memory.require(self._bytes(rows), f"voice {self.voice.name!r} with rows={rows}")
+            batch = Batch(self.step, rows)
         yield batch
         with self._changing:
             self._idle = [batch, *self._idle[: IDLE - 1]]
+
+    def _bytes(self, rows: int) -> int:
+        """About what it takes to step so many streams as one batch, whatever they make."""
+        # A stream has its state, gets the next one, and draws its noise ahead.
+        state = sum(map(math.prod, self.step.state.values()))
+        return rows * (self.step.row_bytes(rows) + 4 * (2 * state + BLOCK * sum(self.widths.values())))
 
     def _load_observe(self) -> GraphSession:
         voice = self.voice

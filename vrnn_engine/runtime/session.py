@@ -4,6 +4,8 @@ It knows no model.  It pairs `state.NAME` inputs with `next.NAME` outputs, and p
 name, so that whatever follows the graph contract runs.
 """
 
+import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 import onnxruntime as ort
 
 from vrnn_engine.errors import ProviderError, VoiceError, VRNNEngineError
+from vrnn_engine.runtime import memory
 from vrnn_engine.runtime.batch import CPU
 from vrnn_engine.runtime.denormals import flush_denormals
 from vrnn_engine.runtime.manifest import Control, Graph
@@ -83,13 +86,14 @@ class GraphSession:
         self, folder: Path, graph: Graph, controls: Sequence[Control], device: str, options: Options = GUEST
     ) -> None:
         self.where = str(folder / graph.file)
+        self._options = options
         try:
             with flush_denormals():
                 self.session = open_session(self.where, onnxruntime_options(options), device)
         except VRNNEngineError:
             raise
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base class
-            reason = " ".join(str(error).split())
+            reason = "not enough memory" if memory.exhausted(error) else " ".join(str(error).split())
             raise VoiceError(f"{self.where}: onnxruntime cannot load this graph: {reason:.300}") from None
         self.provider: str = self.session.get_providers()[0]
         self.place = CPU if self.provider == CPU_PROVIDER else ("cuda", parse_device(device).index)
@@ -108,6 +112,21 @@ class GraphSession:
         self.frame_shape = tuple(graph.outputs.get("frame", ()))
         self.outputs: tuple[str, ...] = tuple(others)
         """All but the next state."""
+
+    def row_bytes(self, rows: int) -> int:
+        """Return about how many bytes a row takes to step a batch of so many, apart from its streams.
+
+        Counted are the two places of the state, the noise, the controls and the frame, which are known, and on
+        the CPU what onnxruntime computes on the way, which is asked for if there are many rows.  Not counted
+        are the memory of a GPU and what does not grow with the rows.
+        """
+        widths = [math.prod(shape) for given in (self.state, self.noise, self.controls) for shape in given.values()]
+        places = sum(widths) + sum(map(math.prod, self.state.values())) + math.prod(self.frame_shape)
+        return 4 * places + (self._intermediates if rows >= memory.MANY and self.place == CPU else 0)
+
+    @functools.cached_property
+    def _intermediates(self) -> int:
+        return memory.intermediates(self.where, onnxruntime_options(self._options))
 
     def zero_state(self, rows: int = 1) -> dict[str, np.ndarray]:
         """Return the state every stream starts from: name -> zeros [rows, ...]."""
