@@ -182,7 +182,8 @@ class Engine:
     def _read(self, frames: int, streams: list[Stream]) -> list[np.ndarray]:
         rows = min(self.rows, len(streams))
         what = f"voice {self.voice.name!r} with rows={rows}, frames={frames} of {len(streams)} streams"
-        made = 2 * 4 * len(streams) * frames * self.voice.manifest.frame_size  # by the batch, and for each stream
+        # By a batch, and for each stream; of a batch of one they are the same.
+        made = 4 * (len(streams) + (rows if rows > 1 else 0)) * frames * self.voice.manifest.frame_size
         memory.require(made, what)
         try:
             blocks, states = self._advance(frames, streams)

@@ -60,7 +60,8 @@ def open_session(model: str, options: ort.SessionOptions, device: str) -> ort.In
     # onnxruntime chats on the console about a CUDA that does not load, past every session option.
     if obstacle is None:
         with _quiet():
-            session = _session(model, options, [(CUDA, {"device_id": str(wanted.index)}), CPU])
+            # Without TF32, whose products have three digits: a voice is to sound as it does on the CPU.
+            session = _session(model, options, [(CUDA, {"device_id": str(wanted.index), "use_tf32": "0"}), CPU])
         if session.get_providers()[0] == CUDA:
             return session
         # Only now: loading the provider by hand first would bind it to no host, and crash later.

@@ -97,7 +97,10 @@ class GraphSession:
             raise VoiceError(f"{self.where}: onnxruntime cannot load this graph: {reason:.300}") from None
         self.provider: str = self.session.get_providers()[0]
         self.place = CPU if self.provider == CPU_PROVIDER else ("cuda", parse_device(device).index)
-        """Where its state lives, as onnxruntime names memory."""
+        """Where it computes, as onnxruntime names memory."""
+        infos = zip(self.session.get_inputs(), self.session.get_input_memory_infos(), strict=True)
+        self.places = {value.name: CPU if info.name == "Cpu" else self.place for value, info in infos}
+        """Where each input is read: on a GPU too, the processor reads those of a node that only it has."""
         self._check("input", self.session.get_inputs(), graph.inputs)
         self._check("output", self.session.get_outputs(), graph.outputs)
 
