@@ -67,7 +67,7 @@ def test_memory_that_others_have_taken_since(monkeypatch: pytest.MonkeyPatch) ->
     engine = vrnn.Engine.load("handwriting", device="cpu", rows=2000)
     streams = [engine.stream(seed) for seed in range(2000)]
     monkeypatch.setattr(memory, "available", lambda: 60 * 2**20)
-    for frames, some, what in ((1, streams, "rows=2000"), (3_000_000, streams[:1], "rows=1, frames=3000000")):
+    for frames, some, what in ((1, streams, "rows=2000"), (9_000_000, streams[:1], "rows=1, frames=9000000")):
         with pytest.raises(vrnn.StreamError, match=f"with {what}.* and 60 MiB are available"):
             engine.read(frames, some)
     assert not any(stream.frame for stream in streams)

@@ -23,6 +23,14 @@ CPU = ("cpu", 0)
 class Batch:
     """Buffers of so many rows, and the bindings that step them.  Not for use from two threads at once.
 
+    Parameters
+    ----------
+    graph : GraphSession
+        A step graph.
+    rows : int
+    frame_place : tuple of str and int
+        Where a step leaves the frame.
+
     Attributes
     ----------
     rows : int
@@ -32,7 +40,7 @@ class Batch:
         What the last step made; the next one writes over it.
     """
 
-    def __init__(self, graph: "GraphSession", rows: int) -> None:
+    def __init__(self, graph: "GraphSession", rows: int, frame_place: tuple[str, int] = CPU) -> None:
         self.rows = rows
         self._session = graph.session
         # Where the graph reads each input.  One that lies elsewhere is copied when it is bound, and never again.
@@ -43,12 +51,13 @@ class Batch:
         noise, self._noise_to_send = self._values("noise", self.noise)
         controls, self._controls_to_send = self._values("control", self.controls)
         here, there = (self._values("state", graph.zero_state(rows))[0] for _ in range(2))
-        frame = ort.OrtValue.ortvalue_from_numpy(self.frame)
+        self._frame = ort.OrtValue.ortvalue_from_numpy(self.frame, *frame_place)
         self._states = (here, there)
         self._bindings = tuple(
-            self._bind({"state": old, "noise": noise, "control": controls}, new, frame)
+            self._bind({"state": old, "noise": noise, "control": controls}, new)
             for old, new in ((here, there), (there, here))
         )
+        self._options: tuple[ort.RunOptions | None, ort.RunOptions | None] = (None, None)
         self._now = 0
 
     def load(self, states: list[Arrays]) -> None:
@@ -68,11 +77,14 @@ class Batch:
 
     def step(self) -> None:
         """Take one step of all rows."""
+        self._send_noise()
+        with flush_denormals():
+            self._session.run_with_iobinding(self._bindings[self._now], self._options[self._now])
+        self._now ^= 1
+
+    def _send_noise(self) -> None:
         for value, array in self._noise_to_send:
             value.update_inplace(array)
-        with flush_denormals():
-            self._session.run_with_iobinding(self._bindings[self._now])
-        self._now ^= 1
 
     def _values(
         self, prefix: str, arrays: Arrays
@@ -86,9 +98,7 @@ class Batch:
                 to_send.append((values[name], array))
         return values, to_send
 
-    def _bind(
-        self, inputs: Mapping[str, Mapping[str, ort.OrtValue]], new: Mapping[str, ort.OrtValue], frame: ort.OrtValue
-    ) -> ort.IOBinding:
+    def _bind(self, inputs: Mapping[str, Mapping[str, ort.OrtValue]], new: Mapping[str, ort.OrtValue]) -> ort.IOBinding:
         binding = self._session.io_binding()
         for prefix, values in inputs.items():
             for name, value in values.items():
@@ -96,7 +106,7 @@ class Batch:
         # An output that lies elsewhere than it is computed is copied there after each step.
         for name, value in new.items():
             binding.bind_ortvalue_output(f"next.{name}", value)
-        binding.bind_ortvalue_output("frame", frame)
+        binding.bind_ortvalue_output("frame", self._frame)
         return binding
 
 

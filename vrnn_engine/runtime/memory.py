@@ -14,7 +14,7 @@ import onnxruntime as ort
 from vrnn_engine.errors import StreamError
 
 SMALL = 64 * 2**20
-"""Bytes that are taken unasked: to ask takes as long as a small step."""
+"""Bytes of frames that are made unasked: to ask takes as long as a small step."""
 MANY = 256
 """Rows from which on what onnxruntime takes is asked for; fewer have room where the voice has."""
 
@@ -36,7 +36,7 @@ def available() -> int | None:
 
 def require(need: int, what: str) -> None:
     """Raise `StreamError` if the machine has not so many bytes for `what`, e.g. `a batch with rows=900`."""
-    if need >= SMALL and (there := available()) is not None and need > there:
+    if (there := available()) is not None and need > there:
         raise shortage(need, what)
 
 

@@ -42,6 +42,8 @@ class Options:
     """Threads that share a step, the caller's among them.  On the CPU they change no bit of it."""
     spinning: bool = False
     """Whether threads that wait for a step's next part keep their cores busy: faster, and at the cost of all others."""
+    cuda_graphs: bool = False
+    """Whether a step on a GPU is to be launched as one CUDA graph."""
 
     def __post_init__(self) -> None:
         whole = isinstance(self.threads, int) and not isinstance(self.threads, bool)
@@ -89,7 +91,7 @@ class GraphSession:
         self._options = options
         try:
             with flush_denormals():
-                self.session = open_session(self.where, onnxruntime_options(options), device)
+                self.session = open_session(self.where, onnxruntime_options(options), device, options.cuda_graphs)
         except VRNNEngineError:
             raise
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base class
