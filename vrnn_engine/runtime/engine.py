@@ -3,7 +3,8 @@
 Threading contract
 ------------------
 Any thread may call anything.  Two threads may read two streams at once; a second caller on the same
-stream waits for the first.  The engine holds no state of any stream: only who is open.
+stream waits for the first.  With CUDA graphs all reads take turns, see `captured.py`.
+The engine holds no state of any stream: only who is open.
 """
 
 import math
