@@ -16,9 +16,20 @@ if TYPE_CHECKING:
 
 Arrays = Mapping[str, np.ndarray]
 
+CPU = ("cpu", 0)
+"""Where onnxruntime keeps what numpy can see."""
+
 
 class Batch:
     """Buffers of so many rows, and the bindings that step them.  Not for use from two threads at once.
+
+    Parameters
+    ----------
+    graph : GraphSession
+        A step graph.
+    rows : int
+    frame_place : tuple of str and int
+        Where a step leaves the frame.
 
     Attributes
     ----------
@@ -29,20 +40,24 @@ class Batch:
         What the last step made; the next one writes over it.
     """
 
-    def __init__(self, graph: "GraphSession", rows: int) -> None:
+    def __init__(self, graph: "GraphSession", rows: int, frame_place: tuple[str, int] = CPU) -> None:
         self.rows = rows
         self._session = graph.session
-        self._place = graph.place
+        # Where the graph reads each input.  One that lies elsewhere is copied when it is bound, and never again.
+        self._places = graph.places
         self.noise = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.noise.items()}
         self.controls = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.controls.items()}
         self.frame = np.zeros((rows, *graph.frame_shape), np.float32)
-        self._noise = {name: self._on_device(array) for name, array in self.noise.items()}
-        self._controls = {name: self._on_device(array) for name, array in self.controls.items()}
-        zeros = graph.zero_state(rows)
-        here, there = ({name: self._on_device(array.copy()) for name, array in zeros.items()} for _ in range(2))
-        frame = ort.OrtValue.ortvalue_from_numpy(self.frame)
+        noise, self._noise_to_send = self._values("noise", self.noise)
+        controls, self._controls_to_send = self._values("control", self.controls)
+        here, there = (self._values("state", graph.zero_state(rows))[0] for _ in range(2))
+        self._frame = ort.OrtValue.ortvalue_from_numpy(self.frame, *frame_place)
         self._states = (here, there)
-        self._bindings = (self._bind(here, there, frame), self._bind(there, here, frame))
+        self._bindings = tuple(
+            self._bind({"state": old, "noise": noise, "control": controls}, new)
+            for old, new in ((here, there), (there, here))
+        )
+        self._options: tuple[ort.RunOptions | None, ort.RunOptions | None] = (None, None)
         self._now = 0
 
     def load(self, states: list[Arrays]) -> None:
@@ -57,38 +72,42 @@ class Batch:
 
     def steer(self) -> None:
         """Let the controls, as they are now, be heard from the next step on."""
-        self._push(self._controls, self.controls)
+        for value, array in self._controls_to_send:
+            value.update_inplace(array)
 
     def step(self) -> None:
         """Take one step of all rows."""
-        self._push(self._noise, self.noise)
+        self._send_noise()
         with flush_denormals():
-            self._session.run_with_iobinding(self._bindings[self._now])
+            self._session.run_with_iobinding(self._bindings[self._now], self._options[self._now])
         self._now ^= 1
 
-    def _push(self, values: Mapping[str, ort.OrtValue], arrays: Arrays) -> None:
-        if self._place != CPU:  # there, both are the same memory
-            for name, value in values.items():
-                value.update_inplace(arrays[name])
+    def _send_noise(self) -> None:
+        for value, array in self._noise_to_send:
+            value.update_inplace(array)
 
-    def _on_device(self, array: np.ndarray) -> ort.OrtValue:
-        return ort.OrtValue.ortvalue_from_numpy(array, *self._place)
+    def _values(
+        self, prefix: str, arrays: Arrays
+    ) -> tuple[dict[str, ort.OrtValue], list[tuple[ort.OrtValue, np.ndarray]]]:
+        """Make inputs of arrays, where the graph reads them; also those that lie apart from their array."""
+        values, to_send = {}, []
+        for name, array in arrays.items():
+            place = self._places[f"{prefix}.{name}"]
+            values[name] = ort.OrtValue.ortvalue_from_numpy(array, *place)
+            if place != CPU:  # there, both are the same memory
+                to_send.append((values[name], array))
+        return values, to_send
 
-    def _bind(
-        self, old: Mapping[str, ort.OrtValue], new: Mapping[str, ort.OrtValue], frame: ort.OrtValue
-    ) -> ort.IOBinding:
+    def _bind(self, inputs: Mapping[str, Mapping[str, ort.OrtValue]], new: Mapping[str, ort.OrtValue]) -> ort.IOBinding:
         binding = self._session.io_binding()
-        for prefix, values in (("state", old), ("noise", self._noise), ("control", self._controls)):
+        for prefix, values in inputs.items():
             for name, value in values.items():
                 binding.bind_ortvalue_input(f"{prefix}.{name}", value)
+        # An output that lies elsewhere than it is computed is copied there after each step.
         for name, value in new.items():
             binding.bind_ortvalue_output(f"next.{name}", value)
-        binding.bind_ortvalue_output("frame", frame)
+        binding.bind_ortvalue_output("frame", self._frame)
         return binding
-
-
-CPU = ("cpu", 0)
-"""Where onnxruntime keeps what numpy can see."""
 
 
 def _joined(rows: list[np.ndarray]) -> np.ndarray:
