@@ -7,8 +7,8 @@ Of each:
 
 - one stream, p50 and p99 of a frame, with and without CUDA graphs (where the voice cannot be captured, why)
 - many streams in a batch: milliseconds a frame, and whether all of them keep up with real time
-- the floors, measured in the same run by PyTorch on the same GPU: the time to read the weights once from its memory, and
-  that of the graph's products for so many rows; and how far the engine is above the longer of them
+- the floors, measured in the same run by PyTorch on the same GPU: the time to read the weights once from its memory,
+  and that of the graph's products for so many rows; and how far the engine is above the longer of them
 - how far its frames are from those of the CPU, over 40 frames
 
 Needs the extras `train` and `cuda`.  Without a GPU that works it says so, and measures nothing.
