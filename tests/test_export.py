@@ -229,6 +229,20 @@ def test_graphs_share_their_weights_and_name_no_place(exported):
     assert files["weights.bin"].stat().st_size <= sum(sizes.values()) + pages
 
 
+def test_a_step_multiplies_with_one_of_many_components_and_stores_none_of_them_twice(tmp_path):
+    model = tiny.steps("mdct-gmm")
+    folder = write_voice(model, "many", tmp_path / "many", MADE_UP).voice.path
+    step, observe = (
+        onnx.load(str(folder / f"{role}.onnx"), load_external_data=False).graph for role in ("step", "observe")
+    )
+    shape = list(model.model.output.head.both.weight.shape)
+    (of_step,), (of_observe,) = ([t for t in g.initializer if list(t.dims) == shape] for g in (step, observe))
+    assert {node.op_type for node in step.node if of_step.name in node.input} == {"Reshape"}
+    assert "Gather" in {node.op_type for node in step.node}
+    assert {node.op_type for node in observe.node if of_observe.name in node.input} == {"Gemm"}
+    assert [entry.value for entry in of_step.external_data] == [entry.value for entry in of_observe.external_data]
+
+
 @pytest.mark.parametrize("kind", ["mdct-gauss", "pen-gmm"])
 def test_weights_that_half_precision_holds_are_stored_in_it_and_lose_nothing(tmp_path, kind):
     whole, rounded = tiny.steps(kind), tiny.steps(kind)

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.layers import JointStack, ReLUStack, linear, single
+from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.normal import Normal, NormalHead
-from vrnn_engine.models.outputs import Parameters, build_output
+from vrnn_engine.models.outputs import MixtureOutput, Parameters, build_output
 
 
 class Prior(nn.Module):
@@ -84,12 +85,23 @@ class Decoder(nn.Module):
 
     def forward(self, z_features: Tensor, h: Tensor, past: Tensor) -> Parameters:
         """phi_z(z) [..., .], [..., H] and [..., P * F] -> the parameters of `output`."""
-        if isinstance(self.stack, JointStack):
-            features = self.stack(self.stack.project(z_features), h)
-        else:
-            features = self.stack(h)
-        parameters: Parameters = self.output(features, past)
+        parameters: Parameters = self.output(self.features(z_features, h), past)
         return parameters
+
+    def draw(self, z_features: Tensor, h: Tensor, past: Tensor, noise: OutputNoise) -> Tensor:
+        """phi_z(z) [B, .], [B, H] and [B, P * F] -> a frame [B, F]."""
+        features = self.features(z_features, h)
+        if isinstance(self.output, MixtureOutput):  # which has much to compute that a frame does not show
+            return self.output.draw(features, noise)
+        frame: Tensor = self.output.sample(self.output(features, past), noise)
+        return frame
+
+    def features(self, z_features: Tensor, h: Tensor) -> Tensor:
+        """phi_z(z) [..., .] and [..., H] -> what `output` reads, [..., .]."""
+        features: Tensor = (
+            self.stack(self.stack.project(z_features), h) if isinstance(self.stack, JointStack) else self.stack(h)
+        )
+        return features
 
 
 class Recurrence(nn.Module):
