@@ -113,7 +113,7 @@ class Recurrence(nn.Module):
     def __init__(self, config: ModelConfig, reads_z: bool = True):
         super().__init__()
         size = config.recurrent_size
-        self.from_x = linear(config.phi_x[-1], 4 * size)
+        self.from_x: nn.Module = linear(config.phi_x[-1], 4 * size)
         self.from_z = linear(config.phi_z[-1], 4 * size, bias=False) if reads_z else None
         self.from_h = linear(size, 4 * size, bias=False)
         for gate in self.from_h.weight.split(size):
@@ -121,9 +121,13 @@ class Recurrence(nn.Module):
 
     def forward(self, x_gates: Tensor, z_features: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """[B, 4H], [B, .], [B, H], [B, H] -> the next h and c; gates: input, forget, output, candidate."""
-        from_z = self.from_z(z_features) if self.from_z is not None else 0.0
-        gates = single(x_gates + from_z + self.from_h(h))
-        size = h.shape[-1]
+        gates, size = single(self.join(x_gates, z_features, h)), h.shape[-1]
         enter, keep, show = torch.sigmoid(gates[..., : 3 * size]).chunk(3, dim=-1)
         c = keep * c + enter * torch.tanh(gates[..., 3 * size :])
         return show * torch.tanh(c), c
+
+    def join(self, x_gates: Tensor, z_features: Tensor, h: Tensor) -> Tensor:
+        """Return the sum of what each input contributes to the gates, [B, 4H]."""
+        from_z = self.from_z(z_features) if self.from_z is not None else 0.0
+        gates: Tensor = x_gates + from_z + self.from_h(h)
+        return gates
