@@ -30,7 +30,7 @@ def devices(json: report.AsJson = False) -> None:
 
 def _sound() -> tuple[list[dict[str, Any]], str | None]:
     """Return the output devices, and why there are none."""
-    from vrnn_engine.runtime.sinks.speakers import find_device, load_sounddevice
+    from vrnn_engine.runtime.portaudio import find_device, load_sounddevice
 
     try:
         sounddevice = load_sounddevice()
