@@ -72,7 +72,9 @@ class SoundServer:
         return Recorder(self.environment, self._folder / "recording", self._channels)
 
     def say(self, samples: np.ndarray) -> None:
-        """Let the microphone hear samples, float32 at 16 kHz, and return when they are over."""
+        """Let the microphone hear samples, float32 at 16 kHz, with a second of silence about them, and wait for it."""
+        silence = np.zeros(16000, np.float32)  # what starts a null sink is not always heard
+        samples = np.concatenate([silence, samples, silence])
         command = ["pacat", "-p", "-d", "mouth", "--format=float32le", "--rate=16000", "--channels=1", "--raw"]
         subprocess.run(command, env=self.environment, input=samples.astype("<f4").tobytes(), check=True)
 
