@@ -1,6 +1,7 @@
 """Life: a voice that listens while it plays computes what one would compute by hand, one frame after the other."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -120,7 +121,7 @@ def test_a_performance_of_it_keeps_moments_and_goes_back(engine: Engine, clip: P
 def test_it_ends_a_player(engine: Engine, clip: Path, tmp_path: Path) -> None:
     for mode in ("observe", "resynthesise"):
         with Player(Performance(live(engine, clip, mode)), to=tmp_path / "out.wav") as player:
-            assert player.wait()
+            assert player.wait(30)
         assert soundfile.info(tmp_path / "out.wav").frames == len(SOUND)
 
 
@@ -267,6 +268,66 @@ def test_what_a_microphone_hears_comes_out_of_the_speakers(
     start = int(np.argmax(match))
     if not dropped and not underruns:  # on a machine too busy for it there are gaps, which are counted
         assert np.abs(heard[start : start + len(said)] - said).max() < 1e-4
+
+
+VANISHING = """
+import json, logging, pathlib, sys
+from vrnn_engine import Engine, Player, VRNNEngineError
+from vrnn_engine.runtime.live.inputs import open_input
+from vrnn_engine.runtime.live.life import Life
+
+said = []
+logging.getLogger("vrnn_engine").warning = lambda line, *given: said.append(line % given)
+stream = Engine.load(sys.argv[1], "cpu").stream(3)
+life = Life(stream, open_input("microphone", stream.voice.manifest, 0.2, strict=sys.argv[3] == "strict"), "observe")
+try:
+    with life, Player(life, to=sys.argv[4], latency=0.2) as player:
+        while player.seconds_played < 0.5:
+            player.wait(0.01)
+        pathlib.Path(sys.argv[2]).touch()
+        while len(said) < 4:
+            player.wait(0.01)
+        heard = life.heard
+        while life.heard < heard + 20:
+            player.wait(0.01)
+except VRNNEngineError as error:
+    said.append(str(error))
+print(json.dumps(said))
+"""
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_server_that_vanishes_takes_microphone_and_speakers_and_brings_them_back(
+    toy_audio: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, strict: bool
+) -> None:
+    if reason := sound_server.missing():
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("sound")
+    server = sound_server.SoundServer(folder)
+    server.record()
+    words = [str(toy_audio), str(tmp_path / "ready"), "strict" if strict else "", "null" if strict else "speakers"]
+    listening = subprocess.Popen(
+        [sys.executable, "-c", VANISHING, *words], env=server.environment, stdout=subprocess.PIPE
+    )
+    sound_server.wait_until((tmp_path / "ready").exists, "it does not listen")
+    server.close()
+    if not strict:
+        server = sound_server.SoundServer(folder)
+        server.record()
+    out, _ = listening.communicate(timeout=60)
+    if not strict:
+        server.close()
+    said = sorted(re.sub(r"\(.*\)|\d+\.\d", "X", line) for line in json.loads(out))
+    assert said == (
+        ["microphone X is gone: it brings no more sound; is it still there?"]
+        if strict
+        else [
+            "microphone X is back after X s",
+            "microphone X is gone; hearing silence until it is back",
+            "speakers X is back after X s",
+            "speakers X is gone; going on unheard until it is back",
+        ]
+    )
 
 
 def test_the_command_line_listens_to_a_microphone(
