@@ -319,3 +319,6 @@ def test_devices_lists_them(server: sound_server.SoundServer) -> None:
     assert found["sound_error"] is None
     assert "pulse" in [one["name"] for one in found["sound"]]
     assert [one["default"] for one in found["sound"]].count(True) == 1
+    assert found["microphones_error"] is None
+    assert "pulse" in [one["name"] for one in found["microphones"]]
+    assert [one["default"] for one in found["microphones"]].count(True) == 1

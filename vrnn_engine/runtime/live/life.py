@@ -75,7 +75,7 @@ class Life:
         self._listener = stream.fork(stream.seed) if mode == "resynthesise" else stream
         self._table: object = None  # of the controls, as the streams have them
         self._sums = np.zeros(2)
-        self._quiet = 0.0
+        self._quiet = 0  # frames in which a microphone heard nobody, up to now
 
     @property
     def voice(self) -> Voice:
@@ -190,5 +190,5 @@ class Life:
         if not self.input.live:
             return False
         loud = float(np.sqrt(np.mean(np.square(heard)))) > QUIET
-        self._quiet = 0.0 if loud else self._quiet + 1 / self.voice.manifest.frames_per_second
-        return self._quiet >= PAUSE
+        self._quiet = 0 if loud else self._quiet + 1
+        return self._quiet >= round(PAUSE * self.voice.manifest.frames_per_second)
