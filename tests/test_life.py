@@ -270,6 +270,35 @@ def test_what_a_microphone_hears_comes_out_of_the_speakers(
         assert np.abs(heard[start : start + len(said)] - said).max() < 1e-4
 
 
+NEGLECTED = """
+import json, sys, time
+from vrnn_engine import Engine
+from vrnn_engine.runtime.live import microphone
+
+microphone.SETTLING = 0.0
+ear = microphone.Microphone("", Engine.load(sys.argv[1], "cpu").voice.manifest, latency=0.1)
+for _ in range(40):
+    ear.read()
+before = ear.dropped
+time.sleep(2)
+full = ear.delay
+ear.read()
+print(json.dumps([before, ear.dropped, full, ear.delay]))
+ear.close()
+"""
+
+
+def test_a_microphone_that_is_not_read_goes_on_with_the_latest(
+    server: sound_server.SoundServer, toy_audio: Path
+) -> None:
+    command = [sys.executable, "-c", NEGLECTED, str(toy_audio)]
+    done = subprocess.run(command, env=server.environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    before, after, full, then = json.loads(done.stdout)
+    assert after - before > 16000
+    assert then < full - 0.05
+
+
 VANISHING = """
 import json, logging, pathlib, sys
 from vrnn_engine import Engine, Player, VRNNEngineError

@@ -29,7 +29,7 @@ from vrnn_engine.runtime.portaudio import (
 )
 from vrnn_engine.runtime.ring import Ring
 
-SETTLING = 1.0
+SETTLING = 3.0
 """Seconds from the first read in which what is lost is not counted: the output still starts, and nothing is read."""
 
 _log = logging.getLogger("vrnn_engine")
@@ -47,7 +47,8 @@ class Microphone:
     manifest : Manifest
         Of the voice that listens.
     latency : float
-        Seconds of sound that may wait to be read; what comes beyond them is lost.
+        Seconds of sound that may wait to be read.  Where they have become more than twice as many, because nobody
+        read, it goes on with the latest of them.
     strict : bool
         Whether to fail when the device vanishes, instead.
 
@@ -66,7 +67,9 @@ class Microphone:
         self._latency = latency
         self._strict = strict
         self._missed = 0  # samples that the ring had no room for
-        self._excused = 0  # of them, while settling
+        self._skipped = 0  # samples that were let go, to be on time again
+        self._seen = 0  # of those missed, when it was last looked
+        self._excused = 0  # of both, while settling
         self._stream: Any = None
         self._started: float | None = None
         self._lost: float | None = None  # when the device vanished
@@ -85,7 +88,7 @@ class Microphone:
     @property
     def dropped(self) -> int:
         """Samples, at the device's rate, that came while what had come before was not read."""
-        return self._missed - self._excused
+        return self._missed + self._skipped - self._excused
 
     def read(self) -> np.ndarray | None:
         """Return the next frame `[F]`, waiting for it; raise `RecordingError` if the device is gone, if strict."""
@@ -93,7 +96,7 @@ class Microphone:
         if self._started is None:
             self._started = now
         if now - self._started < SETTLING:
-            self._excused = self._missed
+            self._excused = self._missed + self._skipped
         if self._stream is None:
             self._look()
         while self._stream is not None and len(self._ready) < self._size:
@@ -131,8 +134,8 @@ class Microphone:
             self.conversions = (f"{own} Hz to {self._rate} Hz",)
             self._resampler = soxr.ResampleStream(own, self._rate, 1, dtype="float32")
         self._stream = open_stream(sounddevice, device, own, channels, self._latency, self._hear, INPUT)
-        # Beyond what may wait: room for what the device may bring at once, and for the frame that is put together.
-        room = self._latency + float(self._stream.latency) + 2 * self._size / self._rate
+        # Also for what the device may bring at once, and for the frame that is put together.
+        room = 2 * self._latency + float(self._stream.latency) + 2 * self._size / self._rate
         self._ring = Ring(round(room * own))
         self._ready = np.zeros(0, np.float32)
         self._running = False
@@ -153,6 +156,10 @@ class Microphone:
                 raise DeviceGone("it brings no more sound")
             time.sleep(0.001)
         samples = np.empty(count, np.float32)
+        if self._missed != self._seen:
+            self._seen = self._missed
+            late = np.empty(max(0, self._ring.filled - max(round(self._latency * self._own), count)), np.float32)
+            self._skipped += self._ring.read_into(late)
         self._ring.read_into(samples)
         if self._lost is not None:
             _log.warning("%s is back after %.1f s", self.label, time.monotonic() - self._lost)
