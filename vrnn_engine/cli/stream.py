@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vrnn_engine.cli import report
+from vrnn_engine.cli import audio, report
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.engine import Engine
@@ -32,7 +32,15 @@ def stream(
             "VOICE.svg for a pen.",
         ),
     ] = None,
-    seconds: Annotated[float, typer.Option("--seconds", "-s", metavar="S", help="How long; inf for endless.")] = 10.0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--seconds",
+            "-s",
+            metavar="S",
+            help="How long; inf for endless.  Default: 10, or as long as what --from names.",
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="The same seed gives the same stream.  Default: random.")
     ] = None,
@@ -61,6 +69,11 @@ def stream(
         int, typer.Option(metavar="N", min=1, help="Threads that share a step; they change nothing of the stream.")
     ] = 1,
     latency: Annotated[float, typer.Option(metavar="SECONDS", help="Seconds that a sound device buffers.")] = 0.05,
+    volume: audio.Volume = None,
+    channels: audio.Channels = None,
+    strict: audio.Strict = False,
+    listening: audio.From = None,
+    mode: audio.Mode = None,
     timeline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Events to play, JSON lines (docs/live.md), or a recording.")
     ] = None,
@@ -73,11 +86,12 @@ def stream(
     ] = None,
 ) -> None:
     """Play a voice, or write what it makes."""
-    if not seconds > 0:
+    if seconds is not None and not seconds > 0:
         raise typer.BadParameter("must be more than 0 (inf is endless)", param_hint="--seconds")
     if not 0 < latency <= 10:
         raise typer.BadParameter("must be more than 0 and at most 10", param_hint="--latency")
     values = [parse_setting(setting) for setting in settings or ()]
+    audio.check_mode(mode, listening)
 
     # Heavy imports here, so that `--help` and wrong usage answer at once.
     from vrnn_engine.runtime.engine import Engine
@@ -109,12 +123,19 @@ def stream(
     what = f"{manifest.name}: seed {playing.seed}, {engine.provider}, {engine.precision}"
     with ExitStack() as ending:
         recorder = ending.enter_context(Recorder(record, Head.of(playing))) if record is not None else None
-        performance = Performance(playing, plan.events, recorder)
+        life = audio.listen(playing, listening, mode, latency, strict) if listening is not None else None
+        heard = playing if life is None else ending.enter_context(life)
+        performance = Performance(heard, plan.events, recorder)
         ending.callback(performance.close)
         for source in map(make_source, steer or ()):
             source.start(performance)
             ending.callback(source.stop)
-        _play(Player(performance, to=to, latency=latency, seconds=seconds), what, note, seconds)
+        seconds = audio.length(seconds, life)
+        sink = audio.open_sink(to, latency, volume, channels, strict, listening)
+        player = Player(performance, to=sink, latency=latency, seconds=seconds)
+        if life is not None:
+            ending.callback(audio.say_heard, life, player)
+        _play(player, what, note, seconds)
 
 
 def _play(player: "Player", what: str, note: str, seconds: float) -> None:
@@ -154,6 +175,8 @@ def _summary(player: "Player", started: float) -> str:
     ]
     if hasattr(player.sink, "underruns"):
         parts.append(f"{player.underruns} underruns")
+    if player.dropped:
+        parts.append(f"{player.dropped} samples dropped")
     if player.clipped:
         parts.append(f"{player.clipped} samples clipped")
     return ", ".join(parts)
