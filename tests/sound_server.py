@@ -40,6 +40,7 @@ class SoundServer:
             "PULSE_RUNTIME_PATH": str(folder / "pulse"),
             "PULSE_SERVER": f"unix:{folder}/socket",
             "ALSA_CONFIG_PATH": str(config),
+            "JACK_NO_START_SERVER": "1",  # PortAudio asks every server there is, and JACK's would be started by that
             "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
         }
         modules = (
