@@ -143,7 +143,7 @@ def write_voice(
             difference = max(
                 compare(model, GraphSession(making, graph, model.controls, "cpu"), vectors) for graph in graphs
             )
-            moved = tuple(gate(p, making, models, graphs, model.controls, vectors) for p, models in few.items())
+            moved = gate(few, making, graphs, model.controls, vectors)
             np.savez_compressed(making / PARITY_FILE, **_compact(vectors))  # type: ignore[arg-type]
             manifest = Manifest(
                 schema_version=SCHEMA_VERSION,
