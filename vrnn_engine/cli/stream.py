@@ -52,7 +52,9 @@ def stream(
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="fp32, int8, ...: one that the voice carries.  Default: its first."),
+        typer.Option(
+            metavar="NAME", help="fp32, int8, ...: one that the voice carries.  Default: its first, or fp16 on CUDA."
+        ),
     ] = None,
     latency: Annotated[float, typer.Option(metavar="SECONDS", help="Seconds that a sound device buffers.")] = 0.05,
 ) -> None:

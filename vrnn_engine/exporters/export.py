@@ -77,7 +77,7 @@ def export(
         Round the weights to half precision, which halves the voice.  It still computes in single
         precision, and is compared with PyTorch on the rounded weights.
     precisions : sequence of str
-        `int8`, `int4`: what the voice is to carry its step in beside fp32.
+        `fp16`, `int8`, `int4`: what the voice is to carry its step in beside fp32.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def write_voice(
     Parameters
     ----------
     precisions : sequence of str
-        `int8`, `int4`: what the voice is to carry its step in beside fp32.
+        `fp16`, `int8`, `int4`: what the voice is to carry its step in beside fp32.
     signals : iterable of Tensor
         Matrices that are no weights, and stay in fp32: filters and transforms.
 

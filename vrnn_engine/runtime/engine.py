@@ -18,6 +18,7 @@ import numpy as np
 from vrnn_engine.errors import StreamError, VoiceError
 from vrnn_engine.runtime.batch import Batch
 from vrnn_engine.runtime.names import count
+from vrnn_engine.runtime.provider import suited
 from vrnn_engine.runtime.session import GraphSession
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice import Voice
@@ -49,8 +50,13 @@ class Engine:
         self.rows = rows
         self.device = device
         graph = voice.graph("step", precision)
-        self.precision = graph.precision
         self.step = GraphSession(voice.path, graph, voice.manifest.controls, device)
+        # Only now: what a device is asked for is not always what it runs on.
+        carried = [graph.precision for graph in voice.manifest.graphs if graph.role == "step"]
+        self.precision = precision or suited(self.step.provider, carried)
+        if self.precision != graph.precision:
+            graph = voice.graph("step", self.precision)
+            self.step = GraphSession(voice.path, graph, voice.manifest.controls, device)
         if self.step.frame_shape != (voice.manifest.frame_size,):
             raise VoiceError(f"{self.step.where}: frame is not the manifest's frame_size, {voice.manifest.frame_size}")
         self.provider = self.step.provider
@@ -77,7 +83,8 @@ class Engine:
         rows : int
             How many streams are stepped as one batch; more of them take turns.
         precision : str, optional
-            One that the voice carries (`voices show` lists them); its first, fp32 of most, if not given.
+            One that the voice carries (`voices show` lists them); if not given its first, fp32 of most, or fp16
+            on CUDA where it carries that.
 
         Raises
         ------
