@@ -63,7 +63,9 @@ def stream(
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="fp32, int8, ...: one that the voice carries.  Default: its first."),
+        typer.Option(
+            metavar="NAME", help="fp32, int8, ...: one that the voice carries.  Default: its first, or fp16 on CUDA."
+        ),
     ] = None,
     threads: Annotated[
         int, typer.Option(metavar="N", min=1, help="Threads that share a step; they change nothing of the stream.")
