@@ -1,7 +1,8 @@
 """Weights in 16, 8 or 4 bits: a graph whose large products read a half, a quarter or an eighth of the bytes.
 
 In 16 bits a product is one of half precision, its inputs rounded to it as well: for CUDA.  On the CPU onnxruntime casts
-these weights up when it loads them, leaves the inputs as they are, and takes as long as in fp32.
+these weights up when it loads them, leaves the inputs as they are, and takes as long as in fp32; there, where the gate
+is, all that moves is the weights.
 
 In 8 and 4 bits each run of BLOCK weights of an output has a scale of its own (round to nearest, symmetric).
 onnxruntime's MatMulNBits multiplies them with inputs that it rounds to 8 bits, a row at a time: rows stay independent.
