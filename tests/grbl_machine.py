@@ -38,7 +38,7 @@ class GrblMachine:
         self.drawing = threading.Event()
         self._motion, self._feed = "G0", 0.0
         self._buffer = b""
-        self._silent = False
+        self._silent = self._gone = False
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)
@@ -52,9 +52,9 @@ class GrblMachine:
     def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._over.set()
         self._thread.join()
-        os.close(self._master)
-        if self._slave is not None:
-            os.close(self._slave)
+        if not self._gone:
+            os.close(self._master)
+        os.close(self._slave)
 
     @property
     def down(self) -> bool:
@@ -67,7 +67,7 @@ class GrblMachine:
 
     def _run(self) -> None:
         idle = False
-        while not (self._over.is_set() and idle):
+        while not self._gone and not (self._over.is_set() and idle):
             ready, _, _ = select.select([self._master], [], [], 0.002)
             idle = not ready
             if ready:
@@ -109,11 +109,8 @@ class GrblMachine:
             self._silent = True
             self._execute(line)
         elif trouble == "gone":
-            os.close(self._slave)
-            self._slave = None
             os.close(self._master)
-            self._master = os.open(os.devnull, os.O_RDWR)
-            self._over.set()
+            self._gone = True
         elif trouble == "hold":
             self.state = "Hold:0"
             self._buffer = line.encode() + b"\n" + self._buffer

@@ -27,10 +27,14 @@ def stream(
         str | None,
         typer.Option(
             metavar="TARGET",
-            help="speakers, speakers:NAME, FILE.wav, FILE.flac, FILE.svg, FILE.jsonl, null, or - for stdout (raw "
-            "16-bit mono PCM; JSON lines for a pen).  Default: the sound device if there is one, else VOICE.wav; "
-            "VOICE.svg for a pen.",
+            help="For sound: speakers, speakers:NAME, FILE.wav, FILE.flac.  For ink: FILE.svg, FILE.hpgl, FILE.gcode, "
+            "serial:PORT?format=gcode (or hpgl), terminal; options follow, as in FILE.svg?margin=8 (docs/ink.md).  For "
+            "both: FILE.jsonl, null, or - for stdout (raw 16-bit mono PCM; JSON lines for a pen).  Default: the sound "
+            "device if there is one, else VOICE.wav; VOICE.svg for a pen.",
         ),
+    ] = None,
+    width: Annotated[
+        float | None, typer.Option(metavar="MM", help="Width of the page for ink, as in TARGET?width=MM.")
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", "-s", metavar="S", help="How long; inf for endless.")] = 10.0,
     seed: Annotated[
@@ -77,6 +81,7 @@ def stream(
     from vrnn_engine.runtime.live.performance import Performance
     from vrnn_engine.runtime.live.timeline import Head, Recorder, Timeline
     from vrnn_engine.runtime.player import Player
+    from vrnn_engine.runtime.sinks.options import add_option
 
     report.show_log()
     engine = Engine.load(voice, device=device, precision=precision)
@@ -85,6 +90,8 @@ def stream(
         to, note = _default_target(manifest.modality, manifest.name)
     else:
         note = ""
+    if width is not None:
+        to = add_option(to, "width", f"{width:g}")
     plan = _read_timeline(timeline, engine) if timeline is not None else Timeline()
     source = engine.stream(seed)
     if plan.head:
@@ -122,7 +129,8 @@ def _play(player: "Player", what: str, note: str, seconds: float) -> None:
 def _watch(player: "Player", seconds: float) -> None:
     """Wait for the end; on a terminal, show how far it is."""
     # What is over at once needs no display, and the import of rich would delay the first sound.
-    if player.wait(timeout=0.5) or not sys.stderr.isatty():
+    taken = getattr(player.sink, "owns_terminal", False)
+    if player.wait(timeout=0.5) or not sys.stderr.isatty() or taken:
         player.wait()
         return
     from rich.console import Console
@@ -145,6 +153,8 @@ def _summary(player: "Player", started: float) -> str:
         parts.append(f"{player.underruns} underruns")
     if player.clipped:
         parts.append(f"{player.clipped} samples clipped")
+    if player.full:
+        parts.append("the page is full")
     return ", ".join(parts)
 
 

@@ -18,6 +18,7 @@ BUFFER = 127
 """Bytes that Grbl's receive buffer holds."""
 _HOLD, _RESET, _STATUS = b"!", b"\x18", b"?"  # heard at once, past the buffer
 _SETTLED = 0.3  # seconds of quiet after which a reset is over
+_HOMING = 120.0  # seconds that it may take to find its limit switches, deaf meanwhile
 _MOVING = ("<Run", "<Jog", "<Home", "<Hold:1")
 _ERRORS = {
     "error:8": "it is busy with something else",
@@ -140,10 +141,11 @@ class Grbl:
 
     def _hear(self) -> str:
         """Return the next line it says, asking for one if need be."""
-        line = self._line(self._timeout / 2)
+        patience = _HOMING if "$H" in self._waiting else self._timeout
+        line = self._line(patience / 2)
         if line is None:
             self._write(_STATUS)
-            line = self._line(self._timeout / 2)
+            line = self._line(patience / 2)
         if line is None:
             self._silent = True
             last = f" to {self._waiting[0]!r}" if self._waiting else ""

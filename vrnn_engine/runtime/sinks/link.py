@@ -1,13 +1,19 @@
 """How lines get to a plotter: what every connection must do, and the plain one that only flow control slows."""
 
 import contextlib
+import os
+import select
 import threading
+import time
 from typing import Any, Protocol
 
 from vrnn_engine.errors import SinkError
 
 _ABORT = b"\x1b.K"
 """HPGL's device control: forget what is still in the buffer."""
+
+
+_NAP = 0.05  # seconds between two looks at whether there is room
 
 
 class Stopped(Exception):
@@ -50,7 +56,7 @@ class Wire:
     timeout
         Seconds that the plotter may keep a write waiting.
     stopped
-        Set by any thread, which then has the port cancel its write.
+        Set by any thread.
     """
 
     def __init__(self, port: Any, label: str, timeout: float, stopped: threading.Event) -> None:
@@ -63,18 +69,21 @@ class Wire:
         """Write lines; raise `SinkError` when flow control holds them back for too long."""
         for line in lines:
             try:
-                self._port.write(line.encode() + b"\n")
+                self._write(line.encode() + b"\n")
             except OSError as error:
-                raise SinkError(
-                    f"{self._label} takes nothing more ({error}); the pen was told to lift, but see for yourself; "
-                    "is the option flow the plotter's handshake?"
-                ) from error
-            if self._stopped.is_set():
-                raise Stopped
+                raise self._held_up(str(error)) from error
 
     def finish(self, lines: list[str]) -> None:
-        """Write the last lines; closing the port sends them."""
+        """Write the last lines, and wait until they have left: closing the port would not wait for long."""
         self.send(lines)
+        left, patience = -1, 0.0
+        while waiting := getattr(self._port, "out_waiting", 0):  # not every kind of port can say
+            if waiting != left:
+                left, patience = waiting, time.monotonic() + self._timeout
+            elif time.monotonic() > patience:
+                raise self._held_up(f"{left} bytes wait")
+            if self._stopped.wait(_NAP):
+                raise Stopped
 
     def rescue(self, lift: list[str], park: list[str]) -> None:
         """Let the plotter forget what it has, lift the pen and park it."""
@@ -83,5 +92,36 @@ class Wire:
     def shout(self, lift: list[str]) -> None:
         """The same; flow control no longer counts."""
         with contextlib.suppress(OSError):
+            self._port.reset_output_buffer()
             self._port.xonxoff = self._port.rtscts = False
             self._port.write(_ABORT + "".join(f"{line}\n" for line in [";", *lift]).encode())
+
+    def _write(self, data: bytes) -> None:
+        """Write everything.  pySerial's own `write` runs in circles while the plotter says wait, deaf to a stop."""
+        number = _number(self._port)
+        patience = time.monotonic() + self._timeout
+        while data:
+            if self._stopped.is_set():
+                raise Stopped
+            if number is None:
+                data = data[self._port.write(data) :]
+            elif select.select([], [number], [], _NAP)[1]:
+                with contextlib.suppress(BlockingIOError):
+                    data = data[os.write(number, data) :]
+                    patience = time.monotonic() + self._timeout
+            elif time.monotonic() > patience:
+                raise self._held_up(f"{len(data)} bytes wait")
+
+    def _held_up(self, why: str) -> SinkError:
+        return SinkError(
+            f"{self._label} takes nothing more ({why}); the pen was told to lift, but see for yourself; "
+            "is the option flow the plotter's handshake?"
+        )
+
+
+def _number(port: Any) -> int | None:
+    """Return the port's file descriptor where one can wait for it."""
+    try:
+        return int(port.fileno()) if os.name == "posix" else None
+    except OSError:  # a port that is no file, as pySerial's loop://
+        return None

@@ -113,8 +113,6 @@ class SerialSink:
     def interrupt(self) -> None:
         """Let what waits in `write` or `close` come to its end."""
         self._stopped.set()
-        if self._port is not None and self._options.flow != "none":
-            self._port.cancel_write()
 
     @property
     def pending(self) -> int:

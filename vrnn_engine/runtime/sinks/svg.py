@@ -13,6 +13,9 @@ from vrnn_engine.runtime.sinks.page import Layout, Line, Sheet, Stroke
 _GROWTH = 1 / 32
 """How much longer a page gets before it is written anew: what all writing costs stays in proportion to the page."""
 
+_DOT = 0.02
+"""How long a dot is in mm: what has no length, vpype leaves out."""
+
 
 class SvgOptions(Sheet, frozen=True, kw_only=True):
     """What may follow FILE.svg."""
@@ -119,6 +122,7 @@ class _Drawing:
 
 def _path(stroke: Stroke) -> str:
     points = [f"{x:.2f} {y:.2f}" for x, y in stroke]
-    if len(points) == 1:
-        points *= 2  # a line of no length: with round caps, a dot
+    if len(set(points)) == 1:
+        x, y = stroke[0]
+        points = [points[0], f"{x + _DOT:.2f} {y:.2f}"]
     return f'<path d="M{points[0]}L{" ".join(points[1:])}"/>\n'
