@@ -27,10 +27,14 @@ def stream(
         str | None,
         typer.Option(
             metavar="TARGET",
-            help="speakers, speakers:NAME, FILE.wav, FILE.flac, FILE.svg, FILE.jsonl, null, or - for stdout (raw "
-            "16-bit mono PCM; JSON lines for a pen).  Default: the sound device if there is one, else VOICE.wav; "
-            "VOICE.svg for a pen.",
+            help="For sound: speakers, speakers:NAME, FILE.wav, FILE.flac.  For ink: FILE.svg, FILE.hpgl, FILE.gcode, "
+            "serial:PORT?format=gcode (or hpgl), terminal; options follow, as in FILE.svg?margin=8 (docs/ink.md).  For "
+            "both: FILE.jsonl, null, or - for stdout (raw 16-bit mono PCM; JSON lines for a pen).  Default: the sound "
+            "device if there is one, else VOICE.wav; VOICE.svg for a pen.",
         ),
+    ] = None,
+    width: Annotated[
+        float | None, typer.Option(metavar="MM", help="Width of the page for ink, as in TARGET?width=MM.")
     ] = None,
     seconds: Annotated[
         float | None,
@@ -101,6 +105,7 @@ def stream(
     from vrnn_engine.runtime.live.sources import make_source
     from vrnn_engine.runtime.live.timeline import Head, Recorder, Timeline
     from vrnn_engine.runtime.player import Player
+    from vrnn_engine.runtime.sinks.options import add_option
 
     report.show_log()
     engine = Engine.load(voice, device=device, precision=precision, threads=threads)
@@ -109,6 +114,8 @@ def stream(
         to, note = _default_target(manifest.modality, manifest.name)
     else:
         note = ""
+    if width is not None:
+        to = add_option(to, "width", f"{width:g}")
     plan = _read_timeline(timeline, engine) if timeline is not None else Timeline()
     playing = engine.stream(seed)
     if plan.head:
@@ -156,7 +163,8 @@ def _play(player: "Player", what: str, note: str, seconds: float) -> None:
 def _watch(player: "Player", seconds: float) -> None:
     """Wait for the end; on a terminal, show how far it is."""
     # What is over at once needs no display, and the import of rich would delay the first sound.
-    if player.wait(timeout=0.5) or not sys.stderr.isatty():
+    taken = getattr(player.sink, "owns_terminal", False)
+    if player.wait(timeout=0.5) or not sys.stderr.isatty() or taken:
         player.wait()
         return
     from rich.console import Console
@@ -181,6 +189,8 @@ def _summary(player: "Player", started: float) -> str:
         parts.append(f"{player.dropped} samples dropped")
     if player.clipped:
         parts.append(f"{player.clipped} samples clipped")
+    if player.full:
+        parts.append("the page is full")
     return ", ".join(parts)
 
 

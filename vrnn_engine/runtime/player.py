@@ -23,7 +23,7 @@ FILE_FRAMES = 20
 """Frames read at a time where nobody listens."""
 LIVE_FRAMES = 4
 """Most frames read at a time where somebody does: a control turned now is at most this much late."""
-_BLOCKED = 5.0  # seconds that a sink may still hold the producer after stop()
+_PATIENCE = 5.0  # seconds that a sink may still hold the producer after stop(), if it does not say how many
 
 
 class Player:
@@ -124,7 +124,9 @@ class Player:
         self._stop.set()
         if self._thread.ident is None:
             return
-        if not self._ended.wait(_BLOCKED):
+        if not self._ended.is_set():
+            self._call("interrupt")
+        if not self._ended.wait(getattr(self.sink, "patience", _PATIENCE)):
             raise SinkError(f"{self.label} does not take what is written to it")
         self._raise()
 
@@ -169,6 +171,11 @@ class Player:
         self._with_volume().volume = volume
 
     @property
+    def full(self) -> bool:
+        """Whether the sink can take no more, e.g. because the page is full."""
+        return bool(getattr(self.sink, "full", False))
+
+    @property
     def seconds_played(self) -> float:
         """Seconds of the stream that were heard or written."""
         return max(0, self._written - int(getattr(self.sink, "pending", 0)) - self.dropped) / self.format.rate
@@ -186,7 +193,7 @@ class Player:
     def _run(self) -> None:
         # The producer's thread.
         try:
-            while not (self._stop.is_set() or self._ended_itself or self._left == 0):
+            while not (self._stop.is_set() or self._ended_itself or self.full or self._left == 0):
                 block = self._make()
                 self.sink.write(block)
                 self._written += len(block)
@@ -218,10 +225,14 @@ class Player:
         return self.sink
 
     def _abort(self) -> None:
-        abort: Callable[[], None] | None = getattr(self.sink, "abort", None)
-        if abort is not None:
-            with contextlib.suppress(Exception):  # it is on its way out with an error that matters more
-                abort()
+        with contextlib.suppress(Exception):  # it is on its way out with an error that matters more
+            self._call("abort")
+
+    def _call(self, name: str) -> None:
+        """Call a method that not every sink has."""
+        method: Callable[[], None] | None = getattr(self.sink, name, None)
+        if method is not None:
+            method()
 
     def _raise(self) -> None:
         error, self._error = self._error, None
