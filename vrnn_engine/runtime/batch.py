@@ -27,6 +27,8 @@ class Batch:
         By name without prefix; written to before a step.  After controls were written, call `steer`.
     frame : float32 array [rows, F]
         What the last step made; the next one writes over it.
+    latent : float32 array [rows, Z]
+        The same of its latent; Z is 0 where the graph has none.
     """
 
     def __init__(self, graph: "GraphSession", rows: int) -> None:
@@ -36,13 +38,16 @@ class Batch:
         self.noise = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.noise.items()}
         self.controls = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.controls.items()}
         self.frame = np.zeros((rows, *graph.frame_shape), np.float32)
+        self.latent = np.zeros((rows, *graph.latent_shape), np.float32)
         self._noise = {name: self._on_device(array) for name, array in self.noise.items()}
         self._controls = {name: self._on_device(array) for name, array in self.controls.items()}
         zeros = graph.zero_state(rows)
         here, there = ({name: self._on_device(array.copy()) for name, array in zeros.items()} for _ in range(2))
-        frame = ort.OrtValue.ortvalue_from_numpy(self.frame)
+        made = {"frame": ort.OrtValue.ortvalue_from_numpy(self.frame)}
+        if self.latent.size:
+            made["latent"] = ort.OrtValue.ortvalue_from_numpy(self.latent)
         self._states = (here, there)
-        self._bindings = (self._bind(here, there, frame), self._bind(there, here, frame))
+        self._bindings = (self._bind(here, there, made), self._bind(there, here, made))
         self._now = 0
 
     def load(self, states: list[Arrays]) -> None:
@@ -75,7 +80,7 @@ class Batch:
         return ort.OrtValue.ortvalue_from_numpy(array, *self._place)
 
     def _bind(
-        self, old: Mapping[str, ort.OrtValue], new: Mapping[str, ort.OrtValue], frame: ort.OrtValue
+        self, old: Mapping[str, ort.OrtValue], new: Mapping[str, ort.OrtValue], made: Mapping[str, ort.OrtValue]
     ) -> ort.IOBinding:
         binding = self._session.io_binding()
         for prefix, values in (("state", old), ("noise", self._noise), ("control", self._controls)):
@@ -83,7 +88,8 @@ class Batch:
                 binding.bind_ortvalue_input(f"{prefix}.{name}", value)
         for name, value in new.items():
             binding.bind_ortvalue_output(f"next.{name}", value)
-        binding.bind_ortvalue_output("frame", frame)
+        for name, value in made.items():
+            binding.bind_ortvalue_output(name, value)
         return binding
 
 

@@ -157,11 +157,13 @@ class Engine:
     def _read(self, frames: int, streams: list[Stream]) -> list[np.ndarray]:
         blocks: list[np.ndarray] = []
         states: list[dict[str, np.ndarray]] = []
+        latents: list[np.ndarray] = []
         for first in range(0, len(streams), self.rows):
             part = streams[first : first + self.rows]
             with self._batch(len(part)) as batch:
                 made = self._step(batch, frames, part)
                 states += batch.states()
+                latents += list(batch.latent.copy())
             # Copies, so that a stream's block does not keep the others' alive.
             blocks += [made[row].copy() for row in range(len(part))] if len(part) > 1 else [made[0]]
         for stream, block in zip(streams, blocks, strict=True):
@@ -170,9 +172,10 @@ class Engine:
                     f"voice {self.voice.name!r} with seed {stream.seed} gave a frame that is not finite "
                     f"after frame {stream.frame}; reset its controls, or open a new stream"
                 )
-        for stream, reached in zip(streams, states, strict=True):
+        for stream, reached, latent in zip(streams, states, latents, strict=True):
             stream._state = reached
             stream._frame += frames
+            stream._latent = latent if frames else stream._latent
         return blocks if self.voice.manifest.modality == "pen" else [block.reshape(-1) for block in blocks]
 
     def _step(self, batch: Batch, frames: int, streams: list[Stream]) -> np.ndarray:
