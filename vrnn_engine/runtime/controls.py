@@ -97,6 +97,12 @@ class Controls(MutableMapping[str, Value]):
         """Set all controls at once, those not among `values` to their default."""
         self._write({**self._defaults, **{name: self.check(name, value) for name, value in values.items()}})
 
+    def follow(self, values: Mapping[str, np.ndarray], seen: Mapping[str, np.ndarray]) -> None:
+        """Set all controls, but those that are no longer as they were seen: who wrote meanwhile has the last word."""
+        with self._writing:
+            still = {name for name, value in self._values.items() if np.array_equal(value, seen[name])}
+            self._replace({name: value for name, value in values.items() if name in still})
+
     def check(self, name: str, value: Settable) -> np.ndarray:
         """Return what a value would set, as float64 of the control's shape; raise `ControlError` if it cannot be."""
         spec = self._spec(name)
@@ -133,8 +139,11 @@ class Controls(MutableMapping[str, Value]):
 
     def _write(self, changed: Mapping[str, np.ndarray]) -> None:
         with self._writing:
-            self._values = {**self._values, **changed}
-            self._table = self._rows(self._values)
+            self._replace(changed)
+
+    def _replace(self, changed: Mapping[str, np.ndarray]) -> None:
+        self._values = {**self._values, **changed}
+        self._table = self._rows(self._values)
 
     @staticmethod
     def _rows(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

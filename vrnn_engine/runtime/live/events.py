@@ -26,6 +26,8 @@ class Set(Event, frozen=True, kw_only=True, tag="set"):
 
     control: str
     value: float | tuple[float, ...]
+    index: Count | None = None
+    """The one dimension of a vector that it is for, counted from 0; all of them if not given."""
     ramp: Seconds = 0.0
     """How long the way there takes; it is straight, a step a frame."""
 
