@@ -30,7 +30,11 @@ Strict = Annotated[
 ]
 """The option of every verb that reads a corpus."""
 
-EXTRAS = {"torch": "train", "onnx": "train", "onnxscript": "train", "matplotlib": "plot"}
+EXTRAS = {
+    **dict.fromkeys(("torch", "onnx", "onnxscript"), "train"),
+    "matplotlib": "plot",
+    **dict.fromkeys(("pythonosc", "mido", "rtmidi"), "live"),
+}
 """The extra of this package that installs a library it can do without."""
 
 _debug = False
