@@ -14,8 +14,9 @@ import soundfile
 from stage import Stage, wait_until
 
 from vrnn_engine import Engine, SourceError
+from vrnn_engine.runtime.live.complaints import Complaints
 from vrnn_engine.runtime.live.events import Fork, Keep, Prime, Reset, Return, Rewind, Seed, Set
-from vrnn_engine.runtime.live.osc import Complaints, Osc
+from vrnn_engine.runtime.live.osc import Osc
 from vrnn_engine.runtime.live.osc_messages import read_packet, to_event, write_message
 
 pythonosc = pytest.importorskip("pythonosc", reason="python-osc comes with the extra `live`")

@@ -66,13 +66,15 @@ def warn(line: str) -> None:
 
 
 def show_log() -> None:
-    """Let the library's warnings (e.g. that CUDA cannot run) reach stderr as plain lines."""
+    """Let what the library says (e.g. that CUDA cannot run) reach stderr as plain lines."""
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            warn(record.getMessage())
+            (warn if record.levelno >= logging.WARNING else say)(record.getMessage())
 
-    logging.getLogger("vrnn_engine").addHandler(Lines())
+    log = logging.getLogger("vrnn_engine")
+    log.addHandler(Lines())
+    log.setLevel(logging.INFO)
 
 
 def has_colour(stream: TextIO) -> bool:

@@ -4,16 +4,15 @@ Threads: one takes packets in and asks the performance at once, so that nothing 
 which takes a while; one tells how the stream is.  None is the thread that reads the stream.
 """
 
-import logging
 import queue
 import socket
 import threading
-import time
 from typing import Any
 
 import numpy as np
 
 from vrnn_engine.errors import SourceError, VRNNEngineError
+from vrnn_engine.runtime.live.complaints import Complaints
 from vrnn_engine.runtime.live.events import Prime
 from vrnn_engine.runtime.live.meter import level
 from vrnn_engine.runtime.live.osc_messages import Argument, read_packet, to_event, write_message
@@ -27,7 +26,6 @@ QUEUED = 8
 """Recordings that may wait to be listened to."""
 NAP = 0.1
 _LARGEST = 65536
-_log = logging.getLogger("vrnn_engine")
 
 Address = Any  # as the socket module has it: of IPv4 a pair, of IPv6 a quadruple
 
@@ -155,32 +153,6 @@ class Osc:
         except OSError as error:
             if not self._stopped.is_set():
                 self._trouble.say(f"OSC: cannot send {address}: {error.strerror or error}")
-
-
-class Complaints:
-    """Lines for the log, one a second at most; how many others there were is said with the next."""
-
-    def __init__(self, every: float = 1.0) -> None:
-        self._every = every
-        self._until = 0.0
-        self._held = 0
-        self._lock = threading.Lock()
-
-    def say(self, line: str) -> None:
-        """Say it now, or only count it."""
-        with self._lock:
-            if time.monotonic() < self._until:
-                self._held += 1
-                return
-            self._until = time.monotonic() + self._every
-            held, self._held = self._held, 0
-        _log.warning("%s%s", line, f" ({held} more lines like this not shown)" if held else "")
-
-    def flush(self) -> None:
-        """Say how many have not been said."""
-        held, self._held = self._held, 0
-        if held:
-            _log.warning("%d more lines like this not shown", held)
 
 
 def _parse(text: str, host: str = "") -> tuple[socket.AddressFamily, Address]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from vrnn_engine.errors import ControlError, StreamError, VRNNEngineError
+from vrnn_engine.errors import StreamError, VRNNEngineError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.live.events import AnyEvent, Fork, Keep, Prime, Reset, Return, Rewind, Seed, Set
 from vrnn_engine.runtime.live.moments import Moments
@@ -150,7 +150,7 @@ class Performance:
         listened, seen = None, None
         match event:
             case Set():
-                self._end(event)
+                self.controls.check(event.control, event.value, event.index)
             case Seed():
                 check_seed(event.seed)
             case Keep():
@@ -235,7 +235,7 @@ class Performance:
         self._push()
         match event:
             case Set():
-                now, end = self._values[event.control], self._end(event)
+                now, end = self._values[event.control], self.controls.check(event.control, event.value, event.index)
                 where = slice(None) if event.index is None else event.index
                 ramp = self._ramps.setdefault(event.control, Ramp.resting(now))
                 ramp.aim(where, now, end, max(1, round(event.ramp * self._fps)))
@@ -271,19 +271,6 @@ class Performance:
             raise StreamError("there is nothing yet to go back to")
         found = [snapshot for at, snapshot in self._past if at <= frame]
         return found[-1] if found else self._past[0][1]
-
-    def _end(self, event: Set) -> np.ndarray:
-        """Return where an event brings its control: float64 of its shape, or raise `ControlError`."""
-        end = self.controls.check(event.control, event.value)
-        if event.index is None:
-            return end
-        if not 0 <= event.index < len(end):
-            raise ControlError(
-                f"control {event.control!r} has no dimension {event.index}: they are 0 to {len(end) - 1}"
-            )
-        if not isinstance(event.value, int | float):
-            raise ControlError(f"a dimension of control {event.control!r} takes one number, not {len(event.value)}")
-        return end
 
     def _listen(self, file: str) -> tuple[Stream, Observation]:
         """Return a stream that has listened to a recording, from silence on; the same one whenever it is asked for."""
