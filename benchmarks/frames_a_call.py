@@ -27,7 +27,7 @@ from random_voice import random_model, steps_of
 from vrnn_engine.exporters.graph import save_graphs, trace
 from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.exporters.steps import RecurrentSteps
-from vrnn_engine.runtime.session import guest_options
+from vrnn_engine.runtime.session import onnxruntime_options
 from vrnn_engine.training.recipe import load_recipe
 
 
@@ -82,7 +82,7 @@ def unrolled(steps: RecurrentSteps, frames: int, folder: Path) -> Callable[[], o
     folder.mkdir()
     graph, outputs = trace(several, inputs)
     save_graphs({"step.onnx": graph}, folder)
-    session = ort.InferenceSession(str(folder / "step.onnx"), guest_options(), providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(str(folder / "step.onnx"), onnxruntime_options(), providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
     defaults = {f"control.{control.name}": control.default for control in steps.controls}
     given = {

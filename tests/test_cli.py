@@ -9,13 +9,19 @@ import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import soundfile
 import toy
 from command import ROOT, Run, environment, the_error
 
 from vrnn_engine import Engine, __version__
+from vrnn_engine.runtime.provider import cuda_obstacle
 from vrnn_engine.runtime.sinks.base import to_pcm16
+
+NO_DRIVER = pytest.mark.skipif(
+    getattr(cuda_obstacle(), "driver", True), reason="this machine has an NVIDIA driver, and perhaps CUDA"
+)
 
 
 def test_version_and_help(run: Run) -> None:
@@ -56,6 +62,14 @@ def test_pcm_on_stdout_loads_nothing_it_does_not_need(toy_audio: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True)
     assert done.stderr.splitlines()[-1] == b"[]", done.stderr
+
+
+def test_threads_change_nothing_of_what_is_heard(run: Run) -> None:
+    words = ("stream", "--voice", "blizzard", "--to", "-", "--seconds", "0.5", "--seed", "7")
+    one, two = (run(*words, "--threads", threads, text=False) for threads in (1, 2))
+    assert (one.returncode, two.returncode) == (0, 0)
+    assert len(one.stdout) == 16000
+    assert one.stdout == two.stdout
 
 
 def test_ink_on_stdout_is_json_lines(run: Run, toy_pen: Path) -> None:
@@ -147,6 +161,10 @@ def test_priming_converts_and_says_so(run: Run, work: Path, toy_audio: Path) -> 
         (("--temperature", "99"), ("latent.temperature", "out of range")),
         (("--seed", "-1"), ("seed",)),
         (("--device", "tpu"), ("unknown device 'tpu'",)),
+        pytest.param(("--device", "cuda"), ("device 'cuda' cannot run here", "--device cpu or auto"), marks=NO_DRIVER),
+        pytest.param(("--device", "cuda:7"), ("device 'cuda:7' cannot run here",), marks=NO_DRIVER),
+        (("--threads", "1000000"), ("threads=1000000", "from 1 to 256")),
+        (("--precision", "int4"), ("no step graph in int4", "fp32")),
         (("--prime", "none.wav"), ("none.wav: no such file",)),
         (("--to", "a.mp3"), ("'a.mp3'", "FILE.wav")),
         (("--to", "a.svg"), ("takes ink", "FILE.wav")),
@@ -163,6 +181,16 @@ def test_what_goes_wrong_is_one_line(
     assert list(work.iterdir()) == []
 
 
+def test_a_graph_that_breaks_the_contract_is_one_line(run: Run, work: Path, tmp_path: Path) -> None:
+    def forget(graph: onnx.GraphProto) -> None:
+        del graph.output[[value.name for value in graph.output].index("next.tail")]
+
+    broken = toy.build(tmp_path / "broken", edit_step=forget)
+    error = the_error(run("stream", "--voice", broken, "--to", "a.wav"))
+    assert "step.onnx: the graph has no output next.tail, which the manifest declares" in error
+    assert list(work.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "args",
     [
@@ -171,6 +199,8 @@ def test_what_goes_wrong_is_one_line(
         ("stream", "--voice", "x", "--seconds", "0"),
         ("stream", "--voice", "x", "--seconds", "soon"),
         ("stream", "--voice", "x", "--latency", "-1"),
+        ("stream", "--voice", "x", "--threads", "0"),
+        ("bench", "--threads", "two"),
         ("stream", "--voice", "x", "--set", "latent.hold"),
         ("stream", "--voice", "x", "--set", "latent.hold=high"),
         ("voices", "shout"),

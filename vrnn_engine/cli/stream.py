@@ -57,6 +57,9 @@ def stream(
         str | None,
         typer.Option(metavar="NAME", help="fp32, int8, ...: one that the voice carries.  Default: its first."),
     ] = None,
+    threads: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Threads that share a step; they change nothing of the stream.")
+    ] = 1,
     latency: Annotated[float, typer.Option(metavar="SECONDS", help="Seconds that a sound device buffers.")] = 0.05,
     timeline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Events to play, JSON lines (docs/live.md), or a recording.")
@@ -84,7 +87,7 @@ def stream(
     from vrnn_engine.runtime.player import Player
 
     report.show_log()
-    engine = Engine.load(voice, device=device, precision=precision)
+    engine = Engine.load(voice, device=device, precision=precision, threads=threads)
     manifest = engine.voice.manifest
     if to is None:
         to, note = _default_target(manifest.modality, manifest.name)
@@ -185,7 +188,7 @@ def _read_timeline(path: Path, engine: "Engine") -> "Timeline":
     from vrnn_engine.runtime.live.timeline import read_timeline
 
     found = read_timeline(path, engine.voice.manifest.frames_per_second)
-    if found.head and found.head.fingerprint != engine.voice.fingerprint(engine.precision):
+    if found.head and found.head.fingerprint != engine.fingerprint:
         report.warn(f"{path} was played on another voice or version ({found.head.voice}): it will not sound the same")
     return found
 

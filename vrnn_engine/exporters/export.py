@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vrnn_engine.errors import ExportError, VoiceError
 from vrnn_engine.exporters.card import card
+from vrnn_engine.exporters.fuse import fuse
 from vrnn_engine.exporters.graph import copy_of, save_graphs, trace
 from vrnn_engine.exporters.precision import Moved, gate
 from vrnn_engine.exporters.protocol import StepModel
@@ -203,8 +204,9 @@ def _command(kept: Checkpoint) -> str:
 def _trace(model: StepModel) -> tuple[dict[str, onnx.ModelProto], tuple[Graph, Graph]]:
     """Return both graphs by file name, and what the manifest says of them."""
     step_inputs, observe_inputs = model.step_inputs(), model.observe_inputs()
-    step, step_outputs = trace(model.generate, step_inputs)
-    observe, observe_outputs = trace(model.observe, observe_inputs)
+    fused = fuse(model)
+    step, step_outputs = trace(fused.generate, step_inputs)
+    observe, observe_outputs = trace(fused.observe, observe_inputs)
     return {"step.onnx": step, "observe.onnx": observe}, (
         Graph(role="step", precision="fp32", file="step.onnx", inputs=step_inputs, outputs=step_outputs),
         Graph(role="observe", precision="fp32", file="observe.onnx", inputs=observe_inputs, outputs=observe_outputs),

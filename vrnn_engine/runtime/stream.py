@@ -183,7 +183,7 @@ class Stream:
             return snapshots.encode(
                 snapshots.Snapshot(
                     voice=self.voice.name,
-                    fingerprint=self.voice.fingerprint(self.engine.precision),
+                    fingerprint=self.engine.fingerprint,
                     seed=self.seed,
                     frame=self._frame,
                     state={name: snapshots.Tensor.of(value[0]) for name, value in self._state.items()},
@@ -201,7 +201,7 @@ class Stream:
         """
         with self._lock:
             self._check_open()
-            fingerprint = self.voice.fingerprint(self.engine.precision)
+            fingerprint = self.engine.fingerprint
             found = snapshots.decode(saved, fingerprint, self.engine.step.state, self.voice.name)
             noise = NoiseSource(found.seed, self.engine.widths)
             try:
