@@ -9,13 +9,17 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from vrnn_engine.errors import MissingExtraError, VRNNEngineError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 FAILED = 1
 USAGE = 2
@@ -38,6 +42,7 @@ EXTRAS = {
 """The extra of this package that installs a library it can do without."""
 
 _debug = False
+_display: "Console | None" = None
 
 
 class Terminated(KeyboardInterrupt):
@@ -52,12 +57,25 @@ def set_debug(on: bool) -> None:
 
 def say(line: str, style: str = "") -> None:
     """Print one line on stderr; `style` (as rich names it) only where a terminal shows it."""
-    if style and has_colour(sys.stderr):
+    if _display is not None:
+        _display.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+    elif style and has_colour(sys.stderr):
         from rich.console import Console
 
         Console(stderr=True, highlight=False).print(line, style=style, markup=False, soft_wrap=True)
     else:
         print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def above(display: "Console") -> Iterator[None]:
+    """Print lines above what a live display shows meanwhile, whichever thread says them."""
+    global _display
+    _display = display
+    try:
+        yield
+    finally:
+        _display = None
 
 
 def warn(line: str) -> None:

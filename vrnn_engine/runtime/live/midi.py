@@ -1,6 +1,6 @@
 """Steering by the controllers of a MIDI device, which are learnt by moving them.
 
-Threads: the MIDI library calls with each message, on a thread of its own; another looks whether the device is there.
+One thread reads the device, asks the performance, and looks whether the device is still there.
 """
 
 import collections
@@ -13,10 +13,13 @@ from typing import Any
 from vrnn_engine.errors import SourceError, VRNNEngineError
 from vrnn_engine.runtime.live.complaints import Complaints
 from vrnn_engine.runtime.live.midi_map import Binding, MidiMap
+from vrnn_engine.runtime.live.midi_ports import Inputs, Port, SystemInputs
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.names import suggest
 
 VIRTUAL = "virtual"
+READ = 0.004
+"""Seconds between two looks for messages."""
 LOOK = 1.0
 """Seconds between two looks for the device."""
 GESTURE = 1.0
@@ -36,18 +39,21 @@ class Midi:
         What turns what.
     learn : sequence of str
         Controls (CONTROL or CONTROL/INDEX) to bind, in this order, to the controllers that are moved next.
+    inputs : Inputs, optional
+        Where the device is; this machine if not given.
     """
 
-    def __init__(self, name: str, bindings: MidiMap, learn: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, bindings: MidiMap, learn: Sequence[str] = (), inputs: Inputs | None = None) -> None:
         self._name = name
+        self._inputs = inputs
         self._map = bindings
         self._learn = tuple(learn)
         self._wanted: collections.deque[str] = collections.deque()
         self._learnt: tuple[tuple[int, int], float] = ((0, 0), 0.0)
         self._trouble = Complaints(every=10.0)
         self._stopped = threading.Event()
-        self._port: Any = None
-        self._thread = threading.Thread(target=self._watch, name="vrnn-engine midi", daemon=True)
+        self._port: Port | None = None
+        self._thread = threading.Thread(target=self._run, name="vrnn-engine midi", daemon=True)
 
     def start(self, performance: Performance) -> None:
         """Open the port.
@@ -62,20 +68,22 @@ class Midi:
         self._performance = performance
         for target in self._learn:
             performance.controls.find(target)
+        self._here = self._inputs or SystemInputs()
         is_virtual, _, own = self._name.partition(":")
-        if is_virtual == VIRTUAL:
-            self._port = self._open(own or "vrnn-engine", virtual=True)
-            _log.info("MIDI: connect to the port %r", self._port.name)
+        self._is_virtual = is_virtual == VIRTUAL
+        if self._is_virtual:
+            self._port = self._here.open(own or "vrnn-engine", virtual=True)
+            _log.info("MIDI: others can connect to the port %r", self._port.name)
         else:
-            names = _inputs()
+            names = self._here.names()
             if (found := self._find(names)) is None:
                 hint = suggest(self._name, names, "there are")
                 raise SourceError(f"no MIDI input is called {self._name!r}{hint}")
-            self._port = self._open(found)
+            self._port = self._here.open(found)
             _log.info("MIDI: %s", found)
-            self._thread.start()
         for target in self._learn:
             self.learn(target)
+        self._thread.start()
 
     def stop(self) -> None:
         """Close the port."""
@@ -92,8 +100,17 @@ class Midi:
         if len(self._wanted) == 1:
             _log.info("MIDI: move the controller for %s", target)
 
+    def _run(self) -> None:
+        # The thread.
+        looked = time.monotonic()
+        while not self._stopped.wait(READ):
+            while self._port is not None and (message := self._port.poll()) is not None:
+                self._hear(message)
+            if not self._is_virtual and time.monotonic() - looked > LOOK:
+                self._look()
+                looked = time.monotonic()
+
     def _hear(self, message: Any) -> None:
-        # The MIDI library's thread.
         if message.type != "control_change":
             return
         key = (message.channel + 1, message.control)
@@ -124,45 +141,24 @@ class Midi:
         if self._wanted:
             _log.info("MIDI: move the controller for %s", self._wanted[0])
 
-    def _watch(self) -> None:
-        # A thread: whether the device is there.
-        while not self._stopped.wait(LOOK):
+    def _look(self) -> None:
+        """Let go of a device that was unplugged, and open one that is back."""
+        names = self._here.names()
+        if self._port is not None and self._port.name not in names:
+            self._close()
+            _log.warning("MIDI: %s was unplugged; it is looked for", self._name)
+        elif self._port is None and (found := self._find(names)) is not None:
             try:
-                names = _inputs()
-            except SourceError:  # the system's MIDI went, with the device in it
-                names = []
-            if self._port is not None and self._port.name not in names:
-                self._close()
-                _log.warning("MIDI: %s was unplugged; it is looked for", self._name)
-            elif self._port is None and (found := self._find(names)) is not None:
-                try:
-                    self._port = self._open(found)
-                    _log.info("MIDI: %s is back", found)
-                except SourceError as error:
-                    self._trouble.say(str(error))
+                self._port = self._here.open(found)
+                _log.info("MIDI: %s is back", found)
+            except SourceError as error:
+                self._trouble.say(f"MIDI: {error}")
 
     def _find(self, names: Sequence[str]) -> str | None:
         """Return the first port whose name contains the one that is wanted."""
         return next((name for name in names if self._name.lower() in name.lower()), None)
 
-    def _open(self, name: str, virtual: bool = False) -> Any:
-        import mido
-
-        try:
-            return mido.open_input(name, virtual=virtual, callback=self._hear)
-        except (OSError, ValueError, NotImplementedError) as error:
-            raise SourceError(f"cannot open the MIDI port {name!r}: {error}") from error
-
     def _close(self) -> None:
         port, self._port = self._port, None
         if port is not None:
             port.close()
-
-
-def _inputs() -> list[str]:
-    import mido
-
-    try:
-        return list(mido.get_input_names())
-    except OSError as error:
-        raise SourceError(f"no MIDI here: {error}") from error

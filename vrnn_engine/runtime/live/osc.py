@@ -4,6 +4,7 @@ Threads: one takes packets in and asks the performance at once, so that nothing 
 which takes a while; one tells how the stream is.  None is the thread that reads the stream.
 """
 
+import logging
 import queue
 import socket
 import threading
@@ -26,6 +27,7 @@ QUEUED = 8
 """Recordings that may wait to be listened to."""
 NAP = 0.1
 _LARGEST = 65536
+_log = logging.getLogger("vrnn_engine")
 
 Address = Any  # as the socket module has it: of IPv4 a pair, of IPv6 a quadruple
 
@@ -66,6 +68,7 @@ class Osc:
 
         self._performance = performance
         self._in = _open(*self._listen)
+        _log.info("OSC: listening on %s:%d", self._in.getsockname()[0], self.port)
         # A socket of its own: one that is bound to this machine alone cannot send beyond it.
         self._out = self._in if self._to is None else socket.socket(self._to[0], socket.SOCK_DGRAM)
         for job in (self._take, self._prime, self._tell):
