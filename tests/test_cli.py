@@ -171,6 +171,9 @@ def test_priming_converts_and_says_so(run: Run, work: Path, toy_audio: Path) -> 
         (("--threads", "1000000"), ("threads=1000000", "from 1 to 256")),
         (("--precision", "int4"), ("no step graph in int4", "fp32")),
         (("--prime", "none.wav"), ("none.wav: no such file",)),
+        (("--osc", "somewhere:port"), ("'somewhere:port'", "write PORT or HOST:PORT")),
+        (("--osc-to", "9000"), ("'9000'", "write HOST:PORT")),
+        (("--midi", "no such device"), ("MIDI",)),
         (("--to", "a.mp3"), ("'a.mp3'", "FILE.wav")),
         (("--to", "a.svg"), ("takes ink", "FILE.wav")),
         (("--to", "none/a.wav"), ("no folder",)),
@@ -208,6 +211,8 @@ def test_a_graph_that_breaks_the_contract_is_one_line(run: Run, work: Path, tmp_
         ("bench", "--threads", "two"),
         ("stream", "--voice", "x", "--set", "latent.hold"),
         ("stream", "--voice", "x", "--set", "latent.hold=high"),
+        ("stream", "--voice", "x", "--midi-learn", "latent.hold"),
+        ("stream", "--voice", "x", "--midi-map", "map.json"),
         ("voices", "shout"),
         ("sing",),
     ],
@@ -216,6 +221,20 @@ def test_wrong_usage_is_2(run: Run, args: tuple[str, ...]) -> None:
     done = run(*args)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("option", "library"), [("--osc", "pythonosc"), ("--midi", "rtmidi")])
+def test_without_the_extra_for_steering_it_is_named(
+    run: Run, work: Path, toy_audio: Path, tmp_path: Path, option: str, library: str
+) -> None:
+    (tmp_path / "site").mkdir()
+    missing = f"raise ModuleNotFoundError('No module named {library}', name={library!r})\n"
+    (tmp_path / "site" / f"{library}.py").write_text(missing)
+    env = {"PYTHONPATH": f"{tmp_path / 'site'}{os.pathsep}{ROOT}"}
+    error = the_error(run("stream", "--voice", toy_audio, "--to", "a.wav", option, "9000", env=env))
+    assert f"needs {library}" in error
+    assert "pip install 'vrnn-engine[live]'" in error
+    assert list(work.iterdir()) == []
 
 
 def test_debug_shows_the_traceback(run: Run) -> None:

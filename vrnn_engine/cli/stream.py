@@ -1,19 +1,16 @@
 """`vrnn-engine stream`: play a voice, or write what it makes."""
 
-import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vrnn_engine.cli import audio, report
+from vrnn_engine.cli import audio, live, report
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.engine import Engine
     from vrnn_engine.runtime.live.timeline import Timeline
-    from vrnn_engine.runtime.player import Player
     from vrnn_engine.runtime.stream import Stream
 
 TEMPERATURES = ("latent.temperature", "output.temperature")
@@ -87,6 +84,11 @@ def stream(
         list[str] | None,
         typer.Option(metavar="NAME[:...]", help="A plug-in that steers the stream; may be repeated."),
     ] = None,
+    osc: live.OscPort = None,
+    osc_to: live.OscTo = None,
+    midi: live.MidiPort = None,
+    midi_learn: live.MidiLearn = None,
+    midi_map: live.MidiFile = None,
     record: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write down what is asked of the stream, to play it again.")
     ] = None,
@@ -98,11 +100,11 @@ def stream(
         raise typer.BadParameter("must be more than 0 and at most 10", param_hint="--latency")
     values = [parse_setting(setting) for setting in settings or ()]
     audio.check_mode(mode, listening)
+    steering = live.Steering(osc, osc_to, midi, midi_learn, midi_map, steer)
 
     # Heavy imports here, so that `--help` and wrong usage answer at once.
     from vrnn_engine.runtime.engine import Engine
     from vrnn_engine.runtime.live.performance import Performance
-    from vrnn_engine.runtime.live.sources import make_source
     from vrnn_engine.runtime.live.timeline import Head, Recorder, Timeline
     from vrnn_engine.runtime.player import Player
     from vrnn_engine.runtime.sinks.options import add_option
@@ -136,7 +138,7 @@ def stream(
         heard = playing if life is None else ending.enter_context(life)
         performance = Performance(heard, plan.events, recorder)
         ending.callback(performance.close)
-        for source in map(make_source, steer or ()):
+        for source in steering.sources:
             source.start(performance)
             ending.callback(source.stop)
         seconds = audio.length(seconds, life)
@@ -144,54 +146,7 @@ def stream(
         player = Player(performance, to=sink, latency=latency, seconds=seconds)
         if life is not None:
             ending.callback(audio.say_heard, life, player)
-        _play(player, what, note, seconds)
-
-
-def _play(player: "Player", what: str, note: str, seconds: float) -> None:
-    started = time.monotonic()
-    with player:
-        report.say(f"{what} -> {player.label}{note}")
-        try:
-            _watch(player, seconds)
-        except KeyboardInterrupt:
-            player.stop()  # finishes a file
-            report.say(_summary(player, started))
-            raise
-    report.say(_summary(player, started))
-
-
-def _watch(player: "Player", seconds: float) -> None:
-    """Wait for the end; on a terminal, show how far it is."""
-    # What is over at once needs no display, and the import of rich would delay the first sound.
-    taken = getattr(player.sink, "owns_terminal", False)
-    if player.wait(timeout=0.5) or not sys.stderr.isatty() or taken:
-        player.wait()
-        return
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
-
-    length = "" if seconds == float("inf") else f" / {seconds:g} s"
-    with Live(console=Console(stderr=True), refresh_per_second=8, transient=True) as live:
-        while not player.wait(timeout=0.125):
-            trouble = f"   {player.underruns} underruns" if player.underruns else ""
-            live.update(Text(f"{player.seconds_played:6.1f} s{length}   {player.speed:.1f} x real time{trouble}"))
-
-
-def _summary(player: "Player", started: float) -> str:
-    parts = [
-        f"{player.seconds_played:.2f} s to {player.label} in {time.monotonic() - started:.2f} s",
-        f"made at {player.speed:.1f} x real time",
-    ]
-    if hasattr(player.sink, "underruns"):
-        parts.append(f"{player.underruns} underruns")
-    if player.dropped:
-        parts.append(f"{player.dropped} samples dropped")
-    if player.clipped:
-        parts.append(f"{player.clipped} samples clipped")
-    if player.full:
-        parts.append("the page is full")
-    return ", ".join(parts)
+        live.play(player, performance, seconds, (what, note), steering.learn)
 
 
 def _default_target(modality: str, name: str) -> tuple[str, str]:

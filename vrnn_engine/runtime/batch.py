@@ -29,7 +29,7 @@ class Batch:
         A step graph.
     rows : int
     frame_place : tuple of str and int
-        Where a step leaves the frame.
+        Where a step leaves the frame and the latent.
 
     Attributes
     ----------
@@ -43,6 +43,7 @@ class Batch:
     def __init__(self, graph: "GraphSession", rows: int, frame_place: tuple[str, int] = CPU) -> None:
         self.rows = rows
         self._session = graph.session
+        self._outputs = graph.outputs
         # Where the graph reads each input.  One that lies elsewhere is copied when it is bound, and never again.
         self._places = graph.places
         self.noise = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.noise.items()}
@@ -52,6 +53,8 @@ class Batch:
         controls, self._controls_to_send = self._values("control", self.controls)
         here, there = (self._values("state", graph.zero_state(rows))[0] for _ in range(2))
         self._frame = ort.OrtValue.ortvalue_from_numpy(self.frame, *frame_place)
+        latent = np.zeros((rows, *graph.latent_shape), np.float32)
+        self._latent = ort.OrtValue.ortvalue_from_numpy(latent, *(frame_place if latent.size else CPU))
         self._states = (here, there)
         self._bindings = tuple(
             self._bind({"state": old, "noise": noise, "control": controls}, new)
@@ -74,6 +77,10 @@ class Batch:
         whole = {name: value.numpy() for name, value in self._states[self._now].items()}
         self._given = [{name: value[row : row + 1].copy() for name, value in whole.items()} for row in range(self.rows)]
         return list(self._given)
+
+    def latents(self) -> np.ndarray:
+        """Return a copy of the latents of the last step, [rows, Z]; Z is 0 where the graph has none."""
+        return np.array(self._latent.numpy())
 
     def steer(self) -> None:
         """Let the controls, as they are now, be heard from the next step on."""
@@ -113,6 +120,8 @@ class Batch:
         for name, value in new.items():
             binding.bind_ortvalue_output(f"next.{name}", value)
         binding.bind_ortvalue_output("frame", self._frame)
+        if "latent" in self._outputs:
+            binding.bind_ortvalue_output("latent", self._latent)
         return binding
 
 

@@ -210,7 +210,7 @@ class Engine:
         if made > memory.SMALL:
             memory.require(made, self._work(rows, frames, len(streams)))
         try:
-            blocks, states = self._call(self._advance, frames, streams)
+            blocks, states, latents = self._call(self._advance, frames, streams)
         except Exception as error:
             if not memory.exhausted(error):
                 raise
@@ -221,23 +221,33 @@ class Engine:
                     f"voice {self.voice.name!r} with seed {stream.seed} gave a frame that is not finite "
                     f"after frame {stream.frame}; reset its controls, or open a new stream"
                 )
-        for stream, reached in zip(streams, states, strict=True):
+        for stream, reached, latent in zip(streams, states, latents, strict=True):
             stream._state = reached
             stream._frame += frames
+            stream._latent = latent if frames else stream._latent
         return blocks if self.voice.manifest.modality == "pen" else [block.reshape(-1) for block in blocks]
 
-    def _advance(self, frames: int, streams: list[Stream]) -> tuple[list[np.ndarray], list[dict[str, np.ndarray]]]:
-        """Step all from where they are, a batch after the other: what each made, and its state; changes no stream."""
+    def _advance(
+        self, frames: int, streams: list[Stream]
+    ) -> tuple[list[np.ndarray], list[dict[str, np.ndarray]], list[np.ndarray]]:
+        """Step all from where they are, a batch after the other; changes no stream.
+
+        Returns
+        -------
+        blocks, states, latents : lists of what each made, its state, and its last frame's latent
+        """
         blocks: list[np.ndarray] = []
         states: list[dict[str, np.ndarray]] = []
+        latents: list[np.ndarray] = []
         for first in range(0, len(streams), self.rows):
             part = streams[first : first + self.rows]
             with self._batch(self.rows if self._captured else len(part)) as batch:
                 made = self._step(batch, frames, part)
                 states += batch.states()[: len(part)]
+                latents += list(batch.latents()[: len(part)])
             # Copies, so that a stream's block does not keep the others' alive.
             blocks += [made[row].copy() for row in range(len(part))] if len(made) > 1 else [made[0]]
-        return blocks, states
+        return blocks, states, latents
 
     def _step(self, batch: Batch, frames: int, streams: list[Stream]) -> np.ndarray:
         """Step one batch from where its streams are: the frames [B, T, F] of its rows; changes no stream."""

@@ -63,6 +63,8 @@ class Player:
             raise StreamError(f"cannot play {seconds:g} seconds; give more than 0, or None to play until stopped")
         self.sink: Sink = to if isinstance(to, Sink) else make_sink(to, latency)
         """Where the stream goes."""
+        self.depth = latency
+        """Seconds that a sound device buffers, when its ring is full."""
         self.format = Format.of(stream.voice.manifest)
         self._stream = stream
         endless = seconds is None or seconds == float("inf")

@@ -115,6 +115,7 @@ class GraphSession:
         others = [name for name in graph.outputs if not name.startswith("next.")]
         self._fetch = [f"next.{name}" for name in self.state] + others
         self.frame_shape = tuple(graph.outputs.get("frame", ()))
+        self.latent_shape = tuple(graph.outputs.get("latent", (0,)))
         self.outputs: tuple[str, ...] = tuple(others)
         """All but the next state."""
 

@@ -46,6 +46,8 @@ class Life:
         What to steer with.  Those of the latent act on what the posterior gives.
     heard : int
         Frames observed.
+    latent : float32 array [Z]
+        Of the last frame: what was observed, or drawn where the voice goes on by itself.
     kl, log_likelihood : float
         Mean of these frames, nats; NaN before the first.
     delay : float
@@ -70,6 +72,7 @@ class Life:
         self.controls = Controls(voice.manifest.controls)
         self.controls.restore(stream.controls.snapshot())
         self.heard = 0
+        self.latent = stream.latent
         self.delay = 0.0
         self._through = not input.live if through is None else through
         self._listener = stream.fork(stream.seed) if mode == "resynthesise" else stream
@@ -155,7 +158,9 @@ class Life:
         self.delay = self.input.delay + manifest.samples_per_frame / manifest.rate
         self._steer()
         if self.mode == "continue" and (heard is None or self._alone(heard)):
-            return self.stream.read(1)
+            made = self.stream.read(1)
+            self.latent = self.stream.latent
+            return made
         if heard is None:
             return None
         latent = self._observe(heard)
@@ -183,7 +188,8 @@ class Life:
         seen = self._listener.prime(heard[np.newaxis] if ink else heard)
         self._sums += seen.kl[0], seen.log_likelihood[0]
         self.heard += 1
-        return seen.latents[0]
+        self.latent = seen.latents[0]
+        return self.latent
 
     def _alone(self, heard: np.ndarray) -> bool:
         """Whether a microphone has heard nobody for long enough."""
