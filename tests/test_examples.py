@@ -1,5 +1,6 @@
 """The examples, each run as its reader would."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -12,9 +13,11 @@ import pytest
 import sound_server
 import soundfile
 from command import ROOT, environment
+from grbl_machine import GrblMachine
 from werkzeug.serving import make_server
 
 from vrnn_engine import Engine
+from vrnn_engine.runtime.live.osc_messages import to_event
 
 EXAMPLES = ROOT / "examples"
 
@@ -79,3 +82,39 @@ def test_sounddevice(toy_audio, tmp_path):
         server.close()
     assert " s played, " in said
     assert float(said.split()[0]) > 0
+
+
+def test_osc(toy_audio):
+    command = [sys.executable, "-m", "vrnn_engine", "stream", "--voice", str(toy_audio), "--to", "null"]
+    command += ["--seconds", "inf", "--osc", "0"]
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as streaming:
+        try:
+            port = next(line.rpartition(":")[2].strip() for line in streaming.stderr if "OSC: listening" in line)
+            said = example("osc_sketch.py", port, 2)
+        finally:
+            streaming.terminate()
+    assert "refused: unknown control 'output.voicing'" in said  # the toy has none
+    assert int(said.split()[-2]) > 10
+
+
+def test_what_the_sketch_for_supercollider_sends_can_be_asked():
+    sketch = (EXAMPLES / "osc_sketch.scd").read_text()
+    sent = re.findall(r"sendMsg\('([^']+)'(?: \+\+ 64.rand)?((?:, [^,)]+)*)\)", sketch)
+    assert len(sent) == 9 == sketch.count("sendMsg")
+    for address, arguments in sent:
+        address += "3" if address.endswith("/") else ""
+        values = [part.strip(' "') for part in arguments.split(",")[1:]]
+        to_event(
+            address, [float(v) if v[0] in "-0123456789" else v for v in (re.sub(r"\.rand2?", "", v) for v in values)]
+        )
+
+
+def test_a_plotter_job(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with GrblMachine(reach=(148, 210)) as machine:
+        said = example("plotter_job.py", machine.port, 1, 5)
+        assert machine.problems == []
+        assert not machine.down
+        assert len(machine.strokes) > 3
+    assert said.endswith("drawn\n")
+    assert (tmp_path / "page.svg").read_text().startswith("<svg ")
