@@ -90,7 +90,8 @@ def test_what_it_says_can_be_drawn(report: bench.Report, tmp_path: Path, monkeyp
 
 
 def test_prints_a_table_and_json(run: Run, toy_pen: Path) -> None:
-    words = ("bench", "--voice", toy_pen, "--device", "cpu", "--rows", "2", "--seconds", "0.05", "--threads", "2")
+    words = ["bench", "--voice", toy_pen, "--device", "cpu", "--rows", "2", "--seconds", "0.05"]
+    words += ["--threads", "2", "--precision", "fp32"]
     table = run(*words)
     assert table.returncode == 0, table.stderr
     assert "p50 / floor" in table.stdout
@@ -105,3 +106,4 @@ def test_prints_a_table_and_json(run: Run, toy_pen: Path) -> None:
 def test_what_cannot_run_is_one_line(run: Run, toy_audio: Path) -> None:
     assert "unknown device 'tpu'" in the_error(run("bench", "--voice", toy_audio, "--device", "tpu"))
     assert "unknown voice" in the_error(run("bench", "--voice", "none"))
+    assert "int3" in the_error(run("bench", "--voice", toy_audio, "--precision", "int3"))

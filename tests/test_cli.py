@@ -119,7 +119,12 @@ def test_without_portaudio(run: Run, work: Path, toy_audio: Path, tmp_path: Path
     done = run("devices", env=env)
     assert done.returncode == 0
     assert "libportaudio2" in done.stdout
-    assert json.loads(run("devices", "--json", env=env).stdout)["sound"] == []
+    found = json.loads(run("devices", "--json", env=env).stdout)
+    assert found["sound"] == found["microphones"] == []
+    assert "microphone: " in found["microphones_error"]
+    error = the_error(run("stream", "--voice", toy_audio, "--from", "microphone", env=env))
+    assert "apt install libportaudio2" in error
+    assert "listen to a file instead" in error
 
 
 def test_devices_name_the_processors(run: Run) -> None:

@@ -21,6 +21,10 @@ def bench(
     seconds: Annotated[
         float, typer.Option("--seconds", "-s", metavar="S", min=0.01, help="How long to measure each.")
     ] = 3.0,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Of those that the voice carries; may be repeated.  Default: all."),
+    ] = None,
     threads: Annotated[
         int, typer.Option(metavar="N", min=1, help="Threads that share a step; the floor stays that of one core.")
     ] = 1,
@@ -33,7 +37,7 @@ def bench(
     from vrnn_engine.runtime.bench import bench as measure
 
     report.show_log()
-    found = measure(voice, device, tuple(rows or ROWS), seconds, threads)
+    found = measure(voice, device, tuple(rows or ROWS), seconds, threads, precision)
     if json:
         report.print_json(msgspec.to_builtins(found))
         return

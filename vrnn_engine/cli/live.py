@@ -115,7 +115,8 @@ def play(player: "Player", performance: "Performance", seconds: float, words: tu
 def _watch(player: "Player", performance: "Performance", seconds: float, learn: Learn) -> None:
     """Wait for the end.  On a terminal, show how far it is; of what is heard or endless, how it is, and read keys."""
     # What is over at once needs no display, and the import of rich would delay the first sound.
-    if player.wait(timeout=0.5) or not sys.stderr.isatty():
+    drawn_on = getattr(player.sink, "owns_terminal", False)
+    if player.wait(timeout=0.5) or not sys.stderr.isatty() or drawn_on:
         player.wait()
     elif getattr(player.sink, "live", False) or math.isinf(seconds):
         _show_panel(player, performance, seconds, learn)
@@ -163,6 +164,10 @@ def _summary(player: "Player", started: float) -> str:
     ]
     if hasattr(player.sink, "underruns"):
         parts.append(f"{player.underruns} underruns")
+    if player.dropped:
+        parts.append(f"{player.dropped} samples dropped")
     if player.clipped:
         parts.append(f"{player.clipped} samples clipped")
+    if player.full:
+        parts.append("the page is full")
     return ", ".join(parts)

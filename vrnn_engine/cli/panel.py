@@ -84,7 +84,7 @@ class Panel:
         pending = getattr(self._player.sink, "pending", None)
         if pending is None:
             return []
-        depth, held = self._player.latency, pending / self._manifest.rate
+        depth, held = self._player.depth, pending / self._manifest.rate
         return [self._row("ring", self._bar(held / depth, bars), f"{1000 * held:.0f} ms")]
 
     def _sound(self, bars: int, width: int) -> list[Text]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vrnn_engine.cli import live, report
+from vrnn_engine.cli import audio, live, report
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.engine import Engine
@@ -24,12 +24,24 @@ def stream(
         str | None,
         typer.Option(
             metavar="TARGET",
-            help="speakers, speakers:NAME, FILE.wav, FILE.flac, FILE.svg, FILE.jsonl, null, or - for stdout (raw "
-            "16-bit mono PCM; JSON lines for a pen).  Default: the sound device if there is one, else VOICE.wav; "
-            "VOICE.svg for a pen.",
+            help="For sound: speakers, speakers:NAME, FILE.wav, FILE.flac.  For ink: FILE.svg, FILE.hpgl, FILE.gcode, "
+            "serial:PORT?format=gcode (or hpgl), terminal; options follow, as in FILE.svg?margin=8 (docs/ink.md).  For "
+            "both: FILE.jsonl, null, or - for stdout (raw 16-bit mono PCM; JSON lines for a pen).  Default: the sound "
+            "device if there is one, else VOICE.wav; VOICE.svg for a pen.",
         ),
     ] = None,
-    seconds: Annotated[float, typer.Option("--seconds", "-s", metavar="S", help="How long; inf for endless.")] = 10.0,
+    width: Annotated[
+        float | None, typer.Option(metavar="MM", help="Width of the page for ink, as in TARGET?width=MM.")
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--seconds",
+            "-s",
+            metavar="S",
+            help="How long; inf for endless.  Default: 10, or as long as what --from names.",
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="The same seed gives the same stream.  Default: random.")
     ] = None,
@@ -52,12 +64,19 @@ def stream(
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="fp32, int8, ...: one that the voice carries.  Default: its first."),
+        typer.Option(
+            metavar="NAME", help="fp32, int8, ...: one that the voice carries.  Default: its first, or fp16 on CUDA."
+        ),
     ] = None,
     threads: Annotated[
         int, typer.Option(metavar="N", min=1, help="Threads that share a step; they change nothing of the stream.")
     ] = 1,
     latency: Annotated[float, typer.Option(metavar="SECONDS", help="Seconds that a sound device buffers.")] = 0.05,
+    volume: audio.Volume = None,
+    channels: audio.Channels = None,
+    strict: audio.Strict = False,
+    listening: audio.From = None,
+    mode: audio.Mode = None,
     timeline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Events to play, JSON lines (docs/live.md), or a recording.")
     ] = None,
@@ -75,11 +94,12 @@ def stream(
     ] = None,
 ) -> None:
     """Play a voice, or write what it makes."""
-    if not seconds > 0:
+    if seconds is not None and not seconds > 0:
         raise typer.BadParameter("must be more than 0 (inf is endless)", param_hint="--seconds")
     if not 0 < latency <= 10:
         raise typer.BadParameter("must be more than 0 and at most 10", param_hint="--latency")
     values = [parse_setting(setting) for setting in settings or ()]
+    audio.check_mode(mode, listening)
     steering = live.Steering(osc, osc_to, midi, midi_learn, midi_map, steer)
 
     # Heavy imports here, so that `--help` and wrong usage answer at once.
@@ -87,6 +107,7 @@ def stream(
     from vrnn_engine.runtime.live.performance import Performance
     from vrnn_engine.runtime.live.timeline import Head, Recorder, Timeline
     from vrnn_engine.runtime.player import Player
+    from vrnn_engine.runtime.sinks.options import add_option
 
     report.show_log()
     engine = Engine.load(voice, device=device, precision=precision, threads=threads)
@@ -95,6 +116,8 @@ def stream(
         to, note = _default_target(manifest.modality, manifest.name)
     else:
         note = ""
+    if width is not None:
+        to = add_option(to, "width", f"{width:g}")
     plan = _read_timeline(timeline, engine) if timeline is not None else Timeline()
     playing = engine.stream(seed)
     if plan.head:
@@ -111,12 +134,18 @@ def stream(
     what = f"{manifest.name}: seed {playing.seed}, {engine.provider}, {engine.precision}"
     with ExitStack() as ending:
         recorder = ending.enter_context(Recorder(record, Head.of(playing))) if record is not None else None
-        performance = Performance(playing, plan.events, recorder)
+        life = audio.listen(playing, listening, mode, latency, strict) if listening is not None else None
+        heard = playing if life is None else ending.enter_context(life)
+        performance = Performance(heard, plan.events, recorder)
         ending.callback(performance.close)
         for source in steering.sources:
             source.start(performance)
             ending.callback(source.stop)
-        player = Player(performance, to=to, latency=latency, seconds=seconds)
+        seconds = audio.length(seconds, life)
+        sink = audio.open_sink(to, latency, volume, channels, strict, listening)
+        player = Player(performance, to=sink, latency=latency, seconds=seconds)
+        if life is not None:
+            ending.callback(audio.say_heard, life, player)
         live.play(player, performance, seconds, (what, note), steering.learn)
 
 

@@ -77,7 +77,7 @@ def export(
         Round the weights to half precision, which halves the voice.  It still computes in single
         precision, and is compared with PyTorch on the rounded weights.
     precisions : sequence of str
-        `int8`, `int4`: what the voice is to carry its step in beside fp32.
+        `fp16`, `int8`, `int4`: what the voice is to carry its step in beside fp32.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def write_voice(
     Parameters
     ----------
     precisions : sequence of str
-        `int8`, `int4`: what the voice is to carry its step in beside fp32.
+        `fp16`, `int8`, `int4`: what the voice is to carry its step in beside fp32.
     signals : iterable of Tensor
         Matrices that are no weights, and stay in fp32: filters and transforms.
 
@@ -143,7 +143,7 @@ def write_voice(
             difference = max(
                 compare(model, GraphSession(making, graph, model.controls, "cpu"), vectors) for graph in graphs
             )
-            moved = tuple(gate(p, making, models, graphs, model.controls, vectors) for p, models in few.items())
+            moved = gate(few, making, graphs, model.controls, vectors)
             np.savez_compressed(making / PARITY_FILE, **_compact(vectors))  # type: ignore[arg-type]
             manifest = Manifest(
                 schema_version=SCHEMA_VERSION,

@@ -113,7 +113,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bench(
-    where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, seconds: float = 3.0, threads: int = 1
+    where: str | Path,
+    device: str = "auto",
+    rows: Sequence[int] = ROWS,
+    seconds: float = 3.0,
+    threads: int = 1,
+    precisions: Sequence[str] | None = None,
 ) -> Report:
     """Measure a voice.
 
@@ -129,6 +134,8 @@ def bench(
         How long to measure each.
     threads : int
         As `Engine.load`.
+    precisions : sequence of str, optional
+        Which of the voice's; all if not given.
 
     Raises
     ------
@@ -136,6 +143,7 @@ def bench(
         As `Engine.load`.
     """
     voice = Voice.open(where)
+    measured = [voice.graph("step", one).precision for one in precisions or ()]  # raises before minutes of work
     weights: dict[str, int] = {
         graph.precision: weight_bytes(voice, graph) for graph in voice.manifest.graphs if graph.role == "step"
     }
@@ -144,7 +152,7 @@ def bench(
     paces: list[Pace] = []
     for one in devices:
         try:
-            for precision in weights:
+            for precision in measured or weights:
                 paces += [_pace(voice, one, precision, count, seconds, weights, machine, threads) for count in rows]
         except VRNNEngineError:  # what the processor alone measured is worth showing
             if device != "auto" or one == "cpu":

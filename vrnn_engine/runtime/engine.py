@@ -25,6 +25,7 @@ from vrnn_engine.runtime import memory
 from vrnn_engine.runtime.batch import CPU, Batch
 from vrnn_engine.runtime.names import count
 from vrnn_engine.runtime.noise import BLOCK
+from vrnn_engine.runtime.provider import suited
 from vrnn_engine.runtime.session import GUEST, GraphSession, Options
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice import Voice
@@ -64,9 +65,14 @@ class Engine:
         self.device = device
         self.options = options
         graph = voice.graph("step", precision)
-        self.precision = graph.precision
         self._call = _one_thread() if options.cuda_graphs else _here
         self.step: GraphSession = self._call(GraphSession, voice.path, graph, voice.manifest.controls, device, options)
+        # Only now: what a device is asked for is not always what it runs on.
+        carried = [graph.precision for graph in voice.manifest.graphs if graph.role == "step"]
+        self.precision = precision or suited(self.step.provider, carried)
+        if self.precision != graph.precision:
+            graph = voice.graph("step", self.precision)
+            self.step = self._call(GraphSession, voice.path, graph, voice.manifest.controls, device, options)
         if self.step.frame_shape != (voice.manifest.frame_size,):
             raise VoiceError(f"{self.step.where}: frame is not the manifest's frame_size, {voice.manifest.frame_size}")
         self.provider = self.step.provider
@@ -104,7 +110,8 @@ class Engine:
         rows : int
             How many streams are stepped as one batch; more of them take turns.
         precision : str, optional
-            One that the voice carries (`voices show` lists them); its first, fp32 of most, if not given.
+            One that the voice carries (`voices show` lists them); if not given its first, fp32 of most, or fp16
+            on CUDA where it carries that.
         threads : int
             How many of the processor's threads share a step; what it computes is the same, bit for bit.
         spinning : bool

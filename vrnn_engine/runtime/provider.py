@@ -11,7 +11,7 @@ import io
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,14 @@ def open_session(
     level = logging.WARNING if obstacle.driver else logging.INFO
     _log.log(level, "running on the CPU: %s", obstacle.reason)
     return _session(model, options, [CPU])
+
+
+def suited(provider: str, precisions: Sequence[str]) -> str:
+    """Return which of a voice's precisions a provider steps in, unless told: the first, or fp16 on CUDA.
+
+    The CPU casts fp16 up, and gains nothing.
+    """
+    return "fp16" if provider == CUDA and "fp16" in precisions else precisions[0]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ import numpy as np
 from vrnn_engine.errors import StreamError, VRNNEngineError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.live.events import AnyEvent, Fork, Keep, Prime, Reset, Return, Rewind, Seed, Set
+from vrnn_engine.runtime.live.life import Life
 from vrnn_engine.runtime.live.moments import Moments
 from vrnn_engine.runtime.noise import check_seed
 from vrnn_engine.runtime.player import Player
@@ -73,7 +74,7 @@ class Performance:
 
     Parameters
     ----------
-    stream : Stream
+    stream : Stream or Life
         From now on only to be read through this.
     timeline : sequence of events
         With their frames, in order; see `read_timeline`.
@@ -96,7 +97,7 @@ class Performance:
 
     def __init__(
         self,
-        stream: Stream,
+        stream: Stream | Life,
         timeline: Sequence[AnyEvent] = (),
         record: Callable[[AnyEvent], None] | None = None,
         moments: Moments | None = None,
@@ -165,11 +166,14 @@ class Performance:
         return seen
 
     def read(self, frames: int) -> np.ndarray:
-        """Return the next frames, as `Stream.read` does."""
+        """Return the next frames, as `Stream.read` does; fewer where what it listens to has ended."""
         made = []
         for _ in range(frames):
             self._steer()
-            made.append(self.stream.read(1))
+            block = self.stream.read(1)
+            if not len(block):
+                break
+            made.append(block)
             self.frame += 1
             self.recent.append(made[-1])
         return np.concatenate(made) if made else self.stream.read(0)

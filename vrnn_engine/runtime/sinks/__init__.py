@@ -19,16 +19,24 @@ file ending (`FILE.NAME`); what it points to is called as `make(target, latency)
 # Modules are imported on use: a cold start pays for one sink, not for all.
 _NAMED = {
     "speakers": "speakers:SpeakersSink",
+    "serial": "serialport:SerialSink",
+    "terminal": "terminal:TerminalSink",
     "-": "stdout:StdoutSink",
     "null": "null:NullSink",
 }
+_WITH_PLACE = ("speakers", "serial")  # may be followed by :WHERE
 _ENDINGS = {
     ".wav": "audiofile:AudioFileSink",
     ".flac": "audiofile:AudioFileSink",
     ".svg": "svg:SvgSink",
+    ".hpgl": "hpgl:HpglSink",
+    ".gcode": "gcode:GcodeSink",
     ".jsonl": "jsonl:JsonLinesSink",
 }
-_KNOWN = "speakers, speakers:NAME, FILE.wav, FILE.flac, FILE.svg, FILE.jsonl, - and null"
+_KNOWN = (
+    "speakers, speakers:NAME, FILE.wav, FILE.flac, FILE.svg, FILE.hpgl, FILE.gcode, serial:PORT, terminal, FILE.jsonl, "
+    "- and null"
+)
 
 
 def make_sink(target: str | os.PathLike[str], latency: float = 0.05) -> Sink:
@@ -37,23 +45,28 @@ def make_sink(target: str | os.PathLike[str], latency: float = 0.05) -> Sink:
     Parameters
     ----------
     target
-        `speakers`, `speakers:NAME` (or an index), a file by its ending, `-` for stdout, `null`, or what an
-        installed plug-in provides.
+        `speakers`, `speakers:NAME` (or an index), a file by its ending, `serial:PORT`, `terminal`, `-` for stdout,
+        `null`, or what an installed plug-in provides.  Those for ink take options: `page.svg?width=120&margin=8`.
     latency
         Seconds that a device sink buffers.
 
     Raises
     ------
     SinkError
-        Nothing provides the target (the message names what exists), or its plug-in is broken.
+        Nothing provides the target (the message names what exists), an option is wrong, or its plug-in is broken.
     """
     text = os.fspath(target)
-    scheme, colon, _ = text.partition(":")
-    ending = PurePath(text).suffix.lower()
-    if scheme == "speakers" or (text in _NAMED and not colon):
-        return _built_in(_NAMED[scheme])(text, latency)
-    if ending in _ENDINGS:
-        return _built_in(_ENDINGS[ending])(text, latency)
+    place, _, query = text.partition("?")
+    scheme, colon, _ = place.partition(":")
+    ending = PurePath(place).suffix.lower()
+    where = _NAMED.get(scheme) if not colon or scheme in _WITH_PLACE else None
+    if where is None:
+        where = _ENDINGS.get(ending)
+    if where is not None:
+        kind = _built_in(where)
+        if query and not hasattr(kind, "Options"):
+            raise SinkError(f"{place} takes no options, and so cannot be told {query!r}")
+        return kind(text, latency)
     plugins = find_plugins(ENTRY_POINTS)
     entry = plugins.get(scheme) or plugins.get(ending.removeprefix("."))
     if entry is None:
@@ -64,4 +77,5 @@ def make_sink(target: str | os.PathLike[str], latency: float = 0.05) -> Sink:
 
 def _built_in(where: str) -> Callable[[str, float], Sink]:
     module, name = where.split(":")
+    # Those that take options have a class `Options` that says which.
     return cast(Callable[[str, float], Sink], getattr(importlib.import_module(f"{__name__}.{module}"), name))

@@ -15,7 +15,7 @@ from vrnn_engine.runtime.manifest import Manifest
 
 FITTING = {
     "audio": "speakers, speakers:NAME, FILE.wav, FILE.flac, FILE.jsonl, - or null",
-    "pen": "FILE.svg, FILE.jsonl, - or null",
+    "pen": "FILE.svg, FILE.hpgl, FILE.gcode, serial:PORT, terminal, FILE.jsonl, - or null",
 }
 """The built-in targets that each modality can go to; for error messages."""
 
@@ -74,10 +74,17 @@ class Sink(Protocol):
     A sink may also have
 
     - `abort() -> None`: called instead of `close` after an error; leaves nothing half-written
+    - `interrupt() -> None`: called from another thread when the player is stopped; what waits in `write` or `close`
+      should come to its end
+    - `patience: float`: seconds that this may take; 5 if not given
+    - `full: bool`: whether it can take no more, so that the player ends
     - `live: bool`: True asks for small blocks, so that a control turned now is heard soon
     - `underruns: int`: how often the device found nothing to play
     - `pending: int`: samples or points accepted by `write` that are still to be played
+    - `delay: float`: seconds that the device itself holds
+    - `dropped: int`: samples that were made and not heard, because the device was gone
     - `clipped: int`: samples beyond full scale, cut to it
+    - `volume: float`: dB; any thread may set it
     - `label: str`: what to call it in messages, e.g. the device's full name
     """
 

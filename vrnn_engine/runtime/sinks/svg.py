@@ -1,155 +1,128 @@
-"""FILE.svg: handwriting as a page, in millimetres, with lines that wrap between words."""
+"""FILE.svg: handwriting as a page in millimetres, which can be opened at any moment while it grows."""
 
-import math
-from statistics import median
+from pathlib import Path
+from typing import Literal
 from xml.sax.saxutils import escape
 
 import numpy as np
 
-from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.sinks.base import FileSink, Format
+from vrnn_engine.runtime.sinks.base import AtomicFile, Format
+from vrnn_engine.runtime.sinks.options import Positive, read_options, split_target
+from vrnn_engine.runtime.sinks.page import Layout, Line, Sheet, Stroke
 
-MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "pt": 25.4 / 72.0, "px": 25.4 / 96.0}
-"""Units that a pen voice may use, in millimetres."""
+_GROWTH = 1 / 32
+"""How much longer a page gets before it is written anew: what all writing costs stays in proportion to the page."""
 
-Stroke = list[tuple[float, float]]
+_DOT = 0.02
+"""How long a dot is in mm: what has no length, vpype leaves out."""
 
 
-class SvgSink(FileSink):
-    """Draws a pen voice's ink; the page grows downwards as lines are added.
+class SvgOptions(Sheet, frozen=True, kw_only=True):
+    """What may follow FILE.svg."""
 
-    Parameters
-    ----------
-    target
-        Path of the file.
-    width
-        Width of the page in mm.
-    margin
-        Blank border in mm.
-    pitch
-        Least distance between two baselines in mm; lines with more height get more.
-    stroke_width
-        Width of the ink in mm.
+    ink: Positive = 0.35
+    """Width of the ink in mm."""
+    layers: Literal["line", "stroke"] = "line"
+    """What gets a layer of its own."""
+
+
+class SvgSink:
+    """Draws a pen voice's ink, a path for each stroke.
+
+    The page is written whole beside its final path and takes its name at once: with the first stroke, and again
+    whenever it has grown.  Who opens it finds a complete page, and a full disk or an error leaves the last one.  With
+    a height, further pages are further files: FILE-2.svg and so on.
     """
 
-    def __init__(
-        self,
-        target: str,
-        latency: float = 0.05,
-        *,
-        width: float = 180.0,
-        margin: float = 12.0,
-        pitch: float = 11.0,
-        stroke_width: float = 0.35,
-    ) -> None:
-        super().__init__(target, latency)
-        self._width, self._margin, self._pitch, self._stroke_width = width, margin, pitch, stroke_width
-        self._lines: list[list[Stroke]] = []
-        self._line: list[Stroke] = []
-        self._stroke: Stroke = []
-        self._x = self._y = 0.0
+    Options = SvgOptions
+
+    def __init__(self, target: str, latency: float = 0.05) -> None:
+        self.label, given = split_target(target)
+        self._options = read_options(self.label, given, SvgOptions)
+        self._path = Path(self.label)
+        self._drawing = _Drawing(self._options)
+        self._page = 0
+        self._published = 0
 
     def open(self, format: Format) -> None:
-        """Start the file beside its final path."""
+        """Get ready; find out whether the file can be written."""
         format.require("pen", self.label)
-        if format.unit not in MILLIMETRES:
-            raise SinkError(
-                f"cannot draw {self.label}: voice {format.name!r} counts in {format.unit!r}, whose size is unknown; "
-                "write FILE.jsonl instead"
-            )
-        self._scale = MILLIMETRES[format.unit]
+        self._layout = Layout(self._options, format, self.label)
         self._title = format.name
-        self.file.check()
+        AtomicFile(self._path).abort()
 
     def write(self, block: np.ndarray) -> None:
         """Take points `[n, 3]`: dx, dy, pen-up."""
-        for dx, dy, pen_up in block.tolist():
-            self._x += dx * self._scale
-            self._y += dy * self._scale
-            self._stroke.append((self._x, self._y))
-            if pen_up > 0.5:
-                self._lift()
+        self._add(self._layout.add(block))
+        seen = self._drawing.copy()
+        for line in self._layout.unfinished():
+            if line.page == self._page:
+                seen.add(line)
+        if seen.strokes > self._published * (1 + _GROWTH):
+            self._publish(seen)
 
     def close(self) -> None:
-        """Lay out the page, write it and give the file its name."""
-        self._lift()
-        if self._line:
-            self._lines.append(self._line)
-        self.file.append(self._page().encode())
-        super().close()
+        """Write the last page for the last time."""
+        self._add(self._layout.finish())
+        self._publish(self._drawing)
 
-    def _lift(self) -> None:
-        """End a stroke; start a new line where the pen went back for one, or the line is past the right margin."""
-        if not self._stroke:
-            return
-        room = self._width - 2 * self._margin
-        if self._line and _goes_back(self._line[-1], self._stroke, room):
-            self._lines.append(self._line)
-            self._line = []
-        self._line.append(self._stroke)
-        self._stroke = []
-        left = _left(self._line)
-        if max(x for x, _ in self._line[-1]) - left > room:
-            cut = _word_start(self._line, left + 0.7 * room)
-            self._lines.append(self._line[:cut])
-            self._line = self._line[cut:]
+    def _add(self, lines: list[Line]) -> None:
+        for line in lines:
+            if line.page != self._page:
+                self._publish(self._drawing)
+                self._drawing, self._page, self._published = _Drawing(self._options), line.page, 0
+            self._drawing.add(line)
 
-    def _page(self) -> str:
-        paths: list[str] = []
-        gap = 0.15 * self._pitch
-        bottom = self._margin - gap  # so that the first line's top is at the margin
-        baseline = 0.0
-        widest = self._width
-        for line in self._lines:
-            left = _left(line)
-            # Generated ink drifts up or down; each line starts afresh at its own height, by its median.
-            middle = median(y for stroke in line for _, y in stroke)
-            above = middle - min(y for stroke in line for _, y in stroke)
-            below = max(y for stroke in line for _, y in stroke) - middle
-            baseline = max(baseline + self._pitch, bottom + gap + above)
-            bottom = baseline + below
-            shift_x, shift_y = self._margin - left, baseline - middle
-            widest = max(widest, max(x for stroke in line for x, _ in stroke) + shift_x + self._margin)
-            paths.extend(_path(stroke, shift_x, shift_y) for stroke in line)
-        height = bottom + self._margin
-        size = f"{widest:.4g}", f"{height:.6g}"
+    def _publish(self, drawing: "_Drawing") -> None:
+        path = self._path
+        if self._page:
+            path = path.with_stem(f"{path.stem}-{self._page + 1}")
+            self.label = f"{self._path} to {path}"
+        file = AtomicFile(path)
+        file.write(drawing.document(self._title).encode())
+        file.commit()
+        self._published = drawing.strokes
+
+
+class _Drawing:
+    """One page as text, growing."""
+
+    def __init__(self, options: SvgOptions) -> None:
+        self._options = options
+        self._layers: list[str] = []
+        self._bottom = options.margin
+        self.strokes = 0
+
+    def copy(self) -> "_Drawing":
+        twin = _Drawing(self._options)
+        twin._layers, twin._bottom, twin.strokes = list(self._layers), self._bottom, self.strokes
+        return twin
+
+    def add(self, line: Line) -> None:
+        kind = self._options.layers
+        for strokes in [line.strokes] if kind == "line" else [[stroke] for stroke in line.strokes]:
+            # vpype and the software of plotters go by the number that begins the name of a layer.
+            number = len(self._layers) + 1
+            self._layers.append(
+                f'<g inkscape:groupmode="layer" id="{kind}{number}" inkscape:label="{number} {kind}">\n'
+                f"{''.join(map(_path, strokes))}</g>\n"
+            )
+        self.strokes += len(line.strokes)
+        self._bottom = line.bottom
+
+    def document(self, title: str) -> str:
+        width, height = self._options.width, self._options.height or self._bottom + self._options.margin
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}mm" height="{size[1]}mm" '
-            f'viewBox="0 0 {size[0]} {size[1]}" style="background:#fff">\n'
-            f"<title>{escape(self._title)}</title>\n"
-            f'<g fill="none" stroke="#1b2440" stroke-width="{self._stroke_width:g}" stroke-linecap="round" '
-            f'stroke-linejoin="round">\n' + "".join(paths) + "</g>\n</svg>\n"
+            '<svg xmlns="http://www.w3.org/2000/svg" xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape" '
+            f'width="{width:.6g}mm" height="{height:.6g}mm" viewBox="0 0 {width:.6g} {height:.6g}" fill="none" '
+            f'stroke="#1b2440" stroke-width="{self._options.ink:g}" stroke-linecap="round" stroke-linejoin="round" '
+            f'style="background:#fff">\n<title>{escape(title)}</title>\n{"".join(self._layers)}</svg>\n'
         )
 
 
-def _left(line: list[Stroke]) -> float:
-    return min(x for stroke in line for x, _ in stroke)
-
-
-def _goes_back(before: Stroke, stroke: Stroke, room: float) -> bool:
-    """Whether the pen went back to begin a line, as voices do that learned from writing of several lines.
-
-    Far to the left it did; less far, if it also went down (a dot or a bar set afterwards is above).
-    """
-    back = before[-1][0] - stroke[0][0]
-    below = min(y for _, y in stroke) > median(y for _, y in before)
-    return back > 0.35 * room or (back > 0.12 * room and below)
-
-
-def _word_start(line: list[Stroke], near_end: float) -> int:
-    """Return the index of the stroke that begins the next line: after the widest gap right of `near_end`."""
-    best, widest, right = max(len(line) - 1, 1), -math.inf, -math.inf
-    for index, stroke in enumerate(line):
-        # A stroke that goes back over earlier ink (the dot of an i) has a negative gap: never a word's start.
-        gap = min(x for x, _ in stroke) - right
-        if index > 0 and right >= near_end and gap >= widest:
-            best, widest = index, gap
-        right = max(right, max(x for x, _ in stroke))
-    return best
-
-
-def _path(stroke: Stroke, shift_x: float, shift_y: float) -> str:
-    points = [f"{x + shift_x:.2f} {y + shift_y:.2f}" for x, y in stroke]
-    if len(points) == 1:
-        points *= 2  # a line of no length: with round caps, a dot
+def _path(stroke: Stroke) -> str:
+    points = [f"{x:.2f} {y:.2f}" for x, y in stroke]
+    if len(set(points)) == 1:
+        x, y = stroke[0]
+        points = [points[0], f"{x + _DOT:.2f} {y:.2f}"]
     return f'<path d="M{points[0]}L{" ".join(points[1:])}"/>\n'

@@ -1,0 +1,96 @@
+"""`terminal`: ink as it is written, in braille, at the speed of the pen."""
+
+import collections
+import math
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from vrnn_engine.errors import SinkError
+from vrnn_engine.runtime.sinks.base import Format
+from vrnn_engine.runtime.sinks.canvas import Canvas
+from vrnn_engine.runtime.sinks.options import Options, Positive, read_options, split_target
+from vrnn_engine.runtime.sinks.page import Layout, Line, Sheet
+
+_SCALE = 3.0  # dots to a millimetre, unless a width is asked for: letters of 2 mm can just be read
+_MARGIN = 1.0
+_KEPT = 50  # lines of writing, more than any terminal shows
+
+
+class TerminalOptions(Options, frozen=True, kw_only=True):
+    """What may follow `terminal`."""
+
+    width: Positive | None = None
+    """Millimetres across; what can be read if not given."""
+    pitch: Positive = 11.0
+    """Least distance between two baselines in mm."""
+
+
+class TerminalSink:
+    """Shows the last lines of writing on stderr; `owns_terminal` asks others to keep their displays to themselves."""
+
+    Options = TerminalOptions
+    live = True
+    owns_terminal = True
+
+    def __init__(self, target: str = "terminal", latency: float = 0.05) -> None:
+        self.label, given = split_target(target)
+        self._options = read_options(self.label, given, TerminalOptions)
+        self._lines: collections.deque[Line] = collections.deque(maxlen=_KEPT)
+        self._display: Any = None
+
+    def open(self, format: Format) -> None:
+        """Measure the terminal."""
+        format.require("pen", self.label)
+        if not sys.stderr.isatty():
+            raise SinkError("stderr is not a terminal, so ink cannot be shown there; name a FILE.svg")
+        from rich.console import Console
+
+        self._console = Console(stderr=True)
+        self._columns, self._rows = self._console.width, max(self._console.height - 2, 1)
+        width = self._options.width or max(2 * self._columns / _SCALE, 3 * self._options.pitch)
+        self._scale = 2 * self._columns / width
+        sheet = Sheet(width=width, margin=_MARGIN, pitch=self._options.pitch)
+        self._layout = Layout(sheet, format, self.label)
+        self._rate = format.rate
+        self._due = time.monotonic()
+
+    def write(self, block: np.ndarray) -> None:
+        """Show points `[n, 3]` (dx, dy, pen-up) when the pen would be there."""
+        self._lines.extend(self._layout.add(block))
+        now = time.monotonic()
+        self._due = max(self._due + len(block) / self._rate, now)
+        time.sleep(self._due - now)
+        self._show()
+
+    def close(self) -> None:
+        """Leave the last lines on the terminal."""
+        self._lines.extend(self._layout.finish())
+        self._show()
+        self.abort()
+
+    def abort(self) -> None:
+        """Let go of the terminal."""
+        if self._display is not None:
+            self._display.stop()
+
+    def _show(self) -> None:
+        from rich.live import Live
+        from rich.text import Text
+
+        if self._display is None:
+            self._display = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
+            self._display.start()
+        self._display.update(Text(self._picture(), no_wrap=True, overflow="crop"), refresh=True)
+
+    def _picture(self) -> str:
+        lines = [*self._lines, *self._layout.unfinished()]
+        rows = math.ceil((max((line.bottom for line in lines), default=0.0) + _MARGIN) * self._scale / 4)
+        canvas = Canvas(self._columns, min(rows, self._rows))
+        top = max(rows - self._rows, 0) * 4 / self._scale
+        for line in lines:
+            for stroke in line.strokes:
+                canvas.draw(stroke, self._scale, top)
+        return canvas.text()
