@@ -3,6 +3,7 @@
 import json
 import logging
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+import sound_server
 import soundfile
 from stage import Stage, skip_unless_calm, wait_until
 
@@ -87,6 +89,10 @@ class Client:
         raise AssertionError(f"no {address} among a thousand messages")
 
 
+def interruptible():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
+
+
 @pytest.fixture
 def client(osc):
     return Client(osc.port)
@@ -113,6 +119,33 @@ def test_of_a_thousand_changes_a_second_none_is_lost_or_late(stage, osc, seconds
     skip_unless_calm(sent)
     assert max(stage.late(changes, sent[place :: len(TARGETS)]) for place, changes in enumerate(seen)) <= 2
     assert underruns == 0
+
+
+@pytest.mark.slow
+def test_nor_while_it_is_heard_for_a_minute(toy_audio, tmp_path):
+    if reason := sound_server.missing():
+        pytest.skip(reason)
+    server = sound_server.SoundServer(tmp_path)
+    arguments = ["--voice", str(toy_audio), "--seconds", "inf", "--to", "speakers", "--latency", "0.2", "--osc", "0"]
+    command = [sys.executable, "-m", "vrnn_engine", "stream", *arguments, "--record", str(tmp_path / "played.jsonl")]
+    playing = subprocess.Popen(
+        command, env=server.environment, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
+    )
+    try:
+        port = next(int(line.rpartition(":")[2]) for line in playing.stderr if line.startswith("OSC: listening"))
+        assert any("-> speakers" in line for line in playing.stderr)
+        wanted = json.dumps([port, 60_000, UNIT, *(address(*target) for target in TARGETS)])
+        done = subprocess.run([sys.executable, "-c", SEND, wanted], stdout=subprocess.PIPE, check=True, timeout=240)
+        time.sleep(0.5)
+        playing.send_signal(signal.SIGINT)
+        said = playing.communicate(timeout=60)[1]
+    finally:
+        playing.kill()
+        server.close()
+    _, *events = map(json.loads, (tmp_path / "played.jsonl").read_text().splitlines())
+    assert [round(event["value"] / UNIT) for event in events] == list(range(60_000))
+    skip_unless_calm(json.loads(done.stdout))
+    assert ", 0 underruns" in said
 
 
 @pytest.mark.parametrize(

@@ -236,17 +236,12 @@ class Performance:
             _log.warning("%s at frame %d: %s", type(event).__name__.lower(), self.frame, error)
 
     def _do(self, event: AnyEvent, listened: Stream | None) -> None:
+        if isinstance(event, Set):
+            self._turn(event)
+            self._note(event)
+            return
         self._push()
         match event:
-            case Set():
-                now, end = self._values[event.control], self.controls.check(event.control, event.value, event.index)
-                where = slice(None) if event.index is None else event.index
-                ramp = self._ramps.setdefault(event.control, Ramp.resting(now))
-                ramp.aim(where, now, end, max(1, round(event.ramp * self._fps)))
-                if not event.ramp:  # at once, for what else is due before this frame
-                    value = now.copy()
-                    value[where] = end[where]
-                    self._set(event.control, value)
             case Reset():
                 self.stream.controls.reset()
                 self._pull()
@@ -268,6 +263,17 @@ class Performance:
             case Fork():
                 self._fork(event)
         self._note(event)
+
+    def _turn(self, event: Set) -> None:
+        now, end = self._values[event.control], self.controls.check(event.control, event.value, event.index)
+        where = slice(None) if event.index is None else event.index
+        if event.ramp or event.control in self._ramps:
+            ramp = self._ramps.setdefault(event.control, Ramp.resting(now))
+            ramp.aim(where, now, end, max(1, round(event.ramp * self._fps)))
+        if not event.ramp:  # at once, for what else is due before this frame
+            value = now.copy()
+            value[where] = end[where]
+            self._set(event.control, value)
 
     def _before(self, frame: int) -> bytes:
         """Return the last checkpoint at or before a frame; the first there is if that is later."""
