@@ -60,6 +60,10 @@ class GrblMachine:
     def down(self) -> bool:
         return self.spindle or self.z < 0
 
+    @property
+    def _moving(self) -> bool:
+        return b"\n" in self._buffer and self.state == "Idle"
+
     def settle(self) -> None:
         """Wait until everything that was sent has been looked at."""
         self._over.set()
@@ -82,8 +86,9 @@ class GrblMachine:
         if byte == b"\x18":
             self._reset()
         elif byte == b"?":
-            busy = b"\n" in self._buffer and self.state == "Idle"
-            self._say(f"<{'Run' if busy else self.state}|MPos:{self.x:.3f},{self.y:.3f},{self.z:.3f}|FS:0,0>\r\n")
+            self._say(
+                f"<{'Run' if self._moving else self.state}|MPos:{self.x:.3f},{self.y:.3f},{self.z:.3f}|FS:0,0>\r\n"
+            )
         elif byte == b"!":
             self.state = "Hold:0" if self.state == "Idle" else self.state
         elif len(self._buffer) == BUFFER:
@@ -93,6 +98,8 @@ class GrblMachine:
             self.most = max(self.most, len(self._buffer))
 
     def _reset(self) -> None:
+        if self._moving:
+            self.problems.append("it was reset while it moved, and no longer knows where it is")
         self._buffer = b""
         self.spindle = False
         self._motion, self._feed = "G0", 0.0
@@ -115,6 +122,7 @@ class GrblMachine:
             self.state = "Hold:0"
             self._buffer = line.encode() + b"\n" + self._buffer
         elif trouble == "reset":
+            self._buffer = b""
             self._reset()
         elif trouble and trouble.startswith("ALARM"):
             self.state = "Alarm"

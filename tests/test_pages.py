@@ -321,6 +321,9 @@ def test_further_pages_of_svg_are_further_files(tmp_path: Path) -> None:
     sink.open(PEN)
     for start in range(0, len(ink), 30):
         sink.write(ink[start : start + 30])
+        for file in tmp_path.iterdir():
+            strokes, _ = read_svg(file)
+            assert len({tuple(stroke[0]) for stroke in strokes}) == len(strokes)  # none belongs to another page
     sink.close()
     names = sorted(file.name for file in tmp_path.iterdir())
     assert names == ["a-2.svg", "a-3.svg", "a.svg"]

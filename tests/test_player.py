@@ -14,19 +14,19 @@ from vrnn_engine.runtime.sinks import Format
 
 
 class Collector:
-    """A sink in memory; `full` makes it fail, `gate` makes it wait."""
+    """A sink in memory; `full` blocks make it fail, `gate` makes it wait."""
 
     def __init__(self, full: int | None = None) -> None:
         self.blocks: list[np.ndarray] = []
         self.events: list[str] = []
-        self.full = full
+        self.full_after = full
         self.some = threading.Event()
 
     def open(self, format: Format) -> None:
         self.events.append(f"open {format.name}")
 
     def write(self, block: np.ndarray) -> None:
-        if self.full is not None and len(self.blocks) == self.full:
+        if self.full_after is not None and len(self.blocks) == self.full_after:
             raise SinkError("it is full")
         self.blocks.append(block.copy())
         if len(self.blocks) == 3:
@@ -183,3 +183,58 @@ def test_waiting_for_a_player_that_was_not_entered_says_how(toy_audio: Path) -> 
         player.wait()
     assert not player.running
     player.stop()
+
+
+def test_a_sink_that_is_full_ends_the_player(toy_audio: Path) -> None:
+    sink = Collector()
+    write = sink.write
+
+    def fill(block: np.ndarray) -> None:
+        write(block)
+        sink.full = len(sink.blocks) == 3
+
+    sink.full, sink.write = False, fill  # type: ignore[assignment, method-assign]
+    with Player(Engine.load(toy_audio, device="cpu").stream(seed=3), to=sink) as player:
+        assert player.wait(60)
+        assert player.full
+    assert len(sink.blocks) == 3
+    assert sink.events == ["open toy-audio", "close"]
+
+
+def test_stop_asks_a_sink_that_waits_to_come_to_its_end(toy_audio: Path) -> None:
+    class Slow(Collector):
+        patience = 60.0
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked, self.waiting = threading.Event(), threading.Event()
+
+        def write(self, block: np.ndarray) -> None:
+            self.waiting.set()
+            assert self.asked.wait(60)
+
+        def interrupt(self) -> None:
+            self.events.append("interrupt")
+            self.asked.set()
+
+    sink = Slow()
+    with Player(Engine.load(toy_audio, device="cpu").stream(seed=3), to=sink) as player:
+        assert sink.waiting.wait(60)
+        player.stop()
+    assert sink.events == ["open toy-audio", "interrupt", "close"]
+
+
+def test_a_sink_that_never_returns_is_named_after_its_patience(toy_audio: Path) -> None:
+    class Stuck(Collector):
+        patience = 0.1
+        label = "a wall"
+        over = threading.Event()
+
+        def write(self, block: np.ndarray) -> None:
+            self.over.wait(60)
+
+    player = Player(Engine.load(toy_audio, device="cpu").stream(seed=3), to=Stuck()).__enter__()
+    with pytest.raises(SinkError, match="a wall does not take"):
+        player.stop()
+    Stuck.over.set()
+    assert player.wait(60)

@@ -116,7 +116,6 @@ def test_a_full_page_ends_the_player() -> None:
         ("ALARM:2", "its reach is smaller than the page", False),
         ("reset", "was reset in the middle of a drawing", True),
         ("silent", r"has stopped answering to '.*'; the pen was told to lift", False),
-        ("lost", "did not answer all it was sent", True),
     ],
 )
 def test_whatever_goes_wrong_is_one_line_and_the_pen_is_up(pen: str, what: str, said: str, parked: bool) -> None:
@@ -130,6 +129,15 @@ def test_whatever_goes_wrong_is_one_line_and_the_pen_is_up(pen: str, what: str, 
         assert not machine.down
         assert machine.problems == []
         assert ((machine.x, machine.y) == (0, 0)) == parked
+
+
+def test_an_answer_that_got_lost_is_noticed() -> None:
+    with GrblMachine(trouble=after(60, "lost")) as machine:
+        with pytest.raises(SinkError, match="did not answer all it was sent"):
+            Player(played(words(3)), to=grbl(machine), seconds=2).__enter__().wait(60)
+        machine.settle()
+        assert not machine.down
+        assert (machine.x, machine.y) == (0, 0)
 
 
 def test_a_machine_that_is_pulled_out_is_one_line() -> None:
@@ -164,9 +172,9 @@ def test_an_error_of_the_voice_lifts_the_pen_and_parks_it() -> None:
 def test_a_hold_is_waited_for_and_a_stop_ends_it() -> None:
     """A person's finger on the hold button is no silence, however long it takes."""
     with GrblMachine(trouble=after(60, "hold")) as machine:
-        with Player(played(words(3)), to=grbl(machine, "&timeout=0.2")) as player:
+        with Player(played(words(3)), to=grbl(machine, "&timeout=0.6")) as player:
             assert machine.happened.wait(60)
-            assert not player.wait(1.5)
+            assert not player.wait(2)
             done = len(machine.strokes)
             player.stop()
         machine.settle()
@@ -353,6 +361,17 @@ def test_stop_ends_a_plotters_wait() -> None:
             assert not player.wait(0.5)
             player.stop()
         plotter.settle(b"\x1b.K;\nPU;\nPU0,0;\nSP0;\n")
+
+
+def test_a_plotter_draws_no_faster_than_the_pen() -> None:
+    """A stroke of 17 points at a point a second: the next one is far off, and a stop does not wait for it."""
+    with Plotter().there() as plotter:
+        with Player(played(words(3), rate=1), to=hpgl(plotter)) as player:
+            wait_for(lambda: b"PD" in plotter.heard)
+            assert not player.wait(0.5)
+            player.stop()
+        plotter.settle(b"SP0;\n")
+        assert plotter.heard.count(b"PD") == 1
 
 
 def test_a_port_that_does_not_exist_or_is_none(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks import Format, Sink, make_sink
 from vrnn_engine.runtime.sinks.audiofile import AudioFileSink
 from vrnn_engine.runtime.sinks.base import AtomicFile, to_pcm16
+from vrnn_engine.runtime.sinks.options import add_option, split_target
 
 AUDIO = Format("audio", 16000, 200, "full scale", "toy")
 PEN = Format("pen", 100, 3, "mm", "toy")
@@ -62,12 +63,53 @@ def test_unknown_target_names_what_exists(target: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("a.svg?widht=3", "a.svg has no option 'widht'; did you mean 'width'.* there are: height, ink, layers, margin"),
+        ("a.svg?width=wide", "a.svg: the option width cannot be 'wide'; give a number above 0"),
+        ("a.svg?width=nan", "give a number above 0"),
+        ("a.svg?width=inf", "give a number above 0"),
+        ("a.svg?height=-1", "give a number above 0"),
+        ("a.svg?margin=-1", "give a number from 0"),
+        ("a.svg?layers=7", "give line or stroke"),
+        ("a.svg?width", "a.svg: 'width' is no option; they are written NAME=VALUE"),
+        ("a.svg?=3", "'=3' is no option"),
+        ("a.hpgl?pen=9", "give a whole number from 1 up to 8"),
+        ("a.hpgl?pen=1.5", "give a whole number from 1 up to 8"),
+        ("a.hpgl?feed=100", "a.hpgl has no option 'feed'"),
+        ("a.jsonl?width=100", "a.jsonl takes no options"),
+        ("-?x=1", "- takes no options"),
+        ("speakers?x=1", "speakers takes no options"),
+        ("terminal?height=100", "terminal has no option 'height'"),
+        ("serial:/dev/x", r"say what the plotter understands: serial:/dev/x\?format=gcode"),
+        ("serial:/dev/x?format=pdf", r"\?format=gcode .* or \?format=hpgl"),
+        ("serial:/dev/x?format=hpgl&feed=100", "has no option 'feed'.* baud, flow, format"),
+        ("serial:/dev/x?format=gcode&flow=off", "give none or rtscts or xonxoff"),
+        ("serial", "name the port"),
+        ("serial:?format=gcode", "name the port"),
+    ],
+)
+def test_a_wrong_option_says_what_there_is(target: str, said: str) -> None:
+    with pytest.raises(SinkError, match=said):
+        make_sink(target)
+
+
+def test_options_are_decoded() -> None:
+    assert split_target("a.svg?down=M3+S90%3BG4&x=1") == ("a.svg", {"down": "M3 S90;G4", "x": "1"})
+    assert split_target("C:\\a.svg?") == ("C:\\a.svg", {})
+    assert add_option(add_option("a.svg", "width", 3), "ink", 1) == "a.svg?width=3&ink=1"
+
+
+@pytest.mark.parametrize(
     ("target", "format", "fitting"),
     [
         ("a.svg", AUDIO, "FILE.wav"),
         ("a.wav", PEN, "FILE.svg"),
         ("a.flac", PEN, "FILE.svg"),
-        ("speakers", PEN, "FILE.svg"),
+        ("speakers", PEN, "FILE.svg, FILE.hpgl"),
+        ("terminal", AUDIO, "FILE.wav"),
+        ("a.hpgl", AUDIO, "FILE.wav"),
+        ("serial:/dev/x?format=gcode", AUDIO, "FILE.wav"),
     ],
 )
 def test_a_sink_of_the_other_modality_says_what_would_fit(

@@ -33,8 +33,7 @@ class Hpgl:
         """Draw at the plotter's own speed."""
         points = [self._place(point) for point in stroke]
         kept = [point for index, point in enumerate(points) if index == 0 or point != points[index - 1]]
-        down = kept[1:] or kept  # down where it is: a dot
-        return [f"PU{kept[0]};", f"PD{','.join(down)};", "PU;"]
+        return [f"PU{kept[0]};", f"PD{','.join(kept[1:])};", "PU;"]
 
     def next_page(self) -> list[str]:
         """Let the plotter feed the next sheet."""
