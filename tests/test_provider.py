@@ -49,13 +49,13 @@ def test_auto_falls_back_with_one_line(toy_audio: Path) -> None:
     logger, kept = logging.getLogger("vrnn_engine"), Kept()
     level = logger.level
     logger.addHandler(kept)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)
     try:
         assert vrnn.Engine.load(toy_audio, device="auto").provider == "CPUExecutionProvider"
     finally:
         logger.removeHandler(kept)
         logger.setLevel(level)
-    assert [(name, "\n" in line) for name, line in lines] == [("INFO", False)]
+    assert [(name, "\n" in line) for name, line in lines] == [("DEBUG", False)]
     assert "running on the CPU" in lines[0][1]
 
 

@@ -72,7 +72,7 @@ def open_session(
         obstacle = Obstacle(_provider_trouble(), driver=True)
     if wanted.kind == "cuda":
         raise ProviderError(f"device {device!r} cannot run here: {obstacle.reason}; use --device cpu or auto")
-    level = logging.WARNING if obstacle.driver else logging.INFO
+    level = logging.WARNING if obstacle.driver else logging.DEBUG  # where none was to be expected, nothing is lost
     _log.log(level, "running on the CPU: %s", obstacle.reason)
     return _session(model, options, [CPU])
 
