@@ -22,12 +22,12 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 import numpy as np
 import onnxruntime as ort
 import torch
+from random_voice import random_model, steps_of
 
 from vrnn_engine.exporters.graph import save_graphs, trace
 from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.exporters.steps import RecurrentSteps
-from vrnn_engine.models.families import build_model
-from vrnn_engine.runtime.session import guest_options
+from vrnn_engine.runtime.session import onnxruntime_options
 from vrnn_engine.training.recipe import load_recipe
 
 
@@ -38,11 +38,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    torch.manual_seed(0)
     recipe = load_recipe(options.recipe)
-    model = build_model(recipe.model).eval()
-    columns = 2 if recipe.model.modality == "pen" else 1
-    steps = RecurrentSteps(model, recipe.data.rate, recipe.about.unit, (0.0,) * columns, (1.0,) * columns)
+    steps = steps_of(recipe, random_model(recipe))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, torch.no_grad():
         calls = {k: unrolled(steps, k, Path(folder) / str(k)) for k in options.frames}
         taken: dict[int, list[float]] = {k: [] for k in calls}
@@ -85,7 +82,7 @@ def unrolled(steps: RecurrentSteps, frames: int, folder: Path) -> Callable[[], o
     folder.mkdir()
     graph, outputs = trace(several, inputs)
     save_graphs({"step.onnx": graph}, folder)
-    session = ort.InferenceSession(str(folder / "step.onnx"), guest_options(), providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(str(folder / "step.onnx"), onnxruntime_options(), providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
     defaults = {f"control.{control.name}": control.default for control in steps.controls}
     given = {

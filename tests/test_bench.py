@@ -90,16 +90,20 @@ def test_what_it_says_can_be_drawn(report: bench.Report, tmp_path: Path, monkeyp
 
 
 def test_prints_a_table_and_json(run: Run, toy_pen: Path) -> None:
-    words = ("bench", "--voice", toy_pen, "--device", "cpu", "--rows", "2", "--seconds", "0.05")
+    words = ["bench", "--voice", toy_pen, "--device", "cpu", "--rows", "2", "--seconds", "0.05"]
+    words += ["--threads", "2", "--precision", "fp32"]
     table = run(*words)
     assert table.returncode == 0, table.stderr
     assert "p50 / floor" in table.stdout
+    assert "toy-pen, threads 2" in table.stdout
     said = json.loads(run(*words, "--json").stdout)
     assert said["recommended"] == {"device": "cpu", "precision": "fp32", "rows": "2"}
     assert said["paces"][0]["deadline"] == 10
     assert said["paces"][0]["gain"] is None
+    assert said["threads"] == 2
 
 
 def test_what_cannot_run_is_one_line(run: Run, toy_audio: Path) -> None:
     assert "unknown device 'tpu'" in the_error(run("bench", "--voice", toy_audio, "--device", "tpu"))
     assert "unknown voice" in the_error(run("bench", "--voice", "none"))
+    assert "int3" in the_error(run("bench", "--voice", toy_audio, "--precision", "int3"))

@@ -9,13 +9,19 @@ import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import soundfile
 import toy
 from command import ROOT, Run, environment, the_error
 
 from vrnn_engine import Engine, __version__
+from vrnn_engine.runtime.provider import cuda_obstacle
 from vrnn_engine.runtime.sinks.base import to_pcm16
+
+NO_DRIVER = pytest.mark.skipif(
+    getattr(cuda_obstacle(), "driver", True), reason="this machine has an NVIDIA driver, and perhaps CUDA"
+)
 
 
 def test_version_and_help(run: Run) -> None:
@@ -56,6 +62,14 @@ def test_pcm_on_stdout_loads_nothing_it_does_not_need(toy_audio: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True)
     assert done.stderr.splitlines()[-1] == b"[]", done.stderr
+
+
+def test_threads_change_nothing_of_what_is_heard(run: Run) -> None:
+    words = ("stream", "--voice", "blizzard", "--to", "-", "--seconds", "0.5", "--seed", "7")
+    one, two = (run(*words, "--threads", threads, text=False) for threads in (1, 2))
+    assert (one.returncode, two.returncode) == (0, 0)
+    assert len(one.stdout) == 16000
+    assert one.stdout == two.stdout
 
 
 def test_ink_on_stdout_is_json_lines(run: Run, toy_pen: Path) -> None:
@@ -112,7 +126,12 @@ def test_without_portaudio(run: Run, work: Path, toy_audio: Path, tmp_path: Path
     done = run("devices", env=env)
     assert done.returncode == 0
     assert "libportaudio2" in done.stdout
-    assert json.loads(run("devices", "--json", env=env).stdout)["sound"] == []
+    found = json.loads(run("devices", "--json", env=env).stdout)
+    assert found["sound"] == found["microphones"] == []
+    assert "microphone: " in found["microphones_error"]
+    error = the_error(run("stream", "--voice", toy_audio, "--from", "microphone", env=env))
+    assert "apt install libportaudio2" in error
+    assert "listen to a file instead" in error
 
 
 def test_devices_name_the_processors(run: Run) -> None:
@@ -154,7 +173,14 @@ def test_priming_converts_and_says_so(run: Run, work: Path, toy_audio: Path) -> 
         (("--temperature", "99"), ("latent.temperature", "out of range")),
         (("--seed", "-1"), ("seed",)),
         (("--device", "tpu"), ("unknown device 'tpu'",)),
+        pytest.param(("--device", "cuda"), ("device 'cuda' cannot run here", "--device cpu or auto"), marks=NO_DRIVER),
+        pytest.param(("--device", "cuda:7"), ("device 'cuda:7' cannot run here",), marks=NO_DRIVER),
+        (("--threads", "1000000"), ("threads=1000000", "from 1 to 256")),
+        (("--precision", "int4"), ("no step graph in int4", "fp32")),
         (("--prime", "none.wav"), ("none.wav: no such file",)),
+        (("--osc", "somewhere:port"), ("'somewhere:port'", "write PORT or HOST:PORT")),
+        (("--osc-to", "9000"), ("'9000'", "write HOST:PORT")),
+        (("--midi", "no such device"), ("MIDI",)),
         (("--to", "a.mp3"), ("'a.mp3'", "FILE.wav")),
         (("--to", "a.svg"), ("takes ink", "FILE.wav")),
         (("--to", "none/a.wav"), ("no folder",)),
@@ -170,6 +196,16 @@ def test_what_goes_wrong_is_one_line(
     assert list(work.iterdir()) == []
 
 
+def test_a_graph_that_breaks_the_contract_is_one_line(run: Run, work: Path, tmp_path: Path) -> None:
+    def forget(graph: onnx.GraphProto) -> None:
+        del graph.output[[value.name for value in graph.output].index("next.tail")]
+
+    broken = toy.build(tmp_path / "broken", edit_step=forget)
+    error = the_error(run("stream", "--voice", broken, "--to", "a.wav"))
+    assert "step.onnx: the graph has no output next.tail, which the manifest declares" in error
+    assert list(work.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "args",
     [
@@ -178,8 +214,12 @@ def test_what_goes_wrong_is_one_line(
         ("stream", "--voice", "x", "--seconds", "0"),
         ("stream", "--voice", "x", "--seconds", "soon"),
         ("stream", "--voice", "x", "--latency", "-1"),
+        ("stream", "--voice", "x", "--threads", "0"),
+        ("bench", "--threads", "two"),
         ("stream", "--voice", "x", "--set", "latent.hold"),
         ("stream", "--voice", "x", "--set", "latent.hold=high"),
+        ("stream", "--voice", "x", "--midi-learn", "latent.hold"),
+        ("stream", "--voice", "x", "--midi-map", "map.json"),
         ("voices", "shout"),
         ("sing",),
     ],
@@ -188,6 +228,20 @@ def test_wrong_usage_is_2(run: Run, args: tuple[str, ...]) -> None:
     done = run(*args)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("option", "library"), [("--osc", "pythonosc"), ("--midi", "rtmidi")])
+def test_without_the_extra_for_steering_it_is_named(
+    run: Run, work: Path, toy_audio: Path, tmp_path: Path, option: str, library: str
+) -> None:
+    (tmp_path / "site").mkdir()
+    missing = f"raise ModuleNotFoundError('No module named {library}', name={library!r})\n"
+    (tmp_path / "site" / f"{library}.py").write_text(missing)
+    env = {"PYTHONPATH": f"{tmp_path / 'site'}{os.pathsep}{ROOT}"}
+    error = the_error(run("stream", "--voice", toy_audio, "--to", "a.wav", option, "9000", env=env))
+    assert f"needs {library}" in error
+    assert "pip install 'vrnn-engine[live]'" in error
+    assert list(work.iterdir()) == []
 
 
 def test_debug_shows_the_traceback(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -84,6 +85,43 @@ def test_large_batches(toy_audio: Path) -> None:
     blocks = engine.read(3)
     for stream, block in zip(streams, blocks, strict=True):
         np.testing.assert_array_equal(block, alone(toy_audio, stream.seed, 3))
+
+
+@pytest.mark.parametrize("name", ["blizzard", "handwriting"])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_threads_change_no_bit(name: str, rows: int) -> None:
+    """Of voices whose products are large enough to be shared; the observe graph shares its own."""
+    recording = vrnn.Engine.load(name, device="cpu").stream(99).read(20)
+
+    def heard(threads: int) -> list[np.ndarray]:
+        engine = vrnn.Engine.load(name, device="cpu", rows=rows, threads=threads)
+        streams = [engine.stream(seed) for seed in range(rows)]
+        for stream in streams:
+            stream.prime(recording)
+        return engine.read(80)
+
+    for few, many in zip(heard(1), heard(2), strict=True):
+        np.testing.assert_array_equal(few, many)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_the_session_is_a_guest_unless_it_is_told_otherwise(toy_audio: Path) -> None:
+    """As many threads as was said, the caller's among them; a step takes them, and an idle engine no core."""
+    before = len(os.listdir("/proc/self/task"))
+    for threads, spinning in ((1, False), (3, False), (3, True)):
+        engine = vrnn.Engine.load(toy_audio, device="cpu", threads=threads, spinning=spinning)
+        assert len(os.listdir("/proc/self/task")) == before + threads - 1
+        said = engine.step.session.get_session_options()
+        assert said.intra_op_num_threads == threads
+        assert said.get_session_config_entry("session.intra_op.allow_spinning") == str(int(spinning))
+        assert engine.observe.session.get_session_options().intra_op_num_threads == threads
+        del engine, said
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2", None, 10**6])
+def test_threads_that_are_none(toy_audio: Path, threads: object) -> None:
+    with pytest.raises(vrnn.ProviderError, match="give a whole number from 1 to 256"):
+        vrnn.Engine.load(toy_audio, device="cpu", threads=threads)  # type: ignore[arg-type]
 
 
 def test_streams_share_no_state_and_no_memory(toy_audio: Path) -> None:

@@ -7,6 +7,7 @@ from scipy import integrate, stats
 
 from vrnn_engine.models.normal import Normal, gumbel_of, kl_divergence, log_density, positive, uniform_of
 from vrnn_engine.models.outputs import (
+    MANY_COMPONENTS,
     GaussianOutput,
     Mixture,
     MixtureOutput,
@@ -99,6 +100,17 @@ def test_samples_of_each_output_follow_its_density():
     nearest = ((drawn[:, None] - parameters.components.mean) / parameters.components.std).pow(2).sum(-1)
     likeliest = (parameters.log_weights - nearest / 2 - parameters.components.std.log().sum(-1)).argmax(-1)
     assert torch.bincount(likeliest, minlength=4).float().div(count).sub(weights).abs().max() < 0.15
+
+
+@pytest.mark.parametrize("components", [4, MANY_COMPONENTS])
+def test_a_frame_drawn_of_its_component_alone_is_one_of_them_all(components):
+    output, features = MixtureOutput(6, 20, components), torch.randn(64, 6)
+    for weight in output.parameters():
+        torch.nn.init.normal_(weight)
+    noise = OutputNoise(torch.randn(64, 20), torch.randn(64, components), 0.7, torch.rand(64, 1))
+    of_all = output(features, features[:, :0])
+    assert len(of_all.log_weights.argmax(-1).unique()) > 2
+    assert torch.allclose(output.draw(features, noise), output.sample(of_all, noise), rtol=1e-4, atol=1e-5)
 
 
 def test_pen_samples_have_the_correlation_and_the_pen_ups():

@@ -62,6 +62,68 @@ def test_who_writes_a_control_on_its_way_has_the_last_word(engine, moments):
     assert performance.stream.controls[HEAT] == 2.0
 
 
+def test_one_dimension_goes_its_own_way(engine, moments):
+    performance = Performance(engine.stream(3), moments=moments)
+    performance.send(Set(control=SHIFT, value=1.0, ramp=0.125))  # ten frames
+    performance.read(2)
+    performance.send(Set(control=SHIFT, index=1, value=-2.0))
+    performance.send(Set(control=SHIFT, index=3, value=2.2, ramp=0.05))
+    seen = []
+    for _ in range(9):
+        performance.read(1)
+        seen.append(performance.stream.controls[SHIFT])
+    assert np.allclose([value[0] for value in seen], [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1])
+    assert [value[1] for value in seen] == [-2.0] * 9
+    assert np.allclose([value[3] for value in seen], [0.7, 1.2, 1.7, 2.2, 2.2, 2.2, 2.2, 2.2, 2.2])
+    assert np.array_equal(performance.controls[SHIFT], seen[-1])
+
+
+def test_what_is_sent_together_is_done_in_its_order(engine, moments):
+    performance = Performance(engine.stream(3), moments=moments)
+    for event in (
+        Set(control=HEAT, value=0.5),
+        Keep(name="half"),
+        Set(control=HEAT, value=2.0),
+        Reset(),
+        Set(control=SHIFT, value=1.0),
+        Return(name="half", snapshot=None),
+        Set(control=SHIFT, index=0, value=0.25),
+    ):
+        if not isinstance(event, Return):  # it can be looked up only once it is kept
+            performance.send(event)
+        else:
+            performance.read(1)
+            performance.send(event)
+    performance.read(1)
+    assert performance.stream.controls[HEAT] == performance.controls[HEAT] == 0.5
+    assert performance.controls[SHIFT].tolist() == [0.25, 0, 0, 0]
+
+
+@pytest.mark.parametrize("asked", ["by a write", "by an event"])
+def test_who_writes_while_a_frame_is_steered_is_not_lost(engine, moments, asked):
+    first, second = "latent.temperature", HEAT
+
+    def meanwhile(event):  # as another thread would
+        if event.control == (first if asked == "by a write" else second) and event.value == 0.5:
+            performance.controls[second] = 0.9
+
+    performance = Performance(engine.stream(3), record=meanwhile, moments=moments)
+    if asked == "by a write":
+        performance.controls.update({first: 0.5, second: 0.6})
+    else:
+        performance.send(Set(control=second, value=0.5))
+    performance.read(2)
+    assert performance.controls[second] == performance.stream.controls[second] == 0.9
+
+
+def test_what_was_played_last_can_be_looked_at(engine, moments):
+    performance = Performance(engine.stream(3), moments=moments)
+    made = frames(performance, 9)
+    assert np.array_equal(list(performance.recent), made)
+    performance.read(500)
+    assert len(performance.recent) == 400
+
+
 def play(engine, moments, path, sound):
     """Twenty things asked of a performance, some by other threads: what was played."""
     source = engine.stream(3)
@@ -70,6 +132,7 @@ def play(engine, moments, path, sound):
         performance = Performance(source, record=record, moments=moments)
         made = [performance.read(9)]
         performance.send(Set(control=HEAT, value=0.3, ramp=0.4))
+        performance.send(Set(control=SHIFT, value=0.4, index=2, ramp=0.1))
         performance.send(Keep(name="here"))
         made.append(performance.read(13))
         writer = threading.Thread(target=lambda: performance.controls.update({SHIFT: 0.5}))
@@ -137,6 +200,11 @@ def test_a_fork_goes_on_as_the_stream_would_have(engine, moments, tmp_path):
         (Set(control="output.temprature", value=0.0), ControlError, "did you mean 'output.temperature'"),
         (Set(control=HEAT, value=99.0), ControlError, "out of range"),
         (Return(name="nowhere"), StreamError, "no moment 'nowhere'"),
+        (Set(control=SHIFT, value=0.0, index=4), ControlError, "no dimension 4: they are 0 to 3"),
+        (Set(control=SHIFT, value=(0.0, 1.0, 2.0, 3.0), index=1), ControlError, "takes one number, not 4"),
+        (Seed(seed=-1), StreamError, "not an integer from 0"),
+        (Keep(name="a/b"), StreamError, "cannot be called"),
+        (Fork(to="nowhere.mp3", seconds=1.0), SinkError, "nothing can write to"),
         (Return(name="../../etc"), StreamError, "cannot be called"),
         (Prime(file="nowhere.wav"), RecordingError, "no such file"),
     ],

@@ -61,6 +61,33 @@ def test_a_pen_is_counted_in_points(toy_pen: Path) -> None:
     assert np.concatenate(sink.blocks).shape == (123, 3)
 
 
+def test_a_stream_that_ends_is_finished() -> None:
+    manifest = SimpleNamespace(modality="audio", rate=16000, frame_size=200, unit="full scale", name="brief")
+    left = 30
+
+    def read(frames: int) -> np.ndarray:
+        nonlocal left
+        left -= (made := min(frames, left))
+        return np.ones(made * 200, np.float32)
+
+    sink = Collector()
+    with Player(SimpleNamespace(read=read, voice=SimpleNamespace(manifest=manifest)), to=sink) as player:
+        assert player.wait(30)
+    assert len(np.concatenate(sink.blocks)) == 6000
+    assert sink.events == ["open brief", "close"]
+
+
+def test_only_a_sound_device_has_a_volume(toy_audio: Path) -> None:
+    player = Player(Engine.load(toy_audio, device="cpu").stream(seed=3), to="null")
+    with pytest.raises(SinkError, match="null has no volume; only a sound device has"):
+        player.volume = -3
+    player = Player(Engine.load(toy_audio, device="cpu").stream(seed=3), to="speakers")
+    player.volume = -3
+    assert player.volume == -3.0
+    with pytest.raises(SinkError, match="at most 20"):
+        player.volume = 30
+
+
 def test_stop_leaves_a_valid_file_of_what_was_made(toy_audio: Path, tmp_path: Path) -> None:
     stream = Engine.load(toy_audio, device="cpu").stream(seed=3)
     with Player(stream, to=tmp_path / "a.wav") as player:

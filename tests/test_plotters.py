@@ -267,7 +267,9 @@ def test_a_full_page_is_said(toy_pen: Path) -> None:
     with GrblMachine() as machine:
         target = f"serial:{machine.port}?format=gcode&width=40&height=40&margin=1{FAST}"
         command = [sys.executable, "-m", "vrnn_engine", "stream", "--voice", str(toy_pen), "--seed", "1", "-s", "inf"]
-        done = subprocess.run([*command, "--to", target], capture_output=True, text=True, env=environment(), timeout=120)
+        done = subprocess.run(
+            [*command, "--to", target], capture_output=True, text=True, env=environment(), timeout=120
+        )
         assert done.returncode == 0, done.stderr
         assert done.stderr.splitlines()[-1].endswith("the page is full")
         assert machine.strokes

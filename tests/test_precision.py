@@ -14,9 +14,12 @@ from vrnn_engine import Engine
 from vrnn_engine.errors import ExportError, StreamError, VoiceError
 from vrnn_engine.exporters import precision
 from vrnn_engine.exporters.export import write_voice
+from vrnn_engine.exporters.fuse import fuse
+from vrnn_engine.exporters.graph import trace
 from vrnn_engine.exporters.quantise import BLOCK, pack, quantise
 from vrnn_engine.models import build_model
 from vrnn_engine.runtime.parity import verify
+from vrnn_engine.runtime.provider import suited
 from vrnn_engine.training.checkpoint import Checkpoint, save_checkpoint
 
 RNG = np.random.default_rng(0)
@@ -52,7 +55,7 @@ def test_packed_weights_are_within_half_a_step(bits):
     assert np.all(np.abs(back[:, :70] - matrix) <= 0.501 * np.repeat(scales, BLOCK, axis=1)[:, :70])
 
 
-@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("bits", [16, 8, 4])
 @pytest.mark.parametrize("kind", ["gemm", "gemm as it is", "matmul"])
 def test_a_product_in_few_bits_is_nearly_the_same(bits, kind):
     matrix, bias = RNG.standard_normal((96, 80)).astype(np.float32), RNG.standard_normal(96).astype(np.float32)
@@ -63,11 +66,13 @@ def test_a_product_in_few_bits_is_nearly_the_same(bits, kind):
     }[kind]()
     x = RNG.standard_normal((5, 80)).astype(np.float32)
     few = quantise(model, bits)
-    assert few.graph.node[0].op_type == "MatMulNBits"
+    assert [node.op_type for node in few.graph.node if node.op_type != "Add"] == (
+        ["Cast", model.graph.node[0].op_type, "Cast"] if bits == 16 else ["MatMulNBits"]
+    )
     assert all(tensor.name != "w" for tensor in few.graph.initializer)
     expected, found = run(model, x), run(few, x)
     error = np.sqrt(np.mean((found - expected) ** 2) / np.mean(expected**2))
-    assert {8: 1e-4, 4: 1e-2}[bits] < error < {8: 2e-2, 4: 0.2}[bits]
+    assert {16: 1e-5, 8: 1e-4, 4: 1e-2}[bits] < error < {16: 1e-3, 8: 2e-2, 4: 0.2}[bits]
     alone = np.concatenate([run(few, row[None]) for row in x])
     assert np.array_equal(alone, found)
 
@@ -90,26 +95,27 @@ def voice(small, tmp_path, monkeypatch):
     monkeypatch.setattr(precision, "MOST_BOUND", 0.2)  # of weights without a meaning, thousands of nats off
     model = tiny.steps("mdct-gauss")
     signals = [matrix for matrix in model.model.buffers() if matrix.dim() == 2]
-    return write_voice(model, "several", tmp_path / "several", MADE_UP, ("int8",), signals)
+    return write_voice(model, "several", tmp_path / "several", MADE_UP, ("fp16", "int8"), signals)
 
 
 def test_a_voice_carries_several_precisions(voice):
-    (moved,) = voice.moved
-    assert moved.precision == "int8"
-    assert 0 < moved.frame < 0.15
-    whole, few = (Engine.load(voice.voice, "cpu", precision=name) for name in (None, "int8"))
-    assert (whole.precision, few.precision) == ("fp32", "int8")
-    frames = [engine.stream(1).read(2) for engine in (whole, few)]
-    assert not np.array_equal(*frames)
-    assert np.allclose(*frames, atol=0.1 * np.abs(frames[0]).max())
-    with pytest.raises(VoiceError, match=r"no step graph in int4 \(it has step/fp32, observe/fp32, step/int8\)"):
+    half, eight = voice.moved
+    assert (half.precision, eight.precision) == ("fp16", "int8")
+    assert 0 < half.frame < 0.002 < eight.frame < 0.15
+    engines = [Engine.load(voice.voice, "cpu", precision=name) for name in (None, "fp16", "int8")]
+    assert [engine.precision for engine in engines] == ["fp32", "fp16", "int8"]
+    whole, *few = [engine.stream(1).read(2) for engine in engines]
+    for frames, most in zip(few, (0.005, 0.1), strict=True):
+        assert not np.array_equal(whole, frames)
+        assert np.allclose(whole, frames, atol=most * np.abs(whole).max())
+    with pytest.raises(VoiceError, match=r"no step graph in int4 \(it has step/fp32, .*, step/fp16, step/int8\)"):
         Engine.load(voice.voice, "cpu", precision="int4")
 
 
 def test_verify_looks_at_every_precision(voice, monkeypatch):
     verify(voice.voice)
     monkeypatch.setattr("vrnn_engine.runtime.parity.MOST_IN_FEW_BITS", 1e-6)
-    with pytest.raises(VoiceError, match="frames in int8 are"):
+    with pytest.raises(VoiceError, match="frames in fp16 are"):
         verify(voice.voice)
 
 
@@ -120,9 +126,39 @@ def test_a_snapshot_is_of_one_precision(voice):
         few.restore(whole.snapshot())
 
 
-def test_streams_in_few_bits_are_bit_identical_in_any_company(voice):
-    alone = Engine.load(voice.voice, "cpu", precision="int8").stream(3).read(20)
-    engine = Engine.load(voice.voice, "cpu", rows=7, precision="int8")
+def test_a_device_steps_in_what_suits_it():
+    carried = ("fp32", "int8", "fp16")
+    assert suited("CUDAExecutionProvider", carried) == "fp16"
+    assert suited("CUDAExecutionProvider", carried[:2]) == "fp32"
+    assert suited("CPUExecutionProvider", carried) == "fp32"
+    assert suited("CPUExecutionProvider", carried[::-1]) == "fp16"
+
+
+def test_half_weights_that_are_stored_so_anyway_are_stored_once(small, tmp_path):
+    model = tiny.steps("pen-rnn-gmm")
+    with torch.no_grad():
+        for weight in model.model.parameters():
+            weight.copy_((weight / 4).half().float())
+    sizes = [
+        (write_voice(model, "half", tmp_path / str(len(few)), MADE_UP, few).voice.path / "weights.bin").stat().st_size
+        for few in ((), ("fp16",))
+    ]
+    assert sizes[0] == sizes[1]
+
+
+def test_a_matrix_of_which_rows_are_gathered_stays_in_fp32(small):
+    steps = tiny.steps("mdct-gmm")
+    with torch.no_grad():
+        traced, _ = trace(fuse(steps).generate, steps.step_inputs())
+    whole = steps.model.output.head.both.weight.detach().numpy()
+    kept = [numpy_helper.to_array(tensor) for tensor in quantise(traced, 4).graph.initializer]
+    assert [tensor.dtype for tensor in kept if tensor.shape == whole.shape] == [np.float32]
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_streams_in_few_bits_are_bit_identical_in_any_company(voice, precision):
+    alone = Engine.load(voice.voice, "cpu", precision=precision).stream(3).read(20)
+    engine = Engine.load(voice.voice, "cpu", rows=7, precision=precision)
     company = [engine.stream(seed) for seed in range(7)]
     company[0].controls["latent.temperature"] = 2.0
     assert np.array_equal(engine.read(20)[3], alone)

@@ -54,6 +54,6 @@ def test_block_runs(block: Block, tmp_path: Path) -> None:
         command, input=block.code, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PATH": path}
     )
     assert done.returncode == 0, done.stderr
-    promised = re.findall(r"(?:--to|>) ([\w.]+\.\w+)", block.code) if block.language == "sh" else []
+    promised = re.findall(r"(?:--to|--record|>) ([\w.]+\.\w+)", block.code) if block.language == "sh" else []
     assert all((tmp_path / name).stat().st_size > 0 for name in promised)
     assert {path.name for path in tmp_path.iterdir()} == set(promised)

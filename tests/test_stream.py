@@ -53,6 +53,30 @@ def test_first_frame_follows_from_zero_state(toy_audio: Path) -> None:
     np.testing.assert_allclose(found, np.concatenate(expected), atol=1e-5)
 
 
+def test_latent_is_that_of_the_last_frame(toy_audio: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
+    streams = [engine.stream(5), engine.stream(6)]
+    assert not streams[0].latent.any()
+    engine.read(1)
+    for stream in streams:  # z of zero state: mean bm, sd 1
+        drawn = np.random.Generator(np.random.Philox(key=stream.seed)).standard_normal((64, 204), np.float32)[0, :4]
+        np.testing.assert_allclose(stream.latent, toy.weights(200)["bm"] + drawn, atol=1e-5)
+    kept = streams[0].latent
+    before = kept.copy()
+    streams[1].read(3)
+    streams[0].read(0)
+    np.testing.assert_array_equal(streams[0].latent, before)
+    streams[0].controls.update({"latent.hold": 1.0, "latent.target": [0.5, -1, 2, 0]})
+    streams[0].read(7)
+    np.testing.assert_array_equal(streams[0].latent, [0.5, -1, 2, 0])
+    engine.read(1)
+    np.testing.assert_array_equal(kept, before)
+    np.testing.assert_array_equal(streams[0].fork().latent, streams[0].latent)
+    streams[0].controls.reset()
+    seen = streams[0].prime(0.1 * np.ones(2000, np.float32))
+    np.testing.assert_array_equal(streams[0].latent, seen.latents[-1])
+
+
 @pytest.mark.parametrize("size", [1, 7, 80])
 def test_block_size_changes_nothing(new: Callable[..., vrnn.Stream], size: int) -> None:
     whole, stream = new().read(160), new()

@@ -6,6 +6,7 @@ from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.models import ModelConfig, RecurrentModel, build_model
 from vrnn_engine.models.config import EmphasisConfig, SourceFilter
 from vrnn_engine.models.families import OPTIONAL, families
+from vrnn_engine.models.outputs import MANY_COMPONENTS
 
 KINDS = {
     "samples-gauss": {"basis": "samples", "family": "vrnn-gauss", "frame_size": 20},
@@ -29,7 +30,7 @@ KINDS = {
         "frame_size": 20,
         "input_compression": 10.0,
     },
-    "mdct-gmm": {"basis": "mdct", "family": "vrnn-gmm", "frame_size": 20, "components": 4},
+    "mdct-gmm": {"basis": "mdct", "family": "vrnn-gmm", "frame_size": 20, "components": MANY_COMPONENTS + 1},
     "samples-i-gauss": {"basis": "samples", "family": "vrnn-i-gauss", "frame_size": 20},
     "samples-rnn-gmm": {"basis": "samples", "family": "rnn-gmm", "frame_size": 20, "components": 4},
     "samples-srnn-gauss": {"basis": "samples", "family": "srnn-gauss", "frame_size": 20},

@@ -21,6 +21,7 @@ from vrnn_engine.errors import (
     RecipeError,
     RecordingError,
     SinkError,
+    SourceError,
     StreamError,
     VoiceError,
     VRNNEngineError,
@@ -28,6 +29,7 @@ from vrnn_engine.errors import (
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.engine import Engine
+    from vrnn_engine.runtime.live.performance import Performance
     from vrnn_engine.runtime.player import Player
     from vrnn_engine.runtime.stream import Stream
     from vrnn_engine.runtime.voice import Voice
@@ -41,11 +43,13 @@ __all__ = [
     "Engine",
     "ExportError",
     "MissingExtraError",
+    "Performance",
     "Player",
     "ProviderError",
     "RecipeError",
     "RecordingError",
     "SinkError",
+    "SourceError",
     "Stream",
     "StreamError",
     "VRNNEngineError",
@@ -56,6 +60,7 @@ __all__ = [
 
 _HOMES = {
     "Engine": "vrnn_engine.runtime.engine",
+    "Performance": "vrnn_engine.runtime.live.performance",
     "Player": "vrnn_engine.runtime.player",
     "Stream": "vrnn_engine.runtime.stream",
     "Voice": "vrnn_engine.runtime.voice",

@@ -33,6 +33,10 @@ class SinkError(VRNNEngineError):
     """A place to write to is unknown, cannot be opened, or failed while writing."""
 
 
+class SourceError(VRNNEngineError):
+    """What is to steer a performance, or to be listened to, is unknown or cannot be opened."""
+
+
 class RecipeError(VRNNEngineError):
     """A training recipe is missing or has a wrong field."""
 

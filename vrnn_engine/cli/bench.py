@@ -21,6 +21,13 @@ def bench(
     seconds: Annotated[
         float, typer.Option("--seconds", "-s", metavar="S", min=0.01, help="How long to measure each.")
     ] = 3.0,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Of those that the voice carries; may be repeated.  Default: all."),
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Threads that share a step; the floor stays that of one core.")
+    ] = 1,
     json: report.AsJson = False,
 ) -> None:
     """Measure a voice: the time of a frame beside its deadline and the machine's floor, its start and its memory."""
@@ -30,7 +37,7 @@ def bench(
     from vrnn_engine.runtime.bench import bench as measure
 
     report.show_log()
-    found = measure(voice, device, tuple(rows or ROWS), seconds)
+    found = measure(voice, device, tuple(rows or ROWS), seconds, threads, precision)
     if json:
         report.print_json(msgspec.to_builtins(found))
         return
@@ -44,7 +51,7 @@ def bench(
         f"one core reads as many bytes as the weights at {reads}, "
         f"and multiplies matrices at {here.rate / 1e9:.0f} Gflop/s"
     )
-    report.answer(f"{found.voice}\n")
+    report.answer(f"{found.voice}, threads {found.threads}\n")
     head = (
         "device",
         "weights",

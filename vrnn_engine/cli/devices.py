@@ -1,41 +1,53 @@
-"""`vrnn-engine devices`: what can play sound here, and what can run a voice."""
+"""`vrnn-engine devices`: what can play and hear sound here, and what can run a voice."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vrnn_engine.cli import report
-from vrnn_engine.errors import SinkError
+from vrnn_engine.errors import VRNNEngineError
+
+if TYPE_CHECKING:
+    from vrnn_engine.runtime.portaudio import Side
 
 
 def devices(json: report.AsJson = False) -> None:
-    """List the sound devices (for --to speakers:NAME) and the processors (for --device)."""
-    sound, trouble = _sound()
+    """List the sound devices (--to speakers:NAME), microphones (--from microphone:NAME) and processors (--device)."""
+    from vrnn_engine.runtime.portaudio import INPUT, OUTPUT
+
+    sound, trouble = _sound(OUTPUT)
+    microphones, deaf = _sound(INPUT)
     processors = _processors()
     if json:
-        report.print_json({"sound": sound, "sound_error": trouble, "processors": processors})
+        found = {"sound": sound, "sound_error": trouble, "microphones": microphones, "microphones_error": deaf}
+        report.print_json({**found, "processors": processors})
         return
-    report.answer("Sound devices (--to speakers:NAME)")
-    if sound:
-        rows = [
-            ("*" if one["default"] else " ", str(one["index"]), one["name"], one["api"], str(one["channels"]))
-            for one in sound
-        ]
-        report.print_table((" ", "#", "name", "api", "channels"), rows)
-    else:
-        report.answer(f"  none: {trouble}")
+    _answer("Sound devices (--to speakers:NAME)", sound, trouble)
+    _answer("\nMicrophones (--from microphone:NAME)", microphones, deaf)
     report.answer("\nProcessors (--device NAME)")
     report.print_table(
         ("name", "provider", "usable"), [(p["name"], p["provider"], p["trouble"] or "yes") for p in processors]
     )
 
 
-def _sound() -> tuple[list[dict[str, Any]], str | None]:
-    """Return the output devices, and why there are none."""
-    from vrnn_engine.runtime.sinks.speakers import find_device, load_sounddevice
+def _answer(title: str, found: list[dict[str, Any]], trouble: str | None) -> None:
+    report.answer(title)
+    if trouble is not None:
+        report.answer(f"  none: {trouble}")
+        return
+    rows = [
+        ("*" if one["default"] else " ", str(one["index"]), one["name"], one["api"], str(one["channels"]))
+        for one in found
+    ]
+    report.print_table((" ", "#", "name", "api", "channels"), rows)
+
+
+def _sound(side: "Side") -> tuple[list[dict[str, Any]], str | None]:
+    """Return the devices of a side, and why there are none."""
+    from vrnn_engine.runtime.portaudio import find_device, list_devices, load_sounddevice
 
     try:
-        sounddevice = load_sounddevice()
-        default = find_device(sounddevice, "")["index"]
-    except SinkError as error:
+        sounddevice = load_sounddevice(side)
+        default = find_device(sounddevice, "", side)["index"]
+    except VRNNEngineError as error:
         return [], str(error)
     apis = sounddevice.query_hostapis()
     return [
@@ -43,12 +55,11 @@ def _sound() -> tuple[list[dict[str, Any]], str | None]:
             "index": one["index"],
             "name": one["name"],
             "api": apis[one["hostapi"]]["name"],
-            "channels": one["max_output_channels"],
+            "channels": one[f"max_{side.name}_channels"],
             "rate": one["default_samplerate"],
             "default": one["index"] == default,
         }
-        for one in sounddevice.query_devices()
-        if one["max_output_channels"] > 0
+        for one in list_devices(sounddevice, side)
     ], None
 
 

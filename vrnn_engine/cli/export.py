@@ -22,7 +22,10 @@ def export(
     ] = False,
     precision: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="What the step is carried in beside fp32: int8 or int4; may be repeated."),
+        typer.Option(
+            metavar="NAME",
+            help="What the step is carried in beside fp32: fp16 (for CUDA), int8 or int4; may be repeated.",
+        ),
     ] = None,
 ) -> None:
     """Export a checkpoint as a voice, after comparing its graphs with PyTorch."""

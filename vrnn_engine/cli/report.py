@@ -9,13 +9,17 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from vrnn_engine.errors import MissingExtraError, VRNNEngineError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 FAILED = 1
 USAGE = 2
@@ -30,10 +34,15 @@ Strict = Annotated[
 ]
 """The option of every verb that reads a corpus."""
 
-EXTRAS = {"torch": "train", "onnx": "train", "onnxscript": "train", "matplotlib": "plot"}
+EXTRAS = {
+    **dict.fromkeys(("torch", "onnx", "onnxscript"), "train"),
+    "matplotlib": "plot",
+    **dict.fromkeys(("pythonosc", "mido", "rtmidi"), "live"),
+}
 """The extra of this package that installs a library it can do without."""
 
 _debug = False
+_display: "Console | None" = None
 
 
 class Terminated(KeyboardInterrupt):
@@ -48,12 +57,25 @@ def set_debug(on: bool) -> None:
 
 def say(line: str, style: str = "") -> None:
     """Print one line on stderr; `style` (as rich names it) only where a terminal shows it."""
-    if style and has_colour(sys.stderr):
+    if _display is not None:
+        _display.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+    elif style and has_colour(sys.stderr):
         from rich.console import Console
 
         Console(stderr=True, highlight=False).print(line, style=style, markup=False, soft_wrap=True)
     else:
         print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def above(display: "Console") -> Iterator[None]:
+    """Print lines above what a live display shows meanwhile, whichever thread says them."""
+    global _display
+    _display = display
+    try:
+        yield
+    finally:
+        _display = None
 
 
 def warn(line: str) -> None:
@@ -62,13 +84,15 @@ def warn(line: str) -> None:
 
 
 def show_log() -> None:
-    """Let the library's warnings (e.g. that CUDA cannot run) reach stderr as plain lines."""
+    """Let what the library says (e.g. that CUDA cannot run) reach stderr as plain lines."""
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            warn(record.getMessage())
+            (warn if record.levelno >= logging.WARNING else say)(record.getMessage())
 
-    logging.getLogger("vrnn_engine").addHandler(Lines())
+    log = logging.getLogger("vrnn_engine")
+    log.addHandler(Lines())
+    log.setLevel(logging.INFO)
 
 
 def has_colour(stream: TextIO) -> bool:

@@ -1,19 +1,16 @@
 """`vrnn-engine stream`: play a voice, or write what it makes."""
 
-import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vrnn_engine.cli import report
+from vrnn_engine.cli import audio, live, report
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.engine import Engine
     from vrnn_engine.runtime.live.timeline import Timeline
-    from vrnn_engine.runtime.player import Player
     from vrnn_engine.runtime.stream import Stream
 
 TEMPERATURES = ("latent.temperature", "output.temperature")
@@ -36,7 +33,15 @@ def stream(
     width: Annotated[
         float | None, typer.Option(metavar="MM", help="Width of the page for ink, as in TARGET?width=MM.")
     ] = None,
-    seconds: Annotated[float, typer.Option("--seconds", "-s", metavar="S", help="How long; inf for endless.")] = 10.0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--seconds",
+            "-s",
+            metavar="S",
+            help="How long; inf for endless.  Default: 10, or as long as what --from names.",
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="The same seed gives the same stream.  Default: random.")
     ] = None,
@@ -59,22 +64,43 @@ def stream(
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="fp32, int8, ...: one that the voice carries.  Default: its first."),
+        typer.Option(
+            metavar="NAME", help="fp32, int8, ...: one that the voice carries.  Default: its first, or fp16 on CUDA."
+        ),
     ] = None,
+    threads: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Threads that share a step; they change nothing of the stream.")
+    ] = 1,
     latency: Annotated[float, typer.Option(metavar="SECONDS", help="Seconds that a sound device buffers.")] = 0.05,
+    volume: audio.Volume = None,
+    channels: audio.Channels = None,
+    strict: audio.Strict = False,
+    listening: audio.From = None,
+    mode: audio.Mode = None,
     timeline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Events to play, JSON lines (docs/live.md), or a recording.")
     ] = None,
+    steer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[:...]", help="A plug-in that steers the stream; may be repeated."),
+    ] = None,
+    osc: live.OscPort = None,
+    osc_to: live.OscTo = None,
+    midi: live.MidiPort = None,
+    midi_learn: live.MidiLearn = None,
+    midi_map: live.MidiFile = None,
     record: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write down what is asked of the stream, to play it again.")
     ] = None,
 ) -> None:
     """Play a voice, or write what it makes."""
-    if not seconds > 0:
+    if seconds is not None and not seconds > 0:
         raise typer.BadParameter("must be more than 0 (inf is endless)", param_hint="--seconds")
     if not 0 < latency <= 10:
         raise typer.BadParameter("must be more than 0 and at most 10", param_hint="--latency")
     values = [parse_setting(setting) for setting in settings or ()]
+    audio.check_mode(mode, listening)
+    steering = live.Steering(osc, osc_to, midi, midi_learn, midi_map, steer)
 
     # Heavy imports here, so that `--help` and wrong usage answer at once.
     from vrnn_engine.runtime.engine import Engine
@@ -84,7 +110,7 @@ def stream(
     from vrnn_engine.runtime.sinks.options import add_option
 
     report.show_log()
-    engine = Engine.load(voice, device=device, precision=precision)
+    engine = Engine.load(voice, device=device, precision=precision, threads=threads)
     manifest = engine.voice.manifest
     if to is None:
         to, note = _default_target(manifest.modality, manifest.name)
@@ -93,69 +119,34 @@ def stream(
     if width is not None:
         to = add_option(to, "width", f"{width:g}")
     plan = _read_timeline(timeline, engine) if timeline is not None else Timeline()
-    source = engine.stream(seed)
+    playing = engine.stream(seed)
     if plan.head:
-        plan.head.bring(source)
+        plan.head.bring(playing)
         if seed is not None:
-            source.reseed(seed)
+            playing.reseed(seed)
     if temperature is not None:
-        named = [name for name in TEMPERATURES if name in source.controls] or list(TEMPERATURES[:1])
-        source.controls.update(dict.fromkeys(named, temperature))
+        named = [name for name in TEMPERATURES if name in playing.controls] or list(TEMPERATURES[:1])
+        playing.controls.update(dict.fromkeys(named, temperature))
     for name, value in values:
-        source.controls[name] = value
+        playing.controls[name] = value
     if prime is not None:
-        _prime(source, prime)
-    what = f"{manifest.name}: seed {source.seed}, {engine.provider}, {engine.precision}"
+        _prime(playing, prime)
+    what = f"{manifest.name}: seed {playing.seed}, {engine.provider}, {engine.precision}"
     with ExitStack() as ending:
-        recorder = ending.enter_context(Recorder(record, Head.of(source))) if record is not None else None
-        performance = Performance(source, plan.events, recorder)
+        recorder = ending.enter_context(Recorder(record, Head.of(playing))) if record is not None else None
+        life = audio.listen(playing, listening, mode, latency, strict) if listening is not None else None
+        heard = playing if life is None else ending.enter_context(life)
+        performance = Performance(heard, plan.events, recorder)
         ending.callback(performance.close)
-        _play(Player(performance, to=to, latency=latency, seconds=seconds), what, note, seconds)
-
-
-def _play(player: "Player", what: str, note: str, seconds: float) -> None:
-    started = time.monotonic()
-    with player:
-        report.say(f"{what} -> {player.label}{note}")
-        try:
-            _watch(player, seconds)
-        except KeyboardInterrupt:
-            player.stop()  # finishes a file
-            report.say(_summary(player, started))
-            raise
-    report.say(_summary(player, started))
-
-
-def _watch(player: "Player", seconds: float) -> None:
-    """Wait for the end; on a terminal, show how far it is."""
-    # What is over at once needs no display, and the import of rich would delay the first sound.
-    taken = getattr(player.sink, "owns_terminal", False)
-    if player.wait(timeout=0.5) or not sys.stderr.isatty() or taken:
-        player.wait()
-        return
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
-
-    length = "" if seconds == float("inf") else f" / {seconds:g} s"
-    with Live(console=Console(stderr=True), refresh_per_second=8, transient=True) as live:
-        while not player.wait(timeout=0.125):
-            trouble = f"   {player.underruns} underruns" if player.underruns else ""
-            live.update(Text(f"{player.seconds_played:6.1f} s{length}   {player.speed:.1f} x real time{trouble}"))
-
-
-def _summary(player: "Player", started: float) -> str:
-    parts = [
-        f"{player.seconds_played:.2f} s to {player.label} in {time.monotonic() - started:.2f} s",
-        f"made at {player.speed:.1f} x real time",
-    ]
-    if hasattr(player.sink, "underruns"):
-        parts.append(f"{player.underruns} underruns")
-    if player.clipped:
-        parts.append(f"{player.clipped} samples clipped")
-    if player.full:
-        parts.append("the page is full")
-    return ", ".join(parts)
+        for source in steering.sources:
+            source.start(performance)
+            ending.callback(source.stop)
+        seconds = audio.length(seconds, life)
+        sink = audio.open_sink(to, latency, volume, channels, strict, listening)
+        player = Player(performance, to=sink, latency=latency, seconds=seconds)
+        if life is not None:
+            ending.callback(audio.say_heard, life, player)
+        live.play(player, performance, seconds, (what, note), steering.learn)
 
 
 def _default_target(modality: str, name: str) -> tuple[str, str]:
@@ -187,7 +178,7 @@ def _read_timeline(path: Path, engine: "Engine") -> "Timeline":
     from vrnn_engine.runtime.live.timeline import read_timeline
 
     found = read_timeline(path, engine.voice.manifest.frames_per_second)
-    if found.head and found.head.fingerprint != engine.voice.fingerprint(engine.precision):
+    if found.head and found.head.fingerprint != engine.fingerprint:
         report.warn(f"{path} was played on another voice or version ({found.head.voice}): it will not sound the same")
     return found
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vrnn_engine.errors import ExportError, VoiceError
 from vrnn_engine.exporters.card import card
+from vrnn_engine.exporters.fuse import fuse
 from vrnn_engine.exporters.graph import copy_of, save_graphs, trace
 from vrnn_engine.exporters.precision import Moved, gate
 from vrnn_engine.exporters.protocol import StepModel
@@ -76,7 +77,7 @@ def export(
         Round the weights to half precision, which halves the voice.  It still computes in single
         precision, and is compared with PyTorch on the rounded weights.
     precisions : sequence of str
-        `int8`, `int4`: what the voice is to carry its step in beside fp32.
+        `fp16`, `int8`, `int4`: what the voice is to carry its step in beside fp32.
 
     Raises
     ------
@@ -120,7 +121,7 @@ def write_voice(
     Parameters
     ----------
     precisions : sequence of str
-        `int8`, `int4`: what the voice is to carry its step in beside fp32.
+        `fp16`, `int8`, `int4`: what the voice is to carry its step in beside fp32.
     signals : iterable of Tensor
         Matrices that are no weights, and stay in fp32: filters and transforms.
 
@@ -142,7 +143,7 @@ def write_voice(
             difference = max(
                 compare(model, GraphSession(making, graph, model.controls, "cpu"), vectors) for graph in graphs
             )
-            moved = tuple(gate(p, making, models, graphs, model.controls, vectors) for p, models in few.items())
+            moved = gate(few, making, graphs, model.controls, vectors)
             np.savez_compressed(making / PARITY_FILE, **_compact(vectors))  # type: ignore[arg-type]
             manifest = Manifest(
                 schema_version=SCHEMA_VERSION,
@@ -203,8 +204,9 @@ def _command(kept: Checkpoint) -> str:
 def _trace(model: StepModel) -> tuple[dict[str, onnx.ModelProto], tuple[Graph, Graph]]:
     """Return both graphs by file name, and what the manifest says of them."""
     step_inputs, observe_inputs = model.step_inputs(), model.observe_inputs()
-    step, step_outputs = trace(model.generate, step_inputs)
-    observe, observe_outputs = trace(model.observe, observe_inputs)
+    fused = fuse(model)
+    step, step_outputs = trace(fused.generate, step_inputs)
+    observe, observe_outputs = trace(fused.observe, observe_inputs)
     return {"step.onnx": step, "observe.onnx": observe}, (
         Graph(role="step", precision="fp32", file="step.onnx", inputs=step_inputs, outputs=step_outputs),
         Graph(role="observe", precision="fp32", file="observe.onnx", inputs=observe_inputs, outputs=observe_outputs),

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from vrnn_engine.errors import ExportError
 from vrnn_engine.exporters.graph import save_graphs
+from vrnn_engine.exporters.quantise import Few
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.manifest import Control, Graph
-from vrnn_engine.runtime.parity import MOST_IN_FEW_BITS
+from vrnn_engine.runtime.parity import MOST_IN_FEW_BITS, frames_apart
 from vrnn_engine.runtime.session import GraphSession
 
 FREE_FRAMES = 3200
@@ -46,23 +47,20 @@ class Moved:
 
 
 def gate(
-    precision: str,
+    few: Mapping[Few, Mapping[str, onnx.ModelProto]],
     whole: Path,
-    few: Mapping[str, onnx.ModelProto],
     graphs: Sequence[Graph],
     controls: Sequence[Control],
     vectors: Mapping[str, NDArray[np.float32]],
-) -> Moved:
+) -> tuple[Moved, ...]:
     """Hold graphs in few bits against those in fp32.
 
     Parameters
     ----------
-    precision : str
-        For messages.
+    few : mapping of str to mapping of str to ModelProto
+        By precision, the graphs in it by file name.
     whole : Path
         Folder of the fp32 graphs.
-    few : mapping of str to ModelProto
-        The same graphs in few bits, by file name.
     graphs : sequence of Graph
         What the manifest says of the step and the observe graph.
     controls : sequence of Control
@@ -72,46 +70,55 @@ def gate(
     Raises
     ------
     ExportError
-        It is further than it may be; in what, by how much.
+        One is further than it may be; in what, by how much.
     """
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # sessions hold its files, on Windows
-        save_graphs(dict(few), Path(folder))
-        pairs = [[GraphSession(where, graph, controls, "cpu") for graph in graphs] for where in (whole, Path(folder))]
-    (step, observe), (step_few, observe_few) = pairs
+    if not few:
+        return ()
+    step, observe = (GraphSession(whole, graph, controls, "cpu") for graph in graphs)
     table = Controls(controls).table
-    bounds = [_bound(session, vectors["frame"], table) for session in (observe, observe_few)]
-    levels = [_levels(_free_run(session, table)) for session in (step, step_few)]
-    moved = Moved(
-        precision,
-        frame=_frames_apart(step, step_few, vectors, table),
-        bound=bounds[1] - bounds[0],
-        levels=float(np.abs(levels[1] - levels[0]).max()),
-    )
-    limit = MOST_BOUND * max(1.0, abs(bounds[0]))
+    noise = [{name: vectors[f"noise.{name}"][t : t + 1] for name in step.noise} for t in range(len(vectors["frame"]))]
+    states, frames = _walk(step, noise, table)
+    bound, levels = _bound(observe, vectors["frame"], table), _levels(_free_run(step, table))
+    moved = []
+    for precision, models in few.items():
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # sessions hold its files, on Windows
+            save_graphs(dict(models), Path(folder))
+            step_few, observe_few = (GraphSession(Path(folder), graph, controls, "cpu") for graph in graphs)
+        found = [step_few.run(*given, table)[1]["frame"] for given in zip(states, noise, strict=True)]
+        one = Moved(
+            precision,
+            frame=frames_apart(np.stack(found), frames),
+            bound=_bound(observe_few, vectors["frame"], table) - bound,
+            levels=float(np.abs(_levels(_free_run(step_few, table)) - levels).max()),
+        )
+        _check(one, MOST_BOUND * max(1.0, abs(bound)))
+        moved.append(one)
+    return tuple(moved)
+
+
+def _check(moved: Moved, most_bound: float) -> None:
     for what, value, most, unit in (
         ("frames move", moved.frame, MOST_IN_FEW_BITS, "of their size"),
-        ("the bound moves", abs(moved.bound), limit, "nats a frame"),
+        ("the bound moves", abs(moved.bound), most_bound, "nats a frame"),
         ("a free run's levels move", moved.levels, MOST_LEVELS, "dB"),
     ):
         if not value <= most:
             raise ExportError(
-                f"{precision}: {what} by {value:.3g} {unit}, and {most:.3g} is the limit; "
-                f"no voice was written; export without --precision {precision}"
+                f"{moved.precision}: {what} by {value:.3g} {unit}, and {most:.3g} is the limit; "
+                f"no voice was written; export without --precision {moved.precision}"
             )
-    return moved
 
 
-def _frames_apart(
-    whole: GraphSession, few: GraphSession, vectors: Mapping[str, NDArray[np.float32]], table: Mapping[str, np.ndarray]
-) -> float:
-    state, apart, size = whole.zero_state(), 0.0, 0.0
-    for t in range(len(vectors["frame"])):
-        noise = {name: vectors[f"noise.{name}"][t : t + 1] for name in whole.noise}
-        found = few.run(state, noise, table)[1]["frame"]
-        state, outputs = whole.run(state, noise, table)
-        apart += float(np.square(found - outputs["frame"]).sum())
-        size += float(np.square(outputs["frame"]).sum())
-    return float(np.sqrt(apart / max(size, 1e-30)))
+def _walk(
+    session: GraphSession, noise: Sequence[Mapping[str, np.ndarray]], table: Mapping[str, np.ndarray]
+) -> tuple[list[dict[str, np.ndarray]], NDArray[np.float32]]:
+    """Return the state before each frame, and the frames."""
+    state, states, frames = session.zero_state(), [], []
+    for drawn in noise:
+        states.append(state)
+        state, outputs = session.run(state, drawn, table)
+        frames.append(outputs["frame"])
+    return states, np.stack(frames)
 
 
 def _bound(session: GraphSession, frames: NDArray[np.float32], table: Mapping[str, np.ndarray]) -> float:

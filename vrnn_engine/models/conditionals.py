@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.layers import JointStack, ReLUStack, linear, single
+from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.normal import Normal, NormalHead
-from vrnn_engine.models.outputs import Parameters, build_output
+from vrnn_engine.models.outputs import MixtureOutput, Parameters, build_output
 from vrnn_engine.models.source_filter import Heard
 
 
@@ -85,12 +86,23 @@ class Decoder(nn.Module):
 
     def forward(self, z_features: Tensor, h: Tensor, past: Heard) -> Parameters:
         """phi_z(z) [..., .], [..., H] and what was heard -> the parameters of `output`."""
-        if isinstance(self.stack, JointStack):
-            features = self.stack(self.stack.project(z_features), h)
-        else:
-            features = self.stack(h)
-        parameters: Parameters = self.output(features, past)
+        parameters: Parameters = self.output(self.features(z_features, h), past)
         return parameters
+
+    def draw(self, z_features: Tensor, h: Tensor, past: Heard, noise: OutputNoise) -> Tensor:
+        """phi_z(z) [B, .], [B, H] and what was heard -> a frame [B, F]."""
+        features = self.features(z_features, h)
+        if isinstance(self.output, MixtureOutput):  # which has much to compute that a frame does not show
+            return self.output.draw(features, noise)
+        frame: Tensor = self.output.sample(self.output(features, past), noise)
+        return frame
+
+    def features(self, z_features: Tensor, h: Tensor) -> Tensor:
+        """phi_z(z) [..., .] and [..., H] -> what `output` reads, [..., .]."""
+        features: Tensor = (
+            self.stack(self.stack.project(z_features), h) if isinstance(self.stack, JointStack) else self.stack(h)
+        )
+        return features
 
 
 class Recurrence(nn.Module):
@@ -102,7 +114,7 @@ class Recurrence(nn.Module):
     def __init__(self, config: ModelConfig, reads_z: bool = True):
         super().__init__()
         size = config.recurrent_size
-        self.from_x = linear(config.phi_x[-1], 4 * size)
+        self.from_x: nn.Module = linear(config.phi_x[-1], 4 * size)
         self.from_z = linear(config.phi_z[-1], 4 * size, bias=False) if reads_z else None
         self.from_h = linear(size, 4 * size, bias=False)
         for gate in self.from_h.weight.split(size):
@@ -110,9 +122,13 @@ class Recurrence(nn.Module):
 
     def forward(self, x_gates: Tensor, z_features: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """[B, 4H], [B, .], [B, H], [B, H] -> the next h and c; gates: input, forget, output, candidate."""
-        from_z = self.from_z(z_features) if self.from_z is not None else 0.0
-        gates = single(x_gates + from_z + self.from_h(h))
-        size = h.shape[-1]
+        gates, size = single(self.join(x_gates, z_features, h)), h.shape[-1]
         enter, keep, show = torch.sigmoid(gates[..., : 3 * size]).chunk(3, dim=-1)
         c = keep * c + enter * torch.tanh(gates[..., 3 * size :])
         return show * torch.tanh(c), c
+
+    def join(self, x_gates: Tensor, z_features: Tensor, h: Tensor) -> Tensor:
+        """Return the sum of what each input contributes to the gates, [B, 4H]."""
+        from_z = self.from_z(z_features) if self.from_z is not None else 0.0
+        gates: Tensor = x_gates + from_z + self.from_h(h)
+        return gates

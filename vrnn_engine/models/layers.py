@@ -51,12 +51,17 @@ class JointStack(nn.Module):
 
     def __init__(self, a_size: int, h_size: int, units: Sequence[int]):
         super().__init__()
-        self.project = linear(a_size, units[0])
+        self.project: nn.Module = linear(a_size, units[0])
         self.from_h = linear(h_size, units[0], bias=False)
         self.rest = ReLUStack(units[0], units[1:])
         self.outputs = units[-1]
 
     def forward(self, projected: Tensor, h: Tensor) -> Tensor:
         """[..., units[0]] (from `project`), [..., H] -> [..., units[-1]]."""
-        hidden: Tensor = self.rest(torch.relu(projected + self.from_h(h)))
+        hidden: Tensor = self.rest(torch.relu(self.join(projected, h)))
         return hidden
+
+    def join(self, projected: Tensor, h: Tensor) -> Tensor:
+        """Return the sum of both parts, [..., units[0]]."""
+        joined: Tensor = projected + self.from_h(h)
+        return joined

@@ -141,7 +141,7 @@ class RecurrentModel(nn.Module):
     @property
     def output(self) -> Output:
         """The output distribution."""
-        return self.decoder.output  # type: ignore[return-value]
+        return self.decoder.output
 
     def condition(self, state: State) -> Tensor:
         """Return what of the old state the prior and the encoder read, [..., .]."""
@@ -201,7 +201,7 @@ class RecurrentModel(nn.Module):
         prior = self.prior(self.condition(state))
         latent = draw_latent(prior, latent_noise, controls)
         z_features = self.phi_z(latent)
-        frame = self.output.sample(self.decoder(z_features, state.h, state.heard), output_noise)
+        frame = self.decoder.draw(z_features, state.h, state.heard, output_noise)
         return Generation(
             frame, prior, latent, self.advance(self.features(frame, state.past), latent, z_features, state)
         )

@@ -16,9 +16,20 @@ if TYPE_CHECKING:
 
 Arrays = Mapping[str, np.ndarray]
 
+CPU = ("cpu", 0)
+"""Where onnxruntime keeps what numpy can see."""
+
 
 class Batch:
     """Buffers of so many rows, and the bindings that step them.  Not for use from two threads at once.
+
+    Parameters
+    ----------
+    graph : GraphSession
+        A step graph.
+    rows : int
+    frame_place : tuple of str and int
+        Where a step leaves the frame and the latent.
 
     Attributes
     ----------
@@ -29,66 +40,89 @@ class Batch:
         What the last step made; the next one writes over it.
     """
 
-    def __init__(self, graph: "GraphSession", rows: int) -> None:
+    def __init__(self, graph: "GraphSession", rows: int, frame_place: tuple[str, int] = CPU) -> None:
         self.rows = rows
         self._session = graph.session
-        self._place = graph.place
+        self._outputs = graph.outputs
+        # Where the graph reads each input.  One that lies elsewhere is copied when it is bound, and never again.
+        self._places = graph.places
         self.noise = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.noise.items()}
         self.controls = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.controls.items()}
         self.frame = np.zeros((rows, *graph.frame_shape), np.float32)
-        self._noise = {name: self._on_device(array) for name, array in self.noise.items()}
-        self._controls = {name: self._on_device(array) for name, array in self.controls.items()}
-        zeros = graph.zero_state(rows)
-        here, there = ({name: self._on_device(array.copy()) for name, array in zeros.items()} for _ in range(2))
-        frame = ort.OrtValue.ortvalue_from_numpy(self.frame)
+        noise, self._noise_to_send = self._values("noise", self.noise)
+        controls, self._controls_to_send = self._values("control", self.controls)
+        here, there = (self._values("state", graph.zero_state(rows))[0] for _ in range(2))
+        self._frame = ort.OrtValue.ortvalue_from_numpy(self.frame, *frame_place)
+        latent = np.zeros((rows, *graph.latent_shape), np.float32)
+        self._latent = ort.OrtValue.ortvalue_from_numpy(latent, *(frame_place if latent.size else CPU))
         self._states = (here, there)
-        self._bindings = (self._bind(here, there, frame), self._bind(there, here, frame))
+        self._bindings = tuple(
+            self._bind({"state": old, "noise": noise, "control": controls}, new)
+            for old, new in ((here, there), (there, here))
+        )
+        self._options: tuple[ort.RunOptions | None, ort.RunOptions | None] = (None, None)
         self._now = 0
+        self._given: list[dict[str, np.ndarray]] = []
+        """The states of the rows as they are now, if they were asked for; whoever has them writes to none."""
 
     def load(self, states: list[Arrays]) -> None:
-        """Take in the state [1, ...] of each row."""
+        """Take in the state [1, ...] of each row; nothing is copied if it is there since `states` gave it."""
+        if len(states) == len(self._given) and all(a is b for a, b in zip(states, self._given, strict=True)):
+            return
         for name, value in self._states[self._now].items():
             value.update_inplace(_joined([state[name] for state in states]))
 
     def states(self) -> list[dict[str, np.ndarray]]:
         """Return copies of each row's state, [1, ...]."""
         whole = {name: value.numpy() for name, value in self._states[self._now].items()}
-        return [{name: value[row : row + 1].copy() for name, value in whole.items()} for row in range(self.rows)]
+        self._given = [{name: value[row : row + 1].copy() for name, value in whole.items()} for row in range(self.rows)]
+        return list(self._given)
+
+    def latents(self) -> np.ndarray:
+        """Return a copy of the latents of the last step, [rows, Z]; Z is 0 where the graph has none."""
+        return np.array(self._latent.numpy())
 
     def steer(self) -> None:
         """Let the controls, as they are now, be heard from the next step on."""
-        self._push(self._controls, self.controls)
+        for value, array in self._controls_to_send:
+            value.update_inplace(array)
 
     def step(self) -> None:
         """Take one step of all rows."""
-        self._push(self._noise, self.noise)
+        self._send_noise()
+        self._given = []
         with flush_denormals():
-            self._session.run_with_iobinding(self._bindings[self._now])
+            self._session.run_with_iobinding(self._bindings[self._now], self._options[self._now])
         self._now ^= 1
 
-    def _push(self, values: Mapping[str, ort.OrtValue], arrays: Arrays) -> None:
-        if self._place != CPU:  # there, both are the same memory
-            for name, value in values.items():
-                value.update_inplace(arrays[name])
+    def _send_noise(self) -> None:
+        for value, array in self._noise_to_send:
+            value.update_inplace(array)
 
-    def _on_device(self, array: np.ndarray) -> ort.OrtValue:
-        return ort.OrtValue.ortvalue_from_numpy(array, *self._place)
+    def _values(
+        self, prefix: str, arrays: Arrays
+    ) -> tuple[dict[str, ort.OrtValue], list[tuple[ort.OrtValue, np.ndarray]]]:
+        """Make inputs of arrays, where the graph reads them; also those that lie apart from their array."""
+        values, to_send = {}, []
+        for name, array in arrays.items():
+            place = self._places[f"{prefix}.{name}"]
+            values[name] = ort.OrtValue.ortvalue_from_numpy(array, *place)
+            if place != CPU:  # there, both are the same memory
+                to_send.append((values[name], array))
+        return values, to_send
 
-    def _bind(
-        self, old: Mapping[str, ort.OrtValue], new: Mapping[str, ort.OrtValue], frame: ort.OrtValue
-    ) -> ort.IOBinding:
+    def _bind(self, inputs: Mapping[str, Mapping[str, ort.OrtValue]], new: Mapping[str, ort.OrtValue]) -> ort.IOBinding:
         binding = self._session.io_binding()
-        for prefix, values in (("state", old), ("noise", self._noise), ("control", self._controls)):
+        for prefix, values in inputs.items():
             for name, value in values.items():
                 binding.bind_ortvalue_input(f"{prefix}.{name}", value)
+        # An output that lies elsewhere than it is computed is copied there after each step.
         for name, value in new.items():
             binding.bind_ortvalue_output(f"next.{name}", value)
-        binding.bind_ortvalue_output("frame", frame)
+        binding.bind_ortvalue_output("frame", self._frame)
+        if "latent" in self._outputs:
+            binding.bind_ortvalue_output("latent", self._latent)
         return binding
-
-
-CPU = ("cpu", 0)
-"""Where onnxruntime keeps what numpy can see."""
 
 
 def _joined(rows: list[np.ndarray]) -> np.ndarray:

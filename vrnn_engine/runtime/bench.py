@@ -20,7 +20,7 @@ from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.machine import ONE_THREAD, Machine, child, measure_machine
 from vrnn_engine.runtime.manifest import Graph
-from vrnn_engine.runtime.session import guest_options
+from vrnn_engine.runtime.session import onnxruntime_options
 from vrnn_engine.runtime.voice import Voice
 
 ROWS = (1, 4, 16, 64)
@@ -34,7 +34,8 @@ _STREAM = """
 import sys
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.player import Player
-player = Player(Engine.load(sys.argv[1], sys.argv[2]).stream(0), to="null", seconds=2)
+engine = Engine.load(sys.argv[1], sys.argv[2], threads=int(sys.argv[3]))
+player = Player(engine.stream(0), to="null", seconds=2)
 with player:
     player.wait()
 """
@@ -96,6 +97,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """All that `vrnn-engine bench` says."""
 
     voice: str
+    threads: int
+    """That share a step."""
     machine: Machine
     paces: tuple[Pace, ...]
     first_sample: float
@@ -109,7 +112,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     recommended: dict[str, str]
 
 
-def bench(where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, seconds: float = 3.0) -> Report:
+def bench(
+    where: str | Path,
+    device: str = "auto",
+    rows: Sequence[int] = ROWS,
+    seconds: float = 3.0,
+    threads: int = 1,
+    precisions: Sequence[str] | None = None,
+) -> Report:
     """Measure a voice.
 
     Parameters
@@ -122,6 +132,10 @@ def bench(where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, s
         Numbers of streams to step as one batch.
     seconds : float
         How long to measure each.
+    threads : int
+        As `Engine.load`.
+    precisions : sequence of str, optional
+        Which of the voice's; all if not given.
 
     Raises
     ------
@@ -129,6 +143,7 @@ def bench(where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, s
         As `Engine.load`.
     """
     voice = Voice.open(where)
+    measured = [voice.graph("step", one).precision for one in precisions or ()]  # raises before minutes of work
     weights: dict[str, int] = {
         graph.precision: weight_bytes(voice, graph) for graph in voice.manifest.graphs if graph.role == "step"
     }
@@ -137,29 +152,37 @@ def bench(where: str | Path, device: str = "auto", rows: Sequence[int] = ROWS, s
     paces: list[Pace] = []
     for one in devices:
         try:
-            for precision in weights:
-                paces += [_pace(voice, one, precision, count, seconds, weights, machine) for count in rows]
+            for precision in measured or weights:
+                paces += [_pace(voice, one, precision, count, seconds, weights, machine, threads) for count in rows]
         except VRNNEngineError:  # what the processor alone measured is worth showing
             if device != "auto" or one == "cpu":
                 raise
-    starts = [(_until_first_byte(voice, devices[0]), _until_end()) for _ in range(ROUNDS)]
+    starts = [(_until_first_byte(voice, devices[0], threads), _until_end()) for _ in range(ROUNDS)]
     first, imports = (statistics.median(column) for column in zip(*starts, strict=True))
     return Report(
         voice=voice.name,
+        threads=threads,
         machine=machine,
         paces=tuple(_with_gain(pace, paces) for pace in paces),
         first_sample=first,
         imports=imports,
-        memory=_memory(voice, devices[0]),
+        memory=_memory(voice, devices[0], threads),
         memory_per_stream=_memory_per_stream(voice, devices[0], max(rows)),
         recommended=_recommend(paces),
     )
 
 
 def _pace(
-    voice: Voice, device: str, precision: str, rows: int, seconds: float, weights: Mapping[str, int], machine: Machine
+    voice: Voice,
+    device: str,
+    precision: str,
+    rows: int,
+    seconds: float,
+    weights: Mapping[str, int],
+    machine: Machine,
+    threads: int = 1,
 ) -> Pace:
-    engine = Engine.load(voice, device, rows, precision)
+    engine = Engine.load(voice, device, rows, precision, threads)
     streams = [engine.stream(seed) for seed in range(rows)]
     deadline = 1000 / voice.manifest.frames_per_second
     _time(engine, WARM_UP)
@@ -201,7 +224,7 @@ def weight_bytes(voice: Voice, graph: Graph) -> int:
     import onnxruntime as ort
 
     with tempfile.TemporaryDirectory() as folder:
-        options = guest_options()
+        options = onnxruntime_options()
         options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
         options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights")
         options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
@@ -209,10 +232,11 @@ def weight_bytes(voice: Voice, graph: Graph) -> int:
         return sum(path.stat().st_size for path in Path(folder).iterdir())
 
 
-def _memory(voice: Voice, device: str) -> int | None:
+def _memory(voice: Voice, device: str, threads: int) -> int | None:
     if sys.platform != "linux":
         return None
-    stream, imports = child(_STREAM + _PEAK, str(voice.path), device).strip(), child(_IMPORTS + _PEAK).strip()
+    stream = child(_STREAM + _PEAK, str(voice.path), device, str(threads)).strip()
+    imports = child(_IMPORTS + _PEAK).strip()
     return 1024 * (int(stream) - int(imports)) if stream and imports else None
 
 
@@ -237,8 +261,9 @@ def _recommend(paces: Sequence[Pace]) -> dict[str, str]:
     return {"device": best.device, "precision": best.precision, "rows": str(best.rows)}
 
 
-def _until_first_byte(voice: Voice, device: str) -> float:
-    words = ["stream", "--voice", str(voice.path), "--device", device, "--to", "-", "--seconds", "1"]
+def _until_first_byte(voice: Voice, device: str, threads: int) -> float:
+    words = ["stream", "--voice", str(voice.path), "--device", device, "--threads", str(threads)]
+    words += ["--to", "-", "--seconds", "1"]
     began = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, "-m", "vrnn_engine", *words],

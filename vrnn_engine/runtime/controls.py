@@ -97,9 +97,28 @@ class Controls(MutableMapping[str, Value]):
         """Set all controls at once, those not among `values` to their default."""
         self._write({**self._defaults, **{name: self.check(name, value) for name, value in values.items()}})
 
-    def check(self, name: str, value: Settable) -> np.ndarray:
-        """Return what a value would set, as float64 of the control's shape; raise `ControlError` if it cannot be."""
+    def follow(self, values: Mapping[str, np.ndarray], seen: Mapping[str, np.ndarray]) -> None:
+        """Set all controls, but those that are no longer as they were seen: who wrote meanwhile has the last word."""
+        with self._writing:
+            still = {name for name, value in self._values.items() if np.array_equal(value, seen[name])}
+            self._replace({name: value for name, value in values.items() if name in still})
+
+    def find(self, text: str) -> tuple[str, int | None]:
+        """Return the control that NAME or NAME/INDEX means, and which dimension of it; raise `ControlError` if none."""
+        name, _, last = text.rpartition("/")
+        if name in self.specs and text not in self.specs and last.isdecimal():
+            self.check(name, self.specs[name].default, int(last))
+            return name, int(last)
+        return self._spec(text).name, None
+
+    def check(self, name: str, value: Settable, index: int | None = None) -> np.ndarray:
+        """Return what a value would set, as float64 of the control's shape; raise `ControlError` if it cannot be.
+
+        Where an index is given, the value is one number, for that dimension alone.
+        """
         spec = self._spec(name)
+        if index is not None and not 0 <= index < spec.shape[0]:
+            raise ControlError(f"control {name!r} has no dimension {index}: they are 0 to {spec.shape[0] - 1}")
         try:
             given = np.asarray(value)
             if given.dtype.kind not in "buif":
@@ -107,6 +126,8 @@ class Controls(MutableMapping[str, Value]):
             given = given.astype(np.float64)
         except (TypeError, ValueError):
             raise ControlError(f"control {name!r} takes numbers, not {value!r:.60}") from None
+        if index is not None and given.shape != ():
+            raise ControlError(f"a dimension of control {name!r} takes one number, not {given.size}")
         if given.shape not in ((), spec.shape):
             raise ControlError(
                 f"control {name!r} takes one number or an array of shape {list(spec.shape)}, "
@@ -133,8 +154,11 @@ class Controls(MutableMapping[str, Value]):
 
     def _write(self, changed: Mapping[str, np.ndarray]) -> None:
         with self._writing:
-            self._values = {**self._values, **changed}
-            self._table = self._rows(self._values)
+            self._replace(changed)
+
+    def _replace(self, changed: Mapping[str, np.ndarray]) -> None:
+        self._values = {**self._values, **changed}
+        self._table = self._rows(self._values)
 
     @staticmethod
     def _rows(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -3,22 +3,30 @@
 Threading contract
 ------------------
 Any thread may call anything.  Two threads may read two streams at once; a second caller on the same
-stream waits for the first.  The engine holds no state of any stream: only who is open.
+stream waits for the first.  With CUDA graphs all reads take turns, see `captured.py`.
+The engine holds no state of any stream: only who is open.
 """
 
+import functools
+import math
 import os
 import secrets
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from vrnn_engine.errors import StreamError, VoiceError
-from vrnn_engine.runtime.batch import Batch
+from vrnn_engine.runtime import memory
+from vrnn_engine.runtime.batch import CPU, Batch
 from vrnn_engine.runtime.names import count
-from vrnn_engine.runtime.session import GraphSession
+from vrnn_engine.runtime.noise import BLOCK
+from vrnn_engine.runtime.provider import suited
+from vrnn_engine.runtime.session import GUEST, GraphSession, Options
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice import Voice
 
@@ -42,29 +50,54 @@ class Engine:
         Of the weights that are stepped: `fp32`, `int8`, ...
     """
 
-    def __init__(self, voice: Voice, device: str = "auto", rows: int = 1, precision: str | None = None) -> None:
+    def __init__(
+        self,
+        voice: Voice,
+        device: str = "auto",
+        rows: int = 1,
+        precision: str | None = None,
+        options: Options = GUEST,
+    ) -> None:
         if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
             raise StreamError(f"rows={rows!r}: an engine needs room for at least one stream")
         self.voice = voice
         self.rows = rows
         self.device = device
+        self.options = options
         graph = voice.graph("step", precision)
-        self.precision = graph.precision
-        self.step = GraphSession(voice.path, graph, voice.manifest.controls, device)
+        self._call = _one_thread() if options.cuda_graphs else _here
+        self.step: GraphSession = self._call(GraphSession, voice.path, graph, voice.manifest.controls, device, options)
+        # Only now: what a device is asked for is not always what it runs on.
+        carried = [graph.precision for graph in voice.manifest.graphs if graph.role == "step"]
+        self.precision = precision or suited(self.step.provider, carried)
+        if self.precision != graph.precision:
+            graph = voice.graph("step", self.precision)
+            self.step = self._call(GraphSession, voice.path, graph, voice.manifest.controls, device, options)
         if self.step.frame_shape != (voice.manifest.frame_size,):
             raise VoiceError(f"{self.step.where}: frame is not the manifest's frame_size, {voice.manifest.frame_size}")
         self.provider = self.step.provider
         self.widths = {name: shape[0] for name, shape in self.step.noise.items()}
+        memory.require(self._bytes(rows), self._work(rows))
         self._observe: GraphSession | None = None
         # Weak, so that a stream nobody holds any more frees its row.
         self._open: weakref.WeakValueDictionary[int, Stream] = weakref.WeakValueDictionary()
         self._opened = 0
         self._idle: list[Batch] = []
         self._changing = threading.Lock()
+        self._captured = options.cuda_graphs and self.step.place != CPU
+        if self._captured:
+            self._idle.append(self._call(self._make_batch, rows))
 
     @classmethod
     def load(
-        cls, where: str | os.PathLike[str] | Voice, device: str = "auto", rows: int = 1, precision: str | None = None
+        cls,
+        where: str | os.PathLike[str] | Voice,
+        device: str = "auto",
+        rows: int = 1,
+        precision: str | None = None,
+        threads: int = 1,
+        spinning: bool = False,
+        cuda_graphs: bool = False,
     ) -> "Engine":
         """Load a voice.
 
@@ -77,16 +110,32 @@ class Engine:
         rows : int
             How many streams are stepped as one batch; more of them take turns.
         precision : str, optional
-            One that the voice carries (`voices show` lists them); its first, fp32 of most, if not given.
+            One that the voice carries (`voices show` lists them); if not given its first, fp32 of most, or fp16
+            on CUDA where it carries that.
+        threads : int
+            How many of the processor's threads share a step; what it computes is the same, bit for bit.
+        spinning : bool
+            Whether they keep their cores busy while they wait for one another: faster, at the cost of the
+            application's own threads.
+        cuda_graphs : bool
+            Whether a step on a GPU is launched as one CUDA graph.  All `rows` are stepped then, however few
+            streams there are.  While the engine is loaded, no other thread of the process may use CUDA.
 
         Raises
         ------
         VoiceError
             The voice is unknown or damaged, or does not carry the precision.
         ProviderError
-            The device cannot run here.
+            The device cannot run here, not with so many threads, or the voice not with CUDA graphs.
+        StreamError
+            `rows` is no number of rows, or of more than the memory has room for.
         """
-        return cls(Voice.open(where), device, rows, precision)
+        return cls(Voice.open(where), device, rows, precision, Options(threads, spinning, cuda_graphs))
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """`Voice.fingerprint` of what is stepped."""
+        return self.voice.fingerprint(self.precision)
 
     @property
     def streams(self) -> list[Stream]:
@@ -135,8 +184,8 @@ class Engine:
         Raises
         ------
         StreamError
-            A stream is closed, given twice, or of another engine, or its frames are not finite.  No
-            stream has moved then.
+            A stream is closed, given twice, or of another engine, its frames are not finite, or the memory
+            does not suffice for so many.  No stream has moved then.
         """
         frames = count(frames, "read")
         chosen = self.streams if streams is None else list(streams)
@@ -155,29 +204,54 @@ class Engine:
             return self._read(frames, chosen)
 
     def _read(self, frames: int, streams: list[Stream]) -> list[np.ndarray]:
-        blocks: list[np.ndarray] = []
-        states: list[dict[str, np.ndarray]] = []
-        for first in range(0, len(streams), self.rows):
-            part = streams[first : first + self.rows]
-            with self._batch(len(part)) as batch:
-                made = self._step(batch, frames, part)
-                states += batch.states()
-            # Copies, so that a stream's block does not keep the others' alive.
-            blocks += [made[row].copy() for row in range(len(part))] if len(part) > 1 else [made[0]]
+        rows = min(self.rows, len(streams))
+        # By a batch, and for each stream; of a batch of one they are the same.
+        made = 4 * (len(streams) + (rows if rows > 1 else 0)) * frames * self.voice.manifest.frame_size
+        if made > memory.SMALL:
+            memory.require(made, self._work(rows, frames, len(streams)))
+        try:
+            blocks, states, latents = self._call(self._advance, frames, streams)
+        except Exception as error:
+            if not memory.exhausted(error):
+                raise
+            raise memory.shortage(made + self._bytes(rows), self._work(rows, frames, len(streams))) from None
         for stream, block in zip(streams, blocks, strict=True):
             if not np.isfinite(block).all():
                 raise StreamError(
                     f"voice {self.voice.name!r} with seed {stream.seed} gave a frame that is not finite "
                     f"after frame {stream.frame}; reset its controls, or open a new stream"
                 )
-        for stream, reached in zip(streams, states, strict=True):
+        for stream, reached, latent in zip(streams, states, latents, strict=True):
             stream._state = reached
             stream._frame += frames
+            stream._latent = latent if frames else stream._latent
         return blocks if self.voice.manifest.modality == "pen" else [block.reshape(-1) for block in blocks]
 
+    def _advance(
+        self, frames: int, streams: list[Stream]
+    ) -> tuple[list[np.ndarray], list[dict[str, np.ndarray]], list[np.ndarray]]:
+        """Step all from where they are, a batch after the other; changes no stream.
+
+        Returns
+        -------
+        blocks, states, latents : lists of what each made, its state, and its last frame's latent
+        """
+        blocks: list[np.ndarray] = []
+        states: list[dict[str, np.ndarray]] = []
+        latents: list[np.ndarray] = []
+        for first in range(0, len(streams), self.rows):
+            part = streams[first : first + self.rows]
+            with self._batch(self.rows if self._captured else len(part)) as batch:
+                made = self._step(batch, frames, part)
+                states += batch.states()[: len(part)]
+                latents += list(batch.latents()[: len(part)])
+            # Copies, so that a stream's block does not keep the others' alive.
+            blocks += [made[row].copy() for row in range(len(part))] if len(made) > 1 else [made[0]]
+        return blocks, states, latents
+
     def _step(self, batch: Batch, frames: int, streams: list[Stream]) -> np.ndarray:
-        """Step one batch from where its streams are: the frames [B, T, F]; changes no stream."""
-        made = np.empty((len(streams), frames, self.voice.manifest.frame_size), np.float32)
+        """Step one batch from where its streams are: the frames [B, T, F] of its rows; changes no stream."""
+        made = np.empty((batch.rows, frames, self.voice.manifest.frame_size), np.float32)
         batch.load([stream._state for stream in streams])
         tables: list[object] = [None] * len(streams)
         for t in range(frames):
@@ -203,16 +277,36 @@ class Engine:
             batch = next((one for one in self._idle if one.rows == rows), None)
             if batch is not None:
                 self._idle.remove(batch)
-        batch = batch or Batch(self.step, rows)
+        batch = batch or self._make_batch(rows)
         yield batch
         with self._changing:
             self._idle = [batch, *self._idle[: IDLE - 1]]
+
+    def _make_batch(self, rows: int) -> Batch:
+        memory.require(self._bytes(rows), self._work(rows))
+        if not self._captured:
+            return Batch(self.step, rows)
+        from vrnn_engine.runtime.captured import Captured
+
+        return Captured(self.step, rows)
+
+    def _bytes(self, rows: int) -> int:
+        """About what it takes to step so many streams as one batch, whatever they make."""
+        # A stream has its state, gets the next one, and draws its noise ahead.
+        state = sum(map(math.prod, self.step.state.values()))
+        return rows * (self.step.row_bytes(rows) + 4 * (2 * state + BLOCK * sum(self.widths.values())))
+
+    def _work(self, rows: int, frames: int = 0, streams: int = 0) -> str:
+        """Name what memory is needed for."""
+        what = f"voice {self.voice.name!r} with rows={rows}"
+        return f"{what}, frames={frames} of {streams} streams" if frames else what
 
     def _load_observe(self) -> GraphSession:
         voice = self.voice
         # Where the step graph runs: its device was settled, and announced, when that was loaded.
         device = "cpu" if self.provider == "CPUExecutionProvider" else self.device
-        observe = GraphSession(voice.path, voice.graph("observe"), voice.manifest.controls, device)
+        options = replace(self.options, cuda_graphs=False)  # it is run as it comes, in any thread
+        observe = GraphSession(voice.path, voice.graph("observe"), voice.manifest.controls, device, options)
         if observe.state != self.step.state:
             raise VoiceError(f"{observe.where}: its state is not that of the step graph")
         if tuple(voice.graph("observe").inputs["frame"]) != (voice.manifest.frame_size,):
@@ -232,3 +326,13 @@ class Engine:
     def _release(self, stream: Stream) -> None:
         with self._changing:
             self._open.pop(stream._key, None)
+
+
+def _here(call: Callable[..., Any], *args: Any) -> Any:
+    return call(*args)
+
+
+def _one_thread() -> Callable[..., Any]:
+    from vrnn_engine.runtime.captured import in_one_thread
+
+    return in_one_thread

@@ -62,7 +62,7 @@ def verify(voice: Voice) -> ParityReport:
         state, outputs = step.run(state, noise, table)
         made.append(outputs["frame"][0])
     for name, frames_of in of_few.items():
-        apart = float(np.sqrt(np.mean(np.square(np.stack(frames_of) - made)) / max(np.mean(np.square(made)), 1e-30)))
+        apart = frames_apart(np.stack(frames_of), np.stack(made))
         if not apart <= MOST_IN_FEW_BITS:
             raise VoiceError(
                 f"{voice.path}: frames in {name} are {apart:.2g} of their size from those in fp32, "
@@ -92,6 +92,11 @@ def verify(voice: Voice) -> ParityReport:
             f"more than {report.tolerance:g}; export the voice again, or report this machine"
         )
     return report
+
+
+def frames_apart(found: np.ndarray, expected: np.ndarray) -> float:
+    """Return the root mean square of the difference over that of what is expected."""
+    return float(np.sqrt(np.mean(np.square(found - expected)) / max(np.mean(np.square(expected)), 1e-30)))
 
 
 def relative_difference(name: str, found: np.ndarray, expected: np.ndarray) -> float:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Player:
     latency
         Seconds that a sound device buffers.
     seconds
-        How much to play; None plays until `stop`.  Sound is cut to the sample.
+        How much to play; None plays until `stop`, or until the stream has ended.  Sound is cut to the sample.
 
     Raises
     ------
@@ -63,6 +63,8 @@ class Player:
             raise StreamError(f"cannot play {seconds:g} seconds; give more than 0, or None to play until stopped")
         self.sink: Sink = to if isinstance(to, Sink) else make_sink(to, latency)
         """Where the stream goes."""
+        self.depth = latency
+        """Seconds that a sound device buffers, when its ring is full."""
         self.format = Format.of(stream.voice.manifest)
         self._stream = stream
         endless = seconds is None or seconds == float("inf")
@@ -71,8 +73,10 @@ class Player:
         live = getattr(self.sink, "live", False)
         # A quarter of the ring at a time, or the ring would run empty while a block is made.
         self._frames = min(max(int(latency * fps / 4), 1), LIVE_FRAMES) if live else FILE_FRAMES
+        self._ended_itself = False
         self._written = 0
         self._busy = 0.0
+        self._latency = 0.0
         self._stop = threading.Event()
         # Not Thread.join: interrupted by Ctrl-C, it takes a running thread for a dead one (CPython 3.11, bpo-45274).
         self._ended = threading.Event()
@@ -149,6 +153,26 @@ class Player:
         return int(getattr(self.sink, "clipped", 0))
 
     @property
+    def dropped(self) -> int:
+        """Samples that were made and not heard, because the device was gone."""
+        return int(getattr(self.sink, "dropped", 0))
+
+    @property
+    def volume(self) -> float:
+        """Of a sound device, dB: 0 changes nothing, -inf is silence.  Any thread may set it while it plays.
+
+        Raises
+        ------
+        SinkError
+            The target has none, or it is set too high.
+        """
+        return float(self._with_volume().volume)
+
+    @volume.setter
+    def volume(self, volume: float) -> None:
+        self._with_volume().volume = volume
+
+    @property
     def full(self) -> bool:
         """Whether the sink can take no more, e.g. because the page is full."""
         return bool(getattr(self.sink, "full", False))
@@ -156,7 +180,12 @@ class Player:
     @property
     def seconds_played(self) -> float:
         """Seconds of the stream that were heard or written."""
-        return max(0, self._written - int(getattr(self.sink, "pending", 0))) / self.format.rate
+        return max(0, self._written - int(getattr(self.sink, "pending", 0)) - self.dropped) / self.format.rate
+
+    @property
+    def latency(self) -> float:
+        """Seconds from the making of a sound to its being heard, as it was at the last block; 0 for a file."""
+        return self._latency
 
     @property
     def speed(self) -> float:
@@ -166,10 +195,12 @@ class Player:
     def _run(self) -> None:
         # The producer's thread.
         try:
-            while not self._stop.is_set() and not self.full and (self._left is None or self._left > 0):
+            while not (self._stop.is_set() or self._ended_itself or self.full or self._left == 0):
                 block = self._make()
                 self.sink.write(block)
                 self._written += len(block)
+                waiting = int(getattr(self.sink, "pending", 0)) / self.format.rate
+                self._latency = waiting + float(getattr(self.sink, "delay", 0.0))
             self.sink.close()
         except BaseException as error:  # noqa: BLE001  # handed to the caller by wait() or stop()
             self._error = error
@@ -184,10 +215,16 @@ class Player:
         started = time.perf_counter()
         block = self._stream.read(frames)
         self._busy += time.perf_counter() - started
+        self._ended_itself = len(block) < frames * self.format.samples_per_frame
         if self._left is not None:
             block = block[: self._left]
             self._left -= len(block)
         return block
+
+    def _with_volume(self) -> Any:
+        if not hasattr(self.sink, "volume"):
+            raise SinkError(f"{self.label} has no volume; only a sound device has")
+        return self.sink
 
     def _abort(self) -> None:
         with contextlib.suppress(Exception):  # it is on its way out with an error that matters more
@@ -214,7 +251,7 @@ class Readable(Protocol):
         ...
 
     def read(self, frames: int) -> np.ndarray:
-        """Return the next frames."""
+        """Return the next frames; fewer where it has ended."""
 
 
 class Described(Protocol):

@@ -11,7 +11,7 @@ import io
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,22 +45,27 @@ def parse_device(device: str) -> Device:
     return Device(match[1], int(match[2] or 0))
 
 
-def open_session(model: str, options: ort.SessionOptions, device: str) -> ort.InferenceSession:
+def open_session(
+    model: str, options: ort.SessionOptions, device: str, cuda_graphs: bool = False
+) -> ort.InferenceSession:
     """Make an onnxruntime session on a device.
 
     Raises
     ------
     ProviderError
-        `cuda` was asked for and cannot run here; the message names the library or GPU missing.
+        `cuda` was asked for and cannot run here; the message names the library or GPU missing.  Or
+        `cuda_graphs` were, and the device is the CPU, or a part of the graph runs only there.
     """
     wanted = parse_device(device)
     if wanted.kind == "cpu":
+        if cuda_graphs:
+            raise ProviderError(f"cuda_graphs are not for device {device!r}; use cuda or auto, or no cuda_graphs")
         return _session(model, options, [CPU])
     obstacle = cuda_obstacle(wanted.index)
     # onnxruntime chats on the console about a CUDA that does not load, past every session option.
     if obstacle is None:
         with _quiet():
-            session = _session(model, options, [(CUDA, {"device_id": str(wanted.index)}), CPU])
+            session = _cuda_session(model, options, wanted.index, cuda_graphs)
         if session.get_providers()[0] == CUDA:
             return session
         # Only now: loading the provider by hand first would bind it to no host, and crash later.
@@ -70,6 +75,14 @@ def open_session(model: str, options: ort.SessionOptions, device: str) -> ort.In
     level = logging.WARNING if obstacle.driver else logging.INFO
     _log.log(level, "running on the CPU: %s", obstacle.reason)
     return _session(model, options, [CPU])
+
+
+def suited(provider: str, precisions: Sequence[str]) -> str:
+    """Return which of a voice's precisions a provider steps in, unless told: the first, or fp16 on CUDA.
+
+    The CPU casts fp16 up, and gains nothing.
+    """
+    return "fp16" if provider == CUDA and "fp16" in precisions else precisions[0]
 
 
 @dataclass(frozen=True)
@@ -111,6 +124,18 @@ def _provider_trouble() -> str:
     except OSError as error:
         return f"{' '.join(str(error).split())} ({hint})"
     return f"onnxruntime could not start its CUDA provider ({hint})"
+
+
+def _cuda_session(model: str, options: ort.SessionOptions, index: int, cuda_graphs: bool) -> ort.InferenceSession:
+    # Without TF32, whose products have three digits: a voice is to sound as it does on the CPU.
+    chosen = {"device_id": str(index), "use_tf32": "0", "enable_cuda_graph": str(int(cuda_graphs))}
+    try:
+        return _session(model, options, [(CUDA, chosen), CPU])
+    except Exception as error:
+        if cuda_graphs and "graph capture feature" in str(error):
+            reason = "a part of it runs only on the CPU, or it has branches or loops"
+            raise ProviderError(f"{model}: not for CUDA graphs: {reason}; load the voice without cuda_graphs") from None
+        raise
 
 
 def _session(model: str, options: ort.SessionOptions, providers: list[Any]) -> ort.InferenceSession:

@@ -4,14 +4,18 @@ It knows no model.  It pairs `state.NAME` inputs with `next.NAME` outputs, and p
 name, so that whatever follows the graph contract runs.
 """
 
+import functools
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
-from vrnn_engine.errors import VoiceError, VRNNEngineError
+from vrnn_engine.errors import ProviderError, VoiceError, VRNNEngineError
+from vrnn_engine.runtime import memory
 from vrnn_engine.runtime.batch import CPU
 from vrnn_engine.runtime.denormals import flush_denormals
 from vrnn_engine.runtime.manifest import Control, Graph
@@ -19,6 +23,35 @@ from vrnn_engine.runtime.provider import CPU as CPU_PROVIDER
 from vrnn_engine.runtime.provider import open_session, parse_device
 
 Arrays = Mapping[str, np.ndarray]
+
+MOST_THREADS = 256
+"""What a typing error is told apart by: onnxruntime starts as many as it is told to, or ends the process."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a session takes of its host.  The defaults are those of a guest.
+
+    Raises
+    ------
+    ProviderError
+        `threads` is no whole number from 1 to `MOST_THREADS`.
+    """
+
+    threads: int = 1
+    """Threads that share a step, the caller's among them.  On the CPU they change no bit of it."""
+    spinning: bool = False
+    """Whether threads that wait for a step's next part keep their cores busy: faster, and at the cost of all others."""
+    cuda_graphs: bool = False
+    """Whether a step on a GPU is to be launched as one CUDA graph."""
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.threads, int) and not isinstance(self.threads, bool)
+        if not whole or not 1 <= self.threads <= MOST_THREADS:
+            raise ProviderError(f"threads={self.threads!r}: give a whole number from 1 to {MOST_THREADS}")
+
+
+GUEST = Options()
 
 
 class GraphSession:
@@ -34,6 +67,7 @@ class GraphSession:
         What the manifest says of the controls.
     device : str
         `auto`, `cpu`, `cuda` or `cuda:N`.
+    options : Options
 
     Attributes
     ----------
@@ -50,19 +84,25 @@ class GraphSession:
         The device cannot run here.
     """
 
-    def __init__(self, folder: Path, graph: Graph, controls: Sequence[Control], device: str) -> None:
+    def __init__(
+        self, folder: Path, graph: Graph, controls: Sequence[Control], device: str, options: Options = GUEST
+    ) -> None:
         self.where = str(folder / graph.file)
+        self._options = options
         try:
             with flush_denormals():
-                self.session = open_session(self.where, guest_options(), device)
+                self.session = open_session(self.where, onnxruntime_options(options), device, options.cuda_graphs)
         except VRNNEngineError:
             raise
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base class
-            reason = " ".join(str(error).split())
+            reason = "not enough memory" if memory.exhausted(error) else " ".join(str(error).split())
             raise VoiceError(f"{self.where}: onnxruntime cannot load this graph: {reason:.300}") from None
         self.provider: str = self.session.get_providers()[0]
         self.place = CPU if self.provider == CPU_PROVIDER else ("cuda", parse_device(device).index)
-        """Where its state lives, as onnxruntime names memory."""
+        """Where it computes, as onnxruntime names memory."""
+        infos = zip(self.session.get_inputs(), self.session.get_input_memory_infos(), strict=True)
+        self.places = {value.name: CPU if info.name == "Cpu" else self.place for value, info in infos}
+        """Where each input is read: on a GPU too, the processor reads those of a node that only it has."""
         self._check("input", self.session.get_inputs(), graph.inputs)
         self._check("output", self.session.get_outputs(), graph.outputs)
 
@@ -75,8 +115,24 @@ class GraphSession:
         others = [name for name in graph.outputs if not name.startswith("next.")]
         self._fetch = [f"next.{name}" for name in self.state] + others
         self.frame_shape = tuple(graph.outputs.get("frame", ()))
+        self.latent_shape = tuple(graph.outputs.get("latent", (0,)))
         self.outputs: tuple[str, ...] = tuple(others)
         """All but the next state."""
+
+    def row_bytes(self, rows: int) -> int:
+        """Return about how many bytes a row takes to step a batch of so many, apart from its streams.
+
+        Counted are the two places of the state, the noise, the controls and the frame, which are known, and on
+        the CPU what onnxruntime computes on the way, which is asked for if there are many rows.  Not counted
+        are the memory of a GPU and what does not grow with the rows.
+        """
+        widths = [math.prod(shape) for given in (self.state, self.noise, self.controls) for shape in given.values()]
+        places = sum(widths) + sum(map(math.prod, self.state.values())) + math.prod(self.frame_shape)
+        return 4 * places + (self._intermediates if rows >= memory.MANY and self.place == CPU else 0)
+
+    @functools.cached_property
+    def _intermediates(self) -> int:
+        return memory.intermediates(self.where, onnxruntime_options(self._options))
 
     def zero_state(self, rows: int = 1) -> dict[str, np.ndarray]:
         """Return the state every stream starts from: name -> zeros [rows, ...]."""
@@ -165,14 +221,15 @@ def _under(prefix: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tupl
     return {name.removeprefix(prefix): tuple(shape) for name, shape in shapes.items() if name.startswith(prefix)}
 
 
-def guest_options() -> ort.SessionOptions:
-    """Options of a guest: one thread, which sleeps when idle, and no chat."""
+def onnxruntime_options(chosen: Options = GUEST) -> ort.SessionOptions:
+    """Say to onnxruntime what was chosen, and that it shall not chat."""
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = chosen.threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4
     # onnxruntime ignores misspelt keys in silence: these two are read by it, checked in its binary.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if chosen.spinning else "0")
+    # Its own threads, if it starts any, keep to it; those that call it see `denormals.py`.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     return options

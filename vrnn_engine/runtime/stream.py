@@ -61,6 +61,9 @@ class Stream:
     engine : Engine
     controls : Controls
         What steers it; a write is effective at the next frame.
+    latent : float32 array [Z]
+        z of the last frame read or observed, not to be written to.  Zeros before the first; of a voice without latents
+        Z is 0.
     """
 
     def __init__(self, engine: "Engine", seed: int) -> None:
@@ -69,6 +72,7 @@ class Stream:
         self._noise = NoiseSource(check_seed(seed), engine.widths)
         self._frame = 0
         self._state = engine.step.zero_state()
+        self._latent = np.zeros(engine.step.latent_shape, np.float32)
         self._lock = threading.RLock()
         self._key = 0
         self._closed = False
@@ -82,6 +86,10 @@ class Stream:
     def frame(self) -> int:
         """Position: frames generated or observed since zero state."""
         return self._frame
+
+    @property
+    def latent(self) -> np.ndarray:
+        return self._latent
 
     @property
     def voice(self) -> "Voice":
@@ -155,6 +163,8 @@ class Stream:
                     raise StreamError(f"voice {self.voice.name!r} observed {name} that is not finite; not primed")
             self._state = state
             self._frame += len(given.frames)
+            if "latent" in found:
+                self._latent = found["latent"][-1].copy()
         none = np.zeros((len(given.frames), 0), np.float32)
         return Observation(
             latents=found.get("latent", none),
@@ -173,7 +183,7 @@ class Stream:
             return snapshots.encode(
                 snapshots.Snapshot(
                     voice=self.voice.name,
-                    fingerprint=self.voice.fingerprint(self.engine.precision),
+                    fingerprint=self.engine.fingerprint,
                     seed=self.seed,
                     frame=self._frame,
                     state={name: snapshots.Tensor.of(value[0]) for name, value in self._state.items()},
@@ -191,7 +201,7 @@ class Stream:
         """
         with self._lock:
             self._check_open()
-            fingerprint = self.voice.fingerprint(self.engine.precision)
+            fingerprint = self.engine.fingerprint
             found = snapshots.decode(saved, fingerprint, self.engine.step.state, self.voice.name)
             noise = NoiseSource(found.seed, self.engine.widths)
             try:
@@ -220,10 +230,10 @@ class Stream:
             raise StreamError("continue_from: that stream belongs to another engine")
         with other._lock:
             other._check_open()
-            state = dict(other._state)  # arrays of a state are never written to, only replaced
+            state, latent = dict(other._state), other._latent  # their arrays are never written to, only replaced
         with self._lock:
             self._check_open()
-            self._state = state
+            self._state, self._latent = state, latent
 
     def fork(self, seed: int | None = None) -> "Stream":
         """Open a stream that continues from here on its own.
@@ -241,7 +251,7 @@ class Stream:
         with self._lock:
             self._check_open()
             child = Stream(self.engine, secrets.randbits(32) if seed is None else seed)
-            child._state = dict(self._state)  # arrays of a state are never written to, only replaced
+            child._state, child._latent = dict(self._state), self._latent  # as above: only replaced
             child._frame = self._frame
             child.controls.restore(self.controls.snapshot())
             return self.engine._admit(child)

@@ -9,7 +9,8 @@ from typing import Annotated
 import msgspec
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
-Seconds = Annotated[float, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]  # a bound of thirty years: infinity is no time
+Duration = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", forbid_unknown_fields=True, omit_defaults=True):
@@ -26,6 +27,8 @@ class Set(Event, frozen=True, kw_only=True, tag="set"):
 
     control: str
     value: float | tuple[float, ...]
+    index: Count | None = None
+    """The one dimension of a vector that it is for, counted from 0; all of them if not given."""
     ramp: Seconds = 0.0
     """How long the way there takes; it is straight, a step a frame."""
 
@@ -57,7 +60,7 @@ class Return(Event, frozen=True, kw_only=True, tag="restore"):
 class Rewind(Event, frozen=True, kw_only=True, tag="rewind"):
     """Go on where the stream was so many seconds ago, to a tenth of a second, as it was heard."""
 
-    seconds: Annotated[float, msgspec.Meta(gt=0)]
+    seconds: Duration
 
 
 class Prime(Event, frozen=True, kw_only=True, tag="prime"):
@@ -70,7 +73,7 @@ class Fork(Event, frozen=True, kw_only=True, tag="fork"):
     """Let a copy go on by itself, into a target, while the stream plays on."""
 
     to: str
-    seconds: Annotated[float, msgspec.Meta(gt=0)]
+    seconds: Duration
     seed: Count | None = None
     """The stream's own if not given: what would be heard if nothing more were asked of it."""
 

@@ -34,7 +34,7 @@ class Moments:
         StreamError
             The name cannot be that of a file, or the file cannot be written.
         """
-        path = self._path(name)
+        path = self.path(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = AtomicFile(path)
@@ -48,7 +48,7 @@ class Moments:
 
     def load(self, name: str) -> bytes:
         """Return the snapshot under a name; raise `StreamError` if there is none."""
-        path = self._path(name)
+        path = self.path(name)
         try:
             return path.read_bytes()
         except FileNotFoundError:
@@ -61,7 +61,8 @@ class Moments:
         """Return all names, sorted."""
         return sorted(path.name.removesuffix(ENDING) for path in self.folder.glob(f"*{ENDING}"))
 
-    def _path(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
+        """Return the file of a name; raise `StreamError` if it cannot be that of a file."""
         if not _NAME.fullmatch(name):
             raise StreamError(f"a moment cannot be called {name!r}; use up to 64 letters, digits, spaces, - and _")
         return self.folder / f"{name}{ENDING}"

@@ -3,8 +3,9 @@
 Threading contract
 ------------------
 One thread reads (a `Player`'s producer).  Any thread may `send` events and write `controls`, at any time; both are
-looked at before each frame, so they are heard in the next one, and recorded with that frame.  Writing the stream's own
-`controls` past the performance is not seen by it, and undone.
+looked at before each frame, so they are heard in the next one, and recorded with that frame: of a control the last
+value written, of events each, in the order sent.  Writing the stream's own `controls` past the performance is not seen
+by it, and undone.  Any thread may look at `frame`, `recent` and the stream's `latent`.
 """
 
 import collections
@@ -20,32 +21,52 @@ import numpy as np
 from vrnn_engine.errors import StreamError, VRNNEngineError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.live.events import AnyEvent, Fork, Keep, Prime, Reset, Return, Rewind, Seed, Set
+from vrnn_engine.runtime.live.life import Life
 from vrnn_engine.runtime.live.moments import Moments
+from vrnn_engine.runtime.noise import check_seed
 from vrnn_engine.runtime.player import Player
-from vrnn_engine.runtime.stream import Stream
+from vrnn_engine.runtime.sinks import make_sink
+from vrnn_engine.runtime.stream import Observation, Stream
 from vrnn_engine.runtime.voice import Voice
 
 CHECKPOINT = 0.1
 """Seconds between two places that one can go back to."""
+
+RECENT = 400
+"""Frames that can be looked at after they were read."""
 
 _log = logging.getLogger("vrnn_engine")
 
 
 @dataclass
 class Ramp:
-    """A control on its way."""
+    """A control on its way, each dimension by itself: all arrays are of its shape."""
 
     start: np.ndarray
     end: np.ndarray
-    frames: int
-    done: int = 0
+    frames: np.ndarray
+    done: np.ndarray
+
+    @classmethod
+    def resting(cls, value: np.ndarray) -> "Ramp":
+        """Return one that is where it should be."""
+        return cls(value.copy(), value.copy(), np.ones(value.shape), np.ones(value.shape))
+
+    def aim(self, where: int | slice, start: np.ndarray, end: np.ndarray, frames: int) -> None:
+        """Go elsewhere in so many frames, with one dimension or a slice of them."""
+        self.start[where], self.end[where] = start[where], end[where]
+        self.frames[where], self.done[where] = frames, 0
 
     def step(self) -> np.ndarray:
         """Return where it is a frame later."""
         self.done += 1
-        if self.done >= self.frames:
-            return self.end
-        return self.start + (self.end - self.start) * (self.done / self.frames)
+        way = self.start + (self.end - self.start) * (self.done / self.frames)
+        return np.where(self.done >= self.frames, self.end, way)
+
+    @property
+    def over(self) -> bool:
+        """Whether it is there."""
+        return bool((self.done >= self.frames).all())
 
 
 class Performance:
@@ -53,7 +74,7 @@ class Performance:
 
     Parameters
     ----------
-    stream : Stream
+    stream : Stream or Life
         From now on only to be read through this.
     timeline : sequence of events
         With their frames, in order; see `read_timeline`.
@@ -70,11 +91,13 @@ class Performance:
         What to steer with.
     frame : int
         Frames played.
+    recent : deque of float32 arrays
+        The last frames, for those who watch: samples [F], or dx, dy, pen_up [1, 3].
     """
 
     def __init__(
         self,
-        stream: Stream,
+        stream: Stream | Life,
         timeline: Sequence[AnyEvent] = (),
         record: Callable[[AnyEvent], None] | None = None,
         moments: Moments | None = None,
@@ -84,15 +107,18 @@ class Performance:
         self.controls = Controls(stream.voice.manifest.controls)
         self.controls.restore(stream.controls.snapshot())
         self.frame = 0
+        self.recent: collections.deque[np.ndarray] = collections.deque(maxlen=RECENT)
         self._fps = stream.voice.manifest.frames_per_second
         self._timeline = collections.deque(timeline)
         self._record = record
         self._moments = moments or Moments(stream.voice.name)
         self._kept: dict[str, bytes] = {}
         self._inbox: queue.SimpleQueue[tuple[AnyEvent, Stream | None]] = queue.SimpleQueue()
-        self._primed = {event.file: self._listen(event.file) for event in timeline if isinstance(event, Prime)}
+        self._primed = {event.file: self._listen(event.file)[0] for event in timeline if isinstance(event, Prime)}
         self._ramps: dict[str, Ramp] = {}
         self._values = self.controls.snapshot()
+        self._table = self.controls.table
+        self._turned = False
         self._pushed = True
         self._every = max(1, round(CHECKPOINT * self._fps))
         self._past: collections.deque[tuple[int, bytes]] = collections.deque(
@@ -106,10 +132,15 @@ class Performance:
         """The stream's voice."""
         return self.stream.voice
 
-    def send(self, event: AnyEvent) -> None:
-        """Ask for something, from any thread; it takes effect with the next frame.
+    def send(self, event: AnyEvent) -> Observation | None:
+        """Ask for something, from any thread; it takes effect with the next frame, after what was sent before.
 
         What it needs is looked up, and a recording listened to, in the thread that calls.
+
+        Returns
+        -------
+        Observation or None
+            What the voice made of the recording, where there was one to listen to.
 
         Raises
         ------
@@ -117,21 +148,34 @@ class Performance:
             The event cannot be: an unknown control, moment or target, a value out of range, a recording that cannot
             be read.  The performance goes on as it was.
         """
+        listened, seen = None, None
         match event:
             case Set():
-                self.controls.check(event.control, event.value)
+                self.controls.check(event.control, event.value, event.index)
+            case Seed():
+                check_seed(event.seed)
+            case Keep():
+                self._moments.path(event.name)
             case Return(snapshot=None) if event.name not in self._kept:
                 event = msgspec.structs.replace(event, snapshot=self._moments.load(event.name))
-        listened = self._listen(event.file) if isinstance(event, Prime) else None
+            case Prime():
+                listened, seen = self._listen(event.file)
+            case Fork():
+                make_sink(event.to)
         self._inbox.put((event, listened))
+        return seen
 
     def read(self, frames: int) -> np.ndarray:
-        """Return the next frames, as `Stream.read` does."""
+        """Return the next frames, as `Stream.read` does; fewer where what it listens to has ended."""
         made = []
         for _ in range(frames):
             self._steer()
-            made.append(self.stream.read(1))
+            block = self.stream.read(1)
+            if not len(block):
+                break
+            made.append(block)
             self.frame += 1
+            self.recent.append(made[-1])
         return np.concatenate(made) if made else self.stream.read(0)
 
     def close(self) -> None:
@@ -142,11 +186,15 @@ class Performance:
 
     def _steer(self) -> None:
         """Do all that is due before the next frame."""
-        for name, value in self.controls.snapshot().items():
-            if not np.array_equal(value, self._values[name]):  # somebody has turned it
-                self._ramps.pop(name, None)
-                self._set(name, value)
-                self._note(Set(control=name, value=_plain(value)))
+        table = self.controls.table
+        if table is not self._table:  # another one after each write
+            for name, value in self.controls.snapshot().items():
+                if not np.array_equal(value, self._values[name]):  # somebody has turned it
+                    self._ramps.pop(name, None)
+                    self._set(name, value)
+                    self._note(Set(control=name, value=_plain(value)))
+            self._table = table  # the one before the look: what was written since is looked at once more
+        seen, self._turned = dict(self._values), False
         while self._timeline and (self._timeline[0].frame or 0) <= self.frame:
             event = self._timeline.popleft()
             self._try(event, self._primed.get(event.file) if isinstance(event, Prime) else None)
@@ -155,15 +203,17 @@ class Performance:
                 self._try(*self._inbox.get_nowait())
         for name, ramp in list(self._ramps.items()):
             self._set(name, ramp.step())
-            if ramp.done >= ramp.frames:
+            if ramp.over:
                 del self._ramps[name]
         self._push()
+        if self._turned:
+            self.controls.follow(self._values, seen)
         if self.frame % self._every == 0:
             self._past.append((self.frame, self.stream.snapshot()))
 
     def _set(self, name: str, value: np.ndarray) -> None:
         self._values[name] = value
-        self.controls[name] = value
+        self._turned = True
         self._pushed = False
 
     def _push(self) -> None:
@@ -175,9 +225,8 @@ class Performance:
     def _pull(self) -> None:
         """Take over the values that the stream was brought to."""
         self._values = self.stream.controls.snapshot()
-        self.controls.restore(self._values)
         self._ramps.clear()
-        self._pushed = True
+        self._turned = self._pushed = True
 
     def _try(self, event: AnyEvent, listened: Stream | None) -> None:
         """Do it; what goes wrong now is said, and the rest plays on."""
@@ -187,11 +236,12 @@ class Performance:
             _log.warning("%s at frame %d: %s", type(event).__name__.lower(), self.frame, error)
 
     def _do(self, event: AnyEvent, listened: Stream | None) -> None:
+        if isinstance(event, Set):
+            self._turn(event)
+            self._note(event)
+            return
         self._push()
         match event:
-            case Set():
-                start, end = self._values[event.control], self.controls.check(event.control, event.value)
-                self._ramps[event.control] = Ramp(start, end, max(1, round(event.ramp * self._fps)))
             case Reset():
                 self.stream.controls.reset()
                 self._pull()
@@ -209,10 +259,21 @@ class Performance:
                 self.stream.restore(self._before(self.frame - round(event.seconds * self._fps)))
                 self._pull()
             case Prime():
-                self.stream.continue_from(listened or self._listen(event.file))
+                self.stream.continue_from(listened or self._listen(event.file)[0])
             case Fork():
                 self._fork(event)
         self._note(event)
+
+    def _turn(self, event: Set) -> None:
+        now, end = self._values[event.control], self.controls.check(event.control, event.value, event.index)
+        where = slice(None) if event.index is None else event.index
+        if event.ramp or event.control in self._ramps:
+            ramp = self._ramps.setdefault(event.control, Ramp.resting(now))
+            ramp.aim(where, now, end, max(1, round(event.ramp * self._fps)))
+        if not event.ramp:  # at once, for what else is due before this frame
+            value = now.copy()
+            value[where] = end[where]
+            self._set(event.control, value)
 
     def _before(self, frame: int) -> bytes:
         """Return the last checkpoint at or before a frame; the first there is if that is later."""
@@ -221,11 +282,10 @@ class Performance:
         found = [snapshot for at, snapshot in self._past if at <= frame]
         return found[-1] if found else self._past[0][1]
 
-    def _listen(self, file: str) -> Stream:
+    def _listen(self, file: str) -> tuple[Stream, Observation]:
         """Return a stream that has listened to a recording, from silence on; the same one whenever it is asked for."""
         listener = self.stream.engine.stream(0)
-        listener.prime(file)
-        return listener
+        return listener, listener.prime(file)
 
     def _fork(self, event: Fork) -> None:
         child = self.stream.fork(self.stream.seed if event.seed is None else event.seed)

@@ -39,7 +39,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Return what is played on where it is this stream, as it is now."""
         return cls(
             voice=stream.voice.name,
-            fingerprint=stream.voice.fingerprint(stream.engine.precision),
+            fingerprint=stream.engine.fingerprint,
             seed=stream.seed,
             controls={name: value.tolist() for name, value in stream.controls.snapshot().items()},
             start=stream.snapshot() if stream.frame else None,

@@ -4,13 +4,11 @@ import importlib
 import os
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from vrnn_engine.errors import SinkError, VRNNEngineError
+from vrnn_engine.errors import SinkError
+from vrnn_engine.runtime.plugins import find_plugins, make_from
 from vrnn_engine.runtime.sinks.base import AtomicFile, Format, Sink
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 __all__ = ["ENTRY_POINTS", "AtomicFile", "Format", "Sink", "make_sink"]
 
@@ -69,32 +67,15 @@ def make_sink(target: str | os.PathLike[str], latency: float = 0.05) -> Sink:
         if query and not hasattr(kind, "Options"):
             raise SinkError(f"{place} takes no options, and so cannot be told {query!r}")
         return kind(text, latency)
-    # Reading the metadata of every installed package takes tens of milliseconds, so only now.
-    from importlib.metadata import entry_points
-
-    plugins = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+    plugins = find_plugins(ENTRY_POINTS)
     entry = plugins.get(scheme) or plugins.get(ending.removeprefix("."))
     if entry is None:
         others = "; from plug-ins: " + ", ".join(sorted(plugins)) if plugins else ""
         raise SinkError(f"nothing can write to {text!r}; there are {_KNOWN}{others}")
-    return _from_plugin(entry, text, latency)
+    return make_from(entry, Sink, "a sink", SinkError, text, latency)  # type: ignore[type-abstract]
 
 
 def _built_in(where: str) -> Callable[[str, float], Sink]:
     module, name = where.split(":")
     # Those that take options have a class `Options` that says which.
     return cast(Callable[[str, float], Sink], getattr(importlib.import_module(f"{__name__}.{module}"), name))
-
-
-def _from_plugin(entry: "EntryPoint", target: str, latency: float) -> Sink:
-    """Make a plug-in's sink; whatever goes wrong in there becomes one `SinkError` that names the plug-in."""
-    owner = entry.dist.name if entry.dist is not None else entry.value
-    try:
-        sink = entry.load()(target, latency)
-    except VRNNEngineError:
-        raise
-    except Exception as error:
-        raise SinkError(f"plug-in {entry.name!r} of {owner} is broken: {type(error).__name__}: {error}") from error
-    if not isinstance(sink, Sink):
-        raise SinkError(f"plug-in {entry.name!r} of {owner} is broken: it gave a {type(sink).__name__}, not a sink")
-    return sink

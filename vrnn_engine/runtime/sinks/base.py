@@ -81,7 +81,10 @@ class Sink(Protocol):
     - `live: bool`: True asks for small blocks, so that a control turned now is heard soon
     - `underruns: int`: how often the device found nothing to play
     - `pending: int`: samples or points accepted by `write` that are still to be played
+    - `delay: float`: seconds that the device itself holds
+    - `dropped: int`: samples that were made and not heard, because the device was gone
     - `clipped: int`: samples beyond full scale, cut to it
+    - `volume: float`: dB; any thread may set it
     - `label: str`: what to call it in messages, e.g. the device's full name
     """
 

@@ -1,28 +1,27 @@
-"""`speakers`, `speakers:NAME`: the sound device, by PortAudio.
+"""`speakers`, `speakers:NAME`: a sound device, which may vanish and come back.
 
-Threads: `open`, `write`, `close` and `abort` belong to the producer; `_play` is called by PortAudio on a thread of its
-own, and only copies: no inference, lock or print, and nothing allocated beyond array views.  They share a `Ring`.
+Threads: the producer's; only `volume` may be set from any other.  What PortAudio's own thread does is in `output.py`.
 """
 
 import contextlib
-import difflib
+import logging
 import time
-from collections.abc import Callable, Iterator
-from types import ModuleType
-from typing import Any, cast
 
 import numpy as np
 
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.ring import Ring
+from vrnn_engine.runtime.portaudio import RETRY, DeviceGone, find_device, load_sounddevice, rescan
 from vrnn_engine.runtime.sinks.base import Format
+from vrnn_engine.runtime.sinks.fader import Fader
+from vrnn_engine.runtime.sinks.output import OutputDevice
 
-_DEVICE_LATENCY = 0.1  # seconds the device itself may hold at most; a deeper buffer is the ring's business
-_STALLED = 5.0  # seconds without the device taking a sample, after which it is taken for dead
+_log = logging.getLogger("vrnn_engine")
 
 
 class SpeakersSink:
     """Plays through a sound device.
+
+    A device that vanishes is looked for once a second.  Meanwhile the stream goes on in its time, unheard.
 
     Parameters
     ----------
@@ -30,140 +29,159 @@ class SpeakersSink:
         `speakers` for the default device, `speakers:NAME` for the one whose name contains NAME or whose index it is.
     latency
         Depth of the ring in seconds: what is made now is heard so much later (plus what the device itself holds).
+    channels
+        On how many to play, the same on each; 1 where the device takes that, else 2, if not given.
+    volume
+        dB; 0 changes nothing, -inf is silence.
+    strict
+        Whether to fail when the device vanishes, instead.
+
+    Attributes
+    ----------
+    clipped : int
+        Samples beyond full scale at this volume, cut to it.
+    dropped : int
+        Samples that were made and not heard, because the device was gone.
     """
 
     live = True
 
-    def __init__(self, target: str = "speakers", latency: float = 0.05) -> None:
+    def __init__(
+        self,
+        target: str = "speakers",
+        latency: float = 0.05,
+        *,
+        channels: int | None = None,
+        volume: float = 0.0,
+        strict: bool = False,
+    ) -> None:
         self.label = target
-        self.underruns = 0
         self.clipped = 0
+        self.dropped = 0
         self._wanted = target.partition(":")[2]
         self._latency = latency
-        self._started = False
-        self._finishing = False
-        self._stream: Any = None
-        self._resampler: Any = None
+        self._channels = channels
+        self._strict = strict
+        self._fader = Fader(volume)
+        self._device: OutputDevice | None = None
+        self._given = 0  # samples, since the device was opened
+        self._underruns = 0  # of the devices before this one
+        self._lost: float | None = None  # when the device vanished, until it plays again
+        self._due = 0.0  # until when what was dropped would have lasted
+        self._next_look = 0.0
 
     def open(self, format: Format) -> None:
         """Open the device; it starts to play when the ring is full, or at `close`."""
         format.require("audio", self.label)
         if not self._latency > 0:
             raise SinkError(f"a latency of {self._latency:g} s cannot be; give more than 0 (0.05 is usual)")
-        sounddevice = load_sounddevice()
-        device = find_device(sounddevice, self._wanted)
-        rate, channels = _settle(sounddevice, device, format.rate)
-        if rate != format.rate:
-            import soxr
-
-            self._resampler = soxr.ResampleStream(format.rate, rate, 1, dtype="float32")
-        self._done = sounddevice.CallbackStop
-        self._ratio = format.rate / rate
-        # Room for at least two frames, or a small latency could never hold what one `write` brings.
-        self._ring = Ring(max(round(self._latency * rate), round(2 * format.frame_size / self._ratio)))
-        self._nap = min(self._ring.capacity / rate / 8, 0.005)
-        self.label = f"speakers ({device['name']})"
-        with _portaudio_errors(self.label):
-            self._stream = sounddevice.OutputStream(
-                samplerate=rate,
-                channels=channels,
-                device=device["index"],
-                dtype="float32",
-                latency=min(self._latency, _DEVICE_LATENCY),
-                callback=self._play,
-            )
-        # A device asks for its whole buffer at once when it starts, which would empty the ring, and some swallow the
-        # first milliseconds: let them have silence.
-        self._lead = round((float(self._stream.latency) + 0.02) * rate)
-        # What ends a stream is not always played to the end (ALSA drops its buffer): follow it with silence, for as
-        # long as the device may hold sound back.
-        self._trail = round((float(self._stream.latency) + 0.06) * rate)
-
-    def _play(self, out: np.ndarray, frames: int, when: object, status: object) -> None:
-        # PortAudio's thread.
-        if self._lead > 0:
-            self._lead -= frames
-            out.fill(0.0)
-            return
-        column = out[:, 0]
-        found = self._ring.read_into(column)
-        if out.shape[1] > 1:
-            out[:, 1:] = out[:, :1]
-        if found < frames:
-            if not self._finishing:
-                self.underruns += 1
-            elif self._trail > 0:
-                self._trail -= frames
-            else:
-                raise self._done
+        self._format = format
+        self._open_device()
 
     def write(self, block: np.ndarray) -> None:
-        """Put samples `[n]` into the ring, waiting for room by short sleeps."""
-        self.clipped += int(np.count_nonzero(np.abs(block) > 1.0))
-        samples = np.asarray(block, np.float32)
-        self._put(samples if self._resampler is None else self._resampler.resample_chunk(samples))
+        """Take samples `[n]`, waiting until there is room for them in the ring."""
+        if self._device is None:
+            self._look()
+        samples = self._fader.push(np.asarray(block, np.float32))
+        self.clipped += int(np.count_nonzero(np.abs(samples) > 1.0))
+        self._send(samples)
 
     def close(self) -> None:
-        """Play what is left, then let go of the device."""
+        """Play what is left, falling to silence, then let go of the device."""
         try:
-            if self._resampler is not None:
-                self._put(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-            self._finishing = True
-            if not self._started and self._ring.filled:
-                self._start()
-            if self._started:
-                self._wait_until(lambda: not self._stream.active)
+            self._send(self._fader.finish())
+            if self._device is not None:
+                self._device.finish()
+        except DeviceGone as gone:
+            self._lose(gone)
         finally:
             self.abort()
 
     def abort(self) -> None:
         """Fall silent at once and let go of the device."""
-        if self._stream is not None:
-            self._stream.close()
+        if self._device is not None:
+            self._device.close()
+
+    @property
+    def volume(self) -> float:
+        """dB; may be set from any thread while it plays."""
+        return self._fader.volume
+
+    @volume.setter
+    def volume(self, volume: float) -> None:
+        self._fader.volume = volume
+
+    @property
+    def underruns(self) -> int:
+        """How often a device found nothing to play."""
+        device = self._device
+        return self._underruns + (device.underruns if device is not None else 0)
 
     @property
     def pending(self) -> int:
-        """Samples, at the voice's rate, that wait in the ring."""
-        return round(self._ring.filled * self._ratio)
+        """Samples, at the voice's rate, that are still to be played."""
+        device = self._device
+        return self._fader.held + (device.pending if device is not None else 0)
 
-    def _put(self, samples: np.ndarray) -> None:
-        samples = np.clip(samples, -1.0, 1.0)
-        while True:
-            samples = samples[self._ring.write(samples) :]
-            if not len(samples):
-                return
-            if not self._started:
-                self._start()
-            self._wait_until(lambda: self._ring.filled < self._ring.capacity)
+    @property
+    def delay(self) -> float:
+        """Seconds that the device itself holds, as PortAudio says."""
+        device = self._device
+        return device.delay if device is not None else 0.0
 
-    def _start(self) -> None:
-        self._started = True
-        with _portaudio_errors(self.label):
-            self._stream.start()
+    def _open_device(self) -> None:
+        # Room for at least two frames, or a small latency could never hold what one `write` brings.
+        least = 2 * self._format.frame_size
+        self._device = OutputDevice(self._wanted, self._format.rate, self._latency, least, self._channels)
+        self.label = f"speakers ({self._device.name})"
+        if self._wanted:  # after a rescan, an index may be another device's
+            self._wanted = self._device.name
+        self.dropped += self._fader.held
+        self._fader.start(self._format.rate)
+        self._given = 0
 
-    def _wait_until(self, ready: Callable[[], bool]) -> None:
-        patience = time.monotonic() + _STALLED
-        taken = self._ring.taken
-        while not ready():
-            if self._ring.taken != taken:
-                taken, patience = self._ring.taken, time.monotonic() + _STALLED
-            elif time.monotonic() > patience or (not self._stream.active and not self._finishing):
-                raise SinkError(f"{self.label} has stopped taking sound; is the device still there?")
-            time.sleep(self._nap)
+    def _send(self, samples: np.ndarray) -> None:
+        """Let the device have samples; without one, let as much time pass."""
+        self._given += len(samples)
+        if self._device is None:
+            self.dropped += len(samples)
+            self._due += len(samples) / self._format.rate
+            time.sleep(max(0.0, self._due - time.monotonic()))
+            return
+        try:
+            self._device.put(samples)
+        except DeviceGone as gone:
+            self._lose(gone)
+            return
+        if self._lost is not None and self._device.played:
+            _log.warning("%s is back after %.1f s", self.label, time.monotonic() - self._lost)
+            self._lost = None
 
+    def _lose(self, gone: DeviceGone) -> None:
+        """Let go of a device that has vanished; raise `SinkError` if that is the end."""
+        device, self._device = self._device, None
+        if device is None:
+            return
+        device.close()
+        self._underruns += device.underruns
+        self.dropped += max(0, self._given - device.played)
+        if self._lost is None and not device.played:
+            raise SinkError(f"{self.label} does not play: {gone}; write a file.wav instead")
+        if self._strict:
+            raise SinkError(f"{self.label} is gone: {gone}; is it still there?")
+        self._due = time.monotonic()
+        if self._lost is None:
+            self._lost = self._due
+            _log.warning("%s is gone; going on unheard until it is back", self.label)
 
-def load_sounddevice() -> ModuleType:
-    """Import sounddevice; raise `SinkError` that says how to install PortAudio where it is missing."""
-    try:
-        import sounddevice
-    except OSError as error:
-        raise SinkError(
-            f"cannot play sound: {error}; install PortAudio (Debian, Ubuntu: apt install libportaudio2; "
-            "macOS: brew install portaudio), or write a file.wav"
-        ) from error
-    except Exception as error:  # PortAudioError, which cannot be named before the import: no audio system at all
-        raise SinkError(f"cannot play sound: {_reason(error)}; write a file.wav instead") from error
-    return cast(ModuleType, sounddevice)
+    def _look(self) -> None:
+        """Open the device again, if it is back; a rescan is not done at each write."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + RETRY
+            with contextlib.suppress(SinkError):  # not back yet
+                rescan(load_sounddevice())
+                self._open_device()
 
 
 def default_output() -> str | None:
@@ -172,57 +190,3 @@ def default_output() -> str | None:
         return str(find_device(load_sounddevice(), "")["name"])
     except SinkError:
         return None
-
-
-def find_device(sounddevice: ModuleType, wanted: str) -> dict[str, Any]:
-    """Return the output device of an index or a part of its name; `` is the default one."""
-    outputs = [device for device in sounddevice.query_devices() if device["max_output_channels"] > 0]
-    if not outputs:
-        raise SinkError("there is no sound device here; write a file.wav instead")
-    if not wanted:
-        index = sounddevice.default.device[1]
-        return next((device for device in outputs if device["index"] == index), outputs[0])
-    folded = wanted.casefold()
-    names = [str(device["name"]) for device in outputs]
-    for fits in (
-        [device for device in outputs if str(device["index"]) == wanted],
-        [device for device in outputs if device["name"].casefold() == folded],
-        [device for device in outputs if folded in device["name"].casefold()],
-    ):
-        if len(fits) == 1 or len({device["name"] for device in fits}) == 1:
-            return dict(fits[0])  # the same device through several host APIs: PortAudio lists the usual one first
-        if fits:
-            listed = ", ".join(f"{device['index']} {device['name']}" for device in fits)
-            raise SinkError(f"{wanted!r} fits several sound devices: {listed}; give more of the name, or its index")
-    near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4) or names[:8]
-    raise SinkError(f"no sound device is called {wanted!r}; there are {', '.join(near)} (see: vrnn-engine devices)")
-
-
-def _settle(sounddevice: ModuleType, device: dict[str, Any], rate: int) -> tuple[int, int]:
-    """Return the sample rate and channel count to open a device with: the voice's own where it takes them."""
-    refusal: Exception | None = None
-    for candidate in (rate, int(device["default_samplerate"])):
-        for channels in (1, 2):
-            try:
-                sounddevice.check_output_settings(device["index"], channels, "float32", samplerate=candidate)
-            except (sounddevice.PortAudioError, ValueError) as error:
-                refusal = refusal or error
-            else:
-                return candidate, channels
-    raise SinkError(f"cannot open sound device {device['name']!r}: {_reason(refusal)}; write a file.wav instead")
-
-
-@contextlib.contextmanager
-def _portaudio_errors(label: str) -> Iterator[None]:
-    """Turn PortAudio's errors into `SinkError`."""
-    import sounddevice
-
-    try:
-        yield
-    except sounddevice.PortAudioError as error:
-        raise SinkError(f"cannot open {label}: {_reason(error)}; write a file.wav instead") from error
-
-
-def _reason(error: BaseException | None) -> str:
-    """PortAudio's own words: the first argument of its errors, whose str() adds a number."""
-    return str(error.args[0]) if error is not None and error.args else str(error)

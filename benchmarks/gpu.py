@@ -1,0 +1,149 @@
+"""The rows of docs/performance.md that need an NVIDIA GPU, all in one command and one run.
+
+    python benchmarks/gpu.py [--device cuda:0] [--seconds 5] [--rows 1 64 1024 4096 10000] [--json FILE]
+
+Two voices: the bundled `blizzard`, and random weights of the size of the paper (`blizzard-paper`), in fp32 and fp16.
+Of each:
+
+- one stream, p50 and p99 of a frame, with and without CUDA graphs (where the voice cannot be captured, why)
+- many streams in a batch: milliseconds a frame, and whether all of them keep up with real time
+- the floors, measured in the same run by PyTorch on the same GPU: the time to read the weights once from its memory,
+  and that of the graph's products for so many rows; and how far the engine is above the longer of them
+- how far its frames are from those of the CPU, over 40 frames
+
+Needs the extras `train` and `cuda`.  Without a GPU that works it says so, and measures nothing.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from random_voice import random_model, write_random_voice
+from ways import matrices
+
+from vrnn_engine import Engine, Voice
+from vrnn_engine.errors import ProviderError, StreamError, VRNNEngineError
+from vrnn_engine.runtime.bench import weight_bytes
+from vrnn_engine.runtime.machine import measure_machine
+from vrnn_engine.training.recipe import load_recipe
+
+COMPARED = 40
+"""Frames that are held against the CPU's."""
+KINDS = {"fp32": torch.float32, "fp16": torch.float16}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long to measure each")
+    parser.add_argument("--rows", type=int, nargs="+", default=[1, 64, 1024, 4096, 10000])
+    parser.add_argument("--recipe", default="blizzard-paper", help="whose size the random voice has")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    Engine.load("blizzard", options.device)  # raises where it cannot run, before minutes of export
+    where = torch.device(options.device)
+    print(f"{torch.cuda.get_device_name(where)}; {measure_machine({}).processor}; torch {torch.__version__}")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        recipe = load_recipe(options.recipe)
+        paper = write_random_voice(recipe, random_model(recipe), Path(folder) / "voice", ["fp16"])
+        found = [
+            row
+            for voice, precisions in ((Voice.open("blizzard"), ("fp32",)), (paper, ("fp32", "fp16")))
+            for precision in precisions
+            for row in measure(voice, precision, options.device, options.rows, options.seconds)
+        ]
+    if options.json:
+        report = {"gpu": torch.cuda.get_device_name(where), "machine": msgspec.to_builtins(measure_machine({}))}
+        options.json.write_text(json.dumps(report | {"rows": found}, indent=2) + "\n")
+
+
+def measure(voice: Voice, precision: str, device: str, rows: Sequence[int], seconds: float) -> list[dict]:
+    """Measure a voice in a precision; print a line for each number of rows, and return them."""
+    weights = weight_bytes(voice, voice.graph("step", precision))
+    print(
+        f"\n{voice.name}, {precision}, {weights / 2**20:.1f} MiB; from the CPU: {apart(voice, precision, device):.2g}"
+    )
+    print(f"{'rows':>6} {'graphs':>7}{'p50 ms':>9}{'p99':>9}{'real time':>11}{'floor':>9}{'p50 / floor':>13}")
+    found = []
+    for count in rows:
+        floor = max(reading(weights, device), products(voice, count, KINDS[precision], device))
+        for graphs in (False, True) if count == 1 else (False,):
+            row = {"voice": voice.name, "precision": precision, "streams": count, "cuda_graphs": graphs}
+            try:
+                taken = timed(voice, precision, device, count, graphs, seconds)
+            except (ProviderError, StreamError) as error:
+                print(f"{count:6} {graphs!s:>7}  {error}")
+                found.append(row | {"error": str(error)})
+                continue
+            p50, p99 = np.percentile(taken, [50, 99]).tolist()
+            keeps_up = p99 < 1000 / voice.manifest.frames_per_second
+            found.append(row | {"p50": p50, "p99": p99, "keeps_up": keeps_up, "floor": floor})
+            print(f"{count:6} {graphs!s:>7}{p50:9.3f}{p99:9.3f}{'yes' if keeps_up else 'no':>11}", end="")
+            print(f"{floor:9.3f}{p50 / floor:13.2f}")
+    return found
+
+
+def timed(voice: Voice, precision: str, device: str, rows: int, graphs: bool, seconds: float) -> np.ndarray:
+    """Milliseconds of single frames of all rows."""
+    engine = Engine.load(voice, device, rows, precision, cuda_graphs=graphs)
+    streams = [engine.stream(seed) for seed in range(rows)]
+    engine.read(8, streams)
+    taken, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        began = time.perf_counter()
+        engine.read(1, streams)
+        taken.append(1000 * (time.perf_counter() - began))
+    return np.array(taken)
+
+
+def apart(voice: Voice, precision: str, device: str) -> float:
+    """Largest difference of frames on the GPU from those in fp32 on the CPU, over their largest value."""
+    here, there = (
+        Engine.load(voice, where, 1, kind).stream(7).read(COMPARED)
+        for where, kind in (("cpu", "fp32"), (device, precision))
+    )
+    return float(np.abs(here - there).max() / np.abs(here).max())
+
+
+def reading(size: int, device: str) -> float:
+    """Milliseconds to read so many bytes of the GPU's memory, out of so many more that no cache holds them."""
+    values = torch.ones(max(size, 2**28) // 4, device=device)
+    return fastest(lambda: values.max(), device) * size / (4 * values.numel())
+
+
+def products(voice: Voice, rows: int, kind: torch.dtype, device: str) -> float:
+    """Milliseconds of the products of so many rows with the constant matrices of a step."""
+    pairs = [
+        (torch.ones(rows, inputs, dtype=kind, device=device), torch.ones(inputs, outputs, dtype=kind, device=device))
+        for inputs, outputs in matrices(voice)
+    ]
+    return fastest(lambda: [x @ weights for x, weights in pairs], device)
+
+
+def fastest(call, device: str, times: int = 50) -> float:
+    """Milliseconds of a call, by the GPU's own clock, at its fastest."""
+    with torch.cuda.device(device):
+        taken = []
+        for _ in range(times):
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            begin.record()
+            call()
+            end.record()
+            end.synchronize()
+            taken.append(begin.elapsed_time(end))
+    return min(taken)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    try:
+        main()
+    except VRNNEngineError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,339 @@
+"""Playing live through a real sound server: is all of it heard, how soon is a control heard, what does the callback do?
+
+    python benchmarks/live.py play     [--minutes 10] [--busy 1] [--latency 0.05] [--voice blizzard] [--json FILE]
+    python benchmarks/live.py steer    [--times 100]
+    python benchmarks/live.py callback [--minutes 1] [--channels 2]
+
+`play` compares what a PulseAudio server of its own heard with the same stream made anew, sample for sample.  `steer`
+turns output.temperature to 0 and looks in what was heard for the first sample that is another.  Its delay is counted in
+samples, from the last one that the device had taken when it was turned: the way through the engine and the ring.  To
+that comes what the device holds.  `callback` times what runs on PortAudio's thread, then traces it: which functions are
+called, and how much memory is asked for.  --busy N keeps N processes busy meanwhile.
+
+Needs PortAudio and PulseAudio (Debian: libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins).
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from vrnn_engine import Engine, Player, Stream
+from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.machine import measure_machine
+from vrnn_engine.runtime.sinks import speakers
+from vrnn_engine.runtime.sinks.fader import FADE
+from vrnn_engine.runtime.sinks.output import OutputDevice
+from vrnn_engine.runtime.sinks.speakers import SpeakersSink
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+import sound_server
+
+SEED = 0
+TURNED = "output.temperature"
+ROUNDING = 0.5 / 32768
+"""Half a step of 16 bits."""
+CHUNK = 0.1
+"""Seconds of sound that are looked for in what was heard."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["play", "steer", "callback"])
+    parser.add_argument("--voice", default="blizzard")
+    parser.add_argument("--precision")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--minutes", type=float, help="default: 10 of play, 1 of callback")
+    parser.add_argument("--times", type=int, default=100, help="how often steer turns")
+    parser.add_argument("--latency", type=float, default=0.05)
+    parser.add_argument("--channels", type=int)
+    parser.add_argument("--busy", type=int, default=0, metavar="N", help="processes that keep a core busy each")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    if reason := sound_server.missing():
+        sys.exit(f"live.py: {reason}")
+    machine = measure_machine({})
+    engine = Engine.load(options.voice, options.device, precision=options.precision)
+    print(f"{machine.processor}, {machine.cores} cores, {machine.system}; onnxruntime {machine.onnxruntime}")
+    print(f"{engine.voice.name}: {engine.provider}, {engine.precision}; latency {options.latency:g} s, ", end="")
+    print(f"{options.busy} busy processes", flush=True)
+    with busy(options.busy), sound(options.channels or 1) as server:
+        found = {"play": play, "steer": steer, "callback": callback}[options.what](options, engine, server)
+    if options.json:
+        report = {
+            "what": options.what,
+            "voice": engine.voice.name,
+            "provider": engine.provider,
+            "precision": engine.precision,
+            "latency": options.latency,
+            "busy": options.busy,
+            "machine": msgspec.to_builtins(machine),
+            **found,
+        }
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def play(options: argparse.Namespace, engine: Engine, server: sound_server.SoundServer) -> dict[str, Any]:
+    """Play, and compare with the same made anew."""
+    seconds = 60 * (options.minutes or 10)
+    recorder = server.record()
+    sink = SpeakersSink(latency=options.latency, channels=options.channels)
+    with Player(engine.stream(SEED), to=sink, latency=options.latency, seconds=seconds) as player:
+        player.wait()
+    heard = recorder.finish()
+    heard = heard if heard.ndim == 1 else heard[:, 0]
+    format = player.format
+    count = round(seconds * format.rate)
+    sent = engine.stream(SEED).read(-(-count // format.frame_size))[:count].clip(-1, 1)
+    found = follow(sent, heard, format.rate)
+    print(
+        f"{seconds:g} s: {player.underruns} underruns, {player.dropped} samples dropped, {len(found.gaps)} gaps; ",
+        end="",
+    )
+    print(f"{found.differing} of {found.compared} samples differ by more than half a step of 16 bits")
+    return {"seconds": seconds, "underruns": player.underruns, "dropped": player.dropped, **asdict(found)}
+
+
+def steer(options: argparse.Namespace, engine: Engine, server: sound_server.SoundServer) -> dict[str, Any]:
+    """Turn a control again and again; find each turn in what was heard."""
+    rng, events, turns = np.random.default_rng(SEED), [], []
+    speakers.OutputDevice = Timed  # type: ignore[misc]
+    recorder = server.record()
+    performance = Performance(engine.stream(SEED), record=events.append)
+    usual = performance.controls[TURNED]
+    sink = SpeakersSink(latency=options.latency)
+    with Player(performance, to=sink, latency=options.latency) as player:
+        device: Any = sink._device
+        while player.seconds_played < 0.5:
+            player.wait(0.01)
+        for _ in range(options.times):
+            player.wait(rng.uniform(0.1, 0.2))
+            turns.append((time.perf_counter(), device.ring.taken))
+            performance.controls[TURNED] = 0.0
+            player.wait(0.2)
+            performance.controls[TURNED] = usual
+        player.wait(0.3)
+    heard, format = recorder.finish(), player.format
+    sent, untouched = again(engine.stream(SEED), events, performance.frame, format.frame_size)
+    found = follow(sent.clip(-1, 1), heard, format.rate)
+    taken, times = device.notes[: device.count, 2], device.notes[: device.count, 0]
+    delays, waits = [], []
+    for (when, position), (start, other) in zip(turns, untouched, strict=True):
+        part = heard[found.place(start) :][: len(other)]
+        apart = np.flatnonzero(np.abs(part - other[: len(part)].clip(-1, 1)) > ROUNDING)
+        if len(apart):
+            first = start + int(apart[0])
+            delays.append(first - position)
+            waits.append(float(times[min(np.searchsorted(taken, first, "right"), device.count - 1)]) - when)
+    bound = device.ring.capacity + 2 * format.frame_size
+    within = sum(delay <= bound for delay in delays)
+    milliseconds = 1000 * np.array(delays) / format.rate
+    print(f"turned {len(turns)} times, seen {len(delays)} times; {player.underruns} underruns, {len(found.gaps)} gaps")
+    print(f"through engine and ring: p50 {np.median(milliseconds):.1f} ms, most {milliseconds.max():.1f}; ", end="")
+    print(
+        f"{within} of {len(delays)} within the ring's {1000 * device.ring.capacity / format.rate:.1f} ms and 2 frames"
+    )
+    print(
+        f"by the clock, until the device took it: p50 {1000 * np.median(waits):.1f} ms, most {1000 * max(waits):.1f}; ",
+        end="",
+    )
+    print(f"it holds {1000 * device.delay:.0f} ms more, as PortAudio says")
+    return {
+        "turned": len(turns),
+        "seen": len(delays),
+        "within": within,
+        "bound_samples": bound,
+        "delays_samples": delays,
+        "waits_seconds": waits,
+        "device_seconds": device.delay,
+        "underruns": player.underruns,
+        **asdict(found),
+    }
+
+
+def callback(options: argparse.Namespace, engine: Engine, server: sound_server.SoundServer) -> dict[str, Any]:
+    """Time what runs on PortAudio's thread, then trace it."""
+    recorder = server.record()  # a server whose output nobody hears takes two seconds of it at a time
+    seconds = 60 * (options.minutes or 1)
+    found: dict[str, Any] = {"seconds": seconds}
+    for kind in (Timed, Traced):
+        speakers.OutputDevice = kind  # type: ignore[misc]
+        sink = SpeakersSink(latency=options.latency, channels=options.channels)
+        device: Any = None
+        with Player(engine.stream(SEED), to=sink, latency=options.latency, seconds=seconds) as player:
+            device = sink._device
+            player.wait()
+        notes = device.notes[: device.count]
+        if kind is Timed:
+            p50, p99, most = np.percentile(1000 * notes[:, 1], [50, 99, 100]).tolist()
+            found |= {"callbacks": len(notes), "p50": p50, "p99": p99, "max": most, "underruns": player.underruns}
+            print(f"{len(notes)} callbacks: p50 {p50:.4f} ms, p99 {p99:.4f}, most {most:.4f}; ", end="")
+            print(f"{player.underruns} underruns")
+        else:
+            p50, p99, most = np.percentile(notes, [50, 99, 100]).astype(int).tolist()
+            found |= {"calls": sorted(device.calls), "bytes": {"p50": p50, "p99": p99, "max": most}}
+            print(f"calls {', '.join(found['calls'])}")
+            print(f"asks for at most {p50} bytes at a time (p50; p99 {p99}, most {most}, of all threads meanwhile)")
+    recorder.finish()
+    return found
+
+
+class Timed(OutputDevice):
+    """Notes of each callback when it began, how many seconds it took, and how many samples had been taken by then."""
+
+    def __init__(self, *given: Any) -> None:
+        self.notes = np.zeros((1 << 20, 3))  # two hours and more; memory is used as it is written
+        self.count = 0
+        super().__init__(*given)
+
+    def _play(self, *given: Any) -> None:
+        began = time.perf_counter()
+        try:
+            super()._play(*given)
+        finally:
+            self.notes[self.count] = began, time.perf_counter() - began, self.ring.taken
+            self.count += 1
+
+
+class Traced(OutputDevice):
+    """Notes of every other callback the bytes that it asked for at most; of the rest, in `calls`, what was called."""
+
+    def __init__(self, *given: Any) -> None:
+        self.notes = np.zeros(1 << 20)
+        self.count = 0
+        self.calls: set[str] = set()
+        self._odd = False
+        super().__init__(*given)
+        tracemalloc.start()
+
+    def _play(self, *given: Any) -> None:
+        self._odd = not self._odd
+        if self._odd:
+            sys.setprofile(self._note)
+            try:
+                super()._play(*given)
+            finally:
+                sys.setprofile(None)
+            return
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        try:
+            super()._play(*given)
+        finally:
+            self.notes[self.count] = tracemalloc.get_traced_memory()[1] - before
+            self.count += 1
+
+    def _note(self, frame: Any, event: str, what: Any) -> None:
+        if event == "call":
+            self.calls.add(frame.f_code.co_qualname)
+        elif event == "c_call" and what is not sys.setprofile:
+            self.calls.add(what.__qualname__)
+
+    def close(self) -> None:
+        """Stop tracing."""
+        super().close()
+        tracemalloc.stop()
+
+
+@dataclass
+class Followed:
+    """How what was sent was found in what was heard."""
+
+    compared: int
+    differing: int
+    gaps: list[tuple[int, int]]
+    """Samples sent before it, and how many more were heard than sent in it (fewer, where negative)."""
+    offset: int
+    """Samples heard before the first of what was sent."""
+
+    def place(self, sample: int) -> int:
+        """Return where in what was heard a sample is."""
+        return sample + self.offset + sum(more for at, more in self.gaps if at <= sample)
+
+
+def follow(sent: np.ndarray, heard: np.ndarray, rate: int) -> Followed:
+    """Compare what was sent with what was heard, less the fades; after a gap, find it again."""
+    chunk, reach, faded = round(CHUNK * rate), 3 * rate, round(FADE * rate)
+    offset = locate(heard, sent[chunk : 2 * chunk]) - chunk
+    found = Followed(0, 0, [], offset)
+    at, end, shift = faded, len(sent) - faded, offset
+    while at < end:
+        part = heard[at + shift : end + shift]
+        wrong = np.flatnonzero(np.abs(part - sent[at : at + len(part)]) > ROUNDING)
+        first = at + int(wrong[0]) if len(wrong) else at + len(part)
+        found.compared += first - at
+        again = first + chunk
+        near = max(again + shift - reach, 0)
+        about = heard[near : again + shift + reach + chunk]
+        if again + chunk > end or len(about) < chunk:  # what is left is too short to be found
+            found.compared += end - first
+            found.differing += end - first
+            break
+        moved = locate(about, sent[again : again + chunk]) + near - again
+        found.gaps.append((first, moved - shift))
+        found.compared += chunk
+        found.differing += chunk
+        at, shift = again, moved
+    return found
+
+
+def locate(heard: np.ndarray, chunk: np.ndarray) -> int:
+    """Return where in what was heard the sound is most like a chunk, by the least sum of squares."""
+    size = 1 << (len(heard) + len(chunk)).bit_length()
+    product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(chunk, size)), size)
+    energy = np.concatenate([[0.0], np.cumsum(np.square(heard, dtype=np.float64))])
+    places = len(heard) - len(chunk) + 1
+    return int(np.argmin(energy[len(chunk) :] - energy[:places] - 2 * product[:places]))
+
+
+def again(stream: Stream, events: list[Any], frames: int, size: int) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
+    """Make anew what was played; and for each turn to 0, where it was and what would have come without it."""
+    made, untouched, at = [], [], 0
+    for event in events:
+        made.append(stream.read(event.frame - at))
+        at = event.frame
+        if event.value == 0:
+            untouched.append((at * size, stream.fork(stream.seed).read(4)))
+        stream.controls[event.control] = event.value
+    made.append(stream.read(frames - at))
+    return np.concatenate(made), untouched
+
+
+@contextlib.contextmanager
+def busy(count: int) -> Iterator[None]:
+    """Keep so many cores busy."""
+    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def sound(channels: int) -> Iterator[sound_server.SoundServer]:
+    """Run a sound server, which PortAudio in this process then uses."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = sound_server.SoundServer(Path(folder), channels)
+        os.environ.update(server.environment)
+        try:
+            yield server
+        finally:
+            server.close()
+
+
+if __name__ == "__main__":
+    main()

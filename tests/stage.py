@@ -1,0 +1,108 @@
+"""What tests of live steering share: a device without sound that keeps time, and how late each change was."""
+
+import bisect
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from vrnn_engine import Engine, Player
+from vrnn_engine.runtime.live.events import AnyEvent, Set
+from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.ring import Ring
+from vrnn_engine.runtime.sinks import Format
+
+DEPTH = 0.5  # seconds in the device's ring: a busy machine is no underrun
+
+
+class Device:
+    """Takes a frame from a ring whenever one is due, as a sound device does."""
+
+    live = True
+    label = "a device without sound"
+
+    def __init__(self) -> None:
+        self.underruns = 0
+        self._ended = threading.Event()
+
+    def open(self, format: Format) -> None:
+        self._ring = Ring(round(DEPTH * format.rate))
+        self._frame, self._due = np.zeros(format.frame_size, np.float32), format.frame_size / format.rate
+        self._thread = threading.Thread(target=self._play, daemon=True)
+
+    def write(self, block: np.ndarray) -> None:
+        while len(block := block[self._ring.write(block) :]):
+            if self._thread.ident is None:
+                self._thread.start()
+            time.sleep(0.001)
+
+    def close(self) -> None:
+        self._ended.set()
+
+    @property
+    def pending(self) -> int:
+        return self._ring.filled
+
+    def _play(self) -> None:
+        due = time.monotonic()
+        while not self._ended.wait(max(0.0, due - time.monotonic())):
+            due += self._due
+            self.underruns += self._ring.read_into(self._frame) < len(self._frame)
+
+
+class Stage(Performance):
+    """A performance that notes when each frame was begun, and what took effect there."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.begun: list[float] = []
+        self.noted: list[AnyEvent] = []
+        super().__init__(engine.stream(3), record=self.noted.append)
+
+    def read(self, frames: int) -> np.ndarray:
+        made = []
+        for _ in range(frames):
+            self.begun.append(time.monotonic())
+            made.append(super().read(1))
+        return np.concatenate(made)
+
+    @contextmanager
+    def playing(self) -> Iterator[Player]:
+        """Play, a frame at a time, into a device."""
+        with Player(self, to=Device(), latency=0.05) as player:
+            wait_until(lambda: player.seconds_played > 0)
+            yield player
+
+    def changes(self, control: str, index: int | None = None) -> list[Set]:
+        """All changes of a control that took effect, in that order."""
+        return [one for one in self.noted if isinstance(one, Set) and (one.control, one.index) == (control, index)]
+
+    def late(self, changes: Sequence[Set], sent: Sequence[float]) -> float:
+        """Frames between when changes were sent and when they took effect, 0 is the next one: the most of 99 in 100.
+
+        For each it is not more than the time it took, in frames: after the machine stood still, frames are made faster
+        than they are played.
+        """
+        frames = [change.frame for change in changes]
+        after = frames - np.array([bisect.bisect_left(self.begun, moment) for moment in sent])
+        passed = (np.array([self.begun[frame] for frame in frames]) - sent) * self.voice.manifest.frames_per_second
+        return float(np.quantile(np.minimum(after, passed), 0.99))
+
+
+def skip_unless_calm(sent: Sequence[float]) -> None:
+    """Skip the rest of a test if who only slept between a thousand messages a second was himself late by a frame."""
+    behind = np.asarray(sent) - np.arange(len(sent)) / 1000
+    late = float(np.quantile(behind - behind.min(), 0.99))
+    if late > 1 / 80:
+        pytest.skip(f"this machine is too busy to time anything: a sender was {1000 * late:.0f} ms late")
+
+
+def wait_until(ready, seconds: float = 20.0) -> None:
+    """Wait until something is so; fail if it takes too long."""
+    for _ in range(round(seconds / 0.01)):
+        if ready():
+            return
+        time.sleep(0.01)
+    raise AssertionError("waited in vain")

@@ -1,0 +1,239 @@
+"""On an NVIDIA GPU: the frames of the CPU, whatever a graph leaves to the processor; CUDA graphs change no bit."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import toy
+from onnx import helper
+
+import vrnn_engine as vrnn
+from vrnn_engine.runtime.batch import CPU, Batch
+from vrnn_engine.runtime.captured import Captured, in_one_thread
+from vrnn_engine.runtime.provider import cuda_obstacle
+
+
+@pytest.fixture
+def gpu(toy_audio: Path) -> None:
+    """Skip a test where CUDA does not run."""
+    try:
+        vrnn.Engine.load(toy_audio, device="cuda")
+    except vrnn.ProviderError as error:
+        pytest.skip(f"needs a GPU: {error}")
+
+
+def through_the_processor(*names: str) -> toy.Edit:
+    """Let the graph read inputs only through a node that onnxruntime has on the CPU and not on CUDA."""
+
+    def edit(graph: onnx.GraphProto) -> None:
+        for node in graph.node:
+            for index, name in enumerate(node.input):
+                if name in names:
+                    node.input[index] = f"{name}.read"
+        for name in names:
+            graph.node.insert(0, helper.make_node("Asinh", [name], [f"{name}.read"]))
+
+    return edit
+
+
+READ_THERE = [
+    pytest.param((), id="nothing"),
+    pytest.param(("noise.latent", "noise.output"), id="noise"),
+    pytest.param(("control.latent.shift", "control.output.temperature"), id="controls"),
+    pytest.param(("state.h", "state.tail"), id="state"),
+    pytest.param(("noise.output", "control.latent.shift", "state.h"), id="some of all"),
+]
+
+
+def performance(engine: vrnn.Engine) -> np.ndarray:
+    """Two streams that are steered on the way, and read together and apart."""
+    one, two = engine.stream(1), engine.stream(2)
+    blocks = engine.read(3)
+    one.controls["latent.shift"] = 0.5
+    blocks += engine.read(4)
+    two.controls["output.temperature"] = 0.2
+    blocks += [one.read(1), two.read(5)]
+    one.restore(one.snapshot())
+    two.controls["latent.shift"] = -0.5
+    blocks += engine.read(20)
+    return np.concatenate([block.reshape(-1) for block in blocks])
+
+
+@pytest.mark.parametrize("names", READ_THERE)
+@pytest.mark.parametrize("rows", [1, 2])
+def test_frames_are_those_of_the_cpu(gpu: None, tmp_path: Path, names: tuple[str, ...], rows: int) -> None:
+    """Above all of inputs that the processor reads: bound on the wrong side, one is copied once and stays as it was."""
+    folder = toy.build(tmp_path / "voice", edit_step=through_the_processor(*names))
+    engine = vrnn.Engine.load(folder, device="cuda", rows=rows)
+    assert engine.provider == "CUDAExecutionProvider"
+    assert {name for name, place in engine.step.places.items() if place == CPU} == set(names)
+    expected = performance(vrnn.Engine.load(folder, device="cpu", rows=rows))
+    np.testing.assert_allclose(performance(engine), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["blizzard", "handwriting"])
+def test_bundled_voices_are_those_of_the_cpu(gpu: None, name: str) -> None:
+    here, there = (vrnn.Engine.load(name, device=device).stream(7) for device in ("cpu", "cuda"))
+    expected = here.read(40)
+    np.testing.assert_allclose(there.read(40), expected, atol=1e-3 * np.abs(expected).max())
+    recording = here.read(10)
+    seen, found = here.prime(recording), there.prime(recording)
+    np.testing.assert_allclose(found.log_likelihood, seen.log_likelihood, rtol=1e-3, atol=0.1)
+    np.testing.assert_allclose(there.read(10), here.read(10), atol=1e-3 * np.abs(expected).max())
+
+
+def test_a_gpu_that_is_not_there(gpu: None, toy_audio: Path) -> None:
+    with pytest.raises(vrnn.ProviderError, match=r"device 'cuda:99' cannot run here: there is no GPU 99, only \d"):
+        vrnn.Engine.load(toy_audio, device="cuda:99")
+
+
+@pytest.mark.parametrize("names", READ_THERE)
+def test_the_graphs_of_these_tests_are_sound(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """On the CPU: what a graph reads in another way is heard."""
+    engine = vrnn.Engine.load(toy.build(tmp_path / "a", edit_step=through_the_processor(*names)), device="cpu")
+    plain = vrnn.Engine.load(toy.build(tmp_path / "b"), device="cpu")
+    assert set(engine.step.places.values()) == {CPU}
+    assert np.array_equal(performance(engine), performance(plain)) == (not names)
+
+
+# CUDA graphs
+
+
+def in_threads(*calls: Callable[[], object]) -> list[object]:
+    """Call all at once, each in a thread of its own."""
+    found: list[object] = [None] * len(calls)
+
+    def keep(number: int, call: Callable[[], object]) -> None:
+        found[number] = call()
+
+    threads = [threading.Thread(target=keep, args=pair) for pair in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def duet(engine: vrnn.Engine) -> np.ndarray:
+    """Two streams that are always read together, and steered on the way."""
+    one, two = engine.stream(1), engine.stream(2)
+    blocks = engine.read(1)
+    one.controls["latent.shift"] = 0.5
+    blocks += engine.read(4)
+    one.restore(one.snapshot())
+    two.controls["output.temperature"] = 0.2
+    for _ in range(3):
+        blocks += engine.read(21)
+    return np.concatenate([block.reshape(-1) for block in blocks])
+
+
+@pytest.mark.parametrize("name", ["toy", "handwriting"])
+def test_cuda_graphs_change_no_bit(gpu: None, toy_audio: Path, name: str) -> None:
+    """Capture runs a step several times, and leaves the state as it was."""
+    where = toy_audio if name == "toy" else name
+    plain = vrnn.Engine.load(where, device="cuda", rows=2)
+    try:
+        captured = vrnn.Engine.load(where, device="cuda", rows=2, cuda_graphs=True)
+    except vrnn.ProviderError as error:
+        if name == "toy" or "not for CUDA graphs" not in str(error):
+            raise
+        pytest.skip(f"this voice is none to capture: {error}")
+    expected = duet(plain)
+    np.testing.assert_array_equal(duet(captured), expected)
+    np.testing.assert_array_equal(duet(captured), expected)
+
+
+def test_cuda_graphs_from_many_threads(gpu: None, toy_audio: Path) -> None:
+    """Of two engines, each loaded and read in threads that come and go; company changes no bit either."""
+
+    def load() -> vrnn.Engine:
+        return vrnn.Engine.load(toy_audio, device="cuda", rows=3, cuda_graphs=True)
+
+    engines = in_threads(load, load)
+    streams = [engine.stream(seed) for engine in engines for seed in (1, 2)]  # type: ignore[attr-defined]
+    first = in_threads(*(lambda stream=stream: stream.read(30) for stream in streams))
+    second = in_threads(*(lambda stream=stream: stream.read(30) for stream in streams))
+    alone = load()
+    for stream, *blocks in zip(streams, first, second, strict=True):
+        np.testing.assert_array_equal(np.concatenate(blocks), alone.stream(stream.seed).read(60))
+
+
+@pytest.mark.parametrize("names", READ_THERE[1:])
+def test_a_graph_that_the_processor_shares_has_no_cuda_graphs(
+    gpu: None, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    folder = toy.build(tmp_path / "voice", edit_step=through_the_processor(*names))
+    with pytest.raises(
+        vrnn.ProviderError, match=r"step\.onnx: not for CUDA graphs: .*load the voice without"
+    ) as caught:
+        vrnn.Engine.load(folder, device="cuda", cuda_graphs=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_priming_with_cuda_graphs(gpu: None, toy_audio: Path) -> None:
+    plain, captured = (vrnn.Engine.load(toy_audio, device="cuda", cuda_graphs=on).stream(1) for on in (False, True))
+    for stream in (plain, captured):
+        stream.prime(np.sin(np.arange(4000) / 10).astype(np.float32))
+    np.testing.assert_array_equal(captured.read(10), plain.read(10))
+
+
+def test_cuda_graphs_are_not_for_the_cpu(toy_audio: Path) -> None:
+    with pytest.raises(vrnn.ProviderError, match="cuda_graphs are not for device 'cpu'; use cuda or auto"):
+        vrnn.Engine.load(toy_audio, device="cpu", cuda_graphs=True)
+
+
+@pytest.mark.skipif(getattr(cuda_obstacle(), "driver", True), reason="this machine has an NVIDIA driver")
+def test_auto_goes_without_where_there_is_no_gpu(toy_audio: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="auto", rows=2, cuda_graphs=True)
+    assert engine.provider == "CPUExecutionProvider"
+    np.testing.assert_array_equal(performance(engine), performance(vrnn.Engine.load(toy_audio, "cpu", rows=2)))
+
+
+def test_buffers_of_a_captured_batch(toy_pen: Path) -> None:
+    """On the CPU, where nothing is captured: more rows than streams, and the frames and states of a plain batch."""
+    graph = vrnn.Engine.load(toy_pen, device="cpu").step
+    plain, captured = Batch(graph, 2), Captured(graph, 5)
+    rng = np.random.default_rng(3)
+    states = [{name: rng.random((1, *shape), np.float32) for name, shape in graph.state.items()} for _ in range(2)]
+    for batch in (plain, captured):
+        batch.load(states)
+    for _ in range(3):
+        for given in ("noise", "controls"):
+            for name, array in getattr(plain, given).items():
+                array[...] = rng.random(array.shape)
+                getattr(captured, given)[name][:2] = array
+        for batch in (plain, captured):
+            batch.steer()
+            batch.step()
+        np.testing.assert_array_equal(captured.frame[:2], plain.frame)
+    for one, other in zip(captured.states()[:2], plain.states(), strict=True):
+        for name, value in one.items():
+            np.testing.assert_array_equal(value, other[name])
+
+
+def test_a_replay_that_is_not_the_step_is_refused(tmp_path: Path) -> None:
+    """Here of a graph that draws its own noise, so that no two runs are the same."""
+
+    def draw(graph: onnx.GraphProto) -> None:
+        graph.node.insert(0, helper.make_node("RandomNormalLike", ["noise.output"], ["own"]))
+        for node in graph.node[1:]:
+            for index, name in enumerate(node.input):
+                if name == "noise.output":
+                    node.input[index] = "own"
+
+    graph = vrnn.Engine.load(toy.build(tmp_path / "voice", edit_step=draw), device="cpu").step
+    with pytest.raises(
+        vrnn.ProviderError, match="does not compute what its steps do one by one; load the voice without"
+    ):
+        Captured(graph, 2)
+
+
+def test_one_thread_for_all() -> None:
+    here, *there = threading.get_ident(), *in_threads(*[lambda: in_one_thread(threading.get_ident)] * 3)
+    assert len(set(there)) == 1
+    assert here not in there
+    with pytest.raises(ZeroDivisionError):
+        in_one_thread(divmod, 1, 0)

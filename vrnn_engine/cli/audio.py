@@ -1,0 +1,100 @@
+"""What `stream` takes for sound devices: how it plays on one, and what the voice listens to meanwhile."""
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from vrnn_engine.cli import report
+
+if TYPE_CHECKING:
+    from vrnn_engine.runtime.live import life as lives
+    from vrnn_engine.runtime.live.life import Life
+    from vrnn_engine.runtime.player import Player
+    from vrnn_engine.runtime.sinks import Sink
+    from vrnn_engine.runtime.stream import Stream
+
+SECONDS = 10.0
+"""How long a voice plays where nobody said."""
+MODES = ("resynthesise", "observe", "continue")
+"""As in `runtime.live.life`, which takes long to import.  The first is the default."""
+
+Volume = Annotated[float | None, typer.Option(metavar="DB", help="Of a sound device; 0 changes nothing.")]
+Channels = Annotated[
+    int | None, typer.Option(metavar="N", help="Of a sound device, the same on each.  Default: as few as it takes.")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Fail when a sound device vanishes, instead of waiting until it is back.")
+]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="SOURCE", help="Listen to microphone, microphone:NAME or a FILE while playing."),
+]
+Mode = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODE",
+        help="What to do with it.  resynthesise (the default): the voice says it in its own way.  observe: it goes "
+        "through, and is listened to.  continue: the same, and the voice goes on where it ends or pauses.",
+    ),
+]
+
+
+def open_sink(
+    to: str, latency: float, volume: float | None, channels: int | None, strict: bool, listening: str | None
+) -> "str | Sink":
+    """Return where to play, with the options that only sound devices have."""
+    if to.partition(":")[0] != "speakers":
+        microphone = listening is not None and listening.partition(":")[0] == "microphone"
+        for option, given in (
+            ("--volume", volume is not None),
+            ("--channels", channels is not None),
+            ("--strict", strict and not microphone),
+        ):
+            if given:
+                raise typer.BadParameter(f"is for a sound device, and {to} is none", param_hint=option)
+        return to
+    from vrnn_engine.runtime.sinks.speakers import SpeakersSink
+
+    return SpeakersSink(to, latency, channels=channels, volume=volume or 0.0, strict=strict)
+
+
+def check_mode(mode: str | None, listening: str | None) -> None:
+    """Raise `typer.BadParameter` unless there is such a mode, and something to listen to."""
+    if mode is not None and mode not in MODES:
+        raise typer.BadParameter(f"{mode!r} is not one of {', '.join(MODES)}", param_hint="--mode")
+    if mode is not None and listening is None:
+        raise typer.BadParameter("says what to do with what --from names, which is missing", param_hint="--mode")
+
+
+def listen(source: "Stream", what: str, mode: str | None, latency: float, strict: bool) -> "Life":
+    """Return the stream, listening to something."""
+    from vrnn_engine.runtime.live.inputs import open_input
+    from vrnn_engine.runtime.live.life import Life
+
+    given = open_input(what, source.voice.manifest, latency, strict)
+    life = Life(source, given, cast("lives.Mode", mode or MODES[0]))
+    done = "; converted: " + ", ".join(given.conversions) if given.conversions else ""
+    report.say(f"listening to {given.label} ({life.mode}){done}")
+    return life
+
+
+def length(seconds: float | None, life: "Life | None") -> float:
+    """Return how long to play: as asked, or as long as there is something to hear."""
+    if seconds is not None:
+        return seconds
+    if life is None:
+        return SECONDS
+    return life.input.seconds + (SECONDS if life.mode == "continue" else 0.0)
+
+
+def say_heard(life: "Life", player: "Player") -> None:
+    """Say what the voice made of what it heard, and how long that took."""
+    given, manifest = life.input, life.voice.manifest
+    report.say(
+        f"heard {life.heard / manifest.frames_per_second:.2f} s of {given.label}, "
+        f"KL {life.kl:.2f} and log-likelihood {life.log_likelihood:.2f} nats a frame"
+        + (f", {given.dropped} samples dropped" if given.dropped else "")
+    )
+    if given.live:
+        total = life.delay + player.latency
+        report.say(f"latency {total:.3f} s: {life.delay:.3f} to a frame and {player.latency:.3f} to {player.label}")

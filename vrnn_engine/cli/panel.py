@@ -1,0 +1,163 @@
+"""What a terminal shows of a stream that is played live: levels, the ring, the controls, and what the keys do."""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+from rich.text import Text
+
+from vrnn_engine.runtime.live.meter import level, spectrum
+
+if TYPE_CHECKING:
+    from vrnn_engine.runtime.live.keys import Keyboard
+    from vrnn_engine.runtime.live.performance import Performance
+    from vrnn_engine.runtime.player import Player
+
+QUIET = -60.0
+"""dB of full scale at the low end of a meter."""
+HEARD = 0.1
+"""Seconds whose level and spectrum are shown."""
+NAME = 22
+"""Columns of the names at the left."""
+_WIDEST = 100
+_LEVELS = {True: "▁▂▃▄▅▆▇█", False: "_.-=+*#@"}
+_BAR = {True: "█", False: "#"}
+_REST = {True: "·", False: "."}
+_INK_ROWS = 4
+
+
+class Panel:
+    """Draws; asks nothing of anybody.
+
+    Parameters
+    ----------
+    player, performance
+        What is shown.
+    console : Console
+        Where: its width, its height, and whether it can show more than ASCII.
+    seconds : float
+        How long it will be; infinity if there is no end.
+    keyboard : Keyboard, optional
+        Whose choice is shown; None where no keys can be read.
+    """
+
+    def __init__(
+        self,
+        player: "Player",
+        performance: "Performance",
+        console: Console,
+        seconds: float,
+        keyboard: "Keyboard | None",
+    ) -> None:
+        self._player = player
+        self._performance = performance
+        self._console = console
+        self._length = "" if math.isinf(seconds) else f" / {seconds:g} s"
+        self._keyboard = keyboard
+        self._manifest = performance.voice.manifest
+        self._rich = console.encoding.startswith("utf")
+
+    def draw(self) -> Text:
+        """Return the panel as it should look now: lines that fit the terminal."""
+        width = min(self._console.width, _WIDEST) - 1
+        bars = width - NAME - 16
+        head = [self._heading(), *self._ring(bars)]
+        head += self._sound(bars, width) if self._manifest.modality == "audio" else self._ink(width)
+        foot = self._foot()
+        room = max(1, self._console.height - 1 - len(head) - len(foot))
+        text = Text("\n", no_wrap=True, overflow="crop").join([*head, *self._controls(bars, room), *foot])
+        text.no_wrap, text.overflow = True, "crop"
+        return text
+
+    def _heading(self) -> Text:
+        player = self._player
+        underruns = f"   {player.underruns} underruns" if hasattr(player.sink, "underruns") else ""
+        clipped = f"   {player.clipped} clipped" if player.clipped else ""
+        return Text.assemble(
+            (f"{player.seconds_played:.1f} s{self._length}", "bold"),
+            f"   frame {self._performance.frame}   {player.speed:.1f} x real time",
+            (underruns + clipped, "bold red" if player.underruns or player.clipped else ""),
+        )
+
+    def _ring(self, bars: int) -> list[Text]:
+        pending = getattr(self._player.sink, "pending", None)
+        if pending is None:
+            return []
+        depth, held = self._player.depth, pending / self._manifest.rate
+        return [self._row("ring", self._bar(held / depth, bars), f"{1000 * held:.0f} ms")]
+
+    def _sound(self, bars: int, width: int) -> list[Text]:
+        count = max(1, round(HEARD * self._manifest.frames_per_second))
+        heard = list(self._performance.recent)[-count:]
+        now = level(heard)
+        style = "red" if now > -3 else "yellow" if now > -12 else "green"
+        bands = spectrum(heard, self._manifest.rate, bars)
+        high = f"60 Hz to {self._manifest.rate / 2000:g} kHz"
+        return [
+            self._row("level", Text(self._bar(1 - now / QUIET, bars), style), f"{now:.1f} dBFS"),
+            # A band has a part of the whole: its meter begins lower.
+            self._row("spectrum", Text(self._glyphs(1 - (bands + 10) / QUIET), "cyan"), high),
+        ]
+
+    def _ink(self, width: int) -> list[Text]:
+        """Return the last points in a few rows of text, in dots of Braille, a letter's height as high as the rows."""
+        frames = [frame.reshape(3) for frame in list(self._performance.recent)]
+        rows, columns = 4 * _INK_ROWS, 2 * width
+        dots = np.zeros((rows, columns), bool)
+        if len(frames) > 1 and self._rich:
+            points = np.array(frames)
+            drawn = np.append(False, points[:-1, 2] == 0)  # pen-up lifts the pen after its point
+            path = np.cumsum(points[:, :2], axis=0)
+            low, high = np.quantile(path[:, 1], (0.02, 0.98))
+            scale = (rows - 1) / max(high - low, 1e-6)
+            x = columns - 1 - (path[-1, 0] - path[:, 0]) * scale
+            y = (path[:, 1] - low) * scale
+            for at in np.flatnonzero(drawn):
+                steps = int(np.clip(np.hypot(x[at] - x[at - 1], y[at] - y[at - 1]) + 1, 1, columns))
+                across = np.linspace(x[at - 1], x[at], steps + 1).round().astype(int)
+                down = np.linspace(y[at - 1], y[at], steps + 1).round().astype(int)
+                inside = (across >= 0) & (across < columns) & (down >= 0) & (down < rows)
+                dots[down[inside], across[inside]] = True
+        values = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
+        cells = (dots.reshape(_INK_ROWS, 4, width, 2) * values[:, np.newaxis]).sum(axis=(1, 3))
+        return [Text("".join(chr(0x2800 + cell) if cell else " " for cell in row)) for row in cells]
+
+    def _controls(self, bars: int, room: int) -> list[Text]:
+        names = list(self._performance.controls)
+        chosen = self._keyboard.chosen if self._keyboard else ""
+        at = names.index(chosen) if chosen in names else 0
+        first = min(max(0, at - room // 2), max(0, len(names) - room))
+        return [self._control(name, name == chosen, bars) for name in names[first : first + room]]
+
+    def _control(self, name: str, chosen: bool, bars: int) -> Text:
+        spec = self._performance.controls.specs[name]
+        value = np.atleast_1d(self._performance.controls[name])
+        parts = (value - spec.minimum) / max(spec.maximum - spec.minimum, 1e-12)
+        mark = ">" if chosen else " "
+        style = "bold" if chosen else ""
+        if value.size == 1:
+            return self._row(f"{mark} {name}", self._bar(parts[0], bars), f"{value[0]:.3g}", style)
+        dimension = self._keyboard.dimension if chosen and self._keyboard else None
+        first = max(0, (dimension or 0) - bars + 1)
+        glyphs = Text(self._glyphs(parts[first : first + bars]))
+        if dimension is None:
+            return self._row(f"{mark} {name}", glyphs, f"mean {value.mean():.3g}", style)
+        glyphs.stylize("reverse", dimension - first, dimension - first + 1)
+        return self._row(f"{mark} {name}/{dimension}", glyphs, f"{value[dimension]:.3g}", style)
+
+    def _foot(self) -> list[Text]:
+        if self._keyboard is None:
+            return [Text("Ctrl-C ends it; no keys are read here", "dim")]
+        return [Text(self._keyboard.said, "bold"), *(Text(line, "dim") for line in self._keyboard.HELP)]
+
+    def _row(self, name: str, middle: str | Text, value: str, style: str = "") -> Text:
+        return Text.assemble((f"{name:<{NAME}.{NAME}} ", style), middle, (f"  {value}", style))
+
+    def _bar(self, part: float, width: int) -> str:
+        filled = round(min(max(part, 0.0), 1.0) * width)
+        return _BAR[self._rich] * filled + _REST[self._rich] * (width - filled)
+
+    def _glyphs(self, parts: np.ndarray) -> str:
+        levels = _LEVELS[self._rich]
+        return "".join(levels[int(part)] for part in np.clip(parts * len(levels), 0, len(levels) - 1))

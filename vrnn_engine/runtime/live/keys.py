@@ -1,0 +1,198 @@
+"""Steering with the keys of a terminal: reading them one by one, and what each of them does.
+
+The terminal is as it was before, however the block of `Terminal` is left.  Ctrl-C interrupts as ever.
+"""
+
+import os
+import re
+import select
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from vrnn_engine.errors import VRNNEngineError
+from vrnn_engine.runtime.live.events import AnyEvent, Keep, Reset, Return, Rewind, Set
+from vrnn_engine.runtime.live.performance import Performance
+
+NUDGE, PUSH = 0.01, 0.1
+"""Parts of a control's range that a key moves it by, alone and with Shift."""
+BACK = 2.0
+"""Seconds that a key goes back."""
+
+_KEY = re.compile(r"\x1b\[[0-9;]*[A-Za-z~]|\x1bO[A-Z]|[^\x1b]")
+_CUT_OFF = re.compile(r"\x1b(\[[0-9;]*|O)?$")
+_ARROWS = {"A": "up", "B": "down", "C": "right", "D": "left"}
+_NAMES = {f"\x1b{how}{end}": name for how in "[O" for end, name in _ARROWS.items()}
+_NAMES |= {f"\x1b[1;2{end}": f"shift-{name}" for end, name in _ARROWS.items()}
+
+
+class Terminal:
+    """The terminal at standard input, read key by key within its `with` block."""
+
+    def __init__(self) -> None:
+        self._file = sys.stdin.fileno()
+        self._rest = ""
+
+    @staticmethod
+    def usable() -> bool:
+        """Whether keys can be read: there is a terminal, and this process is the one that it talks to."""
+        if sys.stdin is None or not sys.stdin.isatty() or not hasattr(os, "tcgetpgrp"):
+            return False
+        # Whoever changes a terminal from the background is stopped.
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+
+    def __enter__(self) -> Self:
+        import termios
+        import tty
+
+        self._before: list[Any] = termios.tcgetattr(self._file)
+        tty.setcbreak(self._file)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        import termios
+
+        termios.tcsetattr(self._file, termios.TCSANOW, self._before)
+
+    def keys(self, timeout: float) -> list[str]:
+        """Return the keys pressed, waiting so many seconds for one: characters, `up`, `shift-left` and so on."""
+        if not select.select([self._file], [], [], timeout)[0]:
+            return []
+        data = os.read(self._file, 1024)
+        if not data:  # the terminal is gone
+            time.sleep(timeout)
+        text = self._rest + data.decode("utf-8", "ignore")
+        cut = _CUT_OFF.search(text) if data else None
+        self._rest = cut[0] if cut else ""
+        found = _KEY.findall(text[: len(text) - len(self._rest)])
+        return [_NAMES.get(key, key) for key in found if len(key) == 1 or key in _NAMES]
+
+
+class Keyboard:
+    """What keys do to a performance.
+
+    Parameters
+    ----------
+    performance : Performance
+    learn : callable, optional
+        Called with CONTROL or CONTROL/INDEX to let a MIDI controller be learnt for it.
+
+    Attributes
+    ----------
+    chosen : str
+        The control that keys turn.
+    dimension : int or None
+        The one dimension of it that they turn; None for all.
+    said : str
+        What came of the last key.
+    """
+
+    HELP = (
+        "up/down choose   left/right turn, Shift: faster   [ ] one dimension   d default",
+        "r reset all   h hold latents   s 1-9 keep a moment   1-9 return to it",
+        "b back 2 s   m learn a MIDI controller   q quit",
+    )
+
+    def __init__(self, performance: Performance, learn: Callable[[str], None] | None = None) -> None:
+        self._performance = performance
+        self._learn = learn
+        self._names = list(performance.controls)
+        self._keeping = False
+        self._sent: dict[str, tuple[int, np.ndarray]] = {}
+        self.chosen = self._names[0] if self._names else ""
+        self.dimension: int | None = None
+        self.said = ""
+
+    def press(self, key: str) -> bool:
+        """Do what a key is for; return whether to go on."""
+        if key == "q":
+            return False
+        keeping, self._keeping, self.said = self._keeping, False, ""
+        try:
+            if key in "123456789":
+                self._send(Keep(name=key) if keeping else Return(name=key), "kept as" if keeping else "back at", key)
+            elif key == "s":
+                self._keeping, self.said = True, "keep this moment as 1 to 9?"
+            elif key == "r":
+                self._send(Reset(), "all controls at their defaults")
+            elif key == "b":
+                self._send(Rewind(seconds=BACK), f"{BACK:g} s back")
+            elif key == "h":
+                self._hold()
+            elif key == "m":
+                self._let_learn()
+            elif self.chosen:
+                self._turn(key)
+        except VRNNEngineError as error:
+            self.said = str(error)
+        return True
+
+    def _turn(self, key: str) -> None:
+        """Do what concerns the chosen control."""
+        spec = self._performance.controls.specs[self.chosen]
+        span = spec.maximum - spec.minimum
+        match key:
+            case "up" | "down":
+                at = self._names.index(self.chosen) + (1 if key == "down" else -1)
+                self.chosen, self.dimension = self._names[at % len(self._names)], None
+            case "[" | "]":
+                count = spec.shape[0]
+                if count > 1:
+                    at = count if self.dimension is None else self.dimension  # all of them come after the last
+                    at = (at + (1 if key == "]" else -1)) % (count + 1)
+                    self.dimension = None if at == count else at
+            case "left" | "right" | "-" | "+":
+                self._add(span * NUDGE * (1 if key in ("right", "+") else -1))
+            case "shift-left" | "shift-right":
+                self._add(span * PUSH * (1 if key == "shift-right" else -1))
+            case "d":
+                self._set(lambda value: np.full_like(value, spec.default))
+
+    def _add(self, step: float) -> None:
+        spec = self._performance.controls.specs[self.chosen]
+        self._set(lambda value: np.clip(value + step, spec.minimum, spec.maximum))
+
+    def _now(self) -> np.ndarray:
+        """Return the chosen control's value, as it was sent where that has not taken effect yet."""
+        frame, value = self._sent.get(self.chosen, (-2, None))
+        if value is not None and self._performance.frame <= frame + 1:
+            return value
+        return np.atleast_1d(self._performance.controls[self.chosen])
+
+    def _set(self, change: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Change the chosen dimensions of the chosen control."""
+        value = self._now().copy()
+        where = slice(None) if self.dimension is None else self.dimension
+        value[where] = change(value)[where]
+        self._sent[self.chosen] = (self._performance.frame, value)
+        wanted = tuple(np.atleast_1d(value[where]).tolist())
+        event = Set(control=self.chosen, index=self.dimension, value=wanted[0] if len(wanted) == 1 else wanted)
+        self._performance.send(event)
+
+    def _hold(self) -> None:
+        performance = self._performance
+        hold, target = performance.controls.get("latent.hold"), performance.controls.specs.get("latent.target")
+        if hold is None or target is None or not performance.stream.latent.size:
+            self.said = "this voice has no latents to hold"
+        elif np.any(hold):
+            self._send(Set(control="latent.hold", value=0.0), "latents let go")
+        else:
+            now = np.clip(performance.stream.latent, target.minimum, target.maximum)
+            performance.send(Set(control="latent.target", value=tuple(now.tolist())))
+            self._send(Set(control="latent.hold", value=1.0), "latents held")
+
+    def _let_learn(self) -> None:
+        if self._learn is None:
+            self.said = "no MIDI device: start with --midi NAME"
+        elif self.chosen:
+            self._learn(self.chosen if self.dimension is None else f"{self.chosen}/{self.dimension}")
+
+    def _send(self, event: AnyEvent, *words: str) -> None:
+        self._performance.send(event)
+        self.said = " ".join(words)

@@ -1,0 +1,38 @@
+"""How loud what was played last is, and at which frequencies."""
+
+import itertools
+from collections.abc import Iterable
+
+import numpy as np
+
+SILENCE = -120.0
+"""dB that count as nothing."""
+
+
+def level(frames: Iterable[np.ndarray]) -> float:
+    """Return the rms of frames of sound in dB of full scale; at least `SILENCE`."""
+    samples = np.concatenate([np.zeros(1), *frames])[1:]
+    power = float(np.mean(np.square(samples))) if samples.size else 0.0
+    return max(SILENCE, 10 * float(np.log10(power + 1e-30)))
+
+
+def spectrum(frames: Iterable[np.ndarray], rate: int, bands: int, lowest: float = 60.0) -> np.ndarray:
+    """Return the level of bands of equal width on a logarithmic scale from `lowest` Hz to half the rate.
+
+    Returns
+    -------
+    float64 array [bands]
+        dB of full scale, at least `SILENCE`: a sine of full scale has -3 in its band.  A band too narrow for so few
+        samples has the level of the frequency next above it.
+    """
+    samples = np.concatenate([np.zeros(1), *frames])[1:]
+    if samples.size < 2:
+        return np.full(bands, SILENCE)
+    window = np.hanning(samples.size)
+    power = 2 * np.abs(np.fft.rfft(samples * window)) ** 2 / (samples.size * np.sum(window**2))
+    edges = np.geomspace(lowest, rate / 2, bands + 1) * samples.size / rate
+    found = np.zeros(bands)
+    for band, (low, high) in enumerate(itertools.pairwise(edges)):
+        first = min(int(np.ceil(low)), power.size - 1)
+        found[band] = power[first : max(first + 1, int(np.ceil(high)))].sum()
+    return np.maximum(SILENCE, 10 * np.log10(found + 1e-30))

@@ -1,0 +1,127 @@
+"""OSC packets as what can be asked of a performance, and answers as OSC packets.
+
+    /control/NAME VALUE...            /ramp/NAME SECONDS VALUE...     NAME may end in /INDEX, one dimension of a vector
+    /reset   /seed N   /snapshot NAME   /restore NAME   /rewind SECONDS   /prime FILE   /fork TARGET SECONDS [SEED]
+
+Arguments are numbers and strings (i, h, f, d, s).  Bundles are taken apart; their times are not looked at.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from vrnn_engine.errors import SourceError
+from vrnn_engine.runtime.live.events import AnyEvent
+
+Argument = int | float | str
+Message = tuple[str, list[Argument]]
+
+NESTED = 8
+"""Bundles in bundles, at most."""
+
+_REQUESTS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "/reset": ("reset", (), "/reset"),
+    "/seed": ("seed", ("seed",), "/seed N"),
+    "/snapshot": ("snapshot", ("name",), "/snapshot NAME"),
+    "/restore": ("restore", ("name",), "/restore NAME"),
+    "/rewind": ("rewind", ("seconds",), "/rewind SECONDS"),
+    "/prime": ("prime", ("file",), "/prime FILE"),
+    "/fork": ("fork", ("to", "seconds", "seed"), "/fork TARGET SECONDS [SEED]"),
+}
+_WHOLE = {"seed"}
+_TEXT = {"name", "file", "to"}
+_TAGS = frozenset("ifhds")
+
+
+def read_packet(packet: bytes, depth: int = 0) -> list[Message]:
+    """Return the messages of a packet, in their order.
+
+    Raises
+    ------
+    SourceError
+        It is no OSC packet: nothing of it is to be done then.
+    """
+    if packet.startswith(b"/"):
+        return [_read_message(packet)]
+    if not packet.startswith(b"#bundle\0"):
+        raise SourceError("no OSC packet: it begins neither with / nor with #bundle")
+    if depth == NESTED:
+        raise SourceError(f"an OSC bundle more than {NESTED} deep")
+    # Not python-osc's own OscBundle: a negative size makes it read the same bytes for ever (1.10.2).
+    found, at = [], 16
+    while at < len(packet):
+        size = int.from_bytes(packet[at : at + 4], "big")
+        part = packet[at + 4 : at + 4 + size]
+        if not size or len(part) < size:
+            raise SourceError("an OSC bundle that is cut off or damaged")
+        found += read_packet(part, depth + 1)
+        at += 4 + size
+    return found
+
+
+def to_event(address: str, values: Sequence[Argument]) -> AnyEvent:
+    """Return what a message asks for; raise `SourceError` if it is nothing that can be asked."""
+    kind, _, rest = address[1:].partition("/")
+    if kind in ("control", "ramp") and rest:
+        return _to_set(kind, rest, list(values))
+    if address not in _REQUESTS:
+        known = "/control/NAME, /ramp/NAME, " + ", ".join(_REQUESTS)
+        raise SourceError(f"nothing is done by {address!r:.60}; there are {known}")
+    do, fields, usage = _REQUESTS[address]
+    given = {name: _fit(name, value) for name, value in zip(fields, values, strict=False)}
+    return _convert({"do": do, **given}, len(values) <= len(fields), usage)
+
+
+def write_message(address: str, *values: Argument) -> bytes:
+    """Return a packet of one message; floats go as 32 bit."""
+    from pythonosc.osc_message_builder import build_msg
+
+    return build_msg(address, values).dgram
+
+
+def _read_message(packet: bytes) -> Message:
+    from pythonosc import osc_message
+    from pythonosc.parsing import osc_types
+
+    try:
+        _, at = osc_types.get_string(packet, 0)
+        tags = osc_types.get_string(packet, at)[0] if packet[at:] else ","
+        # Looked at first: of one that it does not know, python-osc warns through the root logger and reads on.
+        if strange := sorted(set(tags[1:]) - _TAGS):
+            raise SourceError(f"an OSC argument of type {strange[0]!r}; send numbers and strings")
+        message = osc_message.OscMessage(packet)
+        return message.address, message.params
+    except (osc_message.ParseError, osc_types.ParseError, UnicodeDecodeError):
+        raise SourceError("an OSC message that is cut off or damaged") from None
+
+
+def _to_set(kind: str, rest: str, values: list[Argument]) -> AnyEvent:
+    name, _, last = rest.rpartition("/")
+    if not (name and last.isdecimal() and len(last) < 7):
+        name, last = rest, ""
+    given: dict[str, object] = {"do": "set", "control": name}
+    if last:
+        given["index"] = int(last)
+    if kind == "ramp" and values:
+        given["ramp"] = values.pop(0)
+    if values:
+        given["value"] = values[0] if len(values) == 1 else values
+    usage = f"/{kind}/{rest:.60} {'SECONDS ' if kind == 'ramp' else ''}VALUE..."
+    return _convert(given, "value" in given, usage)
+
+
+def _fit(name: str, value: Argument) -> Argument:
+    """Return a value as a field takes it: some programs send every number as a float."""
+    if isinstance(value, float) and value.is_integer() and name in _WHOLE | _TEXT:
+        value = int(value)
+    return str(value) if name in _TEXT else value
+
+
+def _convert(given: dict[str, object], complete: bool, usage: str) -> AnyEvent:
+    try:
+        if not complete:
+            raise ValueError
+        event: AnyEvent = msgspec.convert(given, type=AnyEvent)
+        return event
+    except ValueError:  # msgspec.ValidationError is one
+        raise SourceError(f"write it as {usage}") from None

@@ -1,0 +1,35 @@
+"""Who steers a performance from outside: found by name, other packages' by entry point."""
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from vrnn_engine.errors import SourceError
+from vrnn_engine.runtime.names import suggest
+from vrnn_engine.runtime.plugins import find_plugins, make_from
+
+if TYPE_CHECKING:
+    from vrnn_engine.runtime.live.performance import Performance
+
+ENTRY_POINTS = "vrnn_engine.sources"
+"""Group in which another package announces its control sources: the entry point's name is what comes before the colon
+of `NAME` or `NAME:...`; what it points to is called as `make(text)`, with what comes after, and returns a `Source`."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Something that steers, in a thread of its own, by `performance.controls` and `performance.send`."""
+
+    def start(self, performance: "Performance") -> None:
+        """Begin; raise `SourceError` if that cannot be."""
+
+    def stop(self) -> None:
+        """End, and wait until it has ended."""
+
+
+def make_source(target: str) -> Source:
+    """Return the control source that a string names, not started yet; raise `SourceError` if there is none."""
+    name, _, text = target.partition(":")
+    plugins = find_plugins(ENTRY_POINTS)
+    if name not in plugins:
+        hint = suggest(name, plugins, "from plug-ins")
+        raise SourceError(f"no control source {name!r}{hint}")
+    return make_from(plugins[name], Source, "a control source", SourceError, text)  # type: ignore[type-abstract]
