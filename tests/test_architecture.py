@@ -85,7 +85,8 @@ def test_runtime_leaves_optional_libraries_for_when_they_are_needed() -> None:
     """They cost time at every start, and a stream to stdout needs none of them."""
     loaded = run_blocked("""
         import_all("vrnn_engine.runtime")
-        optional = {"soundfile", "soxr", "sounddevice", "platformdirs", "rich", "typer", "scipy", "matplotlib"}
+        optional = {"soundfile", "soxr", "sounddevice", "serial", "platformdirs", "rich", "typer", "scipy"}
+        optional |= {"matplotlib"}
         print(*(optional & set(sys.modules)))
     """)
     assert loaded.split() == []

@@ -95,6 +95,13 @@ def test_without_a_target_ink_goes_to_a_page(run: Run, work: Path, toy_pen: Path
     assert (work / "toy-pen.svg").read_text().startswith("<svg")
 
 
+def test_the_width_of_a_page(run: Run, work: Path, toy_pen: Path) -> None:
+    for to, width in (("a.svg", 120), ("b.svg?margin=5", 99.5)):
+        assert run("stream", "--voice", toy_pen, "--seconds", "2", "--to", to, "--width", width).returncode == 0
+        assert f'width="{width:g}mm"' in (work / to.partition("?")[0]).read_text()
+    assert "a.wav takes no options" in the_error(run("stream", "--voice", toy_pen, "--to", "a.wav", "--width", 120))
+
+
 def no_portaudio(tmp_path: Path) -> dict[str, str]:
     """Return an environment in which the PortAudio library is not found, as where it is not installed."""
     site = tmp_path / "site"

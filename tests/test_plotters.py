@@ -263,12 +263,25 @@ def test_ctrl_c_lifts_the_pen_and_parks_it(toy_pen: Path) -> None:
         assert (machine.x, machine.y) == (0, 0)
 
 
+def test_a_full_page_is_said(toy_pen: Path) -> None:
+    with GrblMachine() as machine:
+        target = f"serial:{machine.port}?format=gcode&width=40&height=40&margin=1{FAST}"
+        command = [sys.executable, "-m", "vrnn_engine", "stream", "--voice", str(toy_pen), "--seed", "1", "-s", "inf"]
+        done = subprocess.run(
+            [*command, "--to", target], capture_output=True, text=True, env=environment(), timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.splitlines()[-1].endswith("the page is full")
+        assert machine.strokes
+        assert not machine.down
+
+
 class Plotter:
     """The other end of a port that reads HPGL; `after` so many bytes it says XOFF, and waits for `go`."""
 
     def __init__(self, after: int | None = None) -> None:
         self.heard = b""
-        self.stopped, self.go = threading.Event(), threading.Event()
+        self.stopped, self.go, self.gone = threading.Event(), threading.Event(), threading.Event()
         self._after = after
         self._over = threading.Event()
         self._master, self._slave = pty.openpty()
@@ -281,6 +294,9 @@ class Plotter:
             if ready:
                 self.heard += os.read(self._master, 64)
             elif self._over.is_set():
+                return
+            if self.gone.is_set():
+                os.close(self._master)
                 return
             if self._after is not None and len(self.heard) > self._after:
                 os.write(self._master, b"\x13")
@@ -299,7 +315,8 @@ class Plotter:
         finally:
             self._over.set()
             thread.join()
-            os.close(self._master)
+            if not self.gone.is_set():
+                os.close(self._master)
             os.close(self._slave)
 
     def settle(self, ending: bytes) -> None:
@@ -349,9 +366,20 @@ def test_a_plotter_that_waits_for_ever_is_one_line_and_told_to_lift_the_pen() ->
     with Plotter(after=500).there() as plotter:
         target = hpgl(plotter, "&height=9000&timeout=0.3")
         stream = played(words(3), 100_000)
-        with pytest.raises(SinkError, match=r"takes nothing more .* option flow"), Player(stream, to=target) as player:
+        with pytest.raises(SinkError, match=r"takes nothing more, .* option flow"), Player(stream, to=target) as player:
             player.wait(60)
         plotter.settle(b"\x1b.K;\nPU;\nPU0,0;\nSP0;\n")
+
+
+def test_a_plotter_that_is_pulled_out_is_one_line() -> None:
+    with (
+        Plotter().there() as plotter,
+        pytest.raises(SinkError, match=r"is gone: .*see whether the pen is up"),
+        Player(played(words(3), 1000), to=hpgl(plotter, "&height=9000")) as player,
+    ):
+        wait_for(lambda: b"PD" in plotter.heard)
+        plotter.gone.set()
+        player.wait(60)
 
 
 def test_stop_ends_a_plotters_wait() -> None:

@@ -99,7 +99,7 @@ class Grbl:
 
     def shout(self, lift: list[str]) -> None:
         """Lift the pen without waiting for any answer."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(Exception):  # there is nobody left to tell
             self._port.write(_RESET)  # or what is in its buffer would come first
             time.sleep(_SETTLED)
             self._port.write("".join(f"{line}\n" for line in ["", "$X", *lift]).encode())
@@ -131,7 +131,6 @@ class Grbl:
             if line != "ok":
                 raise SinkError(f"{self._label} refused {sent!r}: {_ERRORS.get(line, f'Grbl says {line}')}")
         elif line.startswith("ALARM:"):
-            self._alarmed = True
             raise SinkError(f"{self._label} has stopped with an alarm: {_ALARMS.get(line, f'Grbl says {line}')}")
         elif _is_banner(line):
             self._waiting.clear()
@@ -152,6 +151,7 @@ class Grbl:
             raise SinkError(
                 f"{self._label} has stopped answering{last}; the pen was told to lift, but see for yourself"
             )
+        self._alarmed = self._alarmed or line.startswith("ALARM:")
         return line
 
     def _line(self, patience: float) -> str | None:

@@ -67,21 +67,21 @@ class Wire:
 
     def send(self, lines: list[str]) -> None:
         """Write lines; raise `SinkError` when flow control holds them back for too long."""
-        for line in lines:
-            try:
+        try:
+            for line in lines:
                 self._write(line.encode() + b"\n")
-            except OSError as error:
-                raise self._held_up(str(error)) from error
+        except OSError as error:
+            raise self._gone(error) from error
 
     def finish(self, lines: list[str]) -> None:
         """Write the last lines, and wait until they have left: closing the port would not wait for long."""
         self.send(lines)
         left, patience = -1, 0.0
-        while waiting := getattr(self._port, "out_waiting", 0):  # not every kind of port can say
+        while waiting := self._waiting():
             if waiting != left:
                 left, patience = waiting, time.monotonic() + self._timeout
             elif time.monotonic() > patience:
-                raise self._held_up(f"{left} bytes wait")
+                raise self._held_up(left)
             if self._stopped.wait(_NAP):
                 raise Stopped
 
@@ -91,7 +91,7 @@ class Wire:
 
     def shout(self, lift: list[str]) -> None:
         """The same; flow control no longer counts."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(Exception):  # pySerial lets those of termios through; there is nobody left to tell
             self._port.reset_output_buffer()
             self._port.xonxoff = self._port.rtscts = False
             self._port.write(_ABORT + "".join(f"{line}\n" for line in [";", *lift]).encode())
@@ -110,13 +110,23 @@ class Wire:
                     data = data[os.write(number, data) :]
                     patience = time.monotonic() + self._timeout
             elif time.monotonic() > patience:
-                raise self._held_up(f"{len(data)} bytes wait")
+                raise self._held_up(len(data))
 
-    def _held_up(self, why: str) -> SinkError:
+    def _waiting(self) -> int:
+        """Return how many bytes have not left yet; 0 for a kind of port that cannot say."""
+        try:
+            return int(getattr(self._port, "out_waiting", 0))
+        except OSError as error:
+            raise self._gone(error) from error
+
+    def _held_up(self, left: int) -> SinkError:
         return SinkError(
-            f"{self._label} takes nothing more ({why}); the pen was told to lift, but see for yourself; "
+            f"{self._label} takes nothing more, and {left} bytes wait; the pen was told to lift, but see for yourself; "
             "is the option flow the plotter's handshake?"
         )
+
+    def _gone(self, error: OSError) -> SinkError:
+        return SinkError(f"{self._label} is gone: {error.strerror or error}; see whether the pen is up")
 
 
 def _number(port: Any) -> int | None:

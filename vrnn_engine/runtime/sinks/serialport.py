@@ -99,6 +99,7 @@ class SerialSink:
             self._draw(self._layout.finish())
             self._link.finish([*self._language.lift(), *self._language.park()])
             self._drawing = False
+            atexit.unregister(self._link.shout)
         self.abort()
 
     def abort(self) -> None:
@@ -106,8 +107,8 @@ class SerialSink:
         if self._drawing:
             self._drawing = False
             self._link.rescue(self._language.lift(), self._language.park())
-        if self._port is not None:
             atexit.unregister(self._link.shout)
+        if self._port is not None:
             self._port.close()
 
     def interrupt(self) -> None:
