@@ -18,8 +18,11 @@ from stage import Stage, skip_unless_calm, wait_until
 from vrnn_engine import Engine, SourceError
 from vrnn_engine.runtime.live.complaints import Complaints
 from vrnn_engine.runtime.live.events import Fork, Keep, Morph, Prime, Reset, Return, Rewind, Seed, Set, Walk
+from vrnn_engine.runtime.live.inputs import FileInput
+from vrnn_engine.runtime.live.life import Life
 from vrnn_engine.runtime.live.osc import Osc
 from vrnn_engine.runtime.live.osc_messages import read_packet, to_event, write_message
+from vrnn_engine.runtime.live.performance import Performance
 
 pythonosc = pytest.importorskip("pythonosc", reason="python-osc comes with the extra `live`")
 from pythonosc.osc_bundle_builder import OscBundleBuilder  # noqa: E402
@@ -359,6 +362,22 @@ def test_ink_has_no_level(toy_pen):
         seen.add(read_packet(client._socket.recv(65536))[0][0])
     osc.stop()
     assert seen == {"/frame", "/latent"}
+
+
+def test_who_listens_tells_how_much_it_is_surprised(engine, tmp_path):
+    rate, noise = engine.voice.manifest.rate, np.random.default_rng(0).standard_normal(20_000)
+    soundfile.write(tmp_path / "clip.wav", 0.1 * noise, rate, subtype="FLOAT")
+    life = Life(engine.stream(3), FileInput(tmp_path / "clip.wav", engine.voice.manifest), "observe")
+    performance, osc = Performance(life), Osc()
+    osc.start(performance)
+    client, told = Client(osc.port), []
+    client.send("/control/output.temperature", 1.0)
+    while not told:
+        performance.read(1)
+        told += [values[0] for address, values in read_packet(client._socket.recv(65536)) if address == "/kl"]
+    osc.stop()
+    every = engine.stream(3).prime(tmp_path / "clip.wav").kl
+    assert np.abs(every - told[0]).min() < 1e-4
 
 
 @pytest.mark.parametrize("text", ["", "x", "99999", "host:", "-1", "1.2.3.4:port", "no such host:9"])

@@ -73,6 +73,16 @@ def test_the_latent_goes_straight_to_that_of_a_moment(engine, moments):
     assert not np.allclose(performance.stream.latent, there)
 
 
+def test_a_morph_of_a_timeline_is_recorded_with_where_it_went(engine, moments):
+    kept = engine.stream(4)
+    kept.read(3)
+    moments.save("there", kept.snapshot())
+    noted = []
+    performance = Performance(engine.stream(3), [Morph(frame=2, to="there", seconds=1.0)], noted.append, moments)
+    performance.read(4)
+    assert noted == [Morph(frame=2, to="there", seconds=1.0, latent=tuple(kept.latent.tolist()))]
+
+
 def test_a_moment_before_the_first_frame_has_no_latent(engine, moments):
     performance = Performance(engine.stream(3), moments=moments)
     performance.send(Keep(name="first"))
@@ -94,6 +104,7 @@ def test_a_walk_wanders_in_its_range_until_the_control_is_set(engine, moments):
     performance, way = walk(seed=5)
     assert np.abs(way).max() <= 3
     assert (way.max(axis=0) > 2).any()
+    assert np.mean(np.abs(way) == 3) < 0.001  # at an end it is turned back, not held
     steps = np.diff(way, axis=0)[np.abs(way[1:]) < 2]  # where none was turned back
     assert steps.std() == pytest.approx(4 / np.sqrt(80), rel=0.1)
     assert np.array_equal(walk(seed=5)[1], way)
