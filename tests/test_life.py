@@ -52,6 +52,7 @@ def test_observing_passes_it_on_and_the_state_follows(engine: Engine, clip: Path
     seen = stream.prime(SOUND)
     assert life.heard == 30
     assert life.kl == pytest.approx(seen.kl.mean())
+    assert life.kl_now == pytest.approx(seen.kl[-1])
     assert life.log_likelihood == pytest.approx(seen.log_likelihood.mean())
     assert np.array_equal(life.stream.read(5), stream.read(5))
 

@@ -17,9 +17,12 @@ from stage import Stage, skip_unless_calm, wait_until
 
 from vrnn_engine import Engine, SourceError
 from vrnn_engine.runtime.live.complaints import Complaints
-from vrnn_engine.runtime.live.events import Fork, Keep, Prime, Reset, Return, Rewind, Seed, Set
+from vrnn_engine.runtime.live.events import Fork, Keep, Morph, Prime, Reset, Return, Rewind, Seed, Set, Walk
+from vrnn_engine.runtime.live.inputs import FileInput
+from vrnn_engine.runtime.live.life import Life
 from vrnn_engine.runtime.live.osc import Osc
 from vrnn_engine.runtime.live.osc_messages import read_packet, to_event, write_message
+from vrnn_engine.runtime.live.performance import Performance
 
 pythonosc = pytest.importorskip("pythonosc", reason="python-osc comes with the extra `live`")
 from pythonosc.osc_bundle_builder import OscBundleBuilder  # noqa: E402
@@ -156,6 +159,9 @@ def test_nor_while_it_is_heard_for_a_minute(toy_audio, tmp_path):
         ("/control/latent.shift/3", [1], Set(control=SHIFT, value=1.0, index=3)),
         ("/ramp/latent.shift/3", [2, 0.25], Set(control=SHIFT, value=0.25, index=3, ramp=2.0)),
         ("/ramp/latent.shift", [2.5, 0, 1], Set(control=SHIFT, value=(0.0, 1.0), ramp=2.5)),
+        ("/walk/latent.shift/3", [0.5], Walk(control=SHIFT, speed=0.5, index=3)),
+        ("/walk/latent.shift", [1, 7.0], Walk(control=SHIFT, speed=1.0, seed=7)),
+        ("/morph", ["here", 2], Morph(to="here", seconds=2.0)),
         ("/reset", [], Reset()),
         ("/seed", [7], Seed(seed=7)),
         ("/seed", [7.0], Seed(seed=7)),  # Pd sends every number as a float
@@ -178,13 +184,17 @@ def test_messages_of_python_osc_are_events(message, values, event):
 @pytest.mark.parametrize(
     ("message", "values", "why"),
     [
-        ("/control", [1.0], "nothing is done by '/control'; there are /control/NAME, /ramp/NAME, /reset"),
+        ("/control", [1.0], "nothing is done by '/control'; there are /control/NAME, /ramp/NAME, /walk/NAME, /reset"),
         ("/sing", [], "nothing is done by '/sing'"),
         ("/control/a", [], "write it as /control/a VALUE..."),
         ("/control/a", ["high"], "write it as /control/a VALUE..."),
         ("/ramp/a/2", [1.0], "write it as /ramp/a/2 SECONDS VALUE..."),
         ("/ramp/a", [-1.0, 2.0], "write it as /ramp/a SECONDS VALUE..."),
         ("/ramp/a", [float("inf"), 2.0], "write it as /ramp/a SECONDS VALUE..."),
+        ("/walk/a", [], r"write it as /walk/a SPEED \[SEED\]"),
+        ("/walk/a", [-1.0], r"write it as /walk/a SPEED \[SEED\]"),
+        ("/walk/a", [1.0, 2, 3], r"write it as /walk/a SPEED \[SEED\]"),
+        ("/morph", ["here"], "write it as /morph NAME SECONDS"),
         ("/seed", [7.5], "write it as /seed N"),
         ("/seed", [-7], "write it as /seed N"),
         ("/seed", [], "write it as /seed N"),
@@ -352,6 +362,22 @@ def test_ink_has_no_level(toy_pen):
         seen.add(read_packet(client._socket.recv(65536))[0][0])
     osc.stop()
     assert seen == {"/frame", "/latent"}
+
+
+def test_who_listens_tells_how_much_it_is_surprised(engine, tmp_path):
+    rate, noise = engine.voice.manifest.rate, np.random.default_rng(0).standard_normal(20_000)
+    soundfile.write(tmp_path / "clip.wav", 0.1 * noise, rate, subtype="FLOAT")
+    life = Life(engine.stream(3), FileInput(tmp_path / "clip.wav", engine.voice.manifest), "observe")
+    performance, osc = Performance(life), Osc()
+    osc.start(performance)
+    client, told = Client(osc.port), []
+    client.send("/control/output.temperature", 1.0)
+    while not told:
+        performance.read(1)
+        told += [values[0] for address, values in read_packet(client._socket.recv(65536)) if address == "/kl"]
+    osc.stop()
+    every = engine.stream(3).prime(tmp_path / "clip.wav").kl
+    assert np.abs(every - told[0]).min() < 1e-4
 
 
 @pytest.mark.parametrize("text", ["", "x", "99999", "host:", "-1", "1.2.3.4:port", "no such host:9"])

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from vrnn_engine import ControlError, Engine, RecordingError, SinkError, StreamError
-from vrnn_engine.runtime.live.events import Fork, Keep, Prime, Reset, Return, Rewind, Seed, Set
+from vrnn_engine.runtime.live.events import Fork, Keep, Morph, Prime, Reset, Return, Rewind, Seed, Set, Walk
 from vrnn_engine.runtime.live.moments import Moments
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.live.timeline import Head, Recorder, read_timeline
@@ -52,6 +52,69 @@ def test_a_ramp_is_straight_and_ends_where_it_should(engine, moments):
     assert seen[:2] == [1.0, 1.0]
     assert np.allclose(seen[2 : 2 + steps], 1 - np.arange(1, steps + 1) / steps)
     assert seen[2 + steps :] == [0.0, 0.0]
+
+
+def test_the_latent_goes_straight_to_that_of_a_moment(engine, moments):
+    performance = Performance(engine.stream(3), moments=moments)
+    performance.read(5)
+    performance.send(Keep(name="here"))
+    there = performance.stream.latent
+    performance.read(5)
+    now = performance.stream.latent
+    performance.send(Morph(to="here", seconds=0.125))  # ten frames
+    way = []
+    for _ in range(12):
+        performance.read(1)
+        way.append(performance.stream.latent)
+    part = np.minimum(np.arange(1, 13) / 10, 1)[:, np.newaxis]
+    assert np.allclose(way, np.clip(now + (there - now) * part, -3, 3), atol=1e-6)
+    performance.controls["latent.hold"] = 0.0
+    performance.read(1)
+    assert not np.allclose(performance.stream.latent, there)
+
+
+def test_a_morph_of_a_timeline_is_recorded_with_where_it_went(engine, moments):
+    kept = engine.stream(4)
+    kept.read(3)
+    moments.save("there", kept.snapshot())
+    noted = []
+    performance = Performance(engine.stream(3), [Morph(frame=2, to="there", seconds=1.0)], noted.append, moments)
+    performance.read(4)
+    assert noted == [Morph(frame=2, to="there", seconds=1.0, latent=tuple(kept.latent.tolist()))]
+
+
+def test_a_moment_before_the_first_frame_has_no_latent(engine, moments):
+    performance = Performance(engine.stream(3), moments=moments)
+    performance.send(Keep(name="first"))
+    performance.read(1)
+    with pytest.raises(StreamError, match="'first' has no latent"):
+        performance.send(Morph(to="first", seconds=1.0))
+
+
+def test_a_walk_wanders_in_its_range_until_the_control_is_set(engine, moments):
+    def walk(**options):
+        performance = Performance(engine.stream(3), moments=moments)
+        performance.send(Walk(control=SHIFT, speed=4.0, **options))
+        seen = []
+        for _ in range(600):
+            performance.read(1)
+            seen.append(performance.stream.controls[SHIFT])
+        return performance, np.array(seen)
+
+    performance, way = walk(seed=5)
+    assert np.abs(way).max() <= 3
+    assert (way.max(axis=0) > 2).any()
+    assert np.mean(np.abs(way) == 3) < 0.001  # at an end it is turned back, not held
+    steps = np.diff(way, axis=0)[np.abs(way[1:]) < 2]  # where none was turned back
+    assert steps.std() == pytest.approx(4 / np.sqrt(80), rel=0.1)
+    assert np.array_equal(walk(seed=5)[1], way)
+    assert not np.array_equal(walk(seed=6)[1], way)
+    assert np.array_equal(performance.controls[SHIFT], way[-1])
+    _, one = walk(index=2)
+    assert not one[:, [0, 1, 3]].any()
+    performance.send(Set(control=SHIFT, index=0, value=1.0))
+    performance.read(9)
+    assert performance.controls[SHIFT].tolist() == [1.0, *way[-1, 1:]]
 
 
 def test_who_writes_a_control_on_its_way_has_the_last_word(engine, moments):
@@ -148,6 +211,9 @@ def play(engine, moments, path, sound):
         made.append(performance.read(6))
         performance.send(Return(name="here"))
         made.append(performance.read(6))
+        performance.send(Walk(control=HEAT, speed=2.0, seed=3))
+        performance.send(Morph(to="before", seconds=0.05))
+        made.append(performance.read(6))
         performance.send(Reset())
         made.append(performance.read(6))
     return np.concatenate(made)
@@ -168,8 +234,8 @@ def test_a_recording_replays_bit_for_bit_without_what_it_was_played_with(engine,
     source = fresh.stream()
     timeline.head.bring(source)
     again = Performance(source, timeline.events, moments=Moments("toy", tmp_path / "none"))
-    assert np.array_equal(again.read(63), made)
-    assert {type(event) for event in timeline.events} == {Set, Keep, Rewind, Seed, Return, Prime, Reset}
+    assert np.array_equal(again.read(69), made)
+    assert {type(event) for event in timeline.events} == {Set, Keep, Rewind, Seed, Return, Prime, Walk, Morph, Reset}
 
 
 def test_to_rewind_is_to_hear_it_again(engine, moments):
@@ -207,6 +273,9 @@ def test_a_fork_goes_on_as_the_stream_would_have(engine, moments, tmp_path):
         (Fork(to="nowhere.mp3", seconds=1.0), SinkError, "nothing can write to"),
         (Return(name="../../etc"), StreamError, "cannot be called"),
         (Prime(file="nowhere.wav"), RecordingError, "no such file"),
+        (Walk(control="output.heat", speed=1.0), ControlError, "unknown control"),
+        (Walk(control=SHIFT, speed=1.0, index=4), ControlError, "no dimension 4"),
+        (Morph(to="nowhere", seconds=1.0), StreamError, "no moment 'nowhere'"),
     ],
 )
 def test_what_cannot_be_is_said_to_who_asks_and_the_rest_plays_on(engine, moments, event, error, message):

@@ -46,6 +46,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     state: dict[str, Tensor]
     """Without the batch axis."""
     controls: dict[str, list[float]]
+    latent: Tensor | None = None
+    """Of the last frame; the next ones do not depend on it."""
 
 
 def encode(snapshot: Snapshot) -> bytes:

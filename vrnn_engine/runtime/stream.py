@@ -188,6 +188,7 @@ class Stream:
                     frame=self._frame,
                     state={name: snapshots.Tensor.of(value[0]) for name, value in self._state.items()},
                     controls={name: value.tolist() for name, value in controls.items()},
+                    latent=snapshots.Tensor.of(self._latent),
                 )
             )
 
@@ -211,6 +212,7 @@ class Stream:
             self._state = {name: tensor.array()[np.newaxis] for name, tensor in found.state.items()}
             self._noise = noise
             self._frame = found.frame
+            self._latent = np.zeros_like(self._latent) if found.latent is None else found.latent.array()
 
     def reseed(self, seed: int) -> None:
         """Draw from here on what another seed draws; raise `StreamError` if it is none, or the stream is closed."""

@@ -33,6 +33,26 @@ class Set(Event, frozen=True, kw_only=True, tag="set"):
     """How long the way there takes; it is straight, a step a frame."""
 
 
+class Walk(Event, frozen=True, kw_only=True, tag="walk"):
+    """Let a control wander at random, until it is set."""
+
+    control: str
+    speed: Duration
+    """How far it gets in a second: the standard deviation of each dimension."""
+    index: Count | None = None
+    """As in `Set`."""
+    seed: Count = 0
+
+
+class Morph(Event, frozen=True, kw_only=True, tag="morph"):
+    """Hold the latent, and bring it from what it is to that of a kept moment."""
+
+    to: str
+    seconds: Seconds
+    latent: tuple[float, ...] | None = None
+    """That latent itself, where it may not be found under its name; a recording has it."""
+
+
 class Reset(Event, frozen=True, kw_only=True, tag="reset"):
     """Give every control its default."""
 
@@ -78,4 +98,4 @@ class Fork(Event, frozen=True, kw_only=True, tag="fork"):
     """The stream's own if not given: what would be heard if nothing more were asked of it."""
 
 
-AnyEvent = Set | Reset | Seed | Keep | Return | Rewind | Prime | Fork
+AnyEvent = Set | Walk | Morph | Reset | Seed | Keep | Return | Rewind | Prime | Fork

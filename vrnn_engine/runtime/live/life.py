@@ -50,6 +50,8 @@ class Life:
         Of the last frame: what was observed, or drawn where the voice goes on by itself.
     kl, log_likelihood : float
         Mean of these frames, nats; NaN before the first.
+    kl_now : float
+        Of the last frame alone; NaN where it was not observed.
     delay : float
         Seconds from an input to the frame that it led to, as of the last frame: what waited in the input, and a frame.
 
@@ -73,6 +75,7 @@ class Life:
         self.controls.restore(stream.controls.snapshot())
         self.heard = 0
         self.latent = stream.latent
+        self.kl_now = float("nan")
         self.delay = 0.0
         self._through = not input.live if through is None else through
         self._listener = stream.fork(stream.seed) if mode == "resynthesise" else stream
@@ -159,7 +162,7 @@ class Life:
         self._steer()
         if self.mode == "continue" and (heard is None or self._alone(heard)):
             made = self.stream.read(1)
-            self.latent = self.stream.latent
+            self.latent, self.kl_now = self.stream.latent, float("nan")
             return made
         if heard is None:
             return None
@@ -188,7 +191,7 @@ class Life:
         seen = self._listener.prime(heard[np.newaxis] if ink else heard)
         self._sums += seen.kl[0], seen.log_likelihood[0]
         self.heard += 1
-        self.latent = seen.latents[0]
+        self.latent, self.kl_now = seen.latents[0], float(seen.kl[0])
         return self.latent
 
     def _alone(self, heard: np.ndarray) -> bool:

@@ -5,6 +5,7 @@ which takes a while; one tells how the stream is.  None is the thread that reads
 """
 
 import logging
+import math
 import queue
 import socket
 import threading
@@ -15,6 +16,7 @@ import numpy as np
 from vrnn_engine.errors import SourceError, VRNNEngineError
 from vrnn_engine.runtime.live.complaints import Complaints
 from vrnn_engine.runtime.live.events import Prime
+from vrnn_engine.runtime.live.life import Life
 from vrnn_engine.runtime.live.meter import level
 from vrnn_engine.runtime.live.osc_messages import Argument, read_packet, to_event, write_message
 from vrnn_engine.runtime.live.performance import Performance
@@ -145,6 +147,8 @@ class Osc:
                 self._send(self._sender, "/level", level(list(performance.recent)[-count:]))
             if performance.stream.latent.size:
                 self._send(self._sender, "/latent", *performance.stream.latent.tolist())
+            if isinstance(performance.stream, Life) and not math.isnan(performance.stream.kl_now):
+                self._send(self._sender, "/kl", performance.stream.kl_now)
 
     def _refuse(self, sender: Address, why: str) -> None:
         self._trouble.say(f"OSC from {sender[0]}:{sender[1]}: {why}")

@@ -1,7 +1,10 @@
 """OSC packets as what can be asked of a performance, and answers as OSC packets.
 
-    /control/NAME VALUE...            /ramp/NAME SECONDS VALUE...     NAME may end in /INDEX, one dimension of a vector
-    /reset   /seed N   /snapshot NAME   /restore NAME   /rewind SECONDS   /prime FILE   /fork TARGET SECONDS [SEED]
+    /control/NAME VALUE...   /ramp/NAME SECONDS VALUE...   /walk/NAME SPEED [SEED]
+    /reset   /seed N   /snapshot NAME   /restore NAME   /morph NAME SECONDS   /rewind SECONDS   /prime FILE
+    /fork TARGET SECONDS [SEED]
+
+The NAME of a control may end in /INDEX: one dimension of a vector.
 
 Arguments are numbers and strings (i, h, f, d, s).  Bundles are taken apart; their times are not looked at.
 """
@@ -24,6 +27,7 @@ _REQUESTS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "/seed": ("seed", ("seed",), "/seed N"),
     "/snapshot": ("snapshot", ("name",), "/snapshot NAME"),
     "/restore": ("restore", ("name",), "/restore NAME"),
+    "/morph": ("morph", ("to", "seconds"), "/morph NAME SECONDS"),
     "/rewind": ("rewind", ("seconds",), "/rewind SECONDS"),
     "/prime": ("prime", ("file",), "/prime FILE"),
     "/fork": ("fork", ("to", "seconds", "seed"), "/fork TARGET SECONDS [SEED]"),
@@ -62,10 +66,10 @@ def read_packet(packet: bytes, depth: int = 0) -> list[Message]:
 def to_event(address: str, values: Sequence[Argument]) -> AnyEvent:
     """Return what a message asks for; raise `SourceError` if it is nothing that can be asked."""
     kind, _, rest = address[1:].partition("/")
-    if kind in ("control", "ramp") and rest:
-        return _to_set(kind, rest, list(values))
+    if kind in ("control", "ramp", "walk") and rest:
+        return _to_turn(kind, rest, list(values))
     if address not in _REQUESTS:
-        known = "/control/NAME, /ramp/NAME, " + ", ".join(_REQUESTS)
+        known = "/control/NAME, /ramp/NAME, /walk/NAME, " + ", ".join(_REQUESTS)
         raise SourceError(f"nothing is done by {address!r:.60}; there are {known}")
     do, fields, usage = _REQUESTS[address]
     given = {name: _fit(name, value) for name, value in zip(fields, values, strict=False)}
@@ -95,13 +99,17 @@ def _read_message(packet: bytes) -> Message:
         raise SourceError("an OSC message that is cut off or damaged") from None
 
 
-def _to_set(kind: str, rest: str, values: list[Argument]) -> AnyEvent:
+def _to_turn(kind: str, rest: str, values: list[Argument]) -> AnyEvent:
     name, _, last = rest.rpartition("/")
     if not (name and last.isdecimal() and len(last) < 7):
         name, last = rest, ""
-    given: dict[str, object] = {"do": "set", "control": name}
+    given: dict[str, object] = {"control": name}
     if last:
         given["index"] = int(last)
+    if kind == "walk":
+        given |= {field: _fit(field, value) for field, value in zip(("speed", "seed"), values, strict=False)}
+        return _convert({"do": "walk", **given}, len(values) in (1, 2), f"/walk/{rest:.60} SPEED [SEED]")
+    given["do"] = "set"
     if kind == "ramp" and values:
         given["ramp"] = values.pop(0)
     if values:

@@ -13,16 +13,28 @@ import contextlib
 import logging
 import queue
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 
 from vrnn_engine.errors import StreamError, VRNNEngineError
 from vrnn_engine.runtime.controls import Controls
-from vrnn_engine.runtime.live.events import AnyEvent, Fork, Keep, Prime, Reset, Return, Rewind, Seed, Set
+from vrnn_engine.runtime.live.events import (
+    AnyEvent,
+    Fork,
+    Keep,
+    Morph,
+    Prime,
+    Reset,
+    Return,
+    Rewind,
+    Seed,
+    Set,
+    Walk,
+)
 from vrnn_engine.runtime.live.life import Life
 from vrnn_engine.runtime.live.moments import Moments
+from vrnn_engine.runtime.live.moves import Ramp, RandomWalk
 from vrnn_engine.runtime.noise import check_seed
 from vrnn_engine.runtime.player import Player
 from vrnn_engine.runtime.sinks import make_sink
@@ -32,41 +44,11 @@ from vrnn_engine.runtime.voice import Voice
 CHECKPOINT = 0.1
 """Seconds between two places that one can go back to."""
 
+HOLD, TARGET = "latent.hold", "latent.target"
 RECENT = 400
 """Frames that can be looked at after they were read."""
 
 _log = logging.getLogger("vrnn_engine")
-
-
-@dataclass
-class Ramp:
-    """A control on its way, each dimension by itself: all arrays are of its shape."""
-
-    start: np.ndarray
-    end: np.ndarray
-    frames: np.ndarray
-    done: np.ndarray
-
-    @classmethod
-    def resting(cls, value: np.ndarray) -> "Ramp":
-        """Return one that is where it should be."""
-        return cls(value.copy(), value.copy(), np.ones(value.shape), np.ones(value.shape))
-
-    def aim(self, where: int | slice, start: np.ndarray, end: np.ndarray, frames: int) -> None:
-        """Go elsewhere in so many frames, with one dimension or a slice of them."""
-        self.start[where], self.end[where] = start[where], end[where]
-        self.frames[where], self.done[where] = frames, 0
-
-    def step(self) -> np.ndarray:
-        """Return where it is a frame later."""
-        self.done += 1
-        way = self.start + (self.end - self.start) * (self.done / self.frames)
-        return np.where(self.done >= self.frames, self.end, way)
-
-    @property
-    def over(self) -> bool:
-        """Whether it is there."""
-        return bool((self.done >= self.frames).all())
 
 
 class Performance:
@@ -115,7 +97,7 @@ class Performance:
         self._kept: dict[str, bytes] = {}
         self._inbox: queue.SimpleQueue[tuple[AnyEvent, Stream | None]] = queue.SimpleQueue()
         self._primed = {event.file: self._listen(event.file)[0] for event in timeline if isinstance(event, Prime)}
-        self._ramps: dict[str, Ramp] = {}
+        self._moving: dict[str, Ramp | RandomWalk] = {}
         self._values = self.controls.snapshot()
         self._table = self.controls.table
         self._turned = False
@@ -152,6 +134,11 @@ class Performance:
         match event:
             case Set():
                 self.controls.check(event.control, event.value, event.index)
+            case Walk():
+                self.controls.find(event.control if event.index is None else f"{event.control}/{event.index}")
+                check_seed(event.seed)
+            case Morph(latent=None):
+                event = msgspec.structs.replace(event, latent=self._latent_of(event.to))
             case Seed():
                 check_seed(event.seed)
             case Keep():
@@ -190,7 +177,7 @@ class Performance:
         if table is not self._table:  # another one after each write
             for name, value in self.controls.snapshot().items():
                 if not np.array_equal(value, self._values[name]):  # somebody has turned it
-                    self._ramps.pop(name, None)
+                    self._moving.pop(name, None)
                     self._set(name, value)
                     self._note(Set(control=name, value=_plain(value)))
             self._table = table  # the one before the look: what was written since is looked at once more
@@ -201,10 +188,10 @@ class Performance:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._try(*self._inbox.get_nowait())
-        for name, ramp in list(self._ramps.items()):
-            self._set(name, ramp.step())
-            if ramp.over:
-                del self._ramps[name]
+        for name, move in list(self._moving.items()):
+            self._set(name, move.step())
+            if move.over:
+                del self._moving[name]
         self._push()
         if self._turned:
             self.controls.follow(self._values, seen)
@@ -225,7 +212,7 @@ class Performance:
     def _pull(self) -> None:
         """Take over the values that the stream was brought to."""
         self._values = self.stream.controls.snapshot()
-        self._ramps.clear()
+        self._moving.clear()
         self._turned = self._pushed = True
 
     def _try(self, event: AnyEvent, listened: Stream | None) -> None:
@@ -236,12 +223,15 @@ class Performance:
             _log.warning("%s at frame %d: %s", type(event).__name__.lower(), self.frame, error)
 
     def _do(self, event: AnyEvent, listened: Stream | None) -> None:
-        if isinstance(event, Set):
-            self._turn(event)
-            self._note(event)
-            return
-        self._push()
+        if not isinstance(event, Set):
+            self._push()
         match event:
+            case Set():
+                self._turn(event)
+            case Walk():
+                self._walk(event)
+            case Morph():
+                event = self._morph(event)
             case Reset():
                 self.stream.controls.reset()
                 self._pull()
@@ -267,13 +257,41 @@ class Performance:
     def _turn(self, event: Set) -> None:
         now, end = self._values[event.control], self.controls.check(event.control, event.value, event.index)
         where = slice(None) if event.index is None else event.index
-        if event.ramp or event.control in self._ramps:
-            ramp = self._ramps.setdefault(event.control, Ramp.resting(now))
+        move = self._moving.pop(event.control, None)
+        if event.ramp or isinstance(move, Ramp):
+            ramp = move if isinstance(move, Ramp) else Ramp.resting(now)
             ramp.aim(where, now, end, max(1, round(event.ramp * self._fps)))
+            self._moving[event.control] = ramp
         if not event.ramp:  # at once, for what else is due before this frame
             value = now.copy()
             value[where] = end[where]
             self._set(event.control, value)
+
+    def _walk(self, event: Walk) -> None:
+        spec, now = self.controls.specs[event.control], self._values[event.control]
+        where = slice(None) if event.index is None else event.index
+        step = event.speed / self._fps**0.5
+        self._moving[event.control] = RandomWalk(now, where, step, spec.minimum, spec.maximum, event.seed)
+
+    def _morph(self, event: Morph) -> Morph:
+        """Begin; return the event with the latent that it goes to."""
+        end = event.latent or self._latent_of(event.to)
+        spec = self.controls.specs[TARGET]
+        for to, ramp in ((self.stream.latent, 0.0), (end, event.seconds)):
+            inside = np.clip(to, spec.minimum, spec.maximum)
+            self._turn(Set(control=TARGET, value=tuple(inside.tolist()), ramp=ramp))
+        self._turn(Set(control=HOLD, value=1.0))
+        return msgspec.structs.replace(event, latent=end)
+
+    def _latent_of(self, name: str) -> tuple[float, ...]:
+        """Return the latent of a kept moment; raise `StreamError` if it has none."""
+        if not {HOLD, TARGET} <= self.controls.keys():
+            raise StreamError(f"voice {self.voice.name!r} has no latents to hold")
+        kept = self.stream.engine.stream(0)
+        kept.restore(self._kept.get(name) or self._moments.load(name))
+        if not kept.latent.any():
+            raise StreamError(f"the moment {name!r} has no latent: it was kept before the first frame")
+        return tuple(kept.latent.tolist())
 
     def _before(self, frame: int) -> bytes:
         """Return the last checkpoint at or before a frame; the first there is if that is later."""
