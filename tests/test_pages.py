@@ -330,7 +330,7 @@ def test_further_pages_of_svg_are_further_files(tmp_path: Path) -> None:
     pages = [read_svg(tmp_path / name) for name in ("a.svg", "a-2.svg", "a-3.svg")]
     assert {size for _, size in pages} == {(180.0, 60.0)}
     same_shapes([stroke for strokes, _ in pages for stroke in strokes], shapes(ink), 0.021)
-    assert sink.label == f"{tmp_path}/a.svg to {tmp_path}/a-3.svg"  # type: ignore[attr-defined]
+    assert sink.label == f"{tmp_path}/a.svg ... {tmp_path}/a-3.svg"  # type: ignore[attr-defined]
 
 
 def test_a_full_disk_leaves_the_last_page_that_fitted(tiny_disk: Path) -> None:

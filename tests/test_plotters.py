@@ -196,6 +196,14 @@ def test_stop_ends_a_drawing_at_once_with_the_pen_up() -> None:
         assert machine.problems == []
 
 
+def test_a_page_too_small_is_said_before_the_machine_is_touched() -> None:
+    with GrblMachine() as machine:
+        with pytest.raises(SinkError, match=r"a page 200 x 20 mm .* has no room for lines"):
+            make_sink(grbl(machine, "&height=20")).open(PEN)
+        assert machine.resets == 0
+        assert machine.lines == []
+
+
 def test_a_locked_machine_says_how_to_unlock_it() -> None:
     with GrblMachine() as machine:
         machine.state = "Alarm"

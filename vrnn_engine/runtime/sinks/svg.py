@@ -77,7 +77,7 @@ class SvgSink:
         path = self._path
         if self._page:
             path = path.with_stem(f"{path.stem}-{self._page + 1}")
-            self.label = f"{self._path} to {path}"
+            self.label = f"{self._path} ... {path}"
         file = AtomicFile(path)
         file.write(drawing.document(self._title).encode())
         file.commit()
