@@ -134,7 +134,8 @@ def test_the_products_are_those_of_all_weights_that_a_step_needs(tmp_path) -> No
     voice = random_voice.write_random_voice(speech_recipe("samples-gauss"), model, tmp_path / "voice")
     needed = [w for name, w in model.named_parameters() if w.dim() == 2 and not name.startswith("encoder")]
     assert sum(k * n for k, n in ways.matrices(voice)) == sum(weight.numel() for weight in needed)
-    assert {k for k, _ in ways.matrices(voice)} == {weight.shape[1] for weight in needed}
+    # Those that are summed are one product, of their inputs side by side: only the outputs stay what they are.
+    assert {n for _, n in ways.matrices(voice)} == {weight.shape[0] for weight in needed}
 
 
 def test_products_with_weights_that_are_stored_in_half_precision_count() -> None:
