@@ -22,8 +22,10 @@ WHEELS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime
 EXTRAS = {
     "train": ("torch", "onnx", "onnxscript", "scipy"),
     "plot": ("matplotlib",),
+    "live": ("python-osc", "mido", "python-rtmidi", "pyserial"),
 }
 """What each extra of this package brings, by the names of the distributions."""
+PURPOSES = {"train": "train", "plot": "draw pictures", "live": "steer by OSC or MIDI, or draw on a plotter"}
 FRAMES = 80
 """Frames that a processor must make to be believed."""
 
@@ -91,7 +93,7 @@ def _installed() -> Iterator[Finding]:
             topic=f"extra {extra}",
             state="note" if missing else "ok",
             text=f"not installed: {', '.join(missing)}" if missing else found,
-            advice=f"pip install 'vrnn-engine[{extra}]', if you want to {extra}" if missing else "",
+            advice=f"pip install 'vrnn-engine[{extra}]', if you want to {PURPOSES[extra]}" if missing else "",
         )
 
 
