@@ -70,7 +70,7 @@ class Emphasis(nn.Module):
     def undoing(self, length: int) -> Tensor:
         """Return the matrix [length, length] that takes the emphasis from so many samples after silence, in double
         precision."""
-        return torch.from_numpy(signal.sosfilt(np.roll(self.sections, 3, axis=-1), np.eye(length)))
+        return torch.tensor(signal.sosfilt(np.roll(self.sections, 3, axis=-1), np.eye(length)))
 
     def _step(self, matrix: Tensor, block: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         both = torch.cat([block, memory], dim=-1) @ matrix
