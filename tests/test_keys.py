@@ -25,7 +25,7 @@ from stage import Stage
 
 from vrnn_engine import Engine, Player
 from vrnn_engine.cli.panel import Panel
-from vrnn_engine.runtime.live.events import Keep, Reset, Return, Rewind
+from vrnn_engine.runtime.live.events import Follow, Keep, Reset, Return, Rewind, Trace
 from vrnn_engine.runtime.live.keys import Keyboard
 from vrnn_engine.runtime.live.osc_messages import write_message
 
@@ -108,6 +108,24 @@ def test_latents_are_held_where_they_are(stage: Stage) -> None:
     stage.read(1)
     assert not np.array_equal(stage.stream.latent, now)
     assert not stage.controls["latent.hold"].any()
+
+
+def test_latents_are_looped_until_they_are_let_go(stage: Stage) -> None:
+    keyboard = Keyboard(stage)
+    size = round(2 * stage.voice.manifest.frames_per_second)
+    latents = []
+    for _ in range(size + 3):
+        stage.read(1)
+        latents.append(stage.stream.latent)
+    press(keyboard, "l")
+    for frame in range(2 * size + 5):
+        stage.read(1)
+        assert np.allclose(stage.stream.latent, np.clip(latents[3 + frame % size], -3, 3), atol=1e-6)
+    press(keyboard, "h")
+    stage.read(1)
+    assert not np.allclose(stage.stream.latent, latents[3 + 5], atol=1e-6)
+    assert not stage.controls["latent.hold"].any()
+    assert [type(event) for event in stage.noted[:2]] == [Trace, Follow]
 
 
 def test_a_key_lets_midi_learn(stage: Stage) -> None:
@@ -275,6 +293,7 @@ def test_keys_in_a_terminal_steer_and_the_terminal_is_left_as_it_was(
     time.sleep(0.3)
     typist.type("1")
     typist.wait_for("back at 1")
+    time.sleep(0.3)
     typist.type("q")
     assert typist.finish() == 0
     assert typist.now() == typist.before

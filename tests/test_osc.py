@@ -17,7 +17,20 @@ from stage import Stage, skip_unless_calm, wait_until
 
 from vrnn_engine import Engine, SourceError
 from vrnn_engine.runtime.live.complaints import Complaints
-from vrnn_engine.runtime.live.events import Fork, Keep, Morph, Prime, Reset, Return, Rewind, Seed, Set, Walk
+from vrnn_engine.runtime.live.events import (
+    Follow,
+    Fork,
+    Keep,
+    Morph,
+    Prime,
+    Reset,
+    Return,
+    Rewind,
+    Seed,
+    Set,
+    Trace,
+    Walk,
+)
 from vrnn_engine.runtime.live.inputs import FileInput
 from vrnn_engine.runtime.live.life import Life
 from vrnn_engine.runtime.live.osc import Osc
@@ -314,9 +327,15 @@ def test_all_that_can_be_asked_is_done(stage, client, tmp_path):
         client.send("/reset", [])
         client.send("/prime", str(tmp_path / "clip.wav"))
         assert client.hear("/kl") == [pytest.approx(expected, rel=1e-6)]
-        wait_until(lambda: len(stage.noted) == 8)
+        client.send("/trace", ["way", 0.1])
+        client.send("/follow", ["way", 2.0])
+        wait_until(lambda: len(stage.noted) == 10)
+        client.send("/follow", str(tmp_path / "clip.wav"))
+        wait_until(lambda: len(stage.noted) == 11)
     stage.close()
-    assert [type(event) for event in stage.noted] == [Set, Keep, Seed, Fork, Return, Rewind, Reset, Prime]
+    asked = [Set, Keep, Seed, Fork, Return, Rewind, Reset, Prime, Trace, Follow, Follow]
+    assert [type(event) for event in stage.noted] == asked
+    assert [event.times for event in stage.noted[-2:]] == [2, 1]
     assert soundfile.info(tmp_path / "fork.wav").frames == rate // 4
 
 

@@ -9,10 +9,24 @@ import pytest
 import soundfile
 
 from vrnn_engine import ControlError, Engine, RecordingError, SinkError, StreamError
-from vrnn_engine.runtime.live.events import Fork, Keep, Morph, Prime, Reset, Return, Rewind, Seed, Set, Walk
+from vrnn_engine.runtime.live.events import (
+    Follow,
+    Fork,
+    Keep,
+    Morph,
+    Prime,
+    Reset,
+    Return,
+    Rewind,
+    Seed,
+    Set,
+    Trace,
+    Walk,
+)
 from vrnn_engine.runtime.live.moments import Moments
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.live.timeline import Head, Recorder, read_timeline
+from vrnn_engine.runtime.snapshot import Tensor
 
 SHIFT, HEAT = "latent.shift", "output.temperature"
 
@@ -188,7 +202,7 @@ def test_what_was_played_last_can_be_looked_at(engine, moments):
 
 
 def play(engine, moments, path, sound):
-    """Twenty things asked of a performance, some by other threads: what was played."""
+    """Two dozen things asked of a performance, some by other threads: what was played."""
     source = engine.stream(3)
     source.prime(sound)
     with Recorder(path, Head.of(source)) as record:
@@ -216,6 +230,11 @@ def play(engine, moments, path, sound):
         made.append(performance.read(6))
         performance.send(Reset())
         made.append(performance.read(6))
+        performance.send(Trace(name="way", seconds=0.05))
+        performance.send(Follow(path="way", times=2))
+        made.append(performance.read(10))
+        performance.send(Follow(path=str(sound)))
+        made.append(performance.read(5))
     return np.concatenate(made)
 
 
@@ -234,8 +253,9 @@ def test_a_recording_replays_bit_for_bit_without_what_it_was_played_with(engine,
     source = fresh.stream()
     timeline.head.bring(source)
     again = Performance(source, timeline.events, moments=Moments("toy", tmp_path / "none"))
-    assert np.array_equal(again.read(69), made)
-    assert {type(event) for event in timeline.events} == {Set, Keep, Rewind, Seed, Return, Prime, Walk, Morph, Reset}
+    assert np.array_equal(again.read(84), made)
+    asked = {type(event) for event in timeline.events}
+    assert asked == {Set, Keep, Rewind, Seed, Return, Prime, Walk, Morph, Reset, Trace, Follow}
 
 
 def test_to_rewind_is_to_hear_it_again(engine, moments):
@@ -292,6 +312,7 @@ def test_a_moment_that_cannot_be_written_is_a_line_and_no_gap(engine, tmp_path, 
     said = []
     monkeypatch.setattr(logging.getLogger("vrnn_engine"), "warning", lambda line, *given: said.append(line % given))
     made = performance.read(5)
+    performance.close()
     assert np.array_equal(made, engine.stream(3).read(5))
     assert "cannot keep the moment 'here'" in said[0]
 
@@ -333,6 +354,11 @@ def test_a_timeline_that_is_none_is_refused_with_its_line(tmp_path, lines, messa
 
 
 def test_events_survive_json():
-    for event in (Set(frame=3, control=SHIFT, value=(0.5, 1.0), ramp=2.0), Return(name="a", snapshot=b"\x00\xff")):
+    path = Follow(path="a", latents=Tensor.of(np.array([[0.1, np.pi]])))
+    for event in (
+        Set(frame=3, control=SHIFT, value=(0.5, 1.0), ramp=2.0),
+        Return(name="a", snapshot=b"\x00\xff"),
+        path,
+    ):
         line = msgspec.json.encode(event)
         assert msgspec.json.decode(line, type=type(event)) == event

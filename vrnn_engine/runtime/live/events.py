@@ -8,6 +8,8 @@ from typing import Annotated
 
 import msgspec
 
+from vrnn_engine.runtime.snapshot import Tensor
+
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]  # a bound of thirty years: infinity is no time
 Duration = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
@@ -51,6 +53,24 @@ class Morph(Event, frozen=True, kw_only=True, tag="morph"):
     seconds: Seconds
     latent: tuple[float, ...] | None = None
     """That latent itself, where it may not be found under its name; a recording has it."""
+
+
+class Trace(Event, frozen=True, kw_only=True, tag="trace"):
+    """Keep the path that the latent went in the last seconds, under a name."""
+
+    name: str
+    seconds: Duration
+
+
+class Follow(Event, frozen=True, kw_only=True, tag="follow"):
+    """Hold the latent to a path, and then as it was held before."""
+
+    path: str
+    """The name of a kept one; or a file: a .npy of `[frames, dimensions]`, or a recording, to the latents of which."""
+    times: Count = 1
+    """0: again and again, until `latent.hold` or `latent.target` is set."""
+    latents: Tensor | None = None
+    """The path itself, where it may not be found any more; a recording has it."""
 
 
 class Reset(Event, frozen=True, kw_only=True, tag="reset"):
@@ -98,4 +118,4 @@ class Fork(Event, frozen=True, kw_only=True, tag="fork"):
     """The stream's own if not given: what would be heard if nothing more were asked of it."""
 
 
-AnyEvent = Set | Walk | Morph | Reset | Seed | Keep | Return | Rewind | Prime | Fork
+AnyEvent = Set | Walk | Morph | Trace | Follow | Reset | Seed | Keep | Return | Rewind | Prime | Fork

@@ -15,13 +15,15 @@ from typing import Any, Self
 import numpy as np
 
 from vrnn_engine.errors import VRNNEngineError
-from vrnn_engine.runtime.live.events import AnyEvent, Keep, Reset, Return, Rewind, Set
+from vrnn_engine.runtime.live.events import AnyEvent, Follow, Keep, Reset, Return, Rewind, Set, Trace
 from vrnn_engine.runtime.live.performance import Performance
 
 NUDGE, PUSH = 0.01, 0.1
 """Parts of a control's range that a key moves it by, alone and with Shift."""
 BACK = 2.0
-"""Seconds that a key goes back."""
+"""Seconds that a key goes back, and that a loop is long."""
+LOOP = "loop"
+"""What the path of a loop is called."""
 
 _KEY = re.compile(r"\x1b\[[0-9;]*[A-Za-z~]|\x1bO[A-Z]|[^\x1b]")
 _CUT_OFF = re.compile(r"\x1b(\[[0-9;]*|O)?$")
@@ -95,8 +97,8 @@ class Keyboard:
 
     HELP = (
         "up/down choose   left/right turn, Shift: faster   [ ] one dimension   d default",
-        "r reset all   h hold latents   s 1-9 keep a moment   1-9 return to it",
-        "b back 2 s   m learn a MIDI controller   q quit",
+        "r reset all   h hold latents   l loop those of 2 s   s 1-9 keep a moment",
+        "1-9 return to it   b back 2 s   m learn a MIDI controller   q quit",
     )
 
     def __init__(self, performance: Performance, learn: Callable[[str], None] | None = None) -> None:
@@ -125,6 +127,9 @@ class Keyboard:
                 self._send(Rewind(seconds=BACK), f"{BACK:g} s back")
             elif key == "h":
                 self._hold()
+            elif key == "l":
+                self._performance.send(Trace(name=LOOP, seconds=BACK))
+                self._send(Follow(path=LOOP, times=0), f"the latents of the last {BACK:g} s, over and over; h lets go")
             elif key == "m":
                 self._let_learn()
             elif self.chosen:

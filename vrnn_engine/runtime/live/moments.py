@@ -1,19 +1,25 @@
-"""Kept moments on disk: a stream's snapshots under names, one file each, in a folder of their voice."""
+"""What is kept of a performance on disk, under names: one file each, in a folder of their voice.
 
+A moment is a stream's snapshot.  A path is where its latent went: float32 `[frames, dimensions]`, as numpy writes it.
+"""
+
+import io
 import os
 import re
 from pathlib import Path
+
+import numpy as np
 
 from vrnn_engine.errors import SinkError, StreamError
 from vrnn_engine.runtime.names import suggest
 from vrnn_engine.runtime.sinks.base import AtomicFile
 
-ENDING = ".moment"
+MOMENT, PATH = ".moment", ".npy"
 _NAME = re.compile(r"[\w][\w .-]{0,63}")
 
 
 class Moments:
-    """The kept moments of one voice.
+    """The kept moments and paths of one voice.
 
     Parameters
     ----------
@@ -34,17 +40,13 @@ class Moments:
         StreamError
             The name cannot be that of a file, or the file cannot be written.
         """
-        path = self.path(name)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = AtomicFile(path)
-            file.append(snapshot)
-            file.commit()
-        except OSError as error:
-            raise StreamError(f"cannot keep the moment {name!r}: {path}: {error.strerror or error}") from error
-        except SinkError as error:
-            raise StreamError(f"cannot keep the moment {name!r}: {error}") from error
-        return path
+        return self._write(self.path(name), snapshot)
+
+    def save_path(self, name: str, latents: np.ndarray) -> Path:
+        """Write a path `[T, Z]` under a name; as `save`."""
+        data = io.BytesIO()
+        np.save(data, latents.astype("<f4"), allow_pickle=False)
+        return self._write(self.path(name, PATH), data.getvalue())
 
     def load(self, name: str) -> bytes:
         """Return the snapshot under a name; raise `StreamError` if there is none."""
@@ -57,15 +59,27 @@ class Moments:
         except OSError as error:
             raise StreamError(f"{path}: cannot be read: {error.strerror}") from error
 
-    def names(self) -> list[str]:
-        """Return all names, sorted."""
-        return sorted(path.name.removesuffix(ENDING) for path in self.folder.glob(f"*{ENDING}"))
+    def names(self, ending: str = MOMENT) -> list[str]:
+        """Return the names of all moments, or of all paths, sorted."""
+        return sorted(path.name.removesuffix(ending) for path in self.folder.glob(f"*{ending}"))
 
-    def path(self, name: str) -> Path:
+    def path(self, name: str, ending: str = MOMENT) -> Path:
         """Return the file of a name; raise `StreamError` if it cannot be that of a file."""
         if not _NAME.fullmatch(name):
             raise StreamError(f"a moment cannot be called {name!r}; use up to 64 letters, digits, spaces, - and _")
-        return self.folder / f"{name}{ENDING}"
+        return self.folder / f"{name}{ending}"
+
+    def _write(self, path: Path, data: bytes) -> Path:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = AtomicFile(path)
+            file.append(data)
+            file.commit()
+        except OSError as error:
+            raise StreamError(f"cannot keep the moment {path.stem!r}: {path}: {error.strerror or error}") from error
+        except SinkError as error:
+            raise StreamError(f"cannot keep the moment {path.stem!r}: {error}") from error
+        return path
 
 
 def _default_home() -> Path:

@@ -1,4 +1,4 @@
-"""How a control moves by itself, a step a frame: on a ramp to somewhere, or at random."""
+"""How a control moves by itself, a step a frame: on a ramp to somewhere, at random, or as it did once."""
 
 from dataclasses import dataclass
 
@@ -69,3 +69,32 @@ class RandomWalk:
         value = self._low + np.abs((value - self._low + span) % (2 * span) - span)
         self._value = np.clip(value, self._low, self._high)  # for what rounding adds
         return self._value
+
+
+class Along:
+    """A control that goes along given values, over and over.
+
+    Parameters
+    ----------
+    values : float64 array [T, ...]
+    steps : int or None
+        How many it makes; None: without end.
+    after : float64 array
+        Where it is then.
+    """
+
+    def __init__(self, values: np.ndarray, steps: int | None, after: np.ndarray) -> None:
+        self._values = values
+        self._steps = steps
+        self._after = after
+        self._done = 0
+
+    def step(self) -> np.ndarray:
+        """Return where it is a frame later."""
+        self._done += 1
+        return self._after if self.over else self._values[(self._done - 1) % len(self._values)]
+
+    @property
+    def over(self) -> bool:
+        """Whether it is there."""
+        return self._steps is not None and self._done > self._steps

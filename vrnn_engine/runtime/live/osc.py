@@ -15,7 +15,7 @@ import numpy as np
 
 from vrnn_engine.errors import SourceError, VRNNEngineError
 from vrnn_engine.runtime.live.complaints import Complaints
-from vrnn_engine.runtime.live.events import Prime
+from vrnn_engine.runtime.live.events import AnyEvent
 from vrnn_engine.runtime.live.life import Life
 from vrnn_engine.runtime.live.meter import level
 from vrnn_engine.runtime.live.osc_messages import Argument, read_packet, to_event, write_message
@@ -54,7 +54,7 @@ class Osc:
         self._listen = _parse(listen, "127.0.0.1")
         self._to = None if to is None else _parse(to)
         self._trouble = Complaints()
-        self._recordings: queue.Queue[tuple[Prime, Address]] = queue.Queue(QUEUED)
+        self._recordings: queue.Queue[tuple[AnyEvent, Address]] = queue.Queue(QUEUED)
         self._stopped = threading.Event()
         self._sender: Address = None
         self._threads: list[threading.Thread] = []
@@ -111,7 +111,7 @@ class Osc:
     def _ask(self, address: str, values: list[Argument], sender: Address) -> None:
         try:
             event = to_event(address, values)
-            if isinstance(event, Prime):
+            if self._performance.takes_long(event):
                 self._recordings.put_nowait((event, sender))
             else:
                 self._performance.send(event)

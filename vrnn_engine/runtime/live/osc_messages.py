@@ -1,8 +1,8 @@
 """OSC packets as what can be asked of a performance, and answers as OSC packets.
 
     /control/NAME VALUE...   /ramp/NAME SECONDS VALUE...   /walk/NAME SPEED [SEED]
-    /reset   /seed N   /snapshot NAME   /restore NAME   /morph NAME SECONDS   /rewind SECONDS   /prime FILE
-    /fork TARGET SECONDS [SEED]
+    /reset   /seed N   /snapshot NAME   /restore NAME   /morph NAME SECONDS   /trace NAME SECONDS   /follow PATH [TIMES]
+    /rewind SECONDS   /prime FILE   /fork TARGET SECONDS [SEED]
 
 The NAME of a control may end in /INDEX: one dimension of a vector.
 
@@ -28,12 +28,14 @@ _REQUESTS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "/snapshot": ("snapshot", ("name",), "/snapshot NAME"),
     "/restore": ("restore", ("name",), "/restore NAME"),
     "/morph": ("morph", ("to", "seconds"), "/morph NAME SECONDS"),
+    "/trace": ("trace", ("name", "seconds"), "/trace NAME SECONDS"),
+    "/follow": ("follow", ("path", "times"), "/follow PATH [TIMES]"),
     "/rewind": ("rewind", ("seconds",), "/rewind SECONDS"),
     "/prime": ("prime", ("file",), "/prime FILE"),
     "/fork": ("fork", ("to", "seconds", "seed"), "/fork TARGET SECONDS [SEED]"),
 }
-_WHOLE = {"seed"}
-_TEXT = {"name", "file", "to"}
+_WHOLE = {"seed", "times"}
+_TEXT = {"name", "file", "to", "path"}
 _TAGS = frozenset("ifhds")
 
 
