@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--busy", type=int, default=0, metavar="N", help="processes that keep a core busy each")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    options.to = "speakers" if options.channels is None else f"speakers?channels={options.channels}"
     if reason := sound_server.missing():
         sys.exit(f"live.py: {reason}")
     machine = measure_machine({})
@@ -89,8 +90,7 @@ def play(options: argparse.Namespace, engine: Engine, server: sound_server.Sound
     """Play, and compare with the same made anew."""
     seconds = 60 * (options.minutes or 10)
     recorder = server.record()
-    sink = SpeakersSink(latency=options.latency, channels=options.channels)
-    with Player(engine.stream(SEED), to=sink, latency=options.latency, seconds=seconds) as player:
+    with Player(engine.stream(SEED), to=options.to, latency=options.latency, seconds=seconds) as player:
         player.wait()
     heard = recorder.finish()
     heard = heard if heard.ndim == 1 else heard[:, 0]
@@ -113,7 +113,7 @@ def steer(options: argparse.Namespace, engine: Engine, server: sound_server.Soun
     recorder = server.record()
     performance = Performance(engine.stream(SEED), record=events.append)
     usual = performance.controls[TURNED]
-    sink = SpeakersSink(latency=options.latency)
+    sink = SpeakersSink(options.to, options.latency)
     with Player(performance, to=sink, latency=options.latency) as player:
         device: Any = sink._device
         while player.seconds_played < 0.5:
@@ -170,7 +170,7 @@ def callback(options: argparse.Namespace, engine: Engine, server: sound_server.S
     found: dict[str, Any] = {"seconds": seconds}
     for kind in (Timed, Traced):
         speakers.OutputDevice = kind  # type: ignore[misc]
-        sink = SpeakersSink(latency=options.latency, channels=options.channels)
+        sink = SpeakersSink(options.to, options.latency)
         device: Any = None
         with Player(engine.stream(SEED), to=sink, latency=options.latency, seconds=seconds) as player:
             device = sink._device

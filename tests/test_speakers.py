@@ -25,7 +25,6 @@ from types import SimpleNamespace
 import numpy as np
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.player import Player
-from vrnn_engine.runtime.sinks.speakers import SpeakersSink
 
 logging.basicConfig(format="log: %(message)s")
 words = json.loads(sys.argv[2])
@@ -41,7 +40,9 @@ def read(frames):
 
 stream = SimpleNamespace(read=read, voice=SimpleNamespace(manifest=manifest))
 try:
-    with Player(stream, to=SpeakersSink(**words), latency=words["latency"]) as player:
+    target, latency = words.pop("target", "speakers"), words.pop("latency")
+    query = "&".join(f"{name}={value}".lower() for name, value in words.items())
+    with Player(stream, to=f"{target}?{query}", latency=latency) as player:
         exec(then)
         player.wait()
     answer = {"label": player.label, "played": player.seconds_played, "underruns": player.underruns}
@@ -146,7 +147,7 @@ def test_on_several_channels_it_is_the_same(tmp_path: Path, tmp_path_factory: py
 
 def test_more_channels_than_there_are_is_one_line(server: sound_server.SoundServer, tmp_path: Path) -> None:
     assert "has 32 channels, not 33" in Playing(server, tmp_path, channels=33).error()
-    assert "not 0" in Playing(server, tmp_path, channels=0).error()
+    assert "cannot be '0'" in Playing(server, tmp_path, channels=0).error()
 
 
 def test_a_rate_that_the_device_does_not_take_is_resampled(server: sound_server.SoundServer, tmp_path: Path) -> None:

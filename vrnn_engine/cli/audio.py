@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from vrnn_engine.runtime.live import life as lives
     from vrnn_engine.runtime.live.life import Life
     from vrnn_engine.runtime.player import Player
-    from vrnn_engine.runtime.sinks import Sink
     from vrnn_engine.runtime.stream import Stream
 
 SECONDS = 10.0
@@ -39,23 +38,19 @@ Mode = Annotated[
 ]
 
 
-def open_sink(
-    to: str, latency: float, volume: float | None, channels: int | None, strict: bool, listening: str | None
-) -> "str | Sink":
-    """Return where to play, with the options that only sound devices have."""
-    if to.partition(":")[0] != "speakers":
-        microphone = listening is not None and listening.partition(":")[0] == "microphone"
-        for option, given in (
-            ("--volume", volume is not None),
-            ("--channels", channels is not None),
-            ("--strict", strict and not microphone),
-        ):
-            if given:
-                raise typer.BadParameter(f"is for a sound device, and {to} is none", param_hint=option)
-        return to
-    from vrnn_engine.runtime.sinks.speakers import SpeakersSink
+def add_options(to: str, volume: float | None, channels: int | None, strict: bool, listening: str | None) -> str:
+    """Return the target with the options that only sound devices have."""
+    from vrnn_engine.runtime.sinks.options import add_option
 
-    return SpeakersSink(to, latency, channels=channels, volume=volume or 0.0, strict=strict)
+    is_device = to.partition("?")[0].partition(":")[0] == "speakers"
+    microphone = listening is not None and listening.partition(":")[0] == "microphone"
+    for name, value in (("volume", volume), ("channels", channels), ("strict", True if strict else None)):
+        if value is None or (name == "strict" and microphone and not is_device):
+            continue
+        if not is_device:
+            raise typer.BadParameter(f"is for a sound device, and {to} is none", param_hint=f"--{name}")
+        to = add_option(to, name, str(value).lower())
+    return to
 
 
 def check_mode(mode: str | None, listening: str | None) -> None:

@@ -142,8 +142,8 @@ def stream(
             source.start(performance)
             ending.callback(source.stop)
         seconds = audio.length(seconds, life)
-        sink = audio.open_sink(to, latency, volume, channels, strict, listening)
-        player = Player(performance, to=sink, latency=latency, seconds=seconds)
+        to = audio.add_options(to, volume, channels, strict, listening)
+        player = Player(performance, to=to, latency=latency, seconds=seconds)
         if life is not None:
             ending.callback(audio.say_heard, life, player)
         live.play(player, performance, seconds, (what, note), steering.learn)

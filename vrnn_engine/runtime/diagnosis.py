@@ -128,7 +128,7 @@ def _sound() -> Iterator[Finding]:
     from vrnn_engine.runtime.sinks.base import Format
     from vrnn_engine.runtime.sinks.speakers import SpeakersSink
 
-    sink = SpeakersSink(strict=True)
+    sink = SpeakersSink("speakers?strict=true")
     sink.open(Format("audio", 16000, 200, "full scale", "silence"))
     sink.write(np.zeros(3200, np.float32))
     sink.close()

@@ -17,8 +17,6 @@ MOST_LATENCY = 0.1
 """Seconds that a device itself is asked to hold at most; a deeper buffer is a ring's business."""
 PATIENCE = 4.0
 """Seconds without a sample taken or brought, after which a device is taken for gone."""
-RETRY = 1.0
-"""Seconds between two looks for a device that is gone."""
 _WORDS = {-9985: "it is busy, another program may have it to itself", -9993: "it does not answer"}
 """In place of PortAudio's own (`Illegal combination of I/O devices`, for whatever keeps ALSA from opening one)."""
 

@@ -5,7 +5,6 @@ and only copies, as `OutputDevice._play` does.  They share a `Ring`.
 """
 
 import contextlib
-import logging
 import math
 import time
 from typing import Any
@@ -13,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from vrnn_engine.errors import RecordingError
+from vrnn_engine.runtime.absence import Absence
 from vrnn_engine.runtime.manifest import Manifest
 from vrnn_engine.runtime.portaudio import (
     INPUT,
     PATIENCE,
-    RETRY,
     DeviceGone,
     close_stream,
     find_device,
@@ -31,8 +30,6 @@ from vrnn_engine.runtime.ring import Ring
 
 SETTLING = 3.0
 """Seconds from the first read in which what is lost is not counted: the output still starts, and nothing is read."""
-
-_log = logging.getLogger("vrnn_engine")
 
 
 class Microphone:
@@ -72,9 +69,7 @@ class Microphone:
         self._excused = 0  # of both, while settling
         self._stream: Any = None
         self._started: float | None = None
-        self._lost: float | None = None  # when the device vanished
-        self._due = 0.0  # until when the silence in its place lasts
-        self._next_look = 0.0
+        self._absence = Absence("hearing silence")
         self._ready = np.zeros(0, np.float32)  # at the voice's rate
         self._open_device()
 
@@ -97,16 +92,17 @@ class Microphone:
             self._started = now
         if now - self._started < SETTLING:
             self._excused = self._missed + self._skipped
-        if self._stream is None:
-            self._look()
+        if self._stream is None and self._absence.time_to_look():
+            with contextlib.suppress(RecordingError):  # not back yet
+                rescan(load_sounddevice(INPUT))
+                self._open_device()
         while self._stream is not None and len(self._ready) < self._size:
             try:
                 self._take(math.ceil((self._size - len(self._ready)) * self._own / self._rate))
             except DeviceGone as gone:
                 self._lose(gone)
         if self._stream is None:
-            self._due += self._size / self._rate
-            time.sleep(max(0.0, self._due - time.monotonic()))
+            self._absence.sleep(self._size / self._rate)
             return np.zeros(self._size, np.float32)
         frame, self._ready = self._ready[: self._size], self._ready[self._size :]
         return frame
@@ -161,31 +157,17 @@ class Microphone:
             late = np.empty(max(0, self._ring.filled - max(round(self._latency * self._own), count)), np.float32)
             self._skipped += self._ring.read_into(late)
         self._ring.read_into(samples)
-        if self._lost is not None:
-            _log.warning("%s is back after %.1f s", self.label, time.monotonic() - self._lost)
-            self._lost = None
+        self._absence.end(self.label)
         if self._resampler is not None:
             samples = self._resampler.resample_chunk(samples)
         self._ready = np.concatenate([self._ready, samples])
 
     def _lose(self, gone: DeviceGone) -> None:
         """Let go of a device that has vanished; raise `RecordingError` if that is the end."""
-        never = not self._ring.written and self._lost is None
+        never = not self._ring.written and not self._absence.lasts
         self.close()
         if never:
             raise RecordingError(f"{self.label} does not work: {gone}; listen to a file instead")
         if self._strict:
             raise RecordingError(f"{self.label} is gone: {gone}; is it still there?")
-        self._due = time.monotonic()
-        if self._lost is None:
-            self._lost = self._due
-            _log.warning("%s is gone; hearing silence until it is back", self.label)
-
-    def _look(self) -> None:
-        """Open the device again, if it is back; a rescan is not done at each read."""
-        now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + RETRY
-            with contextlib.suppress(RecordingError):  # not back yet
-                rescan(load_sounddevice(INPUT))
-                self._open_device()
+        self._absence.begin(self.label)

@@ -46,7 +46,8 @@ def make_sink(target: str | os.PathLike[str], latency: float = 0.05) -> Sink:
     ----------
     target
         `speakers`, `speakers:NAME` (or an index), a file by its ending, `serial:PORT`, `terminal`, `-` for stdout,
-        `null`, or what an installed plug-in provides.  Those for ink take options: `page.svg?width=120&margin=8`.
+        `null`, or what an installed plug-in provides.  Those for ink and `speakers` take options:
+        `page.svg?width=120&margin=8`.
     latency
         Seconds that a device sink buffers.
 

@@ -63,6 +63,8 @@ def _words(kind: msgspec.inspect.Type) -> str:
     match kind:
         case msgspec.inspect.LiteralType(values=values):
             return " or ".join(map(str, values))
+        case msgspec.inspect.BoolType():
+            return "true or false"
         case msgspec.inspect.UnionType(types=types):
             return _words(types[0])
         case msgspec.inspect.FloatType(gt=gt, ge=ge, le=le) | msgspec.inspect.IntType(gt=gt, ge=ge, le=le):

@@ -1,21 +1,32 @@
-"""`speakers`, `speakers:NAME`: a sound device, which may vanish and come back.
+"""`speakers`, `speakers:NAME?volume=-6`: a sound device, which may vanish and come back.
 
 Threads: the producer's; only `volume` may be set from any other.  What PortAudio's own thread does is in `output.py`.
 """
 
 import contextlib
-import logging
-import time
+from typing import Annotated
 
+import msgspec
 import numpy as np
 
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.portaudio import RETRY, DeviceGone, find_device, load_sounddevice, rescan
+from vrnn_engine.runtime.absence import Absence
+from vrnn_engine.runtime.portaudio import DeviceGone, find_device, load_sounddevice, rescan
 from vrnn_engine.runtime.sinks.base import Format
 from vrnn_engine.runtime.sinks.fader import Fader
+from vrnn_engine.runtime.sinks.options import Options, read_options, split_target
 from vrnn_engine.runtime.sinks.output import OutputDevice
 
-_log = logging.getLogger("vrnn_engine")
+
+class SpeakersOptions(Options, frozen=True, kw_only=True):
+    """What may follow `speakers`."""
+
+    channels: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """On how many to play, the same on each; 1 where the device takes that, else 2, if not given."""
+    volume: float = 0.0
+    """dB; 0 changes nothing, -inf is silence."""
+    strict: bool = False
+    """Whether to fail when the device vanishes, instead."""
 
 
 class SpeakersSink:
@@ -26,15 +37,10 @@ class SpeakersSink:
     Parameters
     ----------
     target
-        `speakers` for the default device, `speakers:NAME` for the one whose name contains NAME or whose index it is.
+        `speakers` for the default device, `speakers:NAME` for the one whose name contains NAME or whose index it is;
+        `SpeakersOptions` may follow, as in `speakers:NAME?channels=2&volume=-6`.
     latency
         Depth of the ring in seconds: what is made now is heard so much later (plus what the device itself holds).
-    channels
-        On how many to play, the same on each; 1 where the device takes that, else 2, if not given.
-    volume
-        dB; 0 changes nothing, -inf is silence.
-    strict
-        Whether to fail when the device vanishes, instead.
 
     Attributes
     ----------
@@ -44,31 +50,21 @@ class SpeakersSink:
         Samples that were made and not heard, because the device was gone.
     """
 
+    Options = SpeakersOptions
     live = True
 
-    def __init__(
-        self,
-        target: str = "speakers",
-        latency: float = 0.05,
-        *,
-        channels: int | None = None,
-        volume: float = 0.0,
-        strict: bool = False,
-    ) -> None:
-        self.label = target
+    def __init__(self, target: str = "speakers", latency: float = 0.05) -> None:
+        self.label, given = split_target(target)
+        self._options = read_options(self.label, given, SpeakersOptions)
         self.clipped = 0
         self.dropped = 0
-        self._wanted = target.partition(":")[2]
+        self._wanted = self.label.partition(":")[2]
         self._latency = latency
-        self._channels = channels
-        self._strict = strict
-        self._fader = Fader(volume)
+        self._fader = Fader(self._options.volume)
         self._device: OutputDevice | None = None
         self._given = 0  # samples, since the device was opened
         self._underruns = 0  # of the devices before this one
-        self._lost: float | None = None  # when the device vanished, until it plays again
-        self._due = 0.0  # until when what was dropped would have lasted
-        self._next_look = 0.0
+        self._absence = Absence("going on unheard")
 
     def open(self, format: Format) -> None:
         """Open the device; it starts to play when the ring is full, or at `close`."""
@@ -80,8 +76,10 @@ class SpeakersSink:
 
     def write(self, block: np.ndarray) -> None:
         """Take samples `[n]`, waiting until there is room for them in the ring."""
-        if self._device is None:
-            self._look()
+        if self._device is None and self._absence.time_to_look():
+            with contextlib.suppress(SinkError):  # not back yet
+                rescan(load_sounddevice())
+                self._open_device()
         samples = self._fader.push(np.asarray(block, np.float32))
         self.clipped += int(np.count_nonzero(np.abs(samples) > 1.0))
         self._send(samples)
@@ -132,7 +130,7 @@ class SpeakersSink:
     def _open_device(self) -> None:
         # Room for at least two frames, or a small latency could never hold what one `write` brings.
         least = 2 * self._format.frame_size
-        self._device = OutputDevice(self._wanted, self._format.rate, self._latency, least, self._channels)
+        self._device = OutputDevice(self._wanted, self._format.rate, self._latency, least, self._options.channels)
         self.label = f"speakers ({self._device.name})"
         if self._wanted:  # after a rescan, an index may be another device's
             self._wanted = self._device.name
@@ -145,17 +143,15 @@ class SpeakersSink:
         self._given += len(samples)
         if self._device is None:
             self.dropped += len(samples)
-            self._due += len(samples) / self._format.rate
-            time.sleep(max(0.0, self._due - time.monotonic()))
+            self._absence.sleep(len(samples) / self._format.rate)
             return
         try:
             self._device.put(samples)
         except DeviceGone as gone:
             self._lose(gone)
             return
-        if self._lost is not None and self._device.played:
-            _log.warning("%s is back after %.1f s", self.label, time.monotonic() - self._lost)
-            self._lost = None
+        if self._device.played:
+            self._absence.end(self.label)
 
     def _lose(self, gone: DeviceGone) -> None:
         """Let go of a device that has vanished; raise `SinkError` if that is the end."""
@@ -165,23 +161,11 @@ class SpeakersSink:
         device.close()
         self._underruns += device.underruns
         self.dropped += max(0, self._given - device.played)
-        if self._lost is None and not device.played:
+        if not (self._absence.lasts or device.played):
             raise SinkError(f"{self.label} does not play: {gone}; write a file.wav instead")
-        if self._strict:
+        if self._options.strict:
             raise SinkError(f"{self.label} is gone: {gone}; is it still there?")
-        self._due = time.monotonic()
-        if self._lost is None:
-            self._lost = self._due
-            _log.warning("%s is gone; going on unheard until it is back", self.label)
-
-    def _look(self) -> None:
-        """Open the device again, if it is back; a rescan is not done at each write."""
-        now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + RETRY
-            with contextlib.suppress(SinkError):  # not back yet
-                rescan(load_sounddevice())
-                self._open_device()
+        self._absence.begin(self.label)
 
 
 def default_output() -> str | None:
