@@ -16,18 +16,20 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from command import environment
 from rich.console import Console
-from stage import Stage
+from stage import Device, Stage
 
 from vrnn_engine import Engine, Player
 from vrnn_engine.cli.panel import Panel
 from vrnn_engine.runtime.live.events import Follow, Keep, Reset, Return, Rewind, Trace
 from vrnn_engine.runtime.live.keys import Keyboard
 from vrnn_engine.runtime.live.osc_messages import write_message
+from vrnn_engine.runtime.sinks import Format
 
 HEAT, SHIFT = "output.temperature", "latent.shift"
 
@@ -153,14 +155,26 @@ def test_a_voice_without_latents_has_none_to_hold(stage: Stage) -> None:
     assert stage.noted == []
 
 
-def panel(stage: Stage, width: int = 80, height: int = 24, keys: bool = True, encoding: str = "utf-8") -> list[str]:
+def panel(
+    stage: Stage, width: int = 80, height: int = 24, keys: bool = True, encoding: str = "utf-8", to: Any = "null"
+) -> list[str]:
     """The lines of a panel as a terminal of that size shows them."""
     with open(os.devnull, "w", encoding=encoding) as nowhere:
         console = Console(file=nowhere, width=width, height=height, force_terminal=True)
-        drawn = Panel(Player(stage, to="null"), stage, console, float("inf"), Keyboard(stage) if keys else None).draw()
+        drawn = Panel(Player(stage, to=to), stage, console, float("inf"), Keyboard(stage) if keys else None).draw()
         with console.capture() as shown:
             console.print(drawn, no_wrap=True, overflow="crop")
     return re.sub(r"\x1b\[[0-9;]*m", "", shown.get()).splitlines()
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("device", "ring ███"), ("plotter", "still to be drawn 0.5 s")])
+def test_a_panel_shows_what_waits(stage: Stage, kind: str, shown: str) -> None:
+    sink = Device()
+    sink.open(Format.of(stage.voice.manifest))
+    sink._ring.write(np.zeros(8000, np.float32))
+    if kind == "plotter":
+        del sink.underruns
+    assert any(shown in re.sub(" +", " ", line) for line in panel(stage, to=sink))
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (50, 12), (200, 60)])
@@ -270,6 +284,23 @@ def sit(tmp_path: Path, toy_audio: Path) -> Iterator[Callable[..., Typist]]:
     yield start
     for typist in typists:
         typist.close()
+
+
+def test_keys_steer_ink_in_the_terminal(sit: Callable[..., Typist], toy_pen: Path, tmp_path: Path) -> None:
+    record = tmp_path / "played.jsonl"
+    typist = sit("--voice", str(toy_pen), "--to", "terminal", "--record", str(record))
+    typist.wait_for("latent.temperature 1   arrows")
+    typist.type("\x1b[1;2C")
+    typist.wait_for("latent.temperature 1.2")
+    typist.type("h")
+    typist.wait_for("latents held")
+    time.sleep(0.3)
+    typist.type("q")
+    assert typist.finish() == 0
+    assert typist.now() == typist.before
+    assert "latents held" not in typist.seen[typist.seen.rfind("\x1b[2K") :]  # the ink alone is left
+    _, *events = map(json.loads, record.read_text().splitlines())
+    assert [event["control"] for event in events] == ["latent.temperature", "latent.target", "latent.hold"]
 
 
 def test_keys_in_a_terminal_steer_and_the_terminal_is_left_as_it_was(

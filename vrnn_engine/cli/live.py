@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vrnn_engine.cli import report
 
 if TYPE_CHECKING:
+    from vrnn_engine.runtime.live.keys import Keyboard, Terminal
     from vrnn_engine.runtime.live.performance import Performance
     from vrnn_engine.runtime.live.sources import Source
     from vrnn_engine.runtime.player import Player
@@ -115,9 +116,10 @@ def play(player: "Player", performance: "Performance", seconds: float, words: tu
 def _watch(player: "Player", performance: "Performance", seconds: float, learn: Learn) -> None:
     """Wait for the end.  On a terminal, show how far it is; of what is heard or endless, how it is, and read keys."""
     # What is over at once needs no display, and the import of rich would delay the first sound.
-    drawn_on = getattr(player.sink, "owns_terminal", False)
-    if player.wait(timeout=0.5) or not sys.stderr.isatty() or drawn_on:
+    if player.wait(timeout=0.5) or not sys.stderr.isatty():
         player.wait()
+    elif getattr(player.sink, "owns_terminal", False):
+        _caption_ink(player, performance, learn)
     elif getattr(player.sink, "live", False) or math.isinf(seconds):
         _show_panel(player, performance, seconds, learn)
     else:
@@ -142,19 +144,48 @@ def _show_panel(player: "Player", performance: "Performance", seconds: float, le
     from rich.live import Live
 
     from vrnn_engine.cli.panel import Panel
-    from vrnn_engine.runtime.live.keys import Keyboard, Terminal
 
     console = Console(stderr=True, highlight=False)
     with ExitStack() as ending:
-        terminal = ending.enter_context(Terminal()) if Terminal.usable() else None
-        keyboard = Keyboard(performance, learn) if terminal else None
+        terminal, keyboard = _open_keyboard(ending, performance, learn)
         panel = Panel(player, performance, console, seconds, keyboard)
         display = ending.enter_context(Live(console=console, auto_refresh=False, transient=True))
         ending.enter_context(report.above(console))
-        while not player.wait(timeout=0 if terminal else TICK):
-            display.update(panel.draw(), refresh=True)
-            if terminal and keyboard and not all(map(keyboard.press, terminal.keys(TICK))):
-                return  # and leave the player, which stops it
+        _press_until_end(player, terminal, keyboard, lambda: display.update(panel.draw(), refresh=True))
+
+
+def _caption_ink(player: "Player", performance: "Performance", learn: Learn) -> None:
+    """Read keys while a sink draws on the terminal, below which it says what they did."""
+    sink: Any = player.sink
+    with ExitStack() as ending:
+        terminal, keyboard = _open_keyboard(ending, performance, learn)
+        ending.enter_context(report.above(sink.console))
+
+        def caption() -> None:
+            sink.caption = keyboard.line if keyboard else ""
+
+        _press_until_end(player, terminal, keyboard, caption)
+
+
+def _open_keyboard(
+    ending: ExitStack, performance: "Performance", learn: Learn
+) -> "tuple[Terminal | None, Keyboard | None]":
+    """Return where keys are read and what they do, if they can be read."""
+    from vrnn_engine.runtime.live.keys import Keyboard, Terminal
+
+    if not Terminal.usable():
+        return None, None
+    return ending.enter_context(Terminal()), Keyboard(performance, learn)
+
+
+def _press_until_end(
+    player: "Player", terminal: "Terminal | None", keyboard: "Keyboard | None", show: Callable[[], None]
+) -> None:
+    """Show how it is and press keys, until it is over or a key ends it; who leaves the player then stops it."""
+    while not player.wait(timeout=0 if terminal else TICK):
+        show()
+        if terminal and keyboard and not all(map(keyboard.press, terminal.keys(TICK))):
+            return
 
 
 def _summary(player: "Player", started: float) -> str:

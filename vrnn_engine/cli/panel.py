@@ -85,6 +85,8 @@ class Panel:
         if pending is None:
             return []
         depth, held = self._player.depth, pending / self._manifest.rate
+        if not hasattr(self._player.sink, "underruns"):  # it has no ring, but takes its time
+            return [self._row("still to be drawn", "", f"{held:.1f} s")]
         return [self._row("ring", self._bar(held / depth, bars), f"{1000 * held:.0f} ms")]
 
     def _sound(self, bars: int, width: int) -> list[Text]:

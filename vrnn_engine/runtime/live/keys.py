@@ -111,6 +111,16 @@ class Keyboard:
         self.dimension: int | None = None
         self.said = ""
 
+    @property
+    def line(self) -> str:
+        """All that it has to say, in one line."""
+        if not self.chosen:
+            return self.said
+        value = np.atleast_1d(self._performance.controls[self.chosen])
+        name = self.chosen if self.dimension is None else f"{self.chosen}/{self.dimension}"
+        number = value.mean() if self.dimension is None else value[self.dimension]
+        return f"{name} {number:.3g}   {self.said or 'arrows, h l s b r, q quits'}"
+
     def press(self, key: str) -> bool:
         """Do what a key is for; return whether to go on."""
         if key == "q":

@@ -29,7 +29,15 @@ class TerminalOptions(Options, frozen=True, kw_only=True):
 
 
 class TerminalSink:
-    """Shows the last lines of writing on stderr; `owns_terminal` asks others to keep their displays to themselves."""
+    """Shows the last lines of writing on stderr; `owns_terminal` asks others to keep their displays to themselves.
+
+    Attributes
+    ----------
+    caption : str
+        A line to be shown below; any thread may set it.
+    console : rich.console.Console
+        Where it is shown, once it is open: for who must write there meanwhile.
+    """
 
     Options = TerminalOptions
     live = True
@@ -40,6 +48,7 @@ class TerminalSink:
         self._options = read_options(self.label, given, TerminalOptions)
         self._lines: collections.deque[Line] = collections.deque(maxlen=_KEPT)
         self._display: Any = None
+        self.caption = ""
 
     def open(self, format: Format) -> None:
         """Measure the terminal."""
@@ -48,8 +57,8 @@ class TerminalSink:
             raise SinkError("stderr is not a terminal, so ink cannot be shown there; name a FILE.svg")
         from rich.console import Console
 
-        self._console = Console(stderr=True)
-        self._columns, self._rows = self._console.width, max(self._console.height - 2, 1)
+        self.console = Console(stderr=True)
+        self._columns, self._rows = self.console.width, max(self.console.height - 3, 1)
         width = self._options.width or max(2 * self._columns / _SCALE, 3 * self._options.pitch)
         self._scale = 2 * self._columns / width
         sheet = Sheet(width=width, margin=_MARGIN, pitch=self._options.pitch)
@@ -67,6 +76,7 @@ class TerminalSink:
 
     def close(self) -> None:
         """Leave the last lines on the terminal."""
+        self.caption = ""
         self._lines.extend(self._layout.finish())
         self._show()
         self.abort()
@@ -81,9 +91,12 @@ class TerminalSink:
         from rich.text import Text
 
         if self._display is None:
-            self._display = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
+            self._display = Live(console=self.console, auto_refresh=False, vertical_overflow="crop")
             self._display.start()
-        self._display.update(Text(self._picture(), no_wrap=True, overflow="crop"), refresh=True)
+        shown = Text(self._picture(), no_wrap=True, overflow="crop")
+        if self.caption:
+            shown.append(f"\n{self.caption}", "dim")
+        self._display.update(shown, refresh=True)
 
     def _picture(self) -> str:
         lines = [*self._lines, *self._layout.unfinished()]
