@@ -3,12 +3,15 @@
     python benchmarks/live.py play     [--minutes 10] [--busy 1] [--latency 0.05] [--voice blizzard] [--json FILE]
     python benchmarks/live.py steer    [--times 100]
     python benchmarks/live.py callback [--minutes 1] [--channels 2]
+    python benchmarks/live.py osc|midi [--minutes 1]
 
 `play` compares what a PulseAudio server of its own heard with the same stream made anew, sample for sample.  `steer`
 turns output.temperature to 0 and looks in what was heard for the first sample that is another.  Its delay is counted in
 samples, from the last one that the device had taken when it was turned: the way through the engine and the ring.  To
 that comes what the device holds.  `callback` times what runs on PortAudio's thread, then traces it: which functions are
-called, and how much memory is asked for.  --busy N keeps N processes busy meanwhile.
+called, and how much memory is asked for.  `osc` and `midi` make a thousand changes a second, by python-osc's client in
+a process of its own, and through mido's own loop, and look when each took effect.  --busy N keeps N processes busy
+meanwhile.
 
 Needs PortAudio and PulseAudio (Debian: libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins).
 """
@@ -22,8 +25,8 @@ import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,31 +34,32 @@ import msgspec
 import numpy as np
 
 from vrnn_engine import Engine, Player, Stream
+from vrnn_engine.runtime.live.midi import Midi
+from vrnn_engine.runtime.live.midi_map import MidiMap
+from vrnn_engine.runtime.live.osc import Osc
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.machine import measure_machine
 from vrnn_engine.runtime.sinks import speakers
-from vrnn_engine.runtime.sinks.fader import FADE
 from vrnn_engine.runtime.sinks.output import OutputDevice
 from vrnn_engine.runtime.sinks.speakers import SpeakersSink
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import sound_server
+from following import ROUNDING, follow
+from stage import Stage
+from thousand import BY_MIDI, BY_OSC, KNOBS, Loop, bind_three, late, lost_of_midi, lost_of_osc, send_midi, send_osc
 
 SEED = 0
 TURNED = "output.temperature"
-ROUNDING = 0.5 / 32768
-"""Half a step of 16 bits."""
-CHUNK = 0.1
-"""Seconds of sound that are looked for in what was heard."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["play", "steer", "callback"])
+    parser.add_argument("what", choices=["play", "steer", "callback", "osc", "midi"])
     parser.add_argument("--voice", default="blizzard")
     parser.add_argument("--precision")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--minutes", type=float, help="default: 10 of play, 1 of callback")
+    parser.add_argument("--minutes", type=float, help="default: 10 of play, 1 of the others")
     parser.add_argument("--times", type=int, default=100, help="how often steer turns")
     parser.add_argument("--latency", type=float, default=0.05)
     parser.add_argument("--channels", type=int)
@@ -71,7 +75,8 @@ def main() -> None:
     print(f"{engine.voice.name}: {engine.provider}, {engine.precision}; latency {options.latency:g} s, ", end="")
     print(f"{options.busy} busy processes", flush=True)
     with busy(options.busy), sound(options.channels or 1) as server:
-        found = {"play": play, "steer": steer, "callback": callback}[options.what](options, engine, server)
+        how = {"play": play, "steer": steer, "callback": callback, "osc": thousand, "midi": thousand}
+        found = how[options.what](options, engine, server)
     if options.json:
         report = {
             "what": options.what,
@@ -190,6 +195,53 @@ def callback(options: argparse.Namespace, engine: Engine, server: sound_server.S
     return found
 
 
+def thousand(options: argparse.Namespace, engine: Engine, server: sound_server.SoundServer) -> dict[str, Any]:
+    """Let a client make a thousand changes a second, and look which took effect and when."""
+    recorder = server.record()  # as above
+    stage, count = Stage(engine), round(60_000 * (options.minutes or 1))
+    with Player(stage, to=options.to, latency=options.latency) as player:
+        player.wait(0.5)
+        sent, targets, lost_of = by_osc(stage, count) if options.what == "osc" else by_midi(stage, count)
+        player.wait(0.5)
+    recorder.finish()
+    lost, frames = lost_of(stage, count), np.array(late(stage, targets, sent))
+    p50, p99, most = np.percentile(frames, [50, 99, 100]).tolist()
+    more = int(np.count_nonzero(frames > 2))
+    print(f"{count} changes: {lost} lost; late p50 {p50:.2f} frames, p99 {p99:.2f}, most {most:.2f}; ", end="")
+    print(f"{more} by more than 2; {player.underruns} underruns")
+    return {"changes": count, "lost": lost, "late": {"p50": p50, "p99": p99, "max": most}, "more_than_two": more} | {
+        "underruns": player.underruns
+    }
+
+
+Sent = tuple[list[float], list[tuple[str, int | None]], Callable[[Stage, int], int]]
+
+
+def by_osc(stage: Stage, count: int) -> Sent:
+    """Send changes by OSC; return when each was sent, what it changed, and who counts those that were lost."""
+    source = Osc()
+    source.start(stage)
+    try:
+        return send_osc(source.port, count), BY_OSC, lost_of_osc
+    finally:
+        time.sleep(0.5)
+        source.stop()
+
+
+def by_midi(stage: Stage, count: int) -> Sent:
+    """As `by_osc`."""
+    with tempfile.TemporaryDirectory() as folder:
+        bindings, loop = MidiMap(Path(folder) / "midi.json"), Loop()
+        bind_three(bindings)
+        source = Midi(KNOBS, bindings, inputs=loop)
+        source.start(stage)
+        try:
+            return send_midi(loop.port, count), BY_MIDI, lost_of_midi
+        finally:
+            time.sleep(0.5)
+            source.stop()
+
+
 class Timed(OutputDevice):
     """Notes of each callback when it began, how many seconds it took, and how many samples had been taken by then."""
 
@@ -245,57 +297,6 @@ class Traced(OutputDevice):
         """Stop tracing."""
         super().close()
         tracemalloc.stop()
-
-
-@dataclass
-class Followed:
-    """How what was sent was found in what was heard."""
-
-    compared: int
-    differing: int
-    gaps: list[tuple[int, int]]
-    """Samples sent before it, and how many more were heard than sent in it (fewer, where negative)."""
-    offset: int
-    """Samples heard before the first of what was sent."""
-
-    def place(self, sample: int) -> int:
-        """Return where in what was heard a sample is."""
-        return sample + self.offset + sum(more for at, more in self.gaps if at <= sample)
-
-
-def follow(sent: np.ndarray, heard: np.ndarray, rate: int) -> Followed:
-    """Compare what was sent with what was heard, less the fades; after a gap, find it again."""
-    chunk, reach, faded = round(CHUNK * rate), 3 * rate, round(FADE * rate)
-    offset = locate(heard, sent[chunk : 2 * chunk]) - chunk
-    found = Followed(0, 0, [], offset)
-    at, end, shift = faded, len(sent) - faded, offset
-    while at < end:
-        part = heard[at + shift : end + shift]
-        wrong = np.flatnonzero(np.abs(part - sent[at : at + len(part)]) > ROUNDING)
-        first = at + int(wrong[0]) if len(wrong) else at + len(part)
-        found.compared += first - at
-        again = first + chunk
-        near = max(again + shift - reach, 0)
-        about = heard[near : again + shift + reach + chunk]
-        if again + chunk > end or len(about) < chunk:  # what is left is too short to be found
-            found.compared += end - first
-            found.differing += end - first
-            break
-        moved = locate(about, sent[again : again + chunk]) + near - again
-        found.gaps.append((first, moved - shift))
-        found.compared += chunk
-        found.differing += chunk
-        at, shift = again, moved
-    return found
-
-
-def locate(heard: np.ndarray, chunk: np.ndarray) -> int:
-    """Return where in what was heard the sound is most like a chunk, by the least sum of squares."""
-    size = 1 << (len(heard) + len(chunk)).bit_length()
-    product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(chunk, size)), size)
-    energy = np.concatenate([[0.0], np.cumsum(np.square(heard, dtype=np.float64))])
-    places = len(heard) - len(chunk) + 1
-    return int(np.argmin(energy[len(chunk) :] - energy[:places] - 2 * product[:places]))
 
 
 def again(stream: Stream, events: list[Any], frames: int, size: int) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:

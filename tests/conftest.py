@@ -1,5 +1,6 @@
 """Fixtures that all tests share: toy voices, homes of their own for installed and unpacked voices, the command line."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from typing import Any
 import pytest
 import toy
 from command import Run, environment
+from stage import Stage
+
+from vrnn_engine import Engine
 
 # Before torch is imported, here and in what the tests start: its threads spin for each other, and on a machine with
 # other work to do tiny models then take fifty times as long.
@@ -26,6 +30,26 @@ def toy_audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def toy_pen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a toy voice of ink, with external weights; do not change it."""
     return toy.build(tmp_path_factory.mktemp("voices") / "toy-pen", "pen", external=True)
+
+
+@pytest.fixture(scope="module")
+def engine(toy_audio: Path) -> Engine:
+    """The toy voice of sound, ready to be streamed."""
+    return Engine.load(toy_audio, "cpu")
+
+
+@pytest.fixture
+def stage(engine: Engine) -> Stage:
+    """A performance of it."""
+    return Stage(engine)
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the library warns of, a line each."""
+    lines: list[str] = []
+    monkeypatch.setattr(logging.getLogger("vrnn_engine"), "warning", lambda line, *given: lines.append(line % given))
+    return lines
 
 
 @pytest.fixture(autouse=True)

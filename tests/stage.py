@@ -79,8 +79,8 @@ class Stage(Performance):
         """All changes of a control that took effect, in that order."""
         return [one for one in self.noted if isinstance(one, Set) and (one.control, one.index) == (control, index)]
 
-    def late(self, changes: Sequence[Set], sent: Sequence[float]) -> float:
-        """Frames between when changes were sent and when they took effect, 0 is the next one: the most of 99 in 100.
+    def late(self, changes: Sequence[Set], sent: Sequence[float]) -> np.ndarray:
+        """Frames between when changes were sent and when they took effect; 0 is the next one.
 
         For each it is not more than the time it took, in frames: after the machine stood still, frames are made faster
         than they are played.
@@ -88,7 +88,7 @@ class Stage(Performance):
         frames = [change.frame for change in changes]
         after = frames - np.array([bisect.bisect_left(self.begun, moment) for moment in sent])
         passed = (np.array([self.begun[frame] for frame in frames]) - sent) * self.voice.manifest.frames_per_second
-        return float(np.quantile(np.minimum(after, passed), 0.99))
+        return np.minimum(after, passed)
 
 
 def skip_unless_calm(sent: Sequence[float]) -> None:

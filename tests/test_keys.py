@@ -34,16 +34,6 @@ from vrnn_engine.runtime.sinks import Format
 HEAT, SHIFT = "output.temperature", "latent.shift"
 
 
-@pytest.fixture(scope="module")
-def engine(toy_audio: Path) -> Engine:
-    return Engine.load(toy_audio, "cpu")
-
-
-@pytest.fixture
-def stage(engine: Engine) -> Stage:
-    return Stage(engine)
-
-
 def press(keyboard: Keyboard, *keys: str) -> None:
     for key in keys:
         assert keyboard.press(key)

@@ -27,11 +27,6 @@ HELD = {"latent.hold": 1.0}
 SOUND = (0.3 * np.random.default_rng(7).standard_normal(30 * 200)).clip(-1, 1).astype(np.float32)
 
 
-@pytest.fixture(scope="module")
-def engine(toy_audio: Path) -> Engine:
-    return Engine.load(toy_audio, "cpu")
-
-
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     """Thirty frames of noise, as a file holds them exactly."""

