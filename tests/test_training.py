@@ -187,6 +187,17 @@ def test_a_run_is_not_overwritten_and_nothing_is_resumed_from_nothing(ink, tmp_p
         training.train(pen_recipe(updates=2), ink, tmp_path, resume=True)
 
 
+@pytest.mark.parametrize("spoil", [lambda state: state.pop("h"), lambda state: state.update(extra=state["h"])])
+def test_what_another_version_left_is_not_gone_on_from(ink, tmp_path, spoil):
+    training.train(pen_recipe(updates=1), ink, tmp_path)
+    fields = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert fields["resume"]["state"]
+    spoil(fields["resume"]["state"])
+    torch.save(fields, tmp_path / "last.pt")
+    with pytest.raises(CheckpointError, match=r"last\.pt: another version of vrnn-engine wrote it.*another --out"):
+        training.train(pen_recipe(updates=1), ink, tmp_path, resume=True)
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(ink, tmp_path):
     with pytest.raises(VRNNEngineError, match=r"loss became .*gradient.* at update"):
         training.train(pen_recipe(updates=200, learning_rate=1e12, clip=1e12), ink, tmp_path)

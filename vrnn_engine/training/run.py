@@ -166,7 +166,13 @@ def _train(
     world.wait()  # all have seen that no run was here before the first one writes
     run = _Run(recipe, corpus, out, world)
     if resume:
-        run.restore(interrupted)
+        try:
+            run.restore(interrupted)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):
+            raise CheckpointError(
+                f"{last}: another version of vrnn-engine wrote it, and left what this one cannot go on from; "
+                "train anew in another --out"
+            ) from None
     elif base:
         run.adopt(base, str(start))
     with deferred_interrupts() as let_through:
@@ -299,7 +305,8 @@ class _Run:
 
     def save(self, name: str) -> None:
         """Write the run as a checkpoint into its folder; a thing of all processes."""
-        state = None if self.state is None else [self.world.gather(part) for part in self.state]
+        parts = {} if self.state is None else self.state._asdict()
+        state = {name: self.world.gather(part) for name, part in parts.items()}
         if not self.world.first:
             return
         resume: dict[str, Any] = {
@@ -339,9 +346,9 @@ class _Run:
         self.model.load_state_dict(resume["weights"])
         self.average.load_state_dict(start.model)
         self.optimizer.load_state_dict(resume["optimizer"])
-        if resume["state"] is not None:
-            whole = [part.to(self.world.device) for part in resume["state"]]
-            self.state = State(*(part[self.world.rows(len(part))] for part in whole))
+        if resume["state"]:
+            whole = {name: part.to(self.world.device) for name, part in resume["state"].items()}
+            self.state = State(**{name: part[self.world.rows(len(part))] for name, part in whole.items()})
         self.done, self.epoch, self.position = resume["done"], resume["epoch"], resume["position"]
         self.best, self.seconds, self.metrics = resume["best"], resume["seconds"], start.metrics
         self.started_from = start.started_from

@@ -215,7 +215,10 @@ class Performance:
 
     def _try(self, event: AnyEvent, listened: Stream | None) -> None:
         """Do it; what goes wrong now is said, and the rest plays on."""
-        self._saying(event, self.frame, self._do, event, listened)
+        try:
+            self._do(event, listened)
+        except VRNNEngineError as error:
+            _say(event, self.frame, error)
 
     def _do(self, event: AnyEvent, listened: Stream | None) -> None:
         motion = self._motion
@@ -242,8 +245,8 @@ class Performance:
             case Seed():
                 self.stream.reseed(event.seed)
             case Keep():
-                self._kept[event.name] = self.stream.snapshot()
                 self._asked.discard((Keep, event.name))
+                self._kept[event.name] = self.stream.snapshot()
                 self._later(event, self._moments.save, event.name, self._kept[event.name])
             case Return():
                 saved = event.snapshot or self._snapshot_of(event.name)
@@ -262,14 +265,15 @@ class Performance:
 
     def _later(self, event: AnyEvent, do: Callable[..., object], *given: object) -> None:
         """Do what needs the disk in the other thread; what goes wrong with it is said."""
-        self._aside.submit(self._saying, event, self.frame, do, *given)
+        frame = self.frame
 
-    @staticmethod
-    def _saying(event: AnyEvent, frame: int, do: Callable[..., object], *given: object) -> None:
-        try:
-            do(*given)
-        except VRNNEngineError as error:
-            _log.warning("%s at frame %d: %s", type(event).__name__.lower(), frame, error)
+        def job() -> None:
+            try:
+                do(*given)
+            except Exception as error:  # noqa: BLE001 - that of a plug-in too, of which nobody would hear otherwise
+                _say(event, frame, error)
+
+        self._aside.submit(job)
 
     def _snapshot_of(self, name: str) -> bytes:
         """Return a kept moment; raise `StreamError` if there is none."""
@@ -285,12 +289,12 @@ class Performance:
             return tuple(kept.latent.tolist())
 
     def _trace(self, event: Trace) -> None:
+        self._asked.discard((Trace, event.name))
         self._motion.check_latent()
         latents = list(self._latents)[-max(1, round(event.seconds * self._fps)) :]
         if not latents:
             raise StreamError("there is no latent yet whose path could be kept")
         self._traced[event.name] = np.array(latents)
-        self._asked.discard((Trace, event.name))
         self._later(event, self._moments.save_path, event.name, self._traced[event.name])
 
     def _path_of(self, path: str) -> Tensor:
@@ -326,6 +330,11 @@ class Performance:
         except VRNNEngineError as error:
             self._record = None
             _log.warning("no longer recorded from frame %d on: %s", self.frame, error)
+
+
+def _say(event: AnyEvent, frame: int, error: Exception) -> None:
+    words = error if isinstance(error, VRNNEngineError) else f"{type(error).__name__}: {error}"
+    _log.warning("%s at frame %d: %s", type(event).__name__.lower(), frame, words)
 
 
 def _plain(value: np.ndarray) -> float | tuple[float, ...]:
