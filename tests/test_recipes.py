@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 import torch
+from command import ROOT
 
 from vrnn_engine.models import build_model
 from vrnn_engine.training.recipe import bundled_recipes, load_recipe, recipe_fields, recipe_from
@@ -54,3 +55,16 @@ def test_the_papers_schedule_is_the_papers_and_the_other_is_small(name):
     assert weights(small.model) < 0.1 * weights(paper.model)
     assert small.training.updates < 0.1 * schedule.updates
     assert (small.data.rate, small.about) == (paper.data.rate, paper.about) or name == "blizzard"
+
+
+def test_the_recipe_without_latents_differs_from_blizzard_in_nothing_else():
+    """What it is compared with is the latents alone: as many weights, the same frames, data and schedule."""
+    rnn, vrnn = load_recipe(str(ROOT / "benchmarks" / "blizzard-rnn.toml")), load_recipe("blizzard")
+    assert (rnn.about, rnn.data, rnn.seed) == (vrnn.about, vrnn.data, vrnn.seed)
+    mine, theirs = (msgspec.to_builtins(recipe.training) for recipe in (rnn, vrnn))
+    assert {name for name in mine if mine[name] != theirs[name]} == {"kl_start", "kl_warmup"}
+    mine, theirs = (msgspec.to_builtins(recipe.model) for recipe in (rnn, vrnn))
+    latents = {"latent_size", "phi_z", "encoder", "prior"}
+    assert {name for name in theirs if mine.get(name) != theirs[name]} == {"family", "recurrent_size"} | latents
+    sizes = [sum(weight.numel() for weight in build_model(recipe.model).parameters()) for recipe in (rnn, vrnn)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.001)
