@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vrnn_engine import StreamError
-from vrnn_engine.runtime.noise import BLOCK, NoiseSource
+from vrnn_engine.runtime.noise import AHEAD, BLOCK, NoiseSource
 
 WIDTHS = {"output": 5, "latent": 3}
 
@@ -16,6 +16,35 @@ def test_is_the_documented_draw() -> None:
     noise = NoiseSource(seed, WIDTHS).at(frame)
     np.testing.assert_array_equal(noise["latent"], drawn[17, :3])  # names in sorted order
     np.testing.assert_array_equal(noise["output"], drawn[17, 3:])
+
+
+@pytest.mark.parametrize("start", [0, 1, 62, 64, 130])
+def test_frames_after_each_other_are_the_documented_draw_too(start: int) -> None:
+    source = NoiseSource(7, WIDTHS)
+    for frame in range(start, start + 200):
+        block, row = divmod(frame, BLOCK)
+        generator = np.random.Generator(np.random.Philox(key=7, counter=[0, 0, 0, block]))
+        drawn = generator.standard_normal((64, 8), np.float32)[row]
+        np.testing.assert_array_equal(source.at(frame)["output"], drawn[3:])
+
+
+@pytest.mark.parametrize("seeds", [range(64), range(0, 64 * 64, 64), [0] + [2**k for k in range(63)]])
+def test_streams_take_turns_to_draw(seeds: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = [NoiseSource(seed, WIDTHS) for seed in seeds]
+    drawn = [0]
+    usual = NoiseSource._draw
+
+    def draw(source: NoiseSource, frame: int) -> None:
+        drawn[-1] += 1
+        usual(source, frame)
+
+    monkeypatch.setattr(NoiseSource, "_draw", draw)
+    for frame in range(1, 5 * BLOCK):  # the first one all have to draw
+        drawn.append(0)
+        for source in sources:
+            source.at(frame)
+    later = np.delete(drawn[2:], np.arange(BLOCK - 2, 5 * BLOCK, BLOCK)[:4])  # so do all at the border of a block
+    assert later.max() <= 2.5 * len(sources) / AHEAD
 
 
 def test_any_order_gives_the_same() -> None:

@@ -24,7 +24,7 @@ from vrnn_engine.errors import StreamError, VoiceError
 from vrnn_engine.runtime import memory
 from vrnn_engine.runtime.batch import CPU, Batch
 from vrnn_engine.runtime.names import count
-from vrnn_engine.runtime.noise import BLOCK
+from vrnn_engine.runtime.noise import AHEAD
 from vrnn_engine.runtime.provider import suited
 from vrnn_engine.runtime.session import GUEST, GraphSession, Options
 from vrnn_engine.runtime.stream import Stream
@@ -294,7 +294,7 @@ class Engine:
         """About what it takes to step so many streams as one batch, whatever they make."""
         # A stream has its state, gets the next one, and draws its noise ahead.
         state = sum(map(math.prod, self.step.state.values()))
-        return rows * (self.step.row_bytes(rows) + 4 * (2 * state + BLOCK * sum(self.widths.values())))
+        return rows * (self.step.row_bytes(rows) + 4 * (2 * state + AHEAD * sum(self.widths.values())))
 
     def _work(self, rows: int, frames: int = 0, streams: int = 0) -> str:
         """Name what memory is needed for."""

@@ -9,7 +9,9 @@ import numpy as np
 from vrnn_engine.errors import StreamError
 
 BLOCK = 64
-"""Frames drawn together.  Part of what a seed means: changing it changes every stream."""
+"""Frames of one counter.  Part of what a seed means: changing it changes every stream."""
+AHEAD = 8
+"""Frames drawn together.  More of them cost less a frame, and hold up the one that they are drawn in."""
 
 MAX_SEED = 2**64 - 1
 
@@ -30,10 +32,11 @@ def check_seed(seed: int) -> int:
 class NoiseSource:
     """Standard normal noise of one stream, for any frame, in any order.
 
-    Frames are drawn in aligned blocks of 64: block `b` of seed `s` is
+    Frames come in aligned blocks of 64: block `b` of seed `s` is
     `Generator(Philox(key=s, counter=[0, 0, 0, b])).standard_normal((64, total), float32)`, split
     among the names in sorted order.  The block number is the highest word of the counter, so
-    blocks never overlap.
+    blocks never overlap.  A block is drawn a few frames at a time, of each seed at other frames, so that
+    streams that are stepped together take turns.
 
     Parameters
     ----------
@@ -50,19 +53,28 @@ class NoiseSource:
     def __init__(self, seed: int, widths: Mapping[str, int]) -> None:
         self.seed = check_seed(seed)
         self.widths = MappingProxyType({name: int(widths[name]) for name in sorted(widths)})
-        self._block = -1
+        self._total = sum(self.widths.values())
+        # The top bits of a product with an odd number: seeds that follow each other, or are powers of two, differ in them.
+        self._turn = ((self.seed * 0x9E3779B97F4A7C15) % 2**64 >> 32) * AHEAD >> 32
+        self._generator: np.random.Generator | None = None
+        self._first = self._end = 0  # the frames that are drawn: from which on, and the first one that is not
         self._drawn: dict[str, Array] = {}
 
     def at(self, frame: int) -> dict[str, Array]:
         """Return the noise of one frame: name -> float32 [width], read-only."""
-        block, row = divmod(frame, BLOCK)
-        if block != self._block:
-            self._draw(block)
+        if not self._first <= frame < self._end:
+            self._draw(frame)
+        row = frame - self._first
         return {name: values[row] for name, values in self._drawn.items()}
 
-    def _draw(self, block: int) -> None:
-        generator = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, block]))
-        drawn = generator.standard_normal((BLOCK, sum(self.widths.values())), np.float32)
+    def _draw(self, frame: int) -> None:
+        """Draw a frame and those after it."""
+        block, row = divmod(frame, BLOCK)
+        if self._generator is None or frame != self._end or row == 0:
+            self._generator = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, block]))
+            self._generator.standard_normal(row * self._total, np.float32)  # those before it
+        count = min(AHEAD - (frame + self._turn) % AHEAD, BLOCK - row)
+        drawn = self._generator.standard_normal((count, self._total), np.float32)
         start = 0
         for name, width in self.widths.items():
             # Contiguous per name, so that a row goes to the graph without a copy.
@@ -70,4 +82,4 @@ class NoiseSource:
             values.flags.writeable = False
             self._drawn[name] = values
             start += width
-        self._block = block
+        self._first, self._end = frame, frame + count
