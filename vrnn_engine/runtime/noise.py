@@ -54,7 +54,7 @@ class NoiseSource:
         self.seed = check_seed(seed)
         self.widths = MappingProxyType({name: int(widths[name]) for name in sorted(widths)})
         self._total = sum(self.widths.values())
-        # The top bits of a product with an odd number: seeds that follow each other, or are powers of two, differ in them.
+        # The top bits of a product with an odd number: seeds in a row, or powers of two, differ in them.
         self._turn = ((self.seed * 0x9E3779B97F4A7C15) % 2**64 >> 32) * AHEAD >> 32
         self._generator: np.random.Generator | None = None
         self._first = self._end = 0  # the frames that are drawn: from which on, and the first one that is not
