@@ -322,8 +322,8 @@ def test_keys_in_a_terminal_steer_and_the_terminal_is_left_as_it_was(
     assert typist.process.stdout is not None
     assert typist.process.stdout.read() == b""
     _, *events = map(json.loads, record.read_text().splitlines())
-    assert [event["do"] for event in events] == ["set", "snapshot", "set", "restore"]
-    assert (events[0]["control"], events[0]["value"]) == (HEAT, pytest.approx(1.2))
+    assert [event["do"] for event in events] == ["nudge", "snapshot", "set", "restore"]
+    assert (events[0]["control"], events[0]["by"]) == (HEAT, pytest.approx(0.2))
     assert (events[2]["control"], events[2]["index"], events[2]["ramp"]) == (SHIFT, 2, pytest.approx(0.1))
 
 

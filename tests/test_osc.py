@@ -153,7 +153,11 @@ def test_messages_of_python_osc_are_events(message, values, event):
 @pytest.mark.parametrize(
     ("message", "values", "why"),
     [
-        ("/control", [1.0], "nothing is done by '/control'; there are /control/NAME, /ramp/NAME, /walk/NAME, /reset"),
+        (
+            "/control",
+            [1.0],
+            "nothing is done by '/control'; there are /control/NAME, /nudge/NAME, /ramp/NAME, /walk/NAME, /reset",
+        ),
         ("/sing", [], "nothing is done by '/sing'"),
         ("/control/a", [], "write it as /control/a VALUE..."),
         ("/control/a", ["high"], "write it as /control/a VALUE..."),

@@ -25,6 +25,10 @@ class StreamError(VRNNEngineError):
     """A stream cannot do what was asked: no free row, a closed stream, a foreign snapshot."""
 
 
+class NotFiniteError(StreamError):
+    """A stream gave a frame of NaN or infinity, and has not moved."""
+
+
 class RecordingError(VRNNEngineError):
     """A recording (sound or ink) cannot be read or does not fit the voice."""
 

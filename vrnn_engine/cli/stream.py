@@ -136,8 +136,7 @@ def stream(
         recorder = ending.enter_context(Recorder(record, Head.of(playing))) if record is not None else None
         life = audio.listen(playing, listening, mode, latency, strict) if listening is not None else None
         heard = playing if life is None else ending.enter_context(life)
-        performance = Performance(heard, plan.events, recorder)
-        ending.callback(performance.close)
+        performance = ending.enter_context(Performance(heard, plan.events, recorder))
         for source in steering.sources:
             source.start(performance)
             ending.callback(source.stop)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from vrnn_engine.errors import StreamError, VoiceError
+from vrnn_engine.errors import NotFiniteError, StreamError, VoiceError
 from vrnn_engine.runtime import memory
 from vrnn_engine.runtime.batch import CPU, Batch
 from vrnn_engine.runtime.names import count
@@ -217,7 +217,7 @@ class Engine:
             raise memory.shortage(made + self._bytes(rows), self._work(rows, frames, len(streams))) from None
         for stream, block in zip(streams, blocks, strict=True):
             if not np.isfinite(block).all():
-                raise StreamError(
+                raise NotFiniteError(
                     f"voice {self.voice.name!r} with seed {stream.seed} gave a frame that is not finite "
                     f"after frame {stream.frame}; reset its controls, or open a new stream"
                 )

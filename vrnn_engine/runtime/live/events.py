@@ -12,6 +12,7 @@ from vrnn_engine.runtime.snapshot import Tensor
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]  # a bound of thirty years: infinity is no time
+Finite = Annotated[float, msgspec.Meta(ge=-1e30, le=1e30)]
 Duration = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 
 
@@ -33,6 +34,15 @@ class Set(Event, frozen=True, kw_only=True, tag="set"):
     """The one dimension of a vector that it is for, counted from 0; all of them if not given."""
     ramp: Seconds = 0.0
     """How long the way there takes; it is straight, a step a frame."""
+
+
+class Nudge(Event, frozen=True, kw_only=True, tag="nudge"):
+    """Add to a control, as far as its range goes."""
+
+    control: str
+    by: Finite
+    index: Count | None = None
+    """As in `Set`."""
 
 
 class Walk(Event, frozen=True, kw_only=True, tag="walk"):
@@ -118,4 +128,4 @@ class Fork(Event, frozen=True, kw_only=True, tag="fork"):
     """The stream's own if not given: what would be heard if nothing more were asked of it."""
 
 
-AnyEvent = Set | Walk | Morph | Trace | Follow | Reset | Seed | Keep | Return | Rewind | Prime | Fork
+AnyEvent = Set | Nudge | Walk | Morph | Trace | Follow | Reset | Seed | Keep | Return | Rewind | Prime | Fork

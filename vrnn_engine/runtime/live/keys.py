@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from vrnn_engine.errors import VRNNEngineError
-from vrnn_engine.runtime.live.events import AnyEvent, Follow, Keep, Reset, Return, Rewind, Set, Trace
+from vrnn_engine.runtime.live.events import AnyEvent, Follow, Keep, Nudge, Reset, Return, Rewind, Set, Trace
 from vrnn_engine.runtime.live.performance import Performance
 
 NUDGE, PUSH = 0.01, 0.1
@@ -106,7 +106,6 @@ class Keyboard:
         self._learn = learn
         self._names = list(performance.controls)
         self._keeping = False
-        self._sent: dict[str, tuple[int, np.ndarray]] = {}
         self.chosen = self._names[0] if self._names else ""
         self.dimension: int | None = None
         self.said = ""
@@ -167,28 +166,10 @@ class Keyboard:
             case "shift-left" | "shift-right":
                 self._add(span * PUSH * (1 if key == "shift-right" else -1))
             case "d":
-                self._set(lambda value: np.full_like(value, spec.default))
+                self._performance.send(Set(control=self.chosen, index=self.dimension, value=spec.default))
 
-    def _add(self, step: float) -> None:
-        spec = self._performance.controls.specs[self.chosen]
-        self._set(lambda value: np.clip(value + step, spec.minimum, spec.maximum))
-
-    def _now(self) -> np.ndarray:
-        """Return the chosen control's value, as it was sent where that has not taken effect yet."""
-        frame, value = self._sent.get(self.chosen, (-2, None))
-        if value is not None and self._performance.frame <= frame + 1:
-            return value
-        return np.atleast_1d(self._performance.controls[self.chosen])
-
-    def _set(self, change: Callable[[np.ndarray], np.ndarray]) -> None:
-        """Change the chosen dimensions of the chosen control."""
-        value = self._now().copy()
-        where = slice(None) if self.dimension is None else self.dimension
-        value[where] = change(value)[where]
-        self._sent[self.chosen] = (self._performance.frame, value)
-        wanted = tuple(np.atleast_1d(value[where]).tolist())
-        event = Set(control=self.chosen, index=self.dimension, value=wanted[0] if len(wanted) == 1 else wanted)
-        self._performance.send(event)
+    def _add(self, by: float) -> None:
+        self._performance.send(Nudge(control=self.chosen, index=self.dimension, by=by))
 
     def _hold(self) -> None:
         performance = self._performance

@@ -121,8 +121,9 @@ class Midi:
             if binding is not None and binding.control in self._performance.controls:
                 spec = self._performance.controls.specs[binding.control]
                 self._performance.send(binding.event(message.value, spec))
-        except VRNNEngineError as error:
-            self._trouble.say(f"MIDI: controller {key[1]} of channel {key[0]}: {error}")
+        except Exception as error:  # noqa: BLE001 - one message may not be the end of all others
+            words = error if isinstance(error, VRNNEngineError) else f"{type(error).__name__}: {error}"
+            self._trouble.say(f"MIDI: controller {key[1]} of channel {key[0]}: {words}")
 
     def _try_to_learn(self, key: tuple[int, int]) -> None:
         learnt, last = self._learnt

@@ -66,7 +66,8 @@ class Moments:
     def path(self, name: str, ending: str = MOMENT) -> Path:
         """Return the file of a name; raise `StreamError` if it cannot be that of a file."""
         if not _NAME.fullmatch(name):
-            raise StreamError(f"a moment cannot be called {name!r}; use up to 64 letters, digits, spaces, - and _")
+            kind = "path" if ending == PATH else "moment"
+            raise StreamError(f"a {kind} cannot be called {name!r}; use up to 64 letters, digits, spaces, - and _")
         return self.folder / f"{name}{ending}"
 
     def _write(self, path: Path, data: bytes) -> Path:

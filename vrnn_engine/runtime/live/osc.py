@@ -106,7 +106,10 @@ class Osc:
                 continue
             self._sender = sender
             for address, values in messages:
-                self._ask(address, values, sender)
+                try:
+                    self._ask(address, values, sender)
+                except Exception as error:  # noqa: BLE001 - one message may not be the end of all others
+                    self._refuse(sender, f"{address:.60}: {type(error).__name__}: {error}")
 
     def _ask(self, address: str, values: list[Argument], sender: Address) -> None:
         try:
@@ -132,6 +135,8 @@ class Osc:
                     self._send(sender, "/kl", float(np.mean(seen.kl)))
             except VRNNEngineError as error:
                 self._refuse(sender, str(error))
+            except Exception as error:  # noqa: BLE001 - as above
+                self._refuse(sender, f"{type(error).__name__}: {error}")
 
     def _tell(self) -> None:
         # A thread: how the stream is.

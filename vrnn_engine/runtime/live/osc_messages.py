@@ -1,6 +1,6 @@
 """OSC packets as what can be asked of a performance, and answers as OSC packets.
 
-    /control/NAME VALUE...   /ramp/NAME SECONDS VALUE...   /walk/NAME SPEED [SEED]
+    /control/NAME VALUE...   /nudge/NAME BY   /ramp/NAME SECONDS VALUE...   /walk/NAME SPEED [SEED]
     /reset   /seed N   /snapshot NAME   /restore NAME   /morph NAME SECONDS   /trace NAME SECONDS   /follow PATH [TIMES]
     /rewind SECONDS   /prime FILE   /fork TARGET SECONDS [SEED]
 
@@ -68,10 +68,10 @@ def read_packet(packet: bytes, depth: int = 0) -> list[Message]:
 def to_event(address: str, values: Sequence[Argument]) -> AnyEvent:
     """Return what a message asks for; raise `SourceError` if it is nothing that can be asked."""
     kind, _, rest = address[1:].partition("/")
-    if kind in ("control", "ramp", "walk") and rest:
+    if kind in ("control", "nudge", "ramp", "walk") and rest:
         return _to_turn(kind, rest, list(values))
     if address not in _REQUESTS:
-        known = "/control/NAME, /ramp/NAME, /walk/NAME, " + ", ".join(_REQUESTS)
+        known = "/control/NAME, /nudge/NAME, /ramp/NAME, /walk/NAME, " + ", ".join(_REQUESTS)
         raise SourceError(f"nothing is done by {address!r:.60}; there are {known}")
     do, fields, usage = _REQUESTS[address]
     given = {name: _fit(name, value) for name, value in zip(fields, values, strict=False)}
@@ -111,6 +111,9 @@ def _to_turn(kind: str, rest: str, values: list[Argument]) -> AnyEvent:
     if kind == "walk":
         given |= {field: _fit(field, value) for field, value in zip(("speed", "seed"), values, strict=False)}
         return _convert({"do": "walk", **given}, len(values) in (1, 2), f"/walk/{rest:.60} SPEED [SEED]")
+    if kind == "nudge":
+        given |= {"do": "nudge", "by": values[0] if values else None}
+        return _convert(given, len(values) == 1, f"/nudge/{rest:.60} BY")
     given["do"] = "set"
     if kind == "ramp" and values:
         given["ramp"] = values.pop(0)

@@ -38,7 +38,7 @@ def find_path(path: str, moments: Moments, engine: Engine) -> np.ndarray:
     """
     if path in moments.names(PATH):
         return _read(moments.path(path, PATH), engine)
-    if not Path(path).is_file():
+    if not os.path.isfile(path):  # of pathlib's, a name that is too long is an error
         hint = suggest(path, moments.names(PATH), "there are")
         raise StreamError(f"no path {path!r} in {moments.folder}{hint}, and no such file")
     if Path(path).suffix == PATH:
@@ -59,10 +59,14 @@ def _read(path: str | os.PathLike[str], engine: Engine) -> np.ndarray:
 
 def check_path(latents: np.ndarray, size: int, where: str) -> np.ndarray:
     """Return latents as float32, if they are a path of `size` dimensions; raise `StreamError` if not."""
+    if not isinstance(latents, np.ndarray):
+        raise StreamError(f"{where}: several arrays; a path is one, of numbers [frames, {size}]")
     if latents.dtype.kind not in "iuf" or latents.ndim != 2 or latents.shape[1] != size or not len(latents):
         raise StreamError(
             f"{where}: a path of this voice has numbers [frames, {size}], not {latents.dtype} {list(latents.shape)}"
         )
-    if not np.isfinite(latents).all():
+    with np.errstate(over="ignore"):
+        path = latents.astype(np.float32)
+    if not np.isfinite(path).all():
         raise StreamError(f"{where}: a path cannot have NaN or infinite numbers")
-    return latents.astype(np.float32)
+    return path

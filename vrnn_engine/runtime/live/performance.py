@@ -11,21 +11,25 @@ one more thread, in the order asked: nothing is heard to wait for it.
 
 import collections
 import contextlib
+import functools
 import logging
 import queue
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self
 
 import msgspec
 import numpy as np
 
-from vrnn_engine.errors import StreamError, VRNNEngineError
+from vrnn_engine.errors import NotFiniteError, StreamError, VRNNEngineError
 from vrnn_engine.runtime.live.events import (
     AnyEvent,
     Follow,
     Fork,
     Keep,
     Morph,
+    Nudge,
     Prime,
     Reset,
     Return,
@@ -35,12 +39,12 @@ from vrnn_engine.runtime.live.events import (
     Trace,
     Walk,
 )
+from vrnn_engine.runtime.live.forks import Forks
 from vrnn_engine.runtime.live.life import Life
-from vrnn_engine.runtime.live.moments import Moments
-from vrnn_engine.runtime.live.motion import Motion
+from vrnn_engine.runtime.live.moments import MOMENT, PATH, Moments
+from vrnn_engine.runtime.live.motion import Going, Motion, again
 from vrnn_engine.runtime.live.paths import check_path, find_path, is_recording
 from vrnn_engine.runtime.noise import check_seed
-from vrnn_engine.runtime.player import Player
 from vrnn_engine.runtime.sinks import make_sink
 from vrnn_engine.runtime.snapshot import Tensor
 from vrnn_engine.runtime.stream import Observation, Stream
@@ -63,7 +67,7 @@ class Performance:
     stream : Stream or Life
         From now on only to be read through this.
     timeline : sequence of events
-        With their frames, in order; see `read_timeline`.
+        With their frames, in order; see `read_timeline`.  Raises what `send` would, with the frame.
     record : callable, optional
         Called with each event as it takes effect, with its frame; e.g. a `Recorder`.
     moments : Moments, optional
@@ -99,18 +103,19 @@ class Performance:
         self._moments = moments or Moments(stream.voice.name)
         self._kept: dict[str, bytes] = {}
         self._traced: dict[str, np.ndarray] = {}
-        self._asked: set[tuple[type, str]] = set()  # what is to be kept under which name, and not yet there
+        # What is to be kept under which name and is not there yet, and how often.
+        self._asked: collections.Counter[tuple[type, str]] = collections.Counter()
+        self._asking = threading.Lock()
         self._inbox: queue.SimpleQueue[tuple[AnyEvent, Stream | None]] = queue.SimpleQueue()
-        self._timeline = collections.deque(self._prepared(timeline))
-        self._primed = {event.file: self._listen(event.file)[0] for event in timeline if isinstance(event, Prime)}
         self._every = max(1, round(CHECKPOINT * self._fps))
-        self._past: collections.deque[tuple[int, bytes]] = collections.deque(
+        self._past: collections.deque[tuple[int, bytes, list[Going]]] = collections.deque(
             maxlen=max(1, round(memory * self._fps / self._every))
         )
         self._latents: collections.deque[np.ndarray] = collections.deque(maxlen=max(1, round(memory * self._fps)))
         self._aside = ThreadPoolExecutor(1, "vrnn-engine performance")
-        self._forks = contextlib.ExitStack()
-        self._forked: list[Player] = []
+        self._forks = Forks()
+        self._timeline = collections.deque(self._prepared(timeline))
+        self._primed = {event.file: self._listen(event.file)[0] for event in timeline if isinstance(event, Prime)}
 
     @property
     def voice(self) -> Voice:
@@ -133,30 +138,19 @@ class Performance:
             The event cannot be: an unknown control, moment or target, a value out of range, a recording that cannot
             be read.  The performance goes on as it was.
         """
+        event = self._checked(event)
         listened, seen = None, None
         match event:
-            case Set():
-                self.controls.check(event.control, event.value, event.index)
-            case Walk():
-                self.controls.find(event.control if event.index is None else f"{event.control}/{event.index}")
-                check_seed(event.seed)
-            case Morph(latent=None) if (Keep, event.to) not in self._asked:
+            case Morph(latent=None) if not self._asked[Keep, event.to]:
                 event = msgspec.structs.replace(event, latent=self._latent_of(event.to))
-            case Follow(latents=None) if (Trace, event.path) not in self._asked:
+            case Follow(latents=None) if not self._asked[Trace, event.path]:
                 event = msgspec.structs.replace(event, latents=self._path_of(event.path))
-            case Morph() | Follow():
-                self._motion.check_latent()
-            case Seed():
-                check_seed(event.seed)
-            case Keep() | Trace():
-                self._moments.path(event.name)
-                self._asked.add((type(event), event.name))
-            case Return(snapshot=None) if (Keep, event.name) not in self._asked:
+            case Return(snapshot=None) if not self._asked[Keep, event.name]:
                 event = msgspec.structs.replace(event, snapshot=self._snapshot_of(event.name))
+            case Keep() | Trace():
+                self._ask_for(event, 1)
             case Prime():
                 listened, seen = self._listen(event.file)
-            case Fork():
-                make_sink(event.to)
         self._inbox.put((event, listened))
         return seen
 
@@ -164,7 +158,7 @@ class Performance:
         """Whether to send it is to wait until a recording has been listened to."""
         match event:
             case Follow(latents=None):
-                known = event.path in self._traced or (Trace, event.path) in self._asked
+                known = event.path in self._traced or self._asked[Trace, event.path]
                 return not known and is_recording(event.path, self._moments)
         return isinstance(event, Prime)
 
@@ -173,7 +167,7 @@ class Performance:
         made = []
         for _ in range(frames):
             self._steer()
-            block = self.stream.read(1)
+            block = self._next()
             if not len(block):
                 break
             made.append(block)
@@ -183,21 +177,77 @@ class Performance:
         return np.concatenate(made) if made else self.stream.read(0)
 
     def close(self) -> None:
-        """Wait until everything that was kept and forked is written; raises what went wrong with a fork."""
+        """Wait until everything that was kept and forked is written; interrupted, forks end there."""
         self._aside.shutdown()
-        for player in self._forked:
-            player.wait()
-        self._forks.close()
+        self._forks.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None:
+            self._forks.stop()
+        self.close()
+
+    def _checked(self, event: AnyEvent) -> AnyEvent:
+        """Return an event as what it is declared to be; raise what `send` does if it could never be done here."""
+        try:
+            plain = msgspec.to_builtins(event, builtin_types=(bytes,), enc_hook=_of_numpy)
+            event = msgspec.convert(plain, AnyEvent)
+        except (TypeError, ValueError) as error:  # msgspec.ValidationError is one
+            raise StreamError(f"not an event: {error}") from None
+        match event:
+            case Set():
+                self.controls.check(event.control, event.value, event.index)
+            case Nudge() | Walk():
+                self.controls.find(event.control if event.index is None else f"{event.control}/{event.index}")
+            case Follow(latents=Tensor() as given):
+                self._motion.check_latent()
+                self._array_of(given, event.path)
+            case Morph() | Follow() | Trace():
+                self._motion.check_latent()
+            case Fork():
+                make_sink(event.to)
+        if isinstance(event, Walk | Seed):
+            check_seed(event.seed)
+        if isinstance(event, Keep | Trace):
+            self._moments.path(event.name, MOMENT if isinstance(event, Keep) else PATH)
+        return event
 
     def _prepared(self, timeline: Sequence[AnyEvent]) -> Iterator[AnyEvent]:
-        """Yield the events, those that follow a recording with its latents."""
+        """Yield the events, checked, those that follow a recording with its latents."""
         traced = set()
         for event in timeline:
-            if isinstance(event, Trace):
-                traced.add(event.name)
-            if isinstance(event, Follow) and event.path not in traced and self.takes_long(event):
-                event = msgspec.structs.replace(event, latents=self._path_of(event.path))
+            try:
+                event = self._checked(event)
+                if isinstance(event, Trace):
+                    traced.add(event.name)
+                if isinstance(event, Follow) and event.path not in traced and self.takes_long(event):
+                    event = msgspec.structs.replace(event, latents=self._path_of(event.path))
+            except VRNNEngineError as error:
+                raise type(error)(f"{_name(event)} at frame {event.frame}: {error}") from None
             yield event
+
+    def _ask_for(self, event: Keep | Trace, more: int) -> None:
+        with self._asking:
+            self._asked[type(event), event.name] += more
+
+    def _next(self) -> np.ndarray:
+        """Return the next frame.  Where the voice does not stand its controls, reset them, and forget its past."""
+        try:
+            return self.stream.read(1)
+        except NotFiniteError:
+            _log.warning("frame %d was not finite: all controls are at their defaults again", self.frame)
+        self.stream.controls.reset()
+        self._motion.pull()
+        self._motion.end()
+        self._note(Reset())
+        try:
+            return self.stream.read(1)
+        except NotFiniteError:
+            _log.warning("frame %d was not finite again: the voice begins anew", self.frame)
+        self.stream.continue_from(self.stream.engine.stream(0))
+        return self.stream.read(1)
 
     def _steer(self) -> None:
         """Do all that is due before the next frame."""
@@ -208,16 +258,20 @@ class Performance:
             self._try(event, self._primed.get(event.file) if isinstance(event, Prime) else None)
         with contextlib.suppress(queue.Empty):
             while True:
-                self._try(*self._inbox.get_nowait())
-        self._motion.end()
+                event, listened = self._inbox.get_nowait()
+                self._try(event, listened)
+                if isinstance(event, Keep | Trace):  # now that it is there
+                    self._ask_for(event, -1)
         if self.frame % self._every == 0:
-            self._past.append((self.frame, self.stream.snapshot()))
+            self._motion.push()
+            self._past.append((self.frame, self.stream.snapshot(), self._motion.going()))
+        self._motion.end()
 
     def _try(self, event: AnyEvent, listened: Stream | None) -> None:
         """Do it; what goes wrong now is said, and the rest plays on."""
         try:
             self._do(event, listened)
-        except VRNNEngineError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody is to hear a gap for it
             _say(event, self.frame, error)
 
     def _do(self, event: AnyEvent, listened: Stream | None) -> None:
@@ -227,6 +281,8 @@ class Performance:
         match event:
             case Set():
                 motion.turn(event.control, event.value, event.index, event.ramp)
+            case Nudge():
+                motion.nudge(event.control, event.by, event.index)
             case Walk():
                 motion.walk(event.control, event.speed, event.index, event.seed)
             case Morph():
@@ -237,7 +293,7 @@ class Performance:
                 self._trace(event)
             case Follow():
                 path = event.latents or self._path_of(event.path)
-                motion.follow(check_path(path.array(), self.stream.latent.size, event.path), event.times)
+                motion.follow(self._array_of(path, event.path), event.times)
                 event = msgspec.structs.replace(event, latents=path)
             case Reset():
                 self.stream.controls.reset()
@@ -245,8 +301,7 @@ class Performance:
             case Seed():
                 self.stream.reseed(event.seed)
             case Keep():
-                self._asked.discard((Keep, event.name))
-                self._kept[event.name] = self.stream.snapshot()
+                self._kept[event.name] = motion.snapshot()
                 self._later(event, self._moments.save, event.name, self._kept[event.name])
             case Return():
                 saved = event.snapshot or self._snapshot_of(event.name)
@@ -254,13 +309,15 @@ class Performance:
                 motion.pull()
                 event = msgspec.structs.replace(event, snapshot=saved)
             case Rewind():
-                self.stream.restore(self._before(self.frame - round(event.seconds * self._fps)))
-                motion.pull()
+                saved, going = self._before(self.frame - round(event.seconds * self._fps))
+                self.stream.restore(saved)
+                motion.pull(going)
             case Prime():
                 self.stream.continue_from(listened or self._listen(event.file)[0])
             case Fork():
                 child = self.stream.fork(self.stream.seed if event.seed is None else event.seed)
-                self._later(event, self._let_go_on, child, event)
+                said = functools.partial(_say, event, self.frame)
+                self._forks.start(child, event.to, event.seconds, said)
         self._note(event)
 
     def _later(self, event: AnyEvent, do: Callable[..., object], *given: object) -> None:
@@ -289,8 +346,6 @@ class Performance:
             return tuple(kept.latent.tolist())
 
     def _trace(self, event: Trace) -> None:
-        self._asked.discard((Trace, event.name))
-        self._motion.check_latent()
         latents = list(self._latents)[-max(1, round(event.seconds * self._fps)) :]
         if not latents:
             raise StreamError("there is no latent yet whose path could be kept")
@@ -303,24 +358,25 @@ class Performance:
         traced = self._traced.get(path)
         return Tensor.of(find_path(path, self._moments, self.stream.engine) if traced is None else traced)
 
-    def _before(self, frame: int) -> bytes:
-        """Return the last checkpoint at or before a frame; the first there is if that is later."""
+    def _array_of(self, path: Tensor, where: str) -> np.ndarray:
+        """Return a path as an array `[T, Z]`; raise `StreamError` if it is none of this voice."""
+        try:
+            return check_path(path.array(), self.stream.latent.size, where)
+        except ValueError as error:
+            raise StreamError(f"{where}: cannot be read as a path: {error}") from None
+
+    def _before(self, frame: int) -> tuple[bytes, list[Going]]:
+        """Return the last checkpoint at or before a frame, or the first there is if that is later, to begin there."""
         if not self._past:
             raise StreamError("there is nothing yet to go back to")
-        found = [snapshot for at, snapshot in self._past if at <= frame]
-        return found[-1] if found else self._past[0][1]
+        found = [past for past in self._past if past[0] <= frame]
+        _, saved, going = found[-1] if found else self._past[0]
+        return saved, again(going)
 
     def _listen(self, file: str) -> tuple[Stream, Observation]:
         """Return a stream that has listened to a recording, from silence on; the same one whenever it is asked for."""
         listener = self.stream.engine.stream(0)
         return listener, listener.prime(file)
-
-    def _let_go_on(self, child: Stream, event: Fork) -> None:
-        try:
-            self._forked.append(self._forks.enter_context(Player(child, to=event.to, seconds=event.seconds)))
-        except BaseException:
-            child.close()
-            raise
 
     def _note(self, event: AnyEvent) -> None:
         if self._record is None:
@@ -332,9 +388,21 @@ class Performance:
             _log.warning("no longer recorded from frame %d on: %s", self.frame, error)
 
 
+def _name(event: AnyEvent) -> str:
+    """Return what an event is called where it is written down."""
+    return str(event.__struct_config__.tag)
+
+
 def _say(event: AnyEvent, frame: int, error: Exception) -> None:
     words = error if isinstance(error, VRNNEngineError) else f"{type(error).__name__}: {error}"
-    _log.warning("%s at frame %d: %s", type(event).__name__.lower(), frame, words)
+    _log.warning("%s at frame %d: %s", _name(event), frame, words)
+
+
+def _of_numpy(value: Any) -> Any:
+    """Return a number or an array of numpy's as plain ones."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise NotImplementedError
 
 
 def _plain(value: np.ndarray) -> float | tuple[float, ...]:

@@ -7,13 +7,15 @@ The first line may say what it was played on.  A recording has it; a timeline by
     {"do": "rewind", "frame": 400, "seconds": 3}
 """
 
+import codecs
+import contextlib
 import os
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
-from vrnn_engine.errors import StreamError
+from vrnn_engine.errors import SinkError, StreamError
 from vrnn_engine.runtime.live.events import AnyEvent
 from vrnn_engine.runtime.sinks.base import AtomicFile
 from vrnn_engine.runtime.stream import Stream
@@ -70,7 +72,7 @@ def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Tim
         It cannot be read, a line is no event, or comes before the one above it; with the line's number.
     """
     try:
-        lines = Path(path).read_bytes().splitlines()
+        lines = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8).splitlines()
     except OSError as error:
         raise StreamError(f"{path}: cannot be read: {error.strerror}") from error
     head: Head | None = None
@@ -120,19 +122,13 @@ class Recorder:
         """Give the file its name."""
         self._file.commit()
 
-    def abort(self) -> None:
-        """Leave nothing."""
-        self._file.abort()
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        # What was played until an interrupt is worth as much as the rest.
-        if kind is None or issubclass(kind, KeyboardInterrupt):
+        # What was played until something went wrong is worth as much as the rest.
+        with contextlib.suppress(SinkError) if kind else contextlib.nullcontext():
             self.close()
-        else:
-            self.abort()
 
     def _write(self, line: Head | AnyEvent) -> None:
         self._file.append(msgspec.json.encode(line) + b"\n")
