@@ -22,6 +22,7 @@ from vrnn_engine.runtime.live.events import (
     Fork,
     Keep,
     Morph,
+    Nudge,
     Prime,
     Reset,
     Return,
@@ -125,6 +126,7 @@ def test_nor_while_it_is_heard_for_a_minute(toy_audio, tmp_path):
     [
         ("/control/output.temperature", [0.5], Set(control=HEAT, value=0.5)),
         ("/control/latent.shift", [1, 2, 3, 4.5], Set(control=SHIFT, value=(1.0, 2.0, 3.0, 4.5))),
+        ("/nudge/latent.shift/3", [-0.5], Nudge(control=SHIFT, by=-0.5, index=3)),
         ("/control/latent.shift/3", [1], Set(control=SHIFT, value=1.0, index=3)),
         ("/ramp/latent.shift/3", [2, 0.25], Set(control=SHIFT, value=0.25, index=3, ramp=2.0)),
         ("/ramp/latent.shift", [2.5, 0, 1], Set(control=SHIFT, value=(0.0, 1.0), ramp=2.5)),
@@ -156,7 +158,7 @@ def test_messages_of_python_osc_are_events(message, values, event):
         (
             "/control",
             [1.0],
-            "nothing is done by '/control'; there are /control/NAME, /nudge/NAME, /ramp/NAME, /walk/NAME, /reset",
+            "nothing is done by '/control'; there are /control/NAME, /nudge/NAME",
         ),
         ("/sing", [], "nothing is done by '/sing'"),
         ("/control/a", [], "write it as /control/a VALUE..."),
@@ -164,6 +166,8 @@ def test_messages_of_python_osc_are_events(message, values, event):
         ("/ramp/a/2", [1.0], "write it as /ramp/a/2 SECONDS VALUE..."),
         ("/ramp/a", [-1.0, 2.0], "write it as /ramp/a SECONDS VALUE..."),
         ("/ramp/a", [float("inf"), 2.0], "write it as /ramp/a SECONDS VALUE..."),
+        ("/nudge/a", [], "write it as /nudge/a BY"),
+        ("/nudge/a", [1.0, 2.0], "write it as /nudge/a BY"),
         ("/walk/a", [], r"write it as /walk/a SPEED \[SEED\]"),
         ("/walk/a", [-1.0], r"write it as /walk/a SPEED \[SEED\]"),
         ("/walk/a", [1.0, 2, 3], r"write it as /walk/a SPEED \[SEED\]"),

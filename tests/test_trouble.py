@@ -149,13 +149,15 @@ def test_the_engine_says_that_a_frame_is_not_finite(engine) -> None:
 def test_a_fork_that_fails_is_a_line_when_it_does_and_the_recording_is_whole(
     engine, moments, said, tmp_path, tiny_disk
 ) -> None:
-    with Recorder(tmp_path / "played.jsonl", Head.of(engine.stream(3))) as record:
-        with Performance(engine.stream(3), record=record, moments=moments) as performance:
-            performance.send(Fork(to=str(tiny_disk / "fork.wav"), seconds=60.0))
-            performance.read(2)
-            wait_until(lambda: said)
-            performance.send(Set(control=HEAT, value=0.5))
-            performance.read(2)
+    with (
+        Recorder(tmp_path / "played.jsonl", Head.of(engine.stream(3))) as record,
+        Performance(engine.stream(3), record=record, moments=moments) as performance,
+    ):
+        performance.send(Fork(to=str(tiny_disk / "fork.wav"), seconds=60.0))
+        performance.read(2)
+        wait_until(lambda: said)
+        performance.send(Set(control=HEAT, value=0.5))
+        performance.read(2)
     assert "fork at frame 0: " in said[0]
     assert len((tmp_path / "played.jsonl").read_text().splitlines()) == 3
     assert list(tiny_disk.iterdir()) == []
