@@ -287,3 +287,28 @@ def test_denormals_are_flushed_in_every_thread_and_nowhere_else(tmp_path: Path) 
     assert first[8] == 0
     assert first == second == third
     assert host_keeps_denormals == "True"
+
+
+def test_what_a_stream_keeps_is_its_own_and_not_the_others(toy_audio: Path) -> None:
+    """A fork of one of many streams holds one row of state, not the batch's."""
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=8)
+    streams = [engine.stream(seed) for seed in range(8)]
+    engine.read(3)
+    other = engine.stream(9)
+    other.continue_from(streams[2])
+    for kept in (streams[1].fork(), other):
+        assert all(value.base is None or value.base.shape[0] == 1 for value in kept._state.values())
+    batch = engine._idle[0]
+    assert batch.tables == [stream.controls.table for stream in streams]
+
+
+def test_controls_are_taken_in_again_by_another_set_of_streams(toy_audio: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
+    streams = [engine.stream(seed) for seed in range(4)]
+    alone = [vrnn.Engine.load(toy_audio, device="cpu").stream(seed) for seed in range(4)]
+    for one in (streams[3], alone[3]):
+        one.controls["output.temperature"] = 0.25
+    for chosen in ([0, 1], [2, 3], [3, 1], [0, 2], [1, 3]):
+        found = engine.read(2, [streams[k] for k in chosen])
+        for k, block in zip(chosen, found, strict=True):
+            np.testing.assert_array_equal(block, alone[k].read(2))

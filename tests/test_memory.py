@@ -91,7 +91,7 @@ def test_what_onnxruntime_takes_is_asked_for(toy_audio: Path) -> None:
     ("rows", "frames"), [pytest.param(200, 2, id="by onnxruntime"), pytest.param(3, 100_000, id="by numpy")]
 )
 def test_memory_that_cannot_be_had(rows: int, frames: int) -> None:
-    """In a process that has only 80 MiB left.  Nothing has moved; a smaller read goes on as if nothing had been."""
+    """In a process that has only 64 MiB left.  Nothing has moved; a smaller read goes on as if nothing had been."""
     script = f"""
         import resource
         import numpy
@@ -102,7 +102,7 @@ def test_memory_that_cannot_be_had(rows: int, frames: int) -> None:
         engine.read(1, streams[:1])
         with open("/proc/self/status") as file:
             size = next(1024 * int(line.split()[1]) for line in file if line.startswith("VmSize"))
-        resource.setrlimit(resource.RLIMIT_AS, (size + 80 * 2**20, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_AS, (size + 64 * 2**20, resource.RLIM_INFINITY))
         try:
             engine.read({frames}, streams[:{rows}])
         except vrnn_engine.StreamError as error:

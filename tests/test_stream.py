@@ -15,6 +15,7 @@ import soundfile
 import toy
 
 import vrnn_engine as vrnn
+from vrnn_engine.runtime.batch import Batch
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -129,30 +130,30 @@ def test_control_is_effective_at_exactly_the_next_frame(new: Callable[..., vrnn.
     np.testing.assert_array_equal(after, exact.read(1))
 
 
-def test_control_set_by_another_thread_while_reading(toy_audio: Path) -> None:
+def test_control_set_by_another_thread_while_reading(toy_audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each frame of one long read is either all with the old value or all with the new one."""
     stream = vrnn.Engine.load(toy_audio, device="cpu").stream(1)
-    drawn = threading.Event()
-    at = stream._noise.at
+    steps, step = [0], Batch.step
 
-    def watched(frame: int) -> dict[str, np.ndarray]:
-        if frame == 50:  # the table of frame 50 was taken just before its noise
+    def watched(batch: Batch) -> None:
+        if steps[0] == 50:  # the controls of frame 50 were taken just before
             setter.start()
             setter.join()
-            drawn.set()
-        return at(frame)
+        steps[0] += 1
+        step(batch)
 
     def quiet() -> None:
         stream.controls.update({"output.temperature": 0.0, "latent.hold": 1.0})
 
     setter = threading.Thread(target=quiet)
-    stream._noise.at = watched  # type: ignore[method-assign]
-    found = stream.read(100).reshape(100, 200)
-    assert drawn.is_set()
+    monkeypatch.setattr(Batch, "step", watched)
+    found = stream.read(100)
+    assert steps == [100]
+    monkeypatch.undo()
     other = vrnn.Engine.load(toy_audio, device="cpu").stream(1)
     before = other.read(51)
     other.controls.update({"output.temperature": 0.0, "latent.hold": 1.0})
-    np.testing.assert_array_equal(found.reshape(-1), np.concatenate([before, other.read(49)]))
+    np.testing.assert_array_equal(found, np.concatenate([before, other.read(49)]))
 
 
 def test_fork_continues_and_is_independent(new: Callable[..., vrnn.Stream]) -> None:

@@ -3,7 +3,7 @@
 The state has two places.  A step reads it from the one and writes it into the other; then they swap roles.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +36,8 @@ class Batch:
     rows : int
     noise, controls : dict of str to float32 array [rows, ...]
         By name without prefix; written to before a step.  After controls were written, call `steer`.
+    tables : list of object
+        What the controls of each row were taken from, for who writes them to remember.
     frame : float32 array [rows, F]
         What the last step made; the next one writes over it.
     """
@@ -48,6 +50,7 @@ class Batch:
         self._places = graph.places
         self.noise = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.noise.items()}
         self.controls = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.controls.items()}
+        self.tables: list[object] = [None] * rows
         self.frame = np.zeros((rows, *graph.frame_shape), np.float32)
         noise, self._noise_to_send = self._values("noise", self.noise)
         controls, self._controls_to_send = self._values("control", self.controls)
@@ -62,7 +65,7 @@ class Batch:
         )
         self._options: tuple[ort.RunOptions | None, ort.RunOptions | None] = (None, None)
         self._now = 0
-        self._given: list[dict[str, np.ndarray]] = []
+        self._given: list[Arrays] = []
         """The states of the rows as they are now, if they were asked for; whoever has them writes to none."""
 
     def load(self, states: list[Arrays]) -> None:
@@ -72,10 +75,10 @@ class Batch:
         for name, value in self._states[self._now].items():
             value.update_inplace(_joined([state[name] for state in states]))
 
-    def states(self) -> list[dict[str, np.ndarray]]:
-        """Return copies of each row's state, [1, ...]."""
-        whole = {name: value.numpy() for name, value in self._states[self._now].items()}
-        self._given = [{name: value[row : row + 1].copy() for name, value in whole.items()} for row in range(self.rows)]
+    def states(self) -> list[Arrays]:
+        """Return each row's state, [1, ...]; copies, but of all rows at once."""
+        whole = {name: np.array(value.numpy()) for name, value in self._states[self._now].items()}
+        self._given = [Row(whole, row) for row in range(self.rows)]
         return list(self._given)
 
     def latents(self) -> np.ndarray:
@@ -123,6 +126,28 @@ class Batch:
         if "latent" in self._outputs:
             binding.bind_ortvalue_output("latent", self._latent)
         return binding
+
+
+class Row(Mapping[str, np.ndarray]):
+    """One row of arrays [rows, ...] by name, as [1, ...]: cut out where it is asked for, so that many cost little.
+
+    It keeps all rows alive: whoever has it for long should copy what it is.
+    """
+
+    __slots__ = ("_row", "_whole")
+
+    def __init__(self, whole: Arrays, row: int) -> None:
+        self._whole = whole
+        self._row = row
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._whole[name][self._row : self._row + 1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole)
+
+    def __len__(self) -> int:
+        return len(self._whole)
 
 
 def _joined(rows: list[np.ndarray]) -> np.ndarray:

@@ -22,9 +22,9 @@ import numpy as np
 
 from vrnn_engine.errors import NotFiniteError, StreamError, VoiceError
 from vrnn_engine.runtime import memory
-from vrnn_engine.runtime.batch import CPU, Batch
+from vrnn_engine.runtime.batch import CPU, Arrays, Batch
 from vrnn_engine.runtime.names import count
-from vrnn_engine.runtime.noise import AHEAD
+from vrnn_engine.runtime.noise import AHEAD, NoiseSource
 from vrnn_engine.runtime.provider import suited
 from vrnn_engine.runtime.session import GUEST, GraphSession, Options
 from vrnn_engine.runtime.stream import Stream
@@ -215,21 +215,13 @@ class Engine:
             if not memory.exhausted(error):
                 raise
             raise memory.shortage(made + self._bytes(rows), self._work(rows, frames, len(streams))) from None
-        for stream, block in zip(streams, blocks, strict=True):
-            if not np.isfinite(block).all():
-                raise NotFiniteError(
-                    f"voice {self.voice.name!r} with seed {stream.seed} gave a frame that is not finite "
-                    f"after frame {stream.frame}; reset its controls, or open a new stream"
-                )
         for stream, reached, latent in zip(streams, states, latents, strict=True):
             stream._state = reached
             stream._frame += frames
             stream._latent = latent if frames else stream._latent
         return blocks if self.voice.manifest.modality == "pen" else [block.reshape(-1) for block in blocks]
 
-    def _advance(
-        self, frames: int, streams: list[Stream]
-    ) -> tuple[list[np.ndarray], list[dict[str, np.ndarray]], list[np.ndarray]]:
+    def _advance(self, frames: int, streams: list[Stream]) -> tuple[list[np.ndarray], list[Arrays], list[np.ndarray]]:
         """Step all from where they are, a batch after the other; changes no stream.
 
         Returns
@@ -237,7 +229,7 @@ class Engine:
         blocks, states, latents : lists of what each made, its state, and its last frame's latent
         """
         blocks: list[np.ndarray] = []
-        states: list[dict[str, np.ndarray]] = []
+        states: list[Arrays] = []
         latents: list[np.ndarray] = []
         for first in range(0, len(streams), self.rows):
             part = streams[first : first + self.rows]
@@ -245,30 +237,49 @@ class Engine:
                 made = self._step(batch, frames, part)
                 states += batch.states()[: len(part)]
                 latents += list(batch.latents()[: len(part)])
+            if not np.isfinite(made).all():
+                self._refuse(made, part)
             # Copies, so that a stream's block does not keep the others' alive.
             blocks += [made[row].copy() for row in range(len(part))] if len(made) > 1 else [made[0]]
         return blocks, states, latents
+
+    def _refuse(self, made: np.ndarray, streams: list[Stream]) -> None:
+        """Raise for the first of these streams that made what is not finite; rows after them are nobody's."""
+        for stream, block in zip(streams, made, strict=False):
+            if not np.isfinite(block).all():
+                raise NotFiniteError(
+                    f"voice {self.voice.name!r} with seed {stream.seed} gave a frame that is not finite "
+                    f"after frame {stream.frame}; reset its controls, or open a new stream"
+                )
 
     def _step(self, batch: Batch, frames: int, streams: list[Stream]) -> np.ndarray:
         """Step one batch from where its streams are: the frames [B, T, F] of its rows; changes no stream."""
         made = np.empty((batch.rows, frames, self.voice.manifest.frame_size), np.float32)
         batch.load([stream._state for stream in streams])
-        tables: list[object] = [None] * len(streams)
         for t in range(frames):
             steered = False
             for row, stream in enumerate(streams):
                 table = stream.controls.table
-                if table is not tables[row]:  # a new object after a write
+                if table is not batch.tables[row]:  # a new object after a write
                     for name, values in batch.controls.items():
                         values[row] = table[name][0]
-                    tables[row], steered = table, True
-                for name, drawn in stream._noise.at(stream._frame + t).items():
-                    batch.noise[name][row] = drawn
+                    batch.tables[row], steered = table, True
             if steered:
                 batch.steer()
+            if t % AHEAD == 0:
+                ahead = self._draw(batch, min(AHEAD, frames - t), [(one._noise, one._frame + t) for one in streams])
+            for name, values in ahead.items():
+                batch.noise[name][:] = values[t % AHEAD]
             batch.step()
             made[:, t] = batch.frame
         return made
+
+    def _draw(self, batch: Batch, frames: int, sources: list[tuple[NoiseSource, int]]) -> dict[str, np.ndarray]:
+        """Return the noise of the next frames of all rows: name -> [frames, rows, width]."""
+        ahead = {name: np.zeros((frames, *values.shape), np.float32) for name, values in batch.noise.items()}
+        for row, (source, frame) in enumerate(sources):
+            source.fill(frame, frames, ahead, row)
+        return ahead
 
     @contextmanager
     def _batch(self, rows: int) -> Iterator[Batch]:

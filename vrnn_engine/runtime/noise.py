@@ -67,6 +67,18 @@ class NoiseSource:
         row = frame - self._first
         return {name: values[row] for name, values in self._drawn.items()}
 
+    def fill(self, frame: int, frames: int, out: Mapping[str, np.ndarray], row: int) -> None:
+        """Write the noise of so many frames into a row of arrays: name -> float32 [frames, rows, width]."""
+        done = 0
+        while done < frames:
+            if not self._first <= frame + done < self._end:
+                self._draw(frame + done)
+            start = frame + done - self._first
+            end = min(start + frames - done, self._end - self._first)
+            for name, values in self._drawn.items():
+                out[name][done : done + end - start, row] = values[start:end]
+            done += end - start
+
     def _draw(self, frame: int) -> None:
         """Draw a frame and those after it."""
         block, row = divmod(frame, BLOCK)

@@ -8,7 +8,7 @@ Threading contract: see `engine.py`; controls may be set from any thread while a
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -71,7 +71,7 @@ class Stream:
         self.controls = Controls(engine.voice.manifest.controls)
         self._noise = NoiseSource(check_seed(seed), engine.widths)
         self._frame = 0
-        self._state = engine.step.zero_state()
+        self._state: Mapping[str, np.ndarray] = engine.step.zero_state()
         self._latent = np.zeros(engine.step.latent_shape, np.float32)
         self._lock = threading.RLock()
         self._key = 0
@@ -232,7 +232,8 @@ class Stream:
             raise StreamError("continue_from: that stream belongs to another engine")
         with other._lock:
             other._check_open()
-            state, latent = dict(other._state), other._latent  # their arrays are never written to, only replaced
+            # Copies: it may be one row of many streams' state, that would all be kept.
+            state, latent = {name: value.copy() for name, value in other._state.items()}, other._latent
         with self._lock:
             self._check_open()
             self._state, self._latent = state, latent
@@ -253,7 +254,8 @@ class Stream:
         with self._lock:
             self._check_open()
             child = Stream(self.engine, secrets.randbits(32) if seed is None else seed)
-            child._state, child._latent = dict(self._state), self._latent  # as above: only replaced
+            child._state = {name: value.copy() for name, value in self._state.items()}
+            child._latent = self._latent  # never written to, only replaced
             child._frame = self._frame
             child.controls.restore(self.controls.snapshot())
             return self.engine._admit(child)
