@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sound_server
+from command import environment
 
 from vrnn_engine.runtime import portaudio
 
@@ -323,3 +324,24 @@ def test_devices_lists_them(server: sound_server.SoundServer) -> None:
     assert found["microphones_error"] is None
     assert "pulse" in [one["name"] for one in found["microphones"]]
     assert [one["default"] for one in found["microphones"]].count(True) == 1
+
+
+def test_alsa_does_not_write_over_what_is_shown() -> None:
+    """Its messages go past Python's stderr: only another process can be listened to."""
+    script = """
+import ctypes, sys
+alsa = ctypes.CDLL("libasound.so.2")
+if sys.argv[1] == "hushed":
+    from vrnn_engine.runtime.portaudio import load_sounddevice
+    load_sounddevice()
+print(alsa.snd_pcm_open(ctypes.byref(ctypes.c_void_p()), b"nowhere", 0, 0))
+"""
+    said = {}
+    for how in ("as ever", "hushed"):
+        done = subprocess.run([sys.executable, "-c", script, how], capture_output=True, text=True, env=environment())
+        if "libasound" in done.stderr or "PortAudio" in done.stderr:
+            pytest.skip("there is no ALSA, or no PortAudio, here")
+        assert int(done.stdout) < 0
+        said[how] = done.stderr
+    assert "nowhere" in said["as ever"]
+    assert said["hushed"] == ""

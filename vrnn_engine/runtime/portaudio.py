@@ -4,6 +4,8 @@ Threads: any may call anything here.  PortAudio looks for devices once, so what 
 a `rescan`, and a rescan ends every stream that is open: it is left out while one of this package is.
 """
 
+import contextlib
+import ctypes
 import difflib
 import threading
 from collections.abc import Callable
@@ -50,7 +52,16 @@ def load_sounddevice(side: Side = OUTPUT) -> ModuleType:
         ) from error
     except Exception as error:  # PortAudioError, which cannot be named before the import: no audio system at all
         raise side.error(f"cannot reach a {side.device}: {_reason(error)}; {side.instead}") from error
+    _hush_alsa()
     return cast(ModuleType, sounddevice)
+
+
+def _hush_alsa() -> None:
+    """Keep ALSA's chat off stderr, where it would write over a live display: what matters of it PortAudio returns."""
+    with contextlib.suppress(OSError, AttributeError):  # elsewhere than on Linux
+        alsa, libc = ctypes.CDLL("libasound.so.2"), ctypes.CDLL(None)
+        # A function of C that does nothing with its arguments: ALSA calls it on the thread that plays, too.
+        alsa.snd_lib_error_set_handler(ctypes.cast(libc.getppid, ctypes.c_void_p))
 
 
 def list_devices(sounddevice: ModuleType, side: Side) -> list[dict[str, Any]]:
