@@ -1,4 +1,4 @@
-"""Every block of shell and Python in the README runs, except those that say why they are not run here.
+"""Every block of shell and Python in the README and in docs/ runs, except those that say why they are not run here.
 
 A block under the line `<!-- not run: REASON -->` is left out.  Each block runs alone, in an empty folder,
 and must leave the files there that it says it writes.
@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(
     r"(?:<!-- not run: (?P<reason>[^\n]+?) -->\n+)?```(?P<language>sh|python)\n(?P<code>.*?)^```$",
     re.DOTALL | re.MULTILINE,
@@ -24,36 +25,43 @@ class Block(NamedTuple):
     language: str
     code: str
     reason: str | None
-    line: int
+    where: str
 
 
-def blocks() -> list[Block]:
-    text = README.read_text()
+def blocks(document: Path) -> list[Block]:
+    text = document.read_text()
     return [
-        Block(m["language"], m["code"], m["reason"], text.count("\n", 0, m.start("code")) + 1)
+        Block(m["language"], m["code"], m["reason"], f"{document.name}-{text.count(chr(10), 0, m.start('code')) + 1}")
         for m in FENCE.finditer(text)
     ]
 
 
-RUN = [block for block in blocks() if block.reason is None]
+RUN = [block for document in DOCUMENTS for block in blocks(document) if block.reason is None]
 
 
-def test_blocks_are_found() -> None:
-    """No fence escapes the pattern above, and both languages are really tried."""
-    text = README.read_text()
-    assert len(blocks()) == len(re.findall(r"^```(?:sh|python)\b", text, re.M))
-    assert len(re.findall(r"<!-- not run:", text)) == sum(block.reason is not None for block in blocks())
-    assert {"sh", "python"} == {block.language for block in RUN}
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_blocks_are_found(document: Path) -> None:
+    """No fence escapes the pattern above."""
+    text, found = document.read_text(), blocks(document)
+    assert len(found) == len(re.findall(r"^```(?:sh|python)\b", text, re.M))
+    assert len(re.findall(r"<!-- not run:", text)) == sum(block.reason is not None for block in found)
 
 
-@pytest.mark.parametrize("block", RUN, ids=[f"{block.language}-line-{block.line}" for block in RUN])
-def test_block_runs(block: Block, tmp_path: Path) -> None:
+def test_both_languages_are_tried_in_readme_and_docs() -> None:
+    tried = {(block.where.startswith("README"), block.language) for block in RUN}
+    assert len(tried) == 4
+
+
+@pytest.mark.parametrize("block", RUN, ids=lambda block: block.where)
+def test_block_runs(block: Block, work: Path) -> None:
+    work.mkdir()
     command = [sys.executable, "-"] if block.language == "python" else ["bash", "-euo", "pipefail", "-s"]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     done = subprocess.run(
-        command, input=block.code, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PATH": path}
+        command, input=block.code, capture_output=True, text=True, cwd=work, env={**os.environ, "PATH": path}
     )
     assert done.returncode == 0, done.stderr
-    promised = re.findall(r"(?:--to|--record|>) ([\w.]+\.\w+)", block.code) if block.language == "sh" else []
-    assert all((tmp_path / name).stat().st_size > 0 for name in promised)
-    assert {path.name for path in tmp_path.iterdir()} == set(promised)
+    writes = r"(?:--to|--record|>) ([\w.]+\.\w+)" if block.language == "sh" else r'to="([\w.]+\.\w+)"'
+    promised = re.findall(writes, block.code)
+    assert all((work / name).stat().st_size > 0 for name in promised)
+    assert {path.name for path in work.iterdir()} == set(promised)
