@@ -22,6 +22,7 @@ import onnxruntime as ort
 from vrnn_engine.errors import ProviderError
 from vrnn_engine.runtime.batch import Arrays, Batch
 from vrnn_engine.runtime.denormals import flush_denormals
+from vrnn_engine.runtime.provider import reason_of
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.session import GraphSession
@@ -55,8 +56,8 @@ class Captured(Batch):
             self._options = (_numbered(next(_numbers)), _numbered(next(_numbers)))
             same = self._compare()
         except Exception as error:
-            reason = " ".join(str(error).split())
-            raise ProviderError(f"{graph.where}: cannot be captured as a CUDA graph: {reason:.300}{ADVICE}") from error
+            reason = reason_of(error)
+            raise ProviderError(f"{graph.where}: cannot be captured as a CUDA graph: {reason}{ADVICE}") from error
         if not same:
             raise ProviderError(
                 f"{graph.where}: replayed as a CUDA graph, it does not compute what its steps do one by one{ADVICE}"

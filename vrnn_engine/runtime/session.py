@@ -20,7 +20,7 @@ from vrnn_engine.runtime.batch import CPU
 from vrnn_engine.runtime.denormals import flush_denormals
 from vrnn_engine.runtime.manifest import Control, Graph
 from vrnn_engine.runtime.provider import CPU as CPU_PROVIDER
-from vrnn_engine.runtime.provider import open_session, parse_device
+from vrnn_engine.runtime.provider import open_session, parse_device, reason_of
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -95,8 +95,8 @@ class GraphSession:
         except VRNNEngineError:
             raise
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base class
-            reason = "not enough memory" if memory.exhausted(error) else " ".join(str(error).split())
-            raise VoiceError(f"{self.where}: onnxruntime cannot load this graph: {reason:.300}") from None
+            reason = "not enough memory" if memory.exhausted(error) else reason_of(error)
+            raise VoiceError(f"{self.where}: onnxruntime cannot load this graph: {reason}") from None
         self.provider: str = self.session.get_providers()[0]
         self.place = CPU if self.provider == CPU_PROVIDER else ("cuda", parse_device(device).index)
         """Where it computes, as onnxruntime names memory."""
