@@ -108,7 +108,7 @@ def test_a_voice_carries_several_precisions(voice):
     for frames, most in zip(few, (0.005, 0.1), strict=True):
         assert not np.array_equal(whole, frames)
         assert np.allclose(whole, frames, atol=most * np.abs(whole).max())
-    with pytest.raises(VoiceError, match=r"no step graph in int4 \(it has step/fp32, .*, step/fp16, step/int8\)"):
+    with pytest.raises(VoiceError, match=r"no step graph in 'int4' \(it has step/fp32, .*, step/fp16, step/int8\)"):
         Engine.load(voice.voice, "cpu", precision="int4")
 
 

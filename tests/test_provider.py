@@ -7,13 +7,17 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import onnxruntime as ort
 import pytest
 import toy
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
 import vrnn_engine as vrnn
 from vrnn_engine.runtime import provider
+from vrnn_engine.runtime.batch import Batch
 from vrnn_engine.runtime.provider import cuda_obstacle, parse_device
+from vrnn_engine.runtime.session import GraphSession
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -103,6 +107,40 @@ def test_simulated_cuda_that_cannot_start_is_not_blamed_for_a_damaged_graph(
     folder = toy.build(tmp_path / "voice", edit_step=lambda graph: graph.node.pop())
     with pytest.raises(vrnn.VoiceError, match=r"step\.onnx: onnxruntime cannot load this graph"):
         vrnn.Engine.load(folder, device=device)
+
+
+LOST = (
+    "Non-zero status code returned while running Mul node. Name:'m' Status Message: CUDA error cudaErrorNoKernelImage"
+)
+
+
+@pytest.mark.parametrize("error", [RuntimeError(LOST), RuntimeException(LOST)], ids=["C++'s", "onnxruntime's"])
+def test_simulated_errors_of_a_step_name_device_and_voice(
+    toy_audio: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*given: object) -> None:
+        raise error
+
+    stream = vrnn.Engine.load(toy_audio, device="cpu").stream(1)
+    for step, take in (
+        ((Batch, "step"), lambda: stream.read(1)),
+        ((GraphSession, "run"), lambda: stream.prime(np.zeros(400, np.float32))),
+    ):
+        with monkeypatch.context() as failing:
+            failing.setattr(*step, fail)
+            with pytest.raises(vrnn.ProviderError) as caught:
+                take()
+        assert str(caught.value) == (
+            f"voice 'toy-audio': onnxruntime failed on CPUExecutionProvider: {LOST}; "
+            "load the voice again, with device='cpu' if it keeps failing"
+        )
+    assert stream.frame == 0
+
+
+def test_errors_of_anything_else_stay_what_they_are(toy_audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Batch, "step", lambda self: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        vrnn.Engine.load(toy_audio, device="cpu").stream(1).read(1)
 
 
 @pytest.mark.skipif(HAS_DRIVER, reason="this machine has an NVIDIA driver")

@@ -3,15 +3,17 @@
 What onnxruntime asks of it, and how it is kept:
 
 - It replays a graph in the thread that captured it, and while it captures no other thread may call CUDA: all
-  of it happens in one thread of the process, which `in_one_thread` lends.  What else uses CUDA in the process
-  must wait while an engine is loaded.
+  of it, from loading to letting go, happens in one thread of the process, which `in_one_thread` lends.  What else
+  uses CUDA in the process must wait while an engine is being loaded.
 - A graph is of fixed shapes and addresses: a batch always has all its rows, inputs are written in place, and
   the frame lies on the device too.
 - To capture, it runs the step several times.  That does no harm, because no step writes where it reads; but
   the two places of the state need two graphs.
 """
 
+import contextlib
 import itertools
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -39,6 +41,20 @@ def in_one_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     return _thread.submit(call, *args, **kwargs).result()
 
 
+def drop(held: dict[str, object]) -> None:
+    """Let go of all that is held in that thread too, for it frees memory of CUDA; does not wait for it."""
+    there = list(held.values())
+    held.clear()
+    with contextlib.suppress(RuntimeError):  # the process is about to end
+        # Garbage is collected anywhere, even where this thread has the lock of the other one's queue.
+        threading.Thread(target=_clear, args=(there,)).start()
+
+
+def _clear(there: list[object]) -> None:
+    with contextlib.suppress(RuntimeError):
+        in_one_thread(there.clear)
+
+
 class Captured(Batch):
     """A `Batch` that is captured when it is made.
 
@@ -64,8 +80,9 @@ class Captured(Batch):
             )
 
     def load(self, states: list[Arrays]) -> None:
-        """Take in the state [1, ...] of each row; those after the last start from zero."""
-        super().load(states + [self._zero] * (self.rows - len(states)))
+        """Take in the state [1, ...] of each row; what those after the last go on from makes no difference."""
+        if not self._has(states):
+            super().load(states + [self._zero] * (self.rows - len(states)))
 
     def step(self) -> None:
         """Take one step of all rows."""

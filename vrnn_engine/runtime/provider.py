@@ -92,6 +92,11 @@ def suited(provider: str, precisions: Sequence[str]) -> str:
     return "fp16" if provider == CUDA and "fp16" in precisions else precisions[0]
 
 
+def of_onnxruntime(error: Exception) -> bool:
+    """Whether an error is onnxruntime's: some are of its classes, which share no base, the others plain ones of C++."""
+    return type(error) is RuntimeError or type(error).__module__.startswith("onnxruntime")
+
+
 def reason_of(error: Exception) -> str:
     """Return what an error of onnxruntime says, in one line: of CUDA's, what lies between C++ and the host's name."""
     said = " ".join(str(error).split())
