@@ -106,7 +106,8 @@ def _panel(axes: "Axes", paces: list[dict[str, Any]]) -> None:
     axes.fill_between(rows, p50, p99, color=OURS, alpha=0.25, linewidth=0, label="p50 to p99")
     axes.plot(rows, p50, color=OURS, marker="o", markersize=3)
     axes.plot(rows, p99, color=OURS, marker="_", linewidth=0.4)
-    axes.plot(rows, floor, color=MACHINE, linestyle=":", marker=".", markersize=3, label="the machine's floor")
+    if None not in floor:  # which a GPU has not
+        axes.plot(rows, floor, color=MACHINE, linestyle=":", marker=".", markersize=3, label="the machine's floor")
     axes.set_xscale("log", base=2)
     axes.set_xticks(rows, [str(count) for count in rows], minor=False)
     axes.xaxis.set_minor_locator(NullLocator())
