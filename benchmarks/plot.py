@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from vrnn_engine.errors import VRNNEngineError
-from vrnn_engine.evaluation.figures import STYLE, WIDTH, render
+from vrnn_engine.evaluation.figures import FORMATS, STYLE, WIDTH, render
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +43,8 @@ def main() -> None:
     parser.add_argument("measured", metavar="FILE.json", type=Path)
     parser.add_argument("picture", metavar="PICTURE.svg", type=Path)
     options = parser.parse_args()
+    if options.picture.suffix.lower() not in FORMATS:
+        sys.exit(f"error: {options.picture}: a picture ends in {', '.join(FORMATS)}")
     try:
         report = json.loads(options.measured.read_text("utf-8"))
     except OSError as error:
@@ -53,7 +55,11 @@ def main() -> None:
     if drawing is None:
         sys.exit(f"error: {options.measured}: neither of vrnn-engine bench nor of benchmarks/steps.py")
     with matplotlib.rc_context(STYLE):
-        options.picture.write_bytes(render(drawing(report), options.picture.suffix))
+        picture = render(drawing(report), options.picture.suffix)
+    try:
+        options.picture.write_bytes(picture)
+    except OSError as error:
+        sys.exit(f"error: {options.picture}: {error.strerror}")
 
 
 def draw_ways(report: dict[str, Any]) -> Figure:

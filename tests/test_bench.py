@@ -134,6 +134,15 @@ def test_what_it_says_can_be_drawn(report: bench.Report, tmp_path: Path, monkeyp
     assert "floor" in drawn
     for words in ("cpu, fp32", "a frame lasts 12.5 ms", "p50 to p99", "Streams in a batch", "toy-audio on"):
         assert words in drawn
+    on_gpu = [msgspec.structs.replace(pace, floor=None) for pace in report.paces]
+    measured.write_bytes(msgspec.json.encode(msgspec.structs.replace(report, paces=on_gpu)))
+    plot.main()
+    assert "floor" not in picture.read_text()
+    for wrong in (tmp_path / "rows.xyz", tmp_path / "none" / "rows.svg"):
+        monkeypatch.setattr(sys, "argv", ["plot.py", str(measured), str(wrong)])
+        with pytest.raises(SystemExit, match=f"^error: {wrong}: "):
+            plot.main()
+    monkeypatch.setattr(sys, "argv", ["plot.py", str(measured), str(picture)])
     measured.write_text("{}")
     with pytest.raises(SystemExit, match=r"bench.json: neither of vrnn-engine bench nor of benchmarks/steps.py"):
         plot.main()
