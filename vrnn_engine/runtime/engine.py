@@ -121,6 +121,8 @@ class Engine:
         cuda_graphs : bool
             Whether a step on a GPU is launched as one CUDA graph.  All `rows` are stepped then, however few
             streams there are.  While the engine is being loaded, no other thread of the process may use CUDA.
+            Not of a voice that CUDA has not all nodes of: the bundled `blizzard` has a DFT, which a GPU leaves to the
+            processor; `handwriting` has none.
 
         Raises
         ------
