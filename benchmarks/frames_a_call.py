@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,6 +25,8 @@ import onnxruntime as ort
 import torch
 from random_voice import random_model, steps_of
 
+from vrnn_engine.errors import VRNNEngineError
+from vrnn_engine.exporters.fuse import fuse
 from vrnn_engine.exporters.graph import save_graphs, trace
 from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.exporters.steps import RecurrentSteps
@@ -38,6 +41,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if min(*options.frames, options.rounds) < 1:
+        parser.error("--frames and --rounds are at least 1")
     recipe = load_recipe(options.recipe)
     steps = steps_of(recipe, random_model(recipe))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, torch.no_grad():
@@ -64,14 +69,14 @@ def main() -> None:
 
 def unrolled(steps: RecurrentSteps, frames: int, folder: Path) -> Callable[[], ort.OrtValue]:
     """Return a function that takes so many frames in one run of one graph: [1, frames, F]."""
-    shapes = steps.step_inputs()
+    shapes, fused = steps.step_inputs(), fuse(steps)  # as a voice has them
 
     def several(inputs: Named) -> Named:
         state, made = {name: value for name, value in inputs.items() if name.startswith("state.")}, []
         fixed = {name: value for name, value in inputs.items() if name.startswith("control.")}
         for t in range(frames):
             noise = {name: inputs[name][:, t] for name in inputs if name.startswith("noise.")}
-            outputs = steps.generate({**state, **fixed, **noise})
+            outputs = fused.generate({**state, **fixed, **noise})
             state = {f"state.{name[5:]}": value for name, value in outputs.items() if name.startswith("next.")}
             made.append(outputs["frame"])
         return {f"next.{name[6:]}": value for name, value in state.items()} | {"frame": torch.stack(made, dim=1)}
@@ -121,4 +126,7 @@ def unrolled(steps: RecurrentSteps, frames: int, folder: Path) -> Callable[[], o
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except VRNNEngineError as error:
+        sys.exit(f"error: {error}")

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from vrnn_engine.errors import VRNNEngineError
-from vrnn_engine.evaluation.figures import STYLE, WIDTH, render
+from vrnn_engine.evaluation.figures import FORMATS, STYLE, WIDTH, render
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +43,8 @@ def main() -> None:
     parser.add_argument("measured", metavar="FILE.json", type=Path)
     parser.add_argument("picture", metavar="PICTURE.svg", type=Path)
     options = parser.parse_args()
+    if options.picture.suffix.lower() not in FORMATS:
+        sys.exit(f"error: {options.picture}: a picture ends in {', '.join(FORMATS)}")
     try:
         report = json.loads(options.measured.read_text("utf-8"))
     except OSError as error:
@@ -53,7 +55,11 @@ def main() -> None:
     if drawing is None:
         sys.exit(f"error: {options.measured}: neither of vrnn-engine bench nor of benchmarks/steps.py")
     with matplotlib.rc_context(STYLE):
-        options.picture.write_bytes(render(drawing(report), options.picture.suffix))
+        picture = render(drawing(report), options.picture.suffix)
+    try:
+        options.picture.write_bytes(picture)
+    except OSError as error:
+        sys.exit(f"error: {options.picture}: {error.strerror}")
 
 
 def draw_ways(report: dict[str, Any]) -> Figure:
@@ -106,7 +112,8 @@ def _panel(axes: "Axes", paces: list[dict[str, Any]]) -> None:
     axes.fill_between(rows, p50, p99, color=OURS, alpha=0.25, linewidth=0, label="p50 to p99")
     axes.plot(rows, p50, color=OURS, marker="o", markersize=3)
     axes.plot(rows, p99, color=OURS, marker="_", linewidth=0.4)
-    axes.plot(rows, floor, color=MACHINE, linestyle=":", marker=".", markersize=3, label="the machine's floor")
+    if None not in floor:  # which a GPU has not
+        axes.plot(rows, floor, color=MACHINE, linestyle=":", marker=".", markersize=3, label="the machine's floor")
     axes.set_xscale("log", base=2)
     axes.set_xticks(rows, [str(count) for count in rows], minor=False)
     axes.xaxis.set_minor_locator(NullLocator())

@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 import onnx
 import pytest
+import toy
 from command import Run, the_error
 
-from vrnn_engine import Engine, Voice
+from vrnn_engine import Engine, StreamError, Voice, VRNNEngineError
 from vrnn_engine.runtime import bench
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -53,13 +54,61 @@ def test_many_streams_are_held_against_one(report: bench.Report) -> None:
     assert three.gain == pytest.approx(3 * alone.mean / three.mean)
 
 
+def test_on_a_gpu_it_knows_no_floor(toy_audio: Path, report: bench.Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulated: an engine of the CPU that says it is one of CUDA."""
+
+    def load(*given: object) -> Engine:
+        engine = real(*given)
+        engine.provider = "CUDAExecutionProvider"
+        return engine
+
+    real = Engine.load
+    monkeypatch.setattr(Engine, "load", load)
+    pace = bench._pace(Voice.open(toy_audio), "cpu", "fp32", 1, 0.01, {"fp32": 1000}, report.machine)
+    assert pace.floor is None
+
+
+def test_what_of_cuda_was_measured_is_kept_and_the_rest_explained(
+    toy_audio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Simulated: a CUDA that is the CPU, and has no room for more than one stream."""
+
+    def pace(voice: Voice, device: str, precision: str, rows: int, *given: object) -> bench.Pace:
+        if device == "cuda" and rows > 1:
+            raise StreamError("no room")
+        return msgspec.structs.replace(real(voice, "cpu", precision, rows, *given), device=device)
+
+    real = bench._pace
+    monkeypatch.setattr(bench, "_pace", pace)
+    monkeypatch.setattr(bench, "ROUNDS", 1)
+    found = bench.bench(toy_audio, "auto", (1, 2), seconds=0.01)
+    assert [(pace.device, pace.rows) for pace in found.paces] == [("cpu", 1), ("cpu", 2), ("cuda", 1)]
+    assert found.left_out == "no room"
+
+
+def test_each_is_measured_once_and_the_processes_are_told_how(toy_audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, ...]] = []
+    monkeypatch.setattr(bench, "child", lambda code, *words: told.append(words) or "1")
+    monkeypatch.setattr(bench, "_until_first_byte", lambda *words: told.append(words) or 1.0)
+    found = bench.bench(toy_audio, "cpu", (2, 2), seconds=0.01, threads=2, precisions=["fp32", "fp32"])
+    assert [(pace.precision, pace.rows) for pace in found.paces] == [("fp32", 2)]
+    assert {words[:4] for words in told if words} == {(str(toy_audio), "cpu", "fp32", "2")}
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), -1.0])
+def test_what_would_never_end_is_refused(toy_audio: Path, seconds: float) -> None:
+    with pytest.raises(VRNNEngineError, match="give the finite number of seconds"):
+        bench.bench(toy_audio, "cpu", seconds=seconds)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much memory a process has")
 def test_a_stream_costs_what_the_process_grows_by(toy_audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = "from vrnn_engine.runtime.engine import Engine\n"
     hoarding = f"{engine}Engine.stream = lambda self, old=Engine.stream: (old(self), b'x' * 2**20)\n"
     monkeypatch.setattr(bench, "_STREAMS", bench._STREAMS.replace(engine, hoarding))
-    assert 2**20 < bench._memory_per_stream(Voice.open(toy_audio), "cpu", 9) < 2**21
-    assert bench._memory_per_stream(Voice.open(toy_audio), "cpu", 1) is None
+    found = [bench._memory_per_stream(str(toy_audio), "cpu", "fp32", "1") for _ in range(3)]
+    assert 2**20 < min(found) <= max(found) < 1.1 * 2**20
+    assert max(found) - min(found) < 2**14
 
 
 def test_a_slow_step_misses_its_deadline(toy_audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,8 +131,18 @@ def test_what_it_says_can_be_drawn(report: bench.Report, tmp_path: Path, monkeyp
     monkeypatch.setattr(sys, "argv", ["plot.py", str(measured), str(picture)])
     plot.main()
     drawn = picture.read_text()
+    assert "floor" in drawn
     for words in ("cpu, fp32", "a frame lasts 12.5 ms", "p50 to p99", "Streams in a batch", "toy-audio on"):
         assert words in drawn
+    on_gpu = [msgspec.structs.replace(pace, floor=None) for pace in report.paces]
+    measured.write_bytes(msgspec.json.encode(msgspec.structs.replace(report, paces=on_gpu)))
+    plot.main()
+    assert "floor" not in picture.read_text()
+    for wrong in (tmp_path / "rows.xyz", tmp_path / "none" / "rows.svg"):
+        monkeypatch.setattr(sys, "argv", ["plot.py", str(measured), str(wrong)])
+        with pytest.raises(SystemExit, match=f"^error: {wrong}: "):
+            plot.main()
+    monkeypatch.setattr(sys, "argv", ["plot.py", str(measured), str(picture)])
     measured.write_text("{}")
     with pytest.raises(SystemExit, match=r"bench.json: neither of vrnn-engine bench nor of benchmarks/steps.py"):
         plot.main()
@@ -103,7 +162,10 @@ def test_prints_a_table_and_json(run: Run, toy_pen: Path) -> None:
     assert said["threads"] == 2
 
 
-def test_what_cannot_run_is_one_line(run: Run, toy_audio: Path) -> None:
+def test_what_cannot_run_is_one_line(run: Run, toy_audio: Path, tmp_path: Path) -> None:
     assert "unknown device 'tpu'" in the_error(run("bench", "--voice", toy_audio, "--device", "tpu"))
     assert "unknown voice" in the_error(run("bench", "--voice", "none"))
     assert "int3" in the_error(run("bench", "--voice", toy_audio, "--precision", "int3"))
+    broken = toy.build(tmp_path / "broken", edit_step=lambda graph: graph.node.pop())
+    assert "step.onnx: onnxruntime cannot load this graph" in the_error(run("bench", "--voice", broken))
+    assert "seconds=inf" in the_error(run("bench", "--voice", toy_audio, "--seconds", "inf"))

@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto
 
 from vrnn_engine import Engine, Voice
 from vrnn_engine.evaluation.sound import SoundStatistics, describe
 from vrnn_engine.runtime.parity import verify
+from vrnn_engine.training.recipe import load_recipe
 
 VOICES = ("blizzard", "handwriting")
 SPEECH = Path(__file__).parent / "data" / "kathleen.json"
@@ -25,6 +28,20 @@ def test_replays_its_parity_vectors(name):
 def test_are_small_enough_to_travel():
     size = sum(path.stat().st_size for name in VOICES for path in Voice.open(name).path.iterdir())
     assert size <= 20 * 2**20
+
+
+@pytest.mark.parametrize(("name", "dfts"), [("blizzard", 1), ("handwriting", 0)])
+def test_what_a_gpu_leaves_to_the_processor(name, dfts):
+    """As docs/performance.md and `Engine.load` say: a DFT in double precision, which onnxruntime has not for CUDA."""
+    step = onnx.load(Voice.open(name).path / "step.onnx", load_external_data=False)
+    graph = onnx.shape_inference.infer_shapes(step).graph
+    kinds = {value.name: value.type.tensor_type.elem_type for value in graph.value_info}
+    found = [kinds[node.input[0]] for node in graph.node if node.op_type == "DFT"]
+    assert found == [TensorProto.DOUBLE] * dfts
+
+
+def test_the_papers_model_has_no_signal_to_leave_there():
+    assert load_recipe("blizzard-paper").model.source_filter is None
 
 
 @pytest.mark.parametrize("name", VOICES)

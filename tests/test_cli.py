@@ -176,7 +176,7 @@ def test_priming_converts_and_says_so(run: Run, work: Path, toy_audio: Path) -> 
         pytest.param(("--device", "cuda"), ("device 'cuda' cannot run here", "--device cpu or auto"), marks=NO_DRIVER),
         pytest.param(("--device", "cuda:7"), ("device 'cuda:7' cannot run here",), marks=NO_DRIVER),
         (("--threads", "1000000"), ("threads=1000000", "from 1 to 256")),
-        (("--precision", "int4"), ("no step graph in int4", "fp32")),
+        (("--precision", "int4"), ("no step graph in 'int4'", "fp32")),
         (("--prime", "none.wav"), ("none.wav: no such file",)),
         (("--osc", "somewhere:port"), ("'somewhere:port'", "write PORT or HOST:PORT")),
         (("--osc-to", "9000"), ("'9000'", "write HOST:PORT")),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 import toy
 from onnx import helper
@@ -190,6 +191,7 @@ def test_auto_goes_without_where_there_is_no_gpu(toy_audio: Path) -> None:
     engine = vrnn.Engine.load(toy_audio, device="auto", rows=2, cuda_graphs=True)
     assert engine.provider == "CPUExecutionProvider"
     np.testing.assert_array_equal(performance(engine), performance(vrnn.Engine.load(toy_audio, "cpu", rows=2)))
+    assert engine._call(threading.get_ident) == threading.get_ident()  # nothing takes turns there
 
 
 def test_buffers_of_a_captured_batch(toy_pen: Path) -> None:
@@ -212,6 +214,103 @@ def test_buffers_of_a_captured_batch(toy_pen: Path) -> None:
     for one, other in zip(captured.states()[:2], plain.states(), strict=True):
         for name, value in one.items():
             np.testing.assert_array_equal(value, other[name])
+
+
+def test_states_that_are_there_are_not_sent_again(toy_pen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the CPU: of the streams that a captured batch has, which are fewer than its rows."""
+
+    def send(value: ort.OrtValue, array: np.ndarray) -> None:
+        sent.append(len(array))
+        real(value, array)
+
+    sent: list[int] = []
+    real = ort.OrtValue.update_inplace
+    monkeypatch.setattr(ort.OrtValue, "update_inplace", send)
+    captured = Captured(vrnn.Engine.load(toy_pen, device="cpu").step, 5)
+    captured.step()
+    one, two, *_ = captured.states()
+    sent.clear()
+    for states in ([one, two], [one]):
+        captured.load(states)
+    assert sent == []
+    captured.load([two, one])
+    assert sent == [5, 5]  # h and tail
+
+
+def test_a_load_that_fails_half_way_is_done_again(toy_pen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(value: ort.OrtValue, array: np.ndarray) -> None:
+        if sent:
+            raise MemoryError
+        sent.append(value)
+        real(value, array)
+
+    sent: list[ort.OrtValue] = []
+    real = ort.OrtValue.update_inplace
+    plain = Batch(vrnn.Engine.load(toy_pen, device="cpu").step, 2)
+    plain.step()
+    given = plain.states()
+    with monkeypatch.context() as failing:
+        failing.setattr(ort.OrtValue, "update_inplace", fail)
+        with pytest.raises(MemoryError):
+            plain.load([{name: value + 1 for name, value in state.items()} for state in given])
+    plain.load(given)
+    for one, other in zip(plain.states(), given, strict=True):
+        for name, value in one.items():
+            np.testing.assert_array_equal(value, other[name])
+
+
+@pytest.fixture
+def as_captured(toy_audio: Path) -> vrnn.Engine:
+    """On the CPU, an engine that goes the ways of a captured one."""
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
+    engine._captured, engine._call = True, in_one_thread
+    engine._idle.append(engine._call(engine._make_batch, 2))
+    return engine
+
+
+def test_a_captured_batch_outlives_a_read_that_fails(as_captured: vrnn.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, idle = as_captured.stream(1), list(as_captured._idle)
+    with monkeypatch.context() as failing:
+        failing.setattr(Batch, "step", lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            stream.read(3)
+    assert as_captured._idle == idle
+    assert isinstance(idle[0], Captured)
+    expected = vrnn.Engine.load(as_captured.voice, device="cpu").stream(1).read(5)
+    np.testing.assert_array_equal(stream.read(5), expected)
+
+
+def test_priming_takes_its_turn_with_the_reads(as_captured: vrnn.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the one thread, both loading and running; and nothing that a read waits for is locked meanwhile."""
+
+    def call(wanted: Callable[..., object], *args: object) -> object:
+        called.append(wanted.__name__)
+        assert not as_captured._changing.locked()
+        return in_one_thread(wanted, *args)
+
+    called: list[str] = []
+    as_captured._call = call
+    plain = vrnn.Engine.load(as_captured.voice, device="cpu").stream(1)
+    stream = as_captured.stream(1)
+    for one in (plain, stream):
+        one.prime(np.sin(np.arange(600) / 10).astype(np.float32))
+    assert called == ["_load_observe", "run", "run", "run"]
+    np.testing.assert_array_equal(stream.read(4), plain.read(4))
+
+
+def test_a_captured_engine_is_let_go_in_the_one_thread(toy_audio: Path) -> None:
+    class Session:
+        def __del__(self) -> None:
+            let_go.append(threading.get_ident())
+            done.set()
+
+    let_go: list[int] = []
+    done = threading.Event()
+    engine = vrnn.Engine.load(toy_audio, device="cpu")
+    engine._call, engine.step = in_one_thread, Session()
+    del engine
+    assert done.wait(30)
+    assert let_go == [in_one_thread(threading.get_ident)]
 
 
 def test_a_replay_that_is_not_the_step_is_refused(tmp_path: Path) -> None:

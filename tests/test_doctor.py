@@ -11,6 +11,7 @@ import pytest
 import sound_server
 from command import ROOT, Run
 
+from vrnn_engine import Engine, ProviderError
 from vrnn_engine.runtime import diagnosis
 
 
@@ -25,7 +26,7 @@ def test_says_what_works_here(run: Run) -> None:
     found, said = findings(done)
     assert done.returncode == 0, done.stderr
     assert said["works"] is True
-    assert found["device cpu"]["state"] == "ok"
+    assert found["device auto"]["state"] == found["device cpu"]["state"] == "ok"
     assert "CPUExecutionProvider" in found["device cpu"]["text"]
     assert found["onnxruntime"]["state"] == found["cores"]["state"] == "ok"
     assert f"Python {sys.version.split()[0]}" in found["installed"]["text"]
@@ -100,7 +101,20 @@ def test_a_bundled_voice_that_is_damaged_is_a_problem(run: Run, tmp_path: Path) 
     done = run("doctor", "--json", env=site(tmp_path, **{"sitecustomize.py": code}))
     found, said = findings(done)
     assert (done.returncode, said["works"]) == (1, False)
-    assert "unknown voice" in found["device cpu"]["text"]
+    assert "unknown voice" in found["device auto"]["text"]
+
+
+def test_what_only_the_default_device_cannot_do_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(where: str, device: str) -> Engine:
+        if device == "auto":
+            raise ProviderError("it cannot")
+        return real(where, device)
+
+    real = Engine.load
+    monkeypatch.setattr(Engine, "load", load)
+    done = diagnosis.diagnose()
+    states = {finding.topic: finding.state for finding in done.findings}
+    assert (states["device auto"], states["device cpu"], done.works) == ("problem", "ok", False)
 
 
 def test_sound_is_played_to_be_believed(run: Run, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -177,15 +177,24 @@ def test_refuses(toy_audio: Path) -> None:
         (1, [stream, stream], "given twice"),
         (1, [stream, foreign], "another engine"),
         (1, [stream, closed], "closed"),
+        (1, [1], "1 is not a stream"),
         (-1, [stream], "whole number of frames"),
         (1.5, [stream], "whole number of frames"),
     ):
         with pytest.raises(vrnn.StreamError, match=message):
             engine.read(frames, streams)  # type: ignore[arg-type]
     assert stream.frame == 0
-    for rows in (0, -1, 1.5, True):
+    for rows in (0, -1, 1.5, True, "2"):
         with pytest.raises(vrnn.StreamError, match="at least one stream"):
             vrnn.Engine.load(toy_audio, device="cpu", rows=rows)  # type: ignore[arg-type]
+    with pytest.raises(vrnn.VoiceError, match=r"no step graph in '' \(it has step/fp32"):
+        vrnn.Engine.load(toy_audio, device="cpu", precision="")
+
+
+def test_whole_numbers_of_numpy_are_rows_too(toy_audio: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=np.int64(2))  # type: ignore[arg-type]
+    assert type(engine.rows) is int
+    assert len([engine.read(1) for _ in (engine.stream(), engine.stream())]) == 2
 
 
 def test_nothing_to_read(toy_audio: Path, toy_pen: Path) -> None:

@@ -86,6 +86,28 @@ def test_what_onnxruntime_takes_is_asked_for(toy_audio: Path) -> None:
     assert 4 * 200 < onnxruntimes < 4 * 200 * 12
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["BFCArena: Failed to allocate memory for requested buffer", "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED"],
+)
+def test_simulated_memory_of_a_gpu_is_not_the_machines(
+    toy_audio: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    def fail(error: Exception) -> None:
+        raise error
+
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
+    streams = [engine.stream(seed) for seed in (1, 2)]
+    engine.step.place = ("cuda", 0)
+    monkeypatch.setattr(engine, "_call", lambda *given: fail(RuntimeError(words)))
+    said = "voice 'toy-audio' with rows=2, frames=3 of 2 streams needs more GPU memory than is left; use fewer rows"
+    with pytest.raises(vrnn.StreamError, match=f"^{said}"):
+        engine.read(3, streams)
+    monkeypatch.setattr(engine, "_call", lambda *given: fail(MemoryError()))
+    with pytest.raises(vrnn.StreamError, match="needs about"):  # numpy's own, which is the machine's
+        engine.read(3, streams)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is limited only there")
 @pytest.mark.parametrize(
     ("rows", "frames"), [pytest.param(200, 2, id="by onnxruntime"), pytest.param(3, 100_000, id="by numpy")]

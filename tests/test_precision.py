@@ -108,7 +108,7 @@ def test_a_voice_carries_several_precisions(voice):
     for frames, most in zip(few, (0.005, 0.1), strict=True):
         assert not np.array_equal(whole, frames)
         assert np.allclose(whole, frames, atol=most * np.abs(whole).max())
-    with pytest.raises(VoiceError, match=r"no step graph in int4 \(it has step/fp32, .*, step/fp16, step/int8\)"):
+    with pytest.raises(VoiceError, match=r"no step graph in 'int4' \(it has step/fp32, .*, step/fp16, step/int8\)"):
         Engine.load(voice.voice, "cpu", precision="int4")
 
 
@@ -177,6 +177,42 @@ def test_what_moves_too_far_is_refused_and_nothing_is_left(small, tmp_path, monk
     with pytest.raises(ExportError, match=message):
         write_voice(tiny.steps("pen-gmm"), "far", tmp_path / "far", MADE_UP, ("int8",))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "beyond"), [(60000.0, 0.001, ""), (70000.0, 0.001, "input16"), (600.0, 2, "product16")]
+)
+def test_what_leaves_half_precision_is_named(x, w, beyond):
+    """Of 80 inputs: what is read, or their sum; onnxruntime's own product on the CPU overflows in neither case."""
+    half = quantise(linear(np.full((96, 80), w, np.float32), np.zeros(96, np.float32)), 16)
+    given = {"x": np.full((3, 80), x, np.float32)}
+    assert np.isfinite(run(half, given["x"])).all()
+    if beyond:
+        with pytest.raises(
+            ExportError, match=rf"fp16: y.{beyond} leaves half precision, whose largest number is 65504"
+        ):
+            precision.check_range(half, given)
+    else:
+        precision.check_range(half, given)
+
+
+def test_activations_beyond_half_precision_are_refused(small, tmp_path, monkeypatch):
+    """Of a model whose decoder's hidden layer is 50000 times as large, and taken back by the next: the same frames."""
+    monkeypatch.setattr(precision, "MOST_BOUND", 1.0)
+    model = tiny.steps("samples-gauss")
+    weights = dict(model.model.named_parameters())
+    with torch.no_grad():
+        for name, factor in (
+            ("stack.rest.0.weight", 5e4),
+            ("stack.rest.0.bias", 5e4),
+            ("output.head.both.weight", 2e-5),
+        ):
+            weights[f"decoder.{name}"].mul_(factor)
+    with pytest.raises(ExportError, match="leaves half precision"):
+        write_voice(model, "wide", tmp_path / "wide", MADE_UP, ("fp16",))
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(precision, "check_range", lambda *given: None)
+    assert write_voice(model, "wide", tmp_path / "wide", MADE_UP, ("fp16",)).moved[0].frame < 0.05
 
 
 def test_the_command_line_says_how_far_each_is(run: Run, work):

@@ -81,12 +81,13 @@ def bench(
                 f"{pace.real_time:.1f}",
                 f"{pace.rows * pace.real_time:.1f}",
                 "" if pace.gain is None else f"{pace.gain:.1f}",
-                f"{pace.floor:.3f}",
-                f"{pace.p50 / pace.floor:.2f}",
+                *(("", "") if pace.floor is None else (f"{pace.floor:.3f}", f"{pace.p50 / pace.floor:.2f}")),
             )
             for pace in found.paces
         ],
     )
+    if found.left_out:
+        report.answer(f"left out: {found.left_out}")
     late: dict[str, list[str]] = {}
     for pace in found.paces:
         if not pace.keeps_up:
@@ -103,7 +104,7 @@ def bench(
     if found.memory is not None:
         report.answer(f"memory beyond these imports: {found.memory / 2**20:.0f} MiB, weights included")
     if found.memory_per_stream is not None:
-        report.answer(f"memory of each further stream: {found.memory_per_stream / 2**10:.0f} KiB")
+        report.answer(f"memory of each further stream of a batch: {found.memory_per_stream / 2**10:.0f} KiB")
     if found.recommended:
         report.answer("recommended: " + ", ".join(f"{name} {value}" for name, value in found.recommended.items()))
     else:

@@ -8,7 +8,7 @@ MARKS = {"ok": "ok", "note": "-", "problem": "PROBLEM"}
 
 
 def doctor(json: report.AsJson = False) -> None:
-    """Try what a stream needs: libraries, processors, sound.  Exit code 1 if no voice could be streamed."""
+    """Try what a stream needs: libraries, processors, sound.  Exit code 1 if plain `stream` cannot run."""
     import msgspec
 
     from vrnn_engine.runtime.diagnosis import diagnose
@@ -24,6 +24,6 @@ def doctor(json: report.AsJson = False) -> None:
             report.print_table(("what", "do"), [(finding.topic, finding.advice) for finding in advised])
         options = " ".join(f"--{name} {value}" for name, value in found.recommended.items())
         command = f"Recommended: vrnn-engine stream {options}"
-        report.answer("\n" + (command if found.works else "No voice can be streamed here."))
+        report.answer("\n" + (command if found.works else "vrnn-engine stream cannot run here as it is."))
     if not found.works:
         raise typer.Exit(report.FAILED)

@@ -1,7 +1,8 @@
 """The gate that a graph in few bits must pass: how far it moves from the one in single precision, and how far it may.
 
 Three things are looked at: a step's frame, from the same state; the bound that the observe graph gives to frames that
-the model made, were it in as many bits; and the sound, or ink, of a free run.
+the model made, were it in as many bits; and the sound, or ink, of a free run.  And of half precision a fourth, which
+none of these shows, as the CPU casts it up: whether a product leaves its range.
 """
 
 import itertools
@@ -12,15 +13,18 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 
 from vrnn_engine.errors import ExportError
-from vrnn_engine.exporters.graph import save_graphs
-from vrnn_engine.exporters.quantise import Few
+from vrnn_engine.exporters.graph import copy_of, save_graphs
+from vrnn_engine.exporters.quantise import PRODUCTS, Few
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.manifest import Control, Graph
 from vrnn_engine.runtime.parity import MOST_IN_FEW_BITS, frames_apart
-from vrnn_engine.runtime.session import GraphSession
+from vrnn_engine.runtime.provider import CPU
+from vrnn_engine.runtime.session import GraphSession, onnxruntime_options
 
 FREE_FRAMES = 3200
 """Of a free run: 40 seconds of sound."""
@@ -70,7 +74,7 @@ def gate(
     Raises
     ------
     ExportError
-        One is further than it may be; in what, by how much.
+        One is further than it may be; in what, by how much.  Or half precision is too narrow for what is computed.
     """
     if not few:
         return ()
@@ -81,10 +85,15 @@ def gate(
     bound, levels = _bound(observe, vectors["frame"], table), _levels(_free_run(step, table))
     moved = []
     for precision, models in few.items():
+        if precision == "fp16":
+            given = {f"state.{name}": np.concatenate([state[name] for state in states]) for name in step.state}
+            given |= {f"noise.{name}": np.concatenate([drawn[name] for drawn in noise]) for name in step.noise}
+            given |= {f"control.{name}": np.repeat(table[name], len(states), axis=0) for name in step.controls}
+            check_range(models["step.onnx"], given)
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # sessions hold its files, on Windows
             save_graphs(dict(models), Path(folder))
             step_few, observe_few = (GraphSession(Path(folder), graph, controls, "cpu") for graph in graphs)
-        found = [step_few.run(*given, table)[1]["frame"] for given in zip(states, noise, strict=True)]
+        found = [step_few.run(*one, table)[1]["frame"] for one in zip(states, noise, strict=True)]
         one = Moved(
             precision,
             frame=frames_apart(np.stack(found), frames),
@@ -94,6 +103,35 @@ def gate(
         _check(one, MOST_BOUND * max(1.0, abs(bound)))
         moved.append(one)
     return tuple(moved)
+
+
+def check_range(model: onnx.ModelProto, given: Mapping[str, NDArray[np.float32]]) -> None:
+    """Raise `ExportError` if what a half-precision product reads or gives is beyond the range of half precision.
+
+    Parameters
+    ----------
+    model : ModelProto
+        In fp16, its weights in it.
+    given : mapping of str to float32 array [B, ...]
+        Its inputs by their full names.
+    """
+    half = {tensor.name for tensor in model.graph.initializer if tensor.data_type == TensorProto.FLOAT16}
+    products = [node for node in model.graph.node if node.op_type in PRODUCTS and node.input[1] in half]
+    looked_at = list(dict.fromkeys(name for node in products for name in (node.input[0], node.output[0])))
+    if not looked_at:
+        return
+    probe = copy_of(model)
+    del probe.graph.output[:]
+    probe.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT16, None) for name in looked_at)
+    session = ort.InferenceSession(probe.SerializeToString(), onnxruntime_options(), providers=[CPU])
+    taken = {one.name for one in session.get_inputs()}
+    found = session.run(None, {name: values for name, values in given.items() if name in taken})
+    for name, values in zip(looked_at, found, strict=True):
+        if not np.isfinite(values).all():
+            raise ExportError(
+                f"fp16: {name} leaves half precision, whose largest number is {np.finfo(np.float16).max:.0f}; "
+                "no voice was written; export without --precision fp16"
+            )
 
 
 def _check(moved: Moved, most_bound: float) -> None:

@@ -2,7 +2,7 @@
 
 In 16 bits a product is one of half precision, its inputs rounded to it as well: for CUDA.  On the CPU onnxruntime casts
 these weights up when it loads them, leaves the inputs as they are, and takes as long as in fp32; there, where the gate
-is, all that moves is the weights.
+is, all that moves is the weights.  So the gate looks by itself whether inputs and products have room in 16 bits.
 
 In 8 and 4 bits each run of BLOCK weights of an output has a scale of its own (round to nearest, symmetric).
 onnxruntime's MatMulNBits multiplies them with inputs that it rounds to 8 bits, a row at a time: rows stay independent.
@@ -28,6 +28,7 @@ BLOCK = 32
 """Weights that share a scale."""
 LEAST = 4096
 """Smaller matrices stay as they are: they cost nothing."""
+PRODUCTS = ("Gemm", "MatMul")
 DOMAIN = "com.microsoft"
 ACCURACY = 4
 """MatMulNBits: inputs in 8 bits, which is what makes it fast."""
@@ -132,7 +133,7 @@ def pack(matrix: NDArray[np.float32], bits: int) -> tuple[NDArray[np.uint8], NDA
 
 def _matrix(node: onnx.NodeProto, weights: dict[str, onnx.TensorProto]) -> NDArray[np.float32] | None:
     """Return the large constant matrix [N, K] that a product has on its right, or None."""
-    if node.op_type not in ("Gemm", "MatMul") or len(node.input) < 2 or node.input[1] not in weights:
+    if node.op_type not in PRODUCTS or len(node.input) < 2 or node.input[1] not in weights:
         return None
     attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     if any(

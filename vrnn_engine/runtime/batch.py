@@ -70,10 +70,15 @@ class Batch:
 
     def load(self, states: list[Arrays]) -> None:
         """Take in the state [1, ...] of each row; nothing is copied if it is there since `states` gave it."""
-        if len(states) == len(self._given) and all(a is b for a, b in zip(states, self._given, strict=True)):
+        if self._has(states):
             return
+        self._given = []  # if this fails half way, they are no longer there
         for name, value in self._states[self._now].items():
             value.update_inplace(_joined([state[name] for state in states]))
+
+    def _has(self, states: list[Arrays]) -> bool:
+        """Whether these are the states of the first rows since `states` gave them."""
+        return len(states) <= len(self._given) and all(a is b for a, b in zip(states, self._given, strict=False))
 
     def states(self) -> list[Arrays]:
         """Return each row's state, [1, ...]; copies, but of all rows at once."""

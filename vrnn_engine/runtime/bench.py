@@ -4,6 +4,8 @@ The floor of a step is the time to read its weights once, at the bandwidth with 
 time of its products, at the rate of numpy's own: whichever is longer.  Both are measured in the same run, on one core.
 """
 
+import itertools
+import math
 import os
 import statistics
 import subprocess
@@ -20,7 +22,8 @@ from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.machine import ONE_THREAD, Machine, child, measure_machine
 from vrnn_engine.runtime.manifest import Graph
-from vrnn_engine.runtime.session import onnxruntime_options
+from vrnn_engine.runtime.provider import CPU
+from vrnn_engine.runtime.session import load_graph, onnxruntime_options
 from vrnn_engine.runtime.voice import Voice
 
 ROWS = (1, 4, 16, 64)
@@ -28,13 +31,15 @@ WARM_UP = 0.2
 """Seconds of steps that do not count."""
 ROUNDS = 5
 """Starts of a process of which the median counts."""
+FEW, MANY = 16, 64
+"""Streams of two processes whose memory is compared."""
 
 _IMPORTS = "import numpy, onnxruntime"
 _STREAM = """
 import sys
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.player import Player
-engine = Engine.load(sys.argv[1], sys.argv[2], threads=int(sys.argv[3]))
+engine = Engine.load(sys.argv[1], sys.argv[2], precision=sys.argv[3], threads=int(sys.argv[4]))
 player = Player(engine.stream(0), to="null", seconds=2)
 with player:
     player.wait()
@@ -42,13 +47,11 @@ with player:
 _STREAMS = """
 import sys
 from vrnn_engine.runtime.engine import Engine
-engine = Engine.load(sys.argv[1], sys.argv[2], int(sys.argv[3]))
-streams = []
-for rows in (1, engine.rows):
-    streams += [engine.stream() for _ in range(rows - len(streams))]
-    engine.read(8)
-    with open("/proc/self/status") as file:
-        print(next(line.split()[1] for line in file if line.startswith("VmRSS")))
+engine = Engine.load(sys.argv[1], sys.argv[2], int(sys.argv[5]), sys.argv[3], int(sys.argv[4]))
+streams = [engine.stream() for _ in range(engine.rows)]
+engine.read(8)
+with open("/proc/self/status") as file:
+    print(next(line.split()[1] for line in file if line.startswith("VmRSS")))
 """
 # Not getrusage, whose maximum a process takes over from the one that started it.
 _PEAK = """
@@ -76,9 +79,9 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     misses: int
     """Frames that took longer than they last."""
     weights: int
-    """Bytes of the step graph in memory."""
-    floor: float
-    """Milliseconds, of this machine's processor for these weights and rows; see the module."""
+    """Bytes of the step graph in memory, as the processor holds it."""
+    floor: float | None
+    """Milliseconds, of this machine's processor for these weights and rows; see the module.  None on a GPU."""
     gain: float | None = None
     """Frames a second of all streams together, over those of one alone; None where one alone was not measured."""
 
@@ -101,6 +104,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """That share a step."""
     machine: Machine
     paces: tuple[Pace, ...]
+    left_out: str
+    """Why `auto` did not measure CUDA, or not all of it; empty if it did, or was not asked to."""
     first_sample: float
     """Seconds from the start of a process to the first byte it streams, median."""
     imports: float
@@ -108,7 +113,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     memory: int | None
     """Bytes at most that a process that streams has more than one that only imports these; None where unknown."""
     memory_per_stream: int | None
-    """Bytes by which a process grows for each stream of its largest batch after the first; None where unknown."""
+    """Bytes that each stream of a batch takes, between FEW and MANY; None where unknown, or only one was asked for."""
     recommended: dict[str, str]
 
 
@@ -129,45 +134,54 @@ def bench(
     device : str
         `cpu`, `cuda` or `cuda:N`; `auto` measures every one that runs here.
     rows : sequence of int
-        Numbers of streams to step as one batch.
+        Numbers of streams to step as one batch; each is measured once.
     seconds : float
-        How long to measure each.
+        How long to measure each; finite.
     threads : int
         As `Engine.load`.
     precisions : sequence of str, optional
-        Which of the voice's; all if not given.
+        Which of the voice's; all if not given.  The first is that of which the start and the memory are measured.
 
     Raises
     ------
-    VoiceError, ProviderError
+    VoiceError, ProviderError, StreamError
         As `Engine.load`.
+    VRNNEngineError
+        It cannot measure for so many seconds.
     """
+    if not 0 <= seconds < math.inf:
+        raise VRNNEngineError(f"seconds={seconds}: give the finite number of seconds to measure each")
     voice = Voice.open(where)
-    measured = [voice.graph("step", one).precision for one in precisions or ()]  # raises before minutes of work
+    # Each once; raises before minutes of work.
+    measured = list(dict.fromkeys(voice.graph("step", one).precision for one in precisions or ()))
     weights: dict[str, int] = {
         graph.precision: weight_bytes(voice, graph) for graph in voice.manifest.graphs if graph.role == "step"
     }
     machine = measure_machine(weights)
     devices = ["cpu", "cuda"] if device == "auto" else [device]
     paces: list[Pace] = []
+    left_out = ""
     for one in devices:
         try:
-            for precision in measured or weights:
-                paces += [_pace(voice, one, precision, count, seconds, weights, machine, threads) for count in rows]
-        except VRNNEngineError:  # what the processor alone measured is worth showing
+            for precision, count in itertools.product(measured or weights, dict.fromkeys(rows)):
+                paces.append(_pace(voice, one, precision, count, seconds, weights, machine, threads))
+        except VRNNEngineError as error:  # what was measured until then is worth showing
             if device != "auto" or one == "cpu":
                 raise
-    starts = [(_until_first_byte(voice, devices[0], threads), _until_end()) for _ in range(ROUNDS)]
+            left_out = str(error)
+    how = (str(voice.path), devices[0], next(iter(measured or weights)), str(threads))
+    starts = [(_until_first_byte(*how), _until_end()) for _ in range(ROUNDS)]
     first, imports = (statistics.median(column) for column in zip(*starts, strict=True))
     return Report(
         voice=voice.name,
         threads=threads,
         machine=machine,
         paces=tuple(_with_gain(pace, paces) for pace in paces),
+        left_out=left_out,
         first_sample=first,
         imports=imports,
-        memory=_memory(voice, devices[0], threads),
-        memory_per_stream=_memory_per_stream(voice, devices[0], max(rows)),
+        memory=_memory(*how),
+        memory_per_stream=_memory_per_stream(*how) if max(rows) > 1 else None,
         recommended=_recommend(paces),
     )
 
@@ -187,8 +201,10 @@ def _pace(
     deadline = 1000 / voice.manifest.frames_per_second
     _time(engine, WARM_UP)
     taken = np.array(_time(engine, seconds)) * 1000
-    operations = 2 * rows * max(weights.values()) / 4  # as many in fewer bits
-    floor = 1000 * max(weights[precision] / machine.bandwidth[precision], operations / machine.rate)
+    floor = None
+    if engine.provider == CPU:
+        operations = 2 * rows * max(weights.values()) / 4  # as many in fewer bits
+        floor = 1000 * max(weights[precision] / machine.bandwidth[precision], operations / machine.rate)
     p50, p95, p99 = np.percentile(taken, [50, 95, 99]).tolist()
     del streams
     return Pace(
@@ -220,31 +236,36 @@ def _time(engine: Engine, seconds: float) -> list[float]:
 
 
 def weight_bytes(voice: Voice, graph: Graph) -> int:
-    """Bytes of a graph as onnxruntime holds it, constants folded: those of the files that it writes of it."""
-    import onnxruntime as ort
+    """Bytes of a graph as the processor holds it, constants folded: those of the files that onnxruntime writes of it.
 
+    Raises
+    ------
+    VoiceError
+        onnxruntime cannot load it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime_options()
         options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
         options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights")
         options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
-        ort.InferenceSession(str(voice.path / graph.file), options, providers=["CPUExecutionProvider"])
+        load_graph(str(voice.path / graph.file), options, "cpu")
         return sum(path.stat().st_size for path in Path(folder).iterdir())
 
 
-def _memory(voice: Voice, device: str, threads: int) -> int | None:
+def _memory(*how: str) -> int | None:
     if sys.platform != "linux":
         return None
-    stream = child(_STREAM + _PEAK, str(voice.path), device, str(threads)).strip()
+    stream = child(_STREAM + _PEAK, *how).strip()
     imports = child(_IMPORTS + _PEAK).strip()
     return 1024 * (int(stream) - int(imports)) if stream and imports else None
 
 
-def _memory_per_stream(voice: Voice, device: str, rows: int) -> int | None:
-    if sys.platform != "linux" or rows == 1:
+def _memory_per_stream(*how: str) -> int | None:
+    # Of two processes: one that grows keeps, at random, what its first batch left behind.
+    if sys.platform != "linux":
         return None
-    one, all_of_them = map(int, child(_STREAMS, str(voice.path), device, str(rows)).split())
-    return 1024 * (all_of_them - one) // (rows - 1)
+    few, many = (int(child(_STREAMS, *how, str(rows))) for rows in (FEW, MANY))
+    return 1024 * (many - few) // (MANY - FEW)
 
 
 def _with_gain(pace: Pace, paces: Sequence[Pace]) -> Pace:
@@ -261,8 +282,8 @@ def _recommend(paces: Sequence[Pace]) -> dict[str, str]:
     return {"device": best.device, "precision": best.precision, "rows": str(best.rows)}
 
 
-def _until_first_byte(voice: Voice, device: str, threads: int) -> float:
-    words = ["stream", "--voice", str(voice.path), "--device", device, "--threads", str(threads)]
+def _until_first_byte(voice: str, device: str, precision: str, threads: str) -> float:
+    words = ["stream", "--voice", voice, "--device", device, "--precision", precision, "--threads", threads]
     words += ["--to", "-", "--seconds", "1"]
     began = time.perf_counter()
     with subprocess.Popen(

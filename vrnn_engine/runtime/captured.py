@@ -3,15 +3,17 @@
 What onnxruntime asks of it, and how it is kept:
 
 - It replays a graph in the thread that captured it, and while it captures no other thread may call CUDA: all
-  of it happens in one thread of the process, which `in_one_thread` lends.  What else uses CUDA in the process
-  must wait while an engine is loaded.
+  of it, from loading to letting go, happens in one thread of the process, which `in_one_thread` lends.  What else
+  uses CUDA in the process must wait while an engine is being loaded.
 - A graph is of fixed shapes and addresses: a batch always has all its rows, inputs are written in place, and
   the frame lies on the device too.
 - To capture, it runs the step several times.  That does no harm, because no step writes where it reads; but
   the two places of the state need two graphs.
 """
 
+import contextlib
 import itertools
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -22,6 +24,7 @@ import onnxruntime as ort
 from vrnn_engine.errors import ProviderError
 from vrnn_engine.runtime.batch import Arrays, Batch
 from vrnn_engine.runtime.denormals import flush_denormals
+from vrnn_engine.runtime.provider import reason_of
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.session import GraphSession
@@ -36,6 +39,20 @@ _numbers = itertools.count(1)
 def in_one_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Call in the thread where all graphs of this process are captured and replayed; not from that thread itself."""
     return _thread.submit(call, *args, **kwargs).result()
+
+
+def drop(held: dict[str, object]) -> None:
+    """Let go of all that is held in that thread too, for it frees memory of CUDA; does not wait for it."""
+    there = list(held.values())
+    held.clear()
+    with contextlib.suppress(RuntimeError):  # the process is about to end
+        # Garbage is collected anywhere, even where this thread has the lock of the other one's queue.
+        threading.Thread(target=_clear, args=(there,)).start()
+
+
+def _clear(there: list[object]) -> None:
+    with contextlib.suppress(RuntimeError):
+        in_one_thread(there.clear)
 
 
 class Captured(Batch):
@@ -55,16 +72,17 @@ class Captured(Batch):
             self._options = (_numbered(next(_numbers)), _numbered(next(_numbers)))
             same = self._compare()
         except Exception as error:
-            reason = " ".join(str(error).split())
-            raise ProviderError(f"{graph.where}: cannot be captured as a CUDA graph: {reason:.300}{ADVICE}") from error
+            reason = reason_of(error)
+            raise ProviderError(f"{graph.where}: cannot be captured as a CUDA graph: {reason}{ADVICE}") from error
         if not same:
             raise ProviderError(
                 f"{graph.where}: replayed as a CUDA graph, it does not compute what its steps do one by one{ADVICE}"
             )
 
     def load(self, states: list[Arrays]) -> None:
-        """Take in the state [1, ...] of each row; those after the last start from zero."""
-        super().load(states + [self._zero] * (self.rows - len(states)))
+        """Take in the state [1, ...] of each row; what those after the last go on from makes no difference."""
+        if not self._has(states):
+            super().load(states + [self._zero] * (self.rows - len(states)))
 
     def step(self) -> None:
         """Take one step of all rows."""

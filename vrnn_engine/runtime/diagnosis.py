@@ -160,16 +160,18 @@ def _cores() -> Iterator[Finding]:
 CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
     "installed": _installed,
     "onnxruntime": _onnxruntime,
+    "device auto": functools.partial(_makes_frames, "auto"),
     "device cpu": functools.partial(_makes_frames, "cpu"),
     "device cuda": functools.partial(_makes_frames, "cuda"),
     "sound": _sound,
     "denormals": _denormals,
     "cores": _cores,
 }
-NEEDED = ("installed", "onnxruntime", "device cpu")
-"""What the default job cannot do without."""
+NEEDED = ("installed", "onnxruntime", "device auto")
+"""What the default job cannot do without: it takes the device `auto`."""
 ADVICE = {
     "onnxruntime": "reinstall it: pip install --force-reinstall onnxruntime",
+    "device auto": "vrnn-engine voices verify says more about a voice; else name a device that works below",
     "device cpu": "vrnn-engine voices verify says more about a voice; else reinstall vrnn-engine",
     "sound": "until then, give --to a file",
 }

@@ -3,12 +3,13 @@
 Threading contract
 ------------------
 Any thread may call anything.  Two threads may read two streams at once; a second caller on the same
-stream waits for the first.  With CUDA graphs all reads take turns, see `captured.py`.
+stream waits for the first.  With CUDA graphs whatever runs on the GPU takes turns, see `captured.py`.
 The engine holds no state of any stream: only who is open.
 """
 
 import functools
 import math
+import operator
 import os
 import secrets
 import threading
@@ -20,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from vrnn_engine.errors import NotFiniteError, StreamError, VoiceError
+from vrnn_engine.errors import NotFiniteError, ProviderError, StreamError, VoiceError
 from vrnn_engine.runtime import memory
 from vrnn_engine.runtime.batch import CPU, Arrays, Batch
 from vrnn_engine.runtime.names import count
 from vrnn_engine.runtime.noise import AHEAD, NoiseSource
-from vrnn_engine.runtime.provider import suited
+from vrnn_engine.runtime.provider import of_onnxruntime, reason_of, suited
 from vrnn_engine.runtime.session import GUEST, GraphSession, Options
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice import Voice
@@ -58,10 +59,8 @@ class Engine:
         precision: str | None = None,
         options: Options = GUEST,
     ) -> None:
-        if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
-            raise StreamError(f"rows={rows!r}: an engine needs room for at least one stream")
         self.voice = voice
-        self.rows = rows
+        self.rows = row_count(rows)
         self.device = device
         self.options = options
         graph = voice.graph("step", precision)
@@ -69,7 +68,7 @@ class Engine:
         self.step: GraphSession = self._call(GraphSession, voice.path, graph, voice.manifest.controls, device, options)
         # Only now: what a device is asked for is not always what it runs on.
         carried = [graph.precision for graph in voice.manifest.graphs if graph.role == "step"]
-        self.precision = precision or suited(self.step.provider, carried)
+        self.precision = suited(self.step.provider, carried) if precision is None else precision
         if self.precision != graph.precision:
             graph = voice.graph("step", self.precision)
             self.step = self._call(GraphSession, voice.path, graph, voice.manifest.controls, device, options)
@@ -77,16 +76,18 @@ class Engine:
             raise VoiceError(f"{self.step.where}: frame is not the manifest's frame_size, {voice.manifest.frame_size}")
         self.provider = self.step.provider
         self.widths = {name: shape[0] for name, shape in self.step.noise.items()}
-        memory.require(self._bytes(rows), self._work(rows))
+        memory.require(self._bytes(self.rows), self._work(self.rows))
         self._observe: GraphSession | None = None
         # Weak, so that a stream nobody holds any more frees its row.
         self._open: weakref.WeakValueDictionary[int, Stream] = weakref.WeakValueDictionary()
         self._opened = 0
         self._idle: list[Batch] = []
-        self._changing = threading.Lock()
+        self._changing, self._loading = threading.Lock(), threading.Lock()
         self._captured = options.cuda_graphs and self.step.place != CPU
         if self._captured:
-            self._idle.append(self._call(self._make_batch, rows))
+            self._idle.append(self._call(self._make_batch, self.rows))
+        else:
+            self._call = _here
 
     @classmethod
     def load(
@@ -119,7 +120,9 @@ class Engine:
             application's own threads.
         cuda_graphs : bool
             Whether a step on a GPU is launched as one CUDA graph.  All `rows` are stepped then, however few
-            streams there are.  While the engine is loaded, no other thread of the process may use CUDA.
+            streams there are.  While the engine is being loaded, no other thread of the process may use CUDA.
+            Not of a voice that CUDA has not all nodes of: the bundled `blizzard` has a DFT, which a GPU leaves to the
+            processor; `handwriting` has none.
 
         Raises
         ------
@@ -146,9 +149,9 @@ class Engine:
     @property
     def observe(self) -> GraphSession:
         """The observe graph, loaded when it is first needed; raises `VoiceError` if there is none."""
-        with self._changing:
+        with self._loading:  # no lock that a read takes: this may wait for one that is under way
             if self._observe is None:
-                self._observe = self._load_observe()
+                self._observe = self._call(self._load_observe)
             return self._observe
 
     def stream(self, seed: int | None = None) -> Stream:
@@ -184,14 +187,18 @@ class Engine:
         Raises
         ------
         StreamError
-            A stream is closed, given twice, or of another engine, its frames are not finite, or the memory
+            A stream is closed, given twice, none at all, or of another engine, its frames are not finite, or the memory
             does not suffice for so many.  No stream has moved then.
+        ProviderError
+            onnxruntime failed, as where a GPU was lost.  No stream has moved then either.
         """
         frames = count(frames, "read")
         chosen = self.streams if streams is None else list(streams)
         if len({id(stream) for stream in chosen}) != len(chosen):
             raise StreamError("read: a stream is given twice")
         for stream in chosen:
+            if not isinstance(stream, Stream):
+                raise StreamError(f"read: {stream!r} is not a stream")
             if stream.engine is not self:
                 raise StreamError("read: a stream belongs to another engine")
         with ExitStack() as held:
@@ -203,6 +210,15 @@ class Engine:
                 stream._check_open()
             return self._read(frames, chosen)
 
+    def _observed(self, *given: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """`GraphSession.run` of the observe graph, where this engine's graphs are run."""
+        try:
+            found: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = self._call(self.observe.run, *given)
+        except Exception as error:
+            self._explain(error, self._bytes(1), self._work(1))
+            raise
+        return found
+
     def _read(self, frames: int, streams: list[Stream]) -> list[np.ndarray]:
         rows = min(self.rows, len(streams))
         # By a batch, and for each stream; of a batch of one they are the same.
@@ -212,9 +228,8 @@ class Engine:
         try:
             blocks, states, latents = self._call(self._advance, frames, streams)
         except Exception as error:
-            if not memory.exhausted(error):
-                raise
-            raise memory.shortage(made + self._bytes(rows), self._work(rows, frames, len(streams))) from None
+            self._explain(error, made + self._bytes(rows), self._work(rows, frames, len(streams)))
+            raise
         for stream, reached, latent in zip(streams, states, latents, strict=True):
             stream._state = reached
             stream._frame += frames
@@ -289,9 +304,14 @@ class Engine:
             if batch is not None:
                 self._idle.remove(batch)
         batch = batch or self._make_batch(rows)
-        yield batch
-        with self._changing:
-            self._idle = [batch, *self._idle[: IDLE - 1]]
+        kept = self._captured  # even if its read fails: to capture another would disturb all that use CUDA
+        try:
+            yield batch
+            kept = True
+        finally:
+            if kept:
+                with self._changing:
+                    self._idle = [batch, *self._idle[: IDLE - 1]]
 
     def _make_batch(self, rows: int) -> Batch:
         memory.require(self._bytes(rows), self._work(rows))
@@ -307,6 +327,17 @@ class Engine:
         state = sum(map(math.prod, self.step.state.values()))
         return rows * (self.step.row_bytes(rows) + 4 * (2 * state + AHEAD * sum(self.widths.values())))
 
+    def _explain(self, error: Exception, need: int, what: str) -> None:
+        """Raise in its place what an error of onnxruntime means: too little memory, a GPU that was lost."""
+        if memory.exhausted(error):
+            on_gpu = self.step.place != CPU and not isinstance(error, MemoryError)  # that is numpy's, of the processor
+            raise memory.gpu_shortage(what) if on_gpu else memory.shortage(need, what) from None
+        if of_onnxruntime(error):
+            raise ProviderError(
+                f"voice {self.voice.name!r}: onnxruntime failed on {self.provider}: {reason_of(error)}; "
+                "load the voice again, with device='cpu' if it keeps failing"
+            ) from error
+
     def _work(self, rows: int, frames: int = 0, streams: int = 0) -> str:
         """Name what memory is needed for."""
         what = f"voice {self.voice.name!r} with rows={rows}"
@@ -316,7 +347,7 @@ class Engine:
         voice = self.voice
         # Where the step graph runs: its device was settled, and announced, when that was loaded.
         device = "cpu" if self.provider == "CPUExecutionProvider" else self.device
-        options = replace(self.options, cuda_graphs=False)  # it is run as it comes, in any thread
+        options = replace(self.options, cuda_graphs=False)  # it is run as it comes, one row at a time
         observe = GraphSession(voice.path, voice.graph("observe"), voice.manifest.controls, device, options)
         if observe.state != self.step.state:
             raise VoiceError(f"{observe.where}: its state is not that of the step graph")
@@ -325,6 +356,12 @@ class Engine:
         if not observe.noise.items() <= self.step.noise.items():
             raise VoiceError(f"{observe.where}: it takes noise that the step graph does not")
         return observe
+
+    def __del__(self) -> None:
+        if self.__dict__.get("_call", _here) is not _here:
+            from vrnn_engine.runtime.captured import drop
+
+            drop(self.__dict__)
 
     def _admit(self, stream: Stream) -> Stream:
         """Count a stream in; from here on `read` steps it with the others."""
@@ -341,6 +378,17 @@ class Engine:
 
 def _here(call: Callable[..., Any], *args: Any) -> Any:
     return call(*args)
+
+
+def row_count(rows: int) -> int:
+    """Return a number of rows as a plain int; raise `StreamError` unless it is one, 1 or more."""
+    try:
+        number = 0 if isinstance(rows, bool) else operator.index(rows)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise StreamError(f"rows={rows!r}: an engine needs room for at least one stream")
+    return number
 
 
 def _one_thread() -> Callable[..., Any]:

@@ -116,7 +116,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             if graph.role == role and graph.precision == precision:
                 return graph
         carried = ", ".join(f"{g.role}/{g.precision}" for g in self.graphs)
-        raise VoiceError(f"voice {self.name!r} carries no {role} graph in {precision} (it has {carried})")
+        raise VoiceError(f"voice {self.name!r} carries no {role} graph in {precision!r} (it has {carried})")
 
 
 def decode_manifest(text: bytes, where: str) -> Manifest:

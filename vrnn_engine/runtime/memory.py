@@ -18,8 +18,8 @@ SMALL = 64 * 2**20
 MANY = 256
 """Rows from which on what onnxruntime takes is asked for; fewer have room where the voice has."""
 
-_FAILED = ("Failed to allocate memory", "bad_alloc", "bad allocation", "out of memory")
-"""What onnxruntime says, on the CPU, of its C++ library and of CUDA; it raises no error of its own for it."""
+_FAILED = ("Failed to allocate memory", "bad_alloc", "bad allocation", "out of memory", "ALLOC_FAILED")
+"""What onnxruntime says, on the CPU, of its C++ library, of CUDA and cuBLAS; it raises no error of its own for it."""
 
 
 def available() -> int | None:
@@ -45,6 +45,11 @@ def shortage(need: int, what: str) -> StreamError:
     there = available()
     known = "more than there is" if there is None else f"and {_size(there)} are available"
     return StreamError(f"{what} needs about {_size(need)} of memory, {known}; use fewer rows, or read fewer frames")
+
+
+def gpu_shortage(what: str) -> StreamError:
+    """Return the same of a GPU, of whose memory nothing is known."""
+    return StreamError(f"{what} needs more GPU memory than is left; use fewer rows, or the device cpu")
 
 
 def exhausted(error: Exception) -> bool:

@@ -53,7 +53,7 @@ def open_session(
     Raises
     ------
     ProviderError
-        `cuda` was asked for and cannot run here; the message names the library or GPU missing.  Or
+        `cuda` was asked for and cannot run here; the message names the library or GPU missing, or CUDA's error.  Or
         `cuda_graphs` were, and the device is the CPU, or a part of the graph runs only there.
     """
     wanted = parse_device(device)
@@ -64,12 +64,19 @@ def open_session(
     obstacle = cuda_obstacle(wanted.index)
     # onnxruntime chats on the console about a CUDA that does not load, past every session option.
     if obstacle is None:
-        with _quiet():
-            session = _cuda_session(model, options, wanted.index, cuda_graphs)
-        if session.get_providers()[0] == CUDA:
-            return session
-        # Only now: loading the provider by hand first would bind it to no host, and crash later.
-        obstacle = Obstacle(_provider_trouble(), driver=True)
+        try:
+            with _quiet():
+                session = _cuda_session(model, options, wanted.index, cuda_graphs)
+        except ProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base class
+            _session(model, options, [CPU])  # raises where it is not CUDA that is to blame, but the graph or its file
+            obstacle = Obstacle(reason_of(error), driver=True)
+        else:
+            if session.get_providers()[0] == CUDA:
+                return session
+            # Only now: loading the provider by hand first would bind it to no host, and crash later.
+            obstacle = Obstacle(_provider_trouble(), driver=True)
     if wanted.kind == "cuda":
         raise ProviderError(f"device {device!r} cannot run here: {obstacle.reason}; use --device cpu or auto")
     level = logging.WARNING if obstacle.driver else logging.DEBUG  # where none was to be expected, nothing is lost
@@ -83,6 +90,18 @@ def suited(provider: str, precisions: Sequence[str]) -> str:
     The CPU casts fp16 up, and gains nothing.
     """
     return "fp16" if provider == CUDA and "fp16" in precisions else precisions[0]
+
+
+def of_onnxruntime(error: Exception) -> bool:
+    """Whether an error is onnxruntime's: some are of its classes, which share no base, the others plain ones of C++."""
+    return type(error) is RuntimeError or type(error).__module__.startswith("onnxruntime")
+
+
+def reason_of(error: Exception) -> str:
+    """Return what an error of onnxruntime says, in one line: of CUDA's, what lies between C++ and the host's name."""
+    said = " ".join(str(error).split())
+    found = re.search(r"\b[A-Z]+ failure \d+: [^;]*[^; ]", said)
+    return found[0] if found else said[:300]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from vrnn_engine.runtime.batch import CPU
 from vrnn_engine.runtime.denormals import flush_denormals
 from vrnn_engine.runtime.manifest import Control, Graph
 from vrnn_engine.runtime.provider import CPU as CPU_PROVIDER
-from vrnn_engine.runtime.provider import open_session, parse_device
+from vrnn_engine.runtime.provider import open_session, parse_device, reason_of
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -89,14 +89,7 @@ class GraphSession:
     ) -> None:
         self.where = str(folder / graph.file)
         self._options = options
-        try:
-            with flush_denormals():
-                self.session = open_session(self.where, onnxruntime_options(options), device, options.cuda_graphs)
-        except VRNNEngineError:
-            raise
-        except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base class
-            reason = "not enough memory" if memory.exhausted(error) else " ".join(str(error).split())
-            raise VoiceError(f"{self.where}: onnxruntime cannot load this graph: {reason:.300}") from None
+        self.session = load_graph(self.where, onnxruntime_options(options), device, options.cuda_graphs)
         self.provider: str = self.session.get_providers()[0]
         self.place = CPU if self.provider == CPU_PROVIDER else ("cuda", parse_device(device).index)
         """Where it computes, as onnxruntime names memory."""
@@ -219,6 +212,18 @@ OF_LATENTS = ("latent", "posterior.mean", "posterior.std", "kl")
 
 def _under(prefix: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
     return {name.removeprefix(prefix): tuple(shape) for name, shape in shapes.items() if name.startswith(prefix)}
+
+
+def load_graph(model: str, options: ort.SessionOptions, device: str, cuda_graphs: bool = False) -> ort.InferenceSession:
+    """Return `open_session`; what onnxruntime finds wrong with the graph is a `VoiceError`."""
+    try:
+        with flush_denormals():
+            return open_session(model, options, device, cuda_graphs)
+    except VRNNEngineError:
+        raise
+    except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base class
+        reason = "not enough memory" if memory.exhausted(error) else reason_of(error)
+        raise VoiceError(f"{model}: onnxruntime cannot load this graph: {reason}") from None
 
 
 def onnxruntime_options(chosen: Options = GUEST) -> ort.SessionOptions:

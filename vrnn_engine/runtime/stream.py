@@ -114,6 +114,8 @@ class Stream:
         ------
         StreamError
             The stream is closed, or its frames are not finite.
+        ProviderError
+            onnxruntime failed, as where a GPU was lost.
         """
         return self.engine.read(frames, [self])[0]
 
@@ -141,6 +143,8 @@ class Stream:
             The voice has no observe graph.
         StreamError
             The stream is closed, or what it computes is not finite.  It has not moved then.
+        ProviderError
+            onnxruntime failed, as where a GPU was lost.
         """
         from vrnn_engine.runtime.recording import read_recording
 
@@ -154,7 +158,7 @@ class Stream:
             state = self._state
             for t, frame in enumerate(given.frames):
                 noise = {name: row[np.newaxis] for name, row in self._noise.at(self._frame + t).items()}
-                state, outputs = observe.run(state, noise, self.controls.table, frame[np.newaxis])
+                state, outputs = self.engine._observed(state, noise, self.controls.table, frame[np.newaxis])
                 for name in wanted:
                     seen[name].append(outputs[name][0])
             found = {name: np.stack(values).astype(np.float32, copy=False) for name, values in seen.items()}

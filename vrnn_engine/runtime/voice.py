@@ -79,7 +79,7 @@ class Voice:
         for graph in self.manifest.graphs:
             if graph.role == role and precision in (None, graph.precision):
                 return graph
-        return self.manifest.graph(role, precision or "fp32")  # raises, and says what there is
+        return self.manifest.graph(role, "fp32" if precision is None else precision)  # raises, and says what there is
 
     def parity(self) -> dict[str, np.ndarray]:
         """Return the parity vectors: name -> float32 [T, ...]; raise `VoiceError` if unreadable."""
