@@ -287,8 +287,15 @@ def test_a_full_disk_behind_stdout_is_one_line(run: Run, toy_audio: Path, buffer
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are another thing on Windows")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_leaves_a_valid_file(tmp_path: Path, toy_audio: Path, number: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129), ("SIGQUIT", 131)])
+@pytest.mark.parametrize("nohup", [False, True])
+def test_an_interrupt_leaves_a_valid_file(tmp_path: Path, toy_audio: Path, name: str, code: int, nohup: bool) -> None:
+    def prepare() -> None:
+        # Where the tests run in the background, SIGINT is ignored, and children inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
+
     command = [sys.executable, "-m", "vrnn_engine", "stream", "--voice", str(toy_audio), "--to", "a.wav", "-s", "inf"]
     running = subprocess.Popen(
         command,
@@ -296,15 +303,19 @@ def test_an_interrupt_leaves_a_valid_file(tmp_path: Path, toy_audio: Path, numbe
         text=True,
         env=environment(),
         cwd=tmp_path,
-        # Where the tests run in the background, SIGINT is ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=prepare,
     )
     for _ in range(300):
         if any(file.name.startswith(".a.wav") and file.stat().st_size > 10_000 for file in tmp_path.iterdir()):
             break
         time.sleep(0.1)
     assert not (tmp_path / "a.wav").exists()
-    running.send_signal(number)
+    running.send_signal(getattr(signal, name))
+    if nohup and name == "SIGHUP":
+        with pytest.raises(subprocess.TimeoutExpired):
+            running.wait(1)
+        running.send_signal(signal.SIGTERM)
+        code = 143
     _, said = running.communicate(timeout=60)
     assert running.returncode == code, said
     assert "Traceback" not in said

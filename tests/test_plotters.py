@@ -251,7 +251,14 @@ def test_python_ending_in_the_middle_lifts_the_pen(toy_pen: Path) -> None:
         assert not machine.down
 
 
-def test_ctrl_c_lifts_the_pen_and_parks_it(toy_pen: Path) -> None:
+def prepare() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)])
+def test_an_interrupt_lifts_the_pen_and_parks_it(toy_pen: Path, number: signal.Signals, code: int) -> None:
     with GrblMachine() as machine:
         command = [sys.executable, "-m", "vrnn_engine", "stream", "--voice", str(toy_pen), "--to", grbl(machine)]
         running = subprocess.Popen(
@@ -259,12 +266,12 @@ def test_ctrl_c_lifts_the_pen_and_parks_it(toy_pen: Path) -> None:
             stderr=subprocess.PIPE,
             text=True,
             env=environment(),
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            preexec_fn=prepare,
         )
         assert machine.drawing.wait(60)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(number)
         _, said = running.communicate(timeout=60)
-        assert running.returncode == 130, said
+        assert running.returncode == code, said
         assert "error" not in said
         machine.settle()
         assert not machine.down
