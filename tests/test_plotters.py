@@ -475,7 +475,7 @@ def test_a_plotter_draws_no_faster_than_the_pen() -> None:
 def test_a_port_that_does_not_exist_or_is_none(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"cannot open serial:.*/none: No such file .*serial ports here: "):
         make_sink(f"serial:{tmp_path}/none?format=hpgl").open(PEN)
-    with pytest.raises(SinkError, match="cannot open serial:/dev/null"):
+    with pytest.raises(SinkError, match=r"cannot open serial:/dev/null: it is no serial port \(serial ports here: "):
         make_sink("serial:/dev/null?format=hpgl").open(PEN)
 
 

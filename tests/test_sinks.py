@@ -1,6 +1,7 @@
 """Sinks: each target finds its sink, files hold exactly what was sent, and appear only when finished."""
 
 import json
+import os
 import re
 import sys
 import textwrap
@@ -189,6 +190,17 @@ def test_places_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "d.wav").mkdir()
     with pytest.raises(SinkError, match="is a folder"):
         make_sink(tmp_path / "d.wav").open(AUDIO)
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for path, kind in ((tmp_path / "pipe", "pipe"), (tmp_path / "link", "pipe"), (Path("/dev/null"), "device")):
+        with pytest.raises(SinkError, match=f"^{path} is a {kind}, and a file would take its place; name a file$"):
+            AtomicFile(path).abort()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["link", "pipe"]
+    with pytest.raises(SinkError, match="File name too long"):
+        AtomicFile(tmp_path / ("n" * 5000))
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
