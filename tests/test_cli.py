@@ -141,12 +141,21 @@ def test_devices_name_the_processors(run: Run) -> None:
 
 
 def test_settings_reach_the_stream(run: Run, toy_audio: Path) -> None:
-    options = ("--temperature", 0.5, "--set", "latent.shift=0.1,0.2,0,-1", "--set", "latent.hold=0.25")
+    options = (
+        "--temperature",
+        0.5,
+        "--set",
+        "latent.shift=0.1,0.2,0,-1",
+        "--set",
+        "latent.hold=0.25",
+        "--set",
+        "latent.hold/3=1",
+    )
     done = run("stream", "--voice", toy_audio, "--to", "-", "-s", "0.1", "--seed", 7, *options, text=False)
     stream = Engine.load(toy_audio, device="cpu").stream(seed=7)
     stream.controls["latent.temperature"] = stream.controls["output.temperature"] = 0.5
     stream.controls["latent.shift"] = np.array([0.1, 0.2, 0, -1])
-    stream.controls["latent.hold"] = 0.25
+    stream.controls["latent.hold"] = [0.25, 0.25, 0.25, 1]
     assert done.stdout == to_pcm16(stream.read(8))[0].tobytes()
 
 
@@ -170,6 +179,7 @@ def test_priming_converts_and_says_so(run: Run, work: Path, toy_audio: Path) -> 
         (("--set", "latent.shoft=1"), ("unknown control 'latent.shoft'", "'latent.shift'")),
         (("--set", "latent.hold=2"), ("latent.hold", "out of range [0, 1]")),
         (("--set", "latent.hold=0,1"), ("latent.hold", "shape [4]")),
+        (("--set", "latent.hold/4=1"), ("'latent.hold' has no dimension 4: they are 0 to 3",)),
         (("--temperature", "99"), ("latent.temperature", "out of range")),
         (("--seed", "-1"), ("seed",)),
         (("--device", "tpu"), ("unknown device 'tpu'",)),
@@ -287,8 +297,15 @@ def test_a_full_disk_behind_stdout_is_one_line(run: Run, toy_audio: Path, buffer
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are another thing on Windows")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_leaves_a_valid_file(tmp_path: Path, toy_audio: Path, number: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129), ("SIGQUIT", 131)])
+@pytest.mark.parametrize("nohup", [False, True])
+def test_an_interrupt_leaves_a_valid_file(tmp_path: Path, toy_audio: Path, name: str, code: int, nohup: bool) -> None:
+    def prepare() -> None:
+        # Where the tests run in the background, SIGINT is ignored, and children inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
+
     command = [sys.executable, "-m", "vrnn_engine", "stream", "--voice", str(toy_audio), "--to", "a.wav", "-s", "inf"]
     running = subprocess.Popen(
         command,
@@ -296,15 +313,19 @@ def test_an_interrupt_leaves_a_valid_file(tmp_path: Path, toy_audio: Path, numbe
         text=True,
         env=environment(),
         cwd=tmp_path,
-        # Where the tests run in the background, SIGINT is ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=prepare,
     )
     for _ in range(300):
         if any(file.name.startswith(".a.wav") and file.stat().st_size > 10_000 for file in tmp_path.iterdir()):
             break
         time.sleep(0.1)
     assert not (tmp_path / "a.wav").exists()
-    running.send_signal(number)
+    running.send_signal(getattr(signal, name))
+    if nohup and name == "SIGHUP":
+        with pytest.raises(subprocess.TimeoutExpired):
+            running.wait(1)
+        running.send_signal(signal.SIGTERM)
+        code = 143
     _, said = running.communicate(timeout=60)
     assert running.returncode == code, said
     assert "Traceback" not in said
@@ -371,3 +392,14 @@ def test_a_recorded_performance_replays_bit_for_bit_in_a_new_process(run: Run, t
     plain = run(*common, "--to", "c.wav", "--seed", 4)
     assert plain.returncode == 0
     assert (work / "a.wav").read_bytes() != (work / "c.wav").read_bytes()
+
+
+@pytest.mark.parametrize(("events", "seconds"), [((), 10), ((1.5, 12.5), 22.5)])
+def test_a_timeline_is_played_to_its_end(
+    run: Run, toy_audio: Path, work: Path, events: tuple[float, ...], seconds: float
+) -> None:
+    plan = [{"do": "set", "second": second, "control": "output.temperature", "value": 0.2} for second in events]
+    (work / "plan.jsonl").write_text("\n".join(map(json.dumps, plan)))
+    done = run("stream", "--voice", toy_audio, "--to", "a.wav", "--timeline", "plan.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert soundfile.info(work / "a.wav").frames == 16000 * seconds

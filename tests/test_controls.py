@@ -73,6 +73,25 @@ def test_unknown_control_read(controls: Controls) -> None:
     assert controls.get("x", 3) == 3
 
 
+def test_one_dimension_is_turned_alone(controls: Controls) -> None:
+    controls["latent.shift"] = 0.5
+    controls.turn("latent.shift/1", -1)
+    np.testing.assert_array_equal(controls["latent.shift"], [0.5, -1, 0.5])
+    controls.turn("latent.shift", 2)
+    controls.turn("latent.temperature/0", 0.5)
+    np.testing.assert_array_equal(controls["latent.shift"], [2, 2, 2])
+    assert controls["latent.temperature"] == 0.5
+    for text, value, message in (
+        ("latent.shift/3", 1, "no dimension 3: they are 0 to 2"),
+        ("latent.shift/0", [1, 2, 3], "takes one number, not 3"),
+        ("latent.shift/0", 99, "out of range"),
+        ("latent.shoft/0", 1, "unknown control 'latent.shoft/0'"),
+    ):
+        with pytest.raises(ControlError, match=message):
+            controls.turn(text, value)
+    np.testing.assert_array_equal(controls["latent.shift"], [2, 2, 2])
+
+
 def test_update_is_all_or_nothing(controls: Controls) -> None:
     with pytest.raises(ControlError):
         controls.update({"latent.temperature": 0.5, "latent.shift": 99})

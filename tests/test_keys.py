@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import shlex
+import shutil
 import signal
 import socket
 import struct
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from command import environment
 from rich.console import Console
 from stage import Device, Stage
@@ -197,7 +199,9 @@ def test_a_panel_without_keys_and_without_unicode(stage: Stage) -> None:
 class Typist:
     """Someone at a terminal in which the command line runs."""
 
-    def __init__(self, arguments: list[str], env: dict[str, str], background: Path | None) -> None:
+    def __init__(
+        self, arguments: list[str], env: dict[str, str], background: Path | None, shell: list[str] | None
+    ) -> None:
         self._mine, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self._theirs = theirs
@@ -209,7 +213,7 @@ class Typist:
             )
             command = ["bash", "-mc", script]
         self.process = subprocess.Popen(
-            command,
+            shell or command,
             stdin=theirs,
             stdout=subprocess.PIPE,
             stderr=theirs,
@@ -223,6 +227,12 @@ class Typist:
         os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
+
+    def hang_up(self) -> None:
+        """Close the terminal's window."""
+        os.close(self._mine)
+        self._mine = os.open(os.devnull, os.O_RDWR)
 
     def type(self, keys: str) -> None:
         os.write(self._mine, keys.encode())
@@ -236,13 +246,21 @@ class Typist:
                 return
         raise AssertionError(f"{words} not in {shown[-2000:]!r}")
 
+    def wait_until_the_shell_does_not_listen(self) -> None:
+        """Read what is shown until a job of the shell has the terminal, and its keys one by one."""
+        for _ in range(600):
+            self._read(0.05)
+            if os.tcgetpgrp(self._mine) != self.process.pid and not self.now()[3] & termios.ICANON:
+                return
+        raise AssertionError(f"the keys are not read: {self.seen[-2000:]!r}")
+
     def finish(self) -> int:
         while self.process.poll() is None:
             self._read(0.1)
         self._read(0.1)
         return self.process.returncode
 
-    def now(self) -> list[object]:
+    def now(self) -> list[Any]:
         return termios.tcgetattr(self._theirs)
 
     def close(self) -> None:
@@ -266,9 +284,9 @@ def sit(tmp_path: Path, toy_audio: Path) -> Iterator[Callable[..., Typist]]:
     """Start an endless stream of the toy in a terminal."""
     typists = []
 
-    def start(*options: str, background: Path | None = None, **env: str) -> Typist:
+    def start(*options: str, background: Path | None = None, shell: list[str] | None = None, **env: str) -> Typist:
         arguments = ["stream", "--voice", str(toy_audio), "--seed", "1", "--to", "null", "--seconds", "inf", *options]
-        typists.append(Typist(arguments, env, background))
+        typists.append(Typist(arguments, env, background, shell))
         return typists[-1]
 
     yield start
@@ -356,3 +374,43 @@ def test_in_the_background_no_keys_are_read(sit: Callable[..., Typist], tmp_path
     typist.wait_for("Ctrl-C ends it; no keys are read here")
     assert typist.finish() == 0
     assert (tmp_path / "state").read_text().strip()[0] != "T"
+
+
+def test_a_closed_terminal_leaves_a_valid_file(sit: Callable[..., Typist], tmp_path: Path) -> None:
+    typist = sit("--to", str(tmp_path / "a.wav"), "--record", str(tmp_path / "played.jsonl"))
+    typist.wait_for("q quit")
+    typist.hang_up()
+    assert typist.process.wait(60) == 128 + signal.SIGHUP
+    samples, _ = soundfile.read(tmp_path / "a.wav")
+    assert len(samples) * 2 + 44 == (tmp_path / "a.wav").stat().st_size
+    assert len(samples) > 4000
+    assert (tmp_path / "played.jsonl").exists()
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_keys_work_again_after_the_foreground_was_left(sit: Callable[..., Typist], toy_audio: Path, shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} here")
+    quiet = {"bash": ["bash", "--norc", "--noprofile", "-i"], "dash": ["dash", "-i"]}[shell]
+    typist = sit(shell=quiet, PS1="$ ", HISTFILE="")
+    typist.wait_for("$ ")
+    command = shlex.join([sys.executable, "-m", "vrnn_engine", "stream", "--voice", str(toy_audio), "--to", "null"])
+    typist.type("exec 1>&2\n")
+    typist.wait_for("$ ")
+    typist.type(f"{command} --seconds inf\n")
+    typist.wait_for("> latent.temperature", "q quit")
+    for way_back in ("fg\n", "bg; sleep 0.3; fg\n"):
+        typist.type("\x1a")
+        typist.wait_for("Stopped", "$ ")
+        typist.type("stty -a | tr -s ' ' '\\n' | grep -x icanon && echo as it w''as\n")
+        typist.wait_for("as it was")
+        typist.type(way_back)
+        typist.wait_until_the_shell_does_not_listen()
+        typist.type("\x1b[B")
+        typist.wait_for("> output.temperature")
+        typist.type("\x1b[A")
+        typist.wait_for("> latent.temperature")
+    typist.type("q")
+    typist.wait_for("to null in", "$ ")
+    typist.type("exit\n")
+    assert typist.finish() == 0

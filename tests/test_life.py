@@ -201,6 +201,7 @@ def test_the_modes_of_the_command_line_are_those_there_are() -> None:
         (("--channels", 2), 2, "is for a sound device"),
         (("--strict",), 2, "is for a sound device"),
         (("--from", "none.wav"), 1, "none.wav: no such file"),
+        (("--from", "."), 1, ".: is a folder, not a file; name a recording"),
         (("--to", "speakers", "--volume", 99), 1, "99.0 dB cannot be"),
     ],
 )

@@ -152,6 +152,14 @@ def test_hpgl_and_gcode_draw_what_the_layout_says(tmp_path: Path) -> None:
     assert (tmp_path / "a.hpgl").read_text().startswith("IN;\nSP2;")
 
 
+@pytest.mark.parametrize(("settle", "line"), [("0.00001", None), ("0.00051", "G4 P0.001"), ("12.3456", "G4 P12.346")])
+def test_gcode_has_no_exponents(tmp_path: Path, settle: str, line: str | None) -> None:
+    send(f"{tmp_path}/a.gcode?settle={settle}&width=99999&height=1e5", words(2))
+    lines = (tmp_path / "a.gcode").read_text().splitlines()
+    assert not any(re.search(r"\de", one) for one in lines)
+    assert [one for one in lines if one.startswith("G4")] == ([line] * 6 if line else [])
+
+
 def test_gcode_goes_at_the_speed_of_the_pen_and_no_faster_than_it_may(tmp_path: Path) -> None:
     slow, fast = np.float32([[1, 0, 0], [0.1, 0, 0], [0.1, 0, 1]]), np.float32([[1, 0, 0], [9, 0, 0], [9, 0, 1]])
     send(f"{tmp_path}/a.gcode?feed=1200&down=G1 Z-1 F300;G4 P0.5&up=G0 Z3&settle=0&start=$H&origin=top", slow, fast)

@@ -226,6 +226,61 @@ def test_a_port_where_nobody_is_says_so() -> None:
         os.close(slave)
 
 
+@pytest.mark.parametrize(
+    "said", [b"$GPGGA,093012.00,,,,,0,00,99.99,,,,,,*6C\r\n", b"\xf0\x80\xfe"], ids=["gps", "noise"]
+)
+def test_a_port_where_somebody_else_talks_says_so(said: bytes) -> None:
+    with Chatter(said) as chatter:
+        sink = make_sink(f"serial:{chatter.port}?format=gcode&timeout=0.6")
+        with pytest.raises(SinkError, match=r"no Grbl answers on serial:/dev/.*is this its port, and baud"):
+            Player(played(words(1)), to=sink).__enter__()
+
+
+def test_a_machine_that_tells_its_state_unasked_draws() -> None:
+    with GrblMachine() as machine, Chatter(b"<Idle|MPos:0.000,0.000,0.000|FS:0,0>\r\n", machine._master):
+        with Player(played(words(1)), to=grbl(machine), seconds=0.2) as player:
+            player.wait(60)
+        assert len(machine.strokes) == 2
+        assert not machine.down
+
+
+def test_a_machine_that_talks_no_sense_any_more_is_told_to_lift_the_pen() -> None:
+    with GrblMachine(trouble=after(60, "silent")) as machine:
+        with Chatter(b"?\r\n", machine._master), Player(played(words(3)), to=grbl(machine, PENS["z axis"])) as player:
+            assert machine.happened.wait(60)
+            player.stop()
+        machine.settle()
+        assert not machine.down
+
+
+class Chatter:
+    """Somebody at a port of its own, or at that of a machine, who says the same ten times a second, deaf."""
+
+    def __init__(self, said: bytes, number: int | None = None) -> None:
+        self._own: tuple[int, ...] = ()
+        if number is None:
+            number, slave = self._own = pty.openpty()
+            tty.setraw(slave)
+            self.port = os.ttyname(slave)
+        self._number, self._said = number, said
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._talk)
+
+    def __enter__(self) -> "Chatter":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+        for number in self._own:
+            os.close(number)
+
+    def _talk(self) -> None:
+        while not self._over.wait(0.1):
+            os.write(self._number, self._said)
+
+
 CHILD = """
 import sys
 from vrnn_engine import Engine, Player
@@ -251,7 +306,14 @@ def test_python_ending_in_the_middle_lifts_the_pen(toy_pen: Path) -> None:
         assert not machine.down
 
 
-def test_ctrl_c_lifts_the_pen_and_parks_it(toy_pen: Path) -> None:
+def prepare() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)])
+def test_an_interrupt_lifts_the_pen_and_parks_it(toy_pen: Path, number: signal.Signals, code: int) -> None:
     with GrblMachine() as machine:
         command = [sys.executable, "-m", "vrnn_engine", "stream", "--voice", str(toy_pen), "--to", grbl(machine)]
         running = subprocess.Popen(
@@ -259,12 +321,12 @@ def test_ctrl_c_lifts_the_pen_and_parks_it(toy_pen: Path) -> None:
             stderr=subprocess.PIPE,
             text=True,
             env=environment(),
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            preexec_fn=prepare,
         )
         assert machine.drawing.wait(60)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(number)
         _, said = running.communicate(timeout=60)
-        assert running.returncode == 130, said
+        assert running.returncode == code, said
         assert "error" not in said
         machine.settle()
         assert not machine.down
@@ -413,7 +475,7 @@ def test_a_plotter_draws_no_faster_than_the_pen() -> None:
 def test_a_port_that_does_not_exist_or_is_none(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"cannot open serial:.*/none: No such file .*serial ports here: "):
         make_sink(f"serial:{tmp_path}/none?format=hpgl").open(PEN)
-    with pytest.raises(SinkError, match="cannot open serial:/dev/null"):
+    with pytest.raises(SinkError, match=r"cannot open serial:/dev/null: it is no serial port \(serial ports here: "):
         make_sink("serial:/dev/null?format=hpgl").open(PEN)
 
 

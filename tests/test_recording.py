@@ -90,14 +90,17 @@ def test_refuses_files(audio: Manifest, tmp_path: Path) -> None:
     soundfile.write(silent, np.zeros(0), 16000)
     for path, message in (
         (tmp_path / "none.wav", "no such file"),
-        (tmp_path, "no such file"),
+        (tmp_path, "is a folder, not a file"),
+        ("n" * 5000, "^n{300}: cannot be read: File name too long$"),
+        ("n\0", "cannot be read: "),
+        ("/dev/null", "is a device, not a file"),
         (text, "cannot be read as sound"),
         (empty, "cannot be read as sound"),
         (silent, "empty"),
     ):
         with pytest.raises(RecordingError, match=message) as caught:
             read_recording(path, audio)
-        assert str(path) in str(caught.value)
+        assert str(path)[:300] in str(caught.value)
         assert "\n" not in str(caught.value)
 
 

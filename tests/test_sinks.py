@@ -1,15 +1,18 @@
 """Sinks: each target finds its sink, files hold exactly what was sent, and appear only when finished."""
 
 import json
+import os
 import re
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
+from vrnn_engine import Engine, Player
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks import Format, Sink, make_sink
 from vrnn_engine.runtime.sinks.audiofile import AudioFileSink
@@ -86,6 +89,11 @@ def test_unknown_target_names_what_exists(target: str) -> None:
         ("serial:/dev/x?format=pdf", r"\?format=gcode .* or \?format=hpgl"),
         ("serial:/dev/x?format=hpgl&feed=100", "has no option 'feed'.* baud, flow, format"),
         ("serial:/dev/x?format=gcode&flow=off", "give none or rtscts or xonxoff"),
+        ("a.gcode?down=M3%0AG0+Z-9", r"down cannot be 'M3\\nG0 Z-9'; give plain letters on one line, in commands of"),
+        ("a.gcode?up=M5%0A", "give plain letters"),
+        ("a.gcode?start=%18", "give plain letters"),
+        ("a.gcode?start=%C2%84", "give plain letters"),
+        (f"serial:/dev/x?format=gcode&down=M3;G4+P{'1' * 80}", "the option down .* commands of at most 79 with ; betw"),
         ("serial", "name the port"),
         ("serial:?format=gcode", "name the port"),
     ],
@@ -184,6 +192,17 @@ def test_places_that_cannot_be_written_to(tmp_path: Path) -> None:
         make_sink(tmp_path / "d.wav").open(AUDIO)
 
 
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for path, kind in ((tmp_path / "pipe", "pipe"), (tmp_path / "link", "pipe"), (Path("/dev/null"), "device")):
+        with pytest.raises(SinkError, match=f"^{path} is a {kind}, and a file would take its place; name a file$"):
+            AtomicFile(path).abort()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["link", "pipe"]
+    with pytest.raises(SinkError, match="File name too long"):
+        AtomicFile(tmp_path / ("n" * 5000))
+
+
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "a.jsonl").symlink_to(tmp_path / "real" / "b.jsonl")
@@ -217,6 +236,31 @@ class Good:
     def write(self, block): pass
     def close(self): pass
 
+class Rich(Good):
+    label, live, underruns, _volume = "the rich one", True, 3, 0.0
+    def __init__(self, target, latency): self.ended = []
+    def close(self): self.ended.append("close")
+    def interrupt(self): self.ended.append("interrupt")
+    @property
+    def volume(self): return self._volume
+    @volume.setter
+    def volume(self, volume):
+        if volume > 20: raise ValueError("too loud")
+        self._volume = volume
+
+class Late:
+    def __init__(self, target, latency): self.what = target.partition(":")[2]
+    def _fail(self, what):
+        if self.what == what: raise KeyError("no such thing")
+    def open(self, format): self._fail("open")
+    def write(self, block): self._fail("write")
+    def close(self): self._fail("close")
+    def interrupt(self): self._fail("interrupt")
+    @property
+    def underruns(self):
+        self._fail("underruns")
+        return 0
+
 def bad(target, latency):
     raise RuntimeError("no such port")
 
@@ -226,6 +270,8 @@ def odd(target, latency):
 ENTRIES = """
 [vrnn_engine.sinks]
 good = my_sinks:Good
+rich = my_sinks:Rich
+late = my_sinks:Late
 bad = my_sinks:bad
 odd = my_sinks:odd
 gone = not_there:Sink
@@ -247,8 +293,34 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("plugins")
 @pytest.mark.parametrize("target", ["good:/dev/x?a=b", "good", "file.good"])
 def test_plugins_by_scheme_and_by_ending(target: str) -> None:
-    sink = make_sink(target, latency=0.25)
-    assert (type(sink).__name__, vars(sink)) == ("Good", {"target": target, "latency": 0.25})
+    sink: Any = make_sink(target, latency=0.25)
+    assert isinstance(sink, Sink)
+    assert (sink.label, sink.target, sink.latency) == ("Good", target, 0.25)
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_plugin_has_what_a_sink_may_have(engine: Engine) -> None:
+    player = Player(engine.stream(1), to="rich:", seconds=0.1)
+    assert not hasattr(player.sink, "dropped")
+    player.volume = -6
+    with pytest.raises(SinkError, match=r"plug-in 'rich' of my-sinks is broken: ValueError: too loud"):
+        player.volume = 30
+    with player:
+        assert player.wait(60)
+    assert (player.label, player.volume, player.underruns, player.dropped) == ("the rich one", -6, 3, 0)
+    with Player(engine.stream(1), to="rich:") as player:
+        player.stop()
+    assert player.sink.ended == ["interrupt", "close"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize("what", ["open", "write", "close", "underruns", "interrupt"])
+def test_a_plugin_that_fails_later_explains_itself(engine: Engine, what: str) -> None:
+    player = Player(engine.stream(1), to=f"late:{what}", seconds=None if what == "interrupt" else 1)
+    with pytest.raises(SinkError, match=r"^plug-in 'late' of my-sinks is broken: KeyError: 'no such thing'$"), player:
+        if what != "interrupt":
+            assert player.wait(60)
+        assert player.underruns == 0
 
 
 @pytest.mark.usefixtures("plugins")
@@ -259,5 +331,5 @@ def test_a_broken_plugin_explains_itself_and_harms_nobody(target: str, reason: s
     with pytest.raises(SinkError, match=f"plug-in .* of my-sinks is broken: .*{reason}"):
         make_sink(target)
     make_sink("a.wav")
-    with pytest.raises(SinkError, match="from plug-ins: bad, gone, good, odd"):
+    with pytest.raises(SinkError, match="from plug-ins: bad, gone, good, late, odd, rich"):
         make_sink("unknown:")

@@ -1,15 +1,20 @@
 """Ink in a terminal: the dots are where the pen was, when it was there, and the terminal is left as it should be."""
 
+import fcntl
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import unicodedata
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 from command import environment
 from inked import PEN, words
@@ -64,6 +69,9 @@ class Screen:
         except OSError:  # the last writer has gone
             pass
 
+    def resize(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
     def text(self) -> str:
         """Return everything; nobody writes any more."""
         os.close(self.slave)
@@ -107,6 +115,35 @@ def test_ink_appears_at_the_speed_of_the_pen(monkeypatch: pytest.MonkeyPatch) ->
     counts = [len(dots(picture)) for picture in shown[1:5]]
     assert counts == sorted(counts)
     assert counts[0] < counts[-1]
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 8), (30, 40), (120, 7)])
+def test_ink_fits_a_terminal_that_is_resized(columns: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    screen = Screen()
+    screen.resize(80, 24)
+    monkeypatch.setattr(sys, "stderr", os.fdopen(os.dup(screen.slave), "w"))
+    monkeypatch.setattr("rich.console._STD_STREAMS", (screen.slave,))  # asked for the size; here they are of pytest
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda seconds: None))
+    sink: Any = make_sink("terminal")
+    sink.open(PEN)
+    sink.write(words(40))
+    screen.resize(columns, rows)
+    sink.caption = "c" * 10
+    sink.write(np.array([[3, 0, 0], [0, 1, 1]], np.float32))
+    newest = sink._layout.unfinished()[0].strokes[-1]
+    sink.abort()
+    sys.stderr.close()
+    monkeypatch.undo()
+    shown = screen.text().split("\x1b[2K")[-1]
+    *picture, caption = re.sub(r"\x1b\[[?\d;]*\w", "", shown).strip("\r\n").split("\r\n")
+    assert caption == sink.caption
+    assert len(picture) < rows
+    assert max(map(len, picture)) <= columns
+    x, scale = newest[-1][0], 2 * columns / (2 * 80 / 3)
+    assert any(abs(column - x * scale) <= 1 for column, row in dots("\n".join(picture[-2:])))
 
 
 def test_where_no_terminal_is_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

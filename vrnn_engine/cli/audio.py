@@ -9,11 +9,12 @@ from vrnn_engine.cli import report
 if TYPE_CHECKING:
     from vrnn_engine.runtime.live import life as lives
     from vrnn_engine.runtime.live.life import Life
+    from vrnn_engine.runtime.live.timeline import Timeline
     from vrnn_engine.runtime.player import Player
     from vrnn_engine.runtime.stream import Stream
 
 SECONDS = 10.0
-"""How long a voice plays where nobody said."""
+"""How long a voice plays by itself where nobody said."""
 MODES = ("resynthesise", "observe", "continue")
 """As in `runtime.live.life`, which takes long to import.  The first is the default."""
 
@@ -73,12 +74,13 @@ def listen(source: "Stream", what: str, mode: str | None, latency: float, strict
     return life
 
 
-def length(seconds: float | None, life: "Life | None") -> float:
-    """Return how long to play: as asked, or as long as there is something to hear."""
+def length(seconds: float | None, life: "Life | None", plan: "Timeline", frames_per_second: float) -> float:
+    """Return how long to play: as asked, or as long as there is something to hear or to do."""
     if seconds is not None:
         return seconds
     if life is None:
-        return SECONDS
+        last = plan.events[-1].frame if plan.events else 0
+        return (last or 0) / frames_per_second + SECONDS
     return life.input.seconds + (SECONDS if life.mode == "continue" else 0.0)
 
 

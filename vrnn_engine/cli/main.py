@@ -3,7 +3,7 @@
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, TextIO, cast
 
 import typer
 
@@ -57,6 +57,8 @@ def _options(
 
 def run() -> None:
     """Run the command line of this process (the entry point); ends it with the exit code."""
+    if sys.stderr is not None:  # it is where it was closed from the beginning
+        sys.stderr = cast(TextIO, report.Tolerant(sys.stderr))
     try:
         gather(sys.argv[1:])(prog_name="vrnn-engine")
     # Outside any verb: while it starts, or while help or version are printed.

@@ -1,6 +1,7 @@
 """How the command line talks: stderr lines, JSON on stdout, and the one place where an error becomes an exit code.
 
-Exit codes: 0 done, 1 it failed (one line), 2 wrong usage, 130 interrupted, 143 terminated.
+Exit codes: 0 done, 1 it failed (one line), 2 wrong usage, 130 interrupted, 143 terminated (129 by
+SIGHUP, 131 by SIGQUIT).
 """
 
 import functools
@@ -10,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
-TERMINATED = 143
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
+"""Signals that end a process, besides Ctrl-C; its exit code is then 128 and their number."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 """The option of every verb whose answer a program may read."""
@@ -46,7 +48,32 @@ _display: "Console | None" = None
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: to be treated as Ctrl-C, so that a file under way is finished."""
+    """One of `ENDING`: to be treated as Ctrl-C, so that a file under way is finished and a plotter's pen lifted."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.code = 128 + number
+
+
+class Tolerant:
+    """A stream that may be gone: who has closed a terminal is told no more, but what is under way ends well."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def set_debug(on: bool) -> None:
@@ -132,7 +159,9 @@ def guard(verb: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(verb)
     def guarded(*args: Any, debug: bool = False, **options: Any) -> None:
         set_debug(debug)
-        signal.signal(signal.SIGTERM, _on_terminate)
+        for number in ENDING:
+            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+                signal.signal(number, _on_ending)
         try:
             verb(*args, **options)
         except typer.Exit:
@@ -162,7 +191,7 @@ def explain(error: BaseException) -> int | None:
         traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt):
         say("terminated" if isinstance(error, Terminated) else "interrupted")
-        return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
+        return error.code if isinstance(error, Terminated) else INTERRUPTED
     if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
         error = MissingExtraError(
             f"this needs {error.name}, which is not installed: pip install 'vrnn-engine[{extra}]'"
@@ -178,5 +207,7 @@ def explain(error: BaseException) -> int | None:
     return None
 
 
-def _on_terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
+def _on_ending(number: int, frame: FrameType | None) -> None:
+    if number == getattr(signal, "SIGHUP", None):  # both the system and the shell say so
+        signal.signal(number, signal.SIG_IGN)
+    raise Terminated(number)

@@ -39,7 +39,8 @@ def stream(
             "--seconds",
             "-s",
             metavar="S",
-            help="How long; inf for endless.  Default: 10, or as long as what --from names.",
+            help="How long; inf for endless.  Default: as long as what --from names, else 10 from the last event of "
+            "--timeline on, or from the start.",
         ),
     ] = None,
     seed: Annotated[
@@ -52,7 +53,9 @@ def stream(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=VALUE", help="Set a control; may be repeated.  A vector is a list with commas."
+            "--set",
+            metavar="NAME=VALUE",
+            help="Set a control; may be repeated.  A vector is a list with commas; NAME/INDEX is one number of it.",
         ),
     ] = None,
     prime: Annotated[
@@ -128,7 +131,7 @@ def stream(
         named = [name for name in TEMPERATURES if name in playing.controls] or list(TEMPERATURES[:1])
         playing.controls.update(dict.fromkeys(named, temperature))
     for name, value in values:
-        playing.controls[name] = value
+        playing.controls.turn(name, value)
     if prime is not None:
         _prime(playing, prime)
     what = f"{manifest.name}: seed {playing.seed}, {engine.provider}, {engine.precision}"
@@ -140,7 +143,7 @@ def stream(
         for source in steering.sources:
             source.start(performance)
             ending.callback(source.stop)
-        seconds = audio.length(seconds, life)
+        seconds = audio.length(seconds, life, plan, manifest.frames_per_second)
         to = audio.add_options(to, volume, channels, strict, listening)
         player = Player(performance, to=to, latency=latency, seconds=seconds)
         if life is not None:

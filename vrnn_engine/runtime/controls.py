@@ -103,6 +103,16 @@ class Controls(MutableMapping[str, Value]):
             still = {name for name, value in self._values.items() if np.array_equal(value, seen[name])}
             self._replace({name: value for name, value in values.items() if name in still})
 
+    def turn(self, text: str, value: Settable) -> None:
+        """Set what NAME or NAME/INDEX means: a control, or one dimension of it alone."""
+        name, index = self.find(text)
+        where = slice(None) if index is None else index
+        end = self.check(name, value, index)
+        with self._writing:
+            new = self._values[name].copy()
+            new[where] = end[where]
+            self._replace({name: new})
+
     def find(self, text: str) -> tuple[str, int | None]:
         """Return the control that NAME or NAME/INDEX means, and which dimension of it; raise `ControlError` if none."""
         name, _, last = text.rpartition("/")

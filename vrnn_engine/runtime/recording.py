@@ -11,6 +11,7 @@ import numpy as np
 
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.manifest import Manifest
+from vrnn_engine.runtime.places import other_than_file
 
 Source = str | os.PathLike[str] | np.ndarray | list[Any]
 
@@ -51,8 +52,8 @@ def read_recording(source: Source, manifest: Manifest, rate: float | None = None
     """
     is_path = isinstance(source, str | os.PathLike)
     where = os.fspath(source) if isinstance(source, str | os.PathLike) else "the array given"
-    if is_path and not Path(where).is_file():
-        raise RecordingError(f"{where}: no such file")
+    if is_path:
+        _require_file(where)
     if manifest.modality == "pen":
         return _ink(_read_ink(Path(where)) if is_path else source, manifest, rate, where)
     if is_path:
@@ -63,6 +64,18 @@ def read_recording(source: Source, manifest: Manifest, rate: float | None = None
         except ValueError:
             raise RecordingError(f"{where}: samples are an array of numbers [n] or [n, channels]") from None
     return _sound(samples, manifest, rate, where)
+
+
+def _require_file(where: str) -> None:
+    try:
+        kind = other_than_file(where)
+    except FileNotFoundError:
+        raise RecordingError(f"{where}: no such file") from None
+    except (OSError, ValueError) as error:  # the latter of a name with a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise RecordingError(f"{where:.300}: cannot be read: {reason}") from None
+    if kind is not None:
+        raise RecordingError(f"{where}: is {kind}, not a file; name a recording")
 
 
 def _read_sound(where: str) -> tuple[np.ndarray, float]:

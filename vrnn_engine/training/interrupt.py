@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-WAITING = (signal.SIGINT, signal.SIGTERM)
+WAITING = [getattr(signal, f"SIG{name}") for name in ("INT", "TERM", "HUP", "QUIT") if hasattr(signal, f"SIG{name}")]
 
 
 @contextmanager
 def deferred_interrupts() -> Iterator[Callable[[], None]]:
-    """Hold SIGINT and SIGTERM back; call what this gives where they may do what they did before.
+    """Hold Ctrl-C and what else ends a process back; call what this gives where they may do what they did before.
 
     Only the main thread gets signals; elsewhere this does nothing.
     """

@@ -3,13 +3,16 @@
 The terminal is as it was before, however the block of `Terminal` is left.  Ctrl-C interrupts as ever.
 """
 
+import contextlib
 import os
 import re
 import select
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -33,7 +36,10 @@ _NAMES |= {f"\x1b[1;2{end}": f"shift-{name}" for end, name in _ARROWS.items()}
 
 
 class Terminal:
-    """The terminal at standard input, read key by key within its `with` block."""
+    """The terminal at standard input, read key by key within its `with` block.
+
+    Ctrl-Z leaves it to the shell as it was.  What the shell then makes of it is undone when keys are next read.
+    """
 
     def __init__(self) -> None:
         self._file = sys.stdin.fileno()
@@ -45,25 +51,35 @@ class Terminal:
         if sys.stdin is None or not sys.stdin.isatty() or not hasattr(os, "tcgetpgrp"):
             return False
         # Whoever changes a terminal from the background is stopped.
-        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+        try:
+            return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+        except OSError:  # it is another session's, or gone by now
+            return False
 
     def __enter__(self) -> Self:
         import termios
-        import tty
 
         self._before: list[Any] = termios.tcgetattr(self._file)
-        tty.setcbreak(self._file)
+        self._take()
+        main = threading.current_thread() is threading.main_thread()  # no other may say what a signal does
+        self._leaves = main and signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL
+        if self._leaves:
+            signal.signal(signal.SIGTSTP, self._leave)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        import termios
-
-        termios.tcsetattr(self._file, termios.TCSANOW, self._before)
+        if self._leaves:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        self._give_back()
 
     def keys(self, timeout: float) -> list[str]:
         """Return the keys pressed, waiting so many seconds for one: characters, `up`, `shift-left` and so on."""
+        if not self.usable():  # in the background, or the terminal is gone
+            time.sleep(timeout)
+            return []
+        self._take()
         if not select.select([self._file], [], [], timeout)[0]:
             return []
         data = os.read(self._file, 1024)
@@ -74,6 +90,30 @@ class Terminal:
         self._rest = cut[0] if cut else ""
         found = _KEY.findall(text[: len(text) - len(self._rest)])
         return [_NAMES.get(key, key) for key in found if len(key) == 1 or key in _NAMES]
+
+    def _take(self) -> None:
+        """Have it give its keys one by one, unless it does."""
+        import termios
+        import tty
+
+        with contextlib.suppress(termios.error):  # gone by now
+            if termios.tcgetattr(self._file)[3] & (termios.ICANON | termios.ECHO):
+                tty.setcbreak(self._file)
+
+    def _give_back(self) -> None:
+        """Make it as it was, if it is there and ours."""
+        import termios
+
+        with contextlib.suppress(termios.error):
+            if self.usable():
+                termios.tcsetattr(self._file, termios.TCSANOW, self._before)
+
+    def _leave(self, number: int, frame: FrameType | None) -> None:
+        """Stop, as Ctrl-Z would without us."""
+        self._give_back()
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+        signal.signal(number, self._leave)
 
 
 class Keyboard:

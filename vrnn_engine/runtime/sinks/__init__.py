@@ -7,8 +7,9 @@ from pathlib import PurePath
 from typing import cast
 
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.plugins import find_plugins, make_from
+from vrnn_engine.runtime.plugins import Plugin, find_plugins
 from vrnn_engine.runtime.sinks.base import AtomicFile, Format, Sink
+from vrnn_engine.runtime.sinks.plugin import PluginSink
 
 __all__ = ["ENTRY_POINTS", "AtomicFile", "Format", "Sink", "make_sink"]
 
@@ -73,7 +74,7 @@ def make_sink(target: str | os.PathLike[str], latency: float = 0.05) -> Sink:
     if entry is None:
         others = "; from plug-ins: " + ", ".join(sorted(plugins)) if plugins else ""
         raise SinkError(f"nothing can write to {text!r}; there are {_KNOWN}{others}")
-    return make_from(entry, Sink, "a sink", SinkError, text, latency)  # type: ignore[type-abstract]
+    return PluginSink(Plugin(entry, SinkError), text, latency)
 
 
 def _built_in(where: str) -> Callable[[str, float], Sink]:

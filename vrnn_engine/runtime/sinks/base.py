@@ -12,6 +12,7 @@ import numpy as np
 
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.manifest import Manifest
+from vrnn_engine.runtime.places import other_than_file
 
 FITTING = {
     "audio": "speakers, speakers:NAME, FILE.wav, FILE.flac, FILE.jsonl, - or null",
@@ -108,8 +109,7 @@ class AtomicFile(io.RawIOBase):
     def __init__(self, path: str | Path) -> None:
         self.path = Path(os.path.realpath(path))
         self.failure: OSError | None = None
-        if self.path.is_dir():
-            raise SinkError(f"{path} is a folder; name a file in it")
+        _require_file(path)
         self._beside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
         try:
             # Not tempfile: it makes files that only their owner may read, whatever the umask says.
@@ -205,6 +205,16 @@ class FileSink:
         """Remove what was written."""
         if self._atomic is not None:
             self._atomic.abort()
+
+
+def _require_file(path: str | Path) -> None:
+    """Raise `SinkError` if a file at a path would take the place of something else."""
+    with contextlib.suppress(OSError):  # nothing is there; or else it shows when it is written to
+        kind = other_than_file(path)
+        if kind == "a folder":
+            raise SinkError(f"{path} is a folder; name a file in it")
+        if kind is not None:
+            raise SinkError(f"{path} is {kind}, and a file would take its place; name a file")
 
 
 def fail_writing(target: str, error: OSError) -> NoReturn:

@@ -10,18 +10,29 @@ from vrnn_engine.runtime.sinks.options import Positive
 from vrnn_engine.runtime.sinks.page import A4, Point, Stroke
 from vrnn_engine.runtime.sinks.plot import Language, PlotFile
 
+LINE = 79
+"""Letters that Grbl takes in a line."""
+# Beyond plain letters Grbl acts on some bytes wherever they stand.
+Commands = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^[ -:<-~]{{0,{LINE}}}(;[ -:<-~]{{0,{LINE}}})*\Z",
+        description=f"plain letters on one line, in commands of at most {LINE} with ; between them",
+    ),
+]
+
 
 class GcodeOptions(A4, frozen=True, kw_only=True):
     """What may follow FILE.gcode."""
 
-    down: str = "M3 S90"
+    down: Commands = "M3 S90"
     """What lowers the pen; several commands have `;` between them."""
-    up: str = "M5"
+    up: Commands = "M5"
     settle: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.15
     """Seconds that the pen takes to be down or up."""
     feed: Positive = 3000.0
     """Most mm/min while it draws; below that the pen is as fast as the voice's."""
-    start: str = ""
+    start: Commands = ""
     """What is sent first, e.g. `$H` to home the machine."""
     origin: Literal["bottom", "top"] = "bottom"
     """Which left corner of the page is X0 Y0; Y grows from there into the page."""
@@ -31,7 +42,8 @@ class Gcode:
     """Says what a pen does in G-code."""
 
     def __init__(self, options: GcodeOptions, rate: int) -> None:
-        settle = [f"G4 P{options.settle:g}"] if options.settle else []
+        seconds = round(options.settle, 3)
+        settle = [f"G4 P{seconds:g}"] if seconds else []  # from a thousandth on, :g writes no exponent
         self._start = _commands(options.start)
         self._down, self._up = [*_commands(options.down), *settle], [*_commands(options.up), *settle]
         self._feed, self._rate = options.feed, rate

@@ -9,6 +9,7 @@ import contextlib
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from vrnn_engine.errors import SinkError
@@ -61,13 +62,13 @@ class Grbl:
         """Reset the machine, and wait until it says that it is there."""
         self._write(_RESET)
         try:
-            while not _is_banner(self._hear()):
-                pass
+            self._hear_out(_is_banner)
         except SinkError:
             raise SinkError(
                 f"no Grbl answers on {self._label}; is it switched on, is this its port, and baud its speed?"
             ) from None
-        while self._line(_SETTLED) is not None:
+        patience = time.monotonic() + self._timeout  # it may be one that tells its state unasked, over and over
+        while self._line(_SETTLED) is not None and time.monotonic() < patience:
             pass
 
     def send(self, lines: list[str]) -> None:
@@ -114,12 +115,9 @@ class Grbl:
         while moving and time.monotonic() < patience:
             time.sleep(0.05)
             self._write(_STATUS)
-            while not (line := self._hear()).startswith("<"):
-                pass
-            moving = line.startswith(_MOVING)
+            moving = self._hear_out(lambda line: line.startswith("<")).startswith(_MOVING)
         self._write(_RESET)
-        while not _is_banner(self._hear()):
-            pass
+        self._hear_out(_is_banner)
         self._waiting.clear()
 
     def _await_answer(self) -> None:
@@ -138,6 +136,14 @@ class Grbl:
         elif line.startswith("<Idle") and time.monotonic() - self._answered > 2 * self._timeout:
             raise SinkError(f"{self._label} waits for more, but did not answer all it was sent; is the cable sound?")
 
+    def _hear_out(self, wanted: Callable[[str], bool]) -> str:
+        """Return the next line that is wanted; raise `SinkError` if it says other things for too long."""
+        patience = time.monotonic() + self._timeout
+        while not wanted(line := self._hear()):
+            if time.monotonic() > patience:
+                raise SinkError(f"{self._label} talks, but not as Grbl does; see whether the pen is up")
+        return line
+
     def _hear(self) -> str:
         """Return the next line it says, asking for one if need be."""
         patience = _HOMING if "$H" in self._waiting else self._timeout
@@ -155,7 +161,7 @@ class Grbl:
         return line
 
     def _line(self, patience: float) -> str | None:
-        """Return the next line, or None when nothing came for so many seconds."""
+        """Return the next line, or None when none was whole after so many seconds."""
         until = time.monotonic() + patience
         while b"\n" not in self._heard:
             if self._stopped.is_set():
@@ -164,10 +170,8 @@ class Grbl:
                 data = self._port.read(max(self._port.in_waiting, 1))
             except OSError as error:
                 self._gone(error)
-            if data:
-                self._heard += data
-                until = time.monotonic() + patience
-            elif time.monotonic() > until:
+            self._heard += data
+            if time.monotonic() > until and b"\n" not in self._heard:
                 return None
         line, _, self._heard = self._heard.partition(b"\n")
         return line.decode("ascii", "replace").strip()

@@ -61,6 +61,8 @@ def add_option(target: str, name: str, value: object) -> str:
 def _words(kind: msgspec.inspect.Type) -> str:
     """Say what a value of a type may be."""
     match kind:
+        case msgspec.inspect.Metadata(extra_json_schema={"description": str(words)}):
+            return words
         case msgspec.inspect.LiteralType(values=values):
             return " or ".join(map(str, values))
         case msgspec.inspect.BoolType():

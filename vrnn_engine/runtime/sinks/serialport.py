@@ -29,6 +29,8 @@ from vrnn_engine.runtime.sinks.plot import Language
 
 _READ = 0.05  # seconds that a read waits
 
+_WORDS = {errno.ENOTTY: "it is no serial port"}
+
 Baud = Annotated[int, msgspec.Meta(ge=50, le=4_000_000)]
 Flow = Literal["none", "xonxoff", "rtscts"]
 
@@ -157,14 +159,20 @@ def _open(label: str, options: GrblOptions | HpglPortOptions) -> Any:
             exclusive=True,
         )
     except (OSError, ValueError) as error:
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number) if number else str(error)
+        number = _reason(error)
+        reason = _WORDS.get(number) or os.strerror(number) if number else str(error)
         if number == errno.EACCES:
             raise SinkError(f"cannot open {label}: {reason}; on Linux, join the group that owns it") from error
         from serial.tools.list_ports import comports
 
         there = ", ".join(port.device for port in comports()) or "none"
         raise SinkError(f"cannot open {label}: {reason} (serial ports here: {there})") from error
+
+
+def _reason(error: Exception) -> int | None:
+    """Return the number of a system's error; pySerial loses that of termios, which it came of."""
+    numbers = [value for one in (error, error.__context__) for value in getattr(one, "args", ())[:1]]
+    return next((number for number in numbers if isinstance(number, int)), None)
 
 
 def _load_serial() -> ModuleType:

@@ -51,17 +51,15 @@ class TerminalSink:
         self.caption = ""
 
     def open(self, format: Format) -> None:
-        """Measure the terminal."""
+        """Measure the terminal: the page is as wide.  Where it is resized the page is shown larger or smaller."""
         format.require("pen", self.label)
         if not sys.stderr.isatty():
             raise SinkError("stderr is not a terminal, so ink cannot be shown there; name a FILE.svg")
         from rich.console import Console
 
         self.console = Console(stderr=True)
-        self._columns, self._rows = self.console.width, max(self.console.height - 3, 1)
-        width = self._options.width or max(2 * self._columns / _SCALE, 3 * self._options.pitch)
-        self._scale = 2 * self._columns / width
-        sheet = Sheet(width=width, margin=_MARGIN, pitch=self._options.pitch)
+        self._width = self._options.width or max(2 * self.console.width / _SCALE, 3 * self._options.pitch)
+        sheet = Sheet(width=self._width, margin=_MARGIN, pitch=self._options.pitch)
         self._layout = Layout(sheet, format, self.label)
         self._rate = format.rate
         self._due = time.monotonic()
@@ -99,11 +97,13 @@ class TerminalSink:
         self._display.update(shown, refresh=True)
 
     def _picture(self) -> str:
+        columns, most = self.console.width, max(self.console.height - 3, 1)
+        scale = 2 * columns / self._width
         lines = [*self._lines, *self._layout.unfinished()]
-        rows = math.ceil((max((line.bottom for line in lines), default=0.0) + _MARGIN) * self._scale / 4)
-        canvas = Canvas(self._columns, min(rows, self._rows))
-        top = max(rows - self._rows, 0) * 4 / self._scale
+        rows = math.floor(max((line.bottom for line in lines), default=0.0) * scale / 4) + 1
+        canvas = Canvas(columns, min(rows, most))
+        top = max(rows - most, 0) * 4 / scale
         for line in lines:
             for stroke in line.strokes:
-                canvas.draw(stroke, self._scale, top)
+                canvas.draw(stroke, scale, top)
         return canvas.text()
