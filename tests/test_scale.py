@@ -82,9 +82,11 @@ def test_two_processes_train_what_one_does_with_twice_the_batch_of_each(tmp_path
         assert both.metrics[name] == pytest.approx(alone.metrics[name], rel=1e-5)
     # What both left goes on in one process, with the state of all rows.
     last = {name: load_checkpoint(tmp_path / name / "last.pt").resume for name in ("alone", "both")}
-    for one, other in zip(last["alone"]["state"], last["both"]["state"], strict=True):
-        assert one.shape == other.shape
-        assert torch.allclose(one, other, atol=1e-4)
+    states = [last[name]["state"] for name in ("alone", "both")]
+    assert states[0].keys() == states[1].keys()
+    for name, value in states[0].items():
+        assert value.shape == states[1][name].shape, name
+        assert torch.allclose(value, states[1][name], atol=1e-4), name
     again = torchrun(tmp_path, 2, *words)
     assert again.returncode != 0
     assert "a run is here already" in again.stderr
