@@ -1,5 +1,6 @@
 """Training on made-up ink and sound: it learns, validates, resumes to the same numbers, refuses nonsense."""
 
+import dataclasses
 import os
 import pickle
 import signal
@@ -13,9 +14,9 @@ from scipy import stats
 from test_data import make_ink, make_speech
 
 from vrnn_engine.data.batches import Batch
-from vrnn_engine.errors import CheckpointError, RecipeError, VRNNEngineError
+from vrnn_engine.errors import CheckpointError, RecipeError, TrainingError
 from vrnn_engine.training import run as training
-from vrnn_engine.training.checkpoint import load_checkpoint, save_checkpoint
+from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from vrnn_engine.training.recipe import (
     About,
     PenData,
@@ -198,9 +199,54 @@ def test_what_another_version_left_is_not_gone_on_from(ink, tmp_path, spoil):
         training.train(pen_recipe(updates=1), ink, tmp_path, resume=True)
 
 
+def test_a_run_is_not_resumed_on_another_corpus(ink, tmp_path):
+    other = make_ink(tmp_path / "other.npz", lines=200)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(pen_recipe(), ink, tmp_path / "run", report=interrupted_after(5))
+    before = (tmp_path / "run" / "last.pt").read_bytes()
+    with pytest.raises(CheckpointError, match=r"last\.pt: began on another corpus than .*other\.npz.*--from"):
+        training.train(pen_recipe(), other, tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "last.pt").read_bytes() == before
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(ink, tmp_path):
-    with pytest.raises(VRNNEngineError, match=r"loss became .*gradient.* at update"):
-        training.train(pen_recipe(updates=200, learning_rate=1e12, clip=1e12), ink, tmp_path)
+    with pytest.raises(TrainingError, match=r"loss became .*gradient.* at update .* before a checkpoint was kept"):
+        training.train(pen_recipe(learning_rate=1e12, clip=1e12), ink, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_whose_loss_is_not_finite_are_not_kept(ink, tmp_path, monkeypatch):
+    def broken(run):
+        if run.done == 19:
+            next(run.model.parameters()).data.fill_(np.nan)
+        follow(run)
+
+    follow = training._Run._follow
+    monkeypatch.setattr(training._Run, "_follow", broken)
+    with pytest.raises(TrainingError, match=r"loss became nan .* at update 20; .* lower learning_rate") as caught:
+        training.train(pen_recipe(), ink, tmp_path / "run")
+    corpus = training.open_corpus(pen_recipe(), ink)
+    for name in ("best.pt", "last.pt"):
+        kept = load_checkpoint(tmp_path / "run" / name)
+        assert f"{name} holds update {kept.resume['done']}" in str(caught.value)
+        assert np.isfinite(training.validate(kept.build(), corpus, "valid").elbo)
+    assert kept.resume["done"] == 16
+    assert f"--from {tmp_path / 'run' / 'best.pt'}" in str(caught.value)
+    monkeypatch.undo()
+    training.train(pen_recipe(updates=1), ink, tmp_path / "again", start=tmp_path / "run" / "best.pt")
+
+
+def test_a_validation_that_is_not_finite_stops_the_run(ink, tmp_path):
+    table = dict(np.load(ink))
+    table["split"] = np.array(["train", "train", "valid", "test"] * 100)
+    table["dxy"] = table["dxy"].astype(np.float64)
+    table["dxy"][2 * len(table["dxy"]) // 400 + 5] = 1e30  # in a line of the valid part
+    np.savez(tmp_path / "odd.npz", **table)
+    recipe = pen_recipe()
+    recipe = msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, resample=False, height_mm=None))
+    with pytest.raises(TrainingError, match=r"validation after update 8 gave (-inf|nan), before a checkpoint"):
+        training.train(recipe, tmp_path / "odd.npz", tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
 
 
 def test_the_latents_are_trained_with_normal_noise():
@@ -288,9 +334,23 @@ def test_a_bad_checkpoint_is_one_clear_line_and_runs_nothing(ink, tmp_path, monk
     assert not (tmp_path / "pwned").exists()
 
 
-def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(ink, tmp_path):
-    training.train(pen_recipe(updates=1), ink, tmp_path)
-    kept = load_checkpoint(tmp_path / "best.pt")
-    with pytest.raises(CheckpointError, match="cannot write"):
-        save_checkpoint(kept, tmp_path / "no-such-folder" / "best.pt")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "last.pt"]
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tiny_disk):
+    weights = tiny.model("pen-gmm").state_dict()
+    kept = Checkpoint(pen_recipe(), weights, (0.0, 0.0), (1.0, 1.0), {"which": 1.0}, "", {})
+    save_checkpoint(kept, tiny_disk / "best.pt")
+    old = (tiny_disk / "best.pt").read_bytes()
+    (tiny_disk / "other").write_bytes(bytes(60_000 - len(old) // 4096 * 4096 - 16_384))  # the next one fits in part
+    with pytest.raises(
+        CheckpointError, match=r"best\.pt: cannot write the checkpoint: .*No space left on device"
+    ) as caught:
+        save_checkpoint(dataclasses.replace(kept, metrics={"which": 2.0}), tiny_disk / "best.pt")
+    assert "\n" not in str(caught.value)
+    assert sorted(path.name for path in tiny_disk.iterdir()) == ["best.pt", "other"]
+    assert (tiny_disk / "best.pt").read_bytes() == old
+    assert load_checkpoint(tiny_disk / "best.pt").metrics == {"which": 1.0}
+
+
+def test_a_checkpoint_in_a_folder_that_is_gone_says_so(tmp_path):
+    kept = Checkpoint(pen_recipe(), {}, (0.0, 0.0), (1.0, 1.0), {}, "", {})
+    with pytest.raises(CheckpointError, match=r"cannot write the checkpoint: .*No such file or directory"):
+        save_checkpoint(kept, tmp_path / "none" / "best.pt")
