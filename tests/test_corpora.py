@@ -1,6 +1,5 @@
 """Speech corpora as their owners ship them: splits that do not leak, corrupt files, samples that stay on disk."""
 
-import logging
 import os
 from itertools import combinations
 from pathlib import Path
@@ -121,8 +120,24 @@ def test_train_valid_and_test_folders_are_taken_as_they_are_and_hidden_files_as_
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_an_empty_folder_is_one_clear_line(tmp_path, layout):
-    with pytest.raises(DataError, match=f"no recordings .* in the layout '{layout}'") as caught:
+    with pytest.raises(DataError, match=f"no recordings .* for any part in the layout '{layout}'; is it") as caught:
         find_recordings(touch(tmp_path, ["README.txt"]), layout)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("layout", "key"),
+    [
+        ("folders", r"a hash of the prompt \(the file name up to its second _\)"),
+        ("blizzard", "chapter"),
+        ("timit", "speaker"),
+        ("onomatopoeia", "actor"),
+        ("accent", "speaker"),
+    ],
+)
+def test_a_part_without_recordings_says_what_the_split_goes_by(tmp_path, layout, key):
+    with pytest.raises(DataError, match=f"no recordings for its .* part .* goes by {key}.*; give more") as caught:
+        find_recordings(touch(tmp_path, ["one-1.wav", "one-2.wav"][: 1 if layout == "accent" else 2]), layout)
     assert "\n" not in str(caught.value)
 
 
@@ -182,16 +197,6 @@ def spoil(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
     path.write_bytes(data)
-
-
-@pytest.fixture
-def logged():
-    lines = []
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())
-    logging.getLogger("vrnn_engine").addHandler(handler)
-    yield lines
-    logging.getLogger("vrnn_engine").removeHandler(handler)
 
 
 def test_a_corrupt_recording_is_left_out_named_and_counted(tmp_path, logged, monkeypatch):
