@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pickle
 import signal
+from importlib import resources
 
 import msgspec
 import numpy as np
@@ -272,12 +273,32 @@ def test_kl_weight_and_learning_rate_follow_the_schedule():
         (("[model]", "[model"), "recipe"),
         (('basis = "samples"', 'basis = "points"'), "points"),
         (('kind = "speech"', 'kind = "pen"'), "kind|rate|lanes|rows"),
+        (("kl_start = 0.2 ", "kl_start = -5 "), r">= 0.*training\.kl_start"),
+        (("kl_start = 0.2 ", "kl_start = nan "), r"finite number, got nan .*training\.kl_start"),
+        (("kl_start = 0.2 ", "kl_start = 1.5 "), r"<= 1.*training\.kl_start"),
+        (("learning_rate = 1e-3", "learning_rate = inf"), r"finite number, got inf.*training\.learning_rate"),
+        (("clip = 1.0", "clip = inf"), r"finite number, got inf.*training\.clip"),
+        (('name = "blizzard"', 'name = ""'), "name '': letters, digits"),
+        (('name = "blizzard"', 'name = "../../x"'), r"name '\.\./\.\./x': letters, digits"),
+        (('name = "blizzard"', 'name = "x\\n"'), r"name 'x\\n': letters, digits"),
+        (("resample = 0.5", "resample = 0.0"), "resample_from 2600 goes with a resample above 0"),
+        (("clip = 1.0", "clip = 1.0\naccumulate = 0"), r">= 1.*training\.accumulate"),
     ],
 )
 def test_a_wrong_recipe_is_one_clear_line(tmp_path, change, message):
-    from importlib import resources
+    assert_refused(tmp_path, "blizzard", change, message)
 
-    text = (resources.files("vrnn_engine.training") / "recipes" / "blizzard.toml").read_text()
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("10.0", "input_compression goes with audio"), ("inf", r"finite number, got inf.*model\.input_compression")],
+)
+def test_a_pen_is_not_compressed(tmp_path, value, message):
+    assert_refused(tmp_path, "handwriting", ("frame_size = 3", f"frame_size = 3\ninput_compression = {value}"), message)
+
+
+def assert_refused(tmp_path, name, change, message):
+    text = (resources.files("vrnn_engine.training") / "recipes" / f"{name}.toml").read_text()
     assert change[0] in text
     path = tmp_path / "mine.toml"
     path.write_text(text.replace(*change))

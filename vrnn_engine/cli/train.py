@@ -39,17 +39,11 @@ def train(
     strict: report.Strict = False,
 ) -> None:
     """Train a model by a recipe; Ctrl-C keeps what was learned, --resume goes on."""
-    import msgspec
-
-    from vrnn_engine.training.recipe import load_recipe
+    from vrnn_engine.training.recipe import changed, load_recipe
     from vrnn_engine.training.run import BEST
     from vrnn_engine.training.run import train as run
 
-    chosen = load_recipe(recipe)
-    if seed is not None:
-        chosen = msgspec.structs.replace(chosen, seed=seed)
-    if updates is not None:
-        chosen = msgspec.structs.replace(chosen, training=msgspec.structs.replace(chosen.training, updates=updates))
+    chosen = changed(load_recipe(recipe), seed, updates)
     folder = out or Path("runs") / chosen.name
     report.show_log()
     report.say(f"{chosen.name}: reading {data}")
