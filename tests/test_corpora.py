@@ -1,6 +1,8 @@
 """Speech corpora as their owners ship them: splits that do not leak, corrupt files, samples that stay on disk."""
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
 
@@ -319,17 +321,23 @@ def test_what_is_interrupted_leaves_no_cache(tmp_path, monkeypatch):
     assert list((tmp_path / "cache" / "corpora").iterdir()) == []
 
 
-def test_another_process_may_be_faster_with_the_same_cache(tmp_path, monkeypatch):
-    files = {"train": [make_speech(tmp_path, ["a.wav"]) / "a.wav"]}
+def test_of_two_who_want_the_same_cache_one_decodes_and_the_other_waits(tmp_path, monkeypatch):
+    folder = make_speech(tmp_path / "speech", NAMES)
+    decoded, both = [], threading.Barrier(2)
 
-    def overtaken(path, rate):
-        monkeypatch.setattr(cache, "mono_blocks", recordings.mono_blocks)
-        cache.decode(files, rate)
+    def counted(path, rate):
+        decoded.append(path.name)
         return recordings.mono_blocks(path, rate)
 
-    monkeypatch.setattr(cache, "mono_blocks", overtaken)
-    parts, skipped = cache.decode(files, 8000)
-    assert (len(parts["train"].samples), skipped) == (4000, ())
+    def read(_):
+        both.wait()
+        return SpeechCorpus(folder, 8000, **LANES).std
+
+    monkeypatch.setattr(cache, "mono_blocks", counted)
+    with ThreadPoolExecutor(2) as two:
+        one, other = two.map(read, range(2))
+    assert one == other
+    assert len(decoded) == 12
     assert len(list((tmp_path / "cache" / "corpora").iterdir())) == 1
 
 
