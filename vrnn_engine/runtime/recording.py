@@ -134,12 +134,10 @@ def _read_ink(path: Path) -> np.ndarray:
 
 
 def _lacking(path: Path, missing: list[str], present: set[str]) -> str:
+    wanted = "the arrays dx, dy and pen_up, one value a point"
     if {"dxy", "offsets"} <= present:  # lines to train on, in the units of their tablets
-        return (
-            f"{path}: many lines of a corpus (dxy, eos, offsets); save one of them in the voice's unit and rate as an .npz "
-            "with the arrays dx, dy and pen_up"
-        )
-    return f"{path}: an .npz of ink has the arrays dx, dy and pen_up, one value a point; this one lacks {', '.join(missing)}"
+        return f"{path}: many lines of a corpus; save one, in the voice's unit and rate, as an .npz with {wanted}"
+    return f"{path}: an .npz of ink has {wanted}; this one lacks {', '.join(missing)}"
 
 
 def _ink(source: Any, manifest: Manifest, rate: float | None, where: str) -> Recording:
