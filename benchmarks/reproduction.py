@@ -20,7 +20,7 @@ from typing import NamedTuple
 import msgspec
 import torch
 from filelock import FileLock, Timeout
-from reproduction_table import write_table
+from reproduction_table import FAMILIES, write_table
 
 from vrnn_engine.evaluation.likelihood import likelihood
 from vrnn_engine.models.config import ModelConfig
@@ -33,7 +33,6 @@ RESULTS = DOCS / "reproduction.jsonl"
 
 SPEECH = ("blizzard", "timit", "onomatopoeia", "accent")
 INK = ("iamondb",)
-FAMILIES = ("rnn-gauss", "rnn-gmm", "vrnn-i-gauss", "vrnn-gauss", "vrnn-gmm", "srnn-gauss")
 MODEL_OF_SPEECH = "timit"
 """The recipe whose sizes all speech corpora share here, so that they differ in nothing but their data."""
 COMPONENTS = 4

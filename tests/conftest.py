@@ -52,6 +52,17 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lines
 
 
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """What any part of it warns of, a line each."""
+    lines: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("vrnn_engine").addHandler(handler)
+    yield lines
+    logging.getLogger("vrnn_engine").removeHandler(handler)
+
+
 @pytest.fixture(autouse=True)
 def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep the voices, caches and moments of the person who runs the tests out of them."""

@@ -1,7 +1,8 @@
 """Speech corpora as their owners ship them: splits that do not leak, corrupt files, samples that stay on disk."""
 
-import logging
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
 
@@ -121,8 +122,24 @@ def test_train_valid_and_test_folders_are_taken_as_they_are_and_hidden_files_as_
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_an_empty_folder_is_one_clear_line(tmp_path, layout):
-    with pytest.raises(DataError, match=f"no recordings .* in the layout '{layout}'") as caught:
+    with pytest.raises(DataError, match=f"no recordings .* for any part in the layout '{layout}'; is it") as caught:
         find_recordings(touch(tmp_path, ["README.txt"]), layout)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("layout", "key"),
+    [
+        ("folders", r"a hash of the prompt \(the file name up to its second _\)"),
+        ("blizzard", "chapter"),
+        ("timit", "speaker"),
+        ("onomatopoeia", "actor"),
+        ("accent", "speaker"),
+    ],
+)
+def test_a_part_without_recordings_says_what_the_split_goes_by(tmp_path, layout, key):
+    with pytest.raises(DataError, match=f"no recordings for its .* part .* goes by {key}.*; give more") as caught:
+        find_recordings(touch(tmp_path, ["one-1.wav", "one-2.wav"][: 1 if layout == "accent" else 2]), layout)
     assert "\n" not in str(caught.value)
 
 
@@ -182,16 +199,6 @@ def spoil(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
     path.write_bytes(data)
-
-
-@pytest.fixture
-def logged():
-    lines = []
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())
-    logging.getLogger("vrnn_engine").addHandler(handler)
-    yield lines
-    logging.getLogger("vrnn_engine").removeHandler(handler)
 
 
 def test_a_corrupt_recording_is_left_out_named_and_counted(tmp_path, logged, monkeypatch):
@@ -314,17 +321,23 @@ def test_what_is_interrupted_leaves_no_cache(tmp_path, monkeypatch):
     assert list((tmp_path / "cache" / "corpora").iterdir()) == []
 
 
-def test_another_process_may_be_faster_with_the_same_cache(tmp_path, monkeypatch):
-    files = {"train": [make_speech(tmp_path, ["a.wav"]) / "a.wav"]}
+def test_of_two_who_want_the_same_cache_one_decodes_and_the_other_waits(tmp_path, monkeypatch):
+    folder = make_speech(tmp_path / "speech", NAMES)
+    decoded, both = [], threading.Barrier(2)
 
-    def overtaken(path, rate):
-        monkeypatch.setattr(cache, "mono_blocks", recordings.mono_blocks)
-        cache.decode(files, rate)
+    def counted(path, rate):
+        decoded.append(path.name)
         return recordings.mono_blocks(path, rate)
 
-    monkeypatch.setattr(cache, "mono_blocks", overtaken)
-    parts, skipped = cache.decode(files, 8000)
-    assert (len(parts["train"].samples), skipped) == (4000, ())
+    def read(_):
+        both.wait()
+        return SpeechCorpus(folder, 8000, **LANES).std
+
+    monkeypatch.setattr(cache, "mono_blocks", counted)
+    with ThreadPoolExecutor(2) as two:
+        one, other = two.map(read, range(2))
+    assert one == other
+    assert len(decoded) == 12
     assert len(list((tmp_path / "cache" / "corpora").iterdir())) == 1
 
 

@@ -91,7 +91,7 @@ def test_speech_of_another_rate_is_resampled(tmp_path):
     ("names", "message"),
     [
         ([], "no such folder"),
-        (["train/a.wav", "valid/a.wav", "test/readme.wav.txt"], "test part"),
+        (["train/a.wav", "valid/a.wav", "test/readme.wav.txt"], "test: no recordings .* in this folder"),
         (["train/a.wav", "valid/a.wav", "test/a.wav"], "fewer than"),
     ],
 )
@@ -187,10 +187,42 @@ def test_lines_of_one_form_stay_in_one_split_and_forms_and_tables_are_left_out(t
     path = make_ink(tmp_path / "ink.npz")
     corpus = PenCorpus(path, **OPTIONS)
     assert all(len(lines) % 4 == 0 for lines in corpus.lines.values())
-    with pytest.raises(DataError, match="no lines"):
+    with pytest.raises(DataError, match=r"no lines .*; left out were 400 with a move of more than 0\.01"):
         PenCorpus(path, **(OPTIONS | {"max_move": 0.01}))
-    with pytest.raises(DataError, match="no lines"):
+    with pytest.raises(DataError, match=r"no lines .*; left out were 400 of more than 10 points"):
         PenCorpus(path, **(OPTIONS | {"max_points": 10}))
+
+
+def test_lines_left_out_are_counted_and_said_once(tmp_path, logged):
+    table = dict(np.load(make_ink(tmp_path / "ink.npz")))
+    ends = table["offsets"]
+    table["dxy"][ends[3] + 5] = 10_000
+    # The line before is one point now, and the one before that has the others.
+    ends[7] = ends[8] - 1
+    np.savez(tmp_path / "ink.npz", **table)
+    options = OPTIONS | {"points_per_second": None, "height_mm": None, "max_points": 100, "max_move": 5000.0}
+    corpus = PenCorpus(tmp_path / "ink.npz", **options)
+    assert sum(map(len, corpus.lines.values())) == 397
+    reasons = "1 with a move of more than 5000, 1 of more than 100 points, 1 of fewer than 2 points"
+    assert logged == [f"{tmp_path / 'ink.npz'}: left out 3 of 400 lines: {reasons}"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({}, r"their form \(the id up to its last dash\), 2 of them: give more, or an array `split`"),
+        ({"split_by_form": False}, "by a hash of their id, 8 of them"),
+        ({"split": ["train"] * 7 + ["test"]}, "no lines for its valid part; the array `split`"),
+    ],
+)
+def test_a_part_without_lines_says_what_the_split_goes_by(tmp_path, change, message):
+    table = dict(np.load(make_ink(tmp_path / "ink.npz", lines=8)))
+    if "split" in change:
+        table["split"] = np.array(change.pop("split"))
+    np.savez(tmp_path / "ink.npz", **table)
+    with pytest.raises(DataError, match=message) as caught:
+        PenCorpus(tmp_path / "ink.npz", **(OPTIONS | change))
+    assert "\n" not in str(caught.value)
 
 
 def test_epochs_shuffle_and_dequantise_only_with_a_generator(tmp_path):
@@ -227,6 +259,15 @@ def test_a_file_that_is_no_ink_is_named(tmp_path):
         (lambda t: t.update(offsets=t["offsets"].astype(float)), "offsets must be 401 integers"),
         (lambda t: t.update(dxy=t["dxy"][:, 0]), "dxy must be"),
         (lambda t: t.update(points_per_inch=np.float32(500)), "one value for each of the 400 lines"),
+        (lambda t: t["offsets"].__setitem__(7, t["offsets"][5]), "offsets must rise"),
+        (lambda t: t["offsets"].__setitem__(7, t["offsets"][6]), "offsets must rise"),
+        (lambda t: t["offsets"].__setitem__(7, 10**9), "offsets must rise"),
+        (lambda t: t.update(dxy=t["dxy"].astype(str)), "dxy must be finite numbers"),
+        (lambda t: t.update(dxy=np.where(t["dxy"] == 3, np.nan, t["dxy"])), "dxy must be finite numbers"),
+        (lambda t: t["eos"].__setitem__(3, 2), "eos must be 0 or 1"),
+        (lambda t: t.update(eos=np.full(len(t["eos"]), "up")), "eos must be 0 or 1"),
+        (lambda t: t["points_per_second"].__setitem__(3, 0), "points_per_second must be finite numbers above 0"),
+        (lambda t: t["points_per_inch"].__setitem__(3, np.inf), "points_per_inch must be finite numbers above 0"),
     ],
 )
 def test_ink_of_the_wrong_shape_is_one_clear_line(tmp_path, change, message):

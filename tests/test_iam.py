@@ -84,11 +84,26 @@ def test_what_cannot_be_read_is_named_and_left_out_or_refused(corpus):
     broken.write_text(broken.read_text()[:300])
     empty = write_line(corpus, "a01-012u-01", [])
     odd = write_line(corpus, "a01-013u-01", [[(1, 2), ("left", 3)]])
+    far = write_line(corpus, "a01-014u-01", [[(1, 2), (99999999999, 3)]])
     found = pen(corpus)
-    assert sum(map(len, found.lines.values())) == 77
-    assert [line.partition(": ")[0] for line in found.skipped] == [str(broken), str(empty), str(odd)]
+    assert sum(map(len, found.lines.values())) == 76
+    assert [line.partition(": ")[0] for line in found.skipped] == [str(broken), str(empty), str(odd), str(far)]
     with pytest.raises(DataError, match=r"a01-011u-01\.xml: not a line of IAM-OnDB"):
         pen(corpus, strict=True)
+
+
+def test_one_coordinate_out_of_range_is_refused_if_asked(corpus):
+    far = write_line(corpus, "a01-014u-01", [[(1, 2), (99999999999, 3)]])
+    with pytest.raises(DataError, match=f"{far}: not a line of IAM-OnDB"):
+        pen(corpus, strict=True)
+
+
+def test_a_list_that_is_no_text_is_one_clear_line(corpus):
+    write_lists(corpus)
+    (corpus / "task1" / "testset_v.txt").write_bytes(b"a00-006u\xff\xfe\n")
+    with pytest.raises(DataError, match=r"testset_v\.txt: a list of forms must be text in UTF-8") as caught:
+        pen(corpus)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_line_of_one_point_is_left_out(corpus):

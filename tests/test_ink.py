@@ -45,6 +45,15 @@ def test_short_wiggles_have_no_slant():
     assert np.allclose(slants(np.concatenate([tall, low])), 20, atol=0.1)
 
 
+def test_a_long_take_whose_baseline_wanders_has_the_slant_of_its_lines():
+    lines = [zigzag(20, height, points=450, wobble=3, seed=seed) for seed in range(8) for height in (4.0, 2.0)]
+    take = np.concatenate(lines)
+    take[:, 1] += 15 * np.diff(np.sin(np.arange(len(take)) / 1000), prepend=0)  # by 30 mm in a minute
+    one, many = describe_ink([take]).slant, describe_ink(lines).slant
+    assert one.median == pytest.approx(many.median, abs=0.5)
+    assert one.iqr == pytest.approx(many.iqr, rel=0.15)
+
+
 @pytest.mark.parametrize("height", [2.0, 6.0])
 def test_size_is_the_sd_about_the_baseline(height):
     found = describe_ink([zigzag(0, height)])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -12,9 +13,10 @@ import pytest
 import soundfile
 import tiny
 import torch
-from command import environment, the_error
+from command import ROOT, environment, the_error
 from matplotlib.collections import LineCollection
 from PIL import Image
+from test_data import make_ink
 from test_export import MADE_UP
 from test_training import pen_recipe
 
@@ -288,6 +290,14 @@ def test_a_voice_without_latents_has_nothing_to_draw(run, recordings, tmp_path):
     error = the_error(run("latents", tmp_path / "plain", "sound.wav"))
     assert error == "error: voice 'plain' (rnn-gmm) has no latents: there is nothing to draw"
     assert not list(recordings.glob("*.png"))
+
+
+def test_a_line_of_a_corpus_is_saved_as_the_document_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_ink(tmp_path / "unipen_lines.npz")
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "latents.md").read_text(), re.DOTALL)
+    exec(code, {})
+    assert len(Engine.load("handwriting", device="cpu").stream(SEED).prime(Path("line.npz")).kl) == 42
 
 
 @pytest.mark.slow

@@ -220,6 +220,25 @@ def test_lines_of_ink_are_sequences_whole(kind):
         assert found.kl.mean > 0
 
 
+def test_intervals_of_lines_of_unequal_length_are_those_of_a_bootstrap():
+    model, rng = tiny.model("pen-rnn-gmm"), np.random.default_rng(0)
+    lengths = rng.integers(5, 80, 120)
+    lines = [np.column_stack([rng.standard_normal((n, 2)), rng.random(n) > 0.8]).astype(np.float32) for n in lengths]
+    std = (2.0, 3.0)
+    with torch.no_grad():
+        unrolled = [model.unroll(torch.from_numpy(line)[:, None], torch.zeros(len(line), 1, 0)) for line in lines]
+    bounds = np.array([one.log_likelihood.double().sum().item() for one in unrolled])
+    found = likelihood(model, Given(list(line_chunks(lines, 16, 50)), std)).table()
+    world = bounds - math.log(6) * lengths
+    again = rng.integers(0, 120, (20_000, 120))  # of the lines, with replacement
+    for name, sums in (("elbo", bounds), ("elbo_world", world)):
+        for per, counts in (("sequence", np.ones(120)), ("frame", lengths), ("sample", 2 * lengths)):
+            estimate = found[name][f"per_{per}"]
+            assert estimate["mean"] == pytest.approx(sums.sum() / counts.sum(), rel=1e-5)
+            drawn = sums[again].sum(1) / counts[again].sum(1)
+            assert estimate["interval"] == pytest.approx(1.96 * drawn.std(), rel=0.05), (name, per)
+
+
 def test_the_command_line_measures_a_checkpoint(tmp_path):
     ink = make_ink(tmp_path / "ink.npz")
     best = training.train(pen_recipe(updates=8), ink, tmp_path / "run")

@@ -118,7 +118,8 @@ def test_ink_from_array_npz_and_jsonl(pen: Manifest, tmp_path: Path) -> None:
 
 
 def test_refuses_ink(pen: Manifest, tmp_path: Path) -> None:
-    np.savez(tmp_path / "other.npz", x=INK)
+    np.savez(tmp_path / "other.npz", x=INK, dx=INK[:, 0])
+    np.savez(tmp_path / "corpus.npz", dxy=INK[:, :2], eos=INK[:, 2], offsets=[0, 3], ids=["a"])
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04junk")
     (tmp_path / "bad.jsonl").write_text('{"dx": 1}\n')
     (tmp_path / "words.jsonl").write_text("hello\n")
@@ -127,7 +128,8 @@ def test_refuses_ink(pen: Manifest, tmp_path: Path) -> None:
     half = INK.copy()
     half[0, 2] = 0.5
     for source, message in (
-        (tmp_path / "other.npz", "cannot be read as ink"),
+        (tmp_path / "other.npz", r"has the arrays dx, dy and pen_up, .*; this one lacks dy, pen_up"),
+        (tmp_path / "corpus.npz", "many lines of a corpus; save one, .* dx, dy and pen_up"),
         (tmp_path / "broken.npz", "cannot be read as ink"),
         (tmp_path / "bad.jsonl", "cannot be read as ink"),
         (tmp_path / "words.jsonl", "cannot be read as ink"),

@@ -64,7 +64,7 @@ def test_an_interrupted_cell_goes_on_and_a_finished_one_is_not_run_again(here, m
     assert row["importance_weighted"] >= row["elbo"]
     assert row["test_sequences"] == 16
     page = (here / "reproduction.md").read_text()
-    assert f"| VRNN-Gauss | ≥ 28805 | {row['elbo']:,.0f} |" in page
+    assert f"| VRNN-Gauss | ≥ 28805 ~ 30235¹ | {row['elbo']:,.0f} ~ {row['importance_weighted']:,.0f} |" in page
     assert "| RNN-Gauss | -1900 | - |" in page
     reproduction.write_page(3)  # which none has
     assert "VRNN-Gauss" not in (here / "reproduction.md").read_text()
@@ -84,7 +84,15 @@ def test_the_page_says_how_many_seeds_bear_out_the_papers_order(tmp_path):
         "frames_per_sequence": 40,
     }
     rows = [
-        about | {"family": family, "seed": seed, "elbo": elbo, "test_sequences": 7}
+        about
+        | {
+            "family": family,
+            "seed": seed,
+            "elbo": elbo,
+            "test_sequences": 7,
+            "paths": 1 if family.startswith("rnn") else 5,
+            "importance_weighted": elbo + 2,
+        }
         for family, elbos in {"vrnn-gauss": (3.0, 5.0), "vrnn-i-gauss": (4.0, 4.0), "rnn-gauss": (1.0, 1.0)}.items()
         for seed, elbo in enumerate(elbos)
     ]
@@ -93,4 +101,12 @@ def test_the_page_says_how_many_seeds_bear_out_the_papers_order(tmp_path):
     assert "6 of 10 runs are finished" in page
     assert "VRNN-Gauss above VRNN-I-Gauss: samples 1 of 2 seeds" in page
     assert "VRNN-I-Gauss above RNN-Gauss: samples 2 of 2 seeds" in page
-    assert "| VRNN-Gauss | ≥ 28805 | 4 ± 1 | 1 |" in page
+    assert "| VRNN-Gauss | ≥ 28805 ~ 30235¹ | 4 ± 1 ~ 6 | 1 |" in page
+    assert "| RNN-Gauss | -1900 | 1 ± 0 | 1 |" in page
+    assert "importance-weighted bound (K = 5)" in page
+    assert page.rstrip().count("Seeds: 2.") == 1
+    other = [row | {"basis": "mdct"} for row in rows[:3]] + [row | {"corpus": "accent"} for row in rows]
+    write_table(rows + other, tmp_path / "page.md", 4, 10)
+    page = (tmp_path / "page.md").read_text()
+    assert "Seeds: samples 2, MDCT 1 to 2." in page
+    assert page.count("| | the paper | samples") == page.count("| | the paper¹ | samples") == 1

@@ -1,8 +1,10 @@
 """Training on made-up ink and sound: it learns, validates, resumes to the same numbers, refuses nonsense."""
 
+import dataclasses
 import os
 import pickle
 import signal
+from importlib import resources
 
 import msgspec
 import numpy as np
@@ -13,9 +15,9 @@ from scipy import stats
 from test_data import make_ink, make_speech
 
 from vrnn_engine.data.batches import Batch
-from vrnn_engine.errors import CheckpointError, RecipeError, VRNNEngineError
+from vrnn_engine.errors import CheckpointError, RecipeError, TrainingError
 from vrnn_engine.training import run as training
-from vrnn_engine.training.checkpoint import load_checkpoint, save_checkpoint
+from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from vrnn_engine.training.recipe import (
     About,
     PenData,
@@ -198,9 +200,54 @@ def test_what_another_version_left_is_not_gone_on_from(ink, tmp_path, spoil):
         training.train(pen_recipe(updates=1), ink, tmp_path, resume=True)
 
 
+def test_a_run_is_not_resumed_on_another_corpus(ink, tmp_path):
+    other = make_ink(tmp_path / "other.npz", lines=200)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(pen_recipe(), ink, tmp_path / "run", report=interrupted_after(5))
+    before = (tmp_path / "run" / "last.pt").read_bytes()
+    with pytest.raises(CheckpointError, match=r"last\.pt: began on another corpus than .*other\.npz.*--from"):
+        training.train(pen_recipe(), other, tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "last.pt").read_bytes() == before
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(ink, tmp_path):
-    with pytest.raises(VRNNEngineError, match=r"loss became .*gradient.* at update"):
-        training.train(pen_recipe(updates=200, learning_rate=1e12, clip=1e12), ink, tmp_path)
+    with pytest.raises(TrainingError, match=r"loss became .*gradient.* at update .* before a checkpoint was kept"):
+        training.train(pen_recipe(learning_rate=1e12, clip=1e12), ink, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_whose_loss_is_not_finite_are_not_kept(ink, tmp_path, monkeypatch):
+    def broken(run):
+        if run.done == 19:
+            next(run.model.parameters()).data.fill_(np.nan)
+        follow(run)
+
+    follow = training._Run._follow
+    monkeypatch.setattr(training._Run, "_follow", broken)
+    with pytest.raises(TrainingError, match=r"loss became nan .* at update 20; .* lower learning_rate") as caught:
+        training.train(pen_recipe(), ink, tmp_path / "run")
+    corpus = training.open_corpus(pen_recipe(), ink)
+    for name in ("best.pt", "last.pt"):
+        kept = load_checkpoint(tmp_path / "run" / name)
+        assert f"{name} holds update {kept.resume['done']}" in str(caught.value)
+        assert np.isfinite(training.validate(kept.build(), corpus, "valid").elbo)
+    assert kept.resume["done"] == 16
+    assert f"--from {tmp_path / 'run' / 'best.pt'}" in str(caught.value)
+    monkeypatch.undo()
+    training.train(pen_recipe(updates=1), ink, tmp_path / "again", start=tmp_path / "run" / "best.pt")
+
+
+def test_a_validation_that_is_not_finite_stops_the_run(ink, tmp_path):
+    table = dict(np.load(ink))
+    table["split"] = np.array(["train", "train", "valid", "test"] * 100)
+    table["dxy"] = table["dxy"].astype(np.float64)
+    table["dxy"][2 * len(table["dxy"]) // 400 + 5] = 1e30  # in a line of the valid part
+    np.savez(tmp_path / "odd.npz", **table)
+    recipe = pen_recipe()
+    recipe = msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, resample=False, height_mm=None))
+    with pytest.raises(TrainingError, match=r"validation after update 8 gave (-inf|nan), before a checkpoint"):
+        training.train(recipe, tmp_path / "odd.npz", tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
 
 
 def test_the_latents_are_trained_with_normal_noise():
@@ -226,12 +273,32 @@ def test_kl_weight_and_learning_rate_follow_the_schedule():
         (("[model]", "[model"), "recipe"),
         (('basis = "samples"', 'basis = "points"'), "points"),
         (('kind = "speech"', 'kind = "pen"'), "kind|rate|lanes|rows"),
+        (("kl_start = 0.2 ", "kl_start = -5 "), r">= 0.*training\.kl_start"),
+        (("kl_start = 0.2 ", "kl_start = nan "), r"finite number, got nan .*training\.kl_start"),
+        (("kl_start = 0.2 ", "kl_start = 1.5 "), r"<= 1.*training\.kl_start"),
+        (("learning_rate = 1e-3", "learning_rate = inf"), r"finite number, got inf.*training\.learning_rate"),
+        (("clip = 1.0", "clip = inf"), r"finite number, got inf.*training\.clip"),
+        (('name = "blizzard"', 'name = ""'), "name '': letters, digits"),
+        (('name = "blizzard"', 'name = "../../x"'), r"name '\.\./\.\./x': letters, digits"),
+        (('name = "blizzard"', 'name = "x\\n"'), r"name 'x\\n': letters, digits"),
+        (("resample = 0.5", "resample = 0.0"), "resample_from 2600 goes with a resample above 0"),
+        (("clip = 1.0", "clip = 1.0\naccumulate = 0"), r">= 1.*training\.accumulate"),
     ],
 )
 def test_a_wrong_recipe_is_one_clear_line(tmp_path, change, message):
-    from importlib import resources
+    assert_refused(tmp_path, "blizzard", change, message)
 
-    text = (resources.files("vrnn_engine.training") / "recipes" / "blizzard.toml").read_text()
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("10.0", "input_compression goes with audio"), ("inf", r"finite number, got inf.*model\.input_compression")],
+)
+def test_a_pen_is_not_compressed(tmp_path, value, message):
+    assert_refused(tmp_path, "handwriting", ("frame_size = 3", f"frame_size = 3\ninput_compression = {value}"), message)
+
+
+def assert_refused(tmp_path, name, change, message):
+    text = (resources.files("vrnn_engine.training") / "recipes" / f"{name}.toml").read_text()
     assert change[0] in text
     path = tmp_path / "mine.toml"
     path.write_text(text.replace(*change))
@@ -288,9 +355,23 @@ def test_a_bad_checkpoint_is_one_clear_line_and_runs_nothing(ink, tmp_path, monk
     assert not (tmp_path / "pwned").exists()
 
 
-def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(ink, tmp_path):
-    training.train(pen_recipe(updates=1), ink, tmp_path)
-    kept = load_checkpoint(tmp_path / "best.pt")
-    with pytest.raises(CheckpointError, match="cannot write"):
-        save_checkpoint(kept, tmp_path / "no-such-folder" / "best.pt")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "last.pt"]
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tiny_disk):
+    weights = tiny.model("pen-gmm").state_dict()
+    kept = Checkpoint(pen_recipe(), weights, (0.0, 0.0), (1.0, 1.0), {"which": 1.0}, "", {})
+    save_checkpoint(kept, tiny_disk / "best.pt")
+    old = (tiny_disk / "best.pt").read_bytes()
+    (tiny_disk / "other").write_bytes(bytes(60_000 - len(old) // 4096 * 4096 - 16_384))  # the next one fits in part
+    with pytest.raises(
+        CheckpointError, match=r"best\.pt: cannot write the checkpoint: .*No space left on device"
+    ) as caught:
+        save_checkpoint(dataclasses.replace(kept, metrics={"which": 2.0}), tiny_disk / "best.pt")
+    assert "\n" not in str(caught.value)
+    assert sorted(path.name for path in tiny_disk.iterdir()) == ["best.pt", "other"]
+    assert (tiny_disk / "best.pt").read_bytes() == old
+    assert load_checkpoint(tiny_disk / "best.pt").metrics == {"which": 1.0}
+
+
+def test_a_checkpoint_in_a_folder_that_is_gone_says_so(tmp_path):
+    kept = Checkpoint(pen_recipe(), {}, (0.0, 0.0), (1.0, 1.0), {}, "", {})
+    with pytest.raises(CheckpointError, match=r"cannot write the checkpoint: .*No such file or directory"):
+        save_checkpoint(kept, tmp_path / "none" / "best.pt")

@@ -23,6 +23,7 @@ from vrnn_engine.errors import (
     SinkError,
     SourceError,
     StreamError,
+    TrainingError,
     VoiceError,
     VRNNEngineError,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "SourceError",
     "Stream",
     "StreamError",
+    "TrainingError",
     "VRNNEngineError",
     "Voice",
     "VoiceError",

@@ -53,6 +53,10 @@ class CheckpointError(VRNNEngineError):
     """A checkpoint is missing, truncated, or was not written by this package."""
 
 
+class TrainingError(VRNNEngineError):
+    """A loss or a validation stopped being finite."""
+
+
 class ExportError(VRNNEngineError):
     """An exported graph does not agree with the model it came from."""
 

@@ -1,5 +1,6 @@
 """`vrnn-engine train`: train a recipe on a corpus, with its bound in view."""
 
+import logging
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -39,23 +40,24 @@ def train(
     strict: report.Strict = False,
 ) -> None:
     """Train a model by a recipe; Ctrl-C keeps what was learned, --resume goes on."""
-    import msgspec
-
-    from vrnn_engine.training.recipe import load_recipe
+    from vrnn_engine.training.recipe import changed, load_recipe
     from vrnn_engine.training.run import BEST
     from vrnn_engine.training.run import train as run
+    from vrnn_engine.training.world import is_first
 
-    chosen = load_recipe(recipe)
-    if seed is not None:
-        chosen = msgspec.structs.replace(chosen, seed=seed)
-    if updates is not None:
-        chosen = msgspec.structs.replace(chosen, training=msgspec.structs.replace(chosen.training, updates=updates))
+    chosen = changed(load_recipe(recipe), seed, updates)
     folder = out or Path("runs") / chosen.name
-    report.show_log()
-    report.say(f"{chosen.name}: reading {data}")
+    first = is_first()
+    if first:
+        report.show_log()
+        report.say(f"{chosen.name}: reading {data}")
+    else:
+        logging.getLogger("vrnn_engine").addHandler(logging.NullHandler())  # the first says it
     with _bar() as bar:
         display = _Display(bar, chosen.training.updates)
         best = run(chosen, data, folder, resume=resume, start=start, strict=strict, report=display)
+    if not first:
+        return
     for name, value in best.metrics.items():
         report.say(f"{name} {value:,.2f}")
     report.say(f"best checkpoint: {folder / BEST}; next: vrnn-engine export {folder / BEST}")

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import soundfile
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from vrnn_engine.data.recordings import mono_blocks
@@ -65,6 +66,7 @@ def decode(
 
     They are decoded into a folder of the user's cache (in $VRNN_ENGINE_CACHE if that is set), named by a hash
     of the rate and of the files' paths, sizes and times of change; the next call with the same finds them there.
+    Of several processes that ask for the same at once, one decodes and the others wait for it.
     A cache that is not needed any more may be deleted.
 
     Raises
@@ -75,15 +77,12 @@ def decode(
     folder = _home() / _key(files, rate)
     try:
         if not (folder / INDEX).exists():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as scratch:
-                written = Path(scratch) / "corpus"
-                written.mkdir()
-                index = Index({split: Part([0], 0, 0) for split in files}, [])
-                for split, paths in files.items():
-                    index.parts[split] = _write(paths, rate, strict, written / f"{split}.int16", index.skipped)
-                (written / INDEX).write_bytes(msgspec.json.encode(index))
-                _publish(written, folder)
+            lock = _home().parent / "locks" / folder.name
+            for needed in (folder.parent, lock.parent):
+                needed.mkdir(parents=True, exist_ok=True)
+            with FileLock(lock):
+                if not (folder / INDEX).exists():
+                    _fill(folder, files, rate, strict)
         index = msgspec.json.decode((folder / INDEX).read_bytes(), type=Index)
         parts = {split: _open(folder / f"{split}.int16", part) for split, part in index.parts.items()}
     except OSError as error:
@@ -116,6 +115,18 @@ def _key(files: Mapping[str, Sequence[Path]], rate: int) -> str:
     return hashlib.sha256(msgspec.json.encode(seen)).hexdigest()[:32]
 
 
+def _fill(folder: Path, files: Mapping[str, Sequence[Path]], rate: int, strict: bool) -> None:
+    """Decode beside, then rename: the folder is there whole or not at all."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as scratch:
+        written = Path(scratch) / "corpus"
+        written.mkdir()
+        index = Index({split: Part([0], 0, 0) for split in files}, [])
+        for split, paths in files.items():
+            index.parts[split] = _write(paths, rate, strict, written / f"{split}.int16", index.skipped)
+        (written / INDEX).write_bytes(msgspec.json.encode(index))
+        written.rename(folder)
+
+
 def _write(paths: Sequence[Path], rate: int, strict: bool, target: Path, skipped: list[str]) -> Part:
     bounds, total, squares = [0], 0, 0
     with target.open("wb") as out:
@@ -137,14 +148,6 @@ def _write(paths: Sequence[Path], rate: int, strict: bool, target: Path, skipped
             bounds.append(end)
             total, squares = total + its_total, squares + its_squares
     return Part(bounds, total, squares)
-
-
-def _publish(written: Path, folder: Path) -> None:
-    try:
-        written.rename(folder)
-    except OSError:
-        if not (folder / INDEX).exists():  # else another process was faster, with the same
-            raise
 
 
 def _open(path: Path, part: Part) -> Decoded:

@@ -38,7 +38,7 @@ def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDA
     Raises
     ------
     DataError
-        No lines; or, if strict, one that cannot be read.
+        No lines; a list that is no text; or, if strict, a line that cannot be read.
     """
     parts = _official_split(folder)
     found: list[tuple[str, NDArray[np.int32], NDArray[np.uint8]]] = []
@@ -48,7 +48,7 @@ def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDA
             continue
         try:
             found.append((path.stem, *_read_line(path)))
-        except (ElementTree.ParseError, KeyError, OSError, ValueError) as error:
+        except (ElementTree.ParseError, KeyError, OSError, OverflowError, ValueError) as error:
             if strict:
                 raise DataError(f"{path}: not a line of IAM-OnDB: {error}") from None
             skipped.append(f"{path}: {error}")
@@ -71,7 +71,16 @@ def _official_split(folder: Path) -> dict[str, str]:
     lists = {path.name: path for path in folder.rglob("*set*.txt") if path.name in LISTS}
     if len(lists) < len(LISTS):
         return {}
-    return {form: LISTS[name] for name, path in lists.items() for form in path.read_text("utf-8").split()}
+    return {form: LISTS[name] for name, path in lists.items() for form in _forms(path)}
+
+
+def _forms(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8").split()
+    except OSError as error:
+        raise DataError(f"{path}: a list of forms that cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: a list of forms must be text in UTF-8; take it from the corpus again") from None
 
 
 def _read_line(path: Path) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:

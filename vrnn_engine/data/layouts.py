@@ -36,17 +36,24 @@ def find_recordings(folder: Path, layout: Layout = "folders") -> dict[str, list[
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder of recordings")
-    if all((folder / split).is_dir() for split in SPLITS):
+    sorted_already = all((folder / split).is_dir() for split in SPLITS)
+    if sorted_already:
         files = {split: recordings_in(folder / split) for split in SPLITS}
     else:
         where = LAYOUTS[layout](folder)
         files = {split: [path for path in where if where[path] == split] for split in SPLITS}
     for split, found in files.items():
-        if not found:
-            raise DataError(
-                f"{folder}: no recordings ({', '.join(sorted(SUFFIXES))}) for its {split} part in the layout "
-                f"{layout!r}; is it the right folder?  If so, sort them into train/, valid/ and test/, or give more"
-            )
+        if found:
+            continue
+        what = f"recordings ({', '.join(sorted(SUFFIXES))})"
+        if sorted_already:
+            raise DataError(f"{folder / split}: no {what} in this folder; put some there")
+        if not any(files.values()):
+            raise DataError(f"{folder}: no {what} for any part in the layout {layout!r}; is it the right folder?")
+        raise DataError(
+            f"{folder}: no recordings for its {split} part in the layout {layout!r}, which goes by {KEYS[layout]}; "
+            "give more of them, or sort the recordings into train/, valid/ and test/"
+        )
     return files
 
 
@@ -143,3 +150,12 @@ LAYOUTS: dict[Layout, Callable[[Path], Splits]] = {
     "onomatopoeia": _onomatopoeia,
     "accent": _accent,
 }
+
+KEYS: dict[Layout, str] = {
+    "folders": "a hash of the prompt (the file name up to its second _)",
+    "blizzard": "chapter",
+    "timit": "speaker",
+    "onomatopoeia": "actor",
+    "accent": "speaker (the file name)",
+}
+"""What stays in one split."""

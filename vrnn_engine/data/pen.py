@@ -1,7 +1,9 @@
 """Handwriting corpora: an .npz of text lines as sequences of pen points (dx, dy, pen-up)."""
 
+import logging
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +19,8 @@ from vrnn_engine.errors import DataError
 
 MM_PER_INCH = 25.4
 PER_LINE = {"contributor", "points_per_inch", "points_per_second", "split"}
+
+_log = logging.getLogger(__name__)
 
 
 class PenCorpus:
@@ -50,6 +54,8 @@ class PenCorpus:
         Lines whose id agrees up to its last dash (one form) stay in one split.
     strict : bool
         Refuse a folder with files that cannot be read.  Else they are left out, with a logged warning.
+
+    Lines of one point, too long or with too long a move are counted in a logged warning.
 
     Attributes
     ----------
@@ -103,15 +109,20 @@ class PenCorpus:
         keys = [str(identity).rsplit("-", 1)[0] if split_by_form else str(identity) for identity in table["ids"]]
         splits = table["split"] if "split" in table else [split_by_hash(key) for key in keys]
         writers = table.get("contributor", keys)
+        unfit: Counter[str] = Counter()
         for line, scale, split, writer in zip(lines, scales, splits, writers, strict=True):
-            calm = max_move is None or np.abs(line[:, :2]).max(initial=0) <= max_move
-            if 2 <= len(line) <= max_points and calm:
-                self.lines[split].append(line)
-                self.quanta[split].append(float(scale))
-                self.writers[split].append(str(writer))
+            if why := _unfit(line, max_points, max_move):
+                unfit[why] += 1
+                continue
+            self.lines[split].append(line)
+            self.quanta[split].append(float(scale))
+            self.writers[split].append(str(writer))
+        left_out = ", ".join(f"{count:,} {why}" for why, count in unfit.items())
+        if unfit:
+            _log.warning("%s: left out %s of %s lines: %s", path, f"{unfit.total():,}", f"{len(lines):,}", left_out)
         for split in SPLITS:
             if not self.lines[split]:
-                raise DataError(f"{path}: no lines for its {split} part")
+                raise DataError(_empty(path, split, "split" in table, split_by_form, len(set(keys)), left_out))
         self.mean: tuple[float, ...]
         self.std: tuple[float, ...]
         moves = np.concatenate(self.lines["train"])[:, :2].astype(np.float64)
@@ -150,8 +161,30 @@ class PenCorpus:
         return line
 
 
+def _unfit(line: Floats, max_points: int, max_move: float | None) -> str:
+    """Say why a line is not to be trained on; nothing if it is."""
+    if len(line) < 2:
+        return "of fewer than 2 points"
+    if len(line) > max_points:
+        return f"of more than {max_points:,} points"
+    if max_move is not None and np.abs(line[:, :2]).max() > max_move:
+        return f"with a move of more than {max_move:g}"
+    return ""
+
+
+def _empty(path: Path, split: str, given: bool, by_form: bool, keys: int, left_out: str) -> str:
+    """Say what the split goes by that left a part without lines, and what to do."""
+    rule = (
+        "the array `split` of the file or the corpus's own lists say where a line belongs"
+        if given
+        else f"lines go by a hash of {'their form (the id up to its last dash)' if by_form else 'their id'}, "
+        f"{keys:,} of them: give more, or an array `split`"
+    )
+    return f"{path}: no lines for its {split} part; {rule}" + (f"; left out were {left_out}" if left_out else "")
+
+
 def load_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a file of lines, checked for the ones that every file needs."""
+    """Return the arrays of a file of lines, checked: their shapes, that lines follow one another, that ink is ink."""
     try:
         with np.load(path, allow_pickle=False) as file:
             table = dict(file)
@@ -164,9 +197,19 @@ def load_npz(path: Path) -> dict[str, NDArray[Any]]:
         raise DataError(f"{path}: dxy must be [N, 2] and eos [N], not {table['dxy'].shape} and {table['eos'].shape}")
     if ends.shape != (lines + 1,) or ends.dtype.kind not in "iu" or ends[0] != 0 or ends[-1] != points:
         raise DataError(f"{path}: offsets must be {lines + 1} integers, from 0 to the {points} points")
+    if (np.diff(ends.astype(np.int64)) <= 0).any():
+        raise DataError(f"{path}: offsets must rise: each line begins after the one before, and has a point")
+    if table["dxy"].dtype.kind not in "iuf" or not np.isfinite(table["dxy"]).all():
+        raise DataError(f"{path}: dxy must be finite numbers")
+    if not np.isin(table["eos"], (0, 1)).all():
+        raise DataError(f"{path}: eos must be 0 or 1: whether the pen is lifted after a point")
     for name in PER_LINE & set(table):
         if table[name].shape != (lines,):
             raise DataError(f"{path}: {name} must have one value for each of the {lines} lines")
+    for name in {"points_per_inch", "points_per_second"} & set(table):
+        values = table[name]
+        if values.dtype.kind not in "iuf" or not (np.isfinite(values) & (values > 0)).all():
+            raise DataError(f"{path}: {name} must be finite numbers above 0")
     if odd := set(np.unique(table.get("split", [])).tolist()) - set(SPLITS):
         raise DataError(f"{path}: split may be {', '.join(SPLITS)}, not {odd.pop()!r}")
     return table

@@ -39,7 +39,7 @@ class InkStatistics:
     curvature: Spread
     """Of a stroke: sum of its absolute turning angles over its length, rad/mm; 1 / r for an arc of radius r."""
     slant: Spread
-    """Of the long downstrokes, degrees: 0 upright, positive where the top leans to the right."""
+    """Of the long downstrokes of pieces, degrees: 0 upright, positive where the top leans to the right."""
     size: Spread
     """Of pieces: sd of the ink about its baseline, mm."""
     lifted: float
@@ -67,12 +67,16 @@ class Constancy:
 
 
 def describe_ink(lines: Sequence[Ink], piece: int = PIECE) -> InkStatistics:
-    """Measure the lines of one sample; `piece` is the number of points of a piece, for the size."""
+    """Measure the lines of one sample.
+
+    `piece` is the number of points of a piece, for slant and size: by pieces the one long line of a generated stream,
+    whose baseline wanders, is measured as are the short ones of a writer.
+    """
     parts = [stroke for line in lines for stroke in strokes(line)]
     return InkStatistics(
         length=_spread([_length(moves) for moves in parts]),
         curvature=_spread(_curvatures(parts)),
-        slant=_spread([angle for line in lines for angle in slants(line)]),
+        slant=_spread([angle for part in pieces(lines, piece) for angle in slants(part)]),
         size=_spread([ink_height(part) for part in pieces(lines, piece)]),
         lifted=float(np.mean(np.concatenate([line[:, 2] for line in lines]) > 0.5)),
     )
@@ -119,15 +123,15 @@ def strokes(line: Ink) -> Iterator[Values]:
             yield moves
 
 
-def slants(line: Ink) -> list[float]:
-    """Return the slant of each long downstroke of a line, degrees.
+def slants(part: Ink) -> list[float]:
+    """Return the slant of each long downstroke of a piece of a line, degrees.
 
     A downstroke is an unbroken run of points of a stroke that each lie lower than the one before; its slant is that of
-    the straight line from its first point to its last.  It is long if it falls by at least the line's `ink_height`,
+    the straight line from its first point to its last.  It is long if it falls by at least the piece's `ink_height`,
     a third of a tall letter.
     """
-    least, found = ink_height(line), []
-    for moves in strokes(line):
+    least, found = ink_height(part), []
+    for moves in strokes(part):
         edges = np.flatnonzero(np.diff(moves[:, 1] > 0, prepend=False, append=False))
         for first, last in edges.reshape(-1, 2):
             across, down = moves[first:last].sum(0)

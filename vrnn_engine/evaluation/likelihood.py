@@ -26,6 +26,8 @@ ROWS = 640
 NORMAL_95 = 1.96
 """Standard errors to either side of a mean that make its 95 % confidence interval."""
 
+Values = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -35,41 +37,61 @@ class Estimate:
     interval: float
     """Half the width of the 95 % confidence interval, taking the sequences as independent."""
 
-    def times(self, factor: float, plus: float = 0.0) -> "Estimate":
-        """Return it in another unit."""
-        return Estimate(self.mean * factor + plus, self.interval * factor)
-
 
 @dataclass(frozen=True)
 class Likelihood:
-    """What a model makes of a split, in nats of the normalised signal a sequence."""
+    """What a model makes of a split: of each sequence [N] its bounds, in nats of the normalised signal."""
 
-    elbo: Estimate
-    kl: Estimate
-    importance_weighted: Estimate
+    elbos: Values
+    kls: Values
+    importance_weighted_bounds: Values
+    lengths: Values
+    """Frames of each sequence."""
     samples: int
     """K of the importance-weighted bound.  1 for a model without latents: all three are then exact."""
-    sequences: int
-    frames: int
     values: int
     """Continuous values in a frame: samples of sound, or dx and dy."""
     log_jacobian: float
     """log |d normalised / d world| of a frame."""
 
+    @property
+    def sequences(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def frames(self) -> int:
+        return int(self.lengths.sum())
+
+    @property
+    def elbo(self) -> Estimate:
+        """Of a sequence; so are the next two."""
+        return _per(np.ones(self.sequences), self.elbos)
+
+    @property
+    def kl(self) -> Estimate:
+        return _per(np.ones(self.sequences), self.kls)
+
+    @property
+    def importance_weighted(self) -> Estimate:
+        return _per(np.ones(self.sequences), self.importance_weighted_bounds)
+
     def table(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return every bound, in normalised and in world units, per sequence, frame and value."""
-        jacobian = self.log_jacobian * self.frames / self.sequences
+        jacobians = self.log_jacobian * self.lengths
         bounds = {
-            "elbo": self.elbo,
-            "importance_weighted": self.importance_weighted,
-            "kl": self.kl,
-            "elbo_world": self.elbo.times(1, jacobian),
-            "importance_weighted_world": self.importance_weighted.times(1, jacobian),
+            "elbo": self.elbos,
+            "importance_weighted": self.importance_weighted_bounds,
+            "kl": self.kls,
+            "elbo_world": self.elbos + jacobians,
+            "importance_weighted_world": self.importance_weighted_bounds + jacobians,
         }
-        per_frame = self.sequences / self.frames
-        scales = {"per_sequence": 1.0, "per_frame": per_frame, "per_sample": per_frame / self.values}
+        counts = {
+            "per_sequence": np.ones(self.sequences),
+            "per_frame": self.lengths,
+            "per_sample": self.lengths * self.values,
+        }
         return {
-            name: {unit: asdict(bound.times(scale)) for unit, scale in scales.items()} for name, bound in bounds.items()
+            name: {unit: asdict(_per(count, bound)) for unit, count in counts.items()} for name, bound in bounds.items()
         }
 
 
@@ -101,25 +123,23 @@ def likelihood(
     paths = samples if model.config.latent_size else 1
     noise = torch.Generator().manual_seed(seed)
     found: list[_Paths] = []
-    done = frames = 0
+    done = 0
     with torch.no_grad():
         for sequences in _sequences(model, corpus, split, paths, noise):
             found.append(sequences)
             done += len(sequences.kl)
-            frames += sequences.frames
             report(done)
-    elbo, kl, weights = (
-        torch.cat([getattr(part, name) for part in found]).numpy() for name in ("elbo", "kl", "log_weight")
+    elbo, kl, weights, lengths = (
+        torch.cat([getattr(part, name) for part in found]).numpy() for name in ("elbo", "kl", "log_weight", "lengths")
     )
     pen = model.config.modality == "pen"
     values = 2 if pen else model.config.frame_size
     return Likelihood(
-        elbo=_estimate(elbo.mean(1)),
-        kl=_estimate(kl.mean(1)),
-        importance_weighted=_estimate(np.logaddexp.reduce(weights, axis=1) - math.log(paths)),
+        elbos=elbo.mean(1),
+        kls=kl.mean(1),
+        importance_weighted_bounds=np.logaddexp.reduce(weights, axis=1) - math.log(paths),
+        lengths=lengths,
         samples=paths,
-        sequences=done,
-        frames=frames,
         values=values,
         log_jacobian=-sum(math.log(std) for std in corpus.std) * values / len(corpus.std),
     )
@@ -127,19 +147,19 @@ def likelihood(
 
 @dataclass
 class _Paths:
-    """Sums over the frames of B sequences, along K paths each: [B, K], float64."""
+    """Sums over the frames of B sequences, along K paths each: [B, K], float64; and how many frames they are [B]."""
 
     elbo: Tensor
     kl: Tensor
     log_weight: Tensor
     """log p(x, z) - log q(z | x) of the path."""
-    frames: int
+    lengths: Tensor
 
     def add(self, other: "_Paths") -> None:
         self.elbo += other.elbo
         self.kl += other.kl
         self.log_weight += other.log_weight
-        self.frames += other.frames
+        self.lengths += other.lengths
 
 
 def _sequences(
@@ -186,9 +206,17 @@ def _walk(
         states.append(unroll.state)
     elbo, kl, log_weight = (torch.cat(parts) for parts in zip(*sums, strict=True))
     joined = State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
-    return _Paths(elbo, kl, log_weight, int(mask.sum())), joined
+    return _Paths(elbo, kl, log_weight, mask.double().sum(0)), joined
 
 
-def _estimate(values: NDArray[np.float64]) -> Estimate:
-    error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
-    return Estimate(float(values.mean()), float(NORMAL_95 * error))
+def _per(counts: Values, sums: Values) -> Estimate:
+    """Estimate a sequence's sum over its count, from independent sequences [N] of both.
+
+    A ratio of two means, with its large-sample standard error (Cochran 1977, section 2.11): long sequences weigh more,
+    and a total that merely grows with the length is no uncertainty.  With counts of one it is the mean and its own.
+    """
+    number = len(sums)
+    ratio = sums.sum() / counts.sum()
+    residuals = sums - ratio * counts
+    spread = math.sqrt(np.square(residuals).sum() / (number - 1)) if number > 1 else math.nan
+    return Estimate(float(ratio), float(NORMAL_95 * spread / (math.sqrt(number) * counts.mean())))

@@ -82,6 +82,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("basis 'points' goes with frame_size 3 (dx, dy, pen-up), and only it does")
         if self.family.endswith("-gmm") != (self.components > 1):
             raise ValueError(f"family {self.family!r}: one that ends in -gmm needs components > 1, others have one")
+        if self.input_compression and self.basis == "points":
+            raise ValueError("input_compression goes with audio, not with basis 'points'")
         if self.emphasis and self.basis != "samples":
             raise ValueError("emphasis goes with basis 'samples'")
         if self.source_filter:

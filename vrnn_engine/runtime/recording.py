@@ -133,6 +133,8 @@ def _read_ink(path: Path) -> np.ndarray:
     try:
         if path.suffix.lower() == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
+                if missing := [name for name in ("dx", "dy", "pen_up") if name not in arrays]:
+                    raise RecordingError(_lacking(path, missing, set(arrays)))
                 return np.stack([arrays[name] for name in ("dx", "dy", "pen_up")], axis=1)
         if path.suffix.lower() == ".jsonl":
             lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -142,6 +144,13 @@ def _read_ink(path: Path) -> np.ndarray:
         reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise RecordingError(f"{path}: cannot be read as ink with dx, dy and pen_up: {reason:.200}") from None
     raise RecordingError(f"{path}: ink is read from .npz or .jsonl files, with dx, dy and pen_up")
+
+
+def _lacking(path: Path, missing: list[str], present: set[str]) -> str:
+    wanted = "the arrays dx, dy and pen_up, one value a point"
+    if {"dxy", "offsets"} <= present:  # lines to train on, in the units of their tablets
+        return f"{path}: many lines of a corpus; save one, in the voice's unit and rate, as an .npz with {wanted}"
+    return f"{path}: an .npz of ink has {wanted}; this one lacks {', '.join(missing)}"
 
 
 def _ink(source: Any, manifest: Manifest, rate: float | None, where: str) -> Recording:

@@ -62,11 +62,14 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "resume": checkpoint.resume,
     }
     try:
-        torch.save(fields, beside)
+        with beside.open("wb") as file:
+            torch.save(fields, file)
         os.replace(beside, path)
     except (OSError, RuntimeError) as error:
         beside.unlink(missing_ok=True)
-        raise CheckpointError(f"{path}: cannot write the checkpoint: {error}") from None
+        # torch trips over what the file raised (no space left) and says something of its own.
+        reason = next((why for why in (error, error.__context__) if isinstance(why, OSError)), error)
+        raise CheckpointError(f"{path}: cannot write the checkpoint: {reason}") from None
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -1,6 +1,8 @@
 """Recipes: TOML files that say everything about a training run but where its data lies."""
 
 import difflib
+import math
+import re
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -54,7 +56,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Reached at the last update along a half cosine."""
     clip: Above0 = 1.0
     """Largest global norm of the gradient of the loss per frame."""
-    kl_start: float = 1.0
+    kl_start: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     kl_warmup: Annotated[int, msgspec.Meta(ge=0)] = 0
     """The KL's weight rises from `kl_start` to 1 over this many updates."""
     average: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
@@ -75,6 +77,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         if self.resample_from >= self.updates:
             raise ValueError(f"resample_from {self.resample_from} is not before the last of {self.updates} updates")
+        if self.resample_from and not self.resample:
+            raise ValueError(f"resample_from {self.resample_from} goes with a resample above 0")
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,6 +95,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A whole training run."""
 
     name: str
+    """Letters, digits, `.`, `_` and `-`: folders and voices are named by it."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEED)]
     about: About
     model: ModelConfig
@@ -98,6 +103,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     training: Schedule
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w[\w.-]*", self.name):
+            raise ValueError(f"name {self.name!r}: letters, digits, '.', '_' and '-' only, as folders are named by it")
         check(self.model)
         if isinstance(self.data, PenData) != (self.model.modality == "pen"):
             raise ValueError(f"data of kind {type(self.data).__name__} does not fit basis {self.model.basis!r}")
@@ -138,8 +145,22 @@ def load_recipe(name: str) -> Recipe:
         raise RecipeError(f"recipe {where}: {error}") from None
 
 
+def changed(recipe: Recipe, seed: int | None = None, updates: int | None = None) -> Recipe:
+    """Return a recipe with another seed or number of updates; raise `RecipeError` where it does not fit them."""
+    fields = recipe_fields(recipe)
+    if seed is not None:
+        fields["seed"] = seed
+    if updates is not None:
+        fields["training"]["updates"] = updates
+    try:
+        return recipe_from(fields)
+    except msgspec.ValidationError as error:
+        raise RecipeError(f"recipe {recipe.name}: {error}") from None
+
+
 def recipe_from(fields: dict[str, Any]) -> Recipe:
     """Build a recipe from plain values, as TOML and checkpoints hold them."""
+    _refuse_infinite(fields, "$")
     return msgspec.convert(fields, Recipe)
 
 
@@ -147,3 +168,12 @@ def recipe_fields(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe as plain values."""
     fields: dict[str, Any] = msgspec.to_builtins(recipe)
     return fields
+
+
+def _refuse_infinite(value: Any, where: str) -> None:
+    """TOML has `inf` and `nan`, which no bound of a field's type keeps out."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            _refuse_infinite(part, f"{where}.{name}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise msgspec.ValidationError(f"Expected a finite number, got {value} - at `{where}`")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from vrnn_engine.data.batches import Batch, Corpus
 from vrnn_engine.data.pen import PenCorpus
 from vrnn_engine.data.speech import SpeechCorpus
-from vrnn_engine.errors import CheckpointError, VRNNEngineError
+from vrnn_engine.errors import CheckpointError, TrainingError
 from vrnn_engine.models.basis import build_basis
 from vrnn_engine.models.families import build_model
 from vrnn_engine.models.noise import OutputNoise
@@ -128,8 +128,8 @@ def train(
         `out` holds another run (give `resume`, or another folder), or nothing to resume.
     DataError
         The corpus is not there or not usable.
-    VRNNEngineError
-        The loss stopped being finite.  The last checkpoint is from before.
+    TrainingError
+        The loss or a validation stopped being finite.  Both checkpoints are from before.
 
     An interrupt (Ctrl-C) leaves `out/last.pt` as after the last finished update; under torchrun (see
     `vrnn_engine.training.world`) as after the last validation.
@@ -166,6 +166,7 @@ def _train(
     world.wait()  # all have seen that no run was here before the first one writes
     run = _Run(recipe, corpus, out, world)
     if resume:
+        _check_normalisation(interrupted, corpus, last, data)
         try:
             run.restore(interrupted)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):
@@ -182,15 +183,28 @@ def _train(
                 if world.first:
                     report(progress)
                 let_through()
-        finally:
-            if world.size == 1:  # else this one may be alone here, and has not all of the state
+        except BaseException as error:
+            # What is not finite is not to be gone on from.  And one of several processes may be alone here, and has
+            # not all of the state.
+            if world.size == 1 and not isinstance(error, TrainingError):
                 run.save(LAST)
+            raise
     if world.first:
         best = load_checkpoint(out / BEST)
         measured = validate(best.build().to(world.device), corpus, "test").metrics("test")
         save_checkpoint(dataclasses.replace(best, metrics=best.metrics | measured), out / BEST)
     world.wait()
     return load_checkpoint(out / BEST)
+
+
+def _check_normalisation(interrupted: Checkpoint, corpus: Corpus, last: Path, data: Path) -> None:
+    """Raise `CheckpointError` if a run began on another corpus: that has another mean and sd."""
+    theirs, mine = ([*one.mean, *one.std] for one in (interrupted, corpus))
+    if len(theirs) != len(mine) or not np.allclose(theirs, mine, rtol=1e-9, atol=0):
+        raise CheckpointError(
+            f"{last}: began on another corpus than {data}, whose mean and sd differ; resume with the one it began on, "
+            "or begin a run with its weights (--from) in another --out"
+        )
 
 
 def validate(model: RecurrentModel, corpus: Corpus, split: str, seed: int = 0) -> Bound:
@@ -278,13 +292,8 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(schedule, self.done)
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
-        # Both before the weights move: what is saved afterwards is from before.
         if not (math.isfinite(loss) and torch.isfinite(norm)):
-            self.position -= 1
-            raise VRNNEngineError(
-                f"the loss became {loss} (gradient {norm.item()}) at update {self.done + 1} of "
-                f"{self.recipe.name}; lower its learning_rate or clip"
-            )
+            raise self._not_finite(f"the loss became {loss} (gradient {norm.item()}) at update {self.done + 1}")
         self.optimizer.step()
         self.state = State(*(torch.cat(part).detach() for part in zip(*states, strict=True)))
         self.done += 1
@@ -367,11 +376,28 @@ class _Run:
 
     def _validate(self) -> None:
         bound = validate(self.average, self.corpus, "valid")
+        if not math.isfinite(bound.elbo):
+            raise self._not_finite(f"the validation after update {self.done} gave {bound.elbo}")
         self.metrics = bound.metrics("valid") | {"updates": float(self.done), "training_seconds": self.seconds}
         if bound.elbo > self.best:
             self.best = bound.elbo
             self.save(BEST)
         self.save(LAST)
+
+    def _not_finite(self, what: str) -> TrainingError:
+        """Return the error that says what happened, which checkpoints there are, and how to go on."""
+        kept = [
+            (self.out / name, load_checkpoint(self.out / name)) for name in (BEST, LAST) if (self.out / name).exists()
+        ]
+        if not kept:
+            return TrainingError(
+                f"{self.recipe.name}: {what}, before a checkpoint was kept; lower learning_rate or clip"
+            )
+        held = ", ".join(f"{path.name} holds update {checkpoint.resume['done']}" for path, checkpoint in kept)
+        return TrainingError(
+            f"{self.recipe.name}: {what}; {held}; go on with a lower learning_rate (or clip) by --from {kept[0][0]}, "
+            "in another --out"
+        )
 
 
 def learning_rate(schedule: Schedule, done: int) -> float:

@@ -3,7 +3,8 @@
     torchrun --nproc-per-node 4 -m vrnn_engine train ...
 
 All processes walk the same batches and draw the same noise, each keeps its own rows, and gradients are
-averaged: so however many there are, they train what one would.
+averaged: so however many there are, they train what one would.  On several machines all must see the same
+corpus and the same folder of checkpoints: the first writes them, and all read.
 """
 
 import os
@@ -13,6 +14,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, distributed, nn
+
+
+def is_first() -> bool:
+    """Whether this is the one process that has a say, before they have joined; alone it is."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @dataclass(frozen=True)
