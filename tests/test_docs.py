@@ -6,13 +6,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from vrnn_engine.models.config import EmphasisConfig, ModelConfig, SourceFilter
+from vrnn_engine.models.families import OPTIONAL
 from vrnn_engine.runtime.manifest import SCHEMA_VERSION, json_schema
+from vrnn_engine.training.recipe import About, PenData, Schedule, SpeechData, load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 TITLE = f"Manifest of a vrnn-engine voice (voice.json), schema version {SCHEMA_VERSION}"
 PICTURES = {".svg", ".jpg", ".png"}
+PARTS = {"source_filter", "emphasis"}
+"""Of a model: tables of their own."""
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
@@ -42,6 +48,26 @@ def test_every_document_is_in_the_index_and_every_picture_in_a_document() -> Non
             assert f"({path.name})" in shown
         elif path.name != "README.md" and path.suffix != ".lock":
             assert f"({path.name})" in index
+
+
+def test_the_fields_of_recipes_are_those_of_the_document_and_its_recipe_loads(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "training.md").read_text()
+    for kind in (About, ModelConfig, SourceFilter, EmphasisConfig, SpeechData, PenData, Schedule):
+        (table,) = (
+            part
+            for part in text.split("\n\n")
+            if part.startswith("| `[")
+            and all(f"`{name}`" in part for name in kind.__struct_fields__ if name not in PARTS)
+        )
+        named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+        assert named == set(kind.__struct_fields__) - PARTS
+        for field in msgspec.structs.fields(kind):
+            if isinstance(field.default, int | float | str) and field.name not in OPTIONAL:
+                (row,) = (row for row in table.splitlines() if f"`{field.name}`" in row.split("|")[1])
+                assert str(field.default).lower() in row.split("|")[2]
+    (recipe,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "mine.toml").write_text(recipe)
+    assert load_recipe(str(tmp_path / "mine.toml")).name == "mine"
 
 
 if __name__ == "__main__":
