@@ -20,7 +20,7 @@ VOICE = "blizzard"
 WHEELS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
 """Distributions that unpack into one and the same folder, `onnxruntime`."""
 EXTRAS = {
-    "train": ("torch", "onnx", "onnxscript", "scipy"),
+    "train": ("torch", "onnx", "onnxscript", "scipy", "filelock"),
     "plot": ("matplotlib",),
     "live": ("python-osc", "mido", "python-rtmidi", "pyserial"),
 }
