@@ -4,7 +4,14 @@ import logging
 import threading
 import time
 
+from vrnn_engine.errors import VRNNEngineError
+
 _log = logging.getLogger("vrnn_engine")
+
+
+def in_words(error: Exception) -> str:
+    """Return what an error says; of one that nobody foresaw, also what it is."""
+    return str(error) if isinstance(error, VRNNEngineError) else f"{type(error).__name__}: {error}"
 
 
 class Complaints:

@@ -18,7 +18,7 @@ class Forks:
 
     def __init__(self) -> None:
         self._running: list[tuple[str, threading.Thread]] = []
-        self._players: list[Player] = []
+        self._players: set[Player] = set()
         self._stopped = threading.Event()
 
     def start(self, stream: Stream, to: str, seconds: float, fail: Callable[[Exception], None]) -> None:
@@ -27,9 +27,12 @@ class Forks:
         def play() -> None:
             try:
                 with stream, Player(stream, to=to, seconds=seconds) as player:
-                    self._players.append(player)
-                    if not self._stopped.is_set():
-                        player.wait()
+                    self._players.add(player)
+                    try:
+                        if not self._stopped.is_set():
+                            player.wait()
+                    finally:
+                        self._players.discard(player)
             except Exception as error:  # noqa: BLE001 - that of a plug-in too, of which nobody would hear otherwise
                 fail(error)
 
@@ -51,7 +54,7 @@ class Forks:
     def stop(self) -> None:
         """End all of them now; what they have written is whole."""
         self._stopped.set()
-        for player in self._players:
+        for player in list(self._players):
             player.stop()
         for _, thread in self._running:
             thread.join()

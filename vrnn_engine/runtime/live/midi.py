@@ -10,8 +10,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from vrnn_engine.errors import SourceError, VRNNEngineError
-from vrnn_engine.runtime.live.complaints import Complaints
+from vrnn_engine.errors import SourceError
+from vrnn_engine.runtime.live.complaints import Complaints, in_words
 from vrnn_engine.runtime.live.midi_map import Binding, MidiMap
 from vrnn_engine.runtime.live.midi_ports import Inputs, Port, SystemInputs
 from vrnn_engine.runtime.live.performance import Performance
@@ -122,8 +122,7 @@ class Midi:
                 spec = self._performance.controls.specs[binding.control]
                 self._performance.send(binding.event(message.value, spec))
         except Exception as error:  # noqa: BLE001 - one message may not be the end of all others
-            words = error if isinstance(error, VRNNEngineError) else f"{type(error).__name__}: {error}"
-            self._trouble.say(f"MIDI: controller {key[1]} of channel {key[0]}: {words}")
+            self._trouble.say(f"MIDI: controller {key[1]} of channel {key[0]}: {in_words(error)}")
 
     def _try_to_learn(self, key: tuple[int, int]) -> None:
         learnt, last = self._learnt

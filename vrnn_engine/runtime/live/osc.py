@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from vrnn_engine.errors import SourceError, VRNNEngineError
-from vrnn_engine.runtime.live.complaints import Complaints
+from vrnn_engine.runtime.live.complaints import Complaints, in_words
 from vrnn_engine.runtime.live.events import AnyEvent
 from vrnn_engine.runtime.live.life import Life
 from vrnn_engine.runtime.live.meter import level
@@ -109,7 +109,7 @@ class Osc:
                 try:
                     self._ask(address, values, sender)
                 except Exception as error:  # noqa: BLE001 - one message may not be the end of all others
-                    self._refuse(sender, f"{address:.60}: {type(error).__name__}: {error}")
+                    self._refuse(sender, f"{address:.60}: {in_words(error)}")
 
     def _ask(self, address: str, values: list[Argument], sender: Address) -> None:
         try:
@@ -133,10 +133,8 @@ class Osc:
             try:
                 if (seen := self._performance.send(event)) is not None:
                     self._send(sender, "/kl", float(np.mean(seen.kl)))
-            except VRNNEngineError as error:
-                self._refuse(sender, str(error))
             except Exception as error:  # noqa: BLE001 - as above
-                self._refuse(sender, f"{type(error).__name__}: {error}")
+                self._refuse(sender, in_words(error))
 
     def _tell(self) -> None:
         # A thread: how the stream is.

@@ -23,6 +23,7 @@ import msgspec
 import numpy as np
 
 from vrnn_engine.errors import NotFiniteError, StreamError, VRNNEngineError
+from vrnn_engine.runtime.live.complaints import in_words
 from vrnn_engine.runtime.live.events import (
     AnyEvent,
     Follow,
@@ -172,7 +173,7 @@ class Performance:
                 break
             made.append(block)
             self.frame += 1
-            self.recent.append(made[-1])
+            self.recent.append(block)
             self._latents.append(self.stream.latent)
         return np.concatenate(made) if made else self.stream.read(0)
 
@@ -394,8 +395,7 @@ def _name(event: AnyEvent) -> str:
 
 
 def _say(event: AnyEvent, frame: int, error: Exception) -> None:
-    words = error if isinstance(error, VRNNEngineError) else f"{type(error).__name__}: {error}"
-    _log.warning("%s at frame %d: %s", _name(event), frame, words)
+    _log.warning("%s at frame %d: %s", _name(event), frame, in_words(error))
 
 
 def _of_numpy(value: Any) -> Any:
