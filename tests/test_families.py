@@ -55,6 +55,19 @@ def test_a_mixture_needs_components():
         msgspec.structs.replace(tiny.config("samples-gauss"), family="rnn-gmm")
 
 
+def test_a_recurrence_with_memory_begins_with_time_constants_up_to_it():
+    torch.manual_seed(0)
+    model = build_model(msgspec.structs.replace(tiny.config("samples-gauss"), memory=1000, recurrent_size=400))
+    nothing = torch.zeros(1, 4 * 400) + model.recurrence.from_x.bias
+    c = torch.ones(1, 400)
+    kept = model.recurrence(nothing, torch.zeros(1, 8), torch.zeros(1, 400), c)[1]
+    constants = (1 / (1 - kept)).detach().log10()
+    assert constants.min() > 0.3
+    assert 2.9 < constants.max() < 3
+    for low, high in ((0.5, 1), (1, 1.5), (1.5, 2), (2, 2.5), (2.5, 3)):  # evenly over the logarithms
+        assert 40 < ((constants > low) & (constants < high)).sum() < 95
+
+
 def test_a_recipe_of_an_unknown_family_is_one_clear_line(tmp_path):
     from importlib import resources
 

@@ -4,7 +4,7 @@ import logging
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vrnn_engine.data.batches import SPLITS, Batch, Floats, line_chunks, split_by_hash
 from vrnn_engine.data.iam import load_line_strokes
+from vrnn_engine.data.joined import join_lines
 from vrnn_engine.data.skipped import warn_of_skipped
 from vrnn_engine.errors import DataError
 
@@ -52,6 +53,9 @@ class PenCorpus:
         not running text.
     split_by_form : bool
         Lines whose id agrees up to its last dash (one form) stay in one split.
+    join : int or None
+        An epoch of the training split joins the lines of each writer into sequences of up to so many
+        points, see `join_lines`.  None keeps lines apart, as the other splits always do.
     strict : bool
         Refuse a folder with files that cannot be read.  Else they are left out, with a logged warning.
 
@@ -62,7 +66,8 @@ class PenCorpus:
     lines : dict of lists of float32 arrays [n, 3]
         Each split's lines as (dx, dy, pen-up), in millimetres or tablet units; y grows downwards.
     writers : dict of lists of str
-        Who wrote each of them: the `contributor`, or where there is none whatever stays in one split (a form, a line).
+        Who wrote each of them: the id up to its last `#`, where it has one; else the `contributor`; else whatever
+        stays in one split (a form, a line).
     skipped : list of str
         A line (which, and why) for each file left out.
 
@@ -83,9 +88,10 @@ class PenCorpus:
         max_points: int,
         max_move: float | None,
         split_by_form: bool,
+        join: int | None = None,
         strict: bool = False,
     ):
-        self.rows, self.chunk = rows, chunk
+        self.rows, self.chunk, self.join = rows, chunk, join
         self.skipped: list[str] = []
         if path.is_dir():
             table, self.skipped = load_line_strokes(path, strict)
@@ -108,7 +114,7 @@ class PenCorpus:
         self.writers: dict[str, list[str]] = {split: [] for split in SPLITS}
         keys = [str(identity).rsplit("-", 1)[0] if split_by_form else str(identity) for identity in table["ids"]]
         splits = table["split"] if "split" in table else [split_by_hash(key) for key in keys]
-        writers = table.get("contributor", keys)
+        writers = _writers(table["ids"], table.get("contributor", keys))
         unfit: Counter[str] = Counter()
         for line, scale, split, writer in zip(lines, scales, splits, writers, strict=True):
             if why := _unfit(line, max_points, max_move):
@@ -116,7 +122,7 @@ class PenCorpus:
                 continue
             self.lines[split].append(line)
             self.quanta[split].append(float(scale))
-            self.writers[split].append(str(writer))
+            self.writers[split].append(writer)
         left_out = ", ".join(f"{count:,} {why}" for why, count in unfit.items())
         if unfit:
             _log.warning("%s: left out %s of %s lines: %s", path, f"{unfit.total():,}", f"{len(lines):,}", left_out)
@@ -138,6 +144,9 @@ class PenCorpus:
     def epoch(self, split: str, rng: np.random.Generator | None) -> Iterator[Batch]:
         """One pass over a split: lines of similar length together; `rng` shuffles and dequantises."""
         lines, quanta = self.lines[split], self.quanta[split]
+        if split == "train" and self.join:
+            joined = join_lines(lines, list(zip(self.writers[split], quanta, strict=True)), self.join)
+            lines, quanta = [line for _, line in joined], [quanta[first] for first, _ in joined]
         length = np.array([len(line) for line in lines], np.float64)
         if rng is not None:
             length *= rng.uniform(0.8, 1.2, len(lines))
@@ -159,6 +168,15 @@ class PenCorpus:
             line[:, :2] += quantum * (rng.random((len(line), 2), dtype=np.float32) - 0.5)
         line[:, :2] = (line[:, :2] - self.mean) / self.std
         return line
+
+
+def _writers(ids: NDArray[Any], others: Iterable[object]) -> list[str]:
+    """Return who wrote each line: the part of its id that says so, or else another name.
+
+    UNIPEN's ids are `FILE#SEGMENTS`, a file is a session of one writer, and its contributors are institutions.
+    """
+    named = ((*str(identity).rpartition("#"), str(other)) for identity, other in zip(ids, others, strict=True))
+    return [file if mark else other for file, mark, _, other in named]
 
 
 def _unfit(line: Floats, max_points: int, max_move: float | None) -> str:

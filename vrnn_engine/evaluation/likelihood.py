@@ -108,7 +108,7 @@ def likelihood(
     Parameters
     ----------
     model : RecurrentModel
-        In evaluation mode.
+        In evaluation mode, on the device to measure it on; the noise is the same on all.
     corpus : Corpus
         In the normalisation that the model was trained in.
     split : str
@@ -166,11 +166,11 @@ def _sequences(
     model: RecurrentModel, corpus: Corpus, split: str, paths: int, noise: torch.Generator
 ) -> Iterator[_Paths]:
     """Walk a split and yield its sequences as they end."""
-    whole_lines = model.config.modality == "pen"
+    whole_lines, device = model.config.modality == "pen", next(model.parameters()).device
     state: State | None = None
     open_lines: _Paths | None = None
     for batch in corpus.epoch(split, None):
-        signal, mask = torch.from_numpy(batch.signal), torch.from_numpy(batch.mask)
+        signal, mask = (torch.from_numpy(part).to(device) for part in (batch.signal, batch.mask))
         walked, state = _walk(model, model.basis.frames(signal), mask, paths, None if batch.fresh else state, noise)
         if not whole_lines:
             yield walked
@@ -197,16 +197,16 @@ def _walk(
         some = slice(first, min(first + at_once, rows))
         repeated = frames[:, some].repeat_interleave(paths, 1)
         counts = mask[:, some].repeat_interleave(paths, 1).double()
-        epsilon = torch.randn(*counts.shape, model.config.latent_size, generator=noise)
+        epsilon = torch.randn(*counts.shape, model.config.latent_size, generator=noise).to(frames.device)
         old = State(*(part[some.start * paths : some.stop * paths] for part in state))
         unroll = model.unroll(repeated, epsilon, old)
         ratio = log_density(unroll.prior, unroll.latent) - log_density(unroll.posterior, unroll.latent)
         terms = (unroll.log_likelihood - unroll.kl, unroll.kl, unroll.log_likelihood + ratio)
         sums.append([(term * counts).sum(0).unflatten(0, (-1, paths)) for term in terms])
         states.append(unroll.state)
-    elbo, kl, log_weight = (torch.cat(parts) for parts in zip(*sums, strict=True))
+    elbo, kl, log_weight = (torch.cat(parts).cpu() for parts in zip(*sums, strict=True))
     joined = State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
-    return _Paths(elbo, kl, log_weight, mask.double().sum(0)), joined
+    return _Paths(elbo, kl, log_weight, mask.double().sum(0).cpu()), joined
 
 
 def _per(counts: Values, sums: Values) -> Estimate:

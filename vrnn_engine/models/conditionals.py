@@ -3,6 +3,8 @@
 Where a model has no latents, z and all that is said of it have width zero, and its phi_z is empty.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -114,11 +116,17 @@ class Recurrence(nn.Module):
     def __init__(self, config: ModelConfig, reads_z: bool = True):
         super().__init__()
         size = config.recurrent_size
-        self.from_x: nn.Module = linear(config.phi_x[-1], 4 * size)
+        from_x = linear(config.phi_x[-1], 4 * size)
+        self.from_x: nn.Module = from_x
         self.from_z = linear(config.phi_z[-1], 4 * size, bias=False) if reads_z else None
         self.from_h = linear(size, 4 * size, bias=False)
         for gate in self.from_h.weight.split(size):
             nn.init.orthogonal_(gate)
+        if config.memory:
+            # Time constants from 1 frame on (Tallec and Ollivier 2018), evenly over their logarithms.
+            kept = torch.empty(size).uniform_(0, math.log(config.memory - 1))
+            with torch.no_grad():
+                from_x.bias[: 2 * size] = torch.cat([-kept, kept])
 
     def forward(self, x_gates: Tensor, z_features: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """[B, 4H], [B, .], [B, H], [B, H] -> the next h and c; gates: input, forget, output, candidate."""

@@ -73,6 +73,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Model a frame of samples as an excitation through a filter, given the past."""
     emphasis: EmphasisConfig | None = None
     """Lift the low end of audio samples."""
+    memory: Annotated[int, msgspec.Meta(ge=2)] | None = None
+    """Frames that the longest-lived cells of the recurrence keep what they hold for before anything is learned."""
     input_compression: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """k > 0 shows phi_x the frame as sign(x) log(1 + k|x|): the MDCT of speech spans four decades,
     and the quiet ones tell as much as the loud ones."""

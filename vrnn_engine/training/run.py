@@ -75,6 +75,7 @@ def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus |
             pen.max_points,
             pen.max_move,
             pen.split_by_form,
+            pen.join,
             strict,
         )
     speech, model = recipe.data, recipe.model

@@ -72,14 +72,19 @@ class World:
             distributed.barrier()
 
 
+def own_device() -> torch.device:
+    """Return the GPU of a process that is alone, or the CPU where there is none."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 @contextmanager
 def joined_world() -> Iterator[World]:
     """Join the processes that torchrun started with this one; alone, do nothing."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
-    cuda = torch.cuda.is_available()
     if size == 1:
-        yield World(0, 1, torch.device("cuda" if cuda else "cpu"))
+        yield World(0, 1, own_device())
         return
+    cuda = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if cuda else torch.device("cpu")
     if cuda:
         torch.cuda.set_device(device)
