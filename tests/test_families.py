@@ -10,6 +10,7 @@ from test_training import speech_recipe
 
 from vrnn_engine.errors import RecipeError
 from vrnn_engine.models import build_model, families
+from vrnn_engine.models.config import SlowCells
 from vrnn_engine.models.families import check
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.training import run as training
@@ -55,17 +56,31 @@ def test_a_mixture_needs_components():
         msgspec.structs.replace(tiny.config("samples-gauss"), family="rnn-gmm")
 
 
-def test_a_recurrence_with_memory_begins_with_time_constants_up_to_it():
+@pytest.mark.parametrize("kind", ["samples-gauss", "samples-rnn-gmm"])
+def test_slow_cells_are_leaky_averages_and_stay_so(kind):
     torch.manual_seed(0)
-    model = build_model(msgspec.structs.replace(tiny.config("samples-gauss"), memory=1000, recurrent_size=400))
-    nothing = torch.zeros(1, 4 * 400) + model.recurrence.from_x.bias
-    c = torch.ones(1, 400)
-    kept = model.recurrence(nothing, torch.zeros(1, 8), torch.zeros(1, 400), c)[1]
-    constants = (1 / (1 - kept)).detach().log10()
-    assert constants.min() > 0.3
-    assert 2.9 < constants.max() < 3
-    for low, high in ((0.5, 1), (1, 1.5), (1.5, 2), (2, 2.5), (2.5, 3)):  # evenly over the logarithms
-        assert 40 < ((constants > low) & (constants < high)).sum() < 95
+    slow = SlowCells(count=3, shortest=10, longest=1000)
+    model = build_model(msgspec.structs.replace(tiny.config(kind), slow_cells=slow))
+    before = {name: weight.clone() for name, weight in model.recurrence.named_parameters()}
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    for _ in range(3):
+        unroll = model.unroll(torch.randn(5, 2, 20), torch.randn(5, 2, model.config.latent_size))
+        (unroll.kl - unroll.log_likelihood).sum().backward()
+        optimizer.step()
+    assert not any(torch.equal(weight, before[name]) for name, weight in model.recurrence.named_parameters())
+    gates, c = torch.randn(50, 48), torch.randn(50, 12)
+    gates = model.recurrence.from_x(torch.randn(50, 9))
+    z_features, h = (
+        torch.randn(50, model.recurrence.from_z.in_features if model.recurrence.from_z else 0),
+        torch.randn(50, 12),
+    )
+    kept = model.recurrence(gates, z_features, h, c)[1]
+    candidate = torch.tanh(model.recurrence.join(gates, z_features, h)[:, 36:])
+    leak = 1 / torch.tensor([10.0, 100, 1000])
+    expected = (1 - leak) * c[:, :3] + leak * candidate[:, :3]
+    torch.testing.assert_close(kept[:, :3], expected)
+    others = (1 - leak) * c[:, 3:6] + leak * candidate[:, 3:6]
+    assert not torch.isclose(kept[:, 3:6], others, atol=0.01).all()
 
 
 def test_a_recipe_of_an_unknown_family_is_one_clear_line(tmp_path):

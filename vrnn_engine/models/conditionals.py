@@ -3,8 +3,6 @@
 Where a model has no latents, z and all that is said of it have width zero, and its phi_z is empty.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +11,7 @@ from vrnn_engine.models.layers import JointStack, ReLUStack, linear, single
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.normal import Normal, NormalHead
 from vrnn_engine.models.outputs import MixtureOutput, Parameters, build_output
+from vrnn_engine.models.slow_cells import slow_down
 from vrnn_engine.models.source_filter import Heard
 
 
@@ -122,11 +121,10 @@ class Recurrence(nn.Module):
         self.from_h = linear(size, 4 * size, bias=False)
         for gate in self.from_h.weight.split(size):
             nn.init.orthogonal_(gate)
-        if config.memory:
-            # Time constants from 1 frame on (Tallec and Ollivier 2018), evenly over their logarithms.
-            kept = torch.empty(size).uniform_(0, math.log(config.memory - 1))
-            with torch.no_grad():
-                from_x.bias[: 2 * size] = torch.cat([-kept, kept])
+        if config.slow_cells:
+            slow_down(
+                config.slow_cells, [part for part in (from_x, self.from_z, self.from_h) if part is not None], size
+            )
 
     def forward(self, x_gates: Tensor, z_features: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """[B, 4H], [B, .], [B, H], [B, H] -> the next h and c; gates: input, forget, output, candidate."""

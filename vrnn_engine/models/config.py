@@ -50,6 +50,19 @@ class EmphasisConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             raise ValueError(f"emphasis.lower {self.lower:g} must be below emphasis.upper {self.upper:g}")
 
 
+class SlowCells(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Cells of the recurrence that are leaky averages; see `vrnn_engine.models.slow_cells`."""
+
+    count: Size
+    shortest: Annotated[float, msgspec.Meta(gt=1)]
+    """Frames that the first averages over; they are spaced evenly by their logarithms."""
+    longest: Annotated[float, msgspec.Meta(gt=1)]
+
+    def __post_init__(self) -> None:
+        if self.longest < self.shortest:
+            raise ValueError(f"slow_cells.longest {self.longest:g} is below slow_cells.shortest {self.shortest:g}")
+
+
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sizes and choices of one model; names follow the paper (phi_x, phi_z, encoder, prior, decoder)."""
 
@@ -73,8 +86,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Model a frame of samples as an excitation through a filter, given the past."""
     emphasis: EmphasisConfig | None = None
     """Lift the low end of audio samples."""
-    memory: Annotated[int, msgspec.Meta(ge=2)] | None = None
-    """Frames that the longest-lived cells of the recurrence keep what they hold for before anything is learned."""
+    slow_cells: SlowCells | None = None
+    """Have the first cells of the recurrence average over what went before."""
     input_compression: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """k > 0 shows phi_x the frame as sign(x) log(1 + k|x|): the MDCT of speech spans four decades,
     and the quiet ones tell as much as the loud ones."""
@@ -88,6 +101,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("input_compression goes with audio, not with basis 'points'")
         if self.emphasis and self.basis != "samples":
             raise ValueError("emphasis goes with basis 'samples'")
+        if self.slow_cells and self.slow_cells.count > self.recurrent_size:
+            raise ValueError(f"slow_cells.count {self.slow_cells.count} is above recurrent_size {self.recurrent_size}")
         if self.source_filter:
             self._check_source_filter(self.source_filter)
 
