@@ -68,12 +68,9 @@ def test_slow_cells_are_leaky_averages_and_stay_so(kind):
         (unroll.kl - unroll.log_likelihood).sum().backward()
         optimizer.step()
     assert not any(torch.equal(weight, before[name]) for name, weight in model.recurrence.named_parameters())
-    gates, c = torch.randn(50, 48), torch.randn(50, 12)
     gates = model.recurrence.from_x(torch.randn(50, 9))
-    z_features, h = (
-        torch.randn(50, model.recurrence.from_z.in_features if model.recurrence.from_z else 0),
-        torch.randn(50, 12),
-    )
+    z_features = torch.randn(50, model.recurrence.from_z.in_features if model.recurrence.from_z else 0)
+    h, c = torch.randn(50, 12), torch.randn(50, 12)
     kept = model.recurrence(gates, z_features, h, c)[1]
     candidate = torch.tanh(model.recurrence.join(gates, z_features, h)[:, 36:])
     leak = 1 / torch.tensor([10.0, 100, 1000])

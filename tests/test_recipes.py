@@ -57,9 +57,6 @@ def test_the_papers_schedule_is_the_papers_and_the_other_is_small(name):
     assert (small.data.rate, small.about) == (paper.data.rate, paper.about) or name == "blizzard"
 
 
-LONG = str(ROOT / "benchmarks" / "handwriting-long.toml")
-
-
 def test_the_recipe_without_latents_differs_from_blizzard_in_nothing_else():
     """What it is compared with is the latents alone: as many weights, the same frames, data and schedule."""
     rnn, vrnn = load_recipe(str(ROOT / "benchmarks" / "blizzard-rnn.toml")), load_recipe("blizzard")
@@ -74,7 +71,8 @@ def test_the_recipe_without_latents_differs_from_blizzard_in_nothing_else():
 
 
 def test_the_trial_of_longer_context_differs_from_handwriting_in_that():
-    long, bundled = (msgspec.to_builtins(load_recipe(name)) for name in (LONG, "handwriting"))
+    names = str(ROOT / "benchmarks" / "handwriting-long.toml"), "handwriting"
+    long, bundled = (msgspec.to_builtins(load_recipe(name)) for name in names)
     changed = {
         part: {name for name in long[part] if long[part][name] != bundled[part][name]} for part in ("model", "data")
     }
