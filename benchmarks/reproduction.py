@@ -147,6 +147,7 @@ def recipe_of(cell: Cell, updates: int) -> Recipe:
         base.training,
         updates=updates,
         learning_rate=1e-3,
+        final_learning_rate=base.training.final_learning_rate if speech else 1e-4,
         kl_warmup=updates // 5,
         average=0.99,
         validate_every=max(1, updates // 5),
@@ -164,7 +165,8 @@ def recipe_of(cell: Cell, updates: int) -> Recipe:
 
 def model_of(family: str, basis: str, base: ModelConfig) -> ModelConfig:
     """A model of a family with the sizes of another one."""
-    fields = msgspec.to_builtins(base) | {"family": family, "components": 1}
+    # The paper has no slow cells: they are the recipe's, not the table's.
+    fields = msgspec.to_builtins(base) | {"family": family, "components": 1, "slow_cells": None}
     if family.endswith("-gmm"):
         fields["components"] = base.components if basis == "points" and base.components > 1 else COMPONENTS
     for name in OPTIONAL:
