@@ -143,6 +143,7 @@ def recipe_of(cell: Cell, updates: int) -> Recipe:
     recipe = load_recipe(cell.corpus)
     speech = cell.corpus in SPEECH
     base = load_recipe(MODEL_OF_SPEECH if speech else cell.corpus)
+    # Neither step size of ink is its recipe's, so that a better recipe does not change what finished cells were.
     schedule = msgspec.structs.replace(
         base.training,
         updates=updates,
