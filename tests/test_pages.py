@@ -1,5 +1,6 @@
 """Pages of ink: where lines and pages end, that nothing leaves the page, and that every file holds the same strokes."""
 
+import dataclasses
 import re
 import threading
 import xml.etree.ElementTree as ET
@@ -44,6 +45,19 @@ def same_shapes(found: list[np.ndarray], expected: list[np.ndarray], tolerance: 
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
         assert np.abs(one - one[0] - other).max() <= tolerance
+
+
+@pytest.mark.parametrize("name", ["page.svg", "page.hpgl", "page.gcode"])
+def test_ink_of_a_unit_without_a_size_is_drawn_at_the_one_that_is_given(tmp_path: Path, name: str) -> None:
+    ink, tablet = writing(300), dataclasses.replace(PEN, unit="tablet units")
+    hint = re.escape(f"say how many mm one is, e.g. {tmp_path / name}?scale=0.01")
+    with pytest.raises(SinkError, match=f"counts in 'tablet units', whose size is unknown; {hint}$"):
+        send(tmp_path / name, ink, format=tablet)
+    assert list(tmp_path.iterdir()) == []
+    send(tmp_path / name, ink)
+    expected = (tmp_path / name).read_bytes()
+    send(f"{tmp_path / name}?scale=0.25", ink * [4, 4, 1], format=tablet)
+    assert (tmp_path / name).read_bytes() == expected
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -1,5 +1,6 @@
 """Ink in a terminal: the dots are where the pen was, when it was there, and the terminal is left as it should be."""
 
+import dataclasses
 import fcntl
 import os
 import pty
@@ -96,8 +97,8 @@ def test_ink_appears_at_the_speed_of_the_pen(monkeypatch: pytest.MonkeyPatch) ->
         now[0] += seconds
 
     monkeypatch.setattr(terminal, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
-    sink = make_sink("terminal?width=80")
-    sink.open(PEN)
+    sink = make_sink("terminal?width=80&scale=1")
+    sink.open(dataclasses.replace(PEN, unit="tablet units"))
     ink = words(10)
     for start in range(0, len(ink), 4):
         sink.write(ink[start : start + 4])

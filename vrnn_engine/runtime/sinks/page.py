@@ -15,7 +15,7 @@ import numpy as np
 
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks.base import Format
-from vrnn_engine.runtime.sinks.options import Options, Positive
+from vrnn_engine.runtime.sinks.options import Options, Positive, add_option
 
 MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "pt": 25.4 / 72.0, "px": 25.4 / 96.0}
 """Units that a pen voice may use, in millimetres."""
@@ -38,6 +38,8 @@ class Sheet(Options, frozen=True, kw_only=True):
     """Blank border on every side."""
     pitch: Positive = 11.0
     """Least distance between two baselines; lines that are higher get more."""
+    scale: Positive | None = None
+    """Of one of the voice's units; None where that is a length."""
 
 
 class A4(Sheet, frozen=True, kw_only=True):
@@ -100,14 +102,15 @@ class Layout:
     Raises
     ------
     SinkError
-        The page is too small for a line, or the voice's unit has no known size.
+        The page is too small for a line, or the voice's unit has no known size and none is given.
     """
 
     def __init__(self, sheet: Sheet, format: Format, target: str) -> None:
-        if format.unit not in MILLIMETRES:
+        scale = sheet.scale or MILLIMETRES.get(format.unit)
+        if scale is None:
             raise SinkError(
                 f"cannot draw {target}: voice {format.name!r} counts in {format.unit!r}, whose size is unknown; "
-                "write FILE.jsonl instead"
+                f"say how many mm one is, e.g. {add_option(target, 'scale', 0.01)}"
             )
         height = math.inf if sheet.height is None else sheet.height
         self._room_x, self._room_y = sheet.width - 2 * sheet.margin, height - 2 * sheet.margin
@@ -117,7 +120,7 @@ class Layout:
                 f"{target}: a page {size} with margins of {sheet.margin:g} mm has no room for lines "
                 f"{sheet.pitch:g} mm apart; give a larger width or height, or a smaller margin or pitch"
             )
-        self._scale = MILLIMETRES[format.unit]
+        self._scale = scale
         self._name = format.name
         self._margin, self._pitch, self._gap = sheet.margin, sheet.pitch, 0.15 * sheet.pitch
         self._floor = height - sheet.margin

@@ -26,6 +26,8 @@ class TerminalOptions(Options, frozen=True, kw_only=True):
     """Millimetres across; what can be read if not given."""
     pitch: Positive = 11.0
     """Least distance between two baselines in mm."""
+    scale: Positive | None = None
+    """Millimetres of one of the voice's units; None where that is a length."""
 
 
 class TerminalSink:
@@ -59,7 +61,7 @@ class TerminalSink:
 
         self.console = Console(stderr=True)
         self._width = self._options.width or max(2 * self.console.width / _SCALE, 3 * self._options.pitch)
-        sheet = Sheet(width=self._width, margin=_MARGIN, pitch=self._options.pitch)
+        sheet = Sheet(width=self._width, margin=_MARGIN, pitch=self._options.pitch, scale=self._options.scale)
         self._layout = Layout(sheet, format, self.label)
         self._rate = format.rate
         self._due = time.monotonic()
