@@ -1,5 +1,6 @@
 """On an NVIDIA GPU: the frames of the CPU, whatever a graph leaves to the processor; CUDA graphs change no bit."""
 
+import ctypes
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from onnx import helper
 import vrnn_engine as vrnn
 from vrnn_engine.runtime.batch import CPU, Batch
 from vrnn_engine.runtime.captured import Captured, in_one_thread
+from vrnn_engine.runtime.pinned import cuda_runtime
 from vrnn_engine.runtime.provider import cuda_obstacle
 
 
@@ -84,6 +86,15 @@ def test_bundled_voices_are_those_of_the_cpu(gpu: None, name: str) -> None:
     seen, found = here.prime(recording), there.prime(recording)
     np.testing.assert_allclose(found.log_likelihood, seen.log_likelihood, rtol=1e-3, atol=0.1)
     np.testing.assert_allclose(there.read(10), here.read(10), atol=1e-3 * np.abs(expected).max())
+
+
+def test_what_many_rows_send_lies_in_pinned_memory(gpu: None, toy_audio: Path) -> None:
+    batch = Batch(vrnn.Engine.load(toy_audio, device="cuda").step, 4096)
+    cuda, already = cuda_runtime(), 712  # cudaErrorHostMemoryAlreadyRegistered
+    for array in (batch.noise["output"], batch.frame):
+        size = ctypes.c_size_t(array.nbytes)
+        assert cuda.cudaHostRegister(ctypes.c_void_p(array.ctypes.data), size, 0) == already
+        cuda.cudaGetLastError()
 
 
 def test_a_gpu_that_is_not_there(gpu: None, toy_audio: Path) -> None:

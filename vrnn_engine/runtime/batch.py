@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime as ort
 
 from vrnn_engine.runtime.denormals import flush_denormals
+from vrnn_engine.runtime.pinned import pin
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.session import GraphSession
@@ -52,6 +53,9 @@ class Batch:
         self.controls = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.controls.items()}
         self.tables: list[object] = [None] * rows
         self.frame = np.zeros((rows, *graph.frame_shape), np.float32)
+        if graph.place != CPU:
+            for array in (*self.noise.values(), *self.controls.values(), self.frame):
+                pin(array, graph.place[1])
         noise, self._noise_to_send = self._values("noise", self.noise)
         controls, self._controls_to_send = self._values("control", self.controls)
         here, there = (self._values("state", graph.zero_state(rows))[0] for _ in range(2))
