@@ -104,6 +104,19 @@ def test_a_voice_runs_free_with_its_own_defaults(evaluate, folder, tmp_path, toy
     assert "is not of speech.pt" in the_error(evaluate(*words, "--voice", str(toy_audio)))
 
 
+@pytest.mark.slow
+def test_the_recipe_of_a_voice_will_do_for_its_checkpoint(evaluate):
+    words = ("handwriting", "--data", "ink.npz", "--seeds", "2", "--seconds", "12", "--json")
+    done = evaluate(*words, "--voice", "handwriting")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["recipe"], found["voice"]) == ("handwriting", "handwriting")
+    assert sorted(found["real"]["slant_median"]) == pytest.approx([0, 20], abs=0.5)
+    assert len(found["generated"]["slant_median"]) == 2
+    assert "recipe handwriting has no weights to run free: give a --voice" in the_error(evaluate(*words))
+    assert "no recipe named" not in the_error(evaluate("handwritin", "--data", "ink.npz"))
+
+
 def test_a_voice_needs_a_free_run(run, folder):
     done = run("evaluate", folder / "speech.pt", "--data", folder / "recordings", "--voice", "blizzard")
     assert done.returncode == 2

@@ -14,7 +14,13 @@ UNITS = ("per_sequence", "per_frame", "per_sample")
 
 
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT.pt", help="Written by `vrnn-engine train`.")],
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            metavar="CKPT.pt",
+            help="Written by `vrnn-engine train`; with --voice its recipe will do, as train takes it.",
+        ),
+    ],
     data: Annotated[Path, typer.Option(metavar="PATH", help="The corpus, as `vrnn-engine train` takes it.")],
     samples: Annotated[int, typer.Option(metavar="K", min=1, help="Paths of the importance-weighted bound.")] = 40,
     split: Annotated[Literal["train", "valid", "test"], typer.Option(help="Which part of the corpus.")] = "test",
@@ -26,7 +32,9 @@ def evaluate(
     ] = False,
     voice: Annotated[
         str | None,
-        typer.Option(metavar="VOICE", help="Let this voice of the checkpoint run free, with its own defaults."),
+        typer.Option(
+            metavar="VOICE", help="Let this voice of the checkpoint or recipe run free, with its own defaults."
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Free-running streams.")] = 4,
     seconds: Annotated[float, typer.Option(metavar="S", min=4, help="Length of each; 120 or more show drift.")] = 60.0,
@@ -51,7 +59,7 @@ def evaluate(
     if free_running:
         freerunning.free_running(checkpoint, data, split, range(seed, seed + seeds), seconds, strict, json, voice)
         return
-    kept = load_checkpoint(checkpoint)
+    kept = load_checkpoint(Path(checkpoint))
     model = kept.build().to(own_device())
     report.say(f"{kept.recipe.name}: reading {data}")
     corpus = open_corpus(kept.recipe, data, strict)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from vrnn_engine.cli import report
 from vrnn_engine.cli.exported import as_voice
-from vrnn_engine.errors import DataError
+from vrnn_engine.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from vrnn_engine.data.pen import PenCorpus
+    from vrnn_engine.training.recipe import Recipe
 
 Columns = dict[str, list[float]]
 """Statistics by name, a value for each take; NaN where a take has none."""
@@ -22,7 +23,7 @@ LONG = 120.0
 
 
 def free_running(
-    checkpoint: Path,
+    checkpoint: str,
     data: Path,
     split: str,
     seeds: Sequence[int],
@@ -31,17 +32,18 @@ def free_running(
     json: bool,
     voice: str | None = None,
 ) -> None:
-    """Measure takes of a checkpoint, or of a voice made of it, one a seed, and as long ones of a split; print both."""
+    """Measure takes of a checkpoint, or of a voice made of it or its recipe, one a seed, and as long ones of a split;
+    print both.
+    """
     from vrnn_engine.data.pen import PenCorpus
     from vrnn_engine.runtime.engine import Engine
-    from vrnn_engine.training.checkpoint import load_checkpoint
     from vrnn_engine.training.run import open_corpus
 
-    recipe = load_checkpoint(checkpoint).recipe
+    recipe = _recipe(checkpoint, voice)
     report.say(f"{recipe.name}: reading {data}")
     corpus = open_corpus(recipe, data, strict)
     report.say(f"{recipe.name}: {seconds:g} s of each of {len(seeds)} seeds")
-    with as_voice(voice or str(checkpoint)) as where:
+    with as_voice(voice or checkpoint) as where:
         engine = Engine.load(where, rows=len(seeds))
         manifest = engine.voice.manifest
         made_of = (recipe.model.family, recipe.model.basis, recipe.model.frame_size, recipe.data.rate)
@@ -66,6 +68,17 @@ def free_running(
         report.print_json(about | {"real": real, "generated": generated})
     else:
         _print(real, generated)
+
+
+def _recipe(given: str, voice: str | None) -> "Recipe":
+    from vrnn_engine.training.checkpoint import load_checkpoint
+    from vrnn_engine.training.recipe import bundled_recipes, load_recipe
+
+    if not given.endswith(".toml") and given not in bundled_recipes():
+        return load_checkpoint(Path(given)).recipe
+    if not voice:
+        raise RecipeError(f"recipe {given} has no weights to run free: give a --voice made by it, or a checkpoint")
+    return load_recipe(given)
 
 
 def _cut(samples: "np.ndarray", length: int, count: int) -> "list[np.ndarray]":
