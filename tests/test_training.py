@@ -186,7 +186,23 @@ def test_a_run_is_not_overwritten_and_nothing_is_resumed_from_nothing(ink, tmp_p
     with pytest.raises(CheckpointError, match="a run is here already"):
         training.train(pen_recipe(updates=1), ink, tmp_path)
     with pytest.raises(CheckpointError, match="another recipe"):
-        training.train(pen_recipe(updates=2), ink, tmp_path, resume=True)
+        training.train(pen_recipe(updates=1, clip=2.0), ink, tmp_path, resume=True)
+
+
+def test_a_finished_run_goes_on_with_more_updates(ink, tmp_path):
+    def steps_of(updates, folder, **options):
+        seen = []
+        schedule = {"learning_rate": 1e-3, "final_learning_rate": 1e-3, "kl_warmup": 0}
+        training.train(pen_recipe(updates=updates, **schedule), ink, tmp_path / folder, report=seen.append, **options)
+        return [(step.update, step.bound) for step in seen]
+
+    whole = steps_of(9, "whole")  # at one step size, so that its first updates are those of a shorter run
+    assert steps_of(5, "part") == whole[:5]
+    assert steps_of(9, "part", resume=True) == whole[5:]
+    before = (tmp_path / "part" / "last.pt").read_bytes()
+    with pytest.raises(CheckpointError, match=r"last\.pt: already of update 9, and 5 are wanted; .* by --updates"):
+        steps_of(5, "part", resume=True)
+    assert (tmp_path / "part" / "last.pt").read_bytes() == before
 
 
 @pytest.mark.parametrize("spoil", [lambda state: state.pop("h"), lambda state: state.update(extra=state["h"])])

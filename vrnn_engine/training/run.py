@@ -22,7 +22,7 @@ from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.recurrent import RecurrentModel, State, Unroll
 from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from vrnn_engine.training.interrupt import deferred_interrupts
-from vrnn_engine.training.recipe import MAX_SEED, PenData, Recipe, Schedule
+from vrnn_engine.training.recipe import MAX_SEED, PenData, Recipe, Schedule, changed
 from vrnn_engine.training.world import World, joined_world
 
 BEST, LAST = "best.pt", "last.pt"
@@ -114,7 +114,8 @@ def train(
     out : Path
         Folder for `best.pt` and `last.pt`; made if need be.
     resume : bool
-        Go on from `out/last.pt`, to the same numbers as without the interruption.
+        Go on from `out/last.pt`, to the same numbers as without the interruption; with more updates than the run
+        was begun with, to other ones, at the step sizes that so many have.
     start : Path, optional
         A checkpoint whose weights a new run begins with, wherever the recipe's model has them: to
         fine-tune on other data, or to go on with a model that has grown a part.
@@ -126,7 +127,7 @@ def train(
     Raises
     ------
     CheckpointError
-        `out` holds another run (give `resume`, or another folder), or nothing to resume.
+        `out` holds another run (give `resume`, or another folder), or nothing to resume, or more updates than wanted.
     DataError
         The corpus is not there or not usable.
     TrainingError
@@ -154,10 +155,14 @@ def _train(
         if start:
             raise CheckpointError(f"{last}: a run that is resumed has its weights; give either --resume or --from")
         interrupted = load_checkpoint(last)
-        if interrupted.recipe != recipe:
+        done, wanted = interrupted.resume.get("done", 0), recipe.training.updates
+        if changed(interrupted.recipe, updates=wanted) != recipe:
             raise CheckpointError(
-                f"{last}: written by another recipe; resume with the one it holds (--seed and --updates too) "
-                "or use another --out"
+                f"{last}: written by another recipe; resume with the one it holds (--seed too) or use another --out"
+            )
+        if wanted < done:
+            raise CheckpointError(
+                f"{last}: already of update {done:,}, and {wanted:,} are wanted; give as many or more by --updates"
             )
     elif last.exists():
         raise CheckpointError(f"{last}: a run is here already; add --resume to go on with it, or give another --out")
