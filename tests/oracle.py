@@ -37,7 +37,6 @@ class Oracle:
         self.past = []  # newest first
         self.kind = model.config.family.rpartition("-")[0]
         self.last_z = np.zeros(model.config.latent_size)
-        self.held, self.seen = None, []  # noise of the style, and what each observed frame says of it
 
     def affine(self, name, x):
         y = self.weights[f"{name}.weight"] @ x
@@ -71,27 +70,18 @@ class Oracle:
     def prior(self, h):
         if self.kind in ("rnn", "vrnn-i"):
             return np.zeros(self.config.latent_size), np.ones(self.config.latent_size)
-        return self.with_style(
-            self.normal("prior.head", self.stack("prior.stack", self.condition(h), self.config.prior))
-        )
-
-    def with_style(self, normal):
-        """Put before a Gaussian the product of N(0, I) and the Gaussians of all frames seen."""
-        mean, precision = np.zeros(self.config.style_size), np.ones(self.config.style_size)
-        for theirs, p in self.seen:
-            mean, precision = (precision * mean + p * theirs) / (precision + p), precision + p
-        return tuple(np.append(*pair) for pair in zip((mean, precision**-0.5), normal, strict=True))
+        return self.normal("prior.head", self.stack("prior.stack", self.condition(h), self.config.prior))
 
     def posterior(self, x, h):
         if self.kind == "rnn":
             return np.zeros(0), np.ones(0)
         read = self.joint("encoder.stack", self.phi_x(x), self.condition(h), self.config.encoder)
-        return self.with_style(self.normal("encoder.head", read))
+        return self.normal("encoder.head", read)
 
     def recur(self, x, z, state):
         h, c = state
         gates = self.affine("recurrence.from_x", self.phi_x(x)) + self.affine("recurrence.from_h", h)
-        if self.kind in ("vrnn", "vrnn-i", "styled-vrnn"):
+        if self.kind in ("vrnn", "vrnn-i"):
             gates = gates + self.affine("recurrence.from_z", self.phi_z(z))
         i, f, o, g = np.split(gates, 4)
         sigmoid = lambda a: 1 / (1 + np.exp(-a))  # noqa: E731
@@ -176,9 +166,6 @@ class Oracle:
             latent_noise, noise = (
                 np.array([0.5 * (1 + math.erf(n / math.sqrt(2))) for n in part]) for part in (latent_noise, noise)
             )
-        if self.held is None:
-            self.held = latent_noise[: self.config.style_size]
-        latent_noise = np.append(self.held, latent_noise[self.config.style_size :])
         h = self.state[0]
         mean, std = self.prior(h)
         if self.mistake == "prior reads the updated h":
@@ -196,11 +183,6 @@ class Oracle:
 
     def observe(self, x, latent_noise):
         """One observed frame in the basis; advances the state."""
-        if self.config.style_size:
-            phi = self.phi_x(x)
-            precision = np.logaddexp(0, self.affine("encoder.precision", phi)) + 1e-4
-            self.seen.append((self.affine("encoder.mean", phi), precision))
-            self.held = latent_noise[: self.config.style_size]
         mean, std = self.posterior(x, self.state[0])
         z = mean + std * latent_noise
         self.advance(self.last_x if self.mistake == "z is paired with the previous x" else x, z)

@@ -28,6 +28,8 @@ C, Q, R = np.array([1.0, 0.7, -1.3, 0.4]), 0.8, 0.5
 class LinearGaussian(RecurrentModel):
     """z ~ N(A z_before, Q^2), x ~ N(C z, R^2); the encoder knows the last z and x, but not what comes after."""
 
+    carries_latent = True
+
     def __init__(self, transition):
         super().__init__(
             ModelConfig(
@@ -60,11 +62,8 @@ class LinearGaussian(RecurrentModel):
     def features(self, frame, past):
         return FrameFeatures(frame, frame, frame, frame[..., :0])
 
-    def keep(self, state, latent, noise, seen=None):
-        return latent
-
-    def advance(self, features, z_features, kept, state):
-        return state._replace(latent=kept)
+    def advance(self, features, latent, z_features, state):
+        return state._replace(latent=latent)
 
 
 class Emission(nn.Module):

@@ -7,7 +7,6 @@ from vrnn_engine.models import ModelConfig, RecurrentModel, build_model
 from vrnn_engine.models.config import EmphasisConfig, SourceFilter
 from vrnn_engine.models.families import OPTIONAL, families
 from vrnn_engine.models.outputs import MANY_COMPONENTS
-from vrnn_engine.models.recurrent import Unroll
 
 KINDS = {
     "samples-gauss": {"basis": "samples", "family": "vrnn-gauss", "frame_size": 20},
@@ -44,7 +43,6 @@ KINDS = {
     "pen-rnn-gmm": {"basis": "points", "family": "rnn-gmm", "frame_size": 3, "components": 4},
     "pen-srnn-gmm": {"basis": "points", "family": "srnn-gmm", "frame_size": 3, "components": 4},
     "pen-gmm": {"basis": "points", "family": "vrnn-gmm", "frame_size": 3, "components": 4},
-    "pen-styled-gauss": {"basis": "points", "family": "styled-vrnn-gauss", "frame_size": 3},
 }
 
 
@@ -52,7 +50,6 @@ def config(kind: str) -> ModelConfig:
     """Return a config with layers of unequal sizes, so that a swapped pair cannot fit."""
     sizes = {
         "latent_size": 7,
-        "style_size": 3,
         "recurrent_size": 12,
         "phi_x": (11, 9),
         "phi_z": (8,),
@@ -77,23 +74,6 @@ def model(kind: str, seed: int = 0) -> RecurrentModel:
         if config(kind).basis == "mdct":
             made.basis.scale.copy_(torch.rand_like(made.basis.scale) + 0.5)
     return made
-
-
-def walk(model: RecurrentModel, frames: torch.Tensor, noise: torch.Tensor) -> Unroll:
-    """Return an unroll of frames [T, B, F] that is what T steps are: where it takes a style from all of its frames at
-    once, T unrolls of one."""
-    length = 1 if model.config.style_size else len(frames)
-    unrolls: list[Unroll] = []
-    for part in zip(frames.split(length), noise.split(length), strict=True):
-        unrolls.append(model.unroll(*part, state=unrolls[-1].state if unrolls else None))
-    return joined(unrolls)._replace(state=unrolls[-1].state)
-
-
-def joined(parts):
-    """Join tuples of tensors along the first axis."""
-    if isinstance(parts[0], torch.Tensor):
-        return torch.cat(parts)
-    return type(parts[0])(*map(joined, zip(*parts, strict=True)))
 
 
 def steps(kind: str, seed: int = 0) -> RecurrentSteps:

@@ -81,8 +81,6 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     phi_z: tuple[Size, ...] = ()
     encoder: tuple[Size, ...] = ()
     prior: tuple[Size, ...] = ()
-    style_size: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """S of the latent's dimensions are drawn once and held; only where the family has a style."""
     components: Size = 1
     source_filter: SourceFilter | None = None
     """Model a frame of samples as an excitation through a filter, given the past."""
@@ -103,8 +101,6 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("input_compression goes with audio, not with basis 'points'")
         if self.emphasis and self.basis != "samples":
             raise ValueError("emphasis goes with basis 'samples'")
-        if self.style_size and self.style_size >= self.latent_size:
-            raise ValueError(f"style_size {self.style_size} must be below latent_size {self.latent_size}")
         if self.slow_cells and self.slow_cells.count > self.recurrent_size:
             raise ValueError(f"slow_cells.count {self.slow_cells.count} is above recurrent_size {self.recurrent_size}")
         if self.source_filter:

@@ -41,7 +41,7 @@ class State(NamedTuple):
     periodicity: Tensor
     """Of the newest of these, which phi_x was shown and the output reads as well, [B, L]."""
     latent: Tensor
-    """What of the latents the next frame reads, where it does, [B, K]."""
+    """The last z, [B, Z]."""
 
     @property
     def heard(self) -> Heard:
@@ -121,6 +121,8 @@ class RecurrentModel(nn.Module):
     uses: ClassVar[frozenset[str]] = frozenset()
     """Which of latent_size, phi_z, encoder and prior a config of this family must have; the others it
     must not."""
+    carries_latent: ClassVar[bool] = False
+    """Whether the last z is part of the state."""
     phi_z: nn.Module
     prior: Prior | StandardPrior | NoLatent
     encoder: Encoder | NoLatent
@@ -137,11 +139,6 @@ class RecurrentModel(nn.Module):
         self.phi_x = ReLUStack(self.analysis.size if self.analysis else config.frame_size, config.phi_x)
 
     @property
-    def kept_size(self) -> int:
-        """K, the width of `State.latent`: none."""
-        return 0
-
-    @property
     def output(self) -> Output:
         """The output distribution."""
         return self.decoder.output
@@ -154,8 +151,9 @@ class RecurrentModel(nn.Module):
         """Return the state before the first frame: zeros."""
         weight = self.recurrence.from_h.weight
         zeros = weight.new_zeros(rows, self.config.recurrent_size)
+        latent = self.config.latent_size if self.carries_latent else 0
         periods = self.config.source_filter.periods if self.config.source_filter else 0
-        widths = (self.config.past_size, periods, self.kept_size)
+        widths = (self.config.past_size, periods, latent)
         return State(zeros, zeros, *(weight.new_zeros(rows, width) for width in widths))
 
     def features(self, frame: Tensor, past: Tensor) -> FrameFeatures:
@@ -175,25 +173,14 @@ class RecurrentModel(nn.Module):
         """Observe one frame: draw z from the posterior with noise [B, Z] and advance the state."""
         posterior = self.encoder(features.encoder, self.condition(state))
         latent = draw_latent(posterior, noise, controls)
-        z_features, kept = self.phi_z(latent), self.keep(state, latent, noise, features)
-        return Inference(posterior, latent, z_features, self.advance(features, z_features, kept, state))
+        z_features = self.phi_z(latent)
+        return Inference(posterior, latent, z_features, self.advance(features, latent, z_features, state))
 
-    def advance(self, features: FrameFeatures, z_features: Tensor, kept: Tensor, state: State) -> State:
-        """Take the new x and phi_z(z) into the state, and what is kept of z."""
+    def advance(self, features: FrameFeatures, latent: Tensor, z_features: Tensor, state: State) -> State:
+        """Take the new x and z into the state."""
         h, c = self.recurrence(features.gates, z_features, state.h, state.c)
-        return State(h, c, self.remember(features.frame, state.past), features.periodicity, kept)
-
-    def keep(self, state: State, latent: Tensor, noise: Tensor, seen: FrameFeatures | None = None) -> Tensor:
-        """Return the next `State.latent`, given z and its noise, and the frame where one was observed."""
-        return state.latent
-
-    def noise_of(self, state: State, noise: Tensor) -> Tensor:
-        """Return the noise that z is generated with, given new noise [B, Z]."""
-        return noise
-
-    def look_ahead(self, features: FrameFeatures, noise: Tensor) -> tuple[FrameFeatures, Tensor]:
-        """Return the features and the noise of T frames that are all there at once, as the encoder is to have them."""
-        return features, noise
+        past = self.remember(features.frame, state.past)
+        return State(h, c, past, features.periodicity, latent if self.carries_latent else state.latent)
 
     def remember(self, frame: Tensor, past: Tensor) -> Tensor:
         """Put a frame [..., F] after the past ones [..., P * F], and forget the oldest."""
@@ -212,11 +199,12 @@ class RecurrentModel(nn.Module):
     ) -> Generation:
         """Generate one frame: z from the prior, x from the decoder, and advance the state."""
         prior = self.prior(self.condition(state))
-        noise = self.noise_of(state, latent_noise)
-        latent = draw_latent(prior, noise, controls)
-        z_features, kept = self.phi_z(latent), self.keep(state, latent, noise)
+        latent = draw_latent(prior, latent_noise, controls)
+        z_features = self.phi_z(latent)
         frame = self.decoder.draw(z_features, state.h, state.heard, output_noise)
-        return Generation(frame, prior, latent, self.advance(self.features(frame, state.past), z_features, kept, state))
+        return Generation(
+            frame, prior, latent, self.advance(self.features(frame, state.past), latent, z_features, state)
+        )
 
     def score(self, frame: Tensor, inference: Inference, old: State) -> Score:
         """Judge frames inferred from the old state."""
@@ -246,7 +234,6 @@ class RecurrentModel(nn.Module):
         if shown is not None:
             # Not the past: a true frame does not continue the phases of a drawn one.
             features = features._replace(gates=self.features(shown, pasts).gates)
-        features, noise = self.look_ahead(features, noise)
         olds, steps = [], []
         # Only the encoder, phi_z and the recurrence are sequential; prior and decoder follow at once.
         for *of_frame, eps in zip(*features, noise, strict=True):

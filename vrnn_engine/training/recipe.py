@@ -69,11 +69,6 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     resample_from: Annotated[int, msgspec.Meta(ge=0)] = 0
     """The update that `resample` begins at.  What was best before it is forgotten: whatever its bound, a
     model that never saw its own frames drifts."""
-    distort_slant: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    """Sd of a slant (x over y) that the recurrence sees a row's ink with, drawn anew for each chunk: what it has
-    seen does not tell a style then, and a style that is held has to."""
-    distort_size: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    """The same for the logarithm of the ink's size."""
     validate_every: Positive = 500
     accumulate: Positive = 1
     """Parts that a batch's rows are walked in, one after another, to take less memory; the numbers stay
@@ -86,11 +81,6 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError(f"resample_from {self.resample_from} is not before the last of {self.updates} updates")
         if self.resample_from and not self.resample:
             raise ValueError(f"resample_from {self.resample_from} goes with a resample above 0")
-
-    @property
-    def distorts(self) -> bool:
-        """Whether the recurrence sees distorted ink."""
-        return self.distort_slant > 0 or self.distort_size > 0
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,8 +110,6 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         check(self.model)
         if isinstance(self.data, PenData) != (self.model.modality == "pen"):
             raise ValueError(f"data of kind {type(self.data).__name__} does not fit basis {self.model.basis!r}")
-        if self.training.distorts and self.model.modality != "pen":
-            raise ValueError("training.distort_slant and distort_size go with ink (basis 'points')")
 
 
 def bundled_recipes() -> list[str]:

@@ -286,7 +286,7 @@ class _Run:
             drawn = draws.rows(slice(mine.start + part.start, mine.start + part.stop), world.device)
             old = None if state is None else State(*(rows[part] for rows in state))
             with world.together(self.objective, last=part == parts[-1]), self._autocast():
-                shown = _shown(model, frames[:, part], drawn, old, schedule, resampling)
+                shown = _resampled(model, frames[:, part], drawn, old, schedule.resample) if resampling else None
                 unroll = self.objective(frames[:, part], drawn.latent, old, shown)
                 terms = [(value * mask[:, part]).sum() / count for value in (unroll.log_likelihood, unroll.kl)]
                 # The gradients of all processes are averaged, and each has but its share of the frames.
@@ -431,14 +431,12 @@ class _Objective(nn.Module):
 
 
 class _Draws(NamedTuple):
-    """All that is random in an update: standard normal noise [T, B, .], uniform numbers [1, B, 1], and two normal ones
-    for a row's distortion [1, B, 2]."""
+    """All that is random in an update: standard normal noise [T, B, .], and uniform numbers [1, B, 1]."""
 
     latent: Tensor
     output: Tensor
     mixture: Tensor
     choice: Tensor
-    distortion: Tensor
 
     def rows(self, rows: slice, device: torch.device) -> "_Draws":
         return _Draws(*(part[:, rows].to(device) for part in self))
@@ -454,7 +452,6 @@ def _draw(model: RecurrentModel, seed: int, batch: Batch, resampling: bool) -> _
         torch.randn(frames, rows * used, model.config.frame_size, generator=generator),
         torch.randn(frames, rows * used, model.output.mixture_size, generator=generator),
         torch.rand(1, rows * used, 1, generator=generator),
-        torch.randn(1, rows, 2, generator=generator),
     )
 
 
@@ -462,23 +459,6 @@ def _parts(rows: int, count: int) -> list[slice]:
     """Return `count` parts of the rows of a batch; fewer, where there are fewer rows."""
     count = max(1, min(count, rows))
     return [slice(rows * i // count, rows * (i + 1) // count) for i in range(count)]
-
-
-def _shown(
-    model: RecurrentModel, frames: Tensor, drawn: _Draws, state: State | None, schedule: Schedule, resampling: bool
-) -> Tensor | None:
-    """Return what the recurrence is to see instead of the frames; None where it is to see them."""
-    shown = _resampled(model, frames, drawn, state, schedule.resample) if resampling else None
-    if not schedule.distorts:
-        return shown
-    return _distorted(frames if shown is None else shown, drawn.distortion, schedule)
-
-
-def _distorted(frames: Tensor, normal: Tensor, schedule: Schedule) -> Tensor:
-    """Ink [T, B, 3] with a slant and a size at random, the same for all of a row: for normal numbers [1, B, 2]."""
-    slant, size = schedule.distort_slant * normal[..., 0], torch.exp(schedule.distort_size * normal[..., 1])
-    x, y, up = frames.unbind(-1)
-    return torch.stack([size * (x + slant * y), size * y, up], dim=-1)
 
 
 def _resampled(model: RecurrentModel, frames: Tensor, drawn: _Draws, state: State | None, share: float) -> Tensor:

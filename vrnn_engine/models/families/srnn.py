@@ -12,13 +12,14 @@ from torch import Tensor
 from vrnn_engine.models.conditionals import Decoder, Encoder, Prior, Recurrence
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.layers import ReLUStack
-from vrnn_engine.models.recurrent import FrameFeatures, RecurrentModel, State
+from vrnn_engine.models.recurrent import RecurrentModel, State
 
 
 class SRNN(RecurrentModel):
     """Prior and encoder read the last z; the recurrence does not."""
 
     uses = frozenset({"latent_size", "phi_z", "encoder", "prior"})
+    carries_latent = True
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
@@ -29,18 +30,9 @@ class SRNN(RecurrentModel):
         self.decoder = Decoder(config)
         self.recurrence = Recurrence(config, reads_z=False)
 
-    @property
-    def kept_size(self) -> int:
-        """That of the last z."""
-        return self.config.latent_size
-
     def condition(self, state: State) -> Tensor:
         """Return h and the last z."""
         return torch.cat([state.h, state.latent], dim=-1)
-
-    def keep(self, state: State, latent: Tensor, noise: Tensor, seen: FrameFeatures | None = None) -> Tensor:
-        """Return z."""
-        return latent
 
 
 FAMILIES = {"srnn": SRNN}
