@@ -11,14 +11,15 @@ import pytest
 
 from vrnn_engine.models.config import EmphasisConfig, ModelConfig, SlowCells, SourceFilter
 from vrnn_engine.models.families import OPTIONAL
+from vrnn_engine.models.style import Style
 from vrnn_engine.runtime.manifest import SCHEMA_VERSION, json_schema
 from vrnn_engine.training.recipe import About, PenData, Schedule, SpeechData, load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 TITLE = f"Manifest of a vrnn-engine voice (voice.json), schema version {SCHEMA_VERSION}"
 PICTURES = {".svg", ".jpg", ".png"}
-PARTS = {"slow_cells", "source_filter", "emphasis"}
-"""Of a model: tables of their own."""
+PARTS = {"slow_cells", "source_filter", "emphasis", "style"}
+"""Tables of their own."""
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
@@ -52,7 +53,7 @@ def test_every_document_is_in_the_index_and_every_picture_in_a_document() -> Non
 
 def test_the_fields_of_recipes_are_those_of_the_document_and_its_recipe_loads(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "training.md").read_text()
-    for kind in (About, ModelConfig, SlowCells, SourceFilter, EmphasisConfig, SpeechData, PenData, Schedule):
+    for kind in (About, ModelConfig, SlowCells, SourceFilter, EmphasisConfig, SpeechData, PenData, Style, Schedule):
         (table,) = (
             part
             for part in text.split("\n\n")

@@ -16,7 +16,9 @@ from vrnn_engine.data.batches import SPLITS, Batch, Floats, line_chunks, split_b
 from vrnn_engine.data.iam import load_line_strokes
 from vrnn_engine.data.joined import join_lines
 from vrnn_engine.data.skipped import warn_of_skipped
+from vrnn_engine.data.style import plain
 from vrnn_engine.errors import DataError
+from vrnn_engine.models.style import Style
 
 MM_PER_INCH = 25.4
 PER_LINE = {"contributor", "points_per_inch", "points_per_second", "split"}
@@ -56,6 +58,11 @@ class PenCorpus:
     join : int or None
         An epoch of the training split joins the lines of each writer into sequences of up to so many
         points, see `join_lines`.  None keeps lines apart, as the other splits always do.
+    style : Style or None
+        What is given to train on, and its mean and sd, are of lines that were made plain, see `vrnn_engine.data.style`;
+        `lines` are as they were written.
+    rate : float
+        Points a second that the lines then have; only a style asks.
     strict : bool
         Refuse a folder with files that cannot be read.  Else they are left out, with a logged warning.
 
@@ -89,9 +96,11 @@ class PenCorpus:
         max_move: float | None,
         split_by_form: bool,
         join: int | None = None,
+        style: Style | None = None,
+        rate: float = 1.0,
         strict: bool = False,
     ):
-        self.rows, self.chunk, self.join = rows, chunk, join
+        self.rows, self.chunk, self.join, self.style, self.rate = rows, chunk, join, style, rate
         self.skipped: list[str] = []
         if path.is_dir():
             table, self.skipped = load_line_strokes(path, strict)
@@ -131,7 +140,7 @@ class PenCorpus:
                 raise DataError(_empty(path, split, "split" in table, split_by_form, len(set(keys)), left_out))
         self.mean: tuple[float, ...]
         self.std: tuple[float, ...]
-        moves = np.concatenate(self.lines["train"])[:, :2].astype(np.float64)
+        moves = np.concatenate([self._plain(line) for line in self.lines["train"]])[:, :2].astype(np.float64)
         if authors_normalisation:
             mean = moves.sum() / len(moves)
             std = float(np.sqrt(((moves - mean) ** 2).sum() / len(moves)))
@@ -162,10 +171,14 @@ class PenCorpus:
         """Training points [T, 3]."""
         return np.concatenate([self._normalised(line, 0.0, None) for line in self.lines["train"]])
 
+    def _plain(self, line: Floats) -> Floats:
+        return plain(line, self.style, self.rate) if self.style else line
+
     def _normalised(self, line: Floats, quantum: float, rng: np.random.Generator | None) -> Floats:
         line = line.copy()
         if rng is not None:
             line[:, :2] += quantum * (rng.random((len(line), 2), dtype=np.float32) - 0.5)
+        line = self._plain(line)
         line[:, :2] = (line[:, :2] - self.mean) / self.std
         return line
 

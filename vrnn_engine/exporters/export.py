@@ -36,7 +36,7 @@ from vrnn_engine.runtime.parity import verify
 from vrnn_engine.runtime.session import GraphSession
 from vrnn_engine.runtime.voice import Voice
 from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint
-from vrnn_engine.training.recipe import bundled_recipes, load_recipe, recipe_fields
+from vrnn_engine.training.recipe import PenData, bundled_recipes, load_recipe, recipe_fields
 
 PARITY_FILE, CARD_FILE = "parity.npz", "CARD.md"
 
@@ -94,7 +94,8 @@ def export(
     built = kept.build()
     if half_weights:
         built.load_state_dict(built.state_dict() | {name: w.half().float() for name, w in built.named_parameters()})
-    model = RecurrentSteps(built, recipe.data.rate, recipe.about.unit, kept.mean, kept.std)
+    style = recipe.data.style if isinstance(recipe.data, PenData) else None
+    model = RecurrentSteps(built, recipe.data.rate, recipe.about.unit, kept.mean, kept.std, style)
     model.controls = with_defaults(model.controls, defaults or {})
     provenance = Provenance(
         data=recipe.about.data,

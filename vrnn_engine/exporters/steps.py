@@ -9,6 +9,7 @@ from vrnn_engine.models.basis import MdctBasis
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.recurrent import LatentControls, RecurrentModel, State
+from vrnn_engine.models.style import Hand, Style
 from vrnn_engine.runtime.manifest import Control, Normalisation
 
 
@@ -22,11 +23,20 @@ class RecurrentSteps:
     [1] is 1 where the next observed block completes a frame that the recurrence has not seen yet, as
     it does after observing; it is 0 at the start and after generating, where the recurrence is
     already past that frame, and the observed block only fills `overlap`.  One with an emphasis carries its
-    filter's memory as `emphasis`.
+    filter's memory as `emphasis`, and one of ink with a style that of its `Hand` as `style`.
     """
 
-    def __init__(self, model: RecurrentModel, rate: int, unit: str, mean: tuple[float, ...], std: tuple[float, ...]):
+    def __init__(
+        self,
+        model: RecurrentModel,
+        rate: int,
+        unit: str,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        style: Style | None = None,
+    ):
         config = model.config
+        self._hand = Hand(style, rate) if style else None
         self.model = model
         self.modality = config.modality
         self.rate, self.unit = rate, unit
@@ -35,7 +45,7 @@ class RecurrentSteps:
         self.family: str = config.family
         self.normalisation = Normalisation(mean=mean, std=std)
         self._latents = bool(config.latent_size)
-        self.controls = self._latent_controls() + output_controls(config)
+        self.controls = self._latent_controls() + output_controls(config) + (style_controls() if style else ())
         pen = config.modality == "pen"  # whose third column, pen-up, stays as it is
         self._mean = torch.tensor([*mean, 0.0] if pen else mean)
         self._std = torch.tensor([*std, 1.0] if pen else std)
@@ -45,6 +55,8 @@ class RecurrentSteps:
         noise = self._latent_noise() | {"noise.output": (self.frame_size,)}
         if k := self.model.output.mixture_size:
             noise["noise.mixture"] = (k,)
+        if self._hand:
+            noise["noise.style"] = (self._hand.noise_size,)
         return self._states() | noise | {f"control.{control.name}": control.shape for control in self.controls}
 
     def observe_inputs(self) -> dict[str, Shape]:
@@ -69,11 +81,16 @@ class RecurrentSteps:
             carried["next.pending"] = torch.zeros_like(inputs["state.pending"])
         elif basis.emphasis:
             frame, carried["next.emphasis"] = basis.emphasis.undo(frame, inputs["state.emphasis"])
+        seen = frame * self._std + self._mean
+        if self._hand:
+            carried["next.style"] = held = self._hand.draw(inputs["state.style"], inputs["noise.style"])
+            style = self._hand.style(held, inputs["control.style.temperature"])
+            seen = self._hand.write(seen, style, inputs["control.style.slant"], inputs["control.style.size"])
         return _present(
             {
                 **_next(made.state),
                 **carried,
-                "frame": frame * self._std + self._mean,
+                "frame": seen,
                 "latent": made.latent,
                 "prior.mean": made.prior.mean,
                 "prior.std": made.prior.std,
@@ -82,17 +99,21 @@ class RecurrentSteps:
 
     def observe(self, inputs: Named) -> Named:
         """Observe one frame [B, F] in world units, and give the next state."""
-        block = (inputs["frame"] - self._mean) / self._std
+        seen, carried = inputs["frame"], {}
+        if self._hand:
+            carried["next.style"] = held = self._hand.measure(inputs["state.style"], seen)
+            seen = self._hand.read(seen, self._hand.style(held))
+        block = (seen - self._mean) / self._std
         old = self._state(inputs)
-        basis, frame, carried = self.model.basis, block, {}
+        basis, frame = self.model.basis, block
         if isinstance(basis, MdctBasis):
             frame, carried["next.overlap"] = basis.analyse(inputs["state.overlap"], block), block
         elif basis.emphasis:
             frame, carried["next.emphasis"] = basis.emphasis(block, inputs["state.emphasis"])
         noise = inputs.get("noise.latent", old.latent)
-        seen = self.model.infer(self.model.features(frame, old.past), old, noise, self._steering(inputs))
-        prior, kl, log_likelihood, _ = self.model.score(frame, seen, old)
-        state = seen.state
+        inferred = self.model.infer(self.model.features(frame, old.past), old, noise, self._steering(inputs))
+        prior, kl, log_likelihood, _ = self.model.score(frame, inferred, old)
+        state = inferred.state
         if isinstance(basis, MdctBasis):
             pending = inputs["state.pending"]
             state = State(*(torch.where(pending > 0, new, same) for new, same in zip(state, old, strict=True)))
@@ -103,11 +124,11 @@ class RecurrentSteps:
             {
                 **_next(state),
                 **carried,
-                "latent": seen.latent,
+                "latent": inferred.latent,
                 "prior.mean": prior.mean,
                 "prior.std": prior.std,
-                "posterior.mean": seen.posterior.mean,
-                "posterior.std": seen.posterior.std,
+                "posterior.mean": inferred.posterior.mean,
+                "posterior.std": inferred.posterior.std,
                 **({"kl": kl} if self._latents else {}),
                 "log_likelihood": log_likelihood,
             }
@@ -123,6 +144,8 @@ class RecurrentSteps:
             states |= {"state.overlap": (self.frame_size,), "state.pending": (1,)}
         elif basis.emphasis:
             states["state.emphasis"] = (basis.emphasis.memory_size,)
+        if self._hand:
+            states["state.style"] = (self._hand.state_size,)
         return states
 
     def _latent_noise(self) -> dict[str, Shape]:
@@ -160,6 +183,15 @@ def output_controls(config: ModelConfig) -> tuple[Control, ...]:
     if config.source_filter:
         controls.append(_control("output.voicing", (1,), -10, 3, 0, "how well a period repeats itself: -10 whispers"))
     return tuple(controls)
+
+
+def style_controls() -> tuple[Control, ...]:
+    """Controls of ink with a style."""
+    return (
+        _temperature("style.temperature", "how far the style that a stream draws strays from the usual one"),
+        _control("style.slant", (1,), -45, 45, 0, "degrees that the ink leans further to the right"),
+        _control("style.size", (1,), 0.25, 4, 1, "multiplies the size of the ink"),
+    )
 
 
 def _temperature(name: str, description: str) -> Control:

@@ -14,6 +14,7 @@ from vrnn_engine.data.layouts import Layout
 from vrnn_engine.errors import RecipeError
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.families import check
+from vrnn_engine.models.style import Style
 
 MAX_SEED = 2**63 - 1
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -47,6 +48,8 @@ class PenData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     split_by_form: bool = False
     join: Positive | None = None
     """Points up to which lines of one writer are joined, to be trained on as one."""
+    style: Style | None = None
+    """Train on lines that all have the usual style, and have a stream draw one of its own."""
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -76,6 +76,8 @@ def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus |
             pen.max_move,
             pen.split_by_form,
             pen.join,
+            pen.style,
+            pen.rate,
             strict,
         )
     speech, model = recipe.data, recipe.model
