@@ -68,13 +68,3 @@ def test_the_recipe_without_latents_differs_from_blizzard_in_nothing_else():
     assert {name for name in theirs if mine.get(name) != theirs[name]} == {"family", "recurrent_size"} | latents
     sizes = [sum(weight.numel() for weight in build_model(recipe.model).parameters()) for recipe in (rnn, vrnn)]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.001)
-
-
-def test_the_trial_of_longer_context_differs_from_handwriting_in_that():
-    names = str(ROOT / "benchmarks" / "handwriting-long.toml"), "handwriting"
-    long, bundled = (msgspec.to_builtins(load_recipe(name)) for name in names)
-    changed = {
-        part: {name for name in long[part] if long[part][name] != bundled[part][name]} for part in ("model", "data")
-    }
-    assert changed == {"model": {"slow_cells"}, "data": {"rows", "chunk", "join"}}
-    assert long["training"]["resample"] > bundled["training"]["resample"]

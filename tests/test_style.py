@@ -12,7 +12,8 @@ from test_export import MADE_UP, TOLERANCE, difference, inputs_for, run, session
 from test_training import make_ink
 
 from vrnn_engine import Engine
-from vrnn_engine.data.style import plain, style_of
+from vrnn_engine.data.style import plain, style_of, usual_style
+from vrnn_engine.errors import DataError
 from vrnn_engine.exporters.export import export, write_voice
 from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.models.style import Hand, Style
@@ -66,6 +67,27 @@ def test_the_hand_measures_frame_by_frame_what_the_corpus_measures_of_a_line():
         np.testing.assert_allclose(made, plain(ink, USUAL, RATE), atol=1e-5)
         again = torch.cat([hand.write(frame[None], style, 0.0, 1.0) for frame in made])
         np.testing.assert_allclose(again, ink, atol=1e-5)
+
+
+def test_the_usual_style_is_that_of_writers_and_not_of_lines():
+    rng = np.random.default_rng(0)
+    lines, writers, truth = [], [], []
+    for writer in range(40):
+        style = np.array([0.2, 0.4]) + [0.3, 0.25] * rng.standard_normal(2)
+        truth.append(style)
+        for number in range(8):
+            slant, size = style + [0.1, 0.1] * rng.standard_normal(2)
+            lines.append(zigzags(slant, math.exp(size), seed=9 * writer + number))
+            writers.append(str(writer))
+    found = usual_style(lines, writers, RATE)
+    drift = style_of(zigzags(0.0, 1.0), Style(slant=0, slant_sd=1, size=1, size_sd=1), RATE)
+    mean, sd = np.mean(truth, 0), np.std(truth, 0)
+    assert [found.slant, found.slant_sd] == pytest.approx([mean[0] + drift[0], sd[0]], abs=0.03)
+    assert [math.log(found.size), found.size_sd] == pytest.approx([mean[1] + drift[1] * 650 / 600, sd[1]], abs=0.03)
+    with pytest.raises(DataError, match="two writers with three lines of three seconds"):
+        usual_style(lines, [f"{k}" for k in range(len(lines))], RATE)
+    with pytest.raises(DataError, match="do not differ"):
+        usual_style(lines[:1] * 8, list("aaaabbbb"), RATE)
 
 
 def test_after_a_minute_the_newest_ink_counts():

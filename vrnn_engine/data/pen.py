@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from vrnn_engine.data.batches import SPLITS, Batch, Floats, line_chunks, split_by_hash
 from vrnn_engine.data.iam import load_line_strokes
-from vrnn_engine.data.joined import join_lines
 from vrnn_engine.data.skipped import warn_of_skipped
 from vrnn_engine.data.style import plain
 from vrnn_engine.errors import DataError
@@ -55,9 +54,6 @@ class PenCorpus:
         not running text.
     split_by_form : bool
         Lines whose id agrees up to its last dash (one form) stay in one split.
-    join : int or None
-        An epoch of the training split joins the lines of each writer into sequences of up to so many
-        points, see `join_lines`.  None keeps lines apart, as the other splits always do.
     style : Style or None
         What is given to train on, and its mean and sd, are of lines that were made plain, see `vrnn_engine.data.style`;
         `lines` are as they were written.
@@ -95,12 +91,11 @@ class PenCorpus:
         max_points: int,
         max_move: float | None,
         split_by_form: bool,
-        join: int | None = None,
         style: Style | None = None,
         rate: float = 1.0,
         strict: bool = False,
     ):
-        self.rows, self.chunk, self.join, self.style, self.rate = rows, chunk, join, style, rate
+        self.rows, self.chunk, self.style, self.rate = rows, chunk, style, rate
         self.skipped: list[str] = []
         if path.is_dir():
             table, self.skipped = load_line_strokes(path, strict)
@@ -153,9 +148,6 @@ class PenCorpus:
     def epoch(self, split: str, rng: np.random.Generator | None) -> Iterator[Batch]:
         """One pass over a split: lines of similar length together; `rng` shuffles and dequantises."""
         lines, quanta = self.lines[split], self.quanta[split]
-        if split == "train" and self.join:
-            joined = join_lines(lines, list(zip(self.writers[split], quanta, strict=True)), self.join)
-            lines, quanta = [line for _, line in joined], [quanta[first] for first, _ in joined]
         length = np.array([len(line) for line in lines], np.float64)
         if rng is not None:
             length *= rng.uniform(0.8, 1.2, len(lines))

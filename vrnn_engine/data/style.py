@@ -1,11 +1,13 @@
 """Lines of ink without their style: as `vrnn_engine.models.style` has them, measured on the whole line."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import signal
 
 from vrnn_engine.data.batches import Floats
+from vrnn_engine.errors import DataError
 from vrnn_engine.models.style import BASELINE, KNOWN_AFTER, MOST, SMALLEST, Style
 
 
@@ -26,17 +28,50 @@ def style_of(line: Floats, usual: Style, rate: float) -> tuple[float, float]:
         s, its slant and size in sds from the usual.  The slant is that of the straight line through the moves down on
         the paper, weighed by their squares; the size is the rms height above a baseline that follows the ink.
     """
+    slant, size = _measures(line, rate)
+    lean = 0.0 if math.isnan(slant) else slant - usual.slant
+    known = len(line) / (len(line) + KNOWN_AFTER * rate)
+    taller = math.log(max(size / usual.size, SMALLEST))
+    s = np.clip([known * lean / usual.slant_sd, known * taller / usual.size_sd], -MOST, MOST)
+    return float(s[0]), float(s[1])
+
+
+def usual_style(lines: Sequence[Floats], writers: Sequence[str], rate: float) -> Style:
+    """Measure what styles there are: of writers who have three lines of three seconds or more, their mean and sd.
+
+    The sds are those between writers, without what a writer's lines differ by (one-way analysis of variance).
+
+    Raises
+    ------
+    DataError
+        There are no two such writers, or they do not differ.
+    """
+    found: dict[str, list[tuple[float, float]]] = {}
+    for line, writer in zip(lines, writers, strict=True):
+        if len(line) >= 3 * rate:
+            slant, size = _measures(line, rate)
+            if size > 0 and not math.isnan(slant):
+                found.setdefault(writer, []).append((slant, math.log(size)))
+    groups = [np.array(values) for values in found.values() if len(values) >= 3]
+    if len(groups) < 2:
+        raise DataError("a usual style needs two writers with three lines of three seconds each")
+    every, means = np.concatenate(groups), np.array([group.mean(0) for group in groups])
+    within = sum(np.square(group - group.mean(0)).sum(0) for group in groups) / (len(every) - len(groups))
+    between = every.var(0) - within
+    if not (between > 0).all():
+        raise DataError("these writers do not differ in slant and size")
+    (slant, size), (slant_sd, size_sd) = means.mean(0).tolist(), np.sqrt(between).tolist()
+    return Style(slant=slant, slant_sd=slant_sd, size=math.exp(size), size_sd=size_sd)
+
+
+def _measures(line: Floats, rate: float) -> tuple[float, float]:
+    """Return the slant of a line, NaN if it never goes down on the paper, and its size."""
     moves = np.asarray(line[:, :2], np.float64)
     on_paper = np.append(False, line[:-1, 2] < 0.5)
     across, down = moves[on_paper & (moves[:, 1] > 0)].T
     power = float(down @ down)
-    lean = -float(across @ down) / power - usual.slant if power > 0 else 0.0
     heights = signal.lfilter([1.0], [1.0, -math.exp(-1 / (BASELINE * rate))], moves[:, 1])
-    size = max(float(np.sqrt(np.mean(heights**2))), SMALLEST * usual.size)
-    known = len(line) / (len(line) + KNOWN_AFTER * rate)
-    measured = known * np.array([lean / usual.slant_sd, math.log(size / usual.size) / usual.size_sd])
-    slant, log_size = np.clip(measured, -MOST, MOST)
-    return float(slant), float(log_size)
+    return -float(across @ down) / power if power > 0 else math.nan, float(np.sqrt(np.mean(heights**2)))
 
 
 def plain(line: Floats, usual: Style, rate: float) -> Floats:

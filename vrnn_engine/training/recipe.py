@@ -46,8 +46,6 @@ class PenData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     max_points: Positive = 4096
     max_move: Above0 | None = None
     split_by_form: bool = False
-    join: Positive | None = None
-    """Points up to which lines of one writer are joined, to be trained on as one."""
     style: Style | None = None
     """Train on lines that all have the usual style, and have a stream draw one of its own."""
 

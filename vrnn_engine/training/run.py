@@ -75,7 +75,6 @@ def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus |
             pen.max_points,
             pen.max_move,
             pen.split_by_form,
-            pen.join,
             pen.style,
             pen.rate,
             strict,
