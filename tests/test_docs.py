@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from vrnn_engine.data.style import Style
 from vrnn_engine.models.config import EmphasisConfig, ModelConfig, SlowCells, SourceFilter
 from vrnn_engine.models.families import OPTIONAL
-from vrnn_engine.models.style import Style
 from vrnn_engine.runtime.manifest import SCHEMA_VERSION, json_schema
 from vrnn_engine.training.recipe import About, PenData, Schedule, SpeechData, load_recipe
 

@@ -346,6 +346,13 @@ def test_other_defaults_are_checked_against_the_controls():
     ("name", "changes", "start", "command"),
     [
         ("handwriting", {}, "", "handwriting --data DATA"),
+        (
+            "handwriting",
+            {"training": {"updates": 9000}},
+            [5000, 7000],
+            "handwriting --data DATA --updates 5000; the same with --resume --updates 7000; "
+            "the same with --resume --updates 9000",
+        ),
         ("handwriting", {"seed": 8}, "base", "handwriting --data DATA --from runs/base/best.pt --seed 8"),
         ("handwriting", {"training": {"updates": 9}}, "", "handwriting --data DATA --updates 9"),
         ("handwriting", {"training": {"learning_rate": 1e-5}}, "", "handwriting.toml --data DATA"),
@@ -356,7 +363,8 @@ def test_a_voice_names_the_command_that_made_it(name, changes, start, command):
     fields = recipe_fields(load_recipe("handwriting")) | {"name": name}
     for key, value in changes.items():
         fields[key] = fields[key] | value if isinstance(value, dict) else value
-    kept = Checkpoint(recipe_from(fields), {}, (), (), {}, start, {})
+    base, resume = ("", {"begun": start}) if isinstance(start, list) else (start, {})
+    kept = Checkpoint(recipe_from(fields), {}, (), (), {}, base, resume)
     assert exporting._command(kept) == f"vrnn-engine train {command}"
 
 

@@ -114,7 +114,9 @@ def test_the_recipe_of_a_voice_will_do_for_its_checkpoint(evaluate):
     assert sorted(found["real"]["slant_median"]) == pytest.approx([0, 20], abs=0.5)
     assert len(found["generated"]["slant_median"]) == 2
     assert "recipe handwriting has no weights to run free: give a --voice" in the_error(evaluate(*words))
-    assert "no recipe named" not in the_error(evaluate("handwritin", "--data", "ink.npz"))
+    assert "did you mean handwriting" in the_error(evaluate("handwritin", "--data", "ink.npz"))
+    wrong = the_error(evaluate("iamondb", "--data", "ink.npz", "--voice", "handwriting"))
+    assert "is not of iamondb, which has another family, basis, rate or unit" in wrong
 
 
 def test_a_voice_needs_a_free_run(run, folder):

@@ -12,11 +12,11 @@ from test_export import MADE_UP, TOLERANCE, difference, inputs_for, run, session
 from test_training import make_ink
 
 from vrnn_engine import Engine
-from vrnn_engine.data.style import plain, style_of, usual_style
+from vrnn_engine.data.style import STEEPEST, Style, plain, style_of, usual_style
 from vrnn_engine.errors import DataError
 from vrnn_engine.exporters.export import export, write_voice
 from vrnn_engine.exporters.steps import RecurrentSteps
-from vrnn_engine.models.style import Hand, Style
+from vrnn_engine.models.style import Hand
 from vrnn_engine.training import run as training
 from vrnn_engine.training.recipe import Recipe, load_recipe, recipe_fields
 
@@ -57,6 +57,7 @@ def test_the_hand_measures_frame_by_frame_what_the_corpus_measures_of_a_line():
     hand = Hand(USUAL, RATE)
     for seed, (slant, size) in enumerate(((0.5, 1.0), (-0.1, 2.0))):
         ink = zigzags(slant, size, seed=seed)
+        ink[0] = 0  # as lines begin
         state = torch.zeros(1, hand.state_size)
         for t, frame in enumerate(torch.from_numpy(ink)):
             state = hand.measure(state, frame[None])
@@ -67,6 +68,23 @@ def test_the_hand_measures_frame_by_frame_what_the_corpus_measures_of_a_line():
         np.testing.assert_allclose(made, plain(ink, USUAL, RATE), atol=1e-5)
         again = torch.cat([hand.write(frame[None], style, 0.0, 1.0) for frame in made])
         np.testing.assert_allclose(again, ink, atol=1e-5)
+
+
+def test_a_leap_is_no_size():
+    """A first move from somewhere, and one to another line."""
+    ink, hand = zigzags(0.2, 1.5), Hand(USUAL, RATE)
+    ink[0] = 0
+    leaping = ink.copy()
+    leaping[0, :2] = 20, 40
+    leaping[300, :2] = -80, 11
+    leaping[299, 2] = 1
+    found = []
+    for one in (ink, leaping):
+        state = torch.zeros(1, hand.state_size)
+        for frame in torch.from_numpy(one):
+            state = hand.measure(state, frame[None])
+        found.append(hand.style(state)[0])
+    torch.testing.assert_close(*found, atol=0.6, rtol=0)  # 1.3 and more, if they counted
 
 
 def test_the_usual_style_is_that_of_writers_and_not_of_lines():
@@ -104,7 +122,7 @@ def test_after_a_minute_the_newest_ink_counts():
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    model = RecurrentSteps(tiny.model("pen-gauss"), RATE, "mm", (0.2, -0.1), (1.5, 0.7), USUAL)
+    model = RecurrentSteps(tiny.model("pen-gauss"), RATE, "mm", (0.2, -0.1), (1.5, 0.7), Hand(USUAL, RATE))
     return model, write_voice(model, "styled", tmp_path_factory.mktemp("voice") / "styled", MADE_UP).voice
 
 
@@ -148,13 +166,14 @@ def test_a_style_is_steered(take):
     slope, scale = transform(take(temperature=0, slant=20, size=3), usual)
     assert slope == pytest.approx(math.tan(math.atan(0.2) + math.radians(20)) - 0.2, abs=1e-4)
     assert scale == pytest.approx(3, abs=1e-4)
-    steep = take(4, temperature=4, slant=45)
-    assert np.isfinite(steep).all()
+    slopes = [transform(take(seed, temperature=4, slant=45), take(seed, temperature=0))[0] for seed in range(8)]
+    assert max(slopes) == pytest.approx(math.tan(STEEPEST) - 0.2, abs=1e-3)  # not over
 
 
 @pytest.mark.parametrize(("slant", "size"), [(0.7, 1.0), (-0.2, 2.5)])
 def test_what_is_observed_is_read_as_plain_ink_and_gone_on_in(exported, take, slant, size):
     ink = zigzags(slant, size)
+    ink[0] = 0
     slope, scale = transform(take(ink=ink, seed=2), take(ink=ink, temperature=0, seed=2))
     assert 0 < abs(slope) < 3 * 0.3 * math.sqrt(50 / 650)  # the little that is not known of it is drawn
     assert 0 < abs(math.log(scale)) < 3 * 0.25 * math.sqrt(50 / 650)
@@ -174,6 +193,24 @@ def test_what_is_observed_is_read_as_plain_ink_and_gone_on_in(exported, take, sl
     seen, usual = (model.generate(one)["frame"].detach().numpy() for one in (measured, values))
     style = style_of(ink, USUAL, RATE)
     assert transform(seen, usual) == pytest.approx((0.3 * style[0], math.exp(0.25 * style[1])), abs=1e-3)
+
+
+def test_what_a_stream_drew_is_not_taken_from_what_it_observes(exported):
+    ink = zigzags(0.7, 1.0, 100)
+    found = []
+    for temperature in (0.0, 3.0):
+        stream = Engine.load(exported[1], "cpu").stream(3)
+        stream.controls["style.temperature"] = temperature
+        stream.controls["latent.temperature"] = 0
+        stream.read(1)
+        frame = stream._state["style"]
+        assert frame[0, :2].all()
+        stream._state = Engine.load(exported[1], "cpu").stream(3)._state | {"style": frame}
+        found.append(stream.prime(ink).log_likelihood)
+    fresh = Engine.load(exported[1], "cpu").stream(3)
+    fresh.controls["latent.temperature"] = 0
+    for one in found:
+        np.testing.assert_allclose(one, fresh.prime(ink).log_likelihood if one is found[0] else found[0], rtol=1e-5)
 
 
 def without_style(model, ink):
@@ -220,7 +257,7 @@ def recipe_of_style(**changes):
 
 @pytest.mark.parametrize("change", [{"slant_sd": 0.0}, {"size": -1.0}, {"size_sd": 2.0}, {"slope": 0.1}])
 def test_a_style_that_cannot_be_is_refused(change):
-    with pytest.raises(msgspec.ValidationError, match=next(iter(change)) + r"|Expected"):
+    with pytest.raises(msgspec.ValidationError, match=next(iter(change))):
         recipe_of_style(**change)
 
 

@@ -199,10 +199,22 @@ def test_a_finished_run_goes_on_with_more_updates(ink, tmp_path):
     whole = steps_of(9, "whole")  # at one step size, so that its first updates are those of a shorter run
     assert steps_of(5, "part") == whole[:5]
     assert steps_of(9, "part", resume=True) == whole[5:]
+    assert load_checkpoint(tmp_path / "part" / "last.pt").resume["begun"] == [5]
     before = (tmp_path / "part" / "last.pt").read_bytes()
-    with pytest.raises(CheckpointError, match=r"last\.pt: already of update 9, and 5 are wanted; .* by --updates"):
+    with pytest.raises(
+        CheckpointError, match=r"last\.pt: of a run of 9 updates; resume with --updates 9, and with more"
+    ):
         steps_of(5, "part", resume=True)
     assert (tmp_path / "part" / "last.pt").read_bytes() == before
+
+
+def test_an_interrupted_run_is_finished_first(ink, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        training.train(pen_recipe(updates=9), ink, tmp_path, report=interrupted_after(5))
+    with pytest.raises(
+        CheckpointError, match=r"last\.pt: of a run of 9 updates; resume with --updates 9, and with more"
+    ):
+        training.train(pen_recipe(updates=12), ink, tmp_path, resume=True)
 
 
 @pytest.mark.parametrize("spoil", [lambda state: state.pop("h"), lambda state: state.update(extra=state["h"])])

@@ -46,9 +46,12 @@ def free_running(
     with as_voice(voice or checkpoint) as where:
         engine = Engine.load(where, rows=len(seeds))
         manifest = engine.voice.manifest
-        made_of = (recipe.model.family, recipe.model.basis, recipe.model.frame_size, recipe.data.rate)
-        if (manifest.family, manifest.basis, manifest.frame_size, manifest.rate) != made_of:
-            raise DataError(f"voice {manifest.name!r} is not of {checkpoint}, which has another family, basis or rate")
+        model = recipe.model
+        made_of = (model.family, model.basis, model.frame_size, recipe.data.rate, recipe.about.unit)
+        if (manifest.family, manifest.basis, manifest.frame_size, manifest.rate, manifest.unit) != made_of:
+            raise DataError(
+                f"voice {manifest.name!r} is not of {checkpoint}, which has another family, basis, rate or unit"
+            )
         streams = [engine.stream(seed) for seed in seeds]
         made = engine.read(math.ceil(seconds * manifest.frames_per_second), streams)
     if isinstance(corpus, PenCorpus):
@@ -74,11 +77,13 @@ def _recipe(given: str, voice: str | None) -> "Recipe":
     from vrnn_engine.training.checkpoint import load_checkpoint
     from vrnn_engine.training.recipe import bundled_recipes, load_recipe
 
-    if not given.endswith(".toml") and given not in bundled_recipes():
+    named = given in bundled_recipes() or not (Path(given).suffix or Path(given).exists())
+    if not (named or given.endswith(".toml")):
         return load_checkpoint(Path(given)).recipe
+    recipe = load_recipe(given)
     if not voice:
         raise RecipeError(f"recipe {given} has no weights to run free: give a --voice made by it, or a checkpoint")
-    return load_recipe(given)
+    return recipe
 
 
 def _cut(samples: "np.ndarray", length: int, count: int) -> "list[np.ndarray]":

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from vrnn_engine.data.batches import SPLITS, Batch, Floats, line_chunks, split_by_hash
 from vrnn_engine.data.iam import load_line_strokes
 from vrnn_engine.data.skipped import warn_of_skipped
-from vrnn_engine.data.style import plain
+from vrnn_engine.data.style import Style, plain
 from vrnn_engine.errors import DataError
-from vrnn_engine.models.style import Style
 
 MM_PER_INCH = 25.4
 PER_LINE = {"contributor", "points_per_inch", "points_per_second", "split"}

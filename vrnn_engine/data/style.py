@@ -1,14 +1,49 @@
-"""Lines of ink without their style: as `vrnn_engine.models.style` has them, measured on the whole line."""
+"""The style of ink, its slant and size; and lines without it, measured whole.
+
+    seen = A(s) plain    A(s) (dx, dy) = exp(size_sd s_2) (dx - slant_sd s_1 dy, dy)    s ~ N(0, I)
+
+A model that is trained on plain ink knows one style, so it cannot lose it; `vrnn_engine.models.style` gives a stream
+its own.
+"""
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
+import msgspec
 import numpy as np
-from scipy import signal
 
 from vrnn_engine.data.batches import Floats
 from vrnn_engine.errors import DataError
-from vrnn_engine.models.style import BASELINE, KNOWN_AFTER, MOST, SMALLEST, Style
+
+Spread = Annotated[float, msgspec.Meta(gt=0, le=1)]
+
+KNOWN_AFTER = 1.0
+"""Seconds of ink after which its measures count as much as what is usual."""
+BASELINE = 0.5
+"""Seconds over which the height that ink is at is averaged: what is slower is its baseline."""
+FORGOTTEN_AFTER = 60.0
+"""Seconds that a measure is a mean of, about, once there were as many."""
+MOST = 3.0
+"""Sds from the usual, either way, that a measured style may be."""
+LEAP = 4.0
+"""Usual sizes that the pen is taken to move up or down at most, where what is observed may be more than a line."""
+SMALLEST = 1e-3
+"""Share of the usual size that ink is taken to have at least."""
+STEEPEST = math.radians(75)
+"""What ink may lean at most."""
+
+
+class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What styles a corpus has: means and sds over its writers."""
+
+    slant: Annotated[float, msgspec.Meta(ge=-2, le=2)]
+    """Across over down of downstrokes; positive where the top leans to the right."""
+    slant_sd: Spread
+    size: Annotated[float, msgspec.Meta(gt=0)]
+    """Rms height of the ink about its baseline, in the unit of the ink."""
+    size_sd: Spread
+    """Of the size's logarithm."""
 
 
 def style_of(line: Floats, usual: Style, rate: float) -> tuple[float, float]:
@@ -59,13 +94,16 @@ def usual_style(lines: Sequence[Floats], writers: Sequence[str], rate: float) ->
     within = sum(np.square(group - group.mean(0)).sum(0) for group in groups) / (len(every) - len(groups))
     between = every.var(0) - within
     if not (between > 0).all():
-        raise DataError("these writers do not differ in slant and size")
+        same = " and ".join(name for name, more in zip(("slant", "size"), between > 0, strict=True) if not more)
+        raise DataError(f"these writers do not differ in {same}: leave out [data.style]")
     (slant, size), (slant_sd, size_sd) = means.mean(0).tolist(), np.sqrt(between).tolist()
     return Style(slant=slant, slant_sd=slant_sd, size=math.exp(size), size_sd=size_sd)
 
 
 def _measures(line: Floats, rate: float) -> tuple[float, float]:
     """Return the slant of a line, NaN if it never goes down on the paper, and its size."""
+    from scipy import signal  # here, since only to train needs it
+
     moves = np.asarray(line[:, :2], np.float64)
     on_paper = np.append(False, line[:-1, 2] < 0.5)
     across, down = moves[on_paper & (moves[:, 1] > 0)].T

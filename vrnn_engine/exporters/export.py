@@ -20,6 +20,7 @@ from vrnn_engine.exporters.protocol import StepModel
 from vrnn_engine.exporters.quantise import BITS, Few, quantise
 from vrnn_engine.exporters.reference import CARRIED_FRAMES, FRAMES, TOLERANCE, compare, reference
 from vrnn_engine.exporters.steps import RecurrentSteps
+from vrnn_engine.models.style import Hand
 from vrnn_engine.runtime.archive import beside
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.manifest import (
@@ -95,7 +96,8 @@ def export(
     if half_weights:
         built.load_state_dict(built.state_dict() | {name: w.half().float() for name, w in built.named_parameters()})
     style = recipe.data.style if isinstance(recipe.data, PenData) else None
-    model = RecurrentSteps(built, recipe.data.rate, recipe.about.unit, kept.mean, kept.std, style)
+    hand = Hand(style, recipe.data.rate) if style else None
+    model = RecurrentSteps(built, recipe.data.rate, recipe.about.unit, kept.mean, kept.std, hand)
     model.controls = with_defaults(model.controls, defaults or {})
     provenance = Provenance(
         data=recipe.about.data,
@@ -197,9 +199,11 @@ def _command(kept: Checkpoint) -> str:
         words.append(f"--from runs/{kept.started_from}/best.pt")
     if bundled and bundled.seed != recipe.seed:
         words.append(f"--seed {recipe.seed}")
-    if bundled and bundled.training.updates != recipe.training.updates:
-        words.append(f"--updates {recipe.training.updates}")
-    return " ".join(words)
+    command, totals = " ".join(words), [*kept.resume.get("begun", []), recipe.training.updates]
+    # As long as its first part was, and then each of the longer ones that it went on to.
+    if totals[1:] or (bundled and bundled.training.updates != recipe.training.updates):
+        command += f" --updates {totals[0]}"
+    return "; ".join([command, *(f"the same with --resume --updates {total}" for total in totals[1:])])
 
 
 def _trace(model: StepModel) -> tuple[dict[str, onnx.ModelProto], tuple[Graph, Graph]]:

@@ -9,7 +9,7 @@ from vrnn_engine.models.basis import MdctBasis
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.recurrent import LatentControls, RecurrentModel, State
-from vrnn_engine.models.style import Hand, Style
+from vrnn_engine.models.style import Hand
 from vrnn_engine.runtime.manifest import Control, Normalisation
 
 
@@ -33,10 +33,10 @@ class RecurrentSteps:
         unit: str,
         mean: tuple[float, ...],
         std: tuple[float, ...],
-        style: Style | None = None,
+        hand: Hand | None = None,
     ):
         config = model.config
-        self._hand = Hand(style, rate) if style else None
+        self._hand = hand
         self.model = model
         self.modality = config.modality
         self.rate, self.unit = rate, unit
@@ -45,7 +45,7 @@ class RecurrentSteps:
         self.family: str = config.family
         self.normalisation = Normalisation(mean=mean, std=std)
         self._latents = bool(config.latent_size)
-        self.controls = self._latent_controls() + output_controls(config) + (style_controls() if style else ())
+        self.controls = self._latent_controls() + output_controls(config) + (style_controls() if hand else ())
         pen = config.modality == "pen"  # whose third column, pen-up, stays as it is
         self._mean = torch.tensor([*mean, 0.0] if pen else mean)
         self._std = torch.tensor([*std, 1.0] if pen else std)
@@ -102,7 +102,7 @@ class RecurrentSteps:
         seen, carried = inputs["frame"], {}
         if self._hand:
             carried["next.style"] = held = self._hand.measure(inputs["state.style"], seen)
-            seen = self._hand.read(seen, self._hand.style(held))
+            seen = self._hand.read(seen, self._hand.style(held, 0.0))
         block = (seen - self._mean) / self._std
         old = self._state(inputs)
         basis, frame = self.model.basis, block

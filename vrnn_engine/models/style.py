@@ -1,45 +1,21 @@
-"""The style of ink, its slant and size: a shear and a scale between what a model writes and what is seen.
-
-    seen = A(s) plain    A(s) (dx, dy) = exp(size_sd s_2) (dx - slant_sd s_1 dy, dy)    s ~ N(0, I)
-
-A model that is trained on plain ink knows one style, so it cannot lose it; a stream draws s once and holds it.
-"""
+"""The style of ink given to what a model writes, and taken from what it observes: see `vrnn_engine.data.style`."""
 
 import math
-from typing import Annotated
 
-import msgspec
 import torch
 from torch import Tensor
 
+from vrnn_engine.data.style import (
+    BASELINE,
+    FORGOTTEN_AFTER,
+    KNOWN_AFTER,
+    LEAP,
+    MOST,
+    SMALLEST,
+    STEEPEST,
+    Style,
+)
 from vrnn_engine.models.normal import in_fours
-
-Spread = Annotated[float, msgspec.Meta(gt=0, le=1)]
-
-KNOWN_AFTER = 1.0
-"""Seconds of ink after which its measures count as much as what is usual."""
-BASELINE = 0.5
-"""Seconds over which the height that ink is at is averaged: what is slower is its baseline."""
-FORGOTTEN_AFTER = 60.0
-"""Seconds that a measure is a mean of, about, once there were as many."""
-MOST = 3.0
-"""Sds from the usual, either way, that a measured style may be."""
-SMALLEST = 1e-3
-"""Share of the usual size that ink is taken to have at least."""
-STEEPEST = math.radians(75)
-"""What ink may lean at most."""
-
-
-class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What styles a corpus has: means and sds over its writers."""
-
-    slant: Annotated[float, msgspec.Meta(ge=-2, le=2)]
-    """Across over down of downstrokes; positive where the top leans to the right."""
-    slant_sd: Spread
-    size: Annotated[float, msgspec.Meta(gt=0)]
-    """Rms height of the ink about its baseline, in the unit of the ink."""
-    size_sd: Spread
-    """Of the size's logarithm."""
 
 
 class Hand:
@@ -72,7 +48,10 @@ class Hand:
         noise, (on_paper, *means, frames) = state[:, :2], state[:, 2:].split(1, dim=-1)
         across, down, lifted = frame.split(1, dim=-1)
         counts = on_paper * (down > 0)
-        height = math.exp(-1 / (BASELINE * self.rate)) * means[2] + down
+        # A first move, or one to another line, says where the ink is and not how tall.
+        leap = LEAP * self.usual.size
+        risen = torch.where(frames > 0, down.clamp(-leap, leap), 0.0)
+        height = math.exp(-1 / (BASELINE * self.rate)) * means[2] + risen
         frames = (frames + 1).clamp(max=FORGOTTEN_AFTER * self.rate)
         power, lean, square = (
             mean + (value - mean) / frames
@@ -98,8 +77,15 @@ class Hand:
     def write(self, frame: Tensor, style: Tensor, degrees: Tensor | float, factor: Tensor | float) -> Tensor:
         """Give a plain frame [B, 3] a style [B, 2], leaning so many degrees further and so many times as large."""
         slant, size = style.split(1, dim=-1)
-        angle = in_fours(torch.atan, self.usual.slant + self.usual.slant_sd * slant) + math.radians(1) * degrees
-        lean = in_fours(torch.tan, angle.clamp(-STEEPEST, STEEPEST)) - self.usual.slant
+        across, down = self.usual.slant + self.usual.slant_sd * slant, 1.0
+        angle = math.radians(1) * degrees * torch.ones_like(slant)
+        # Turned by sines and cosines, which CUDA has for graphs, and not tangents.
+        sine, cosine = in_fours(torch.sin, angle), in_fours(torch.cos, angle)
+        across, down = cosine * across + sine * down, cosine * down - sine * across
+        steepest = math.tan(STEEPEST)
+        lean = (
+            torch.where(down > 0, across / down.clamp(min=1e-6), steepest).clamp(-steepest, steepest) - self.usual.slant
+        )
         return self._applied(frame, -lean, factor * in_fours(torch.exp, self.usual.size_sd * size))
 
     def read(self, frame: Tensor, style: Tensor) -> Tensor:

@@ -53,11 +53,12 @@ class Batch:
         self.controls = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.controls.items()}
         self.tables: list[object] = [None] * rows
         self.frame = np.zeros((rows, *graph.frame_shape), np.float32)
-        if graph.place != CPU:
-            for array in (*self.noise.values(), *self.controls.values(), self.frame):
-                pin(array, graph.place[1])
         noise, self._noise_to_send = self._values("noise", self.noise)
         controls, self._controls_to_send = self._values("control", self.controls)
+        if graph.place != CPU:
+            sent = (array for _, array in self._noise_to_send + self._controls_to_send)
+            for array in (*sent, self.frame):
+                pin(array, graph.place[1])
         here, there = (self._values("state", graph.zero_state(rows))[0] for _ in range(2))
         self._frame = ort.OrtValue.ortvalue_from_numpy(self.frame, *frame_place)
         latent = np.zeros((rows, *graph.latent_shape), np.float32)

@@ -5,6 +5,7 @@ numpy makes the arrays, and the CUDA runtime that onnxruntime uses pins them unt
 
 import ctypes
 import functools
+import os
 import sys
 import weakref
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 
 VERSIONS = (13, 12)
+LOADED = getattr(os, "RTLD_NOLOAD", 0) | getattr(os, "RTLD_NOW", 0)
+"""Not another one than onnxruntime has loaded; Windows knows loaded libraries by name alone."""
 STAGED = 1 << 16
 """Bytes up to which a copy from the host is put in CUDA's own buffer and not waited for (CUDA Runtime API, "API
 synchronization behavior").  Such arrays share pages with others besides, which are pinned once."""
@@ -25,7 +28,7 @@ def cuda_runtime() -> Any:
     name = "cudart64_{}.dll" if sys.platform == "win32" else "libcudart.so.{}"
     for version in VERSIONS:
         try:
-            return ctypes.CDLL(name.format(version))
+            return ctypes.CDLL(name.format(version), LOADED)
         except OSError:
             continue
     return None

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from vrnn_engine.data.layouts import Layout
+from vrnn_engine.data.style import Style
 from vrnn_engine.errors import RecipeError
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.families import check
-from vrnn_engine.models.style import Style
 
 MAX_SEED = 2**63 - 1
 Positive = Annotated[int, msgspec.Meta(ge=1)]

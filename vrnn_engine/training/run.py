@@ -115,8 +115,8 @@ def train(
     out : Path
         Folder for `best.pt` and `last.pt`; made if need be.
     resume : bool
-        Go on from `out/last.pt`, to the same numbers as without the interruption; with more updates than the run
-        was begun with, to other ones, at the step sizes that so many have.
+        Go on from `out/last.pt`, to the same numbers as without the interruption.  A finished run may be given more
+        updates, and goes on at the step sizes that so many have there.
     start : Path, optional
         A checkpoint whose weights a new run begins with, wherever the recipe's model has them: to
         fine-tune on other data, or to go on with a model that has grown a part.
@@ -128,7 +128,8 @@ def train(
     Raises
     ------
     CheckpointError
-        `out` holds another run (give `resume`, or another folder), or nothing to resume, or more updates than wanted.
+        `out` holds another run (give `resume`, or another folder), or nothing to resume, or an unfinished run of
+        another number of updates.
     DataError
         The corpus is not there or not usable.
     TrainingError
@@ -156,14 +157,14 @@ def _train(
         if start:
             raise CheckpointError(f"{last}: a run that is resumed has its weights; give either --resume or --from")
         interrupted = load_checkpoint(last)
-        done, wanted = interrupted.resume.get("done", 0), recipe.training.updates
+        begun, wanted = interrupted.recipe.training.updates, recipe.training.updates
         if changed(interrupted.recipe, updates=wanted) != recipe:
             raise CheckpointError(
                 f"{last}: written by another recipe; resume with the one it holds (--seed too) or use another --out"
             )
-        if wanted < done:
+        if wanted < begun or (wanted > begun and interrupted.resume.get("done") != begun):
             raise CheckpointError(
-                f"{last}: already of update {done:,}, and {wanted:,} are wanted; give as many or more by --updates"
+                f"{last}: of a run of {begun:,} updates; resume with --updates {begun}, and with more when that is done"
             )
     elif last.exists():
         raise CheckpointError(f"{last}: a run is here already; add --resume to go on with it, or give another --out")
@@ -176,6 +177,8 @@ def _train(
         _check_normalisation(interrupted, corpus, last, data)
         try:
             run.restore(interrupted)
+            if wanted > begun:
+                run.begun.append(begun)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):
             raise CheckpointError(
                 f"{last}: another version of vrnn-engine wrote it, and left what this one cannot go on from; "
@@ -254,6 +257,8 @@ class _Run:
         self.best = -math.inf
         self.metrics: dict[str, float] = {}
         self.started_from = ""
+        self.begun: list[int] = []
+        """Updates that the run was to have before it was given more."""
         self.seconds = 0.0
 
     def batches(self) -> Iterator[Batch]:
@@ -334,6 +339,7 @@ class _Run:
             "position": self.position,
             "best": self.best,
             "seconds": self.seconds,
+            "begun": self.begun,
         }
         kept = Checkpoint(
             self.recipe,
@@ -366,6 +372,7 @@ class _Run:
             whole = {name: part.to(self.world.device) for name, part in resume["state"].items()}
             self.state = State(**{name: part[self.world.rows(len(part))] for name, part in whole.items()})
         self.done, self.epoch, self.position = resume["done"], resume["epoch"], resume["position"]
+        self.begun = list(resume.get("begun", []))
         self.best, self.seconds, self.metrics = resume["best"], resume["seconds"], start.metrics
         self.started_from = start.started_from
 
