@@ -16,7 +16,7 @@ import torch
 
 from vrnn_engine import Voice
 from vrnn_engine.errors import VRNNEngineError
-from vrnn_engine.exporters.export import write_voice
+from vrnn_engine.exporters import export
 from vrnn_engine.exporters.quantise import BITS, Few
 from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.models.families import build_model
@@ -48,7 +48,7 @@ def random_model(recipe: Recipe) -> RecurrentModel:
 def steps_of(recipe: Recipe, model: RecurrentModel) -> RecurrentSteps:
     """Return a recipe's model as a step model, in the units it was trained in."""
     axes = 2 if model.config.modality == "pen" else 1
-    return RecurrentSteps(model, recipe.data.rate, recipe.about.unit, (0.0,) * axes, (1.0,) * axes)
+    return export.steps_of(recipe, model, (0.0,) * axes, (1.0,) * axes)
 
 
 def write_random_voice(recipe: Recipe, model: RecurrentModel, folder: Path, precisions: Sequence[Few] = ()) -> Voice:
@@ -60,7 +60,9 @@ def write_random_voice(recipe: Recipe, model: RecurrentModel, folder: Path, prec
         command=f"python benchmarks/random_voice.py {recipe.name} OUT",
     )
     signals = [matrix for matrix in model.buffers() if matrix.dim() == 2]
-    return write_voice(steps_of(recipe, model), f"random-{recipe.name}", folder, provenance, precisions, signals).voice
+    return export.write_voice(
+        steps_of(recipe, model), f"random-{recipe.name}", folder, provenance, precisions, signals
+    ).voice
 
 
 if __name__ == "__main__":

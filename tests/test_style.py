@@ -66,7 +66,7 @@ def test_the_hand_measures_frame_by_frame_what_the_corpus_measures_of_a_line():
         style = hand.style(state)
         made = torch.cat([hand.read(frame[None], style) for frame in torch.from_numpy(ink)])
         np.testing.assert_allclose(made, plain(ink, USUAL, RATE), atol=1e-5)
-        again = torch.cat([hand.write(frame[None], style, 0.0, 1.0) for frame in made])
+        again = torch.cat([hand.write(frame[None], style, torch.zeros(1, 1), 1.0) for frame in made])
         np.testing.assert_allclose(again, ink, atol=1e-5)
 
 
@@ -109,7 +109,7 @@ def test_the_usual_style_is_that_of_writers_and_not_of_lines():
 
 
 def test_after_a_minute_the_newest_ink_counts():
-    hand, state = Hand(USUAL, RATE), torch.zeros(1, 8)
+    hand, state = Hand(USUAL, RATE), torch.zeros(1, 11)
     for ink in (zigzags(-0.2, 1.5, 6000), zigzags(0.5, 1.5, 12000)):
         for frame in torch.from_numpy(ink):
             state = hand.measure(state, frame[None])

@@ -20,6 +20,7 @@ from vrnn_engine.exporters.protocol import StepModel
 from vrnn_engine.exporters.quantise import BITS, Few, quantise
 from vrnn_engine.exporters.reference import CARRIED_FRAMES, FRAMES, TOLERANCE, compare, reference
 from vrnn_engine.exporters.steps import RecurrentSteps
+from vrnn_engine.models.recurrent import RecurrentModel
 from vrnn_engine.models.style import Hand
 from vrnn_engine.runtime.archive import beside
 from vrnn_engine.runtime.controls import Controls
@@ -37,7 +38,7 @@ from vrnn_engine.runtime.parity import verify
 from vrnn_engine.runtime.session import GraphSession
 from vrnn_engine.runtime.voice import Voice
 from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint
-from vrnn_engine.training.recipe import PenData, bundled_recipes, load_recipe, recipe_fields
+from vrnn_engine.training.recipe import PenData, Recipe, bundled_recipes, load_recipe, recipe_fields
 
 PARITY_FILE, CARD_FILE = "parity.npz", "CARD.md"
 
@@ -95,9 +96,7 @@ def export(
     built = kept.build()
     if half_weights:
         built.load_state_dict(built.state_dict() | {name: w.half().float() for name, w in built.named_parameters()})
-    style = recipe.data.style if isinstance(recipe.data, PenData) else None
-    hand = Hand(style, recipe.data.rate) if style else None
-    model = RecurrentSteps(built, recipe.data.rate, recipe.about.unit, kept.mean, kept.std, hand)
+    model = steps_of(recipe, built, kept.mean, kept.std)
     model.controls = with_defaults(model.controls, defaults or {})
     provenance = Provenance(
         data=recipe.about.data,
@@ -173,6 +172,13 @@ def write_voice(
     except VoiceError as error:
         raise ExportError(f"{folder}: not written: {error}") from None
     return Exported(Voice(name, folder, manifest), FRAMES, difference, moved)
+
+
+def steps_of(recipe: Recipe, model: RecurrentModel, mean: tuple[float, ...], std: tuple[float, ...]) -> RecurrentSteps:
+    """Return a recipe's model as a step model, with the normalisation of its corpus."""
+    style = recipe.data.style if isinstance(recipe.data, PenData) else None
+    hand = Hand(style, recipe.data.rate) if style else None
+    return RecurrentSteps(model, recipe.data.rate, recipe.about.unit, mean, std, hand)
 
 
 def with_defaults(controls: tuple[Control, ...], defaults: Mapping[str, float]) -> tuple[Control, ...]:

@@ -21,9 +21,10 @@ from vrnn_engine.models.normal import in_fours
 class Hand:
     """What gives ink a style, frame by frame, and takes it away again.
 
-    Its state [B, 8] is the style's noise (0 before it is drawn), whether the pen is on the paper, and of the ink that
-    was observed: the means of squared moves down and of their products with moves across, the height above the
-    baseline, the mean of its square, and of how many frames the means are.  What was observed is gone on in.
+    Its state [B, 11] is the style's noise (0 before it is drawn); the style that was heard in observed ink, and how
+    certain it is, from 0 to 1; and what that is measured from: whether the pen is on the paper, the means of squared
+    moves down and of their products with moves across, the height above the baseline, the mean of its square, and of
+    how many frames the means are.  What was observed is gone on in.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ class Hand:
     """
 
     noise_size = 2
-    state_size = 8
+    state_size = 11
 
     def __init__(self, usual: Style, rate: float):
         self.usual, self.rate = usual, rate
@@ -45,7 +46,7 @@ class Hand:
 
     def measure(self, state: Tensor, frame: Tensor) -> Tensor:
         """Return the state after a frame [B, 3] was observed."""
-        noise, (on_paper, *means, frames) = state[:, :2], state[:, 2:].split(1, dim=-1)
+        on_paper, *means, frames = state[:, 5:].split(1, dim=-1)
         across, down, lifted = frame.split(1, dim=-1)
         counts = on_paper * (down > 0)
         # A first move, or one to another line, says where the ink is and not how tall.
@@ -61,37 +62,35 @@ class Hand:
                 (means[3], height * height),
             )
         )
-        return torch.cat([noise, (lifted < 0.5).to(frame), power, lean, height, square, frames], dim=-1)
+        known = frames / (frames + KNOWN_AFTER * self.rate)
+        slant = torch.where(power > 0, lean / power.clamp(min=1e-12) - self.usual.slant, 0.0)
+        taller = in_fours(torch.log, (torch.sqrt(square) / self.usual.size).clamp(min=SMALLEST))
+        heard = known * torch.cat([slant / self.usual.slant_sd, taller / self.usual.size_sd], dim=-1)
+        certain = 1 - torch.sqrt(1 - known)
+        measures = [(lifted < 0.5).to(frame), power, lean, height, square, frames]
+        return torch.cat([state[:, :2], heard.clamp(-MOST, MOST), certain, *measures], dim=-1)
 
     def style(self, state: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
-        """Return s [B, 2]: what was measured, as far as it is known; the rest of it is drawn."""
-        noise, (_, power, lean, _, square, frames) = state[:, :2], state[:, 2:].split(1, dim=-1)
-        slant = torch.where(power > 0, lean / power.clamp(min=1e-12) - self.usual.slant, 0.0)
-        size = torch.sqrt(square).clamp(min=SMALLEST * self.usual.size)
-        measured = torch.cat(
-            [slant / self.usual.slant_sd, in_fours(torch.log, size / self.usual.size) / self.usual.size_sd], dim=-1
-        )
-        known = frames / (frames + KNOWN_AFTER * self.rate)
-        return (known * measured).clamp(-MOST, MOST) + temperature * torch.sqrt(1 - known) * noise
+        """Return s [B, 2]: what was heard; where that is not certain, drawn."""
+        return state[:, 2:4] + temperature * (1 - state[:, 4:5]) * state[:, :2]
 
-    def write(self, frame: Tensor, style: Tensor, degrees: Tensor | float, factor: Tensor | float) -> Tensor:
-        """Give a plain frame [B, 3] a style [B, 2], leaning so many degrees further and so many times as large."""
+    def write(self, frame: Tensor, style: Tensor, degrees: Tensor, factor: Tensor | float) -> Tensor:
+        """Give a plain frame [B, 3] a style [B, 2], so many degrees [B, 1] further, so many times as large."""
         slant, size = style.split(1, dim=-1)
-        across, down = self.usual.slant + self.usual.slant_sd * slant, 1.0
-        angle = math.radians(1) * degrees * torch.ones_like(slant)
-        # Turned by sines and cosines, which CUDA has for graphs, and not tangents.
-        sine, cosine = in_fours(torch.sin, angle), in_fours(torch.cos, angle)
-        across, down = cosine * across + sine * down, cosine * down - sine * across
+        lean = self.usual.slant + self.usual.slant_sd * slant
+        # Turned by sines and cosines, which CUDA has for its graphs, and not by tangents.
+        angle = math.radians(1) * degrees
+        sine, cosine = in_fours(torch.sin, torch.cat([angle, angle + math.pi / 2], dim=-1)).split(1, dim=-1)
+        across, down = cosine * lean + sine, cosine - sine * lean
         steepest = math.tan(STEEPEST)
-        lean = (
-            torch.where(down > 0, across / down.clamp(min=1e-6), steepest).clamp(-steepest, steepest) - self.usual.slant
-        )
-        return self._applied(frame, -lean, factor * in_fours(torch.exp, self.usual.size_sd * size))
+        # With a down of 0 or less it has turned past the horizontal.
+        lean = torch.where(down > 0, across / down.clamp(min=1e-6), steepest).clamp(-steepest, steepest)
+        return self._applied(frame, self.usual.slant - lean, factor * torch.exp(self.usual.size_sd * size))
 
     def read(self, frame: Tensor, style: Tensor) -> Tensor:
         """Take a style [B, 2] away from a frame [B, 3]."""
         slant, size = style.split(1, dim=-1)
-        return self._applied(frame, self.usual.slant_sd * slant, in_fours(torch.exp, -self.usual.size_sd * size))
+        return self._applied(frame, self.usual.slant_sd * slant, torch.exp(-self.usual.size_sd * size))
 
     def _applied(self, frame: Tensor, shear: Tensor, scale: Tensor) -> Tensor:
         across, down, lifted = frame.split(1, dim=-1)
