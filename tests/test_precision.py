@@ -20,6 +20,7 @@ from vrnn_engine.exporters.quantise import BLOCK, pack, quantise
 from vrnn_engine.models import build_model
 from vrnn_engine.runtime.parity import verify
 from vrnn_engine.runtime.provider import suited
+from vrnn_engine.runtime.session import GraphSession
 from vrnn_engine.training.checkpoint import Checkpoint, save_checkpoint
 
 RNG = np.random.default_rng(0)
@@ -124,6 +125,22 @@ def test_a_snapshot_is_of_one_precision(voice):
     few.restore(few.snapshot())
     with pytest.raises(StreamError):
         few.restore(whole.snapshot())
+
+
+def test_where_a_gpu_has_but_one_precision_the_cpu_steps_in_what_suits_it(voice, monkeypatch):
+    class OnlyHalf(GraphSession):
+        """As where CUDA loads the graph in fp32, and fails at the one in fp16: no machine of these tests has it."""
+
+        def __init__(self, folder, graph, controls, device, options):
+            super().__init__(folder, graph, controls, "cpu", options)
+            if (device, graph.precision) == ("auto", "fp32"):
+                self.provider = "CUDAExecutionProvider"
+
+    monkeypatch.setattr("vrnn_engine.runtime.engine.GraphSession", OnlyHalf)
+    engine = Engine.load(voice.voice, "auto", threads=2)
+    assert (engine.provider, engine.precision) == ("CPUExecutionProvider", "fp32")
+    plain = Engine.load(voice.voice, "cpu").stream(1).read(3)
+    assert np.array_equal(engine.stream(1).read(3), plain)
 
 
 def test_a_device_steps_in_what_suits_it():

@@ -72,6 +72,12 @@ class Engine:
         if self.precision != graph.precision:
             graph = voice.graph("step", self.precision)
             self.step = self._call(GraphSession, voice.path, graph, voice.manifest.controls, device, options)
+        if precision is None and suited(self.step.provider, carried) != self.precision:
+            # CUDA had the one and not the other, and `auto` fell back.
+            self.precision = suited(self.step.provider, carried)
+            graph = voice.graph("step", self.precision)
+            plain = replace(options, cuda_graphs=False)
+            self.step = self._call(GraphSession, voice.path, graph, voice.manifest.controls, "cpu", plain)
         if self.step.frame_shape != (voice.manifest.frame_size,):
             raise VoiceError(f"{self.step.where}: frame is not the manifest's frame_size, {voice.manifest.frame_size}")
         self.provider = self.step.provider
