@@ -283,3 +283,4 @@ def test_a_corpus_with_a_style_is_trained_on_without_it_and_exported_with_it(tmp
     training.train(small, path, tmp_path / "run")
     voice = export(tmp_path / "run" / "best.pt", tmp_path / "voice").voice
     assert {"style.slant", "style.size", "style.temperature"} <= {one.name for one in voice.manifest.controls}
+    assert "(nats of the normalised signal, of ink without its style," in (voice.path / "CARD.md").read_text()

@@ -14,6 +14,8 @@ def card(manifest: Manifest) -> str:
         for c in manifest.controls
     )
     metrics = "\n".join(f"| {name} | {value:,.2f} |" for name, value in sorted(origin.metrics.items()))
+    styled = any(c.name.startswith("style.") for c in manifest.controls)
+    plain = ", of ink without its style" if styled else ""
     return f"""# {manifest.name}
 
 A {manifest.family} that streams {MODALITY[manifest.modality]}: {manifest.rate} {rate} a second in frames of
@@ -33,7 +35,7 @@ It makes up {MODALITY[manifest.modality]} that resembles its training data.  It 
 
     {origin.command}
 
-| metric (nats of the normalised signal, one posterior sample a frame) | value |
+| metric (nats of the normalised signal{plain}, one posterior sample a frame) | value |
 |---|---|
 {metrics}
 
