@@ -12,11 +12,11 @@ from test_export import MADE_UP, TOLERANCE, difference, inputs_for, run, session
 from test_training import make_ink
 
 from vrnn_engine import Engine
-from vrnn_engine.data.style import STEEPEST, Style, plain, style_of, usual_style
+from vrnn_engine.data.style import Style, plain, style_of, usual_style
 from vrnn_engine.errors import DataError
 from vrnn_engine.exporters.export import export, write_voice
 from vrnn_engine.exporters.steps import RecurrentSteps
-from vrnn_engine.models.style import Hand
+from vrnn_engine.models.style import STEEPEST, Hand
 from vrnn_engine.training import run as training
 from vrnn_engine.training.recipe import Recipe, load_recipe, recipe_fields
 
@@ -34,6 +34,14 @@ def zigzags(slant, size, points=600, seed=0):
     lifted[9::30] = 1
     across[10::30] += 3 * size  # in the air: no slant of the hand's
     return np.stack([across, down, lifted], 1).astype(np.float32)
+
+
+def listen(hand, ink):
+    """Return the state of a hand that has observed ink."""
+    state = torch.zeros(1, hand.state_size)
+    for frame in torch.from_numpy(ink):
+        state = hand.measure(state, frame[None])
+    return state
 
 
 @pytest.mark.parametrize("slant", [-0.3, 0.0, 0.2, 0.6])
@@ -58,12 +66,9 @@ def test_the_hand_measures_frame_by_frame_what_the_corpus_measures_of_a_line():
     for seed, (slant, size) in enumerate(((0.5, 1.0), (-0.1, 2.0))):
         ink = zigzags(slant, size, seed=seed)
         ink[0] = 0  # as lines begin
-        state = torch.zeros(1, hand.state_size)
-        for t, frame in enumerate(torch.from_numpy(ink)):
-            state = hand.measure(state, frame[None])
-            if t + 1 in (1, 4, 50, 600):
-                np.testing.assert_allclose(hand.style(state)[0], style_of(ink[: t + 1], USUAL, RATE), atol=1e-4)
-        style = hand.style(state)
+        for length in (1, 4, 50, 600):
+            style = hand.style(listen(hand, ink[:length]))
+            np.testing.assert_allclose(style[0], style_of(ink[:length], USUAL, RATE), atol=1e-4)
         made = torch.cat([hand.read(frame[None], style) for frame in torch.from_numpy(ink)])
         np.testing.assert_allclose(made, plain(ink, USUAL, RATE), atol=1e-5)
         again = torch.cat([hand.write(frame[None], style, torch.zeros(1, 1), 1.0) for frame in made])
@@ -78,12 +83,7 @@ def test_a_leap_is_no_size():
     leaping[0, :2] = 20, 40
     leaping[300, :2] = -80, 11
     leaping[299, 2] = 1
-    found = []
-    for one in (ink, leaping):
-        state = torch.zeros(1, hand.state_size)
-        for frame in torch.from_numpy(one):
-            state = hand.measure(state, frame[None])
-        found.append(hand.style(state)[0])
+    found = [hand.style(listen(hand, one)) for one in (ink, leaping)]
     torch.testing.assert_close(*found, atol=0.6, rtol=0)  # 1.3 and more, if they counted
 
 
@@ -109,11 +109,9 @@ def test_the_usual_style_is_that_of_writers_and_not_of_lines():
 
 
 def test_after_a_minute_the_newest_ink_counts():
-    hand, state = Hand(USUAL, RATE), torch.zeros(1, 11)
-    for ink in (zigzags(-0.2, 1.5, 6000), zigzags(0.5, 1.5, 12000)):
-        for frame in torch.from_numpy(ink):
-            state = hand.measure(state, frame[None])
-    measured = hand.style(state)[0, 0]
+    hand = Hand(USUAL, RATE)
+    both = np.concatenate([zigzags(-0.2, 1.5, 6000), zigzags(0.5, 1.5, 12000)])
+    measured = hand.style(listen(hand, both))[0, 0]
     assert measured == pytest.approx(style_of(zigzags(0.5, 1.5, 6000), USUAL, RATE)[0], abs=0.1)
 
 
@@ -209,8 +207,9 @@ def test_what_a_stream_drew_is_not_taken_from_what_it_observes(exported):
         found.append(stream.prime(ink).log_likelihood)
     fresh = Engine.load(exported[1], "cpu").stream(3)
     fresh.controls["latent.temperature"] = 0
+    expected = fresh.prime(ink).log_likelihood
     for one in found:
-        np.testing.assert_allclose(one, fresh.prime(ink).log_likelihood if one is found[0] else found[0], rtol=1e-5)
+        np.testing.assert_allclose(one, expected, rtol=1e-5)
 
 
 def without_style(model, ink):

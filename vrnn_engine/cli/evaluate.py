@@ -69,8 +69,7 @@ def evaluate(
         about = {name: getattr(found, name) for name in ("samples", "sequences", "frames", "values", "log_jacobian")}
         report.print_json({"recipe": kept.recipe.name, "split": split, **about, "nats": found.table()})
     else:
-        styled = getattr(kept.recipe.data, "style", None)
-        _print(found, split, kept.recipe.about.unit + (" of plain ink" if styled else ""))
+        _print(found, split, kept.recipe.about.unit + (" of plain ink" if kept.recipe.style else ""))
 
 
 def _print(found: "Likelihood", split: str, unit: str) -> None:

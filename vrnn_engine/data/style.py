@@ -22,16 +22,10 @@ KNOWN_AFTER = 1.0
 """Seconds of ink after which its measures count as much as what is usual."""
 BASELINE = 0.5
 """Seconds over which the height that ink is at is averaged: what is slower is its baseline."""
-FORGOTTEN_AFTER = 60.0
-"""Seconds that a measure is a mean of, about, once there were as many."""
 MOST = 3.0
 """Sds from the usual, either way, that a measured style may be."""
-LEAP = 4.0
-"""Usual sizes that the pen is taken to move up or down at most, where what is observed may be more than a line."""
 SMALLEST = 1e-3
 """Share of the usual size that ink is taken to have at least."""
-STEEPEST = math.radians(75)
-"""What ink may lean at most."""
 
 
 class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -38,7 +38,7 @@ from vrnn_engine.runtime.parity import verify
 from vrnn_engine.runtime.session import GraphSession
 from vrnn_engine.runtime.voice import Voice
 from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint
-from vrnn_engine.training.recipe import PenData, Recipe, bundled_recipes, load_recipe, recipe_fields
+from vrnn_engine.training.recipe import Recipe, bundled_recipes, load_recipe, recipe_fields
 
 PARITY_FILE, CARD_FILE = "parity.npz", "CARD.md"
 
@@ -176,8 +176,7 @@ def write_voice(
 
 def steps_of(recipe: Recipe, model: RecurrentModel, mean: tuple[float, ...], std: tuple[float, ...]) -> RecurrentSteps:
     """Return a recipe's model as a step model, with the normalisation of its corpus."""
-    style = recipe.data.style if isinstance(recipe.data, PenData) else None
-    hand = Hand(style, recipe.data.rate) if style else None
+    hand = Hand(recipe.style, recipe.data.rate) if recipe.style else None
     return RecurrentSteps(model, recipe.data.rate, recipe.about.unit, mean, std, hand)
 
 

@@ -5,17 +5,15 @@ import math
 import torch
 from torch import Tensor
 
-from vrnn_engine.data.style import (
-    BASELINE,
-    FORGOTTEN_AFTER,
-    KNOWN_AFTER,
-    LEAP,
-    MOST,
-    SMALLEST,
-    STEEPEST,
-    Style,
-)
+from vrnn_engine.data.style import BASELINE, KNOWN_AFTER, MOST, SMALLEST, Style
 from vrnn_engine.models.normal import in_fours
+
+FORGOTTEN_AFTER = 60.0
+"""Seconds that a measure is a mean of, about, once there were as many."""
+LEAP = 4.0
+"""Usual sizes that the pen is taken to move up or down at most, where what is observed may be more than a line."""
+STEEPEST = math.radians(75)
+"""What ink may lean at most."""
 
 
 class Hand:

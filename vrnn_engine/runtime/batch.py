@@ -56,8 +56,8 @@ class Batch:
         noise, self._noise_to_send = self._values("noise", self.noise)
         controls, self._controls_to_send = self._values("control", self.controls)
         if graph.place != CPU:
-            sent = (array for _, array in self._noise_to_send + self._controls_to_send)
-            for array in (*sent, self.frame):
+            sent = [array for _, array in self._noise_to_send + self._controls_to_send]
+            for array in [*sent, self.frame] if frame_place == CPU else sent:
                 pin(array, graph.place[1])
         here, there = (self._values("state", graph.zero_state(rows))[0] for _ in range(2))
         self._frame = ort.OrtValue.ortvalue_from_numpy(self.frame, *frame_place)

@@ -24,6 +24,7 @@ import numpy as np
 from vrnn_engine.errors import NotFiniteError, ProviderError, StreamError, VoiceError
 from vrnn_engine.runtime import memory
 from vrnn_engine.runtime.batch import CPU, Arrays, Batch
+from vrnn_engine.runtime.manifest import Graph
 from vrnn_engine.runtime.names import count
 from vrnn_engine.runtime.noise import AHEAD, NoiseSource
 from vrnn_engine.runtime.provider import of_onnxruntime, reason_of, suited
@@ -65,19 +66,23 @@ class Engine:
         self.options = options
         graph = voice.graph("step", precision)
         self._call = _one_thread() if options.cuda_graphs else _here
-        self.step: GraphSession = self._call(GraphSession, voice.path, graph, voice.manifest.controls, device, options)
+
+        def load(graph: Graph, device: str, options: Options) -> GraphSession:
+            session: GraphSession = self._call(
+                GraphSession, voice.path, graph, voice.manifest.controls, device, options
+            )
+            return session
+
+        self.step = load(graph, device, options)
         # Only now: what a device is asked for is not always what it runs on.
         carried = [graph.precision for graph in voice.manifest.graphs if graph.role == "step"]
         self.precision = suited(self.step.provider, carried) if precision is None else precision
         if self.precision != graph.precision:
-            graph = voice.graph("step", self.precision)
-            self.step = self._call(GraphSession, voice.path, graph, voice.manifest.controls, device, options)
+            self.step = load(voice.graph("step", self.precision), device, options)
         if precision is None and suited(self.step.provider, carried) != self.precision:
             # CUDA had the one and not the other, and `auto` fell back.
             self.precision = suited(self.step.provider, carried)
-            graph = voice.graph("step", self.precision)
-            plain = replace(options, cuda_graphs=False)
-            self.step = self._call(GraphSession, voice.path, graph, voice.manifest.controls, "cpu", plain)
+            self.step = load(voice.graph("step", self.precision), "cpu", replace(options, cuda_graphs=False))
         if self.step.frame_shape != (voice.manifest.frame_size,):
             raise VoiceError(f"{self.step.where}: frame is not the manifest's frame_size, {voice.manifest.frame_size}")
         self.provider = self.step.provider

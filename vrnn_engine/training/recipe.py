@@ -112,6 +112,11 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if isinstance(self.data, PenData) != (self.model.modality == "pen"):
             raise ValueError(f"data of kind {type(self.data).__name__} does not fit basis {self.model.basis!r}")
 
+    @property
+    def style(self) -> Style | None:
+        """That of ink, if the recipe has one."""
+        return self.data.style if isinstance(self.data, PenData) else None
+
 
 def bundled_recipes() -> list[str]:
     """Names of the recipes that come with the package."""
