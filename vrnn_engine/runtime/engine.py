@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from vrnn_engine.base.names import count
 from vrnn_engine.errors import NotFiniteError, ProviderError, StreamError, VoiceError
 from vrnn_engine.runtime import memory
 from vrnn_engine.runtime.batch import CPU, Arrays, Batch
 from vrnn_engine.runtime.manifest import Graph
-from vrnn_engine.runtime.names import count
 from vrnn_engine.runtime.noise import AHEAD, NoiseSource
 from vrnn_engine.runtime.provider import of_onnxruntime, reason_of, suited
 from vrnn_engine.runtime.session import GUEST, GraphSession, Options

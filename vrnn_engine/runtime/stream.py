@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vrnn_engine.base.names import count
 from vrnn_engine.errors import ControlError, StreamError
 from vrnn_engine.runtime import snapshot as snapshots
 from vrnn_engine.runtime.controls import Controls
-from vrnn_engine.runtime.names import count
 from vrnn_engine.runtime.noise import NoiseSource, check_seed
 from vrnn_engine.runtime.session import OF_LATENTS
 

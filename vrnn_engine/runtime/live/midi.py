@@ -10,12 +10,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from vrnn_engine.base.names import suggest
 from vrnn_engine.errors import SourceError
 from vrnn_engine.runtime.live.complaints import Complaints, in_words
 from vrnn_engine.runtime.live.midi_map import Binding, MidiMap
 from vrnn_engine.runtime.live.midi_ports import Inputs, Port, SystemInputs
 from vrnn_engine.runtime.live.performance import Performance
-from vrnn_engine.runtime.names import suggest
 
 VIRTUAL = "virtual"
 READ = 0.004

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vrnn_engine.base.names import suggest
 from vrnn_engine.errors import SinkError, StreamError
-from vrnn_engine.runtime.names import suggest
 from vrnn_engine.runtime.sinks.base import AtomicFile
 
 MOMENT, PATH = ".moment", ".npy"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vrnn_engine.base.names import suggest
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.live.moments import PATH, Moments
-from vrnn_engine.runtime.names import suggest
 
 
 def is_recording(path: str, moments: Moments) -> bool:

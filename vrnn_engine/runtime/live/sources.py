@@ -3,9 +3,9 @@
 import logging
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from vrnn_engine.base.names import suggest
+from vrnn_engine.base.plugins import Plugin, find_plugins
 from vrnn_engine.errors import SourceError, VRNNEngineError
-from vrnn_engine.runtime.names import suggest
-from vrnn_engine.runtime.plugins import Plugin, find_plugins
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.live.performance import Performance

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import cast
 
+from vrnn_engine.base.plugins import Plugin, find_plugins
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.plugins import Plugin, find_plugins
 from vrnn_engine.runtime.sinks.base import AtomicFile, Format, Sink
 from vrnn_engine.runtime.sinks.plugin import PluginSink
 

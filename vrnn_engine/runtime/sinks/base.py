@@ -10,9 +10,9 @@ from typing import Literal, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 
+from vrnn_engine.base.places import other_than_file
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.manifest import Manifest
-from vrnn_engine.runtime.places import other_than_file
 
 FITTING = {
     "audio": "speakers, speakers:NAME, FILE.wav, FILE.flac, FILE.jsonl, - or null",

@@ -4,8 +4,8 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
+from vrnn_engine.base.names import suggest
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.names import suggest
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=100_000)]
 """A number that is none of 0, infinite and NaN."""

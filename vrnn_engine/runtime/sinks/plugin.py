@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from vrnn_engine.runtime.plugins import Plugin
+from vrnn_engine.base.plugins import Plugin
 from vrnn_engine.runtime.sinks.base import Format, Sink
 
 _ABSENT = object()

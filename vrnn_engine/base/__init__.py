@@ -1,0 +1,1 @@
+"""What every other part builds on: files, folders, suggestions and plug-ins."""
