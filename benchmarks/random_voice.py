@@ -21,7 +21,7 @@ from vrnn_engine.exporters.quantise import BITS, Few
 from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.models.families import build_model
 from vrnn_engine.models.recurrent import RecurrentModel
-from vrnn_engine.runtime.manifest import Provenance
+from vrnn_engine.runtime.voice.manifest import Provenance
 from vrnn_engine.training.recipe import Recipe, load_recipe
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from vrnn_engine import ControlError
 from vrnn_engine.runtime.controls import Controls
-from vrnn_engine.runtime.manifest import Control
+from vrnn_engine.runtime.voice.manifest import Control
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from vrnn_engine.data.style import Style
 from vrnn_engine.models.config import EmphasisConfig, ModelConfig, SlowCells, SourceFilter
 from vrnn_engine.models.families import OPTIONAL
-from vrnn_engine.runtime.manifest import SCHEMA_VERSION, json_schema
+from vrnn_engine.runtime.voice.manifest import SCHEMA_VERSION, json_schema
 from vrnn_engine.training.recipe import About, PenData, Schedule, SpeechData, load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent

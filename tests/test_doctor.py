@@ -97,7 +97,7 @@ def test_the_extras_are_those_of_the_package() -> None:
 
 def test_a_bundled_voice_that_is_damaged_is_a_problem(run: Run, tmp_path: Path) -> None:
     """As a half-finished installation leaves it."""
-    code = "import vrnn_engine.runtime.voice as v; v.BUNDLED = v.Path('/nowhere')\n"
+    code = "import vrnn_engine.runtime.voice.voice as v; v.BUNDLED = v.Path('/nowhere')\n"
     done = run("doctor", "--json", env=site(tmp_path, **{"sitecustomize.py": code}))
     found, said = findings(done)
     assert (done.returncode, said["works"]) == (1, False)

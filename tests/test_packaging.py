@@ -58,7 +58,7 @@ def test_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> None:
 
 @pytest.mark.parametrize("voice", ["blizzard", "handwriting"])
 def test_wheel_holds_the_bundled_voices_whole(wheel: zipfile.ZipFile, voice: str) -> None:
-    from vrnn_engine.runtime.manifest import decode_manifest
+    from vrnn_engine.runtime.voice.manifest import decode_manifest
 
     folder = f"vrnn_engine/voices/{voice}"
     manifest = decode_manifest(wheel.read(f"{folder}/voice.json"), voice)

@@ -8,9 +8,9 @@ import pytest
 import soundfile
 
 from vrnn_engine import RecordingError
-from vrnn_engine.runtime.manifest import Manifest
 from vrnn_engine.runtime.recording import read_recording
-from vrnn_engine.runtime.voice import Voice
+from vrnn_engine.runtime.voice.manifest import Manifest
+from vrnn_engine.runtime.voice.voice import Voice
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from vrnn_engine.runtime.live.performance import Performance
     from vrnn_engine.runtime.player import Player
     from vrnn_engine.runtime.stream import Stream
-    from vrnn_engine.runtime.voice import Voice
+    from vrnn_engine.runtime.voice.voice import Voice
 
 __version__ = "0.1.0"
 
@@ -65,7 +65,7 @@ _HOMES = {
     "Performance": "vrnn_engine.runtime.live.performance",
     "Player": "vrnn_engine.runtime.player",
     "Stream": "vrnn_engine.runtime.stream",
-    "Voice": "vrnn_engine.runtime.voice",
+    "Voice": "vrnn_engine.runtime.voice.voice",
 }
 
 

@@ -9,7 +9,7 @@ import typer
 from vrnn_engine.cli import report
 
 if TYPE_CHECKING:
-    from vrnn_engine.runtime.manifest import Manifest
+    from vrnn_engine.runtime.voice.manifest import Manifest
 
 Named = Annotated[str, typer.Argument(metavar="VOICE", help="A name, a folder or a .zip.")]
 
@@ -22,7 +22,7 @@ def voices(context: typer.Context, json: report.AsJson = False) -> None:
 
 def list_(json: report.AsJson = False) -> None:
     """List the bundled and the installed voices."""
-    from vrnn_engine.runtime.voice import list_voices
+    from vrnn_engine.runtime.voice.voice import list_voices
 
     found = list_voices()
     if json:
@@ -61,8 +61,8 @@ def list_(json: report.AsJson = False) -> None:
 
 def show(voice: Named, json: report.AsJson = False) -> None:
     """Show what a voice is, where it comes from, and what can be steered."""
-    from vrnn_engine.runtime.manifest import encode_manifest
-    from vrnn_engine.runtime.voice import Voice
+    from vrnn_engine.runtime.voice.manifest import encode_manifest
+    from vrnn_engine.runtime.voice.voice import Voice
 
     opened = Voice.open(voice)
     manifest = opened.manifest
@@ -102,7 +102,7 @@ def show(voice: Named, json: report.AsJson = False) -> None:
 def verify(voice: Named, json: report.AsJson = False) -> None:
     """Check a voice's files, and that this machine computes what PyTorch computed for it."""
     from vrnn_engine.runtime.parity import verify
-    from vrnn_engine.runtime.voice import Voice
+    from vrnn_engine.runtime.voice.voice import Voice
 
     opened = Voice.open(voice)
     found = verify(opened)
@@ -132,7 +132,7 @@ def install(
     json: report.AsJson = False,
 ) -> None:
     """Copy a voice to where it is found by its name."""
-    from vrnn_engine.runtime.voice import install_voice
+    from vrnn_engine.runtime.voice.voice import install_voice
 
     installed = install_voice(path, replace=replace)
     if json:

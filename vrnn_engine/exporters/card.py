@@ -1,6 +1,6 @@
 """CARD.md: what a person should know of a voice before using it, written from its manifest."""
 
-from vrnn_engine.runtime.manifest import Manifest
+from vrnn_engine.runtime.voice.manifest import Manifest
 
 MODALITY = {"audio": "sound", "pen": "handwriting"}
 

@@ -22,9 +22,11 @@ from vrnn_engine.exporters.reference import CARRIED_FRAMES, FRAMES, TOLERANCE, c
 from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.models.recurrent import RecurrentModel
 from vrnn_engine.models.style import Hand
-from vrnn_engine.runtime.archive import beside
 from vrnn_engine.runtime.controls import Controls
-from vrnn_engine.runtime.manifest import (
+from vrnn_engine.runtime.parity import verify
+from vrnn_engine.runtime.session import GraphSession
+from vrnn_engine.runtime.voice.archive import beside
+from vrnn_engine.runtime.voice.manifest import (
     MANIFEST_FILE,
     SCHEMA_VERSION,
     Control,
@@ -34,9 +36,7 @@ from vrnn_engine.runtime.manifest import (
     Provenance,
     encode_manifest,
 )
-from vrnn_engine.runtime.parity import verify
-from vrnn_engine.runtime.session import GraphSession
-from vrnn_engine.runtime.voice import Voice
+from vrnn_engine.runtime.voice.voice import Voice
 from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint
 from vrnn_engine.training.recipe import Recipe, bundled_recipes, load_recipe, recipe_fields
 

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-from vrnn_engine.runtime.manifest import Control, Normalisation
+from vrnn_engine.runtime.voice.manifest import Control, Normalisation
 
 Named = dict[str, Tensor]
 Shape = tuple[int, ...]

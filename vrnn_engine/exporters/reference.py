@@ -29,7 +29,7 @@ def reference(model: StepModel, frames: int = FRAMES, seed: int = 0) -> Arrays:
     Returns
     -------
     dict
-        The arrays that `vrnn_engine.runtime.manifest.Parity` describes, each [T, ...].
+        The arrays that `vrnn_engine.runtime.voice.manifest.Parity` describes, each [T, ...].
     """
     rng = np.random.default_rng(seed)
     defaults = _defaults(model)

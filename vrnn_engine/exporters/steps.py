@@ -10,7 +10,7 @@ from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.recurrent import LatentControls, RecurrentModel, State
 from vrnn_engine.models.style import Hand
-from vrnn_engine.runtime.manifest import Control, Normalisation
+from vrnn_engine.runtime.voice.manifest import Control, Normalisation
 
 
 class RecurrentSteps:

@@ -15,7 +15,7 @@ import numpy as np
 
 from vrnn_engine.base.names import suggest
 from vrnn_engine.errors import ControlError
-from vrnn_engine.runtime.manifest import Control
+from vrnn_engine.runtime.voice.manifest import Control
 
 Value = float | np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Settable = Any  # a number, or whatever numpy takes for an array of numbers

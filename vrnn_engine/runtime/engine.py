@@ -25,12 +25,12 @@ from vrnn_engine.base.names import count
 from vrnn_engine.errors import NotFiniteError, ProviderError, StreamError, VoiceError
 from vrnn_engine.runtime import memory
 from vrnn_engine.runtime.batch import CPU, Arrays, Batch
-from vrnn_engine.runtime.manifest import Graph
 from vrnn_engine.runtime.noise import AHEAD, NoiseSource
 from vrnn_engine.runtime.provider import of_onnxruntime, reason_of, suited
 from vrnn_engine.runtime.session import GUEST, GraphSession, Options
 from vrnn_engine.runtime.stream import Stream
-from vrnn_engine.runtime.voice import Voice
+from vrnn_engine.runtime.voice.manifest import Graph
+from vrnn_engine.runtime.voice.voice import Voice
 
 IDLE = 4
 """Batches that are kept for the next read of as many rows."""

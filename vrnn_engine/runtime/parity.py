@@ -7,7 +7,7 @@ import numpy as np
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.session import GraphSession
-from vrnn_engine.runtime.voice import Voice
+from vrnn_engine.runtime.voice.voice import Voice
 
 MOST_IN_FEW_BITS = 0.15
 """Root mean square of what a step's frames in another precision may be apart, over that of the frames."""

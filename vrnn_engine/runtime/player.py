@@ -16,8 +16,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from vrnn_engine.errors import SinkError, StreamError
-from vrnn_engine.runtime.manifest import Manifest
 from vrnn_engine.runtime.sinks import Format, Sink, make_sink
+from vrnn_engine.runtime.voice.manifest import Manifest
 
 FILE_FRAMES = 20
 """Frames read at a time where nobody listens."""

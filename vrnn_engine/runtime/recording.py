@@ -11,7 +11,7 @@ import numpy as np
 
 from vrnn_engine.base.places import other_than_file
 from vrnn_engine.errors import RecordingError
-from vrnn_engine.runtime.manifest import Manifest
+from vrnn_engine.runtime.voice.manifest import Manifest
 
 Source = str | os.PathLike[str] | np.ndarray | list[Any]
 

@@ -18,9 +18,9 @@ from vrnn_engine.errors import ProviderError, VoiceError, VRNNEngineError
 from vrnn_engine.runtime import memory
 from vrnn_engine.runtime.batch import CPU
 from vrnn_engine.runtime.denormals import flush_denormals
-from vrnn_engine.runtime.manifest import Control, Graph
 from vrnn_engine.runtime.provider import CPU as CPU_PROVIDER
 from vrnn_engine.runtime.provider import open_session, parse_device, reason_of
+from vrnn_engine.runtime.voice.manifest import Control, Graph
 
 Arrays = Mapping[str, np.ndarray]
 

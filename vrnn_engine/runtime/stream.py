@@ -25,7 +25,7 @@ from vrnn_engine.runtime.session import OF_LATENTS
 if TYPE_CHECKING:
     from vrnn_engine.runtime.engine import Engine
     from vrnn_engine.runtime.recording import Source
-    from vrnn_engine.runtime.voice import Voice
+    from vrnn_engine.runtime.voice.voice import Voice
 
 
 @dataclass(frozen=True)

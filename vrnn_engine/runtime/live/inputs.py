@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 
 from vrnn_engine.errors import RecordingError
-from vrnn_engine.runtime.manifest import Manifest
 from vrnn_engine.runtime.recording import read_recording
+from vrnn_engine.runtime.voice.manifest import Manifest
 
 
 class Input(Protocol):

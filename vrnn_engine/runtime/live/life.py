@@ -12,7 +12,7 @@ from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.live.inputs import Input
 from vrnn_engine.runtime.stream import Stream
-from vrnn_engine.runtime.voice import Voice
+from vrnn_engine.runtime.voice.voice import Voice
 
 Mode = Literal["observe", "resynthesise", "continue"]
 MODES: tuple[Mode, ...] = get_args(Mode)

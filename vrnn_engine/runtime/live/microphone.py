@@ -13,7 +13,6 @@ import numpy as np
 
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.absence import Absence
-from vrnn_engine.runtime.manifest import Manifest
 from vrnn_engine.runtime.portaudio import (
     INPUT,
     PATIENCE,
@@ -27,6 +26,7 @@ from vrnn_engine.runtime.portaudio import (
     start_stream,
 )
 from vrnn_engine.runtime.ring import Ring
+from vrnn_engine.runtime.voice.manifest import Manifest
 
 SETTLING = 3.0
 """Seconds from the first read in which what is lost is not counted: the output still starts, and nothing is read."""

@@ -15,8 +15,8 @@ import msgspec
 
 from vrnn_engine.errors import SinkError, SourceError
 from vrnn_engine.runtime.live.events import Count, Set
-from vrnn_engine.runtime.manifest import Control
 from vrnn_engine.runtime.sinks.base import AtomicFile
+from vrnn_engine.runtime.voice.manifest import Control
 
 VERSION = 1
 MOST = 127

@@ -49,7 +49,7 @@ from vrnn_engine.runtime.noise import check_seed
 from vrnn_engine.runtime.sinks import make_sink
 from vrnn_engine.runtime.snapshot import Tensor
 from vrnn_engine.runtime.stream import Observation, Stream
-from vrnn_engine.runtime.voice import Voice
+from vrnn_engine.runtime.voice.voice import Voice
 
 CHECKPOINT = 0.1
 """Seconds between two places that one can go back to."""

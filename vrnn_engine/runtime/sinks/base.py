@@ -12,7 +12,7 @@ import numpy as np
 
 from vrnn_engine.base.places import other_than_file
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.manifest import Manifest
+from vrnn_engine.runtime.voice.manifest import Manifest
 
 FITTING = {
     "audio": "speakers, speakers:NAME, FILE.wav, FILE.flac, FILE.jsonl, - or null",

@@ -12,10 +12,10 @@ import numpy as np
 
 from vrnn_engine.base.names import suggest
 from vrnn_engine.errors import VoiceError
-from vrnn_engine.runtime.archive import beside, unzip
-from vrnn_engine.runtime.manifest import MANIFEST_FILE, Graph, Manifest, decode_manifest
+from vrnn_engine.runtime.voice.archive import beside, unzip
+from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, Graph, Manifest, decode_manifest
 
-BUNDLED = Path(__file__).parent.parent / "voices"
+BUNDLED = Path(__file__).parent.parent.parent / "voices"
 """The voices that come with the package."""
 
 

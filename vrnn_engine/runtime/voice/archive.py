@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from vrnn_engine.errors import VoiceError
-from vrnn_engine.runtime.manifest import MANIFEST_FILE, check_inside, decode_manifest
+from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, check_inside, decode_manifest
 
 MAX_UNZIPPED = 8 << 30
 """Bytes a zipped voice may unpack to; a bomb is stopped before it fills the disk."""

@@ -1,0 +1,1 @@
+"""Voices on disk: the manifest, loading and checking a voice, archives."""
