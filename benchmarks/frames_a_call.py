@@ -30,7 +30,7 @@ from vrnn_engine.exporters.fuse import fuse
 from vrnn_engine.exporters.graph import save_graphs, trace
 from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.exporters.steps import RecurrentSteps
-from vrnn_engine.runtime.session import onnxruntime_options
+from vrnn_engine.runtime.graph.session import onnxruntime_options
 from vrnn_engine.training.recipe import load_recipe
 
 

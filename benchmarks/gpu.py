@@ -33,8 +33,8 @@ from ways import matrices
 
 from vrnn_engine import Engine, Voice
 from vrnn_engine.errors import ProviderError, StreamError, VRNNEngineError
+from vrnn_engine.runtime.graph.provider import parse_device
 from vrnn_engine.runtime.machine import measure_machine
-from vrnn_engine.runtime.provider import parse_device
 from vrnn_engine.training.recipe import load_recipe
 
 COMPARED = 40

@@ -10,7 +10,7 @@ from onnx import TensorProto
 
 from vrnn_engine import Engine, Voice
 from vrnn_engine.evaluation.sound import SoundStatistics, describe
-from vrnn_engine.runtime.parity import verify
+from vrnn_engine.runtime.graph.parity import verify
 from vrnn_engine.training.recipe import load_recipe
 
 VOICES = ("blizzard", "handwriting")

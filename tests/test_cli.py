@@ -16,7 +16,7 @@ import toy
 from command import ROOT, Run, environment, the_error
 
 from vrnn_engine import Engine, __version__
-from vrnn_engine.runtime.provider import cuda_obstacle
+from vrnn_engine.runtime.graph.provider import cuda_obstacle
 from vrnn_engine.runtime.sinks.base import to_pcm16
 
 NO_DRIVER = pytest.mark.skipif(

@@ -13,10 +13,10 @@ import toy
 from onnx import helper
 
 import vrnn_engine as vrnn
-from vrnn_engine.runtime.batch import CPU, Batch
-from vrnn_engine.runtime.captured import Captured, in_one_thread
-from vrnn_engine.runtime.pinned import cuda_runtime
-from vrnn_engine.runtime.provider import cuda_obstacle
+from vrnn_engine.runtime.graph.binding import CPU, Batch
+from vrnn_engine.runtime.graph.cuda_graphs import Captured, in_one_thread
+from vrnn_engine.runtime.graph.pinned import cuda_runtime
+from vrnn_engine.runtime.graph.provider import cuda_obstacle
 
 
 @pytest.fixture

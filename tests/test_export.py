@@ -14,8 +14,8 @@ from vrnn_engine.errors import CheckpointError, ControlError, ExportError
 from vrnn_engine.exporters import export as exporting
 from vrnn_engine.exporters.export import export, with_defaults, write_voice
 from vrnn_engine.exporters.reference import CARRIED_FRAMES
-from vrnn_engine.runtime.parity import verify
-from vrnn_engine.runtime.session import GraphSession
+from vrnn_engine.runtime.graph.parity import verify
+from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.voice.manifest import Provenance
 from vrnn_engine.training.checkpoint import Checkpoint
 from vrnn_engine.training.recipe import load_recipe, recipe_fields, recipe_from

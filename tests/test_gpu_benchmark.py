@@ -16,7 +16,7 @@ from ways import matrices
 
 from vrnn_engine import Voice
 from vrnn_engine.runtime.bench import weight_bytes
-from vrnn_engine.runtime.provider import cuda_obstacle
+from vrnn_engine.runtime.graph.provider import cuda_obstacle
 
 
 @pytest.mark.skipif(cuda_obstacle() is None, reason="there is a GPU here")

@@ -13,7 +13,7 @@ from command import ROOT, Run, environment, the_error
 from onnx import TensorProto, helper
 
 import vrnn_engine as vrnn
-from vrnn_engine.runtime import memory
+from vrnn_engine.runtime.graph import memory
 
 only_linux = pytest.mark.skipif(memory.available() is None, reason="this system does not say how much memory it has")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from vrnn_engine.runtime import pinned
+from vrnn_engine.runtime.graph import pinned
 
 
 class Runtime:

@@ -18,9 +18,9 @@ from vrnn_engine.exporters.fuse import fuse
 from vrnn_engine.exporters.graph import trace
 from vrnn_engine.exporters.quantise import BLOCK, pack, quantise
 from vrnn_engine.models import build_model
-from vrnn_engine.runtime.parity import verify
-from vrnn_engine.runtime.provider import suited
-from vrnn_engine.runtime.session import GraphSession
+from vrnn_engine.runtime.graph.parity import verify
+from vrnn_engine.runtime.graph.provider import suited
+from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.training.checkpoint import Checkpoint, save_checkpoint
 
 RNG = np.random.default_rng(0)
@@ -115,7 +115,7 @@ def test_a_voice_carries_several_precisions(voice):
 
 def test_verify_looks_at_every_precision(voice, monkeypatch):
     verify(voice.voice)
-    monkeypatch.setattr("vrnn_engine.runtime.parity.MOST_IN_FEW_BITS", 1e-6)
+    monkeypatch.setattr("vrnn_engine.runtime.graph.parity.MOST_IN_FEW_BITS", 1e-6)
     with pytest.raises(VoiceError, match="frames in fp16 are"):
         verify(voice.voice)
 

@@ -14,10 +14,10 @@ import toy
 from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
 import vrnn_engine as vrnn
-from vrnn_engine.runtime import provider
-from vrnn_engine.runtime.batch import Batch
-from vrnn_engine.runtime.provider import cuda_obstacle, parse_device
-from vrnn_engine.runtime.session import GraphSession
+from vrnn_engine.runtime.graph import provider
+from vrnn_engine.runtime.graph.binding import Batch
+from vrnn_engine.runtime.graph.provider import cuda_obstacle, parse_device
+from vrnn_engine.runtime.graph.session import GraphSession
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -161,7 +161,7 @@ def test_driver_without_cuda_libraries(toy_audio: Path, device: str) -> None:
         if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
             sys.exit(77)
         from vrnn_engine import Engine, ProviderError
-        from vrnn_engine.runtime import provider
+        from vrnn_engine.runtime.graph import provider
         provider.cuda_obstacle = lambda index=0: None
         logging.basicConfig(format="%(levelname)s %(message)s")
         try:

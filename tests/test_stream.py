@@ -15,7 +15,7 @@ import soundfile
 import toy
 
 import vrnn_engine as vrnn
-from vrnn_engine.runtime.batch import Batch
+from vrnn_engine.runtime.graph.binding import Batch
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -15,7 +15,7 @@ import toy
 from onnx import TensorProto, helper
 
 from vrnn_engine import Engine, VoiceError
-from vrnn_engine.runtime.parity import verify
+from vrnn_engine.runtime.graph.parity import verify
 from vrnn_engine.runtime.voice import archive
 from vrnn_engine.runtime.voice import voice as voices
 from vrnn_engine.runtime.voice.voice import Voice, install_voice, list_voices

@@ -65,7 +65,7 @@ def _sound(side: "Side") -> tuple[list[dict[str, Any]], str | None]:
 
 def _processors() -> list[dict[str, Any]]:
     """Return what --device may name; `trouble` says why one cannot run, None that nothing is known against it."""
-    from vrnn_engine.runtime.provider import CPU, CUDA, cuda_obstacle
+    from vrnn_engine.runtime.graph.provider import CPU, CUDA, cuda_obstacle
 
     obstacle = cuda_obstacle()
     # "May be": the libraries of CUDA itself show only when a voice is loaded.

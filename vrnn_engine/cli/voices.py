@@ -101,7 +101,7 @@ def show(voice: Named, json: report.AsJson = False) -> None:
 
 def verify(voice: Named, json: report.AsJson = False) -> None:
     """Check a voice's files, and that this machine computes what PyTorch computed for it."""
-    from vrnn_engine.runtime.parity import verify
+    from vrnn_engine.runtime.graph.parity import verify
     from vrnn_engine.runtime.voice.voice import Voice
 
     opened = Voice.open(voice)

@@ -23,8 +23,8 @@ from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.models.recurrent import RecurrentModel
 from vrnn_engine.models.style import Hand
 from vrnn_engine.runtime.controls import Controls
-from vrnn_engine.runtime.parity import verify
-from vrnn_engine.runtime.session import GraphSession
+from vrnn_engine.runtime.graph.parity import verify
+from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.voice.archive import beside
 from vrnn_engine.runtime.voice.manifest import (
     MANIFEST_FILE,

@@ -21,9 +21,9 @@ from vrnn_engine.errors import ExportError
 from vrnn_engine.exporters.graph import copy_of, save_graphs
 from vrnn_engine.exporters.quantise import PRODUCTS, Few
 from vrnn_engine.runtime.controls import Controls
-from vrnn_engine.runtime.parity import MOST_IN_FEW_BITS, frames_apart
-from vrnn_engine.runtime.provider import CPU
-from vrnn_engine.runtime.session import GraphSession, onnxruntime_options
+from vrnn_engine.runtime.graph.parity import MOST_IN_FEW_BITS, frames_apart
+from vrnn_engine.runtime.graph.provider import CPU
+from vrnn_engine.runtime.graph.session import GraphSession, onnxruntime_options
 from vrnn_engine.runtime.voice.manifest import Control, Graph
 
 FREE_FRAMES = 3200

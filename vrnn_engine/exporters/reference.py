@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from vrnn_engine.errors import ExportError
 from vrnn_engine.exporters.protocol import Named, Shape, StepModel
-from vrnn_engine.runtime.parity import relative_difference
-from vrnn_engine.runtime.session import GraphSession
+from vrnn_engine.runtime.graph.parity import relative_difference
+from vrnn_engine.runtime.graph.session import GraphSession
 
 FRAMES = 200
 """Compared when a voice is exported."""

@@ -138,7 +138,7 @@ def _sound() -> Iterator[Finding]:
 def _denormals() -> Iterator[Finding]:
     import numpy as np
 
-    from vrnn_engine.runtime.denormals import flush_denormals
+    from vrnn_engine.runtime.graph.denormals import flush_denormals
 
     tiny = np.full(4, np.finfo(np.float32).tiny, np.float32)
     with flush_denormals():

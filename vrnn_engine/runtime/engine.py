@@ -23,11 +23,11 @@ import numpy as np
 
 from vrnn_engine.base.names import count
 from vrnn_engine.errors import NotFiniteError, ProviderError, StreamError, VoiceError
-from vrnn_engine.runtime import memory
-from vrnn_engine.runtime.batch import CPU, Arrays, Batch
+from vrnn_engine.runtime.graph import memory
+from vrnn_engine.runtime.graph.binding import CPU, Arrays, Batch
+from vrnn_engine.runtime.graph.provider import of_onnxruntime, reason_of, suited
+from vrnn_engine.runtime.graph.session import GUEST, GraphSession, Options
 from vrnn_engine.runtime.noise import AHEAD, NoiseSource
-from vrnn_engine.runtime.provider import of_onnxruntime, reason_of, suited
-from vrnn_engine.runtime.session import GUEST, GraphSession, Options
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice.manifest import Graph
 from vrnn_engine.runtime.voice.voice import Voice
@@ -328,7 +328,7 @@ class Engine:
         memory.require(self._bytes(rows), self._work(rows))
         if not self._captured:
             return Batch(self.step, rows)
-        from vrnn_engine.runtime.captured import Captured
+        from vrnn_engine.runtime.graph.cuda_graphs import Captured
 
         return Captured(self.step, rows)
 
@@ -370,7 +370,7 @@ class Engine:
 
     def __del__(self) -> None:
         if self.__dict__.get("_call", _here) is not _here:
-            from vrnn_engine.runtime.captured import drop
+            from vrnn_engine.runtime.graph.cuda_graphs import drop
 
             drop(self.__dict__)
 
@@ -403,6 +403,6 @@ def row_count(rows: int) -> int:
 
 
 def _one_thread() -> Callable[..., Any]:
-    from vrnn_engine.runtime.captured import in_one_thread
+    from vrnn_engine.runtime.graph.cuda_graphs import in_one_thread
 
     return in_one_thread

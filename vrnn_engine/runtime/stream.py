@@ -19,8 +19,8 @@ from vrnn_engine.base.names import count
 from vrnn_engine.errors import ControlError, StreamError
 from vrnn_engine.runtime import snapshot as snapshots
 from vrnn_engine.runtime.controls import Controls
+from vrnn_engine.runtime.graph.session import OF_LATENTS
 from vrnn_engine.runtime.noise import NoiseSource, check_seed
-from vrnn_engine.runtime.session import OF_LATENTS
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.engine import Engine

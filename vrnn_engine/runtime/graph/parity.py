@@ -6,7 +6,7 @@ import numpy as np
 
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.controls import Controls
-from vrnn_engine.runtime.session import GraphSession
+from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.voice.voice import Voice
 
 MOST_IN_FEW_BITS = 0.15

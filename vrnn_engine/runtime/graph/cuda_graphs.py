@@ -22,12 +22,12 @@ import numpy as np
 import onnxruntime as ort
 
 from vrnn_engine.errors import ProviderError
-from vrnn_engine.runtime.batch import Arrays, Batch
-from vrnn_engine.runtime.denormals import flush_denormals
-from vrnn_engine.runtime.provider import reason_of
+from vrnn_engine.runtime.graph.binding import Arrays, Batch
+from vrnn_engine.runtime.graph.denormals import flush_denormals
+from vrnn_engine.runtime.graph.provider import reason_of
 
 if TYPE_CHECKING:
-    from vrnn_engine.runtime.session import GraphSession
+    from vrnn_engine.runtime.graph.session import GraphSession
 
 P = ParamSpec("P")
 R = TypeVar("R")

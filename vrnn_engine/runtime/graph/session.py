@@ -15,11 +15,11 @@ import numpy as np
 import onnxruntime as ort
 
 from vrnn_engine.errors import ProviderError, VoiceError, VRNNEngineError
-from vrnn_engine.runtime import memory
-from vrnn_engine.runtime.batch import CPU
-from vrnn_engine.runtime.denormals import flush_denormals
-from vrnn_engine.runtime.provider import CPU as CPU_PROVIDER
-from vrnn_engine.runtime.provider import open_session, parse_device, reason_of
+from vrnn_engine.runtime.graph import memory
+from vrnn_engine.runtime.graph.binding import CPU
+from vrnn_engine.runtime.graph.denormals import flush_denormals
+from vrnn_engine.runtime.graph.provider import CPU as CPU_PROVIDER
+from vrnn_engine.runtime.graph.provider import open_session, parse_device, reason_of
 from vrnn_engine.runtime.voice.manifest import Control, Graph
 
 Arrays = Mapping[str, np.ndarray]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnxruntime as ort
 
-from vrnn_engine.runtime.denormals import flush_denormals
-from vrnn_engine.runtime.pinned import pin
+from vrnn_engine.runtime.graph.denormals import flush_denormals
+from vrnn_engine.runtime.graph.pinned import pin
 
 if TYPE_CHECKING:
-    from vrnn_engine.runtime.session import GraphSession
+    from vrnn_engine.runtime.graph.session import GraphSession
 
 Arrays = Mapping[str, np.ndarray]
 

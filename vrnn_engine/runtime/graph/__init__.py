@@ -1,0 +1,1 @@
+"""All that touches onnxruntime: sessions, providers, bound buffers, CUDA graphs, pinned memory, parity."""
