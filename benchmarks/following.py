@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vrnn_engine.runtime.sinks.fader import FADE
+from vrnn_engine.runtime.audio.fader import FADE
 
 ROUNDING = 0.5 / 32768
 """Half a step of 16 bits."""

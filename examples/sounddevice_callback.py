@@ -14,7 +14,7 @@ import numpy as np
 import sounddevice
 
 from vrnn_engine import Engine
-from vrnn_engine.runtime.ring import Ring
+from vrnn_engine.runtime.audio.ring import Ring
 
 FRAMES = 4
 AHEAD = 0.1

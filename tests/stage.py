@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from vrnn_engine import Engine, Player
+from vrnn_engine.runtime.audio.ring import Ring
 from vrnn_engine.runtime.live.events import AnyEvent, Set
 from vrnn_engine.runtime.live.performance import Performance
-from vrnn_engine.runtime.ring import Ring
 from vrnn_engine.runtime.sinks import Format
 
 DEPTH = 0.5  # seconds in the device's ring: a busy machine is no underrun

@@ -270,7 +270,7 @@ def test_what_a_microphone_hears_comes_out_of_the_speakers(
 NEGLECTED = """
 import json, sys, time
 from vrnn_engine import Engine
-from vrnn_engine.runtime.live import microphone
+from vrnn_engine.runtime.audio import microphone
 
 microphone.SETTLING = 0.0
 ear = microphone.Microphone("", Engine.load(sys.argv[1], "cpu").voice.manifest, latency=0.1)

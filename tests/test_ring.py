@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from vrnn_engine.runtime.ring import Ring
+from vrnn_engine.runtime.audio.ring import Ring
 
 
 def test_random_reads_and_writes_keep_order() -> None:

@@ -13,7 +13,7 @@ import pytest
 import sound_server
 from command import environment
 
-from vrnn_engine.runtime import portaudio
+from vrnn_engine.runtime.audio import portaudio
 
 SECONDS = 1.5
 FADED = 80  # samples of 5 ms
@@ -332,7 +332,7 @@ def test_alsa_does_not_write_over_what_is_shown() -> None:
 import ctypes, sys
 alsa = ctypes.CDLL("libasound.so.2")
 if sys.argv[1] == "hushed":
-    from vrnn_engine.runtime.portaudio import load_sounddevice
+    from vrnn_engine.runtime.audio.portaudio import load_sounddevice
     load_sounddevice()
 print(alsa.snd_pcm_open(ctypes.byref(ctypes.c_void_p()), b"nowhere", 0, 0))
 """

@@ -6,12 +6,12 @@ from vrnn_engine.cli import report
 from vrnn_engine.errors import VRNNEngineError
 
 if TYPE_CHECKING:
-    from vrnn_engine.runtime.portaudio import Side
+    from vrnn_engine.runtime.audio.portaudio import Side
 
 
 def devices(json: report.AsJson = False) -> None:
     """List the sound devices (--to speakers:NAME), microphones (--from microphone:NAME) and processors (--device)."""
-    from vrnn_engine.runtime.portaudio import INPUT, OUTPUT
+    from vrnn_engine.runtime.audio.portaudio import INPUT, OUTPUT
 
     sound, trouble = _sound(OUTPUT)
     microphones, deaf = _sound(INPUT)
@@ -42,7 +42,7 @@ def _answer(title: str, found: list[dict[str, Any]], trouble: str | None) -> Non
 
 def _sound(side: "Side") -> tuple[list[dict[str, Any]], str | None]:
     """Return the devices of a side, and why there are none."""
-    from vrnn_engine.runtime.portaudio import find_device, list_devices, load_sounddevice
+    from vrnn_engine.runtime.audio.portaudio import find_device, list_devices, load_sounddevice
 
     try:
         sounddevice = load_sounddevice(side)

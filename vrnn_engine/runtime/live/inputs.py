@@ -98,6 +98,6 @@ def open_input(what: str, manifest: Manifest, latency: float = 0.05, strict: boo
         return FileInput(what, manifest)
     if manifest.modality == "pen":
         raise RecordingError(f"a microphone brings sound, but voice {manifest.name!r} reads ink: give a .jsonl or .npz")
-    from vrnn_engine.runtime.live.microphone import Microphone
+    from vrnn_engine.runtime.audio.microphone import Microphone
 
     return Microphone(name, manifest, latency, strict)

@@ -10,12 +10,12 @@ import msgspec
 import numpy as np
 
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.absence import Absence
-from vrnn_engine.runtime.portaudio import DeviceGone, find_device, load_sounddevice, rescan
+from vrnn_engine.runtime.audio.fader import Fader
+from vrnn_engine.runtime.audio.output import OutputDevice
+from vrnn_engine.runtime.audio.portaudio import DeviceGone, find_device, load_sounddevice, rescan
+from vrnn_engine.runtime.audio.reconnect import Absence
 from vrnn_engine.runtime.sinks.base import Format
-from vrnn_engine.runtime.sinks.fader import Fader
 from vrnn_engine.runtime.sinks.options import Options, read_options, split_target
-from vrnn_engine.runtime.sinks.output import OutputDevice
 
 
 class SpeakersOptions(Options, frozen=True, kw_only=True):

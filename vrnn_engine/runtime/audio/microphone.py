@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from vrnn_engine.errors import RecordingError
-from vrnn_engine.runtime.absence import Absence
-from vrnn_engine.runtime.portaudio import (
+from vrnn_engine.runtime.audio.portaudio import (
     INPUT,
     PATIENCE,
     DeviceGone,
@@ -25,7 +24,8 @@ from vrnn_engine.runtime.portaudio import (
     settle,
     start_stream,
 )
-from vrnn_engine.runtime.ring import Ring
+from vrnn_engine.runtime.audio.reconnect import Absence
+from vrnn_engine.runtime.audio.ring import Ring
 from vrnn_engine.runtime.voice.manifest import Manifest
 
 SETTLING = 3.0

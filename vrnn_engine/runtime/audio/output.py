@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vrnn_engine.runtime.portaudio import (
+from vrnn_engine.runtime.audio.portaudio import (
     PATIENCE,
     DeviceGone,
     close_stream,
@@ -20,7 +20,7 @@ from vrnn_engine.runtime.portaudio import (
     settle,
     start_stream,
 )
-from vrnn_engine.runtime.ring import Ring
+from vrnn_engine.runtime.audio.ring import Ring
 
 
 class OutputDevice:

@@ -1,0 +1,1 @@
+"""Sound devices: PortAudio, the ring, the output, fades, the microphone, reconnecting."""
