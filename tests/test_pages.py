@@ -12,7 +12,7 @@ from inked import PEN, read_gcode, read_hpgl, shapes, words, writing
 
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks import Format, make_sink
-from vrnn_engine.runtime.sinks.page import MOST, Layout, Line, Sheet
+from vrnn_engine.runtime.sinks.ink.page import MOST, Layout, Line, Sheet
 
 SVG = "{http://www.w3.org/2000/svg}"
 LABEL = "{http://www.inkscape.org/namespaces/inkscape}label"

@@ -22,7 +22,7 @@ from inked import PEN, words
 
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks import make_sink, terminal
-from vrnn_engine.runtime.sinks.canvas import Canvas
+from vrnn_engine.runtime.sinks.ink.canvas import Canvas
 
 
 def dots(text: str) -> set[tuple[int, int]]:

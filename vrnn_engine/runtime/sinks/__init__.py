@@ -20,8 +20,8 @@ file ending (`FILE.NAME`); what it points to is called as `make(target, latency)
 # Modules are imported on use: a cold start pays for one sink, not for all.
 _NAMED = {
     "speakers": "speakers:SpeakersSink",
-    "serial": "serialport:SerialSink",
-    "terminal": "terminal:TerminalSink",
+    "serial": "ink.serialport:SerialSink",
+    "terminal": "ink.terminal:TerminalSink",
     "-": "stdout:StdoutSink",
     "null": "null:NullSink",
 }
@@ -29,9 +29,9 @@ _WITH_PLACE = ("speakers", "serial")  # may be followed by :WHERE
 _ENDINGS = {
     ".wav": "audiofile:AudioFileSink",
     ".flac": "audiofile:AudioFileSink",
-    ".svg": "svg:SvgSink",
-    ".hpgl": "hpgl:HpglSink",
-    ".gcode": "gcode:GcodeSink",
+    ".svg": "ink.svg:SvgSink",
+    ".hpgl": "ink.hpgl:HpglSink",
+    ".gcode": "ink.gcode:GcodeSink",
     ".jsonl": "jsonl:JsonLinesSink",
 }
 _KNOWN = (

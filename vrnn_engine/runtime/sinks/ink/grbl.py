@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.sinks.link import Stopped
+from vrnn_engine.runtime.sinks.ink.link import Stopped
 
 BUFFER = 127
 """Bytes that Grbl's receive buffer holds."""

@@ -7,8 +7,8 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from vrnn_engine.runtime.sinks.base import AtomicFile, Format
+from vrnn_engine.runtime.sinks.ink.page import Layout, Line, Sheet, Stroke
 from vrnn_engine.runtime.sinks.options import Positive, read_options, split_target
-from vrnn_engine.runtime.sinks.page import Layout, Line, Sheet, Stroke
 
 _GROWTH = 1 / 32
 """How much longer a page gets before it is written anew: what all writing costs stays in proportion to the page."""

@@ -5,8 +5,8 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from vrnn_engine.runtime.sinks.base import FileSink, Format
+from vrnn_engine.runtime.sinks.ink.page import A4, Layout, Line, Stroke
 from vrnn_engine.runtime.sinks.options import read_options, split_target
-from vrnn_engine.runtime.sinks.page import A4, Layout, Line, Stroke
 
 
 class Language(Protocol):

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from vrnn_engine.runtime.sinks.base import Format
+from vrnn_engine.runtime.sinks.ink.page import A4, Point, Stroke
+from vrnn_engine.runtime.sinks.ink.plot import Language, PlotFile
 from vrnn_engine.runtime.sinks.options import Positive
-from vrnn_engine.runtime.sinks.page import A4, Point, Stroke
-from vrnn_engine.runtime.sinks.plot import Language, PlotFile
 
 LINE = 79
 """Letters that Grbl takes in a line."""

@@ -10,9 +10,9 @@ import numpy as np
 
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks.base import Format
-from vrnn_engine.runtime.sinks.canvas import Canvas
+from vrnn_engine.runtime.sinks.ink.canvas import Canvas
+from vrnn_engine.runtime.sinks.ink.page import Layout, Line, Sheet
 from vrnn_engine.runtime.sinks.options import Options, Positive, read_options, split_target
-from vrnn_engine.runtime.sinks.page import Layout, Line, Sheet
 
 _SCALE = 3.0  # dots to a millimetre, unless a width is asked for: letters of 2 mm can just be read
 _MARGIN = 1.0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vrnn_engine.runtime.sinks.page import Stroke
+from vrnn_engine.runtime.sinks.ink.page import Stroke
 
 _BLANK = 0x2800
 # Unicode numbers the dots of a braille character down the left column, then down the right, then the lowest row.

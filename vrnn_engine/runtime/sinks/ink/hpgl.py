@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 
 from vrnn_engine.runtime.sinks.base import Format
-from vrnn_engine.runtime.sinks.page import A4, Point, Stroke
-from vrnn_engine.runtime.sinks.plot import Language, PlotFile
+from vrnn_engine.runtime.sinks.ink.page import A4, Point, Stroke
+from vrnn_engine.runtime.sinks.ink.plot import Language, PlotFile
 
 UNITS = 40
 """HPGL's units in a millimetre."""

@@ -19,13 +19,13 @@ import numpy as np
 
 from vrnn_engine.errors import MissingExtraError, SinkError
 from vrnn_engine.runtime.sinks.base import Format
-from vrnn_engine.runtime.sinks.gcode import Gcode, GcodeOptions
-from vrnn_engine.runtime.sinks.grbl import Grbl
-from vrnn_engine.runtime.sinks.hpgl import Hpgl, HpglOptions
-from vrnn_engine.runtime.sinks.link import Link, Stopped, Wire
+from vrnn_engine.runtime.sinks.ink.gcode import Gcode, GcodeOptions
+from vrnn_engine.runtime.sinks.ink.grbl import Grbl
+from vrnn_engine.runtime.sinks.ink.hpgl import Hpgl, HpglOptions
+from vrnn_engine.runtime.sinks.ink.link import Link, Stopped, Wire
+from vrnn_engine.runtime.sinks.ink.page import Layout, Line
+from vrnn_engine.runtime.sinks.ink.plot import Language
 from vrnn_engine.runtime.sinks.options import Positive, read_options, split_target
-from vrnn_engine.runtime.sinks.page import Layout, Line
-from vrnn_engine.runtime.sinks.plot import Language
 
 _READ = 0.05  # seconds that a read waits
 

@@ -1,0 +1,1 @@
+"""Sinks for ink: pages, SVG, the terminal, plotters."""
