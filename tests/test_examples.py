@@ -17,7 +17,7 @@ from grbl_machine import GrblMachine
 from werkzeug.serving import make_server
 
 from vrnn_engine import Engine
-from vrnn_engine.runtime.live.osc_messages import to_event
+from vrnn_engine.runtime.live.control.osc_messages import to_event
 
 EXAMPLES = ROOT / "examples"
 

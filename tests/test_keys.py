@@ -28,9 +28,9 @@ from stage import Device, Stage
 
 from vrnn_engine import Engine, Player
 from vrnn_engine.cli.panel import Panel
+from vrnn_engine.runtime.live.control.keys import Keyboard
+from vrnn_engine.runtime.live.control.osc_messages import write_message
 from vrnn_engine.runtime.live.events import Follow, Keep, Reset, Return, Rewind, Trace
-from vrnn_engine.runtime.live.keys import Keyboard
-from vrnn_engine.runtime.live.osc_messages import write_message
 from vrnn_engine.runtime.sinks import Format
 
 HEAT, SHIFT = "output.temperature", "latent.shift"

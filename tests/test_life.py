@@ -19,9 +19,9 @@ from vrnn_engine import Engine, Player, RecordingError, StreamError
 from vrnn_engine.cli import audio
 from vrnn_engine.runtime.live.events import Keep, Return, Rewind, Set
 from vrnn_engine.runtime.live.inputs import FileInput, open_input
-from vrnn_engine.runtime.live.life import MODES, PAUSE, Life
-from vrnn_engine.runtime.live.moments import Moments
+from vrnn_engine.runtime.live.listening_stream import MODES, PAUSE, Life
 from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.live.saved import Moments
 
 HELD = {"latent.hold": 1.0}
 SOUND = (0.3 * np.random.default_rng(7).standard_normal(30 * 200)).clip(-1, 1).astype(np.float32)
@@ -229,7 +229,7 @@ LISTEN = """
 import json, pathlib, sys
 from vrnn_engine import Engine, Player
 from vrnn_engine.runtime.live.inputs import open_input
-from vrnn_engine.runtime.live.life import Life
+from vrnn_engine.runtime.live.listening_stream import Life
 
 stream = Engine.load(sys.argv[1], "cpu").stream(3)
 life = Life(stream, open_input("microphone", stream.voice.manifest, latency=0.3), "observe", through=True)
@@ -300,7 +300,7 @@ VANISHING = """
 import json, logging, pathlib, sys
 from vrnn_engine import Engine, Player, VRNNEngineError
 from vrnn_engine.runtime.live.inputs import open_input
-from vrnn_engine.runtime.live.life import Life
+from vrnn_engine.runtime.live.listening_stream import Life
 
 said = []
 logging.getLogger("vrnn_engine").warning = lambda line, *given: said.append(line % given)

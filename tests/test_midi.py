@@ -10,11 +10,11 @@ from stage import skip_unless_calm, wait_until
 from thousand import BY_MIDI, HEAT, KNOBS, SHIFT, Loop, bind_three, late, lost_of_midi, move, send_midi
 
 from vrnn_engine import ControlError, SourceError
-from vrnn_engine.runtime.live import midi as midi_module
+from vrnn_engine.runtime.live.control import midi as midi_module
+from vrnn_engine.runtime.live.control.midi import Midi
+from vrnn_engine.runtime.live.control.midi_map import Binding, MidiMap
+from vrnn_engine.runtime.live.control.midi_ports import SystemInputs
 from vrnn_engine.runtime.live.events import Set
-from vrnn_engine.runtime.live.midi import Midi
-from vrnn_engine.runtime.live.midi_map import Binding, MidiMap
-from vrnn_engine.runtime.live.midi_ports import SystemInputs
 
 mido = pytest.importorskip("mido", reason="mido comes with the extra `live`")
 

@@ -16,7 +16,9 @@ from stage import Stage, skip_unless_calm, wait_until
 from thousand import BY_OSC, HEAT, SHIFT, UNIT, late, lost_of_osc, send_osc
 
 from vrnn_engine import Engine, SourceError
-from vrnn_engine.runtime.live.complaints import Complaints
+from vrnn_engine.runtime.live.control.osc import Osc
+from vrnn_engine.runtime.live.control.osc_messages import read_packet, to_event, write_message
+from vrnn_engine.runtime.live.control.rate_limited_log import Complaints
 from vrnn_engine.runtime.live.events import (
     Follow,
     Fork,
@@ -33,9 +35,7 @@ from vrnn_engine.runtime.live.events import (
     Walk,
 )
 from vrnn_engine.runtime.live.inputs import FileInput
-from vrnn_engine.runtime.live.life import Life
-from vrnn_engine.runtime.live.osc import Osc
-from vrnn_engine.runtime.live.osc_messages import read_packet, to_event, write_message
+from vrnn_engine.runtime.live.listening_stream import Life
 from vrnn_engine.runtime.live.performance import Performance
 
 pythonosc = pytest.importorskip("pythonosc", reason="python-osc comes with the extra `live`")

@@ -7,8 +7,8 @@ import soundfile
 
 from vrnn_engine import RecordingError, StreamError
 from vrnn_engine.runtime.live.events import Follow, Set, Trace
-from vrnn_engine.runtime.live.moments import Moments
 from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.live.saved import Moments
 
 HOLD, TARGET = "latent.hold", "latent.target"
 SECONDS = 0.1  # eight frames

@@ -22,8 +22,8 @@ from vrnn_engine.runtime.live.events import (
     Trace,
     Walk,
 )
-from vrnn_engine.runtime.live.moments import Moments
 from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.live.saved import Moments
 from vrnn_engine.runtime.live.timeline import Head, Recorder, read_timeline
 from vrnn_engine.runtime.snapshot import Tensor
 

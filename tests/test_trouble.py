@@ -18,10 +18,10 @@ from stage import wait_until
 
 from vrnn_engine import ControlError, StreamError, VRNNEngineError
 from vrnn_engine.errors import NotFiniteError
+from vrnn_engine.runtime.live.control.osc_messages import write_message
 from vrnn_engine.runtime.live.events import Follow, Fork, Keep, Morph, Nudge, Reset, Return, Rewind, Set, Trace, Walk
-from vrnn_engine.runtime.live.moments import Moments
-from vrnn_engine.runtime.live.osc_messages import write_message
 from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.live.saved import Moments
 from vrnn_engine.runtime.live.timeline import Head, Recorder, read_timeline
 
 HEAT, SHIFT, HOLD, TARGET = "output.temperature", "latent.shift", "latent.hold", "latent.target"
@@ -295,7 +295,7 @@ def test_a_nudge_stops_at_the_end_of_the_range(engine, moments) -> None:
 
 @pytest.mark.parametrize("packet", [("/follow", "FILE"), ("/prime", "x" * 5000), ("/follow", "x" * 5000)])
 def test_no_message_ends_the_others(stage, packet, tmp_path) -> None:
-    from vrnn_engine.runtime.live.osc import Osc
+    from vrnn_engine.runtime.live.control.osc import Osc
 
     np.savez(tmp_path / "several.npz", a=np.zeros(3))
     (tmp_path / "several.npz").rename(tmp_path / "several.npy")

@@ -10,7 +10,7 @@ from typing import Any
 from stage import Stage
 
 from vrnn_engine import SourceError
-from vrnn_engine.runtime.live.midi_map import Binding, MidiMap
+from vrnn_engine.runtime.live.control.midi_map import Binding, MidiMap
 
 HEAT, SHIFT = "output.temperature", "latent.shift"
 BY_OSC = [(HEAT, None), ("latent.temperature", None), (SHIFT, 0), (SHIFT, 2), (SHIFT, 3)]

@@ -7,8 +7,8 @@ import typer
 from vrnn_engine.cli import report
 
 if TYPE_CHECKING:
-    from vrnn_engine.runtime.live import life as lives
-    from vrnn_engine.runtime.live.life import Life
+    from vrnn_engine.runtime.live import listening_stream as lives
+    from vrnn_engine.runtime.live.listening_stream import Life
     from vrnn_engine.runtime.live.timeline import Timeline
     from vrnn_engine.runtime.player import Player
     from vrnn_engine.runtime.stream import Stream
@@ -65,7 +65,7 @@ def check_mode(mode: str | None, listening: str | None) -> None:
 def listen(source: "Stream", what: str, mode: str | None, latency: float, strict: bool) -> "Life":
     """Return the stream, listening to something."""
     from vrnn_engine.runtime.live.inputs import open_input
-    from vrnn_engine.runtime.live.life import Life
+    from vrnn_engine.runtime.live.listening_stream import Life
 
     given = open_input(what, source.voice.manifest, latency, strict)
     life = Life(source, given, cast("lives.Mode", mode or MODES[0]))

@@ -13,9 +13,9 @@ import typer
 from vrnn_engine.cli import report
 
 if TYPE_CHECKING:
-    from vrnn_engine.runtime.live.keys import Keyboard, Terminal
+    from vrnn_engine.runtime.live.control.keys import Keyboard, Terminal
+    from vrnn_engine.runtime.live.control.sources import Source
     from vrnn_engine.runtime.live.performance import Performance
-    from vrnn_engine.runtime.live.sources import Source
     from vrnn_engine.runtime.player import Player
 
 OscPort = Annotated[
@@ -71,16 +71,16 @@ class Steering:
         self.learn: Learn = None
         """Lets a MIDI controller be learnt, if there is a device."""
         if plugins:
-            from vrnn_engine.runtime.live.sources import make_source
+            from vrnn_engine.runtime.live.control.sources import make_source
 
             self.sources += map(make_source, plugins)
         if osc is not None or osc_to is not None:
-            from vrnn_engine.runtime.live.osc import Osc
+            from vrnn_engine.runtime.live.control.osc import Osc
 
             self.sources.append(Osc(osc or "0", osc_to))
         if midi is not None:
-            from vrnn_engine.runtime.live.midi import Midi
-            from vrnn_engine.runtime.live.midi_map import MidiMap
+            from vrnn_engine.runtime.live.control.midi import Midi
+            from vrnn_engine.runtime.live.control.midi_map import MidiMap
 
             device = Midi(midi, MidiMap(midi_map), midi_learn or ())
             self.sources.append(device)
@@ -171,7 +171,7 @@ def _open_keyboard(
     ending: ExitStack, performance: "Performance", learn: Learn
 ) -> "tuple[Terminal | None, Keyboard | None]":
     """Return where keys are read and what they do, if they can be read."""
-    from vrnn_engine.runtime.live.keys import Keyboard, Terminal
+    from vrnn_engine.runtime.live.control.keys import Keyboard, Terminal
 
     if not Terminal.usable():
         return None, None

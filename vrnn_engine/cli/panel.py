@@ -10,7 +10,7 @@ from rich.text import Text
 from vrnn_engine.runtime.live.meter import level, spectrum
 
 if TYPE_CHECKING:
-    from vrnn_engine.runtime.live.keys import Keyboard
+    from vrnn_engine.runtime.live.control.keys import Keyboard
     from vrnn_engine.runtime.live.performance import Performance
     from vrnn_engine.runtime.player import Player
 

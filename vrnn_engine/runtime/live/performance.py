@@ -23,7 +23,8 @@ import msgspec
 import numpy as np
 
 from vrnn_engine.errors import NotFiniteError, StreamError, VRNNEngineError
-from vrnn_engine.runtime.live.complaints import in_words
+from vrnn_engine.runtime.live.automation import Going, Motion, again
+from vrnn_engine.runtime.live.control.rate_limited_log import in_words
 from vrnn_engine.runtime.live.events import (
     AnyEvent,
     Follow,
@@ -41,10 +42,9 @@ from vrnn_engine.runtime.live.events import (
     Walk,
 )
 from vrnn_engine.runtime.live.forks import Forks
-from vrnn_engine.runtime.live.life import Life
-from vrnn_engine.runtime.live.moments import MOMENT, PATH, Moments
-from vrnn_engine.runtime.live.motion import Going, Motion, again
-from vrnn_engine.runtime.live.paths import check_path, find_path, is_recording
+from vrnn_engine.runtime.live.latent_paths import check_path, find_path, is_recording
+from vrnn_engine.runtime.live.listening_stream import Life
+from vrnn_engine.runtime.live.saved import MOMENT, PATH, Moments
 from vrnn_engine.runtime.noise import check_seed
 from vrnn_engine.runtime.sinks import make_sink
 from vrnn_engine.runtime.snapshot import Tensor

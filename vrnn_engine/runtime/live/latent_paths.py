@@ -8,7 +8,7 @@ import numpy as np
 from vrnn_engine.base.names import suggest
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.engine import Engine
-from vrnn_engine.runtime.live.moments import PATH, Moments
+from vrnn_engine.runtime.live.saved import PATH, Moments
 
 
 def is_recording(path: str, moments: Moments) -> bool:

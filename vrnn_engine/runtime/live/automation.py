@@ -10,7 +10,7 @@ import numpy as np
 
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls, Settable
-from vrnn_engine.runtime.live.life import Life
+from vrnn_engine.runtime.live.listening_stream import Life
 from vrnn_engine.runtime.live.moves import Along, Move, Ramp, RandomWalk
 from vrnn_engine.runtime.stream import Stream
 

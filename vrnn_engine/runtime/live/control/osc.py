@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from vrnn_engine.errors import SourceError, VRNNEngineError
-from vrnn_engine.runtime.live.complaints import Complaints, in_words
+from vrnn_engine.runtime.live.control.osc_messages import Argument, read_packet, to_event, write_message
+from vrnn_engine.runtime.live.control.rate_limited_log import Complaints, in_words
 from vrnn_engine.runtime.live.events import AnyEvent
-from vrnn_engine.runtime.live.life import Life
+from vrnn_engine.runtime.live.listening_stream import Life
 from vrnn_engine.runtime.live.meter import level
-from vrnn_engine.runtime.live.osc_messages import Argument, read_packet, to_event, write_message
 from vrnn_engine.runtime.live.performance import Performance
 
 RATE = 25.0

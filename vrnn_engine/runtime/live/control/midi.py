@@ -12,9 +12,9 @@ from typing import Any
 
 from vrnn_engine.base.names import suggest
 from vrnn_engine.errors import SourceError
-from vrnn_engine.runtime.live.complaints import Complaints, in_words
-from vrnn_engine.runtime.live.midi_map import Binding, MidiMap
-from vrnn_engine.runtime.live.midi_ports import Inputs, Port, SystemInputs
+from vrnn_engine.runtime.live.control.midi_map import Binding, MidiMap
+from vrnn_engine.runtime.live.control.midi_ports import Inputs, Port, SystemInputs
+from vrnn_engine.runtime.live.control.rate_limited_log import Complaints, in_words
 from vrnn_engine.runtime.live.performance import Performance
 
 VIRTUAL = "virtual"

@@ -1,0 +1,1 @@
+"""Control sources: keys, OSC, MIDI, and sources by plug-in."""
