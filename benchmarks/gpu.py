@@ -32,9 +32,9 @@ from random_voice import random_model, write_random_voice
 from ways import matrices
 
 from vrnn_engine import Engine, Voice
+from vrnn_engine.diagnostics.machine import measure_machine
 from vrnn_engine.errors import ProviderError, StreamError, VRNNEngineError
 from vrnn_engine.runtime.graph.provider import parse_device
-from vrnn_engine.runtime.machine import measure_machine
 from vrnn_engine.training.recipe import load_recipe
 
 COMPARED = 40

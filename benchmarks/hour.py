@@ -18,8 +18,8 @@ import msgspec
 import numpy as np
 
 from vrnn_engine import Engine, Player, Stream
+from vrnn_engine.diagnostics.machine import measure_machine
 from vrnn_engine.errors import VRNNEngineError
-from vrnn_engine.runtime.machine import measure_machine
 from vrnn_engine.runtime.sinks import Format, Sink, make_sink
 
 MINUTE = 60.0

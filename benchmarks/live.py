@@ -34,12 +34,12 @@ import msgspec
 import numpy as np
 
 from vrnn_engine import Engine, Player, Stream
+from vrnn_engine.diagnostics.machine import measure_machine
 from vrnn_engine.runtime.audio.output import OutputDevice
 from vrnn_engine.runtime.live.control.midi import Midi
 from vrnn_engine.runtime.live.control.midi_map import MidiMap
 from vrnn_engine.runtime.live.control.osc import Osc
 from vrnn_engine.runtime.live.performance import Performance
-from vrnn_engine.runtime.machine import measure_machine
 from vrnn_engine.runtime.sinks import speakers
 from vrnn_engine.runtime.sinks.speakers import SpeakersSink
 

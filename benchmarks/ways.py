@@ -12,10 +12,10 @@ import onnxruntime as ort
 import torch
 
 from vrnn_engine import Engine, Voice
+from vrnn_engine.diagnostics.machine import product, reading
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.recurrent import RecurrentModel
 from vrnn_engine.runtime.graph.session import GraphSession
-from vrnn_engine.runtime.machine import product, reading
 
 Step = Callable[[], object]
 Values = Mapping[str, ort.OrtValue]

@@ -11,7 +11,7 @@ import toy
 from command import Run, the_error
 
 from vrnn_engine import Engine, StreamError, Voice, VRNNEngineError
-from vrnn_engine.runtime import bench
+from vrnn_engine.diagnostics import bench
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import plot

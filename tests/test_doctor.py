@@ -12,7 +12,7 @@ import sound_server
 from command import ROOT, Run
 
 from vrnn_engine import Engine, ProviderError
-from vrnn_engine.runtime import diagnosis
+from vrnn_engine.diagnostics import doctor as diagnosis
 
 
 def findings(done):

@@ -12,9 +12,9 @@ import torch
 from test_training import speech_recipe
 
 from vrnn_engine import Engine, Voice
+from vrnn_engine.diagnostics.bench import weight_bytes
 from vrnn_engine.models import build_model
 from vrnn_engine.models.noise import OutputNoise
-from vrnn_engine.runtime.bench import weight_bytes
 from vrnn_engine.training.recipe import load_recipe
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))

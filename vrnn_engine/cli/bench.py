@@ -33,8 +33,8 @@ def bench(
     """Measure a voice: the time of a frame beside its deadline and the machine's floor, its start and its memory."""
     import msgspec
 
-    from vrnn_engine.runtime.bench import ROWS
-    from vrnn_engine.runtime.bench import bench as measure
+    from vrnn_engine.diagnostics.bench import ROWS
+    from vrnn_engine.diagnostics.bench import bench as measure
 
     report.show_log()
     found = measure(voice, device, tuple(rows or ROWS), seconds, threads, precision)

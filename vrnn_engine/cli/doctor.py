@@ -11,7 +11,7 @@ def doctor(json: report.AsJson = False) -> None:
     """Try what a stream needs: libraries, processors, sound.  Exit code 1 if plain `stream` cannot run."""
     import msgspec
 
-    from vrnn_engine.runtime.diagnosis import diagnose
+    from vrnn_engine.diagnostics.doctor import diagnose
 
     found = diagnose()
     if json:

@@ -23,7 +23,7 @@ ONE_THREAD = dict.fromkeys(_THREADS, "1")
 _SHAPE = (64, 1024, 1024)
 _MEASURE = f"""
 import sys
-from vrnn_engine.runtime.machine import best, product, reading
+from vrnn_engine.diagnostics.machine import best, product, reading
 for size in map(int, sys.argv[1:]):
     print(size / best(reading(size)))
 print(2 * {_SHAPE[0] * _SHAPE[1] * _SHAPE[2]} / best(product(*{_SHAPE})))

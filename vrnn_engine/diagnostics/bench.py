@@ -18,11 +18,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from vrnn_engine.diagnostics.machine import ONE_THREAD, Machine, child, measure_machine
 from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.graph.provider import CPU
 from vrnn_engine.runtime.graph.session import load_graph, onnxruntime_options
-from vrnn_engine.runtime.machine import ONE_THREAD, Machine, child, measure_machine
 from vrnn_engine.runtime.voice.manifest import Graph
 from vrnn_engine.runtime.voice.voice import Voice
 
