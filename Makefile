@@ -30,7 +30,7 @@ lint: $(VENV)/.stamp-dev
 	$(BIN)/lint-imports
 
 schema: $(VENV)/.stamp-dev
-	$(BIN)/python tests/test_docs.py > docs/.voice.schema.json
+	$(BIN)/python tests/project/test_docs.py > docs/.voice.schema.json
 	mv docs/.voice.schema.json docs/voice.schema.json
 
 clean:

@@ -44,10 +44,21 @@ from vrnn_engine.runtime.sinks import speakers
 from vrnn_engine.runtime.sinks.speakers import SpeakersSink
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-import sound_server
 from following import ROUNDING, follow
-from stage import Stage
-from thousand import BY_MIDI, BY_OSC, KNOBS, Loop, bind_three, late, lost_of_midi, lost_of_osc, send_midi, send_osc
+from support import sound_server
+from support.load_test import (
+    BY_MIDI,
+    BY_OSC,
+    KNOBS,
+    Loop,
+    bind_three,
+    late,
+    lost_of_midi,
+    lost_of_osc,
+    send_midi,
+    send_osc,
+)
+from support.steered import Stage
 
 SEED = 0
 TURNED = "output.temperature"

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import toy
-from command import Run, environment
-from stage import Stage
+from support import toy_voice
+from support.command import Run, environment
+from support.steered import Stage
 
 from vrnn_engine import Engine
 
@@ -22,14 +22,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 @pytest.fixture(scope="session")
 def toy_audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a toy voice of sound; do not change it, `toy.build` another one to spoil."""
-    return toy.build(tmp_path_factory.mktemp("voices") / "toy-audio")
+    """Folder of a toy voice of sound; do not change it, `toy_voice.build` another one to spoil."""
+    return toy_voice.build(tmp_path_factory.mktemp("voices") / "toy-audio")
 
 
 @pytest.fixture(scope="session")
 def toy_pen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a toy voice of ink, with external weights; do not change it."""
-    return toy.build(tmp_path_factory.mktemp("voices") / "toy-pen", "pen", external=True)
+    return toy_voice.build(tmp_path_factory.mktemp("voices") / "toy-pen", "pen", external=True)
 
 
 @pytest.fixture(scope="module")

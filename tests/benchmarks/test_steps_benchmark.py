@@ -1,0 +1,185 @@
+"""benchmarks/steps.py: what it compares are ways to compute the same, and what it divides is of the same round."""
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from support import tiny_models
+from support.recipes import speech_recipe
+
+from vrnn_engine import Engine, Voice
+from vrnn_engine.diagnostics.bench import weight_bytes
+from vrnn_engine.models import build_model
+from vrnn_engine.models.noise import OutputNoise
+from vrnn_engine.training.recipe import load_recipe
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import plot
+import random_voice
+import steps
+import ways
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A recipe, its model with random weights, and the voice of it in fp32 and int8."""
+    recipe = speech_recipe("mdct-gauss")
+    model = random_voice.random_model(recipe)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vrnn_engine.exporters.quantise.LEAST", 64)
+        voice = random_voice.write_random_voice(recipe, model, tmp_path_factory.mktemp("random") / "voice", ["int8"])
+    return recipe, model, voice
+
+
+def controls_of(engine, rows):
+    return {name: np.repeat(values, rows, axis=0) for name, values in engine.stream(0).controls.table.items()}
+
+
+def test_the_step_by_hand_is_the_models() -> None:
+    model = tiny_models.model("mdct-gauss")
+    by_hand = ways.NumpyStep(model)
+    drawn = np.random.default_rng(1)
+    kept: list[np.ndarray] = []
+
+    def draw(size: int, kind: type) -> np.ndarray:
+        kept.append(drawn.standard_normal(size, kind))
+        return kept[-1]
+
+    by_hand.rng = SimpleNamespace(standard_normal=draw)
+    state = model.initial_state(1)
+    with torch.no_grad():
+        for _ in range(5):
+            frame = by_hand()
+            latent, output = (torch.from_numpy(noise)[None] for noise in kept[-2:])
+            made = model.generate(state, latent, OutputNoise(output))
+            state = made.state
+            assert np.allclose(made.frame[0], frame, atol=1e-4)
+            assert np.allclose(state.h[0], by_hand.h, atol=1e-5)
+
+
+def test_only_what_it_computes_is_stepped_by_hand() -> None:
+    known = [kind for kind in tiny_models.KINDS if ways.NumpyStep.knows(tiny_models.model(kind))]
+    assert known == ["samples-gauss", "mdct-gauss"]
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_bare_way_walks_through_the_states_that_a_stream_would(written, rows) -> None:
+    engine = Engine.load(written[2], "cpu")
+    controls = controls_of(engine, rows)
+    bare, state = ways.Bare(engine.step, controls, rows), engine.step.zero_state(rows)
+    frames = []
+    for _ in range(5):
+        bare()
+        state, outputs = engine.step.run(state, bare.noise, controls)
+        assert np.array_equal(bare.frame, outputs["frame"])
+        frames.append(bare.frame.copy())
+    assert not np.array_equal(frames[-1], frames[-2])
+    assert all(noise.std() > 0.5 for noise in bare.noise.values())
+
+
+def test_every_way_steps(written) -> None:
+    _, model, voice = written
+    weights = {precision: weight_bytes(voice, voice.graph("step", precision)) for precision in ("fp32", "int8")}
+    with torch.inference_mode():
+        alone = ways.ways_of(voice, model, weights, rows=1)
+        many = ways.ways_of(voice, model, weights, rows=3)
+        others = ["engine", "engine.int8", "bare", "plain", "eager"]
+        assert list(alone) == [*others, "numpy", "reading", "reading.int8"]
+        assert list(many) == [*others, "reading", "reading.int8", "products"]
+        assert list(ways.ways_of(voice, None, weights, rows=1)) == [*others[:4], "reading", "reading.int8"]
+        assert [block.shape for block in many["engine.int8"]()] == [(ways.BLOCK * 20,)] * 3
+        assert many["plain"]().shape == many["eager"]().shape == (3, 20)
+        taken = steps.take_turns(alone, rounds=2, frames=9)
+    assert all(len(values) == 2 and min(values) > 0 for values in taken.values())
+
+
+def test_the_time_of_a_read_is_shared_by_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    stepped = {name: lambda name=name: calls.append(name) for name in ("engine", "engine.int8", "bare")}
+    clock = iter(range(0, 80000, 8))  # each look at it is 8 s after the last
+    monkeypatch.setattr(steps, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    taken = steps.take_turns(stepped, rounds=1, frames=16)
+    turn = ["engine"] * 3 + ["engine.int8"] * 3 + ["bare"] * 17  # the first of each is not timed
+    assert calls == 2 * turn
+    assert taken == {"engine": [500.0], "engine.int8": [500.0], "bare": [500.0]}
+
+
+def test_ratios_are_of_the_same_round() -> None:
+    taken = {
+        "engine": [2.0, 9.0, 4.0],
+        "engine.int8": [1.0, 1.0, 1.0],
+        "bare": [1.0, 3.0, 1.0],
+        "eager": [8.0, 9.0, 8.0],
+        "reading": [1.0, 1.0, 2.0],
+        "reading.int8": [0.5, 0.5, 0.25],
+        "products": [1.0, 4.5, 3.0],
+    }
+    assert steps.ratios_of(taken) == {
+        "engine / bare": (2, 3, 4),
+        "engine / reading": (2, 2, 9),
+        "products / engine": (0.5, 0.5, 0.75),
+        "eager / engine": (1, 2, 4),
+        "engine.int8 / reading.int8": (2, 2, 4),
+        "products / engine.int8": (1, 3, 4.5),
+        "eager / engine.int8": (8, 8, 9),
+    }
+
+
+def test_the_products_are_those_of_all_weights_that_a_step_needs(tmp_path) -> None:
+    model = tiny_models.model("samples-gauss")
+    voice = random_voice.write_random_voice(speech_recipe("samples-gauss"), model, tmp_path / "voice")
+    needed = [w for name, w in model.named_parameters() if w.dim() == 2 and not name.startswith("encoder")]
+    assert sum(k * n for k, n in ways.matrices(voice)) == sum(weight.numel() for weight in needed)
+    # Those that are summed are one product, of their inputs side by side: only the outputs stay what they are.
+    assert {n for _, n in ways.matrices(voice)} == {weight.shape[0] for weight in needed}
+
+
+def test_products_with_weights_that_are_stored_in_half_precision_count() -> None:
+    voice = Voice.open("blizzard")
+    size = 4 * sum(k * n for k, n in ways.matrices(voice))
+    assert size == pytest.approx(weight_bytes(voice, voice.graph("step")), rel=0.15)
+
+
+def test_a_random_voice_says_so_and_leads_back_to_its_recipe(written, monkeypatch) -> None:
+    recipe, _, voice = written
+    assert "random" in voice.name
+    assert "weights are random" in (voice.path / "CARD.md").read_text()
+    assert steps.model_of(voice) is None  # its recipe is none of the package's
+    monkeypatch.setattr(steps, "bundled_recipes", lambda: [recipe.name])
+    monkeypatch.setattr(steps, "load_recipe", lambda name: recipe)
+    assert steps.model_of(voice).config == recipe.model
+
+
+def test_a_bundled_voice_leads_to_its_recipe() -> None:
+    assert steps.model_of(Voice.open("handwriting")).config == load_recipe("handwriting").model
+
+
+def test_a_voice_of_a_recipe_that_has_changed_since_is_not_held_against_it(monkeypatch) -> None:
+    monkeypatch.setattr(steps, "random_model", lambda recipe: build_model(tiny_models.config("pen-gmm")))
+    assert steps.model_of(Voice.open("handwriting")) is None
+
+
+def test_prints_writes_and_draws(written, tmp_path, monkeypatch, capsys) -> None:
+    measured, picture = tmp_path / "measured.json", tmp_path / "ways.svg"
+    words = ["--voice", str(written[2].path), "--precision", "int8", "--rows", "2", "--rounds", "2", "--frames", "8"]
+    monkeypatch.setattr(sys, "argv", ["steps.py", *words, "--json", str(measured)])
+    steps.main()
+    said = capsys.readouterr()
+    assert "left out" in said.err
+    assert "engine.int8 / reading.int8" in said.out
+    report = json.loads(measured.read_text())
+    assert report["machine"]["onnxruntime"] in said.out
+    assert report["weights"]["fp32"] > report["weights"]["int8"] > 0
+    assert {len(values) for values in report["rounds"].values()} == {2}
+    for name, values in report["rounds"].items():
+        assert report["ms"][name] == [min(values), sum(values) / 2, max(values)]
+    monkeypatch.setattr(sys, "argv", ["plot.py", str(measured), str(picture)])
+    plot.main()
+    drawn = picture.read_text()
+    assert "the engine, int8" in drawn
+    assert "Milliseconds a frame of 2 streams" in drawn
+    assert len(drawn) < 60000

@@ -1,0 +1,114 @@
+"""From a corpus to a voice on the command line: train, interrupt, resume, export, verify, stream."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support.command import run_command as run
+from support.corpora import make_ink
+from support.recipes import pen_recipe, toml
+
+from vrnn_engine.training.recipe import recipe_fields
+
+
+@pytest.fixture
+def work(tmp_path):
+    make_ink(tmp_path / "ink.npz")
+    (tmp_path / "mine.toml").write_text(toml(recipe_fields(pen_recipe(updates=400))))
+    return tmp_path
+
+
+def test_train_interrupt_resume_export_stream(work):
+    words = ("train", "mine.toml", "--data", "ink.npz", "--out", "run")
+    with subprocess.Popen(
+        [sys.executable, "-m", "vrnn_engine", *words],
+        cwd=work,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that starts the tests in the background has them ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        while not (work / "run" / "best.pt").exists() and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=120)[1]
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1] == "interrupted"
+
+    again = run(*words, cwd=work)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "--resume" in again.stderr.splitlines()[-1]
+
+    done = run(*words, "--resume", cwd=work)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "update 400/400: bound" in done.stderr
+    assert re.search(r"update 300/400: bound .* nats a frame, 0:\d\d:\d\d left", done.stderr)
+    assert "test_elbo_per_sequence" in done.stderr
+
+    exported = run(
+        "export", "run/best.pt", "--name", "mine", "--out", "voice", "--set", "output.temperature=0.5", cwd=work
+    )
+    assert exported.returncode == 0, exported.stderr
+    assert "200 frames agree with PyTorch" in exported.stderr
+    assert run("voices", "verify", "./voice", cwd=work).returncode == 0
+    shown = json.loads(run("voices", "show", "./voice", "--json", cwd=work).stdout)
+    assert shown["provenance"]["command"] == "vrnn-engine train tiny-pen.toml --data DATA"
+    assert {c["name"]: c["default"] for c in shown["controls"]}["output.temperature"] == 0.5
+    streamed = run("stream", "--voice", "./voice", "--seconds", "2", "--seed", "1", "--to", "-", cwd=work)
+    assert streamed.returncode == 0, streamed.stderr
+    assert len(streamed.stdout.splitlines()) == 100
+
+    repeated = run("export", "run/best.pt", "--out", "voice", cwd=work)
+    assert repeated.returncode == 1
+    assert "is there already" in repeated.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("train", "blizard", "--data", "."), "did you mean blizzard"),
+        (("train", "blizzard", "--data", ".", "--updates", "100"), "resample_from 2600 is not before the last of 100"),
+        (("train", "mine.toml", "--data", "none.npz"), "none.npz: not a readable .npz"),
+        (("train", "blizzard", "--data", "none"), "none: no such folder of recordings"),
+        (("export", "none.pt"), "none.pt: no such checkpoint"),
+        (("export", "ink.npz"), "ink.npz: not a checkpoint of vrnn-engine"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_and_leaves_nothing(work, words, message):
+    before = sorted(os.listdir(work))
+    done = run(*words, cwd=work)
+    assert done.returncode == 1
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert sorted(os.listdir(work)) == before
+
+
+@pytest.mark.parametrize("words", [("train", "mine.toml"), ("export",), ("export", "x.pt", "--set", "nonsense")])
+def test_wrong_usage_is_2(work, words):
+    assert run(*words, cwd=work).returncode == 2
+
+
+def test_without_torch_the_extra_is_named(work):
+    blocked = Path(work / "blocked")
+    blocked.mkdir()
+    for name in ("torch", "onnx"):
+        (blocked / f"{name}.py").write_text(f"raise ModuleNotFoundError('No module named {name}', name='{name}')")
+    for words in (("train", "mine.toml", "--data", "ink.npz"), ("export", "x.pt")):
+        done = subprocess.run(
+            [sys.executable, "-m", "vrnn_engine", *words],
+            cwd=work,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(blocked)},
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "vrnn-engine[train]" in done.stderr
+        assert len(done.stderr.splitlines()) == 1

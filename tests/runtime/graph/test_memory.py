@@ -1,0 +1,146 @@
+"""Too little memory is one line that says how much, and changes nothing: in advance where that can be told."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from support import toy_voice
+from support.command import ROOT, Run, environment, the_error
+
+import vrnn_engine as vrnn
+from vrnn_engine.runtime.graph import memory
+
+only_linux = pytest.mark.skipif(memory.available() is None, reason="this system does not say how much memory it has")
+
+SIZES = r"needs about [\d.]+ [GM]iB of memory, and [\d.]+ [GM]iB are available; use fewer rows, or read fewer frames$"
+
+
+@only_linux
+def test_more_rows_than_there_can_be(toy_audio: Path, run: Run) -> None:
+    """Told when the engine is loaded; nothing of them has been made yet."""
+    with pytest.raises(vrnn.StreamError, match=rf"^voice 'toy-audio' with rows=1000000000000 {SIZES}"):
+        vrnn.Engine.load(toy_audio, device="cpu", rows=10**12)
+    error = the_error(run("bench", "--voice", toy_audio, "--device", "cpu", "--rows", 10**12))
+    assert "with rows=1000000000000 needs about" in error
+
+
+@only_linux
+def test_more_frames_than_there_can_be(toy_audio: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
+    streams = [engine.stream(seed) for seed in range(3)]
+    with pytest.raises(vrnn.StreamError, match=rf"with rows=2, frames=1000000000 of 3 streams {SIZES}"):
+        engine.read(10**9)
+    assert [stream.frame for stream in streams] == [0, 0, 0]
+    assert len(engine.read(2)[0]) == 400
+
+
+@only_linux
+def test_a_batch_that_would_not_fit_is_not_begun(tmp_path: Path) -> None:
+    """Of a voice whose state is so large that one stream has room, and a batch, which holds it twice, has not.
+
+    Zeros that are never written to cost nothing.
+    """
+    width = memory.available() // 4 * 3 // 5  # type: ignore[operator]
+
+    def widen(graph: onnx.GraphProto) -> None:
+        for values, name in ((graph.input, "state.vast"), (graph.output, "next.vast")):
+            values.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", width]))
+        graph.node.append(helper.make_node("Identity", ["state.vast"], ["next.vast"]))
+
+    folder = toy_voice.build(tmp_path / "voice", observe=False, edit_step=widen)
+
+    def declare(manifest: dict) -> None:
+        manifest["graphs"][0]["inputs"]["state.vast"] = manifest["graphs"][0]["outputs"]["next.vast"] = [width]
+
+    toy_voice.change(folder, declare)
+    with pytest.raises(vrnn.StreamError, match=rf"with rows=1 {SIZES}"):
+        vrnn.Engine.load(folder, device="cpu")
+
+
+def test_memory_that_others_have_taken_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for again before a batch is made, and before many frames."""
+    engine = vrnn.Engine.load("handwriting", device="cpu", rows=2000)
+    streams = [engine.stream(seed) for seed in range(2000)]
+    monkeypatch.setattr(memory, "available", lambda: 60 * 2**20)
+    for frames, some, what in ((1, streams, "rows=2000"), (9_000_000, streams[:1], "rows=1, frames=9000000")):
+        with pytest.raises(vrnn.StreamError, match=f"with {what}.* and 60 MiB are available"):
+            engine.read(frames, some)
+    assert not any(stream.frame for stream in streams)
+    engine.read(1, streams[:9])  # too few to ask
+
+
+def test_what_onnxruntime_takes_is_asked_for(toy_audio: Path) -> None:
+    """And only where there are many rows; its answer grows with the results of the graph's nodes."""
+    step = vrnn.Engine.load(toy_audio, device="cpu").step
+    buffers = step.row_bytes(1)
+    state, noise, controls, frame = 6 + 2, 4 + 200, 2 + 3 * 4, 200
+    assert buffers == 4 * (2 * state + noise + controls + frame)
+    assert step.row_bytes(memory.MANY - 1) == buffers
+    onnxruntimes = step.row_bytes(memory.MANY) - buffers
+    # The mean, its product, its tangent, the noise scaled and the frame are 200 numbers each, fused or not.
+    assert 4 * 200 < onnxruntimes < 4 * 200 * 12
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["BFCArena: Failed to allocate memory for requested buffer", "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED"],
+)
+def test_simulated_memory_of_a_gpu_is_not_the_machines(
+    toy_audio: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    def fail(error: Exception) -> None:
+        raise error
+
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
+    streams = [engine.stream(seed) for seed in (1, 2)]
+    engine.step.place = ("cuda", 0)
+    monkeypatch.setattr(engine, "_call", lambda *given: fail(RuntimeError(words)))
+    said = "voice 'toy-audio' with rows=2, frames=3 of 2 streams needs more GPU memory than is left; use fewer rows"
+    with pytest.raises(vrnn.StreamError, match=f"^{said}"):
+        engine.read(3, streams)
+    monkeypatch.setattr(engine, "_call", lambda *given: fail(MemoryError()))
+    with pytest.raises(vrnn.StreamError, match="needs about"):  # numpy's own, which is the machine's
+        engine.read(3, streams)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is limited only there")
+@pytest.mark.parametrize(
+    ("rows", "frames"), [pytest.param(200, 2, id="by onnxruntime"), pytest.param(3, 100_000, id="by numpy")]
+)
+def test_memory_that_cannot_be_had(rows: int, frames: int) -> None:
+    """In a process that has only 64 MiB left.  Nothing has moved; a smaller read goes on as if nothing had been."""
+    script = f"""
+        import resource
+        import numpy
+        import vrnn_engine
+
+        engine = vrnn_engine.Engine.load("blizzard", device="cpu", rows=200)
+        streams = [engine.stream(seed) for seed in range(200)]
+        engine.read(1, streams[:1])
+        with open("/proc/self/status") as file:
+            size = next(1024 * int(line.split()[1]) for line in file if line.startswith("VmSize"))
+        resource.setrlimit(resource.RLIMIT_AS, (size + 64 * 2**20, resource.RLIM_INFINITY))
+        try:
+            engine.read({frames}, streams[:{rows}])
+        except vrnn_engine.StreamError as error:
+            print(error)
+        print([stream.frame for stream in streams] == [1] + 199 * [0])
+        print(numpy.concatenate(engine.read(2, streams[:2])).tobytes().hex())
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, cwd=ROOT, env=environment()
+    )
+    assert done.returncode == 0, done.stderr
+    said, unmoved, heard = done.stdout.splitlines()
+    assert said.startswith(f"voice 'blizzard' with rows={rows}, frames={frames} of {rows} streams needs about")
+    assert said.endswith("use fewer rows, or read fewer frames")
+    assert unmoved == "True"
+    engine = vrnn.Engine.load("blizzard", device="cpu")
+    first, second = engine.stream(0), engine.stream(1)
+    expected = np.concatenate([first.read(3)[200:], second.read(2)])
+    np.testing.assert_array_equal(np.frombuffer(bytes.fromhex(heard), np.float32), expected)

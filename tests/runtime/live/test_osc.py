@@ -1,0 +1,384 @@
+"""OSC: what real clients send is done, in order, none lost; what cannot be is said to who sent it."""
+
+import json
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import soundfile
+from support import sound_server
+from support.load_test import BY_OSC, HEAT, SHIFT, UNIT, late, lost_of_osc, send_osc
+from support.steered import Stage, skip_unless_calm, wait_until
+
+from vrnn_engine import Engine, SourceError
+from vrnn_engine.runtime.live.control.osc import Osc
+from vrnn_engine.runtime.live.control.osc_messages import read_packet, to_event, write_message
+from vrnn_engine.runtime.live.control.rate_limited_log import Complaints
+from vrnn_engine.runtime.live.events import (
+    Follow,
+    Fork,
+    Keep,
+    Morph,
+    Nudge,
+    Prime,
+    Reset,
+    Return,
+    Rewind,
+    Seed,
+    Set,
+    Trace,
+    Walk,
+)
+from vrnn_engine.runtime.live.inputs import FileInput
+from vrnn_engine.runtime.live.listening_stream import Life
+from vrnn_engine.runtime.live.performance import Performance
+
+pythonosc = pytest.importorskip("pythonosc", reason="python-osc comes with the extra `live`")
+from pythonosc.osc_bundle_builder import OscBundleBuilder  # noqa: E402
+from pythonosc.osc_message_builder import build_msg  # noqa: E402
+from pythonosc.udp_client import SimpleUDPClient  # noqa: E402
+
+
+@pytest.fixture
+def osc(stage):
+    running = Osc()
+    running.start(stage)
+    yield running
+    running.stop()
+
+
+class Client:
+    """Sends as python-osc does, and hears what is answered."""
+
+    def __init__(self, port):
+        self._client = SimpleUDPClient("127.0.0.1", port)
+        self.send = self._client.send_message
+        self._socket = self._client._sock
+        self._socket.settimeout(10)
+        self.raw = lambda packet: self._socket.sendto(packet, ("127.0.0.1", port))
+
+    def hear(self, address):
+        """The values of the next message of an address."""
+        for _ in range(1000):
+            for found, values in read_packet(self._socket.recv(65536)):
+                if found == address:
+                    return values
+        raise AssertionError(f"no {address} among a thousand messages")
+
+
+def interruptible():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
+
+
+@pytest.fixture
+def client(osc):
+    return Client(osc.port)
+
+
+@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.slow)])
+def test_of_a_thousand_changes_a_second_none_is_lost_or_late(stage, osc, seconds):
+    with stage.playing() as player:
+        sent = send_osc(osc.port, 1000 * seconds)
+        wait_until(lambda: len(stage.noted) >= len(sent))
+        underruns = player.underruns
+    assert lost_of_osc(stage, len(sent)) == 0
+    for control, index in BY_OSC:
+        now = stage.controls[control]
+        assert (now if index is None else now[index]) == stage.changes(control, index)[-1].value
+    skip_unless_calm(sent)
+    assert np.quantile(late(stage, BY_OSC, sent), 0.99) <= 2
+    assert underruns == 0
+
+
+@pytest.mark.slow
+def test_nor_while_it_is_heard_for_a_minute(toy_audio, tmp_path):
+    if reason := sound_server.missing():
+        pytest.skip(reason)
+    server = sound_server.SoundServer(tmp_path)
+    arguments = ["--voice", str(toy_audio), "--seconds", "inf", "--to", "speakers", "--latency", "0.2", "--osc", "0"]
+    command = [sys.executable, "-m", "vrnn_engine", "stream", *arguments, "--record", str(tmp_path / "played.jsonl")]
+    playing = subprocess.Popen(
+        command, env=server.environment, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
+    )
+    try:
+        port = next(int(line.rpartition(":")[2]) for line in playing.stderr if line.startswith("OSC: listening"))
+        assert any("-> speakers" in line for line in playing.stderr)
+        sent = send_osc(port, 60_000)
+        time.sleep(0.5)
+        playing.send_signal(signal.SIGINT)
+        said = playing.communicate(timeout=60)[1]
+    finally:
+        playing.kill()
+        server.close()
+    _, *events = map(json.loads, (tmp_path / "played.jsonl").read_text().splitlines())
+    assert [round(event["value"] / UNIT) for event in events] == list(range(60_000))
+    skip_unless_calm(sent)
+    assert ", 0 underruns" in said
+
+
+@pytest.mark.parametrize(
+    ("message", "values", "event"),
+    [
+        ("/control/output.temperature", [0.5], Set(control=HEAT, value=0.5)),
+        ("/control/latent.shift", [1, 2, 3, 4.5], Set(control=SHIFT, value=(1.0, 2.0, 3.0, 4.5))),
+        ("/nudge/latent.shift/3", [-0.5], Nudge(control=SHIFT, by=-0.5, index=3)),
+        ("/control/latent.shift/3", [1], Set(control=SHIFT, value=1.0, index=3)),
+        ("/ramp/latent.shift/3", [2, 0.25], Set(control=SHIFT, value=0.25, index=3, ramp=2.0)),
+        ("/ramp/latent.shift", [2.5, 0, 1], Set(control=SHIFT, value=(0.0, 1.0), ramp=2.5)),
+        ("/walk/latent.shift/3", [0.5], Walk(control=SHIFT, speed=0.5, index=3)),
+        ("/walk/latent.shift", [1, 7.0], Walk(control=SHIFT, speed=1.0, seed=7)),
+        ("/morph", ["here", 2], Morph(to="here", seconds=2.0)),
+        ("/reset", [], Reset()),
+        ("/seed", [7], Seed(seed=7)),
+        ("/seed", [7.0], Seed(seed=7)),  # Pd sends every number as a float
+        ("/seed", [2**40], Seed(seed=2**40)),
+        ("/snapshot", ["a b"], Keep(name="a b")),
+        ("/snapshot", [3.0], Keep(name="3")),
+        ("/restore", [3], Return(name="3")),
+        ("/rewind", [2], Rewind(seconds=2.0)),
+        ("/prime", ["a.wav"], Prime(file="a.wav")),
+        ("/fork", ["a.wav", 2], Fork(to="a.wav", seconds=2.0)),
+        ("/fork", ["a.wav", 2, 9], Fork(to="a.wav", seconds=2.0, seed=9)),
+    ],
+)
+def test_messages_of_python_osc_are_events(message, values, event):
+    ((found, arguments),) = read_packet(build_msg(message, values).dgram)
+    assert found == message
+    assert to_event(found, arguments) == event
+
+
+@pytest.mark.parametrize(
+    ("message", "values", "why"),
+    [
+        (
+            "/control",
+            [1.0],
+            "nothing is done by '/control'; there are /control/NAME, /nudge/NAME",
+        ),
+        ("/sing", [], "nothing is done by '/sing'"),
+        ("/control/a", [], "write it as /control/a VALUE..."),
+        ("/control/a", ["high"], "write it as /control/a VALUE..."),
+        ("/ramp/a/2", [1.0], "write it as /ramp/a/2 SECONDS VALUE..."),
+        ("/ramp/a", [-1.0, 2.0], "write it as /ramp/a SECONDS VALUE..."),
+        ("/ramp/a", [float("inf"), 2.0], "write it as /ramp/a SECONDS VALUE..."),
+        ("/nudge/a", [], "write it as /nudge/a BY"),
+        ("/nudge/a", [1.0, 2.0], "write it as /nudge/a BY"),
+        ("/walk/a", [], r"write it as /walk/a SPEED \[SEED\]"),
+        ("/walk/a", [-1.0], r"write it as /walk/a SPEED \[SEED\]"),
+        ("/walk/a", [1.0, 2, 3], r"write it as /walk/a SPEED \[SEED\]"),
+        ("/morph", ["here"], "write it as /morph NAME SECONDS"),
+        ("/seed", [7.5], "write it as /seed N"),
+        ("/seed", [-7], "write it as /seed N"),
+        ("/seed", [], "write it as /seed N"),
+        ("/reset", [1], "write it as /reset"),
+        ("/rewind", [float("inf")], "write it as /rewind SECONDS"),
+        ("/rewind", [float("nan")], "write it as /rewind SECONDS"),
+        ("/fork", ["a.wav"], r"write it as /fork TARGET SECONDS \[SEED\]"),
+    ],
+)
+def test_messages_that_ask_for_nothing_say_how_to(message, values, why):
+    with pytest.raises(SourceError, match=why):
+        to_event(message, values)
+
+
+def test_a_bundle_is_taken_apart_in_its_order():
+    inner = OscBundleBuilder(time.time() + 1000)  # as SuperCollider does; it is not waited for
+    inner.add_content(build_msg("/seed", 2))
+    outer = OscBundleBuilder(0)
+    for content in (build_msg("/seed", 1), inner.build(), build_msg("/seed", 3)):
+        outer.add_content(content)
+    assert read_packet(outer.build().dgram) == [("/seed", [1]), ("/seed", [2]), ("/seed", [3])]
+
+
+HEAD = b"#bundle\0" + bytes(8)
+MALFORMED = {
+    "empty": b"",
+    "no OSC": b"hello",
+    "no end of the address": b"/seed",
+    "no tags": b"/seed\0\0\0i",
+    "no argument": b"/seed\0\0\0,i\0\0",
+    "not UTF-8": b"/\xff\xfe\0",
+    "a blob": b"/seed\0\0\0,b\0\0\0\0\0\4abcd",
+    "a type that there is not": b"/seed\0\0\0,Q\0\0",
+    "a bundle cut off": HEAD + b"\0\0\0\x20/seed",
+    "a bundle of negative size": HEAD + b"\xff\xff\xff\xfc" + b"/a\0\0",
+    "a bundle of no size": HEAD + bytes(4),
+    "a bundle of junk": HEAD + b"\0\0\0\4junk",
+}
+
+
+def nested(depth):
+    packet = b"/a\0\0"
+    for _ in range(depth):
+        packet = HEAD + len(packet).to_bytes(4, "big") + packet
+    return packet
+
+
+@pytest.mark.parametrize("packet", [*MALFORMED.values(), nested(1000)], ids=[*MALFORMED, "a thousand bundles deep"])
+def test_malformed_packets_are_refused(packet, capfd):
+    with pytest.raises(SourceError, match="OSC"):
+        read_packet(packet)
+    assert capfd.readouterr() == ("", "")  # python-osc would warn through the root logger
+
+
+def test_no_packet_breaks_the_reader():
+    chance = random.Random(0)
+    good = [build_msg("/control/a", [1.0, 2, "three", 2**40]).dgram, nested(3), *MALFORMED.values()]
+    refused = 0
+    for _ in range(20_000):
+        packet = bytearray(chance.choice(good))
+        for _ in range(chance.randrange(1, 5)):
+            if packet:
+                packet[chance.randrange(len(packet))] = chance.choice((0, 1, 0x7F, 0xFF, chance.randrange(256)))
+        try:
+            for message, values in read_packet(bytes(packet[: chance.randrange(len(packet) + 1)])):
+                to_event(message, values)
+        except SourceError:
+            refused += 1
+    assert 10_000 < refused < 20_000
+
+
+def test_bad_messages_are_answered_and_the_rest_plays_on(stage, osc, client, said):
+    with stage.playing() as player:
+        client.raw(MALFORMED["a bundle of negative size"])
+        assert "damaged" in client.hear("/error")[0]
+        client.send("/control/output.temprature", 0.5)
+        assert "did you mean 'output.temperature'" in client.hear("/error")[0]
+        client.send("/control/output.temperature", 99.0)
+        assert "out of range" in client.hear("/error")[0]
+        client.send("/control/latent.shift/4", 0.0)
+        assert "no dimension 4" in client.hear("/error")[0]
+        client.send("/restore", "nowhere")
+        assert "no moment 'nowhere'" in client.hear("/error")[0]
+        client.send("/prime", "nowhere.wav")
+        assert "nowhere.wav: no such file" in client.hear("/error")[0]
+        client.send("/control/output.temperature", 0.5)
+        wait_until(lambda: stage.noted)
+        assert player.running
+    assert stage.noted == [Set(frame=stage.noted[0].frame, control=HEAT, value=0.5)]
+    osc.stop()
+    assert said[0].startswith("OSC from 127.0.0.1:")
+    assert "damaged" in said[0]
+
+
+def test_a_flood_of_bad_messages_is_a_line_now_and_then(said):
+    trouble = Complaints(every=60.0)
+    for number in range(1000):
+        trouble.say(f"bad {number}")
+    trouble.flush()
+    trouble.flush()
+    assert said == ["bad 0", "999 more lines like this not shown"]
+
+
+def test_all_that_can_be_asked_is_done(stage, client, tmp_path):
+    rate = stage.voice.manifest.rate
+    soundfile.write(tmp_path / "clip.wav", 0.1 * np.random.default_rng(0).standard_normal(rate // 4), rate)
+    listener = stage.stream.engine.stream(0)
+    expected = listener.prime(tmp_path / "clip.wav").kl.mean()
+    with stage.playing():
+        client.send("/ramp/latent.shift/1", [0.05, 1.5])
+        client.send("/snapshot", "here")
+        client.send("/seed", 9)
+        client.send("/fork", [str(tmp_path / "fork.wav"), 0.25])
+        wait_until(lambda: len(stage.noted) == 4)
+        client.send("/restore", "here")
+        client.send("/rewind", 0.1)
+        client.send("/reset", [])
+        client.send("/prime", str(tmp_path / "clip.wav"))
+        assert client.hear("/kl") == [pytest.approx(expected, rel=1e-6)]
+        client.send("/trace", ["way", 0.1])
+        client.send("/follow", ["way", 2.0])
+        wait_until(lambda: len(stage.noted) == 10)
+        client.send("/follow", str(tmp_path / "clip.wav"))
+        wait_until(lambda: len(stage.noted) == 11)
+    stage.close()
+    asked = [Set, Keep, Seed, Fork, Return, Rewind, Reset, Prime, Trace, Follow, Follow]
+    assert [type(event) for event in stage.noted] == asked
+    assert [event.times for event in stage.noted[-2:]] == [2, 1]
+    assert soundfile.info(tmp_path / "fork.wav").frames == rate // 4
+
+
+def test_it_tells_how_the_stream_is(stage, client, engine):
+    with stage.playing():
+        client.send("/control/output.temperature", 0.0)
+        (frame,) = client.hear("/frame")
+        (level,) = client.hear("/level")
+        latent = client.hear("/latent")
+        (later,) = client.hear("/frame")
+    assert 0 < frame < later <= stage.frame
+    assert -60 < level < 0
+    made = engine.stream(3)
+    made.controls.restore(stage.stream.controls.snapshot())
+    assert len(latent) == 4
+    assert np.ptp(latent) > 0
+
+
+def test_it_can_tell_somebody_else(stage):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
+        ear.bind(("127.0.0.1", 0))
+        ear.settimeout(10)
+        osc = Osc(to=f"localhost:{ear.getsockname()[1]}")
+        osc.start(stage)
+        with stage.playing():
+            assert read_packet(ear.recv(65536))[0][0] == "/frame"
+            Client(osc.port).send("/sing", [])
+            while (heard := read_packet(ear.recv(65536))[0])[0] != "/error":
+                pass
+            assert "nothing is done by '/sing'" in heard[1][0]
+        osc.stop()
+
+
+def test_ink_has_no_level(toy_pen):
+    stage = Stage(Engine.load(toy_pen, "cpu"))
+    osc = Osc()
+    osc.start(stage)
+    client = Client(osc.port)
+    client.send("/seed", 1)
+    seen = set()
+    while len(seen) < 2 or stage.frame < 50:
+        stage.read(1)
+        seen.add(read_packet(client._socket.recv(65536))[0][0])
+    osc.stop()
+    assert seen == {"/frame", "/latent"}
+
+
+def test_who_listens_tells_how_much_it_is_surprised(engine, tmp_path):
+    rate, noise = engine.voice.manifest.rate, np.random.default_rng(0).standard_normal(20_000)
+    soundfile.write(tmp_path / "clip.wav", 0.1 * noise, rate, subtype="FLOAT")
+    life = Life(engine.stream(3), FileInput(tmp_path / "clip.wav", engine.voice.manifest), "observe")
+    performance, osc = Performance(life), Osc()
+    osc.start(performance)
+    client, told = Client(osc.port), []
+    client.send("/control/output.temperature", 1.0)
+    while not told:
+        performance.read(1)
+        told += [values[0] for address, values in read_packet(client._socket.recv(65536)) if address == "/kl"]
+    osc.stop()
+    every = engine.stream(3).prime(tmp_path / "clip.wav").kl
+    assert np.abs(every - told[0]).min() < 1e-4
+
+
+@pytest.mark.parametrize("text", ["", "x", "99999", "host:", "-1", "1.2.3.4:port", "no such host:9"])
+def test_an_address_that_is_none(text):
+    with pytest.raises(SourceError, match="OSC address"):
+        Osc(text)
+    with pytest.raises(SourceError, match="write HOST:PORT"):
+        Osc(to="9000")
+
+
+def test_a_port_that_is_taken_is_one_line(stage, osc):
+    other = Osc(str(osc.port))
+    with pytest.raises(SourceError, match=f"cannot listen for OSC on 127.0.0.1:{osc.port}: Address already in use"):
+        other.start(stage)
+    other.stop()
+
+
+def test_what_is_written_can_be_read():
+    assert read_packet(write_message("/latent", 0.5, -2.0)) == [("/latent", [0.5, -2.0])]
+    assert read_packet(write_message("/frame", 3)) == [("/frame", [3])]
+    assert read_packet(write_message("/error", "höher")) == [("/error", ["höher"])]

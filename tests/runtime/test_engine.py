@@ -1,0 +1,323 @@
+"""Many streams in one batch: company, coming and going change nothing of what one of them yields."""
+
+import gc
+import json
+import os
+import platform
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from support import toy_voice
+
+import vrnn_engine as vrnn
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(params=["audio", "pen"])
+def voice(request: pytest.FixtureRequest, toy_audio: Path, toy_pen: Path) -> Path:
+    return toy_audio if request.param == "audio" else toy_pen
+
+
+def alone(voice: Path, seed: int, frames: int, **controls: float) -> np.ndarray:
+    stream = vrnn.Engine.load(voice, device="cpu").stream(seed)
+    stream.controls.update({name.replace("_", "."): value for name, value in controls.items()})
+    return stream.read(frames)
+
+
+def test_what_was_loaded(toy_audio: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=3)
+    assert (engine.voice.name, engine.provider, engine.rows) == ("toy-audio", "CPUExecutionProvider", 3)
+
+
+def test_company_changes_nothing(voice: Path) -> None:
+    """Three streams join and leave at odd frames, with controls of their own; each is as if it were alone."""
+    engine = vrnn.Engine.load(voice, device="cpu", rows=3)
+    heard: dict[int, list[np.ndarray]] = {1: [], 2: [], 3: [], 4: []}
+
+    def together(frames: int) -> None:
+        for stream, block in zip(engine.streams, engine.read(frames), strict=True):
+            heard[stream.seed].append(block)
+
+    one = engine.stream(1)
+    together(5)
+    two = engine.stream(2)
+    two.controls["latent.temperature"] = 0.3
+    together(7)
+    three = engine.stream(3)
+    three.controls["output.temperature"] = 1.7
+    three.controls["latent.shift"] = 0.5
+    together(61)
+    one.close()
+    together(3)
+    four = engine.stream(4)  # in the row that was one's
+    together(70)
+    two.close()
+    four.close()
+    together(1)
+    lengths = {1: 73, 2: 141, 3: 135, 4: 70}
+    controls: dict[int, dict[str, float]] = {seed: {} for seed in lengths}
+    controls[2] = {"latent_temperature": 0.3}
+    controls[3] = {"output_temperature": 1.7, "latent_shift": 0.5}
+    for seed, frames in lengths.items():
+        expected = alone(voice, seed, frames, **controls[seed])
+        np.testing.assert_array_equal(np.concatenate(heard[seed]), expected, err_msg=f"seed {seed}")
+
+
+def test_some_of_the_streams_in_any_order(toy_audio: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=3)
+    one, two, three = (engine.stream(seed) for seed in (1, 2, 3))
+    blocks = engine.read(4, [three, one])
+    assert (one.frame, two.frame, three.frame) == (4, 0, 4)
+    np.testing.assert_array_equal(blocks[0], alone(toy_audio, 3, 4))
+    np.testing.assert_array_equal(blocks[1], alone(toy_audio, 1, 4))
+
+
+def test_large_batches(toy_audio: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=33)
+    streams = [engine.stream(seed) for seed in range(33)]
+    blocks = engine.read(3)
+    for stream, block in zip(streams, blocks, strict=True):
+        np.testing.assert_array_equal(block, alone(toy_audio, stream.seed, 3))
+
+
+@pytest.mark.parametrize("name", ["blizzard", "handwriting"])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_threads_change_no_bit(name: str, rows: int) -> None:
+    """Of voices whose products are large enough to be shared; the observe graph shares its own."""
+    recording = vrnn.Engine.load(name, device="cpu").stream(99).read(20)
+
+    def heard(threads: int) -> list[np.ndarray]:
+        engine = vrnn.Engine.load(name, device="cpu", rows=rows, threads=threads)
+        streams = [engine.stream(seed) for seed in range(rows)]
+        for stream in streams:
+            stream.prime(recording)
+        return engine.read(80)
+
+    for few, many in zip(heard(1), heard(2), strict=True):
+        np.testing.assert_array_equal(few, many)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_the_session_is_a_guest_unless_it_is_told_otherwise(toy_audio: Path) -> None:
+    """As many threads as was said, the caller's among them; a step takes them, and an idle engine no core."""
+    before = len(os.listdir("/proc/self/task"))
+    for threads, spinning in ((1, False), (3, False), (3, True)):
+        engine = vrnn.Engine.load(toy_audio, device="cpu", threads=threads, spinning=spinning)
+        assert len(os.listdir("/proc/self/task")) == before + threads - 1
+        said = engine.step.session.get_session_options()
+        assert said.intra_op_num_threads == threads
+        assert said.get_session_config_entry("session.intra_op.allow_spinning") == str(int(spinning))
+        assert engine.observe.session.get_session_options().intra_op_num_threads == threads
+        del engine, said
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2", None, 10**6])
+def test_threads_that_are_none(toy_audio: Path, threads: object) -> None:
+    with pytest.raises(vrnn.ProviderError, match="give a whole number from 1 to 256"):
+        vrnn.Engine.load(toy_audio, device="cpu", threads=threads)  # type: ignore[arg-type]
+
+
+def test_streams_share_no_state_and_no_memory(toy_audio: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
+    one, two = engine.stream(1), engine.stream(1)
+    first, second = engine.read(5)
+    np.testing.assert_array_equal(first, second)
+    first[:] = 9  # a caller may do with its block as it likes
+    assert not np.shares_memory(first, second)
+    one.controls["latent.shift"] = 3
+    one.read(20)
+    np.testing.assert_array_equal(np.concatenate([second, two.read(20)]), alone(toy_audio, 1, 25))
+
+
+def test_streams_come_and_go(toy_audio: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="cpu")
+    one, two = engine.stream(), engine.stream()
+    one.close()
+    one.close()
+    three = two.fork()
+    del two
+    gc.collect()
+    four = engine.stream()
+    assert engine.streams == [three, four]
+    with pytest.raises(vrnn.StreamError, match="closed"):
+        one.read(1)
+
+
+def test_more_streams_than_rows_take_turns(toy_audio: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
+    streams = [engine.stream(seed) for seed in range(5)]
+    blocks = [*zip(engine.read(3), engine.read(4), strict=True)]
+    for seed, parts in enumerate(blocks):
+        np.testing.assert_array_equal(np.concatenate(parts), alone(toy_audio, seed, 7))
+    assert {stream.frame for stream in streams} == {7}
+
+
+def test_seeds(toy_audio: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=3)
+    one, two = engine.stream(), engine.stream()
+    assert one.seed != two.seed
+    assert max(one.seed, two.seed) < 2**32
+    with pytest.raises(vrnn.StreamError, match="seed -1"):
+        engine.stream(-1)
+    engine.stream(2**64 - 1)  # the failed one took no row
+
+
+def test_refuses(toy_audio: Path) -> None:
+    engine, other = (vrnn.Engine.load(toy_audio, device="cpu", rows=2) for _ in range(2))
+    stream, foreign, closed = engine.stream(), other.stream(), engine.stream()
+    closed.close()
+    for frames, streams, message in (
+        (1, [stream, stream], "given twice"),
+        (1, [stream, foreign], "another engine"),
+        (1, [stream, closed], "closed"),
+        (1, [1], "1 is not a stream"),
+        (-1, [stream], "whole number of frames"),
+        (1.5, [stream], "whole number of frames"),
+    ):
+        with pytest.raises(vrnn.StreamError, match=message):
+            engine.read(frames, streams)  # type: ignore[arg-type]
+    assert stream.frame == 0
+    for rows in (0, -1, 1.5, True, "2"):
+        with pytest.raises(vrnn.StreamError, match="at least one stream"):
+            vrnn.Engine.load(toy_audio, device="cpu", rows=rows)  # type: ignore[arg-type]
+    with pytest.raises(vrnn.VoiceError, match=r"no step graph in '' \(it has step/fp32"):
+        vrnn.Engine.load(toy_audio, device="cpu", precision="")
+
+
+def test_whole_numbers_of_numpy_are_rows_too(toy_audio: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=np.int64(2))  # type: ignore[arg-type]
+    assert type(engine.rows) is int
+    assert len([engine.read(1) for _ in (engine.stream(), engine.stream())]) == 2
+
+
+def test_nothing_to_read(toy_audio: Path, toy_pen: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="cpu")
+    assert engine.read(5) == []
+    assert engine.stream().read(0).shape == (0,)
+    assert vrnn.Engine.load(toy_pen, device="cpu").stream().read(0).shape == (0, 3)
+
+
+def _explode(graph: onnx.GraphProto) -> None:
+    """Make next.h infinite wherever the shift is 3 in every dimension."""
+    graph.initializer.append(helper.make_tensor("huge", TensorProto.FLOAT, [1], [1e30]))
+    for node in graph.node:
+        if node.output[0] == "frame":
+            node.output[0] = "sane"
+        for index, name in enumerate(node.input):
+            if name == "frame":
+                node.input[index] = "sane"
+    graph.node.append(helper.make_node("ReduceMax", ["control.latent.shift"], ["m"], axes=[1]))
+    graph.node.append(helper.make_node("Mul", ["m", "huge"], ["m1"]))
+    graph.node.append(helper.make_node("Mul", ["m1", "huge"], ["m2"]))
+    graph.node.append(helper.make_node("Add", ["sane", "m2"], ["frame"]))
+
+
+def test_frames_that_are_not_finite(tmp_path: Path) -> None:
+    """The stream that fails is named, and no stream has moved."""
+    engine = vrnn.Engine.load(toy_voice.build(tmp_path / "voice", edit_step=_explode), device="cpu", rows=2)
+    good, bad = engine.stream(1), engine.stream(2)
+    engine.read(2)
+    bad.controls["latent.shift"] = 3
+    with pytest.raises(vrnn.StreamError, match="with seed 2 gave a frame that is not finite"):
+        engine.read(2)
+    assert (good.frame, bad.frame) == (2, 2)
+    assert np.isfinite(good.read(2)).all()
+    bad.controls.reset()
+    assert np.isfinite(bad.read(2)).all()
+
+
+def _decay(graph: onnx.GraphProto) -> None:
+    """Make the frame 1e37 times a state that starts at 1e-30 and keeps a tenth of itself each frame."""
+    for name, value in (("tenth", 0.1), ("seed", 1e-30), ("big", 1e37)):
+        graph.initializer.append(helper.make_tensor(name, TensorProto.FLOAT, [1], [value]))
+    for node in graph.node:
+        if node.output[0] in ("next.tail", "frame"):
+            node.output[0] = {"next.tail": "unused", "frame": "sane"}[node.output[0]]
+        for index, name in enumerate(node.input):
+            if name == "frame":
+                node.input[index] = "sane"
+    node = helper.make_node
+    graph.node.extend(
+        [
+            node("Mul", ["state.tail", "tenth"], ["less"]),
+            node("Equal", ["state.tail", "zero"], ["fresh"]),
+            node("Where", ["fresh", "seed", "less"], ["next.tail"]),
+            node("ReduceMax", ["next.tail"], ["m"], axes=[1]),
+            node("Mul", ["m", "big"], ["scaled"]),
+            node("Mul", ["sane", "zero"], ["flat"]),
+            node("Add", ["flat", "scaled"], ["frame"]),
+        ]
+    )
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64", reason="denormals are flushed by hand only there"
+)
+def test_denormals_are_flushed_in_every_thread_and_nowhere_else(tmp_path: Path) -> None:
+    """In a new process, for onnxruntime's own flag is set by the first session of one, and stays.
+
+    One thread is older than the session, one younger; 1e-38 is a denormal, so frame 8 is flushed to 0.
+    """
+    folder = toy_voice.build(tmp_path / "voice", edit_step=_decay)
+    script = f"""
+        import threading
+        import numpy
+        import vrnn_engine
+        go, heard = threading.Event(), []
+
+        def listen():
+            go.wait()
+            heard.append(engine.stream(1).read(20))
+
+        old = threading.Thread(target=listen)
+        old.start()
+        engine = vrnn_engine.Engine.load({str(folder)!r}, device="cpu", rows=3)
+        listening = [threading.Thread(target=listen), old]
+        listening[0].start()
+        go.set()
+        for thread in listening:
+            thread.join()
+        listen()
+        denormal = numpy.float32(1e-20) * numpy.float32(1e-20)
+        print([[float(frame) for frame in block.reshape(20, 200)[:, 0]] for block in heard], float(denormal) > 0)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    blocks, host_keeps_denormals = done.stdout.strip().rsplit(" ", 1)
+    first, second, third = json.loads(blocks)
+    assert first[7] > 0
+    assert first[8] == 0
+    assert first == second == third
+    assert host_keeps_denormals == "True"
+
+
+def test_what_a_stream_keeps_is_its_own_and_not_the_others(toy_audio: Path) -> None:
+    """A fork of one of many streams holds one row of state, not the batch's."""
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=8)
+    streams = [engine.stream(seed) for seed in range(8)]
+    engine.read(3)
+    other = engine.stream(9)
+    other.continue_from(streams[2])
+    for kept in (streams[1].fork(), other):
+        assert all(value.base is None or value.base.shape[0] == 1 for value in kept._state.values())
+    batch = engine._idle[0]
+    assert batch.tables == [stream.controls.table for stream in streams]
+
+
+def test_controls_are_taken_in_again_by_another_set_of_streams(toy_audio: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
+    streams = [engine.stream(seed) for seed in range(4)]
+    alone = [vrnn.Engine.load(toy_audio, device="cpu").stream(seed) for seed in range(4)]
+    for one in (streams[3], alone[3]):
+        one.controls["output.temperature"] = 0.25
+    for chosen in ([0, 1], [2, 3], [3, 1], [0, 2], [1, 3]):
+        found = engine.read(2, [streams[k] for k in chosen])
+        for k, block in zip(chosen, found, strict=True):
+            np.testing.assert_array_equal(block, alone[k].read(2))

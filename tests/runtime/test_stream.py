@@ -1,0 +1,305 @@
+"""One stream: whatever way it is read, saved, forked or steered, its frames follow from its seed and controls."""
+
+import gc
+import itertools
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from support import toy_voice
+
+import vrnn_engine as vrnn
+from vrnn_engine.runtime.graph.binding import Batch
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(params=["audio", "pen"])
+def voice(request: pytest.FixtureRequest, toy_audio: Path, toy_pen: Path) -> Path:
+    return toy_audio if request.param == "audio" else toy_pen
+
+
+@pytest.fixture
+def new(voice: Path) -> Callable[..., vrnn.Stream]:
+    """Open a stream on an engine of its own."""
+    return lambda seed=1, rows=1: vrnn.Engine.load(voice, device="cpu", rows=rows).stream(seed)
+
+
+def test_shapes(toy_audio: Path, toy_pen: Path) -> None:
+    sound = vrnn.Engine.load(toy_audio, device="cpu").stream(7).read(80)
+    assert sound.shape == (16000,)
+    assert sound.dtype == np.float32
+    ink = vrnn.Engine.load(toy_pen, device="cpu").stream(7).read(80)
+    assert ink.shape == (80, 3)
+    assert ink.dtype == np.float32
+    assert set(np.unique(ink[:, 2])) == {0.0, 1.0}
+
+
+def test_first_frame_follows_from_zero_state(toy_audio: Path) -> None:
+    """No seed frame, no step late: frames 0 and 1 are the reference's own, from its noise at 0 and 1."""
+    drawn = np.random.Generator(np.random.Philox(key=5, counter=[0, 0, 0, 0])).standard_normal((64, 204), np.float32)
+    state = {"h": np.zeros(toy_voice.H), "tail": np.zeros(2)}
+    expected = []
+    for row in drawn[:2]:
+        noise = {"latent": row[: toy_voice.Z], "output": row[toy_voice.Z :]}
+        state, frame = toy_voice.reference_step(toy_voice.weights(200), state, noise, pen=False)
+        expected.append(frame)
+    found = vrnn.Engine.load(toy_audio, device="cpu").stream(5).read(2)
+    np.testing.assert_allclose(found, np.concatenate(expected), atol=1e-5)
+
+
+def test_latent_is_that_of_the_last_frame(toy_audio: Path) -> None:
+    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
+    streams = [engine.stream(5), engine.stream(6)]
+    assert not streams[0].latent.any()
+    engine.read(1)
+    for stream in streams:  # z of zero state: mean bm, sd 1
+        drawn = np.random.Generator(np.random.Philox(key=stream.seed)).standard_normal((64, 204), np.float32)[0, :4]
+        np.testing.assert_allclose(stream.latent, toy_voice.weights(200)["bm"] + drawn, atol=1e-5)
+    kept = streams[0].latent
+    before = kept.copy()
+    streams[1].read(3)
+    streams[0].read(0)
+    np.testing.assert_array_equal(streams[0].latent, before)
+    streams[0].controls.update({"latent.hold": 1.0, "latent.target": [0.5, -1, 2, 0]})
+    streams[0].read(7)
+    np.testing.assert_array_equal(streams[0].latent, [0.5, -1, 2, 0])
+    engine.read(1)
+    np.testing.assert_array_equal(kept, before)
+    np.testing.assert_array_equal(streams[0].fork().latent, streams[0].latent)
+    streams[0].controls.reset()
+    seen = streams[0].prime(0.1 * np.ones(2000, np.float32))
+    np.testing.assert_array_equal(streams[0].latent, seen.latents[-1])
+
+
+@pytest.mark.parametrize("size", [1, 7, 80])
+def test_block_size_changes_nothing(new: Callable[..., vrnn.Stream], size: int) -> None:
+    whole, stream = new().read(160), new()
+    blocks = [stream.read(min(size, 160 - start)) for start in range(0, 160, size)]
+    np.testing.assert_array_equal(np.concatenate(blocks), whole)
+    assert stream.frame == 160
+
+
+def test_blocks(new: Callable[..., vrnn.Stream]) -> None:
+    stream = new()
+    blocks = list(itertools.islice(stream.blocks(8), 5))
+    np.testing.assert_array_equal(np.concatenate(blocks), new().read(40))
+    for frames in (0, -1, 2.5):
+        with pytest.raises(vrnn.StreamError):
+            stream.blocks(frames)  # type: ignore[arg-type]
+
+
+def test_seeds_differ(new: Callable[..., vrnn.Stream]) -> None:
+    assert not np.array_equal(new(1).read(3), new(2).read(3))
+
+
+def test_snapshot_restored_in_a_new_process(new: Callable[..., vrnn.Stream], voice: Path, tmp_path: Path) -> None:
+    stream = new(2**64 - 5)
+    stream.controls["latent.temperature"] = 0.7
+    stream.read(69)
+    (tmp_path / "saved").write_bytes(stream.snapshot())
+    script = f"""
+        import numpy, vrnn_engine
+        stream = vrnn_engine.Engine.load({str(voice)!r}, device="cpu").stream()
+        stream.restore(open({str(tmp_path / "saved")!r}, "rb").read())
+        numpy.save({str(tmp_path / "ahead.npy")!r}, stream.read(80))
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, cwd=ROOT)
+    np.testing.assert_array_equal(np.load(tmp_path / "ahead.npy"), stream.read(80))
+
+
+def test_control_is_effective_at_exactly_the_next_frame(new: Callable[..., vrnn.Stream]) -> None:
+    """`hold` on the whole latent shows in the frame after the write, and in none before it."""
+    plain, steered = new(), new()
+    np.testing.assert_array_equal(steered.read(10), plain.read(10))
+    steered.controls.update({"latent.hold": 1.0, "latent.target": 2.0})
+    assert not np.array_equal(steered.read(1), plain.read(1))
+    steered.controls.reset()
+    after = steered.read(1)
+    exact = new()
+    exact.read(10)
+    exact.controls.update({"latent.hold": 1.0, "latent.target": 2.0})
+    exact.read(1)
+    exact.controls.reset()
+    np.testing.assert_array_equal(after, exact.read(1))
+
+
+def test_control_set_by_another_thread_while_reading(toy_audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each frame of one long read is either all with the old value or all with the new one."""
+    stream = vrnn.Engine.load(toy_audio, device="cpu").stream(1)
+    steps, step = [0], Batch.step
+
+    def watched(batch: Batch) -> None:
+        if steps[0] == 50:  # the controls of frame 50 were taken just before
+            setter.start()
+            setter.join()
+        steps[0] += 1
+        step(batch)
+
+    def quiet() -> None:
+        stream.controls.update({"output.temperature": 0.0, "latent.hold": 1.0})
+
+    setter = threading.Thread(target=quiet)
+    monkeypatch.setattr(Batch, "step", watched)
+    found = stream.read(100)
+    assert steps == [100]
+    monkeypatch.undo()
+    other = vrnn.Engine.load(toy_audio, device="cpu").stream(1)
+    before = other.read(51)
+    other.controls.update({"output.temperature": 0.0, "latent.hold": 1.0})
+    np.testing.assert_array_equal(found, np.concatenate([before, other.read(49)]))
+
+
+def test_fork_continues_and_is_independent(new: Callable[..., vrnn.Stream]) -> None:
+    stream = new(1, rows=4)
+    stream.controls["latent.temperature"] = 0.5
+    stream.read(70)
+    same, child = stream.fork(seed=1), stream.fork(seed=8)
+    assert (child.seed, child.frame, child.controls["latent.temperature"]) == (8, 70, 0.5)
+    child.controls["latent.shift"] = 3
+    child.read(5)
+    ahead = stream.read(10)
+    np.testing.assert_array_equal(same.read(10), ahead)
+    assert child.frame == 75
+    assert stream.controls["latent.temperature"] == 0.5
+    np.testing.assert_array_equal(stream.controls["latent.shift"], np.zeros(toy_voice.Z))
+    assert not np.array_equal(stream.fork().read(10), ahead)
+
+
+def test_prime_follows_the_reference(toy_audio: Path) -> None:
+    """Without latent noise: kl, likelihood and the state after it are the numpy reference's."""
+    signal = 0.3 * np.random.default_rng(3).standard_normal((12, 200))
+    stream = vrnn.Engine.load(toy_audio, device="cpu").stream(1)
+    stream.controls["latent.temperature"] = 0.0
+    seen = stream.prime(signal.reshape(-1))
+    state, expected = {"h": np.zeros(toy_voice.H), "tail": np.zeros(2)}, []
+    for frame in signal:
+        state, outputs = toy_voice.reference_observe(toy_voice.weights(200), state, frame)
+        expected.append(outputs)
+    assert stream.frame == 12
+    assert seen.conversions == ()
+    assert seen.latents.shape == seen.posterior_std.shape == (12, toy_voice.Z)
+    np.testing.assert_allclose(seen.posterior_mean, [e["posterior.mean"] for e in expected], atol=1e-5)
+    np.testing.assert_allclose(seen.latents, seen.posterior_mean, atol=1e-6)
+    np.testing.assert_allclose(seen.kl, [e["kl"] for e in expected], rtol=1e-4)
+    np.testing.assert_allclose(seen.log_likelihood, [e["log_likelihood"] for e in expected], rtol=1e-4)
+    np.testing.assert_allclose(stream._state["h"][0], state["h"], atol=1e-5)
+
+
+def test_primed_stream_generates_on_and_repeats(toy_audio: Path, tmp_path: Path) -> None:
+    path = tmp_path / "other.wav"
+    soundfile.write(path, np.random.default_rng(1).uniform(-0.5, 0.5, (8000, 2)), 8000)
+    one, two, plain = (vrnn.Engine.load(toy_audio, device="cpu").stream(1) for _ in range(3))
+    seen = one.prime(path)
+    assert seen.conversions == ("2 channels to mono", "8000 Hz to 16000 Hz")
+    two.prime(str(path))
+    ahead = one.read(20)
+    np.testing.assert_array_equal(two.read(20), ahead)
+    plain.read(80)
+    assert one.frame == plain.frame + 20
+    assert not np.array_equal(plain.read(20), ahead)
+
+
+def test_generated_frames_observed_follow_the_same_noise_positions(toy_pen: Path) -> None:
+    """Priming in two parts is priming in one: the noise goes by position."""
+    ink = vrnn.Engine.load(toy_pen, device="cpu").stream(4).read(100)
+    one, two = (vrnn.Engine.load(toy_pen, device="cpu").stream(9) for _ in range(2))
+    whole = one.prime(ink).latents
+    parts = [two.prime(ink[:37]).latents, two.prime(ink[37:]).latents]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    np.testing.assert_array_equal(two.read(9), one.read(9))
+
+
+def test_failed_prime_leaves_the_stream(toy_audio: Path, tmp_path: Path) -> None:
+    stream = vrnn.Engine.load(toy_audio, device="cpu").stream(1)
+    saved = stream.snapshot()
+    with pytest.raises(vrnn.RecordingError):
+        stream.prime(tmp_path / "none.wav")
+    with pytest.raises(vrnn.StreamError, match="not finite"):
+        stream.prime(np.full(400, 1e30, np.float32))
+    assert stream.snapshot() == saved
+
+
+def test_voice_without_observe_graph(tmp_path: Path) -> None:
+    folder = toy_voice.build(tmp_path / "voice", observe=False)
+    stream = vrnn.Engine.load(folder, device="cpu").stream(1)
+    stream.read(3)
+    with pytest.raises(vrnn.VoiceError, match="carries no observe graph"):
+        stream.prime(np.zeros(200))
+
+
+def test_observe_graph_is_loaded_only_when_needed(tmp_path: Path) -> None:
+    folder = toy_voice.build(tmp_path / "voice")
+    (folder / "observe.onnx").write_bytes(b"junk")
+    toy_voice.reseal(folder)
+    stream = vrnn.Engine.load(folder, device="cpu").stream(1)
+    stream.read(3)
+    with pytest.raises(vrnn.VoiceError, match=r"observe\.onnx: onnxruntime cannot load"):
+        stream.prime(np.zeros(200))
+
+
+def test_closed(new: Callable[..., vrnn.Stream]) -> None:
+    stream = new()
+    with stream:
+        stream.read(1)
+    for use in (lambda: stream.read(1), stream.snapshot, stream.fork, lambda: stream.restore(b"")):
+        with pytest.raises(vrnn.StreamError, match="closed"):
+            use()
+    stream.engine.stream()
+    assert "closed" in repr(stream)
+
+
+def test_stream_keeps_its_engine_alive(toy_audio: Path) -> None:
+    stream = vrnn.Engine.load(toy_audio, device="cpu").stream(1)
+    gc.collect()
+    assert stream.read(1).shape == (200,)
+    assert stream.voice.name == "toy-audio"
+
+
+def test_two_threads_on_one_stream_take_turns(toy_audio: Path) -> None:
+    stream, found = vrnn.Engine.load(toy_audio, device="cpu").stream(1), []
+
+    def listen() -> None:
+        for _ in range(20):
+            found.append(stream.read(3).reshape(3, 200))
+
+    threads = [threading.Thread(target=listen) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    whole = vrnn.Engine.load(toy_audio, device="cpu").stream(1).read(120).reshape(40, 3, 200)
+    assert {block.tobytes() for block in found} == {block.tobytes() for block in whole}
+
+
+def test_without_torch_and_onnx(toy_audio: Path) -> None:
+    """In a process where neither can be imported: load, stream, steer, finite frames."""
+    script = f"""
+        import sys
+        class Blocker:
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] in ("torch", "onnx"):
+                    raise ImportError(f"{{name}} is blocked")
+        sys.meta_path.insert(0, Blocker())
+        import numpy
+        import vrnn_engine as vrnn
+        stream = vrnn.Engine.load({str(toy_audio)!r}).stream(seed=7)
+        loud = stream.read(40)
+        stream.controls["output.temperature"] = 0.0
+        soft = stream.read(40)
+        assert numpy.isfinite(loud).all() and numpy.isfinite(soft).all()
+        assert stream.prime(loud).kl.shape == (40,)
+        for name in ("torch", "onnx"):
+            try:
+                __import__(name)
+            except ImportError as error:
+                print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.splitlines() == ["torch is blocked", "onnx is blocked"], done.stderr

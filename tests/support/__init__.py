@@ -1,0 +1,1 @@
+"""What the tests share: tiny models, toy voices, an oracle, simulated devices, the command line."""

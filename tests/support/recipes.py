@@ -1,0 +1,44 @@
+"""Recipes that train tiny models in seconds, and recipes as TOML."""
+
+import msgspec
+
+from support import tiny_models
+from vrnn_engine.training.recipe import About, PenData, Recipe, Schedule, SpeechData
+
+ABOUT = About(data="made up", source="a test", licence="none", unit="mm")
+
+SCHEDULE = Schedule(
+    updates=24, learning_rate=1e-2, final_learning_rate=1e-3, average=0.9, validate_every=8, kl_start=0.5, kl_warmup=10
+)
+
+
+def pen_recipe(**schedule):
+    return Recipe(
+        name="tiny-pen",
+        seed=5,
+        about=ABOUT,
+        model=tiny_models.config("pen-gmm"),
+        data=PenData(rows=16, chunk=15, rate=50, resample=True, height_mm=1.8),
+        training=msgspec.structs.replace(SCHEDULE, **schedule),
+    )
+
+
+def speech_recipe(basis="mdct-gauss", **schedule):
+    return Recipe(
+        name="tiny-speech",
+        seed=5,
+        about=ABOUT,
+        model=tiny_models.config(basis),
+        data=SpeechData(rate=8000, lanes=2, chunk=10, carry=2),
+        training=msgspec.structs.replace(SCHEDULE, **schedule),
+    )
+
+
+def toml(fields, prefix=""):
+    """Write plain values as TOML: enough for a recipe."""
+    plain = {name: value for name, value in fields.items() if not isinstance(value, dict) and value is not None}
+    tables = {name: value for name, value in fields.items() if isinstance(value, dict)}
+    lines = [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in plain.items()]
+    for name, value in tables.items():
+        lines += [f"[{prefix}{name}]", toml(value, f"{prefix}{name}.")]
+    return "\n".join(lines)
