@@ -69,7 +69,7 @@ def play(stream: Stream, to: str, latency: float, count: int) -> list[dict]:
     timed = Timed(stream, round((seconds + latency + MINUTE) * fps))
     minutes: list[dict] = []
     print(f"{'minute':>6}  {'frames':>7}{'p50 ms':>9}{'p99':>9}{'max':>9}{'late':>7}{'MiB':>9}{'underruns':>11}")
-    with Player(timed, to=sink if getattr(sink, "live", False) else Paced(sink, latency), latency=latency) as player:
+    with Player(timed, to=sink if sink.live else Paced(sink, latency), latency=latency) as player:
         began, before = time.monotonic(), 0
         for minute in range(1, count + 1):
             player.wait(max(0.0, began + minute * MINUTE - time.monotonic()))
@@ -112,14 +112,14 @@ class Timed:
         return block
 
 
-class Paced:
+class Paced(Sink):
     """A sink that takes what it is given at the speed of a sound device, which it starts when `latency` is buffered."""
 
     live = True
 
     def __init__(self, sink: Sink, latency: float) -> None:
         self.sink, self.latency = sink, latency
-        self.label = getattr(sink, "label", type(sink).__name__)
+        self.label = sink.label
         self.underruns = 0
         self._buffered = 0.0
         self._empty: float | None = None
@@ -151,8 +151,7 @@ class Paced:
 
     def abort(self) -> None:
         """Leave nothing half-written."""
-        if hasattr(self.sink, "abort"):
-            self.sink.abort()
+        self.sink.abort()
 
 
 def resident() -> int | None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vrnn_engine.runtime.live.control.sources import Source
     from vrnn_engine.runtime.live.performance import Performance
     from vrnn_engine.runtime.player import Player
+    from vrnn_engine.runtime.sinks.ink.terminal import TerminalSink
 
 OscPort = Annotated[
     str | None,
@@ -118,9 +119,12 @@ def _watch(player: "Player", performance: "Performance", seconds: float, learn: 
     # What is over at once needs no display, and the import of rich would delay the first sound.
     if player.wait(timeout=0.5) or not sys.stderr.isatty():
         player.wait()
-    elif getattr(player.sink, "owns_terminal", False):
-        _caption_ink(player, performance, learn)
-    elif getattr(player.sink, "live", False) or math.isinf(seconds):
+        return
+    from vrnn_engine.runtime.sinks.ink.terminal import TerminalSink
+
+    if isinstance(player.sink, TerminalSink):
+        _caption_ink(player, player.sink, performance, learn)
+    elif player.sink.live or math.isinf(seconds):
         _show_panel(player, performance, seconds, learn)
     else:
         _show_progress(player, seconds)
@@ -154,9 +158,8 @@ def _show_panel(player: "Player", performance: "Performance", seconds: float, le
         _press_until_end(player, terminal, keyboard, lambda: display.update(panel.draw(), refresh=True))
 
 
-def _caption_ink(player: "Player", performance: "Performance", learn: Learn) -> None:
+def _caption_ink(player: "Player", sink: "TerminalSink", performance: "Performance", learn: Learn) -> None:
     """Read keys while a sink draws on the terminal, below which it says what they did."""
-    sink: Any = player.sink
     with ExitStack() as ending:
         terminal, keyboard = _open_keyboard(ending, performance, learn)
         ending.enter_context(report.above(sink.console))
@@ -193,7 +196,7 @@ def _summary(player: "Player", started: float) -> str:
         f"{player.seconds_played:.2f} s to {player.label} in {time.monotonic() - started:.2f} s",
         f"made at {player.speed:.1f} x real time",
     ]
-    if hasattr(player.sink, "underruns"):
+    if player.sink.underruns is not None:
         parts.append(f"{player.underruns} underruns")
     if player.dropped:
         parts.append(f"{player.dropped} samples dropped")

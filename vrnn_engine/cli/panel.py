@@ -72,7 +72,7 @@ class Panel:
 
     def _heading(self) -> Text:
         player = self._player
-        underruns = f"   {player.underruns} underruns" if hasattr(player.sink, "underruns") else ""
+        underruns = f"   {player.underruns} underruns" if player.sink.underruns is not None else ""
         clipped = f"   {player.clipped} clipped" if player.clipped else ""
         return Text.assemble(
             (f"{player.seconds_played:.1f} s{self._length}", "bold"),
@@ -81,11 +81,11 @@ class Panel:
         )
 
     def _ring(self, bars: int) -> list[Text]:
-        pending = getattr(self._player.sink, "pending", None)
+        pending = self._player.sink.pending
         if pending is None:
             return []
         depth, held = self._player.depth, pending / self._manifest.rate
-        if not hasattr(self._player.sink, "underruns"):  # it has no ring, but takes its time
+        if self._player.sink.underruns is None:  # it has no ring, but takes its time
             return [self._row("still to be drawn", "", f"{held:.1f} s")]
         return [self._row("ring", self._bar(held / depth, bars), f"{1000 * held:.0f} ms")]
 

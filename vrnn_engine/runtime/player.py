@@ -9,21 +9,19 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 
 from vrnn_engine.errors import SinkError, StreamError
-from vrnn_engine.runtime.sinks import Format, Sink, make_sink
+from vrnn_engine.runtime.sinks import Format, Sink, SinkLike, as_sink
 from vrnn_engine.runtime.voice.manifest import Manifest
 
 FILE_FRAMES = 20
 """Frames read at a time where nobody listens."""
 LIVE_FRAMES = 4
 """Most frames read at a time where somebody does: a control turned now is at most this much late."""
-_PATIENCE = 5.0  # seconds that a sink may still hold the producer after stop(), if it does not say how many
 
 
 class Player:
@@ -34,7 +32,7 @@ class Player:
     stream
         What to play: a `Stream`, or anything with its `read(frames)` and `voice.manifest`.
     to
-        A target string (see `make_sink`), or a `Sink` of one's own.
+        A target string (see `make_sink`), a `Sink`, or any object with `open`, `write` and `close` (see `as_sink`).
     latency
         Seconds that a sound device buffers.
     seconds
@@ -55,13 +53,13 @@ class Player:
     def __init__(
         self,
         stream: "Readable",
-        to: str | os.PathLike[str] | Sink = "speakers",
+        to: str | os.PathLike[str] | Sink | SinkLike = "speakers",
         latency: float = 0.05,
         seconds: float | None = None,
     ) -> None:
         if seconds is not None and not seconds > 0:
             raise StreamError(f"cannot play {seconds:g} seconds; give more than 0, or None to play until stopped")
-        self.sink: Sink = to if isinstance(to, Sink) else make_sink(to, latency)
+        self.sink = as_sink(to, latency)
         """Where the stream goes."""
         self.depth = latency
         """Seconds that a sound device buffers, when its ring is full."""
@@ -70,9 +68,8 @@ class Player:
         endless = seconds is None or seconds == float("inf")
         self._left = None if endless or seconds is None else max(1, round(seconds * self.format.rate))
         fps = self.format.rate / self.format.samples_per_frame
-        live = getattr(self.sink, "live", False)
         # A quarter of the ring at a time, or the ring would run empty while a block is made.
-        self._frames = min(max(int(latency * fps / 4), 1), LIVE_FRAMES) if live else FILE_FRAMES
+        self._frames = min(max(int(latency * fps / 4), 1), LIVE_FRAMES) if self.sink.live else FILE_FRAMES
         self._ended_itself = False
         self._written = 0
         self._busy = 0.0
@@ -127,8 +124,8 @@ class Player:
         if self._thread.ident is None:
             return
         if not self._ended.is_set():
-            self._call("interrupt")
-        if not self._ended.wait(getattr(self.sink, "patience", _PATIENCE)):
+            self.sink.interrupt()
+        if not self._ended.wait(self.sink.patience):
             raise SinkError(f"{self.label} does not take what is written to it")
         self._raise()
 
@@ -140,22 +137,22 @@ class Player:
     @property
     def label(self) -> str:
         """What to call the sink in messages."""
-        return str(getattr(self.sink, "label", type(self.sink).__name__))
+        return self.sink.label or type(self.sink).__name__
 
     @property
     def underruns(self) -> int:
         """How often the device found nothing to play; 0 for a file."""
-        return int(getattr(self.sink, "underruns", 0))
+        return self.sink.underruns or 0
 
     @property
     def clipped(self) -> int:
         """Samples that were beyond full scale, and cut to it."""
-        return int(getattr(self.sink, "clipped", 0))
+        return self.sink.clipped
 
     @property
     def dropped(self) -> int:
         """Samples that were made and not heard, because the device was gone."""
-        return int(getattr(self.sink, "dropped", 0))
+        return self.sink.dropped
 
     @property
     def volume(self) -> float:
@@ -166,21 +163,26 @@ class Player:
         SinkError
             The target has none, or it is set too high.
         """
-        return float(self._with_volume().volume)
+        volume = self.sink.volume
+        if volume is None:
+            raise SinkError(f"{self.label} has no volume; only a sound device has")
+        return volume
 
     @volume.setter
     def volume(self, volume: float) -> None:
-        self._with_volume().volume = volume
+        if self.sink.volume is None:
+            raise SinkError(f"{self.label} has no volume; only a sound device has")
+        self.sink.volume = volume
 
     @property
     def full(self) -> bool:
         """Whether the sink can take no more, e.g. because the page is full."""
-        return bool(getattr(self.sink, "full", False))
+        return self.sink.full
 
     @property
     def seconds_played(self) -> float:
         """Seconds of the stream that were heard or written."""
-        return max(0, self._written - int(getattr(self.sink, "pending", 0)) - self.dropped) / self.format.rate
+        return max(0, self._written - (self.sink.pending or 0) - self.dropped) / self.format.rate
 
     @property
     def latency(self) -> float:
@@ -199,8 +201,7 @@ class Player:
                 block = self._make()
                 self.sink.write(block)
                 self._written += len(block)
-                waiting = int(getattr(self.sink, "pending", 0)) / self.format.rate
-                self._latency = waiting + float(getattr(self.sink, "delay", 0.0))
+                self._latency = (self.sink.pending or 0) / self.format.rate + self.sink.delay
             self.sink.close()
         except BaseException as error:  # noqa: BLE001  # handed to the caller by wait() or stop()
             self._error = error
@@ -221,20 +222,9 @@ class Player:
             self._left -= len(block)
         return block
 
-    def _with_volume(self) -> Any:
-        if not hasattr(self.sink, "volume"):
-            raise SinkError(f"{self.label} has no volume; only a sound device has")
-        return self.sink
-
     def _abort(self) -> None:
         with contextlib.suppress(Exception):  # it is on its way out with an error that matters more
-            self._call("abort")
-
-    def _call(self, name: str) -> None:
-        """Call a method that not every sink has."""
-        method: Callable[[], None] | None = getattr(self.sink, name, None)
-        if method is not None:
-            method()
+            self.sink.abort()
 
     def _raise(self) -> None:
         error, self._error = self._error, None

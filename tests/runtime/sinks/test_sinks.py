@@ -179,7 +179,7 @@ def test_a_file_appears_only_when_finished(tmp_path: Path, ending: str) -> None:
     sink.open(format)
     sink.write(block)
     assert path.read_text() == "before"
-    sink.abort()  # type: ignore[attr-defined]
+    sink.abort()
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     assert path.read_text() == "before"
 
@@ -224,7 +224,7 @@ def test_full_disk(tiny_disk: Path, ending: str) -> None:
                 sink.write(block)
             sink.close()
     finally:
-        sink.abort()  # type: ignore[attr-defined]
+        sink.abort()
     assert list(tiny_disk.iterdir()) == []
 
 
@@ -295,13 +295,13 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_plugins_by_scheme_and_by_ending(target: str) -> None:
     sink: Any = make_sink(target, latency=0.25)
     assert isinstance(sink, Sink)
-    assert (sink.label, sink.target, sink.latency) == ("Good", target, 0.25)
+    assert (sink.label, sink.adapted.target, sink.adapted.latency) == ("Good", target, 0.25)
 
 
 @pytest.mark.usefixtures("plugins")
 def test_a_plugin_has_what_a_sink_may_have(engine: Engine) -> None:
     player = Player(engine.stream(1), to="rich:", seconds=0.1)
-    assert not hasattr(player.sink, "dropped")
+    assert not hasattr(player.sink.adapted, "dropped")
     player.volume = -6
     with pytest.raises(SinkError, match=r"plug-in 'rich' of my-sinks is broken: ValueError: too loud"):
         player.volume = 30
@@ -310,7 +310,7 @@ def test_a_plugin_has_what_a_sink_may_have(engine: Engine) -> None:
     assert (player.label, player.volume, player.underruns, player.dropped) == ("the rich one", -6, 3, 0)
     with Player(engine.stream(1), to="rich:") as player:
         player.stop()
-    assert player.sink.ended == ["interrupt", "close"]  # type: ignore[attr-defined]
+    assert player.sink.adapted.ended == ["interrupt", "close"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("plugins")

@@ -2,16 +2,15 @@
 
 import importlib
 import os
-from collections.abc import Callable
 from pathlib import PurePath
-from typing import cast
+from typing import Any, cast
 
 from vrnn_engine.base.plugins import Plugin, find_plugins
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.sinks.base import AtomicFile, Format, Sink
-from vrnn_engine.runtime.sinks.plugin import PluginSink
+from vrnn_engine.runtime.sinks.adapter import AdaptedSink
+from vrnn_engine.runtime.sinks.base import AtomicFile, Format, Sink, SinkLike
 
-__all__ = ["ENTRY_POINTS", "AtomicFile", "Format", "Sink", "make_sink"]
+__all__ = ["ENTRY_POINTS", "AtomicFile", "Format", "Sink", "SinkLike", "as_sink", "make_sink"]
 
 ENTRY_POINTS = "vrnn_engine.sinks"
 """Group in which another package announces its sinks: the entry point's name is a scheme (`NAME:...`, `NAME`) and a
@@ -66,18 +65,47 @@ def make_sink(target: str | os.PathLike[str], latency: float = 0.05) -> Sink:
         where = _ENDINGS.get(ending)
     if where is not None:
         kind = _built_in(where)
-        if query and not hasattr(kind, "Options"):
+        if query and kind.Options is None:
             raise SinkError(f"{place} takes no options, and so cannot be told {query!r}")
-        return kind(text, latency)
+        return cast(Sink, kind(text, latency))
     plugins = find_plugins(ENTRY_POINTS)
     entry = plugins.get(scheme) or plugins.get(ending.removeprefix("."))
     if entry is None:
         others = "; from plug-ins: " + ", ".join(sorted(plugins)) if plugins else ""
         raise SinkError(f"nothing can write to {text!r}; there are {_KNOWN}{others}")
-    return PluginSink(Plugin(entry, SinkError), text, latency)
+    plugin = Plugin(entry, SinkError)
+    made = plugin.make(SinkLike, "a sink", text, latency)  # type: ignore[type-abstract]
+    return AdaptedSink(made, plugin.blamed)
 
 
-def _built_in(where: str) -> Callable[[str, float], Sink]:
+def as_sink(to: str | os.PathLike[str] | Sink | SinkLike, latency: float = 0.05) -> Sink:
+    """Return a sink for a target string, or for an object that is one or has its three methods.
+
+    Parameters
+    ----------
+    to : str, path, Sink or SinkLike
+        A target (see `make_sink`); or a `Sink`, returned as it is; or an object with `open`, `write` and `close`,
+        wrapped in an `AdaptedSink`.
+    latency : float
+        Seconds that a device buffers; only for a target.
+
+    Returns
+    -------
+    Sink
+        Not opened yet.
+
+    Raises
+    ------
+    SinkError
+        As `make_sink` does.
+    """
+    if isinstance(to, Sink):
+        return to
+    if isinstance(to, SinkLike):
+        return AdaptedSink(to)
+    return make_sink(to, latency)
+
+
+def _built_in(where: str) -> Any:  # a subclass of Sink that takes a target and a latency
     module, name = where.split(":")
-    # Those that take options have a class `Options` that says which.
-    return cast(Callable[[str, float], Sink], getattr(importlib.import_module(f"{__name__}.{module}"), name))
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)

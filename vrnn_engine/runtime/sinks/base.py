@@ -4,9 +4,10 @@ import contextlib
 import io
 import os
 import secrets
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NoReturn, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -69,34 +70,103 @@ class Format:
 
 
 @runtime_checkable
-class Sink(Protocol):
-    """Where a stream goes.  One thread calls `open`; from then on one thread calls the rest.
-
-    A sink may also have
-
-    - `abort() -> None`: called instead of `close` after an error; leaves nothing half-written
-    - `interrupt() -> None`: called from another thread when the player is stopped; what waits in `write` or `close`
-      should come to its end
-    - `patience: float`: seconds that this may take; 5 if not given
-    - `full: bool`: whether it can take no more, so that the player ends
-    - `live: bool`: True asks for small blocks, so that a control turned now is heard soon
-    - `underruns: int`: how often the device found nothing to play
-    - `pending: int`: samples or points accepted by `write` that are still to be played
-    - `delay: float`: seconds that the device itself holds
-    - `dropped: int`: samples that were made and not heard, because the device was gone
-    - `clipped: int`: samples beyond full scale, cut to it
-    - `volume: float`: dB; any thread may set it
-    - `label: str`: what to call it in messages, e.g. the device's full name
-    """
+class SinkLike(Protocol):
+    """The three methods that any object must have to be used as a sink; see `Sink` for what they do."""
 
     def open(self, format: Format) -> None:
-        """Get ready; raise `SinkError` if that cannot be, or if the modality does not fit."""
+        """Prepare for blocks of this format."""
 
     def write(self, block: np.ndarray) -> None:
-        """Take one block as `Stream.read` gives it; may wait until there is room."""
+        """Write one block."""
 
     def close(self) -> None:
-        """Finish: play what is left, or complete the file and give it its name."""
+        """Finish the output."""
+
+
+class Sink(ABC):
+    """Base class of everything that a stream can be written to.
+
+    A subclass implements `open`, `write` and `close`, and overrides what else applies to it.  Each attribute below has
+    a default; a subclass may replace it by a property.
+
+    Threads: one thread calls `open`; from then on one thread calls `write`, `close` and `abort`.  Any thread may call
+    `interrupt`, read the attributes and set `volume`.
+
+    Examples
+    --------
+    >>> class Peak(Sink):
+    ...     peak = 0.0
+    ...     def open(self, format):
+    ...         format.require("audio", "the peak meter")
+    ...     def write(self, block):
+    ...         self.peak = max(self.peak, float(np.abs(block).max()))
+    ...     def close(self):
+    ...         print(self.peak)
+    """
+
+    Options: ClassVar[Any] = None
+    """The options that may follow the target, an `options.Options` or a union of them; None: no options."""
+
+    label: str = ""
+    """Name of the sink in messages, e.g. the file's path or the device's full name.  Empty: the name of its class."""
+    live: bool = False
+    """Whether somebody listens or watches.  The player then writes small blocks, so that a control acts soon."""
+    patience: float = 5.0
+    """Seconds within which `write` and `close` return after `interrupt`."""
+    full: bool = False
+    """Whether the sink can take no more, e.g. because its page is full.  The player then ends."""
+    underruns: int | None = None
+    """How often a device had nothing to play.  None: the sink is not a device that this can happen to."""
+    pending: int | None = None
+    """Samples or points that `write` has accepted and that are still to be played or drawn.  None: nothing waits."""
+    delay: float = 0.0
+    """Seconds of output that the device itself buffers."""
+    dropped: int = 0
+    """Samples that were generated but not played, because the device was disconnected."""
+    clipped: int = 0
+    """Samples beyond full scale, which were limited to it."""
+    volume: float | None = None
+    """Volume in dB, which any thread may set.  None: the sink has no volume."""
+
+    @abstractmethod
+    def open(self, format: Format) -> None:
+        """Prepare for blocks of a format.
+
+        Parameters
+        ----------
+        format : Format
+            Modality, rate and unit of the blocks that follow.
+
+        Raises
+        ------
+        SinkError
+            The sink cannot be opened, or does not take this modality (see `Format.require`).
+        """
+
+    @abstractmethod
+    def write(self, block: np.ndarray) -> None:
+        """Write one block; wait until there is room for it.
+
+        Parameters
+        ----------
+        block : ndarray, float32, shape [samples] or [points, 3]
+            As `Stream.read` returns it.
+
+        Raises
+        ------
+        SinkError
+            The block cannot be written, e.g. because the disk is full.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish the output: play what is pending, or complete the file and rename it to its final path."""
+
+    def abort(self) -> None:  # noqa: B027  # a default, not an omission
+        """Release what `open` acquired, and leave no half-written output.  Called instead of `close` after an error."""
+
+    def interrupt(self) -> None:  # noqa: B027
+        """Make a `write` or `close` that waits return soon.  Called from another thread when the player is stopped."""
 
 
 class AtomicFile(io.RawIOBase):
@@ -183,7 +253,7 @@ class AtomicFile(io.RawIOBase):
         self._beside.unlink(missing_ok=True)
 
 
-class FileSink:
+class FileSink(Sink):
     """The part that sinks writing one file share.  `label` is the path as the person gave it."""
 
     def __init__(self, target: str, latency: float = 0.05) -> None:

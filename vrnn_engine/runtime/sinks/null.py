@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from vrnn_engine.runtime.sinks.base import Format
+from vrnn_engine.runtime.sinks.base import Format, Sink
 
 
-class NullSink:
+class NullSink(Sink):
     """Takes anything of either modality, and counts it in `written` (samples or points)."""
 
     def __init__(self, target: str = "null", latency: float = 0.05) -> None:

@@ -14,7 +14,7 @@ from vrnn_engine.runtime.audio.fader import Fader
 from vrnn_engine.runtime.audio.output import OutputDevice
 from vrnn_engine.runtime.audio.portaudio import DeviceGone, find_device, load_sounddevice, rescan
 from vrnn_engine.runtime.audio.reconnect import Absence
-from vrnn_engine.runtime.sinks.base import Format
+from vrnn_engine.runtime.sinks.base import Format, Sink
 from vrnn_engine.runtime.sinks.options import Options, read_options, split_target
 
 
@@ -29,7 +29,7 @@ class SpeakersOptions(Options, frozen=True, kw_only=True):
     """Whether to fail when the device vanishes, instead."""
 
 
-class SpeakersSink:
+class SpeakersSink(Sink):
     """Plays through a sound device.
 
     A device that vanishes is looked for once a second.  Meanwhile the stream goes on in its time, unheard.
@@ -110,19 +110,19 @@ class SpeakersSink:
         self._fader.volume = volume
 
     @property
-    def underruns(self) -> int:
+    def underruns(self) -> int:  # type: ignore[override]
         """How often a device found nothing to play."""
         device = self._device
         return self._underruns + (device.underruns if device is not None else 0)
 
     @property
-    def pending(self) -> int:
+    def pending(self) -> int:  # type: ignore[override]
         """Samples, at the voice's rate, that are still to be played."""
         device = self._device
         return self._fader.held + (device.pending if device is not None else 0)
 
     @property
-    def delay(self) -> float:
+    def delay(self) -> float:  # type: ignore[override]
         """Seconds that the device itself holds, as PortAudio says."""
         device = self._device
         return device.delay if device is not None else 0.0

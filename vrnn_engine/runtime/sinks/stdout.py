@@ -6,13 +6,13 @@ import sys
 import numpy as np
 
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.sinks.base import Format, fail_writing, to_pcm16
+from vrnn_engine.runtime.sinks.base import Format, Sink, fail_writing, to_pcm16
 from vrnn_engine.runtime.sinks.jsonl import JsonLinesEncoder
 
 _STDOUT = 1
 
 
-class StdoutSink:
+class StdoutSink(Sink):
     """Writes to stdout at once, without a buffer, so that the first sample leaves as soon as it is made."""
 
     live = True

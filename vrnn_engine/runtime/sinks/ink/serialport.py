@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from vrnn_engine.errors import MissingExtraError, SinkError
-from vrnn_engine.runtime.sinks.base import Format
+from vrnn_engine.runtime.sinks.base import Format, Sink
 from vrnn_engine.runtime.sinks.ink.gcode import Gcode, GcodeOptions
 from vrnn_engine.runtime.sinks.ink.grbl import Grbl
 from vrnn_engine.runtime.sinks.ink.hpgl import Hpgl, HpglOptions
@@ -55,7 +55,7 @@ class HpglPortOptions(HpglOptions, frozen=True, kw_only=True):
     """Seconds that the plotter may keep us waiting while it draws what it has."""
 
 
-class SerialSink:
+class SerialSink(Sink):
     """Draws on a plotter at a serial port; `full` when the page is."""
 
     Options = GrblOptions | HpglPortOptions
@@ -118,7 +118,7 @@ class SerialSink:
         self._stopped.set()
 
     @property
-    def pending(self) -> int:
+    def pending(self) -> int:  # type: ignore[override]
         """Points of the line that is not whole yet."""
         return self._layout.pending
 

@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from vrnn_engine.runtime.sinks.base import AtomicFile, Format
+from vrnn_engine.runtime.sinks.base import AtomicFile, Format, Sink
 from vrnn_engine.runtime.sinks.ink.page import Layout, Line, Sheet, Stroke
 from vrnn_engine.runtime.sinks.options import Positive, read_options, split_target
 
@@ -26,7 +26,7 @@ class SvgOptions(Sheet, frozen=True, kw_only=True):
     """What gets a layer of its own."""
 
 
-class SvgSink:
+class SvgSink(Sink):
     """Draws a pen voice's ink, a path for each stroke.
 
     The page is written whole beside its final path and takes its name at once: with the first stroke, and again

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.sinks.base import Format
+from vrnn_engine.runtime.sinks.base import Format, Sink
 from vrnn_engine.runtime.sinks.ink.canvas import Canvas
 from vrnn_engine.runtime.sinks.ink.page import Layout, Line, Sheet
 from vrnn_engine.runtime.sinks.options import Options, Positive, read_options, split_target
@@ -30,8 +30,8 @@ class TerminalOptions(Options, frozen=True, kw_only=True):
     """Millimetres of one of the voice's units; None where that is a length."""
 
 
-class TerminalSink:
-    """Shows the last lines of writing on stderr; `owns_terminal` asks others to keep their displays to themselves.
+class TerminalSink(Sink):
+    """Shows the last lines of writing on stderr.
 
     Attributes
     ----------
@@ -43,7 +43,6 @@ class TerminalSink:
 
     Options = TerminalOptions
     live = True
-    owns_terminal = True
 
     def __init__(self, target: str = "terminal", latency: float = 0.05) -> None:
         self.label, given = split_target(target)

@@ -1,0 +1,95 @@
+"""Makes a `Sink` of any object that has `open`, `write` and `close`: an application's own, or a plug-in's."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from vrnn_engine.runtime.sinks.base import Format, Sink, SinkLike
+
+
+def _forward(name: str, convert: Callable[[Any], Any]) -> Any:
+    """Return a property that reads an attribute of the adapted object, or the default of `Sink` if it has none."""
+
+    def read(sink: "AdaptedSink") -> Any:
+        with sink.guard():
+            value = getattr(sink.adapted, name, getattr(Sink, name))
+            return value if value is None else convert(value)
+
+    return property(read)
+
+
+class AdaptedSink(Sink):
+    """A sink that passes everything on to an object which need not derive from `Sink`.
+
+    The object must have the methods of `SinkLike`.  It may have any other method or attribute of `Sink`, which is
+    looked up each time that it is used; for one that is absent the default of `Sink` holds.
+
+    Parameters
+    ----------
+    adapted : SinkLike
+        The object.
+    guard : callable, optional
+        Returns a context manager in which each access to the object runs, e.g. one that translates its errors.
+    """
+
+    live = _forward("live", bool)
+    patience = _forward("patience", float)
+    full = _forward("full", bool)
+    underruns = _forward("underruns", int)
+    pending = _forward("pending", int)
+    delay = _forward("delay", float)
+    dropped = _forward("dropped", int)
+    clipped = _forward("clipped", int)
+
+    def __init__(self, adapted: SinkLike, guard: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        self.adapted = adapted
+        self.guard = guard
+
+    def open(self, format: Format) -> None:
+        """Open the object."""
+        with self.guard():
+            self.adapted.open(format)
+
+    def write(self, block: np.ndarray) -> None:
+        """Write a block to the object."""
+        with self.guard():
+            self.adapted.write(block)
+
+    def close(self) -> None:
+        """Close the object."""
+        with self.guard():
+            self.adapted.close()
+
+    def abort(self) -> None:
+        """Abort the object, if it can be."""
+        self._call_if_present("abort")
+
+    def interrupt(self) -> None:
+        """Interrupt the object, if it can be."""
+        self._call_if_present("interrupt")
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        """Label of the object, or the name of its class."""
+        with self.guard():
+            return str(getattr(self.adapted, "label", "") or type(self.adapted).__name__)
+
+    @property
+    def volume(self) -> float | None:
+        """Volume of the object in dB; None if it has none."""
+        with self.guard():
+            volume = getattr(self.adapted, "volume", None)
+            return volume if volume is None else float(volume)
+
+    @volume.setter
+    def volume(self, volume: float | None) -> None:
+        with self.guard():
+            self.adapted.volume = volume  # type: ignore[attr-defined]
+
+    def _call_if_present(self, name: str) -> None:
+        with self.guard():
+            method = getattr(self.adapted, name, None)
+            if method is not None:
+                method()
