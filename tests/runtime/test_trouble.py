@@ -43,7 +43,7 @@ def moments(tmp_path):
         (Nudge(frame=3, control="x", by=1.0), ControlError, "nudge at frame 3: unknown control"),
         (Keep(frame=3, name="a/b"), StreamError, "snapshot at frame 3: a moment cannot be called"),
         (Trace(frame=3, name="a/b", seconds=1.0), StreamError, "trace at frame 3: a path cannot be called"),
-        (Fork(frame=3, to="x.mp3", seconds=1.0), VRNNEngineError, "fork at frame 3: nothing can write to"),
+        (Fork(frame=3, to="x.mp3", seconds=1.0), VRNNEngineError, "fork at frame 3: unknown target 'x.mp3'"),
     ],
 )
 def test_a_timeline_is_refused_before_it_begins(engine, moments, event, error, message) -> None:

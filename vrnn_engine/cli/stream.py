@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vrnn_engine.cli import audio, live, report
+from vrnn_engine.runtime.targets import list_targets_only
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.engine import Engine
@@ -24,10 +25,10 @@ def stream(
         str | None,
         typer.Option(
             metavar="TARGET",
-            help="For sound: speakers, speakers:NAME, FILE.wav, FILE.flac.  For ink: FILE.svg, FILE.hpgl, FILE.gcode, "
-            "serial:PORT?format=gcode (or hpgl), terminal; options follow, as in FILE.svg?margin=8 (docs/ink.md).  For "
-            "both: FILE.jsonl, null, or - for stdout (raw 16-bit mono PCM; JSON lines for a pen).  Default: the sound "
-            "device if there is one, else VOICE.wav; VOICE.svg for a pen.",
+            help=f"Sound can go to {list_targets_only('audio')}; ink to {list_targets_only('pen')}; both to "
+            f"{list_targets_only('audio', 'pen')}.  Stdout (-) gets raw 16-bit mono PCM, or JSON lines for a pen.  "
+            "Options may follow, as in FILE.svg?margin=8 or serial:PORT?format=gcode (docs/ink.md).  Default: the "
+            "sound device if there is one, else VOICE.wav; VOICE.svg for a pen.",
         ),
     ] = None,
     width: Annotated[

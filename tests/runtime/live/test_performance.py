@@ -285,7 +285,7 @@ def test_a_fork_goes_on_as_the_stream_would_have(engine, moments, tmp_path):
         (Set(control=SHIFT, value=(0.0, 1.0, 2.0, 3.0), index=1), ControlError, "takes one number, not 4"),
         (Seed(seed=-1), StreamError, "not an event: Expected `int` >= 0"),
         (Keep(name="a/b"), StreamError, "cannot be called"),
-        (Fork(to="nowhere.mp3", seconds=1.0), SinkError, "nothing can write to"),
+        (Fork(to="nowhere.mp3", seconds=1.0), SinkError, "unknown target 'nowhere.mp3'"),
         (Return(name="../../etc"), StreamError, "cannot be called"),
         (Prime(file="nowhere.wav"), RecordingError, "no such file"),
         (Walk(control="output.heat", speed=1.0), ControlError, "unknown control"),

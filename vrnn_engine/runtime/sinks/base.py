@@ -13,13 +13,8 @@ import numpy as np
 
 from vrnn_engine.base.places import other_than_file
 from vrnn_engine.errors import SinkError
+from vrnn_engine.runtime.targets import list_targets
 from vrnn_engine.runtime.voice.manifest import Manifest
-
-FITTING = {
-    "audio": "speakers, speakers:NAME, FILE.wav, FILE.flac, FILE.jsonl, - or null",
-    "pen": "FILE.svg, FILE.hpgl, FILE.gcode, serial:PORT, terminal, FILE.jsonl, - or null",
-}
-"""The built-in targets that each modality can go to; for error messages."""
 
 _MADE = {"audio": "sound", "pen": "ink"}
 _FULL_SCALE = 32768.0
@@ -65,7 +60,7 @@ class Format:
         if self.modality != modality:
             raise SinkError(
                 f"{target} takes {_MADE[modality]}, but voice {self.name!r} makes {_MADE[self.modality]}; "
-                f"send it to {FITTING[self.modality]}"
+                f"send it to {list_targets(self.modality)}"
             )
 
 
