@@ -240,8 +240,8 @@ def test_the_command_line_says_how_far_each_is(run: Run, work):
     save_checkpoint(kept, work / "kept.pt")
     done = run("export", "kept.pt", "--out", "few", "--precision", "int8", "--precision", "int4")
     assert done.returncode == 0, done.stderr
-    assert "int8: frames move by" in done.stderr
-    assert "int4: frames move by" in done.stderr
+    assert "int8: frames change by" in done.stderr
+    assert "int4: frames change by" in done.stderr
     streamed = run("stream", "--voice", "./few", "--precision", "int4", "-s", "0.1", "--to", "null")
     assert "CPUExecutionProvider, int4" in streamed.stderr
     assert run("export", "kept.pt", "--out", "odd", "--precision", "int3").returncode == 2

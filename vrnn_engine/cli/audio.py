@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from vrnn_engine.cli import report
+from vrnn_engine.cli import stream_options as options
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.live import listening_stream as lives
@@ -18,23 +19,47 @@ SECONDS = 10.0
 MODES = ("resynthesise", "observe", "continue")
 """As in `runtime.live.life`, which takes long to import.  The first is the default."""
 
-Volume = Annotated[float | None, typer.Option(metavar="DB", help="Of a sound device; 0 changes nothing.")]
+Volume = Annotated[
+    float | None,
+    typer.Option(
+        "--volume", metavar="DB", help="Sound device volume in dB; 0 is unchanged.", rich_help_panel=options.OUTPUT
+    ),
+]
 Channels = Annotated[
-    int | None, typer.Option(metavar="N", help="Of a sound device, the same on each.  Default: as few as it takes.")
+    int | None,
+    typer.Option(
+        "--channels",
+        metavar="N",
+        help="Sound device channels; all play the same signal.  Default: the fewest that the device accepts.",
+        rich_help_panel=options.OUTPUT,
+    ),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Fail when a sound device vanishes, instead of waiting until it is back.")
+    bool,
+    typer.Option(
+        "--strict",
+        help="Fail when a sound device disconnects, instead of waiting for it to come back.",
+        rich_help_panel=options.OUTPUT,
+    ),
 ]
 From = Annotated[
     str | None,
-    typer.Option("--from", metavar="SOURCE", help="Listen to microphone, microphone:NAME or a FILE while playing."),
+    typer.Option(
+        "--from",
+        metavar="SOURCE",
+        help="Listen to an input while playing: microphone, microphone:NAME or a FILE.",
+        rich_help_panel=options.INPUT,
+    ),
 ]
 Mode = Annotated[
     str | None,
     typer.Option(
+        "--mode",
         metavar="MODE",
-        help="What to do with it.  resynthesise (the default): the voice says it in its own way.  observe: it goes "
-        "through, and is listened to.  continue: the same, and the voice goes on where it ends or pauses.",
+        help="What to do with the input.  resynthesise (the default): the voice imitates it.  observe: the input is "
+        "played unchanged and the model follows it.  continue: like observe, but the voice generates when the input "
+        "pauses or ends.",
+        rich_help_panel=options.INPUT,
     ),
 ]
 

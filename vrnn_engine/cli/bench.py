@@ -9,28 +9,32 @@ from vrnn_engine.cli import report
 
 def bench(
     voice: Annotated[
-        str, typer.Option("--voice", "-v", metavar="VOICE", help="A voice's name, folder or .zip.")
+        str, typer.Option("--voice", "-v", metavar="VOICE", help="Name, folder or .zip of a voice.")
     ] = "blizzard",
     device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto (all that run here), cpu, cuda or cuda:N.")
+        str, typer.Option(metavar="NAME", help="auto (every processor that works here), cpu, cuda or cuda:N.")
     ] = "auto",
     rows: Annotated[
         list[int] | None,
-        typer.Option(metavar="N", min=1, help="Streams in a batch; may be repeated.  Default: 1, 4, 16, 64."),
+        typer.Option(metavar="N", min=1, help="Streams in a batch; repeatable.  Default: 1, 4, 16 and 64."),
     ] = None,
     seconds: Annotated[
-        float, typer.Option("--seconds", "-s", metavar="S", min=0.01, help="How long to measure each.")
+        float, typer.Option("--seconds", "-s", metavar="S", min=0.01, help="Length of each measurement.")
     ] = 3.0,
     precision: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Of those that the voice carries; may be repeated.  Default: all."),
+        typer.Option(metavar="NAME", help="Precision that the voice contains; repeatable.  Default: all."),
     ] = None,
     threads: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Threads that share a step; the floor stays that of one core.")
+        int, typer.Option(metavar="N", min=1, help="Threads that compute one step.  The floor stays that of one core.")
     ] = 1,
     json: report.AsJson = False,
 ) -> None:
-    """Measure a voice: the time of a frame beside its deadline and the machine's floor, its start and its memory."""
+    """Measure how fast a voice runs here.
+
+    Prints the time of a frame beside its deadline and the lower limit that memory bandwidth sets, the start-up time and
+    the memory.
+    """
     import msgspec
 
     from vrnn_engine.diagnostics.bench import ROWS

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 
 def devices(json: report.AsJson = False) -> None:
-    """List the sound devices (--to speakers:NAME), microphones (--from microphone:NAME) and processors (--device)."""
+    """List the sound devices, microphones and processors.
+
+    Use their names in --to speakers:NAME, --from microphone:NAME and --device NAME.
+    """
     from vrnn_engine.runtime.audio.portaudio import INPUT, OUTPUT
 
     sound, trouble = _sound(OUTPUT)

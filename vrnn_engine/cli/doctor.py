@@ -8,7 +8,10 @@ MARKS = {"ok": "ok", "note": "-", "problem": "PROBLEM"}
 
 
 def doctor(json: report.AsJson = False) -> None:
-    """Try what a stream needs: libraries, processors, sound.  Exit code 1 if plain `stream` cannot run."""
+    """Check libraries, processors and sound devices, and advise.
+
+    The exit code is 1 if `vrnn-engine stream` cannot run here.
+    """
     import msgspec
 
     from vrnn_engine.diagnostics.doctor import diagnose

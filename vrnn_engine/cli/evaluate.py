@@ -18,33 +18,39 @@ def evaluate(
         str,
         typer.Argument(
             metavar="CKPT.pt",
-            help="Written by `vrnn-engine train`; with --voice its recipe will do, as train takes it.",
+            help="Checkpoint that `vrnn-engine train` wrote; with --voice, a recipe is enough.",
         ),
     ],
-    data: Annotated[Path, typer.Option(metavar="PATH", help="The corpus, as `vrnn-engine train` takes it.")],
-    samples: Annotated[int, typer.Option(metavar="K", min=1, help="Paths of the importance-weighted bound.")] = 40,
-    split: Annotated[Literal["train", "valid", "test"], typer.Option(help="Which part of the corpus.")] = "test",
+    data: Annotated[Path, typer.Option(metavar="PATH", help="The corpus, in any form that `vrnn-engine train` reads.")],
+    samples: Annotated[int, typer.Option(metavar="K", min=1, help="Samples K of the importance-weighted bound.")] = 40,
+    split: Annotated[Literal["train", "valid", "test"], typer.Option(help="Part of the corpus.")] = "test",
     seed: Annotated[
-        int, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Of the noise; of the first stream.")
+        int,
+        typer.Option(
+            metavar="N", min=0, max=2**63 - 1, help="Random seed; with --free-running, that of the first stream."
+        ),
     ] = 0,
     free_running: Annotated[
-        bool, typer.Option("--free-running", help="Hold what it generates against the split instead.")
+        bool, typer.Option("--free-running", help="Compare generated streams with the corpus, instead of bounds.")
     ] = False,
     voice: Annotated[
         str | None,
         typer.Option(
-            metavar="VOICE", help="Let this voice of the checkpoint or recipe run free, with its own defaults."
+            metavar="VOICE", help="Generate with this voice of the checkpoint or recipe, and its default controls."
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Free-running streams.")] = 4,
-    seconds: Annotated[float, typer.Option(metavar="S", min=4, help="Length of each; 120 or more show drift.")] = 60.0,
+    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Number of generated streams.")] = 4,
+    seconds: Annotated[
+        float, typer.Option(metavar="S", min=4, help="Length of each stream; 120 or more show drift.")
+    ] = 60.0,
     strict: report.Strict = False,
     json: report.AsJson = False,
 ) -> None:
-    """Measure a checkpoint's bounds on a corpus: ELBO, its KL, and the importance-weighted one.
+    """Measure a checkpoint's likelihood on a corpus.
 
-    With --free-running compare what it generates with real material: spectrum, modulation, noise, repetition and drift
-    of sound; strokes, slant, size and constancy of style of ink.
+    Prints the ELBO, its KL and the importance-weighted bound.  With --free-running, compares generated streams with the
+    corpus instead: spectrum, modulation, noise, repetition and drift of sound; strokes, slant, size and constancy of
+    style of ink.
     """
     if voice and not free_running:
         raise typer.BadParameter("goes with --free-running", param_hint="--voice")

@@ -1,4 +1,4 @@
-"""`vrnn-engine export`: turn a checkpoint into a voice."""
+"""`vrnn-engine export`: convert a checkpoint to a voice."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,30 +10,35 @@ from vrnn_engine.cli.stream import parse_setting
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT.pt", help="Written by `vrnn-engine train`.")],
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The voice's folder.  Default: ./NAME.")] = None,
+    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT.pt", help="Checkpoint that `vrnn-engine train` wrote.")],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the voice.  Default: ./NAME.")] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Give a control another default; may be repeated."),
+        typer.Option("--set", metavar="NAME=VALUE", help="Change the default of a control; repeatable."),
     ] = None,
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="The voice's name.  Default: the recipe's.")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the voice.  Default: the recipe's name.")
+    ] = None,
     half_weights: Annotated[
-        bool, typer.Option("--half-weights", help="Round the weights to half precision: half the size.")
+        bool, typer.Option("--half-weights", help="Round the weights to half precision, which halves the file.")
     ] = False,
     precision: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="What the step is carried in beside fp32: fp16 (for CUDA), int8 or int4; may be repeated.",
+            help="Add a graph of this precision to the fp32 one: fp16 (for CUDA), int8 or int4; repeatable.",
         ),
     ] = None,
 ) -> None:
-    """Export a checkpoint as a voice, after comparing its graphs with PyTorch."""
+    """Convert a checkpoint to a voice.
+
+    Compares the graphs with PyTorch first, and writes nothing if they differ.
+    """
     values = [parse_setting(setting) for setting in settings or ()]
     defaults = {control: value for control, value in values if not isinstance(value, list)}
     if len(defaults) != len(values):
-        raise typer.BadParameter("a default is one number, and a control has one", param_hint="--set")
-    # Both first: a missing extra is then named before anything is read.
+        raise typer.BadParameter("a control has one default, which is one number", param_hint="--set")
+    # Imported first, so that a missing extra is an error before anything is read.
     import onnx  # noqa: F401
     import torch  # noqa: F401
 
@@ -42,13 +47,16 @@ def export(
 
     few = [one for one in BITS if one in (precision or ())]
     if unknown := set(precision or ()) - {"fp32", *BITS}:
-        raise typer.BadParameter(f"{min(unknown)!r} is none of fp32, {', '.join(BITS)}", param_hint="--precision")
+        raise typer.BadParameter(f"{min(unknown)!r} is not one of fp32, {', '.join(BITS)}", param_hint="--precision")
     done = write(checkpoint, out, name, defaults, half_weights, few)
-    report.say(f"{done.frames} frames agree with PyTorch, to {done.difference:.1e} of an output's largest value")
+    report.say(
+        f"all outputs of {done.frames} frames agree with PyTorch: the largest difference is {done.difference:.1e} of "
+        "an output's largest value"
+    )
     for moved in done.moved:
         report.say(
-            f"{moved.precision}: frames move by {moved.frame:.1%} of their size, the bound by {moved.bound:+.3f} nats "
-            f"a frame, a free run's levels by up to {moved.levels:.1f} dB"
+            f"{moved.precision}: frames change by {moved.frame:.1%} of their size, the bound by {moved.bound:+.3f} "
+            f"nats a frame, the levels of free-running streams by up to {moved.levels:.1f} dB"
         )
     report.say(
         f"voice {done.voice.name!r} written to {done.voice.path}; next: vrnn-engine stream --voice {done.voice.path}"

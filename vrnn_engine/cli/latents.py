@@ -20,20 +20,23 @@ SEED = 0
 
 def latents(
     voice: Annotated[
-        str, typer.Argument(metavar="VOICE", help="A voice's name, folder or .zip, or a checkpoint ending in .pt.")
+        str, typer.Argument(metavar="VOICE", help="Name, folder or .zip of a voice, or a .pt checkpoint.")
     ],
     recording: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A recording (sound; .jsonl or .npz of ink for a pen).")
+        Path, typer.Argument(metavar="FILE", help="A recording: a sound file, or .jsonl or .npz for ink.")
     ],
     to: Annotated[
         Path | None,
-        typer.Option(metavar="PICTURE", help="Ends in .png, .svg or .pdf.  Default: ./FILE.latents.png."),
+        typer.Option(metavar="PICTURE", help="Picture to write: .png, .svg or .pdf.  Default: ./FILE.latents.png."),
     ] = None,
     json: Annotated[
-        bool, typer.Option("--json", help="Print each frame's values, for a program; a picture only with --to.")
+        bool, typer.Option("--json", help="Print the values of each frame as JSON; draw only if --to is given.")
     ] = False,
 ) -> None:
-    """Draw a recording above its KL per frame and the change of its posterior mean."""
+    """Draw a recording and what its latents tell.
+
+    Below the recording: the KL per frame, and the change of the posterior mean.
+    """
     from vrnn_engine.evaluation.figures import FORMATS, draw_ink, draw_sound, render
     from vrnn_engine.evaluation.latents import trace_latents
     from vrnn_engine.runtime.engine import Engine

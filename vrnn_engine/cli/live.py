@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vrnn_engine.cli import report
+from vrnn_engine.cli.stream_options import STEERING
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.live.control.keys import Keyboard, Terminal
@@ -21,18 +22,29 @@ if TYPE_CHECKING:
 
 OscPort = Annotated[
     str | None,
-    typer.Option("--osc", metavar="[HOST:]PORT", help="Let OSC messages to this UDP port steer it (docs/live.md)."),
+    typer.Option(
+        "--osc",
+        metavar="[HOST:]PORT",
+        help="Receive OSC messages on this UDP port (docs/live.md).",
+        rich_help_panel=STEERING,
+    ),
 ]
 OscTo = Annotated[
     str | None,
-    typer.Option("--osc-to", metavar="HOST:PORT", help="Send levels and latents there, not to who sent a message."),
+    typer.Option(
+        "--osc-to",
+        metavar="HOST:PORT",
+        help="Send levels and latents to this address.  Default: to the sender of the last message.",
+        rich_help_panel=STEERING,
+    ),
 ]
 MidiPort = Annotated[
     str | None,
     typer.Option(
         "--midi",
         metavar="NAME",
-        help="Let a MIDI device steer it: a part of its name; or virtual, a port to connect to.",
+        help="Receive MIDI from the device whose name contains NAME; `virtual` opens a port that others connect to.",
+        rich_help_panel=STEERING,
     ),
 ]
 MidiLearn = Annotated[
@@ -40,12 +52,18 @@ MidiLearn = Annotated[
     typer.Option(
         "--midi-learn",
         metavar="CONTROL[/N]",
-        help="Bind it to the MIDI controller that is moved next, and keep that; may be repeated.",
+        help="Bind this control to the MIDI controller that you move next, and save the binding; repeatable.",
+        rich_help_panel=STEERING,
     ),
 ]
 MidiFile = Annotated[
     Path | None,
-    typer.Option("--midi-map", metavar="FILE", help="What MIDI controllers turn.  Default: one in your configuration."),
+    typer.Option(
+        "--midi-map",
+        metavar="FILE",
+        help="File of MIDI bindings.  Default: midi.json in your configuration folder.",
+        rich_help_panel=STEERING,
+    ),
 ]
 
 Learn = Callable[[str], None] | None

@@ -1,4 +1,4 @@
-"""`vrnn-engine`: gathers the verbs.  Each lives in a module of its own and imports what is heavy only when it runs."""
+"""The command `vrnn-engine`: collects the verbs, one module each; a verb imports heavy libraries only when it runs."""
 
 import importlib
 import sys
@@ -9,26 +9,37 @@ import typer
 
 import vrnn_engine
 from vrnn_engine.cli import report
+from vrnn_engine.cli.help import GroupedHelp
 
-# A verb is one function, or for those that have verbs of their own an `app`, in the module of its name.
+# The module of a verb holds a function of the same name, or, where the verb has subcommands, a typer `app`.
+# It may hold an `EPILOG`, which `--help` prints last.
 VERBS = ("stream", "train", "evaluate", "export", "latents", "devices", "doctor", "bench", "voices")
 
 
-def gather(words: Sequence[str] = ()) -> typer.Typer:
-    """Return the command line: with all verbs, or where the words begin with one, with this one alone.
+def build_app(words: Sequence[str] = ()) -> typer.Typer:
+    """Build the command line.
 
-    The others would delay its first sample, by as much as they take to import and to describe.
+    Parameters
+    ----------
+    words : sequence of str
+        Arguments of the process.  If they begin with a verb, only that verb's module is imported: importing the
+        others would delay the first sample.
+
+    Returns
+    -------
+    typer.Typer
+        The command line with that one verb, or with all of them.
     """
     app = typer.Typer(
         name="vrnn-engine",
-        help="Steps variational recurrent neural networks as live streams of sound and ink.",
+        help="Play, steer, train and export recurrent latent variable models of sound and handwriting.",
         epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.",
-        rich_markup_mode=None,  # plain text: at once, and the same in a terminal, a pipe and a README
+        rich_markup_mode=None,  # plain text starts faster and looks the same in a terminal, a pipe and a README
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        callback=_options,
+        callback=_set_options,
     )
     wanted = next((word for word in words if not word.startswith("-")), "")
     for name in (wanted,) if wanted in VERBS else VERBS:
@@ -36,7 +47,8 @@ def gather(words: Sequence[str] = ()) -> typer.Typer:
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
-            app.command(name)(report.guard(getattr(module, name)))
+            command = app.command(name, cls=GroupedHelp, epilog=getattr(module, "EPILOG", None))
+            command(report.guard(getattr(module, name)))
     return app
 
 
@@ -46,21 +58,21 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _options(
+def _set_options(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
 ) -> None:
     report.set_debug(debug)
 
 
 def run() -> None:
-    """Run the command line of this process (the entry point); ends it with the exit code."""
-    if sys.stderr is not None:  # it is where it was closed from the beginning
+    """Run the command line of this process and exit with its code (the entry point `vrnn-engine`)."""
+    if sys.stderr is not None:  # None if the process was started with stderr closed
         sys.stderr = cast(TextIO, report.Tolerant(sys.stderr))
     try:
-        gather(sys.argv[1:])(prog_name="vrnn-engine")
-    # Outside any verb: while it starts, or while help or version are printed.
+        build_app(sys.argv[1:])(prog_name="vrnn-engine")
+    # Errors outside the verbs: an interrupt during start-up, a closed pipe while help or the version is printed.
     except (KeyboardInterrupt, OSError, vrnn_engine.VRNNEngineError) as error:
         sys.exit(report.explain(error))

@@ -28,11 +28,11 @@ INTERRUPTED = 130
 ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 """Signals that end a process, besides Ctrl-C; its exit code is then 128 and their number."""
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 """The option of every verb whose answer a program may read."""
 
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Fail if a file of the corpus cannot be read, instead of leaving it out.")
+    bool, typer.Option("--strict", help="Fail if a file of the corpus cannot be read, instead of skipping it.")
 ]
 """The option of every verb that reads a corpus."""
 
@@ -172,7 +172,7 @@ def guard(verb: Callable[..., None]) -> Callable[..., None]:
                 raise
             raise typer.Exit(code) from None
 
-    flag = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+    flag = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
     old = inspect.signature(verb)
     extra = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=flag)
     guarded.__signature__ = old.replace(parameters=[*old.parameters.values(), extra])  # type: ignore[attr-defined]

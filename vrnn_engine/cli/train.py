@@ -20,26 +20,33 @@ LINE_EVERY = 100
 
 
 def train(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A bundled recipe's name, or a path ending in .toml.")
-    ],
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a bundled recipe, or path of a .toml file.")],
     data: Annotated[
-        Path, typer.Option(metavar="PATH", help="Folder of recordings, .npz of ink lines, or folder of IAM-OnDB.")
+        Path,
+        typer.Option(
+            metavar="PATH", help="The corpus: a folder of recordings, an .npz of ink, or a folder of IAM-OnDB."
+        ),
     ],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where checkpoints go.  Default: runs/RECIPE.")
+        Path | None, typer.Option(metavar="DIR", help="Folder for the checkpoints.  Default: runs/RECIPE.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from DIR/last.pt.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in DIR from its last.pt.")] = False,
     start: Annotated[
-        Path | None, typer.Option("--from", metavar="CKPT.pt", help="Begin with the weights of another run.")
+        Path | None,
+        typer.Option("--from", metavar="CKPT.pt", help="Start from the weights of another run's checkpoint."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Instead of the recipe's.")
+        int | None, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Random seed.  Default: the recipe's.")
     ] = None,
-    updates: Annotated[int | None, typer.Option(metavar="N", min=1, help="Instead of the recipe's.")] = None,
+    updates: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Optimiser updates in total.  Default: the recipe's.")
+    ] = None,
     strict: report.Strict = False,
 ) -> None:
-    """Train a model by a recipe; Ctrl-C keeps what was learned, --resume goes on."""
+    """Train a model from a recipe.
+
+    Ctrl-C saves a checkpoint before it stops; --resume continues the run.
+    """
     from vrnn_engine.training.recipe import changed, load_recipe
     from vrnn_engine.training.run import BEST
     from vrnn_engine.training.run import train as run

@@ -11,11 +11,11 @@ from vrnn_engine.cli import report
 if TYPE_CHECKING:
     from vrnn_engine.runtime.voice.manifest import Manifest
 
-Named = Annotated[str, typer.Argument(metavar="VOICE", help="A name, a folder or a .zip.")]
+Named = Annotated[str, typer.Argument(metavar="VOICE", help="Name, folder or .zip of a voice.")]
 
 
 def voices(context: typer.Context, json: report.AsJson = False) -> None:
-    """List, show, verify and install voices; without a command, list them."""
+    """List, show, verify and install voices (default: list)."""
     if context.invoked_subcommand is None:
         list_(json=json)
 
@@ -60,7 +60,7 @@ def list_(json: report.AsJson = False) -> None:
 
 
 def show(voice: Named, json: report.AsJson = False) -> None:
-    """Show what a voice is, where it comes from, and what can be steered."""
+    """Show a voice's model, origin and controls."""
     from vrnn_engine.runtime.voice.manifest import encode_manifest
     from vrnn_engine.runtime.voice.voice import Voice
 
@@ -100,7 +100,7 @@ def show(voice: Named, json: report.AsJson = False) -> None:
 
 
 def verify(voice: Named, json: report.AsJson = False) -> None:
-    """Check a voice's files, and that this machine computes what PyTorch computed for it."""
+    """Check a voice's files, and its output against PyTorch's."""
     from vrnn_engine.runtime.graph.parity import verify
     from vrnn_engine.runtime.voice.voice import Voice
 
@@ -127,11 +127,13 @@ def verify(voice: Named, json: report.AsJson = False) -> None:
 
 
 def install(
-    path: Annotated[Path, typer.Argument(help="A voice's folder or .zip.")],
-    replace: Annotated[bool, typer.Option("--replace", help="Replace an installed voice of the same name.")] = False,
+    path: Annotated[Path, typer.Argument(help="Folder or .zip of a voice.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace an installed voice that has the same name.")
+    ] = False,
     json: report.AsJson = False,
 ) -> None:
-    """Copy a voice to where it is found by its name."""
+    """Install a voice, so that its name is enough to load it."""
     from vrnn_engine.runtime.voice.voice import install_voice
 
     installed = install_voice(path, replace=replace)
