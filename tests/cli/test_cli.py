@@ -240,16 +240,18 @@ def test_wrong_usage_is_2(run: Run, args: tuple[str, ...]) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("option", "library"), [("--osc", "pythonosc"), ("--midi", "rtmidi")])
+@pytest.mark.parametrize(
+    ("option", "library", "distribution"), [("--osc", "pythonosc", "python-osc"), ("--midi", "rtmidi", "python-rtmidi")]
+)
 def test_without_the_extra_for_steering_it_is_named(
-    run: Run, work: Path, toy_audio: Path, tmp_path: Path, option: str, library: str
+    run: Run, work: Path, toy_audio: Path, tmp_path: Path, option: str, library: str, distribution: str
 ) -> None:
     (tmp_path / "site").mkdir()
     missing = f"raise ModuleNotFoundError('No module named {library}', name={library!r})\n"
     (tmp_path / "site" / f"{library}.py").write_text(missing)
     env = {"PYTHONPATH": f"{tmp_path / 'site'}{os.pathsep}{ROOT}"}
     error = the_error(run("stream", "--voice", toy_audio, "--to", "a.wav", option, "9000", env=env))
-    assert f"needs {library}" in error
+    assert f"needs {distribution}," in error
     assert "pip install 'vrnn-engine[live]'" in error
     assert list(work.iterdir()) == []
 

@@ -2,9 +2,7 @@
 
 import json
 import os
-import re
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -87,12 +85,6 @@ def test_a_missing_extra_says_what_brings_it(monkeypatch: pytest.MonkeyPatch) ->
     found = {finding.topic: finding for finding in diagnosis.diagnose().findings}
     assert found["extra plot"].state == "note"
     assert "pip install 'vrnn-engine[plot]'" in found["extra plot"].advice
-
-
-def test_the_extras_are_those_of_the_package() -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for extra, names in diagnosis.EXTRAS.items():
-        assert [re.match(r"[\w-]+", needed)[0] for needed in extras[extra]] == list(names)
 
 
 def test_a_bundled_voice_that_is_damaged_is_a_problem(run: Run, tmp_path: Path) -> None:

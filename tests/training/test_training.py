@@ -358,9 +358,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tiny_disk):
     save_checkpoint(kept, tiny_disk / "best.pt")
     old = (tiny_disk / "best.pt").read_bytes()
     (tiny_disk / "other").write_bytes(bytes(60_000 - len(old) // 4096 * 4096 - 16_384))  # the next one fits in part
-    with pytest.raises(
-        CheckpointError, match=r"best\.pt: cannot write the checkpoint: .*No space left on device"
-    ) as caught:
+    with pytest.raises(CheckpointError, match=r"cannot write .*best\.pt: No space left on device") as caught:
         save_checkpoint(dataclasses.replace(kept, metrics={"which": 2.0}), tiny_disk / "best.pt")
     assert "\n" not in str(caught.value)
     assert sorted(path.name for path in tiny_disk.iterdir()) == ["best.pt", "other"]
@@ -370,5 +368,5 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tiny_disk):
 
 def test_a_checkpoint_in_a_folder_that_is_gone_says_so(tmp_path):
     kept = Checkpoint(pen_recipe(), {}, (0.0, 0.0), (1.0, 1.0), {}, "", {})
-    with pytest.raises(CheckpointError, match=r"cannot write the checkpoint: .*No such file or directory"):
+    with pytest.raises(CheckpointError, match=r"cannot write .*best\.pt: there is no folder .*none; make it first"):
         save_checkpoint(kept, tmp_path / "none" / "best.pt")

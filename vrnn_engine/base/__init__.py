@@ -1,1 +1,4 @@
-"""What every other part builds on: files, folders, suggestions and plug-ins."""
+"""Building blocks of every other part: files, folders, extras, suggestions and plug-ins.
+
+They need the standard library only.
+"""

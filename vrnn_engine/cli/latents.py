@@ -1,18 +1,14 @@
 """`vrnn-engine latents`: draw what a voice's latents say of a recording."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from vrnn_engine.cli import report
 from vrnn_engine.cli.exported import as_voice
 from vrnn_engine.errors import RecordingError, SinkError, VoiceError
-
-if TYPE_CHECKING:
-    from vrnn_engine.runtime.sinks.base import AtomicFile
 
 SEED = 0
 """Of the draws from the posterior: always the same, so that a recording has one picture."""
@@ -37,6 +33,7 @@ def latents(
 
     Below the recording: the KL per frame, and the change of the posterior mean.
     """
+    from vrnn_engine.base.files import AtomicFile
     from vrnn_engine.evaluation.figures import FORMATS, draw_ink, draw_sound, render
     from vrnn_engine.evaluation.latents import trace_latents
     from vrnn_engine.runtime.engine import Engine
@@ -50,7 +47,8 @@ def latents(
             raise SinkError(f"{to}: a picture ends in {', '.join(FORMATS)}")
         import matplotlib  # noqa: F401  # a missing extra is named before anything is computed
 
-    with as_voice(voice) as where, _beside(to) if to else nullcontext() as file:
+    # The file is opened first: a place that cannot be written to is an error before anything is computed.
+    with as_voice(voice) as where, AtomicFile(to) if to else nullcontext() as file:
         engine = Engine.load(where)
         manifest = engine.voice.manifest
         if "kl" not in engine.voice.graph("observe").outputs:
@@ -76,18 +74,3 @@ def latents(
     if json:
         columns = {name: values.tolist() for name, values in vars(trace).items()}
         report.print_json({"voice": manifest.name, "recording": str(recording), **columns})
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator["AtomicFile"]:
-    """Give a file that takes its name when all went well; opened first, as a place that cannot be written to is an
-    error before anything is computed."""
-    from vrnn_engine.runtime.sinks.base import AtomicFile
-
-    file = AtomicFile(path)
-    try:
-        yield file
-        file.commit()
-    except BaseException:
-        file.abort()
-        raise

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from vrnn_engine.errors import MissingExtraError, VRNNEngineError
+from vrnn_engine.base.extras import missing_extra
+from vrnn_engine.errors import VRNNEngineError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,13 +36,6 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="Fail if a file of the corpus cannot be read, instead of skipping it.")
 ]
 """The option of every verb that reads a corpus."""
-
-EXTRAS = {
-    **dict.fromkeys(("torch", "onnx", "onnxscript"), "train"),
-    "matplotlib": "plot",
-    **dict.fromkeys(("pythonosc", "mido", "rtmidi"), "live"),
-}
-"""The extra of this package that installs a library it can do without."""
 
 _debug = False
 _display: "Console | None" = None
@@ -192,10 +186,8 @@ def explain(error: BaseException) -> int | None:
     if isinstance(error, KeyboardInterrupt):
         say("terminated" if isinstance(error, Terminated) else "interrupted")
         return error.code if isinstance(error, Terminated) else INTERRUPTED
-    if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
-        error = MissingExtraError(
-            f"this needs {error.name}, which is not installed: pip install 'vrnn-engine[{extra}]'"
-        )
+    if isinstance(error, ModuleNotFoundError):
+        error = missing_extra(error) or error
     if isinstance(error, BrokenPipeError):
         error = VRNNEngineError("stdout: the program reading it closed the pipe")
     elif isinstance(error, OSError):

@@ -1,8 +1,6 @@
 """Recordings decoded once into a cache on disk, and read from there as a memory map, however many hours they last."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,8 @@ import soundfile
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from vrnn_engine.base.files import atomic_folder
+from vrnn_engine.base.folders import cache_folder
 from vrnn_engine.data.recordings import mono_blocks
 from vrnn_engine.errors import DataError
 
@@ -74,12 +74,11 @@ def decode(
     DataError
         A recording cannot be read (only if `strict`), or the cache cannot be written or is damaged.
     """
-    folder = _home() / _key(files, rate)
+    folder = cache_folder("corpora") / _key(files, rate)
     try:
         if not (folder / INDEX).exists():
-            lock = _home().parent / "locks" / folder.name
-            for needed in (folder.parent, lock.parent):
-                needed.mkdir(parents=True, exist_ok=True)
+            lock = cache_folder("locks") / folder.name
+            lock.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(lock):
                 if not (folder / INDEX).exists():
                     _fill(folder, files, rate, strict)
@@ -97,14 +96,6 @@ def decode(
     return parts, tuple(index.skipped)
 
 
-def _home() -> Path:
-    if chosen := os.environ.get("VRNN_ENGINE_CACHE"):
-        return Path(chosen) / "corpora"
-    from platformdirs import user_cache_dir
-
-    return Path(user_cache_dir("vrnn-engine", appauthor=False)) / "corpora"
-
-
 def _key(files: Mapping[str, Sequence[Path]], rate: int) -> str:
     # The version of libsndfile, because it decides what can be read.
     seen: list[object] = [VERSION, soundfile.__libsndfile_version__, rate]
@@ -116,15 +107,12 @@ def _key(files: Mapping[str, Sequence[Path]], rate: int) -> str:
 
 
 def _fill(folder: Path, files: Mapping[str, Sequence[Path]], rate: int, strict: bool) -> None:
-    """Decode beside, then rename: the folder is there whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as scratch:
-        written = Path(scratch) / "corpus"
-        written.mkdir()
+    """Decode all splits into a folder that appears only when it is complete."""
+    with atomic_folder(folder) as written:
         index = Index({split: Part([0], 0, 0) for split in files}, [])
         for split, paths in files.items():
             index.parts[split] = _write(paths, rate, strict, written / f"{split}.int16", index.skipped)
         (written / INDEX).write_bytes(msgspec.json.encode(index))
-        written.rename(folder)
 
 
 def _write(paths: Sequence[Path], rate: int, strict: bool, target: Path, skipped: list[str]) -> Part:

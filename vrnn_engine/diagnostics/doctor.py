@@ -13,19 +13,13 @@ from typing import Literal
 
 import msgspec
 
+from vrnn_engine.base.extras import EXTRAS, install_command
 from vrnn_engine.errors import VRNNEngineError
 
 VOICE = "blizzard"
 """The voice of the default job."""
 WHEELS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
 """Distributions that unpack into one and the same folder, `onnxruntime`."""
-EXTRAS = {
-    "train": ("torch", "onnx", "onnxscript", "scipy", "filelock"),
-    "plot": ("matplotlib",),
-    "live": ("python-osc", "mido", "python-rtmidi", "pyserial"),
-}
-"""What each extra of this package brings, by the names of the distributions."""
-PURPOSES = {"train": "train", "plot": "draw pictures", "live": "steer by OSC or MIDI, or draw on a plotter"}
 FRAMES = 80
 """Frames that a processor must make to be believed."""
 
@@ -86,14 +80,14 @@ def _installed() -> Iterator[Finding]:
     python = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     versions = ", ".join(f"{name} {_version(name)}" for name in ("vrnn-engine", "numpy", "msgspec") if _version(name))
     yield Finding(topic="installed", state="ok", text=f"{python}; {versions}")
-    for extra, names in EXTRAS.items():
-        missing = [name for name in names if not _version(name)]
-        found = ", ".join(f"{name} {_version(name)}" for name in names if _version(name))
+    for name, extra in EXTRAS.items():
+        missing = [one for one in extra.modules if not _version(one)]
+        found = ", ".join(f"{one} {_version(one)}" for one in extra.modules if _version(one))
         yield Finding(
-            topic=f"extra {extra}",
+            topic=f"extra {name}",
             state="note" if missing else "ok",
             text=f"not installed: {', '.join(missing)}" if missing else found,
-            advice=f"pip install 'vrnn-engine[{extra}]', if you want to {PURPOSES[extra]}" if missing else "",
+            advice=f"{install_command(name)}, if you want to {extra.purpose}" if missing else "",
         )
 
 

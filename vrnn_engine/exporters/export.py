@@ -11,6 +11,7 @@ import onnx
 import torch
 from torch import Tensor
 
+from vrnn_engine.base.files import atomic_folder
 from vrnn_engine.errors import ExportError, VoiceError
 from vrnn_engine.exporters.card import card
 from vrnn_engine.exporters.fuse import fuse
@@ -25,7 +26,6 @@ from vrnn_engine.models.style import Hand
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.graph.parity import verify
 from vrnn_engine.runtime.graph.session import GraphSession
-from vrnn_engine.runtime.voice.archive import beside
 from vrnn_engine.runtime.voice.manifest import (
     MANIFEST_FILE,
     SCHEMA_VERSION,
@@ -135,7 +135,7 @@ def write_voice(
     if folder.exists():
         raise ExportError(f"{folder}: is there already; remove it, or write elsewhere with --out")
     try:
-        with torch.no_grad(), beside(folder) as making:
+        with torch.no_grad(), atomic_folder(folder) as making:
             traced, graphs = _trace(model)
             exact = [matrix.numpy() for matrix in signals]
             few = {p: {name: quantise(graph, BITS[p], exact) for name, graph in traced.items()} for p in precisions}

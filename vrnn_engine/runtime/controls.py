@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vrnn_engine.base.names import suggest
+from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import ControlError
 from vrnn_engine.runtime.voice.manifest import Control
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from vrnn_engine.base.names import count
 from vrnn_engine.errors import NotFiniteError, ProviderError, StreamError, VoiceError
+from vrnn_engine.runtime.frames import frame_count
 from vrnn_engine.runtime.graph import memory
 from vrnn_engine.runtime.graph.binding import CPU, Arrays, Batch
 from vrnn_engine.runtime.graph.provider import of_onnxruntime, reason_of, suited
@@ -203,7 +203,7 @@ class Engine:
         ProviderError
             onnxruntime failed, as where a GPU was lost.  No stream has moved then either.
         """
-        frames = count(frames, "read")
+        frames = frame_count(frames, "read")
         chosen = self.streams if streams is None else list(streams)
         if len({id(stream) for stream in chosen}) != len(chosen):
             raise StreamError("read: a stream is given twice")

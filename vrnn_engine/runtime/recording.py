@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vrnn_engine.base.places import other_than_file
+from vrnn_engine.base.files import non_file_kind
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.voice.manifest import Manifest
 
@@ -68,7 +68,7 @@ def read_recording(source: Source, manifest: Manifest, rate: float | None = None
 
 def _require_file(where: str) -> None:
     try:
-        kind = other_than_file(where)
+        kind = non_file_kind(where)
     except FileNotFoundError:
         raise RecordingError(f"{where}: no such file") from None
     except (OSError, ValueError) as error:  # the latter of a name with a zero byte

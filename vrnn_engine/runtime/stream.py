@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vrnn_engine.base.names import count
 from vrnn_engine.errors import ControlError, StreamError
 from vrnn_engine.runtime import snapshot as snapshots
 from vrnn_engine.runtime.controls import Controls
+from vrnn_engine.runtime.frames import frame_count
 from vrnn_engine.runtime.graph.session import OF_LATENTS
 from vrnn_engine.runtime.noise import NoiseSource, check_seed
 
@@ -121,7 +121,7 @@ class Stream:
 
     def blocks(self, frames: int) -> Iterator[np.ndarray]:
         """Yield blocks of that many frames, endlessly."""
-        if count(frames, "blocks") == 0:
+        if frame_count(frames, "blocks") == 0:
             raise StreamError("blocks: a block has at least one frame")
         return self._blocks(frames)
 

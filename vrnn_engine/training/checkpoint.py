@@ -1,6 +1,5 @@
 """Checkpoints: what a run needs to go on, and an exporter to begin; plain tensors and values only."""
 
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import msgspec
 import torch
 from torch import Tensor
 
+from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.errors import CheckpointError
 from vrnn_engine.models.families import build_model
 from vrnn_engine.models.recurrent import RecurrentModel
@@ -48,8 +48,13 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write beside, then rename: a checkpoint is there whole or not at all."""
-    beside = path.with_name(path.name + ".partial")
+    """Write a checkpoint, in place of an earlier one; a failure leaves that one as it was.
+
+    Raises
+    ------
+    CheckpointError
+        The file cannot be written.
+    """
     fields = {
         "magic": MAGIC,
         "version": VERSION,
@@ -61,15 +66,12 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "started_from": checkpoint.started_from,
         "resume": checkpoint.resume,
     }
-    try:
-        with beside.open("wb") as file:
-            torch.save(fields, file)
-        os.replace(beside, path)
-    except (OSError, RuntimeError) as error:
-        beside.unlink(missing_ok=True)
-        # torch trips over what the file raised (no space left) and says something of its own.
-        reason = next((why for why in (error, error.__context__) if isinstance(why, OSError)), error)
-        raise CheckpointError(f"{path}: cannot write the checkpoint: {reason}") from None
+    with AtomicFile(path, CheckpointError) as file:
+        try:
+            torch.save(fields, file)  # type: ignore[arg-type]  # a raw file is enough
+        except RuntimeError as error:
+            file.check()  # says what went wrong, which torch does not
+            raise CheckpointError(f"cannot write {path}: {error}") from None
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

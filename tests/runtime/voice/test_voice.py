@@ -90,7 +90,7 @@ def test_list_says_what_is_broken(toy_audio: Path, homes: Path) -> None:
 def test_zip(toy_audio: Path, tmp_path: Path, top: str) -> None:
     path = zipped(toy_audio, tmp_path / "toy_voice.zip", top, extra={top + "unlisted.txt": b"not taken along"})
     voice = Voice.open(path)
-    assert voice.path.parent == tmp_path / "cache"
+    assert voice.path.parent == tmp_path / "cache" / "voices"
     assert not (voice.path / "unlisted.txt").exists()
     expected = Engine.load(toy_audio, device="cpu").stream(1).read(5)
     np.testing.assert_array_equal(Engine.load(str(path), device="cpu").stream(1).read(5), expected)
@@ -105,7 +105,7 @@ def test_zip_is_unpacked_once_and_again_when_the_copy_is_damaged(toy_audio: Path
     graph.write_bytes(b"damaged")
     assert Voice.open(path).path == graph.parent
     assert graph.read_bytes() == (toy_audio / "step.onnx").read_bytes()
-    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert len(list((tmp_path / "cache" / "voices").iterdir())) == 1
 
 
 @pytest.mark.parametrize("entry", ["../evil.txt", "/tmp/evil.txt", "a/../../evil.txt", "..\\evil.txt", "C:/evil.txt"])
@@ -113,7 +113,7 @@ def test_zip_entry_that_leaves_the_folder(toy_audio: Path, tmp_path: Path, entry
     path = zipped(toy_audio, tmp_path / "toy_voice.zip", extra={entry: b"evil"})
     refused(path, "leaves the voice's folder")
     assert not list(tmp_path.rglob("evil.txt"))
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert list((tmp_path / "cache" / "voices").iterdir()) == []
 
 
 def test_zip_with_a_symlink(toy_audio: Path, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_damaged_zips(toy_audio: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
         archive.writestr("readme.txt", "no voice")
     refused(tmp_path / "none.zip", r"no voice\.json in it")
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert list((tmp_path / "cache" / "voices").iterdir()) == []
 
 
 def test_zip_bomb(toy_audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import onnxruntime as ort
 
+from vrnn_engine.base.extras import install_command
 from vrnn_engine.errors import ProviderError
 
 CPU = "CPUExecutionProvider"
@@ -137,7 +138,7 @@ def _provider_trouble() -> str:
     """Return which library kept onnxruntime's CUDA provider from loading."""
     folder = Path(ort.__file__).parent / "capi"
     name = "onnxruntime_providers_cuda.dll" if sys.platform == "win32" else "libonnxruntime_providers_cuda.so"
-    hint = "pip install 'vrnn-engine[cuda]' brings CUDA's libraries"
+    hint = f"{install_command('cuda')} brings CUDA's libraries"
     try:
         ctypes.CDLL(str(folder / name))
     except OSError as error:

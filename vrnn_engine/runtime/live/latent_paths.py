@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vrnn_engine.base.names import suggest
+from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.live.saved import PATH, Moments

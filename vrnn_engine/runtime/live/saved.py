@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vrnn_engine.base.names import suggest
+from vrnn_engine.base.files import write_atomically
+from vrnn_engine.base.folders import saved_folder
+from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import SinkError, StreamError
-from vrnn_engine.runtime.sinks.base import AtomicFile
 
 MOMENT, PATH = ".moment", ".npy"
 _NAME = re.compile(r"[\w][\w .-]{0,63}")
@@ -30,7 +31,7 @@ class Moments:
     """
 
     def __init__(self, voice: str, home: str | os.PathLike[str] | None = None) -> None:
-        self.folder = Path(home or os.environ.get("VRNN_ENGINE_MOMENTS") or _default_home()) / voice
+        self.folder = Path(home or saved_folder()) / voice
 
     def save(self, name: str, snapshot: bytes) -> Path:
         """Write a snapshot under a name, in place of an earlier one of that name.
@@ -72,18 +73,7 @@ class Moments:
 
     def _write(self, path: Path, data: bytes) -> Path:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = AtomicFile(path)
-            file.append(data)
-            file.commit()
-        except OSError as error:
-            raise StreamError(f"cannot keep the moment {path.stem!r}: {path}: {error.strerror or error}") from error
+            write_atomically(path, data, parents=True)
         except SinkError as error:
             raise StreamError(f"cannot keep the moment {path.stem!r}: {error}") from error
         return path
-
-
-def _default_home() -> Path:
-    from platformdirs import user_data_dir
-
-    return Path(user_data_dir("vrnn-engine", appauthor=False)) / "moments"

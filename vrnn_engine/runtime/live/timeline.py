@@ -15,9 +15,9 @@ from typing import Self
 
 import msgspec
 
+from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.errors import SinkError, StreamError
 from vrnn_engine.runtime.live.events import AnyEvent
-from vrnn_engine.runtime.sinks.base import AtomicFile
 from vrnn_engine.runtime.stream import Stream
 
 VERSION = 1
@@ -111,7 +111,7 @@ class Recorder:
     """
 
     def __init__(self, path: str | os.PathLike[str], head: Head) -> None:
-        self._file = AtomicFile(Path(path))
+        self._file = AtomicFile(path)
         self._write(head)
 
     def __call__(self, event: AnyEvent) -> None:

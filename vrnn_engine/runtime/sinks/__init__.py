@@ -5,10 +5,11 @@ import os
 from pathlib import PurePath
 from typing import Any
 
+from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.base.plugins import Plugin, find_plugins
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks.adapter import AdaptedSink
-from vrnn_engine.runtime.sinks.base import AtomicFile, Format, Sink, SinkLike
+from vrnn_engine.runtime.sinks.base import Format, Sink, SinkLike
 from vrnn_engine.runtime.targets import find_target, list_targets
 
 __all__ = ["ENTRY_POINTS", "AtomicFile", "Format", "Sink", "SinkLike", "as_sink", "make_sink"]

@@ -1,17 +1,12 @@
 """What every sink shares: the format it is opened with, its protocol, and files that appear only when finished."""
 
-import contextlib
-import io
-import os
-import secrets
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Literal, NoReturn, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from vrnn_engine.base.places import other_than_file
+from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.targets import list_targets
 from vrnn_engine.runtime.voice.manifest import Manifest
@@ -164,90 +159,6 @@ class Sink(ABC):
         """Make a `write` or `close` that waits return soon.  Called from another thread when the player is stopped."""
 
 
-class AtomicFile(io.RawIOBase):
-    """A file written beside its final path and renamed to it by `commit`; `abort` leaves nothing behind.
-
-    It is unbuffered, so that a full disk shows in the very write that met it.  The first `OSError` of a write is kept
-    in `failure`, for writers in between (libsndfile) that lose it.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(os.path.realpath(path))
-        self.failure: OSError | None = None
-        _require_file(path)
-        self._beside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
-        try:
-            # Not tempfile: it makes files that only their owner may read, whatever the umask says.
-            descriptor = os.open(self._beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        except OSError as error:
-            fail_writing(str(path), error)
-        self._file = io.FileIO(descriptor, "r+b")
-
-    def readable(self) -> bool:
-        """Libsndfile reads its header back."""
-        return True
-
-    def writable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """A header is completed at the end."""
-        return True
-
-    def readinto(self, buffer) -> int | None:  # type: ignore[no-untyped-def]
-        """Read as a raw file does."""
-        return self._file.readinto(buffer)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move as a raw file does."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """Position in bytes."""
-        return self._file.tell()
-
-    def write(self, data) -> int:  # type: ignore[no-untyped-def]
-        """Write everything; on an `OSError` keep it in `failure` and return 0."""
-        view = memoryview(data).cast("B")
-        done = 0
-        try:
-            while done < len(view) and self.failure is None:
-                done += self._file.write(view[done:])
-        except OSError as error:
-            self.failure = error
-        return done if self.failure is None else 0
-
-    def append(self, data: bytes) -> None:
-        """Write everything, or raise `SinkError`."""
-        self.write(data)
-        self.check()
-
-    def check(self) -> None:
-        """Raise `SinkError` if a write has failed."""
-        if self.failure is not None:
-            fail_writing(str(self.path), self.failure)
-
-    def commit(self) -> None:
-        """Close the file and give it its name; raise `SinkError` (and leave nothing) if that fails."""
-        try:
-            self._file.close()
-            self.check()
-            self._beside.replace(self.path)
-        except OSError as error:
-            self.abort()
-            fail_writing(str(self.path), error)
-        except SinkError:
-            self.abort()
-            raise
-
-    def abort(self) -> None:
-        """Close and remove what was written."""
-        with contextlib.suppress(OSError):  # it is thrown away anyhow
-            self._file.close()
-        self._beside.unlink(missing_ok=True)
-
-
 class FileSink(Sink):
     """The part that sinks writing one file share.  `label` is the path as the person gave it."""
 
@@ -270,29 +181,6 @@ class FileSink(Sink):
         """Remove what was written."""
         if self._atomic is not None:
             self._atomic.abort()
-
-
-def _require_file(path: str | Path) -> None:
-    """Raise `SinkError` if a file at a path would take the place of something else."""
-    with contextlib.suppress(OSError):  # nothing is there; or else it shows when it is written to
-        kind = other_than_file(path)
-        if kind == "a folder":
-            raise SinkError(f"{path} is a folder; name a file in it")
-        if kind is not None:
-            raise SinkError(f"{path} is {kind}, and a file would take its place; name a file")
-
-
-def fail_writing(target: str, error: OSError) -> NoReturn:
-    """Raise the `SinkError` that says why `target` cannot be written, and what to do."""
-    if isinstance(error, BrokenPipeError):
-        raise SinkError(f"{target}: the program reading it closed the pipe") from error
-    reason = error.strerror or str(error)
-    if isinstance(error, FileNotFoundError):
-        folder = Path(os.path.realpath(target)).parent
-        raise SinkError(f"cannot write {target}: there is no folder {folder}; make it first") from error
-    if isinstance(error, PermissionError):
-        raise SinkError(f"cannot write {target}: {reason}; choose a place you may write to") from error
-    raise SinkError(f"cannot write {target}: {reason}") from error
 
 
 def to_pcm16(block: np.ndarray) -> tuple[np.ndarray, int]:

@@ -4,7 +4,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from vrnn_engine.base.names import suggest
+from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import SinkError
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=100_000)]

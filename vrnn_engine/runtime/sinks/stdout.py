@@ -5,8 +5,9 @@ import sys
 
 import numpy as np
 
+from vrnn_engine.base.files import write_error
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.sinks.base import Format, Sink, fail_writing, to_pcm16
+from vrnn_engine.runtime.sinks.base import Format, Sink, to_pcm16
 from vrnn_engine.runtime.sinks.jsonl import JsonLinesEncoder
 
 _STDOUT = 1
@@ -48,7 +49,7 @@ class StdoutSink(Sink):
             while view:
                 view = view[os.write(_STDOUT, view) :]
         except OSError as error:
-            fail_writing(self.label, error)
+            raise write_error(self.label, error) from error
 
     def close(self) -> None:
         """Nothing to finish: stdout stays open."""

@@ -1,11 +1,8 @@
-"""Unpacks a zipped voice where no entry can do harm, and fills folders that appear whole or not at all."""
+"""Unpacks a zipped voice where no entry can do harm."""
 
 import shutil
 import stat
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from vrnn_engine.errors import VoiceError
@@ -45,22 +42,3 @@ def unzip(path: Path, target: Path) -> None:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             with archive.open(entry) as source, (target / name).open("wb") as file:
                 shutil.copyfileobj(source, file, 1 << 20)
-
-
-@contextmanager
-def beside(target: Path) -> Iterator[Path]:
-    """Give a folder beside `target` to fill; take its place when that went well, leave nothing when not."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        yield making
-        making.chmod(0o755)  # mkdtemp made it private
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-            target.rename(old / "voice")
-            making.rename(target)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            making.rename(target)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)

@@ -10,9 +10,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from vrnn_engine.base.names import suggest
+from vrnn_engine.base.files import atomic_folder
+from vrnn_engine.base.folders import cache_folder, voices_folder
+from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import VoiceError
-from vrnn_engine.runtime.voice.archive import beside, unzip
+from vrnn_engine.runtime.voice.archive import unzip
 from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, Graph, Manifest, decode_manifest
 
 BUNDLED = Path(__file__).parent.parent.parent / "voices"
@@ -108,7 +110,7 @@ class Listed:
 def list_voices() -> list[Listed]:
     """Return the bundled and the installed voices, in order of name; a broken one says why."""
     found: dict[str, Listed] = {}
-    for origin, home in (("bundled", BUNDLED), ("installed", installed_home())):
+    for origin, home in (("bundled", BUNDLED), ("installed", voices_folder())):
         for folder in sorted(home.iterdir()) if home.is_dir() else []:
             if folder.name in found or folder.name.startswith(".") or not (folder / MANIFEST_FILE).is_file():
                 continue
@@ -146,13 +148,13 @@ def install_voice(path: str | os.PathLike[str], *, replace: bool = False) -> Voi
     _check_name(voice)
     if (BUNDLED / voice.name / MANIFEST_FILE).is_file():
         raise VoiceError(f"{path}: a bundled voice has the name {voice.name!r}; give this one another name")
-    target = installed_home() / voice.name
+    target = voices_folder() / voice.name
     if target.exists() and not replace:
         if (target / MANIFEST_FILE).is_file() and _same(target, voice):
             return open_folder(target)
         raise VoiceError(f"{target}: another voice {voice.name!r} is installed; replace it with --replace")
     try:
-        with beside(target) as making:
+        with atomic_folder(target) as making:
             for name in (MANIFEST_FILE, *voice.manifest.files):
                 (making / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(voice.path / name, making / name)
@@ -160,15 +162,6 @@ def install_voice(path: str | os.PathLike[str], *, replace: bool = False) -> Voi
     except OSError as error:
         raise VoiceError(f"{target}: cannot install the voice: {error.strerror or error}") from None
     return Voice(voice.name, target, voice.manifest)
-
-
-def installed_home() -> Path:
-    """Return the folder of installed voices: `$VRNN_ENGINE_VOICES`, or one in the user's data folder."""
-    if chosen := os.environ.get("VRNN_ENGINE_VOICES"):
-        return Path(chosen)
-    from platformdirs import user_data_dir
-
-    return Path(user_data_dir("vrnn-engine", appauthor=False)) / "voices"
 
 
 def open_folder(folder: Path, shown: Path | None = None) -> Voice:
@@ -204,7 +197,7 @@ def open_zip(path: Path) -> Voice:
             return open_folder(target)
         except VoiceError:  # not unpacked yet, or damaged since
             try:
-                with beside(target) as making:
+                with atomic_folder(target) as making:
                     unzip(path, making)
                     open_folder(making, shown=path)
             except OSError:
@@ -223,7 +216,7 @@ def _find(where: str | os.PathLike[str]) -> Path:
     path = Path(text)
     try:
         if is_name:
-            for home in (BUNDLED, installed_home()):
+            for home in (BUNDLED, voices_folder()):
                 if (home / text / MANIFEST_FILE).is_file():
                     return home / text
         if text and path.exists():
@@ -264,12 +257,7 @@ def _same(folder: Path, voice: Voice) -> bool:
 
 def _cache() -> Path:
     """Return a folder of this user for unpacked voices; a temporary one where no cache can be written."""
-    if chosen := os.environ.get("VRNN_ENGINE_CACHE"):
-        home = Path(chosen)
-    else:
-        from platformdirs import user_cache_dir
-
-        home = Path(user_cache_dir("vrnn-engine", appauthor=False)) / "voices"
+    home = cache_folder("voices")
     try:
         home.mkdir(parents=True, exist_ok=True)
         if os.access(home, os.W_OK):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from vrnn_engine.base.names import suggest
+from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import SourceError
 from vrnn_engine.runtime.live.control.midi_map import Binding, MidiMap
 from vrnn_engine.runtime.live.control.midi_ports import Inputs, Port, SystemInputs

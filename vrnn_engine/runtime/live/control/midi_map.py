@@ -13,9 +13,10 @@ from typing import Annotated
 
 import msgspec
 
+from vrnn_engine.base.files import write_atomically
+from vrnn_engine.base.folders import config_folder
 from vrnn_engine.errors import SinkError, SourceError
 from vrnn_engine.runtime.live.events import Count, Set
-from vrnn_engine.runtime.sinks.base import AtomicFile
 from vrnn_engine.runtime.voice.manifest import Control
 
 VERSION = 1
@@ -63,7 +64,7 @@ class MidiMap:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self.path = Path(path or _default_path())
+        self.path = Path(path or config_folder() / "midi.json")
         self.bindings: dict[tuple[int, int], Binding] = {}
         """By channel, from 1, and number of the controller."""
         try:
@@ -91,20 +92,6 @@ class MidiMap:
         self.bindings = {**kept, (binding.channel, binding.cc): binding}
         text = msgspec.json.format(msgspec.json.encode(_File(bindings=tuple(self.bindings.values()))), indent=2)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = AtomicFile(self.path)
-            file.append(text + b"\n")
-            file.commit()
-        except OSError as error:
-            raise SourceError(f"cannot keep what was learnt: {self.path}: {error.strerror or error}") from error
+            write_atomically(self.path, text + b"\n", parents=True)
         except SinkError as error:
             raise SourceError(f"cannot keep what was learnt: {error}") from error
-
-
-def _default_path() -> Path:
-    folder = os.environ.get("VRNN_ENGINE_CONFIG")
-    if folder is None:
-        from platformdirs import user_config_dir
-
-        folder = user_config_dir("vrnn-engine", appauthor=False)
-    return Path(folder) / "midi.json"

@@ -3,8 +3,8 @@
 import logging
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from vrnn_engine.base.names import suggest
 from vrnn_engine.base.plugins import Plugin, find_plugins
+from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import SourceError, VRNNEngineError
 
 if TYPE_CHECKING:

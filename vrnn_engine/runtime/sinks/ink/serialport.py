@@ -17,7 +17,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 
-from vrnn_engine.errors import MissingExtraError, SinkError
+from vrnn_engine.base.extras import missing_extra
+from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks.base import Format, Sink
 from vrnn_engine.runtime.sinks.ink.gcode import Gcode, GcodeOptions
 from vrnn_engine.runtime.sinks.ink.grbl import Grbl
@@ -179,7 +180,5 @@ def _load_serial() -> ModuleType:
     try:
         import serial
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "serial ports need pyserial, which is not installed: pip install 'vrnn-engine[live]'"
-        ) from error
+        raise (missing_extra(error) or error) from error
     return serial

@@ -6,7 +6,8 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from vrnn_engine.runtime.sinks.base import AtomicFile, Format, Sink
+from vrnn_engine.base.files import AtomicFile, write_atomically
+from vrnn_engine.runtime.sinks.base import Format, Sink
 from vrnn_engine.runtime.sinks.ink.page import Layout, Line, Sheet, Stroke
 from vrnn_engine.runtime.sinks.options import Positive, read_options, split_target
 
@@ -78,9 +79,7 @@ class SvgSink(Sink):
         if self._page:
             path = path.with_stem(f"{path.stem}-{self._page + 1}")
             self.label = f"{self._path} ... {path}"
-        file = AtomicFile(path)
-        file.write(drawing.document(self._title).encode())
-        file.commit()
+        write_atomically(path, drawing.document(self._title).encode())
         self._published = drawing.strokes
 
 

@@ -1,0 +1,62 @@
+"""The optional extras of this package: what each installs, and what it is for.
+
+pyproject.toml lists the same distributions with their versions; a test compares the two.
+"""
+
+from dataclasses import dataclass
+
+from vrnn_engine.errors import MissingExtraError
+
+
+@dataclass(frozen=True)
+class Extra:
+    """One extra.
+
+    Attributes
+    ----------
+    purpose : str
+        What a user can do with it; completes "if you want to".
+    modules : dict of str to str
+        Distribution (what pip installs) -> module (what Python imports).
+    """
+
+    purpose: str
+    modules: dict[str, str]
+
+
+EXTRAS = {
+    "train": Extra("train", {name: name for name in ("torch", "onnx", "onnxscript", "scipy", "filelock")}),
+    "plot": Extra("draw pictures", {"matplotlib": "matplotlib"}),
+    "live": Extra(
+        "steer by OSC or MIDI, or draw on a plotter",
+        {"python-osc": "pythonosc", "mido": "mido", "python-rtmidi": "rtmidi", "pyserial": "serial"},
+    ),
+}
+"""Extra -> what it brings.  `cuda` is not here: it adds libraries to onnxruntime, and no module."""
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra.
+
+    Examples
+    --------
+    >>> install_command("plot")
+    "pip install 'vrnn-engine[plot]'"
+    """
+    return f"pip install 'vrnn-engine[{extra}]'"
+
+
+def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
+    """Return the error that names the extra to install, or None if no extra brings the missing module.
+
+    Parameters
+    ----------
+    error : ModuleNotFoundError
+        What Python raised for the import.
+    """
+    module = (error.name or "").partition(".")[0]
+    for name, extra in EXTRAS.items():
+        for distribution, imported in extra.modules.items():
+            if module == imported:
+                return MissingExtraError(f"this needs {distribution}, which is not installed: {install_command(name)}")
+    return None

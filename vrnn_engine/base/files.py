@@ -1,0 +1,297 @@
+"""Files and folders that appear under their name complete, or not at all.
+
+All writing goes to a hidden temporary name in the same folder, which is then renamed.  A reader never sees a
+half-written file, and an error, a full disk or a killed process leaves an earlier file of that name as it was.
+"""
+
+import contextlib
+import io
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from vrnn_engine.errors import SinkError, VRNNEngineError
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+class AtomicFile(io.RawIOBase):
+    """A file that is written under a temporary name, and renamed to its path by `commit`.
+
+    As a context manager, it commits at the end of the block, and aborts if the block raises.
+
+    Writing is unbuffered, so that a full disk shows in the write that meets it.  The first `OSError` of a write is kept
+    in `failure`, because libraries that write through this object (libsndfile, torch) lose the exception.
+
+    Parameters
+    ----------
+    path : str or path
+        The final path.  A symbolic link is followed, and stays a link.
+    error_class : type
+        Class of the errors raised when the file cannot be written.
+
+    Attributes
+    ----------
+    path : Path
+        The final path, resolved.
+    failure : OSError or None
+        The first error of a write.
+
+    Raises
+    ------
+    VRNNEngineError
+        Of class `error_class`: the file cannot be created, or the path names a folder, a pipe or a device.
+
+    See Also
+    --------
+    write_atomically : Write a whole file in one call.
+    atomic_folder : The same for a folder.
+
+    Examples
+    --------
+    >>> with AtomicFile("notes.txt") as file:
+    ...     file.append(b"hello")
+    """
+
+    def __init__(self, path: str | os.PathLike[str], error_class: type[VRNNEngineError] = SinkError) -> None:
+        self.path = Path(os.path.realpath(path))
+        self.failure: OSError | None = None
+        self._error_class = error_class
+        _require_file(path, error_class)
+        self._temporary = _temporary_name(self.path, ".part")
+        try:
+            # The tempfile module makes files that only their owner may read; here the umask decides.
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            descriptor = os.open(self._temporary, flags, 0o666)
+        except OSError as error:
+            raise write_error(path, error, error_class) from error
+        self._file = io.FileIO(descriptor, "r+b")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.commit()
+        else:
+            self.abort()
+
+    def readable(self) -> bool:
+        """Return True: libsndfile reads its header back."""
+        return True
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True: libsndfile completes its header at the end."""
+        return True
+
+    def readinto(self, buffer) -> int | None:  # type: ignore[no-untyped-def]
+        """Read into a buffer, as `io.RawIOBase.readinto`."""
+        return self._file.readinto(buffer)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Set the position, as `io.RawIOBase.seek`."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the position in bytes."""
+        return self._file.tell()
+
+    def write(self, data) -> int:  # type: ignore[no-untyped-def]
+        """Write all data.  After an `OSError`, keep it in `failure` and return 0, now and from then on."""
+        view = memoryview(data).cast("B")
+        done = 0
+        try:
+            while done < len(view) and self.failure is None:
+                done += self._file.write(view[done:])
+        except OSError as error:
+            self.failure = error
+        return done if self.failure is None else 0
+
+    def append(self, data: bytes) -> None:
+        """Write all data, and raise an error of `error_class` if that fails."""
+        self.write(data)
+        self.check()
+
+    def check(self) -> None:
+        """Raise an error of `error_class` if a write has failed."""
+        if self.failure is not None:
+            raise write_error(self.path, self.failure, self._error_class) from self.failure
+
+    def commit(self) -> None:
+        """Close the file and rename it to its path.
+
+        Raises
+        ------
+        VRNNEngineError
+            Of class `error_class`: a write has failed, or the file cannot be closed or renamed.  The temporary file is
+            removed.
+        """
+        try:
+            self._file.close()
+            self.check()
+            self._temporary.replace(self.path)
+        except OSError as error:
+            self.abort()
+            raise write_error(self.path, error, self._error_class) from error
+        except VRNNEngineError:
+            self.abort()
+            raise
+
+    def abort(self) -> None:
+        """Close the file and remove it; a file that was at the path before stays."""
+        with contextlib.suppress(OSError):  # the content is discarded anyway
+            self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def write_atomically(
+    path: str | os.PathLike[str],
+    data: bytes,
+    error_class: type[VRNNEngineError] = SinkError,
+    *,
+    parents: bool = False,
+) -> None:
+    """Write a whole file in one call; an earlier file of that name is replaced.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write.
+    data : bytes
+        The content.
+    error_class : type
+        Class of the errors raised.
+    parents : bool
+        Create missing parent folders.
+
+    Raises
+    ------
+    VRNNEngineError
+        Of class `error_class`: the file cannot be written.
+    """
+    if parents:
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(path, error, error_class) from error
+    with AtomicFile(path, error_class) as file:
+        file.append(data)
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `target`, which is renamed to `target` at the end of the block.
+
+    An earlier folder of that name is replaced.  If the block raises, its folder is removed and the earlier one stays.
+    Missing parent folders are created.  Permissions follow the umask.
+
+    Parameters
+    ----------
+    target : Path
+        The final path.
+
+    Yields
+    ------
+    Path
+        The folder to fill.
+
+    Raises
+    ------
+    OSError
+        A folder cannot be created or renamed.  Where several processes replace `target` at the same time, this may
+        happen to all but one of them.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary, earlier = _temporary_name(target, ".part"), _temporary_name(target, ".old")
+    temporary.mkdir()
+    try:
+        yield temporary
+        with contextlib.suppress(FileNotFoundError):
+            target.rename(earlier)
+        try:
+            temporary.rename(target)
+        except OSError:
+            with contextlib.suppress(OSError):  # nothing to put back, or another process has put its own there
+                earlier.rename(target)
+            raise
+    finally:
+        for path in (temporary, earlier):
+            _remove(path)
+
+
+def write_error(
+    path: str | os.PathLike[str], error: OSError, error_class: type[VRNNEngineError] = SinkError
+) -> VRNNEngineError:
+    """Return the error that says why a path cannot be written, and what to do.
+
+    Parameters
+    ----------
+    path : str or path
+        What was to be written, as the user gave it.
+    error : OSError
+        What went wrong.
+    error_class : type
+        Class of the error returned.
+    """
+    target = os.fspath(path)
+    if isinstance(error, BrokenPipeError):
+        return error_class(f"{target}: the program reading it closed the pipe")
+    reason = error.strerror or str(error)
+    if isinstance(error, FileNotFoundError):
+        folder = Path(os.path.realpath(target)).parent
+        return error_class(f"cannot write {target}: there is no folder {folder}; make it first")
+    if isinstance(error, PermissionError):
+        return error_class(f"cannot write {target}: {reason}; choose a place you may write to")
+    return error_class(f"cannot write {target}: {reason}")
+
+
+def non_file_kind(path: str | os.PathLike[str]) -> str | None:
+    """Return what is at a path if it is not a file, e.g. `a folder` or `a pipe`; None if it is a file.
+
+    Raises
+    ------
+    OSError
+        Nothing is there, or it cannot be examined.
+    """
+    mode = os.stat(path).st_mode
+    return next((words for is_kind, words in _KINDS if is_kind(mode)), None)
+
+
+def _require_file(path: str | os.PathLike[str], error_class: type[VRNNEngineError]) -> None:
+    """Raise an error if writing a file at a path would replace a folder, a pipe or a device."""
+    with contextlib.suppress(OSError):  # nothing is there, or opening the file will say what is wrong
+        kind = non_file_kind(path)
+        if kind == "a folder":
+            raise error_class(f"{path} is a folder; name a file in it")
+        if kind is not None:
+            raise error_class(f"{path} is {kind}, and a file would take its place; name a file")
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _temporary_name(path: Path, ending: str) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{ending}")

@@ -1,0 +1,62 @@
+"""The user's folders, and the environment variables that move them.
+
+| folder           | variable               | if it is not set            |
+|------------------|------------------------|-----------------------------|
+| installed voices | `VRNN_ENGINE_VOICES`   | `voices` in the data folder |
+| saved states     | `VRNN_ENGINE_MOMENTS`  | `moments` in the data folder|
+| cache            | `VRNN_ENGINE_CACHE`    | the system's cache folder   |
+| configuration    | `VRNN_ENGINE_CONFIG`   | the system's config folder  |
+
+An empty variable counts as not set.  No function creates a folder.  platformdirs, which knows the system's folders, is
+imported only when a variable does not decide.
+"""
+
+import os
+from pathlib import Path
+
+_APP = "vrnn-engine"
+
+
+def voices_folder() -> Path:
+    """Return the folder of installed voices; one sub-folder each."""
+    return _chosen("VRNN_ENGINE_VOICES") or _data_folder() / "voices"
+
+
+def saved_folder() -> Path:
+    """Return the folder of saved states and latent paths; one sub-folder per voice."""
+    return _chosen("VRNN_ENGINE_MOMENTS") or _data_folder() / "moments"
+
+
+def config_folder() -> Path:
+    """Return the folder of configuration files, e.g. `midi.json`."""
+    if chosen := _chosen("VRNN_ENGINE_CONFIG"):
+        return chosen
+    from platformdirs import user_config_dir
+
+    return Path(user_config_dir(_APP, appauthor=False))
+
+
+def cache_folder(purpose: str) -> Path:
+    """Return the cache folder of one purpose.
+
+    Parameters
+    ----------
+    purpose : str
+        Name of the sub-folder: `voices` (unpacked archives), `corpora` (decoded recordings) or `locks`.
+    """
+    if chosen := _chosen("VRNN_ENGINE_CACHE"):
+        return chosen / purpose
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir(_APP, appauthor=False)) / purpose
+
+
+def _data_folder() -> Path:
+    from platformdirs import user_data_dir
+
+    return Path(user_data_dir(_APP, appauthor=False))
+
+
+def _chosen(variable: str) -> Path | None:
+    chosen = os.environ.get(variable)
+    return Path(chosen) if chosen else None
