@@ -18,19 +18,20 @@ from support.steered import wait_until
 
 from vrnn_engine import ControlError, StreamError, VRNNEngineError
 from vrnn_engine.errors import NotFiniteError
+from vrnn_engine.runtime.live.automation import Automation
 from vrnn_engine.runtime.live.control.osc_messages import write_message
-from vrnn_engine.runtime.live.events import Follow, Fork, Keep, Morph, Nudge, Reset, Return, Rewind, Set, Trace, Walk
+from vrnn_engine.runtime.live.events import Follow, Fork, Morph, Nudge, Reset, Restore, Rewind, Save, Set, Trace, Walk
 from vrnn_engine.runtime.live.performance import Performance
-from vrnn_engine.runtime.live.saved import Moments
-from vrnn_engine.runtime.live.timeline import Head, Recorder, read_timeline
+from vrnn_engine.runtime.live.saved import SavedFolder
+from vrnn_engine.runtime.live.timeline import Head, PerformanceLog, read_timeline
 
 HEAT, SHIFT, HOLD, TARGET = "output.temperature", "latent.shift", "latent.hold", "latent.target"
 NAN = float("nan")
 
 
 @pytest.fixture
-def moments(tmp_path):
-    return Moments("toy", tmp_path / "moments")
+def saved(tmp_path):
+    return SavedFolder("toy", tmp_path / "moments")
 
 
 @pytest.mark.parametrize(
@@ -41,14 +42,14 @@ def moments(tmp_path):
         (Walk(frame=3, control=SHIFT, speed=1.0, index=9), ControlError, "walk at frame 3: .*no dimension 9"),
         (Walk(frame=3, control=SHIFT, speed=1.0, seed=2**130), VRNNEngineError, "walk at frame 3: "),
         (Nudge(frame=3, control="x", by=1.0), ControlError, "nudge at frame 3: unknown control"),
-        (Keep(frame=3, name="a/b"), StreamError, "snapshot at frame 3: a moment cannot be called"),
-        (Trace(frame=3, name="a/b", seconds=1.0), StreamError, "trace at frame 3: a path cannot be called"),
+        (Save(frame=3, name="a/b"), StreamError, "snapshot at frame 3: a saved state cannot be named"),
+        (Trace(frame=3, name="a/b", seconds=1.0), StreamError, "trace at frame 3: a trajectory cannot be named"),
         (Fork(frame=3, to="x.mp3", seconds=1.0), VRNNEngineError, "fork at frame 3: unknown target 'x.mp3'"),
     ],
 )
-def test_a_timeline_is_refused_before_it_begins(engine, moments, event, error, message) -> None:
+def test_a_timeline_is_refused_before_it_begins(engine, saved, event, error, message) -> None:
     with pytest.raises(error, match=message):
-        Performance(engine.stream(3), [event], moments=moments)
+        Performance(engine.stream(3), [event], saved=saved)
 
 
 @pytest.mark.parametrize(
@@ -63,19 +64,19 @@ def test_a_timeline_is_refused_before_it_begins(engine, moments, event, error, m
         Trace(name="x", seconds=math.inf),
         Follow(path="x", times=-1),
         Nudge(control=HEAT, by=NAN),
-        Keep(name=7),
+        Save(name=7),
         "louder",
     ],
 )
-def test_what_is_no_event_is_refused_where_it_is_sent(engine, moments, event) -> None:
-    performance = Performance(engine.stream(3), moments=moments)
+def test_what_is_no_event_is_refused_where_it_is_sent(engine, saved, event) -> None:
+    performance = Performance(engine.stream(3), saved=saved)
     with pytest.raises(StreamError, match="not an event"):
         performance.send(event)
     assert np.array_equal(performance.read(5), engine.stream(3).read(5))
 
 
-def test_numbers_of_numpy_are_numbers(engine, moments) -> None:
-    performance = Performance(engine.stream(3), moments=moments)
+def test_numbers_of_numpy_are_numbers(engine, saved) -> None:
+    performance = Performance(engine.stream(3), saved=saved)
     performance.send(Set(control=SHIFT, value=np.float32(0.5), index=np.int64(1)))
     performance.send(Set(control=HEAT, value=np.float64(0.25)))
     performance.read(1)
@@ -83,12 +84,12 @@ def test_numbers_of_numpy_are_numbers(engine, moments) -> None:
     assert performance.controls[HEAT] == 0.25
 
 
-def test_an_event_that_fails_in_an_unforeseen_way_is_a_line(engine, moments, said, monkeypatch) -> None:
+def test_an_event_that_fails_in_an_unforeseen_way_is_a_line(engine, saved, said, monkeypatch) -> None:
     def fail(*given: object) -> None:
         raise ZeroDivisionError("by chance")
 
-    performance = Performance(engine.stream(3), moments=moments)
-    monkeypatch.setattr(performance._motion, "turn", fail)
+    performance = Performance(engine.stream(3), saved=saved)
+    monkeypatch.setattr(Automation, "set", fail)
     performance.send(Set(control=HEAT, value=0.5))
     assert np.array_equal(performance.read(5), engine.stream(3).read(5))
     assert said == ["set at frame 0: ZeroDivisionError: by chance"]
@@ -115,28 +116,28 @@ class Weak:
         self._stream.continue_from(other)
 
 
-def test_a_voice_that_does_not_stand_its_controls_plays_on_with_their_defaults(engine, moments, said, tmp_path) -> None:
+def test_a_voice_that_does_not_stand_its_controls_plays_on_with_their_defaults(engine, saved, said, tmp_path) -> None:
     stream = Weak(engine.stream(3))
-    with Recorder(tmp_path / "played.jsonl", Head.of(stream)) as record:
-        performance = Performance(stream, record=record, moments=moments)
+    with PerformanceLog(tmp_path / "played.jsonl", Head.of(stream)) as record:
+        performance = Performance(stream, record=record, saved=saved)
         performance.send(Set(control=SHIFT, value=0.5))
         performance.send(Set(control=HEAT, value=2.0, ramp=0.1))
         made = performance.read(20)
-    assert said == ["frame 4 was not finite: all controls are at their defaults again"]
+    assert said == ["frame 4 is not finite: all controls were reset to their defaults"]
     assert performance.controls[HEAT] == 1.0
     assert not performance.controls[SHIFT].any()
     timeline = read_timeline(tmp_path / "played.jsonl", engine.voice.manifest.frames_per_second)
     assert isinstance(timeline.events[-1], Reset)
-    again = Performance(engine.stream(3), timeline.events, moments=moments)
+    again = Performance(engine.stream(3), timeline.events, saved=saved)
     assert np.array_equal(again.read(20), made)
 
 
-def test_one_that_stands_nothing_begins_anew(engine, moments, said) -> None:
+def test_one_that_stands_nothing_begins_anew(engine, saved, said) -> None:
     stream = Weak(engine.stream(3), ever=True)
-    made = Performance(stream, moments=moments).read(3)
+    made = Performance(stream, saved=saved).read(3)
     assert len(made) == 600
     assert stream.begun == 1
-    assert "begins anew" in said[-1]
+    assert "restarts from its initial state" in said[-1]
 
 
 def test_the_engine_says_that_a_frame_is_not_finite(engine) -> None:
@@ -147,11 +148,11 @@ def test_the_engine_says_that_a_frame_is_not_finite(engine) -> None:
 
 
 def test_a_fork_that_fails_is_a_line_when_it_does_and_the_recording_is_whole(
-    engine, moments, said, tmp_path, tiny_disk
+    engine, saved, said, tmp_path, tiny_disk
 ) -> None:
     with (
-        Recorder(tmp_path / "played.jsonl", Head.of(engine.stream(3))) as record,
-        Performance(engine.stream(3), record=record, moments=moments) as performance,
+        PerformanceLog(tmp_path / "played.jsonl", Head.of(engine.stream(3))) as record,
+        Performance(engine.stream(3), record=record, saved=saved) as performance,
     ):
         performance.send(Fork(to=str(tiny_disk / "fork.wav"), seconds=60.0))
         performance.read(2)
@@ -164,7 +165,10 @@ def test_a_fork_that_fails_is_a_line_when_it_does_and_the_recording_is_whole(
 
 
 def test_what_was_recorded_until_something_went_wrong_is_kept(engine, tmp_path) -> None:
-    with pytest.raises(ZeroDivisionError), Recorder(tmp_path / "played.jsonl", Head.of(engine.stream(3))) as record:
+    with (
+        pytest.raises(ZeroDivisionError),
+        PerformanceLog(tmp_path / "played.jsonl", Head.of(engine.stream(3))) as record,
+    ):
         record(Reset(frame=3))
         raise ZeroDivisionError
     assert len((tmp_path / "played.jsonl").read_text().splitlines()) == 2
@@ -198,8 +202,8 @@ def test_who_interrupts_does_not_wait_for_a_fork(toy_audio: Path, tmp_path: Path
     assert not list(tmp_path.glob(".fork.wav.*"))
 
 
-def test_a_path_after_a_path_is_let_go_as_well(engine, moments) -> None:
-    performance = Performance(engine.stream(3), moments=moments)
+def test_a_path_after_a_path_is_let_go_as_well(engine, saved) -> None:
+    performance = Performance(engine.stream(3), saved=saved)
     performance.read(20)
     for pause in (5, 8):  # within the first one, and where it ends
         performance.send(Trace(name="way", seconds=0.1))
@@ -210,16 +214,16 @@ def test_a_path_after_a_path_is_let_go_as_well(engine, moments) -> None:
         assert not performance.controls[HOLD].any()
 
 
-def test_a_moment_in_a_path_is_no_drone(engine, moments) -> None:
-    performance = Performance(engine.stream(3), moments=moments)
+def test_a_moment_in_a_path_is_no_drone(engine, saved) -> None:
+    performance = Performance(engine.stream(3), saved=saved)
     performance.read(20)
     performance.send(Trace(name="way", seconds=0.1))
     performance.send(Follow(path="way", times=0))
     performance.read(5)
-    performance.send(Keep(name="here"))
+    performance.send(Save(name="here"))
     performance.read(5)
     assert performance.controls[HOLD].all()  # it goes on
-    performance.send(Return(name="here"))
+    performance.send(Restore(name="here"))
     latents = []
     for _ in range(20):
         performance.read(1)
@@ -227,8 +231,8 @@ def test_a_moment_in_a_path_is_no_drone(engine, moments) -> None:
     assert np.std(latents, axis=0).min() > 0.1
 
 
-def test_to_rewind_is_to_be_on_the_same_way_again(engine, moments) -> None:
-    performance = Performance(engine.stream(3), moments=moments)
+def test_to_rewind_is_to_be_on_the_same_way_again(engine, saved) -> None:
+    performance = Performance(engine.stream(3), saved=saved)
     performance.read(16)
     performance.send(Set(control=HEAT, value=0.0, ramp=0.5))
     performance.send(Walk(control=SHIFT, speed=1.0, seed=3))
@@ -242,8 +246,8 @@ def test_to_rewind_is_to_be_on_the_same_way_again(engine, moments) -> None:
     assert np.array_equal(performance.read(40).reshape(40, -1)[:16], again[:16])
 
 
-def test_dimensions_wander_each_on_their_own(engine, moments) -> None:
-    performance = Performance(engine.stream(3), moments=moments)
+def test_dimensions_wander_each_on_their_own(engine, saved) -> None:
+    performance = Performance(engine.stream(3), saved=saved)
     performance.send(Walk(control=SHIFT, speed=1.0, index=3))
     performance.send(Set(control=SHIFT, value=1.0, index=0, ramp=10.0))
     performance.read(2)
@@ -259,9 +263,9 @@ def test_dimensions_wander_each_on_their_own(engine, moments) -> None:
     assert moved[3]
 
 
-def test_what_is_kept_is_found_however_soon_it_is_asked_for(engine, moments) -> None:
+def test_what_is_kept_is_found_however_soon_it_is_asked_for(engine, saved) -> None:
     """By another thread than the one that keeps it, at any moment in between."""
-    performance = Performance(engine.stream(3), moments=moments)
+    performance = Performance(engine.stream(3), saved=saved)
     ended, usual = threading.Event(), sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
 
@@ -273,8 +277,8 @@ def test_what_is_kept_is_found_however_soon_it_is_asked_for(engine, moments) -> 
     reader.start()
     try:
         for number in range(300):
-            performance.send(Keep(name=f"n{number}"))
-            performance.send(Return(name=f"n{number}"))
+            performance.send(Save(name=f"n{number}"))
+            performance.send(Restore(name=f"n{number}"))
             performance.send(Trace(name=f"n{number}", seconds=0.1))
             performance.send(Follow(path=f"n{number}"))
     finally:
@@ -284,8 +288,8 @@ def test_what_is_kept_is_found_however_soon_it_is_asked_for(engine, moments) -> 
         performance.close()
 
 
-def test_a_nudge_stops_at_the_end_of_the_range(engine, moments) -> None:
-    performance = Performance(engine.stream(3), moments=moments)
+def test_a_nudge_stops_at_the_end_of_the_range(engine, saved) -> None:
+    performance = Performance(engine.stream(3), saved=saved)
     for event in (Nudge(control=HEAT, by=0.25), Nudge(control=HEAT, by=0.25), Nudge(control=SHIFT, by=-9.0, index=2)):
         performance.send(event)
     performance.read(1)

@@ -9,7 +9,7 @@ from vrnn_engine.cli import stream_options as options
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.live import listening_stream as lives
-    from vrnn_engine.runtime.live.listening_stream import Life
+    from vrnn_engine.runtime.live.listening_stream import ListeningStream
     from vrnn_engine.runtime.live.timeline import Timeline
     from vrnn_engine.runtime.player import Player
     from vrnn_engine.runtime.stream import Stream
@@ -87,19 +87,19 @@ def check_mode(mode: str | None, listening: str | None) -> None:
         raise typer.BadParameter("says what to do with what --from names, which is missing", param_hint="--mode")
 
 
-def listen(source: "Stream", what: str, mode: str | None, latency: float, strict: bool) -> "Life":
+def listen(source: "Stream", what: str, mode: str | None, latency: float, strict: bool) -> "ListeningStream":
     """Return the stream, listening to something."""
     from vrnn_engine.runtime.live.inputs import open_input
-    from vrnn_engine.runtime.live.listening_stream import Life
+    from vrnn_engine.runtime.live.listening_stream import ListeningStream
 
     given = open_input(what, source.voice.manifest, latency, strict)
-    life = Life(source, given, cast("lives.Mode", mode or MODES[0]))
+    life = ListeningStream(source, given, cast("lives.Mode", mode or MODES[0]))
     done = "; converted: " + ", ".join(given.conversions) if given.conversions else ""
     report.say(f"listening to {given.label} ({life.mode}){done}")
     return life
 
 
-def length(seconds: float | None, life: "Life | None", plan: "Timeline", frames_per_second: float) -> float:
+def length(seconds: float | None, life: "ListeningStream | None", plan: "Timeline", frames_per_second: float) -> float:
     """Return how long to play: as asked, or as long as there is something to hear or to do."""
     if seconds is not None:
         return seconds
@@ -109,7 +109,7 @@ def length(seconds: float | None, life: "Life | None", plan: "Timeline", frames_
     return life.input.seconds + (SECONDS if life.mode == "continue" else 0.0)
 
 
-def say_heard(life: "Life", player: "Player") -> None:
+def say_heard(life: "ListeningStream", player: "Player") -> None:
     """Say what the voice made of what it heard, and how long that took."""
     given, manifest = life.input, life.voice.manifest
     report.say(

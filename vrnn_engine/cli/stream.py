@@ -172,26 +172,28 @@ def _prime(source: "Stream", path: Path) -> None:
 
 
 def _play(playing: "Stream", plan: "Timeline", steering: live.Steering, asked: _Playback) -> None:
-    """Play the stream to its end, with its input, recorder and control sources open for that time."""
+    """Play the stream to its end, with its input, log and control sources open for that time."""
     from vrnn_engine.runtime.live.performance import Performance
-    from vrnn_engine.runtime.live.timeline import Head, Recorder
+    from vrnn_engine.runtime.live.timeline import Head, PerformanceLog
     from vrnn_engine.runtime.player import Player
 
     with ExitStack() as ending:
-        recorder = ending.enter_context(Recorder(asked.record, Head.of(playing))) if asked.record is not None else None
-        life = None
+        log = None
+        if asked.record is not None:
+            log = ending.enter_context(PerformanceLog(asked.record, Head.of(playing)))
+        listener = None
         if asked.listening is not None:
-            life = audio.listen(playing, asked.listening, asked.mode, asked.latency, asked.strict)
-        heard = playing if life is None else ending.enter_context(life)
-        performance = ending.enter_context(Performance(heard, plan.events, recorder))
+            listener = audio.listen(playing, asked.listening, asked.mode, asked.latency, asked.strict)
+        heard = playing if listener is None else ending.enter_context(listener)
+        performance = ending.enter_context(Performance(heard, plan.events, log))
         for source in steering.sources:
             source.start(performance)
             ending.callback(source.stop)
-        seconds = audio.length(asked.seconds, life, plan, playing.voice.manifest.frames_per_second)
+        seconds = audio.length(asked.seconds, listener, plan, playing.voice.manifest.frames_per_second)
         to = audio.add_options(asked.to, asked.volume, asked.channels, asked.strict, asked.listening)
         player = Player(performance, to=to, latency=asked.latency, seconds=seconds)
-        if life is not None:
-            ending.callback(audio.say_heard, life, player)
+        if listener is not None:
+            ending.callback(audio.say_heard, listener, player)
         live.play(player, performance, seconds, (asked.description, asked.note), steering.learn)
 
 

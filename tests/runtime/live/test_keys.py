@@ -30,7 +30,7 @@ from vrnn_engine import Engine, Player
 from vrnn_engine.cli.panel import Panel
 from vrnn_engine.runtime.live.control.keys import Keyboard
 from vrnn_engine.runtime.live.control.osc_messages import write_message
-from vrnn_engine.runtime.live.events import Follow, Keep, Reset, Return, Rewind, Trace
+from vrnn_engine.runtime.live.events import Follow, Reset, Restore, Rewind, Save, Trace
 from vrnn_engine.runtime.sinks import Format
 
 HEAT, SHIFT = "output.temperature", "latent.shift"
@@ -81,11 +81,11 @@ def test_keys_keep_return_go_back_and_reset(stage: Stage) -> None:
     press(keyboard, "7")
     stage.read(1)
     press(keyboard, "7", "b", "r", "8")
-    assert "no moment '8'" in keyboard.said
+    assert "no saved state '8'" in keyboard.said
     stage.read(1)
     press(keyboard, "s", "x", "7")  # another key in between: this is no keeping
     stage.read(1)
-    assert [type(event) for event in stage.noted] == [Keep, Return, Rewind, Reset, Return]
+    assert [type(event) for event in stage.noted] == [Save, Restore, Rewind, Reset, Restore]
     assert keyboard.said == "back at 7"
 
 

@@ -1,4 +1,4 @@
-"""Life: a voice that listens while it plays computes what one would compute by hand, one frame after the other."""
+"""A voice that listens while it plays: every frame equals that of the same steps made one by one."""
 
 import json
 import re
@@ -17,11 +17,11 @@ from support.command import ROOT, Run, the_error
 
 from vrnn_engine import Engine, Player, RecordingError, StreamError
 from vrnn_engine.cli import audio
-from vrnn_engine.runtime.live.events import Keep, Return, Rewind, Set
+from vrnn_engine.runtime.live.events import Restore, Rewind, Save, Set
 from vrnn_engine.runtime.live.inputs import FileInput, open_input
-from vrnn_engine.runtime.live.listening_stream import MODES, PAUSE, Life
+from vrnn_engine.runtime.live.listening_stream import MODES, PAUSE, ListeningStream
 from vrnn_engine.runtime.live.performance import Performance
-from vrnn_engine.runtime.live.saved import Moments
+from vrnn_engine.runtime.live.saved import SavedFolder
 
 HELD = {"latent.hold": 1.0}
 SOUND = (0.3 * np.random.default_rng(7).standard_normal(30 * 200)).clip(-1, 1).astype(np.float32)
@@ -34,9 +34,9 @@ def clip(tmp_path: Path) -> Path:
     return tmp_path / "clip.wav"
 
 
-def live(engine: Engine, clip: Path, mode: Any, seed: int = 3, **more: Any) -> Life:
+def live(engine: Engine, clip: Path, mode: Any, seed: int = 3, **more: Any) -> ListeningStream:
     stream = engine.stream(seed)
-    return Life(stream, FileInput(clip, stream.voice.manifest), mode, **more)
+    return ListeningStream(stream, FileInput(clip, stream.voice.manifest), mode, **more)
 
 
 def test_observing_passes_it_on_and_the_state_follows(engine: Engine, clip: Path) -> None:
@@ -98,14 +98,14 @@ def test_controls_steer_what_is_resynthesised_from_the_next_frame_on(engine: Eng
 def test_a_performance_of_it_keeps_moments_and_goes_back(engine: Engine, clip: Path, tmp_path: Path) -> None:
     life = live(engine, clip, "resynthesise")
     performance = Performance(
-        life, [Set(frame=2, control="output.temperature", value=0.0)], moments=Moments("toy", tmp_path)
+        life, [Set(frame=2, control="output.temperature", value=0.0)], saved=SavedFolder("toy", tmp_path)
     )
     performance.read(5)
-    performance.send(Keep(name="here"))
+    performance.send(Save(name="here"))
     performance.read(4)
     performance.send(Set(control="output.temperature", value=2.0))
     performance.read(1)
-    performance.send(Return(name="here"))
+    performance.send(Restore(name="here"))
     performance.read(1)
     assert life.controls["output.temperature"] == performance.controls["output.temperature"] == 0.0
     assert life.controls["latent.hold"].max() == 0  # type: ignore[union-attr]
@@ -155,7 +155,7 @@ class Speaker:
 def test_in_a_pause_it_goes_on_by_itself(engine: Engine) -> None:
     sound = SOUND.reshape(30, 200)
     still = np.zeros((50, 200), np.float32)
-    life = Life(engine.stream(3), Speaker(np.concatenate([sound, still, sound])), "continue")
+    life = ListeningStream(engine.stream(3), Speaker(np.concatenate([sound, still, sound])), "continue")
     made = life.read(110).reshape(110, 200)
     turn = 30 + round(PAUSE * 80) - 1  # the frame that makes the pause one
     stream = engine.stream(3)
@@ -172,7 +172,7 @@ def test_in_a_pause_it_goes_on_by_itself(engine: Engine) -> None:
 def test_a_voice_without_latents_is_not_resynthesised(engine: Engine, clip: Path) -> None:
     without = SimpleNamespace(voice=engine.voice, controls={}, engine=engine)
     with pytest.raises(StreamError, match="no latents to resynthesise from; observe or continue"):
-        Life(without, FileInput(clip, engine.voice.manifest), "resynthesise")  # type: ignore[arg-type]
+        ListeningStream(without, FileInput(clip, engine.voice.manifest), "resynthesise")  # type: ignore[arg-type]
 
 
 def test_the_command_line_resynthesises_a_file(run: Run, work: Path, toy_audio: Path, engine: Engine) -> None:
@@ -229,10 +229,10 @@ LISTEN = """
 import json, pathlib, sys
 from vrnn_engine import Engine, Player
 from vrnn_engine.runtime.live.inputs import open_input
-from vrnn_engine.runtime.live.listening_stream import Life
+from vrnn_engine.runtime.live.listening_stream import ListeningStream
 
 stream = Engine.load(sys.argv[1], "cpu").stream(3)
-life = Life(stream, open_input("microphone", stream.voice.manifest, latency=0.3), "observe", through=True)
+life = ListeningStream(stream, open_input("microphone", stream.voice.manifest, latency=0.3), "observe", through=True)
 with life, Player(life, latency=0.3) as player:
     while player.seconds_played < 1.5:  # by then it has settled
         player.wait(0.01)
@@ -300,12 +300,13 @@ VANISHING = """
 import json, logging, pathlib, sys
 from vrnn_engine import Engine, Player, VRNNEngineError
 from vrnn_engine.runtime.live.inputs import open_input
-from vrnn_engine.runtime.live.listening_stream import Life
+from vrnn_engine.runtime.live.listening_stream import ListeningStream
 
 said = []
 logging.getLogger("vrnn_engine").warning = lambda line, *given: said.append(line % given)
 stream = Engine.load(sys.argv[1], "cpu").stream(3)
-life = Life(stream, open_input("microphone", stream.voice.manifest, 0.2, strict=sys.argv[3] == "strict"), "observe")
+microphone = open_input("microphone", stream.voice.manifest, 0.2, strict=sys.argv[3] == "strict")
+life = ListeningStream(stream, microphone, "observe")
 try:
     with life, Player(life, to=sys.argv[4], latency=0.2) as player:
         while player.seconds_played < 0.5:

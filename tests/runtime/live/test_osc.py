@@ -18,25 +18,25 @@ from support.steered import Stage, skip_unless_calm, wait_until
 from vrnn_engine import Engine, SourceError
 from vrnn_engine.runtime.live.control.osc import Osc
 from vrnn_engine.runtime.live.control.osc_messages import read_packet, to_event, write_message
-from vrnn_engine.runtime.live.control.rate_limited_log import Complaints
 from vrnn_engine.runtime.live.events import (
     Follow,
     Fork,
-    Keep,
     Morph,
     Nudge,
     Prime,
     Reset,
-    Return,
+    Restore,
     Rewind,
+    Save,
     Seed,
     Set,
     Trace,
     Walk,
 )
 from vrnn_engine.runtime.live.inputs import FileInput
-from vrnn_engine.runtime.live.listening_stream import Life
+from vrnn_engine.runtime.live.listening_stream import ListeningStream
 from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.live.rate_limited_log import RateLimitedLog
 
 pythonosc = pytest.importorskip("pythonosc", reason="python-osc comes with the extra `live`")
 from pythonosc.osc_bundle_builder import OscBundleBuilder  # noqa: E402
@@ -137,9 +137,9 @@ def test_nor_while_it_is_heard_for_a_minute(toy_audio, tmp_path):
         ("/seed", [7], Seed(seed=7)),
         ("/seed", [7.0], Seed(seed=7)),  # Pd sends every number as a float
         ("/seed", [2**40], Seed(seed=2**40)),
-        ("/snapshot", ["a b"], Keep(name="a b")),
-        ("/snapshot", [3.0], Keep(name="3")),
-        ("/restore", [3], Return(name="3")),
+        ("/snapshot", ["a b"], Save(name="a b")),
+        ("/snapshot", [3.0], Save(name="3")),
+        ("/restore", [3], Restore(name="3")),
         ("/rewind", [2], Rewind(seconds=2.0)),
         ("/prime", ["a.wav"], Prime(file="a.wav")),
         ("/fork", ["a.wav", 2], Fork(to="a.wav", seconds=2.0)),
@@ -254,7 +254,7 @@ def test_bad_messages_are_answered_and_the_rest_plays_on(stage, osc, client, sai
         client.send("/control/latent.shift/4", 0.0)
         assert "no dimension 4" in client.hear("/error")[0]
         client.send("/restore", "nowhere")
-        assert "no moment 'nowhere'" in client.hear("/error")[0]
+        assert "no saved state 'nowhere'" in client.hear("/error")[0]
         client.send("/prime", "nowhere.wav")
         assert "nowhere.wav: no such file" in client.hear("/error")[0]
         client.send("/control/output.temperature", 0.5)
@@ -267,9 +267,9 @@ def test_bad_messages_are_answered_and_the_rest_plays_on(stage, osc, client, sai
 
 
 def test_a_flood_of_bad_messages_is_a_line_now_and_then(said):
-    trouble = Complaints(every=60.0)
+    trouble = RateLimitedLog(interval=60.0)
     for number in range(1000):
-        trouble.say(f"bad {number}")
+        trouble.warn(f"bad {number}")
     trouble.flush()
     trouble.flush()
     assert said == ["bad 0", "999 more lines like this not shown"]
@@ -297,7 +297,7 @@ def test_all_that_can_be_asked_is_done(stage, client, tmp_path):
         client.send("/follow", str(tmp_path / "clip.wav"))
         wait_until(lambda: len(stage.noted) == 11)
     stage.close()
-    asked = [Set, Keep, Seed, Fork, Return, Rewind, Reset, Prime, Trace, Follow, Follow]
+    asked = [Set, Save, Seed, Fork, Restore, Rewind, Reset, Prime, Trace, Follow, Follow]
     assert [type(event) for event in stage.noted] == asked
     assert [event.times for event in stage.noted[-2:]] == [2, 1]
     assert soundfile.info(tmp_path / "fork.wav").frames == rate // 4
@@ -350,7 +350,7 @@ def test_ink_has_no_level(toy_pen):
 def test_who_listens_tells_how_much_it_is_surprised(engine, tmp_path):
     rate, noise = engine.voice.manifest.rate, np.random.default_rng(0).standard_normal(20_000)
     soundfile.write(tmp_path / "clip.wav", 0.1 * noise, rate, subtype="FLOAT")
-    life = Life(engine.stream(3), FileInput(tmp_path / "clip.wav", engine.voice.manifest), "observe")
+    life = ListeningStream(engine.stream(3), FileInput(tmp_path / "clip.wav", engine.voice.manifest), "observe")
     performance, osc = Performance(life), Osc()
     osc.start(performance)
     client, told = Client(osc.port), []

@@ -11,28 +11,28 @@ from vrnn_engine import ControlError, Engine, RecordingError, SinkError, StreamE
 from vrnn_engine.runtime.live.events import (
     Follow,
     Fork,
-    Keep,
     Morph,
     Prime,
     Reset,
-    Return,
+    Restore,
     Rewind,
+    Save,
     Seed,
     Set,
     Trace,
     Walk,
 )
 from vrnn_engine.runtime.live.performance import Performance
-from vrnn_engine.runtime.live.saved import Moments
-from vrnn_engine.runtime.live.timeline import Head, Recorder, read_timeline
+from vrnn_engine.runtime.live.saved import SavedFolder
+from vrnn_engine.runtime.live.timeline import Head, PerformanceLog, read_timeline
 from vrnn_engine.runtime.snapshot import Tensor
 
 SHIFT, HEAT = "latent.shift", "output.temperature"
 
 
 @pytest.fixture
-def moments(tmp_path):
-    return Moments("toy", tmp_path / "moments")
+def saved(tmp_path):
+    return SavedFolder("toy", tmp_path / "moments")
 
 
 def frames(performance, count):
@@ -43,15 +43,15 @@ def test_without_events_it_is_the_stream(engine):
     assert np.array_equal(Performance(engine.stream(3)).read(20), engine.stream(3).read(20))
 
 
-def test_an_event_takes_effect_at_its_frame(engine, moments):
+def test_an_event_takes_effect_at_its_frame(engine, saved):
     plain = engine.stream(3).read(20).reshape(20, -1)
-    made = frames(Performance(engine.stream(3), [Set(frame=7, control=HEAT, value=0.0)], moments=moments), 20)
+    made = frames(Performance(engine.stream(3), [Set(frame=7, control=HEAT, value=0.0)], saved=saved), 20)
     assert np.array_equal(made[:7], plain[:7])
     assert not np.array_equal(made[7], plain[7])
 
 
-def test_a_ramp_is_straight_and_ends_where_it_should(engine, moments):
-    performance = Performance(engine.stream(3), [Set(frame=2, control=HEAT, value=0.0, ramp=0.5)], moments=moments)
+def test_a_ramp_is_straight_and_ends_where_it_should(engine, saved):
+    performance = Performance(engine.stream(3), [Set(frame=2, control=HEAT, value=0.0, ramp=0.5)], saved=saved)
     steps = round(0.5 * engine.voice.manifest.frames_per_second)
     seen = []
     for _ in range(steps + 4):
@@ -62,10 +62,10 @@ def test_a_ramp_is_straight_and_ends_where_it_should(engine, moments):
     assert seen[2 + steps :] == [0.0, 0.0]
 
 
-def test_the_latent_goes_straight_to_that_of_a_moment(engine, moments):
-    performance = Performance(engine.stream(3), moments=moments)
+def test_the_latent_goes_straight_to_that_of_a_moment(engine, saved):
+    performance = Performance(engine.stream(3), saved=saved)
     performance.read(5)
-    performance.send(Keep(name="here"))
+    performance.send(Save(name="here"))
     there = performance.stream.latent
     performance.read(5)
     now = performance.stream.latent
@@ -81,27 +81,27 @@ def test_the_latent_goes_straight_to_that_of_a_moment(engine, moments):
     assert not np.allclose(performance.stream.latent, there)
 
 
-def test_a_morph_of_a_timeline_is_recorded_with_where_it_went(engine, moments):
+def test_a_morph_of_a_timeline_is_recorded_with_where_it_went(engine, saved):
     kept = engine.stream(4)
     kept.read(3)
-    moments.save("there", kept.snapshot())
+    saved.write_state("there", kept.snapshot())
     noted = []
-    performance = Performance(engine.stream(3), [Morph(frame=2, to="there", seconds=1.0)], noted.append, moments)
+    performance = Performance(engine.stream(3), [Morph(frame=2, to="there", seconds=1.0)], noted.append, saved)
     performance.read(4)
     assert noted == [Morph(frame=2, to="there", seconds=1.0, latent=tuple(kept.latent.tolist()))]
 
 
-def test_a_moment_before_the_first_frame_has_no_latent(engine, moments):
-    performance = Performance(engine.stream(3), moments=moments)
-    performance.send(Keep(name="first"))
+def test_a_moment_before_the_first_frame_has_no_latent(engine, saved):
+    performance = Performance(engine.stream(3), saved=saved)
+    performance.send(Save(name="first"))
     performance.read(1)
     with pytest.raises(StreamError, match="'first' has no latent"):
         performance.send(Morph(to="first", seconds=1.0))
 
 
-def test_a_walk_wanders_in_its_range_until_the_control_is_set(engine, moments):
+def test_a_walk_wanders_in_its_range_until_the_control_is_set(engine, saved):
     def walk(**options):
-        performance = Performance(engine.stream(3), moments=moments)
+        performance = Performance(engine.stream(3), saved=saved)
         performance.send(Walk(control=SHIFT, speed=4.0, **options))
         seen = []
         for _ in range(600):
@@ -126,16 +126,16 @@ def test_a_walk_wanders_in_its_range_until_the_control_is_set(engine, moments):
     assert not np.isclose(performance.controls[SHIFT][1:], way[-1, 1:]).any()
 
 
-def test_who_writes_a_control_on_its_way_has_the_last_word(engine, moments):
-    performance = Performance(engine.stream(3), [Set(frame=0, control=HEAT, value=0.0, ramp=5.0)], moments=moments)
+def test_who_writes_a_control_on_its_way_has_the_last_word(engine, saved):
+    performance = Performance(engine.stream(3), [Set(frame=0, control=HEAT, value=0.0, ramp=5.0)], saved=saved)
     performance.read(3)
     performance.controls[HEAT] = 2.0
     performance.read(5)
     assert performance.stream.controls[HEAT] == 2.0
 
 
-def test_one_dimension_goes_its_own_way(engine, moments):
-    performance = Performance(engine.stream(3), moments=moments)
+def test_one_dimension_goes_its_own_way(engine, saved):
+    performance = Performance(engine.stream(3), saved=saved)
     performance.send(Set(control=SHIFT, value=1.0, ramp=0.125))  # ten frames
     performance.read(2)
     performance.send(Set(control=SHIFT, index=1, value=-2.0))
@@ -150,18 +150,18 @@ def test_one_dimension_goes_its_own_way(engine, moments):
     assert np.array_equal(performance.controls[SHIFT], seen[-1])
 
 
-def test_what_is_sent_together_is_done_in_its_order(engine, moments):
-    performance = Performance(engine.stream(3), moments=moments)
+def test_what_is_sent_together_is_done_in_its_order(engine, saved):
+    performance = Performance(engine.stream(3), saved=saved)
     for event in (
         Set(control=HEAT, value=0.5),
-        Keep(name="half"),
+        Save(name="half"),
         Set(control=HEAT, value=2.0),
         Reset(),
         Set(control=SHIFT, value=1.0),
-        Return(name="half", snapshot=None),
+        Restore(name="half", snapshot=None),
         Set(control=SHIFT, index=0, value=0.25),
     ):
-        if not isinstance(event, Return):  # it can be looked up only once it is kept
+        if not isinstance(event, Restore):  # it can be looked up only once it is kept
             performance.send(event)
         else:
             performance.read(1)
@@ -172,14 +172,14 @@ def test_what_is_sent_together_is_done_in_its_order(engine, moments):
 
 
 @pytest.mark.parametrize("asked", ["by a write", "by an event"])
-def test_who_writes_while_a_frame_is_steered_is_not_lost(engine, moments, asked):
+def test_who_writes_while_a_frame_is_steered_is_not_lost(engine, saved, asked):
     first, second = "latent.temperature", HEAT
 
     def meanwhile(event):  # as another thread would
         if event.control == (first if asked == "by a write" else second) and event.value == 0.5:
             performance.controls[second] = 0.9
 
-    performance = Performance(engine.stream(3), record=meanwhile, moments=moments)
+    performance = Performance(engine.stream(3), record=meanwhile, saved=saved)
     if asked == "by a write":
         performance.controls.update({first: 0.5, second: 0.6})
     else:
@@ -188,24 +188,24 @@ def test_who_writes_while_a_frame_is_steered_is_not_lost(engine, moments, asked)
     assert performance.controls[second] == performance.stream.controls[second] == 0.9
 
 
-def test_what_was_played_last_can_be_looked_at(engine, moments):
-    performance = Performance(engine.stream(3), moments=moments)
+def test_what_was_played_last_can_be_looked_at(engine, saved):
+    performance = Performance(engine.stream(3), saved=saved)
     made = frames(performance, 9)
     assert np.array_equal(list(performance.recent), made)
     performance.read(500)
     assert len(performance.recent) == 400
 
 
-def play(engine, moments, path, sound):
+def play(engine, saved, path, sound):
     """Two dozen things asked of a performance, some by other threads: what was played."""
     source = engine.stream(3)
     source.prime(sound)
-    with Recorder(path, Head.of(source)) as record:
-        performance = Performance(source, record=record, moments=moments)
+    with PerformanceLog(path, Head.of(source)) as record:
+        performance = Performance(source, record=record, saved=saved)
         made = [performance.read(9)]
         performance.send(Set(control=HEAT, value=0.3, ramp=0.4))
         performance.send(Set(control=SHIFT, value=0.4, index=2, ramp=0.1))
-        performance.send(Keep(name="here"))
+        performance.send(Save(name="here"))
         made.append(performance.read(13))
         writer = threading.Thread(target=lambda: performance.controls.update({SHIFT: 0.5}))
         writer.start()
@@ -214,11 +214,11 @@ def play(engine, moments, path, sound):
         performance.send(Rewind(seconds=0.2))
         made.append(performance.read(10))
         performance.send(Seed(seed=11))
-        performance.send(Return(name="before"))
+        performance.send(Restore(name="before"))
         made.append(performance.read(6))
         performance.send(Prime(file=str(sound)))
         made.append(performance.read(6))
-        performance.send(Return(name="here"))
+        performance.send(Restore(name="here"))
         made.append(performance.read(6))
         performance.send(Walk(control=HEAT, speed=2.0, seed=3))
         performance.send(Morph(to="before", seconds=0.05))
@@ -233,28 +233,28 @@ def play(engine, moments, path, sound):
     return np.concatenate(made)
 
 
-def test_a_recording_replays_bit_for_bit_without_what_it_was_played_with(engine, toy_audio, moments, tmp_path):
+def test_a_recording_replays_bit_for_bit_without_what_it_was_played_with(engine, toy_audio, saved, tmp_path):
     sound = tmp_path / "clip.wav"
     rate = engine.voice.manifest.rate
     soundfile.write(sound, 0.1 * np.random.default_rng(0).standard_normal(rate), rate)
     before = engine.stream(99)
     before.read(5)
-    moments.save("before", before.snapshot())
-    made = play(engine, moments, tmp_path / "played.jsonl", sound)
+    saved.write_state("before", before.snapshot())
+    made = play(engine, saved, tmp_path / "played.jsonl", sound)
 
     fresh = Engine.load(toy_audio, "cpu")
     timeline = read_timeline(tmp_path / "played.jsonl", fresh.voice.manifest.frames_per_second)
     assert timeline.head.fingerprint == fresh.voice.fingerprint()
     source = fresh.stream()
     timeline.head.bring(source)
-    again = Performance(source, timeline.events, moments=Moments("toy", tmp_path / "none"))
+    again = Performance(source, timeline.events, saved=SavedFolder("toy", tmp_path / "none"))
     assert np.array_equal(again.read(84), made)
     asked = {type(event) for event in timeline.events}
-    assert asked == {Set, Keep, Rewind, Seed, Return, Prime, Walk, Morph, Reset, Trace, Follow}
+    assert asked == {Set, Save, Rewind, Seed, Restore, Prime, Walk, Morph, Reset, Trace, Follow}
 
 
-def test_to_rewind_is_to_hear_it_again(engine, moments):
-    performance = Performance(engine.stream(3), moments=moments)
+def test_to_rewind_is_to_hear_it_again(engine, saved):
+    performance = Performance(engine.stream(3), saved=saved)
     made = frames(performance, 40)
     performance.send(Rewind(seconds=0.25))
     again = frames(performance, 20)
@@ -264,8 +264,8 @@ def test_to_rewind_is_to_hear_it_again(engine, moments):
     assert 0 <= 40 - 0.25 * fps - places[0] <= max(1, 0.1 * fps)
 
 
-def test_a_fork_goes_on_as_the_stream_would_have(engine, moments, tmp_path):
-    performance = Performance(engine.stream(3), moments=moments)
+def test_a_fork_goes_on_as_the_stream_would_have(engine, saved, tmp_path):
+    performance = Performance(engine.stream(3), saved=saved)
     performance.read(5)
     seconds = 8 / engine.voice.manifest.frames_per_second
     performance.send(Fork(to=str(tmp_path / "fork.wav"), seconds=seconds))
@@ -280,21 +280,21 @@ def test_a_fork_goes_on_as_the_stream_would_have(engine, moments, tmp_path):
     [
         (Set(control="output.temprature", value=0.0), ControlError, "did you mean 'output.temperature'"),
         (Set(control=HEAT, value=99.0), ControlError, "out of range"),
-        (Return(name="nowhere"), StreamError, "no moment 'nowhere'"),
+        (Restore(name="nowhere"), StreamError, "no saved state 'nowhere'"),
         (Set(control=SHIFT, value=0.0, index=4), ControlError, "no dimension 4: they are 0 to 3"),
         (Set(control=SHIFT, value=(0.0, 1.0, 2.0, 3.0), index=1), ControlError, "takes one number, not 4"),
         (Seed(seed=-1), StreamError, "not an event: Expected `int` >= 0"),
-        (Keep(name="a/b"), StreamError, "cannot be called"),
+        (Save(name="a/b"), StreamError, "cannot be named"),
         (Fork(to="nowhere.mp3", seconds=1.0), SinkError, "unknown target 'nowhere.mp3'"),
-        (Return(name="../../etc"), StreamError, "cannot be called"),
+        (Restore(name="../../etc"), StreamError, "cannot be named"),
         (Prime(file="nowhere.wav"), RecordingError, "no such file"),
         (Walk(control="output.heat", speed=1.0), ControlError, "unknown control"),
         (Walk(control=SHIFT, speed=1.0, index=4), ControlError, "no dimension 4"),
-        (Morph(to="nowhere", seconds=1.0), StreamError, "no moment 'nowhere'"),
+        (Morph(to="nowhere", seconds=1.0), StreamError, "no saved state 'nowhere'"),
     ],
 )
-def test_what_cannot_be_is_said_to_who_asks_and_the_rest_plays_on(engine, moments, event, error, message):
-    performance = Performance(engine.stream(3), moments=moments)
+def test_what_cannot_be_is_said_to_who_asks_and_the_rest_plays_on(engine, saved, event, error, message):
+    performance = Performance(engine.stream(3), saved=saved)
     with pytest.raises(error, match=message):
         performance.send(event)
     assert np.array_equal(performance.read(5), engine.stream(3).read(5))
@@ -302,25 +302,25 @@ def test_what_cannot_be_is_said_to_who_asks_and_the_rest_plays_on(engine, moment
 
 def test_a_moment_that_cannot_be_written_is_a_line_and_no_gap(engine, tmp_path, said):
     (tmp_path / "file").write_text("in the way")
-    performance = Performance(engine.stream(3), moments=Moments("toy", tmp_path / "file"))
-    performance.send(Keep(name="here"))
+    performance = Performance(engine.stream(3), saved=SavedFolder("toy", tmp_path / "file"))
+    performance.send(Save(name="here"))
     made = performance.read(5)
     performance.close()
     assert np.array_equal(made, engine.stream(3).read(5))
-    assert "cannot keep the moment 'here'" in said[0]
+    assert "cannot write the saved state 'here'" in said[0]
 
 
-def test_a_recording_that_fails_stops_and_the_rest_plays_on(engine, moments, said):
+def test_a_recording_that_fails_stops_and_the_rest_plays_on(engine, saved, said):
 
     def record(event):
         raise SinkError("cannot write it: no space left")
 
-    performance = Performance(engine.stream(3), record=record, moments=moments)
+    performance = Performance(engine.stream(3), record=record, saved=saved)
     performance.controls[HEAT] = 1.5
     performance.read(2)
     performance.controls[HEAT] = 1.0
     assert len(performance.read(3)) == 3 * 200
-    assert said == ["no longer recorded from frame 0 on: cannot write it: no space left"]
+    assert said == ["the performance log ends at frame 0: cannot write it: no space left"]
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_a_recording_that_fails_stops_and_the_rest_plays_on(engine, moments, sai
         ),
         (['{"do": "set", "frame": 9, "control": "a"}'], ":1: not an event.*value"),
         (['{"do": "sing", "frame": 9}'], ":1: not an event"),
-        (['{"do": "seed", "seed": 9}'], ":1: .*a frame or a second"),
+        (['{"do": "seed", "seed": 9}'], ":1: .*either a frame or a second"),
         (['{"timeline": 2, "voice": "a", "fingerprint": "b", "seed": 1, "controls": {}}'], ":1: version 2 is newer"),
         (["\xff"], ":1: not an event"),
     ],
@@ -348,7 +348,7 @@ def test_events_survive_json():
     path = Follow(path="a", latents=Tensor.of(np.array([[0.1, np.pi]])))
     for event in (
         Set(frame=3, control=SHIFT, value=(0.5, 1.0), ramp=2.0),
-        Return(name="a", snapshot=b"\x00\xff"),
+        Restore(name="a", snapshot=b"\x00\xff"),
         path,
     ):
         line = msgspec.json.encode(event)

@@ -1,1 +1,1 @@
-"""Playing a stream while it sounds: what is asked of it, when, by whom, and how to have it again."""
+"""Playing live: events that steer a stream while it plays, their timelines, saved states, and listening to an input."""

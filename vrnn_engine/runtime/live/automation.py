@@ -1,6 +1,8 @@
-"""What the controls of a performance are, frame by frame: written by anybody, or on their way by themselves.
+"""Moves a stream's controls frame by frame: merges what others write with ramps, random walks and trajectories.
 
-Only the thread that reads the performance may call what is here; any thread may write `controls`.
+Any thread may write `Automation.controls`; only the thread that reads the performance may call the methods.
+
+For each frame: `take_writes`, then the events of the frame (`set`, `nudge`, ...), then `advance`.
 """
 
 import copy
@@ -10,172 +12,180 @@ import numpy as np
 
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls, Settable
-from vrnn_engine.runtime.live.listening_stream import Life
-from vrnn_engine.runtime.live.moves import Along, Move, Ramp, RandomWalk
+from vrnn_engine.runtime.live.listening_stream import ListeningStream
+from vrnn_engine.runtime.live.moves import FollowValues, Move, Ramp, RandomWalk
 from vrnn_engine.runtime.stream import Stream
 
 HOLD, TARGET = "latent.hold", "latent.target"
 
 
 @dataclass(frozen=True)
-class Going:
-    """Dimensions of a control on their way."""
+class ActiveMove:
+    """A movement of some dimensions of a control."""
 
     control: str
-    where: np.ndarray
-    """Which, still: bool of the control's shape."""
-    own: np.ndarray
-    """Those that the move was made for."""
+    active: np.ndarray
+    """The dimensions that still move: bool, of the control's shape."""
+    started: np.ndarray
+    """The dimensions that the movement was made for: bool, of the control's shape."""
     move: Move
 
 
-class Motion:
-    """Brings a stream's controls where they should be in the next frame.
+class Automation:
+    """Keeps the values of a stream's controls, and changes them frame by frame.
 
     Parameters
     ----------
-    stream : Stream or Life
-        Whose controls they are.
+    stream : Stream or ListeningStream
+        The stream to steer.
 
     Attributes
     ----------
     controls : Controls
-        To be read and written by all; the stream's own follow it.
+        The controls that others read and write.  The stream's own follow them, once a frame.
     """
 
-    def __init__(self, stream: Stream | Life) -> None:
+    def __init__(self, stream: Stream | ListeningStream) -> None:
         self.controls = Controls(stream.voice.manifest.controls)
         self.controls.restore(stream.controls.snapshot())
         self._stream = stream
         self._fps = stream.voice.manifest.frames_per_second
-        self._going: list[Going] = []
+        self._moves: list[ActiveMove] = []
         self._values = self.controls.snapshot()
         self._seen = dict(self._values)
+        """The values of `controls` when `take_writes` or `advance` last looked at them."""
         self._table = self.controls.table
-        self._turned = False
+        self._changed = False
+        """Whether `controls` differs from `_values`."""
         self._pushed = True
+        """Whether the stream has `_values`."""
 
-    def begin(self) -> list[tuple[str, np.ndarray]]:
-        """Return what was written to `controls` since the last frame: name, value."""
+    def take_writes(self) -> list[tuple[str, np.ndarray]]:
+        """Take over the values written to `controls` since the last frame; return them by name."""
         written = []
         table = self.controls.table
-        if table is not self._table:  # another one after each write
+        if table is not self._table:  # every write makes a new table
             for name, value in self.controls.snapshot().items():
-                turned = value != self._values[name]
-                if turned.any():
-                    self._stop(name, turned)
+                changed = value != self._values[name]
+                if changed.any():
+                    self._stop(name, changed)
                     self._set(name, value)
                     written.append((name, value))
-            self._table = table  # the one before the look: what was written since is looked at once more
-        self._seen, self._turned = dict(self._values), False
+            self._table = table  # from before the comparison: a write made meanwhile is found in the next frame
+        self._seen, self._changed = dict(self._values), False
         return written
 
-    def end(self) -> None:
-        """Let all that is on its way make its step, and the stream have the values."""
-        for going in self._going:
-            value = self._values[going.control].copy()
-            value[going.where] = going.move.step()[going.where[going.own]]
-            self._set(going.control, value)
-        self._going = [going for going in self._going if not going.move.over]
+    def advance(self) -> None:
+        """Make one step of every active movement, and write the values to the stream and to `controls`."""
+        for active in self._moves:
+            value = self._values[active.control].copy()
+            value[active.active] = active.move.step()[active.active[active.started]]
+            self._set(active.control, value)
+        self._moves = [active for active in self._moves if not active.move.over]
         self.push()
-        if self._turned:
+        if self._changed:
             self.controls.follow(self._values, self._seen)
             self._seen = dict(self._values)
 
     def push(self) -> None:
-        """Let the stream have the values as they are here: what others write meanwhile is for the next frame."""
+        """Write the values to the stream, unless it has them."""
         if not self._pushed:
             self._stream.controls.restore(self._values)
             self._pushed = True
 
-    def pull(self, going: list[Going] | None = None) -> None:
-        """Take over the values that the stream was brought to; what was on its way stops, or `going` goes on."""
+    def pull(self, moves: list[ActiveMove] | None = None) -> None:
+        """Take over the stream's values, and replace the active movements by `moves`; None stops all."""
         self._values = self._stream.controls.snapshot()
-        self._going = going or []
-        self._turned = self._pushed = True
+        self._moves = moves or []
+        self._changed = self._pushed = True
 
-    def going(self) -> list[Going]:
-        """Return all that is on its way, as it is now."""
-        return again(self._going)
+    def active_moves(self) -> list[ActiveMove]:
+        """Return copies of the active movements as they are now."""
+        return copy_moves(self._moves)
 
     def snapshot(self) -> bytes:
-        """Return the stream's, with the latent held as it is but for a path, which a snapshot knows nothing of."""
-        path = self._path()
-        if path is not None:
-            self._stream.controls[HOLD] = path.after
-        saved = self._stream.snapshot()
-        if path is not None:
-            self._stream.controls[HOLD] = self._values[HOLD]
-        return saved
+        """Return the stream's snapshot.
 
-    def turn(self, name: str, value: Settable, index: int | None = None, ramp: float = 0.0) -> None:
-        """Set a control, or one dimension of it; or bring it there in so many seconds."""
+        A snapshot does not contain movements.  While the latent follows a trajectory, the snapshot has the
+        `latent.hold` of before, so that a stream restored from it is not held to one point of the trajectory.
+        """
+        trajectory = self._trajectory()
+        if trajectory is not None:
+            self._stream.controls[HOLD] = trajectory.after
+        snapshot = self._stream.snapshot()
+        if trajectory is not None:
+            self._stream.controls[HOLD] = self._values[HOLD]
+        return snapshot
+
+    def set(self, name: str, value: Settable, index: int | None = None, ramp: float = 0.0) -> None:
+        """Set a control, or one dimension of it, at once or along a line of `ramp` seconds."""
         end, where = self.controls.check(name, value, index), self._where(name, index)
         self._stop(name, where)
         if ramp:
             now = self._values[name]
-            self._go(name, where, Ramp(now[where], end[where], max(1, round(ramp * self._fps))))
-        else:  # at once, for what else is due before this frame
+            self._start(name, where, Ramp(now[where], end[where], max(1, round(ramp * self._fps))))
+        else:  # at once, for the other events of this frame
             self._set(name, np.where(where, end, self._values[name]))
 
     def nudge(self, name: str, by: float, index: int | None) -> None:
-        """Add to a control, or to one dimension of it, as far as its range goes."""
+        """Add to a control, or to one dimension of it, and limit it to its range."""
         spec, where = self.controls.specs[name], self._where(name, index)
         moved = np.clip(self._values[name] + by, spec.minimum, spec.maximum)
         self._stop(name, where)
         self._set(name, np.where(where, moved, self._values[name]))
 
     def walk(self, name: str, speed: float, index: int | None, seed: int) -> None:
-        """Let a control wander, so far in a second."""
+        """Start a random walk; `speed` is the standard deviation of the change in one second."""
         spec, where = self.controls.specs[name], self._where(name, index)
         self._stop(name, where)
         step = speed / self._fps**0.5
-        self._go(name, where, RandomWalk(self._values[name][where], step, spec.minimum, spec.maximum, seed))
+        self._start(name, where, RandomWalk(self._values[name][where], step, spec.minimum, spec.maximum, seed))
 
     def hold(self, start: np.ndarray, end: np.ndarray, seconds: float) -> None:
-        """Hold the latent, and bring it from one `[Z]` to another."""
-        self.turn(TARGET, self._within(start))
-        self.turn(TARGET, self._within(end), ramp=seconds)
-        self.turn(HOLD, 1.0)
+        """Hold the latent and move it from `start` to `end`, both [Z], along a line."""
+        self.set(TARGET, self._within(start))
+        self.set(TARGET, self._within(end), ramp=seconds)
+        self.set(HOLD, 1.0)
 
-    def follow(self, path: np.ndarray, times: int) -> None:
-        """Hold the latent to a path `[T, Z]` so many times, and then as it was before; 0 times: until it is let go."""
-        steps = times * len(path) or None
-        earlier = self._path()
+    def follow(self, trajectory: np.ndarray, times: int) -> None:
+        """Hold the latent to a trajectory [T, Z], `times` times or, with 0, without end; then hold it as before."""
+        steps = times * len(trajectory) or None
+        earlier = self._trajectory()
         held = self._values[HOLD] if earlier is None else earlier.after
         everywhere = np.ones(held.shape, bool)
         self._stop(TARGET, everywhere)
         self._stop(HOLD, everywhere)
-        self._go(TARGET, everywhere, Along(self._within(path), steps, self._within(path[-1])))
-        self._go(HOLD, everywhere, Along(np.ones((1, *held.shape)), steps, held))
+        self._start(TARGET, everywhere, FollowValues(self._within(trajectory), steps, self._within(trajectory[-1])))
+        self._start(HOLD, everywhere, FollowValues(np.ones((1, *held.shape)), steps, held))
 
     def check_latent(self) -> None:
-        """Raise `StreamError` if the voice has no latent that could be held."""
+        """Raise `StreamError` if the voice has no latent that can be held."""
         if not {HOLD, TARGET} <= self.controls.keys():
             raise StreamError(f"voice {self._stream.voice.name!r} has no latents to hold")
 
-    def _path(self) -> Along | None:
-        """Return what holds the latent to a path, if anything does."""
-        moves = (going.move for going in self._going if going.control == HOLD)
-        return next((move for move in moves if isinstance(move, Along)), None)
+    def _trajectory(self) -> FollowValues | None:
+        """Return the movement of `latent.hold` while the latent follows a trajectory."""
+        moves = (active.move for active in self._moves if active.control == HOLD)
+        return next((move for move in moves if isinstance(move, FollowValues)), None)
 
-    def _go(self, name: str, where: np.ndarray, move: Move) -> None:
-        self._going.append(Going(name, where, where, move))
+    def _start(self, name: str, where: np.ndarray, move: Move) -> None:
+        self._moves.append(ActiveMove(name, where, where, move))
 
     def _stop(self, name: str, where: np.ndarray) -> None:
-        """Take dimensions of a control off their way.  Hold and target go a path together, or not at all."""
+        """Stop the movement of some dimensions.  A trajectory moves hold and target: if either stops, both stop."""
         left = []
-        for going in self._going:
-            if going.control == name:
-                going = replace(going, where=going.where & ~where)
-            if going.where.any():
-                left.append(going)
-        self._going = left
-        paths = [going for going in left if isinstance(going.move, Along)]
-        if len(paths) == 1 or not all(going.where.all() for going in paths):
-            self._going = [going for going in left if not isinstance(going.move, Along)]
+        for active in self._moves:
+            if active.control == name:
+                active = replace(active, active=active.active & ~where)
+            if active.active.any():
+                left.append(active)
+        self._moves = left
+        trajectory = [active for active in left if isinstance(active.move, FollowValues)]
+        if len(trajectory) == 1 or not all(active.active.all() for active in trajectory):
+            self._moves = [active for active in left if not isinstance(active.move, FollowValues)]
 
     def _within(self, latents: np.ndarray) -> np.ndarray:
+        """Return latents limited to the range of `latent.target`."""
         spec = self.controls.specs[TARGET]
         return np.clip(latents.astype(np.float64), spec.minimum, spec.maximum)
 
@@ -187,10 +197,10 @@ class Motion:
 
     def _set(self, name: str, value: np.ndarray) -> None:
         self._values[name] = value
-        self._turned = True
+        self._changed = True
         self._pushed = False
 
 
-def again(going: list[Going]) -> list[Going]:
-    """Return the same, to go the same ways once more."""
-    return [replace(one, move=copy.copy(one.move)) for one in going]
+def copy_moves(moves: list[ActiveMove]) -> list[ActiveMove]:
+    """Return copies that make the same steps as the originals will."""
+    return [replace(active, move=copy.copy(active.move)) for active in moves]

@@ -1,7 +1,9 @@
-"""What can be asked of a performance while it plays: plain data, to be sent from anywhere, written down and replayed.
+"""The events that steer a performance: plain data that can be sent, written to a timeline and replayed.
 
-An event with neither `frame` nor `second` is for the next frame.  Both count what the performance has played,
-whatever it went back to meanwhile.
+An event with neither `frame` nor `second` takes effect at the next frame.  Both count the frames that the performance
+has played since it began; `Rewind` and `Restore` do not set the count back.
+
+The tags and field names are those of the timeline format; files written by earlier versions use them too.
 """
 
 from typing import Annotated
@@ -11,121 +13,141 @@ import msgspec
 from vrnn_engine.runtime.snapshot import Tensor
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]  # a bound of thirty years: infinity is no time
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]  # the upper limit, about 30 years, excludes infinity
 Finite = Annotated[float, msgspec.Meta(ge=-1e30, le=1e30)]
 Duration = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", forbid_unknown_fields=True, omit_defaults=True):
-    """What all events share."""
+    """The time of an event; base class of all events."""
 
     frame: Count | None = None
-    """The first frame that it changes."""
+    """The first frame that it affects, counted from the start of the performance."""
     second: Seconds | None = None
-    """The same in seconds."""
+    """The same time in seconds; an event has at most one of the two."""
 
 
 class Set(Event, frozen=True, kw_only=True, tag="set"):
-    """Give a control a value."""
+    """Set a control, at once or along a linear ramp."""
 
     control: str
+    """Name of the control."""
     value: float | tuple[float, ...]
+    """The new value: a number for all dimensions, or one number for each."""
     index: Count | None = None
-    """The one dimension of a vector that it is for, counted from 0; all of them if not given."""
+    """The one dimension to set, counted from 0; None sets all."""
     ramp: Seconds = 0.0
-    """How long the way there takes; it is straight, a step a frame."""
+    """Seconds until the value is reached, in equal steps, one a frame."""
 
 
 class Nudge(Event, frozen=True, kw_only=True, tag="nudge"):
-    """Add to a control, as far as its range goes."""
+    """Add to a control; the result is limited to the control's range."""
 
     control: str
+    """Name of the control."""
     by: Finite
+    """The amount to add."""
     index: Count | None = None
-    """As in `Set`."""
+    """The one dimension to change, counted from 0; None changes all."""
 
 
 class Walk(Event, frozen=True, kw_only=True, tag="walk"):
-    """Let a control wander at random, until it is set."""
+    """Start a random walk of a control; it ends when the control is set."""
 
     control: str
+    """Name of the control."""
     speed: Duration
-    """How far it gets in a second: the standard deviation of each dimension."""
+    """Standard deviation of the change in one second, of each dimension."""
     index: Count | None = None
-    """As in `Set`."""
+    """The one dimension that walks, counted from 0; None walks all."""
     seed: Count = 0
+    """Seed of the random numbers."""
 
 
 class Morph(Event, frozen=True, kw_only=True, tag="morph"):
-    """Hold the latent, and bring it from what it is to that of a kept moment."""
+    """Hold the latent and move it, along a straight line, to the latent of a saved state."""
 
     to: str
+    """Name of the saved state."""
     seconds: Seconds
+    """Duration of the movement."""
     latent: tuple[float, ...] | None = None
-    """That latent itself, where it may not be found under its name; a recording has it."""
+    """The latent itself, [Z]; if None, it is looked up by name.  A performance log contains it."""
 
 
 class Trace(Event, frozen=True, kw_only=True, tag="trace"):
-    """Keep the path that the latent went in the last seconds, under a name."""
+    """Save the latent trajectory of the last seconds under a name."""
 
     name: str
+    """Name to save it under."""
     seconds: Duration
+    """Length of the trajectory; at most what the performance remembers."""
 
 
 class Follow(Event, frozen=True, kw_only=True, tag="follow"):
-    """Hold the latent to a path, and then as it was held before."""
+    """Hold the latent to a trajectory; afterwards it is held, or free, as it was before."""
 
     path: str
-    """The name of a kept one; or a file: a .npy of `[frames, dimensions]`, or a recording, to the latents of which."""
+    """Name of a saved trajectory; or a file: a .npy of [frames, dimensions], or a recording whose latents are used."""
     times: Count = 1
-    """0: again and again, until `latent.hold` or `latent.target` is set."""
+    """How often to repeat it; 0 repeats it until `latent.hold` or `latent.target` is set."""
     latents: Tensor | None = None
-    """The path itself, where it may not be found any more; a recording has it."""
+    """The trajectory itself, [T, Z]; if None, it is looked up by `path`.  A performance log contains it."""
 
 
 class Reset(Event, frozen=True, kw_only=True, tag="reset"):
-    """Give every control its default."""
+    """Set every control to its default."""
 
 
 class Seed(Event, frozen=True, kw_only=True, tag="seed"):
-    """Draw from here on what another seed draws."""
+    """Use the noise of another seed from here on."""
 
     seed: Count
+    """The new seed, 0 to 2**64 - 1."""
 
 
-class Keep(Event, frozen=True, kw_only=True, tag="snapshot"):
-    """Keep this moment under a name."""
-
-    name: str
-
-
-class Return(Event, frozen=True, kw_only=True, tag="restore"):
-    """Go on where a kept moment was."""
+class Save(Event, frozen=True, kw_only=True, tag="snapshot"):
+    """Save the state of the stream under a name."""
 
     name: str
+    """Name to save it under: up to 64 letters, digits, spaces, dots, hyphens and underscores."""
+
+
+class Restore(Event, frozen=True, kw_only=True, tag="restore"):
+    """Continue from a saved state."""
+
+    name: str
+    """Name of the saved state."""
     snapshot: bytes | None = None
-    """The moment itself, where it may not be found under its name; a recording has it."""
+    """The state itself, as from `Stream.snapshot`; if None, it is looked up by name.  A performance log contains it."""
 
 
 class Rewind(Event, frozen=True, kw_only=True, tag="rewind"):
-    """Go on where the stream was so many seconds ago, to a tenth of a second, as it was heard."""
+    """Continue from the state of some seconds ago, with the controls and movements of that time.
+
+    The state is that of the last checkpoint before; there are ten a second.
+    """
 
     seconds: Duration
+    """How far to go back."""
 
 
 class Prime(Event, frozen=True, kw_only=True, tag="prime"):
-    """Go on as after listening to a recording."""
+    """Continue from the state that the voice is in after observing a recording from silence."""
 
     file: str
+    """Path of the recording."""
 
 
 class Fork(Event, frozen=True, kw_only=True, tag="fork"):
-    """Let a copy go on by itself, into a target, while the stream plays on."""
+    """Start a copy of the stream that plays into a target of its own."""
 
     to: str
+    """The target, as for `--to`."""
     seconds: Duration
+    """How long the copy plays."""
     seed: Count | None = None
-    """The stream's own if not given: what would be heard if nothing more were asked of it."""
+    """Seed of the copy; None keeps the stream's own, so that the copy plays what the stream would have."""
 
 
-AnyEvent = Set | Nudge | Walk | Morph | Trace | Follow | Reset | Seed | Keep | Return | Rewind | Prime | Fork
+AnyEvent = Set | Nudge | Walk | Morph | Trace | Follow | Reset | Seed | Save | Restore | Rewind | Prime | Fork

@@ -1,6 +1,7 @@
-"""Copies of a stream that go on by themselves into targets of their own, while the stream plays on.
+"""Forks: copies of a stream that play into targets of their own while the performance goes on.
 
-Threads: one starts, waits for and stops them; each plays in a thread of its own.
+Each fork plays in a thread of its own.  The thread that reads the performance starts them; `wait` and `stop` are for
+after it has ended.
 """
 
 import logging
@@ -14,15 +15,27 @@ _log = logging.getLogger("vrnn_engine")
 
 
 class Forks:
-    """All forks of a performance."""
+    """The forks of one performance."""
 
     def __init__(self) -> None:
         self._running: list[tuple[str, threading.Thread]] = []
         self._players: set[Player] = set()
         self._stopped = threading.Event()
 
-    def start(self, stream: Stream, to: str, seconds: float, fail: Callable[[Exception], None]) -> None:
-        """Let a stream play, and close it then; what goes wrong with it is for `fail`, when it does."""
+    def start(self, stream: Stream, to: str, seconds: float, failed: Callable[[Exception], None]) -> None:
+        """Play a stream in the background, then close it.
+
+        Parameters
+        ----------
+        stream : Stream
+            The copy.
+        to : str
+            The target.
+        seconds : float
+            How long it plays.
+        failed : callable
+            Called, in the fork's thread, with the error that ends it early.
+        """
 
         def play() -> None:
             try:
@@ -33,15 +46,15 @@ class Forks:
                             player.wait()
                     finally:
                         self._players.discard(player)
-            except Exception as error:  # noqa: BLE001 - that of a plug-in too, of which nobody would hear otherwise
-                fail(error)
+            except Exception as error:  # noqa: BLE001 - nothing else reports what this thread raises
+                failed(error)
 
         thread = threading.Thread(target=play, name=f"vrnn-engine fork {to}", daemon=True)
         self._running = [(name, one) for name, one in self._running if one.is_alive()] + [(to, thread)]
         thread.start()
 
     def wait(self) -> None:
-        """Wait until all have come to their end; interrupted, stop them."""
+        """Wait until all have ended; stop them if the wait is interrupted."""
         try:
             for to, thread in self._running:
                 if thread.is_alive():
@@ -52,7 +65,7 @@ class Forks:
             raise
 
     def stop(self) -> None:
-        """End all of them now; what they have written is whole."""
+        """End all of them now and finish their files."""
         self._stopped.set()
         for player in list(self._players):
             player.stop()

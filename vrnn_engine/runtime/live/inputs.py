@@ -1,4 +1,4 @@
-"""What a voice can listen to while it plays: a file, or a microphone.  From a string to an input."""
+"""Inputs that a voice can listen to while it plays: a file or a microphone, named by a string."""
 
 import os
 from typing import Protocol
@@ -10,49 +10,49 @@ from vrnn_engine.runtime.recording import read_recording
 from vrnn_engine.runtime.voice.manifest import Manifest
 
 
-class Input(Protocol):
-    """Frames from outside.  One thread opens, reads and closes it."""
+class FrameInput(Protocol):
+    """Provides frames of sound or ink.  One thread opens, reads and closes it."""
 
     label: str
-    """What to call it in messages."""
+    """Its name in messages."""
     live: bool
-    """Whether it brings its frames in their own time, and has no end."""
+    """Whether its frames arrive in real time and have no end."""
     seconds: float
-    """How long it lasts; inf without an end."""
+    """Its length; inf without an end."""
     conversions: tuple[str, ...]
-    """What it takes to make it fit, a line each."""
+    """What was converted to make it fit the voice, one line each."""
 
     @property
     def delay(self) -> float:
-        """Seconds since what the next frame begins with was sounded."""
+        """Seconds from when the next frame's first sample sounded until now."""
         ...
 
     @property
     def dropped(self) -> int:
-        """Samples that came and were not read in time."""
+        """Samples that were lost because they were not read in time."""
         ...
 
     def read(self) -> np.ndarray | None:
-        """Return the next frame `[F]`, waiting for it; None where there is no more."""
+        """Wait for the next frame and return it, float32 [F]; None after the last."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the file or device."""
 
 
 class FileInput:
-    """A recording, a frame at a time.
+    """A recording, one frame at a time.
 
     Parameters
     ----------
     path : path
-        As `read_recording` reads it.
+        A recording that `read_recording` can read: sound; .jsonl or .npz of ink.
     manifest : Manifest
         Of the voice that listens.
 
     Raises
     ------
     RecordingError
-        It cannot be read, or does not fit.
+        It cannot be read, or does not fit the voice.
     """
 
     live = False
@@ -60,33 +60,37 @@ class FileInput:
     dropped = 0
 
     def __init__(self, path: str | os.PathLike[str], manifest: Manifest) -> None:
-        found = read_recording(path, manifest)
+        recording = read_recording(path, manifest)
         self.label = os.fspath(path)
-        self.conversions = found.conversions
-        self.seconds = len(found.frames) / manifest.frames_per_second
-        self._frames = iter(found.frames)
+        self.conversions = recording.conversions
+        self.seconds = len(recording.frames) / manifest.frames_per_second
+        self._frames = iter(recording.frames)
 
     def read(self) -> np.ndarray | None:
-        """Return the next frame `[F]`, or None after the last."""
+        """Return the next frame, float32 [F]; None after the last."""
         return next(self._frames, None)
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: the file was read when the input was made."""
 
 
-def open_input(what: str, manifest: Manifest, latency: float = 0.05, strict: bool = False) -> Input:
-    """Open what a voice is to listen to.
+def open_input(what: str, manifest: Manifest, latency: float = 0.05, strict: bool = False) -> FrameInput:
+    """Open an input for a voice.
 
     Parameters
     ----------
     what : str
-        `microphone`, `microphone:NAME` (or an index), or a file.
+        `microphone`, `microphone:NAME` (a part of the device's name, or its index), or a file.
     manifest : Manifest
         Of the voice.
     latency : float
-        Seconds that may wait to be listened to.
+        Seconds of sound that a microphone buffers at most.
     strict : bool
-        Whether a microphone that vanishes is an error.
+        Whether the loss of the microphone is an error; else silence is read until it is back.
+
+    Returns
+    -------
+    FrameInput
 
     Raises
     ------
@@ -97,7 +101,9 @@ def open_input(what: str, manifest: Manifest, latency: float = 0.05, strict: boo
     if scheme != "microphone":
         return FileInput(what, manifest)
     if manifest.modality == "pen":
-        raise RecordingError(f"a microphone brings sound, but voice {manifest.name!r} reads ink: give a .jsonl or .npz")
+        raise RecordingError(
+            f"a microphone records sound, but voice {manifest.name!r} reads ink: give a .jsonl or .npz"
+        )
     from vrnn_engine.runtime.audio.microphone import Microphone
 
     return Microphone(name, manifest, latency, strict)

@@ -1,6 +1,6 @@
-"""A stream that listens while it plays: for each frame that it makes, it takes one from an input.
+"""A stream that listens while it plays: for each frame that it returns, it reads one from an input.
 
-Threads: one reads (a `Player`'s producer); any may write `controls`.
+Threads: one thread reads (a `Player`'s producer); any thread may write `controls`.
 """
 
 from typing import Literal, Self, get_args
@@ -10,7 +10,7 @@ import numpy as np
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.engine import Engine
-from vrnn_engine.runtime.live.inputs import Input
+from vrnn_engine.runtime.live.inputs import FrameInput
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice.voice import Voice
 
@@ -18,56 +18,59 @@ Mode = Literal["observe", "resynthesise", "continue"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 QUIET = 0.003
-"""Root mean square of a frame, full scale 1, below which a microphone is taken to hear nobody."""
+"""Root mean square of a microphone's frame, full scale 1, up to which it counts as silence."""
 PAUSE = 0.4
-"""Seconds of that after which the voice goes on by itself."""
+"""Seconds of silence after which the voice continues by itself."""
 
 
-class Life:
-    """Reads an input and a stream together.  A `Performance` or a `Player` can be given it in place of the stream.
+class ListeningStream:
+    """Reads a stream together with an input.  A `Performance` or a `Player` takes it in place of the stream.
 
     Parameters
     ----------
     stream : Stream
-        From now on only to be read through this.
-    input : Input
-        What it listens to.
-    mode : str
-        `observe`: the state follows the input, which is passed on as it is; ends with the input.
-        `resynthesise`: each frame's latent is drawn from the posterior of the input's, in a state that follows the
-        input; the stream is held to it and makes its own frame, from its own state.  Ends with the input.
-        `continue`: observes until the input ends, or a microphone hears nobody, and goes on by itself from there.
+        From now on it must be read only through this object.
+    input : FrameInput
+        A file or a microphone; see `open_input`.
+    mode : {"observe", "resynthesise", "continue"}
+        `observe`: the voice observes the input, and the input is passed on unchanged.  Ends with the input.
+        `resynthesise`: the latent of each frame is drawn from the posterior of the input's frame, in a state that
+        follows the input; the stream is held to it and generates its own frame from its own state.  Ends with the
+        input.
+        `continue`: observes until the input ends, or a microphone hears silence, then generates from that state.
     through : bool, optional
-        Whether what it observes is passed on; else silence.  Not from a microphone if not given, for it would howl.
+        Whether observed frames are passed on; else they are silent.  Default: only those of a file, because a
+        microphone would hear itself.
 
     Attributes
     ----------
+    stream : Stream
+    input : FrameInput
+    mode : str
     controls : Controls
-        What to steer with.  Those of the latent act on what the posterior gives.
+        The controls to steer with.  Those of the latent change what is drawn from the posterior.
     heard : int
         Frames observed.
     latent : float32 array [Z]
-        Of the last frame: what was observed, or drawn where the voice goes on by itself.
-    kl, log_likelihood : float
-        Mean of these frames, nats; NaN before the first.
+        Latent of the last frame: observed, or drawn from the prior where the voice continues by itself.
     kl_now : float
-        Of the last frame alone; NaN where it was not observed.
+        KL(posterior || prior) of the last frame, nats; NaN if it was not observed.
     delay : float
-        Seconds from an input to the frame that it led to, as of the last frame: what waited in the input, and a frame.
+        Seconds from a sound to the frame that it led to: what waited in the input, and the length of a frame.
 
     Raises
     ------
     VoiceError
         The voice has no observe graph.
     StreamError
-        Of `resynthesise`: it has no latents to be held to.
+        `resynthesise`, and the voice has no latents that can be held.
     """
 
-    def __init__(self, stream: Stream, input: Input, mode: Mode, through: bool | None = None) -> None:
+    def __init__(self, stream: Stream, input: FrameInput, mode: Mode, through: bool | None = None) -> None:
         voice = stream.voice
         if mode == "resynthesise" and "latent.target" not in stream.controls:
             raise StreamError(f"voice {voice.name!r} has no latents to resynthesise from; observe or continue")
-        _ = stream.engine.observe  # loaded now, or the first frame would wait for it
+        _ = stream.engine.observe  # loads the graph now; the first frame would wait for it
         self.stream = stream
         self.input = input
         self.mode = mode
@@ -79,9 +82,9 @@ class Life:
         self.delay = 0.0
         self._through = not input.live if through is None else through
         self._listener = stream.fork(stream.seed) if mode == "resynthesise" else stream
-        self._table: object = None  # of the controls, as the streams have them
-        self._sums = np.zeros(2)
-        self._quiet = 0  # frames in which a microphone heard nobody, up to now
+        self._table: object = None  # the controls' table that the streams have
+        self._sums = np.zeros(2)  # of KL and log-likelihood
+        self._quiet = 0  # silent frames up to now
 
     @property
     def voice(self) -> Voice:
@@ -100,16 +103,26 @@ class Life:
 
     @property
     def kl(self) -> float:
-        """Mean KL(posterior || prior) of the frames heard, nats."""
+        """Mean KL(posterior || prior) of the frames observed, nats; NaN before the first."""
         return float(self._sums[0] / self.heard) if self.heard else float("nan")
 
     @property
     def log_likelihood(self) -> float:
-        """Mean log-likelihood of the frames heard, nats."""
+        """Mean log-likelihood of the frames observed, nats; NaN before the first."""
         return float(self._sums[1] / self.heard) if self.heard else float("nan")
 
     def read(self, frames: int) -> np.ndarray:
-        """Return the next frames as `Stream.read` does; fewer where the input has ended, and it with it."""
+        """Return the next frames as `Stream.read` does; fewer if the input has ended.
+
+        Parameters
+        ----------
+        frames : int
+
+        Returns
+        -------
+        float32 array
+            Audio: samples; pen: [frames, 3].
+        """
         made = []
         for _ in range(frames):
             frame = self._next()
@@ -119,31 +132,31 @@ class Life:
         return np.concatenate(made) if made else self.stream.read(0)
 
     def snapshot(self) -> bytes:
-        """Return what the stream's next frames depend on, less the input."""
-        self.stream.controls.restore(self.controls.snapshot())  # while resynthesising, it is held to a latent
+        """Return the stream's snapshot; it contains nothing of the input."""
+        self.stream.controls.restore(self.controls.snapshot())  # resynthesis has set the stream's latent.hold
         return self.stream.snapshot()
 
     def restore(self, saved: bytes) -> None:
-        """Go on where a snapshot was taken, with the input as it is now."""
+        """Continue from a snapshot; the input goes on from where it is."""
         self.stream.restore(saved)
         self.controls.restore(self.stream.controls.snapshot())
 
     def reseed(self, seed: int) -> None:
-        """Draw from here on what another seed draws."""
+        """Use the noise of another seed from here on."""
         self.stream.reseed(seed)
         self._listener.reseed(seed)
 
     def continue_from(self, other: Stream) -> None:
-        """Go on from the state another stream is in."""
+        """Continue from the state of another stream."""
         self.stream.continue_from(other)
 
     def fork(self, seed: int | None = None) -> Stream:
-        """Open a stream that goes on from here by itself, without the input."""
+        """Return a stream that continues from here without the input."""
         self.snapshot()
         return self.stream.fork(seed)
 
     def close(self) -> None:
-        """Let go of the input."""
+        """Close the input."""
         self.input.close()
         if self._listener is not self.stream:
             self._listener.close()
@@ -155,12 +168,12 @@ class Life:
         self.close()
 
     def _next(self) -> np.ndarray | None:
-        """Return the next frame, or None where the input has ended it."""
+        """Return the next frame; None if the input has ended, and the stream with it."""
         heard = self.input.read()
         manifest = self.voice.manifest
         self.delay = self.input.delay + manifest.samples_per_frame / manifest.rate
         self._steer()
-        if self.mode == "continue" and (heard is None or self._alone(heard)):
+        if self.mode == "continue" and (heard is None or self._is_pause(heard)):
             made = self.stream.read(1)
             self.latent, self.kl_now = self.stream.latent, float("nan")
             return made
@@ -176,7 +189,7 @@ class Life:
         return passed if manifest.modality == "audio" else passed[np.newaxis]
 
     def _steer(self) -> None:
-        """Let the streams have the controls, if they have been written to."""
+        """Copy the controls to the streams, if they were written to."""
         table = self.controls.table
         if table is not self._table:
             values = self.controls.snapshot()
@@ -186,7 +199,7 @@ class Life:
             self._table = table
 
     def _observe(self, heard: np.ndarray) -> np.ndarray:
-        """Let the listener hear a frame `[F]`; return the latent it draws, `[Z]`."""
+        """Observe a frame [F]; return the latent drawn from its posterior, [Z]."""
         ink = self.voice.manifest.modality == "pen"
         seen = self._listener.prime(heard[np.newaxis] if ink else heard)
         self._sums += seen.kl[0], seen.log_likelihood[0]
@@ -194,8 +207,8 @@ class Life:
         self.latent, self.kl_now = seen.latents[0], float(seen.kl[0])
         return self.latent
 
-    def _alone(self, heard: np.ndarray) -> bool:
-        """Whether a microphone has heard nobody for long enough."""
+    def _is_pause(self, heard: np.ndarray) -> bool:
+        """Whether a microphone has heard silence for long enough."""
         if not self.input.live:
             return False
         loud = float(np.sqrt(np.mean(np.square(heard)))) > QUIET

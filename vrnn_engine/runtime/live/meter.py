@@ -1,4 +1,4 @@
-"""How loud what was played last is, and at which frequencies."""
+"""Level and spectrum of the last frames of sound, for displays."""
 
 import itertools
 from collections.abc import Iterable
@@ -6,24 +6,46 @@ from collections.abc import Iterable
 import numpy as np
 
 SILENCE = -120.0
-"""dB that count as nothing."""
+"""The lowest level that is reported, dB of full scale."""
 
 
 def level(frames: Iterable[np.ndarray]) -> float:
-    """Return the rms of frames of sound in dB of full scale; at least `SILENCE`."""
+    """Return the root mean square of some frames in dB.
+
+    Parameters
+    ----------
+    frames : iterable of arrays [n]
+        Samples, full scale +-1.
+
+    Returns
+    -------
+    float
+        dB of full scale; at least `SILENCE`, also without any sample.
+    """
     samples = np.concatenate([np.zeros(1), *frames])[1:]
     power = float(np.mean(np.square(samples))) if samples.size else 0.0
     return max(SILENCE, 10 * float(np.log10(power + 1e-30)))
 
 
 def spectrum(frames: Iterable[np.ndarray], rate: int, bands: int, lowest: float = 60.0) -> np.ndarray:
-    """Return the level of bands of equal width on a logarithmic scale from `lowest` Hz to half the rate.
+    """Return the level in each of several frequency bands, under a Hann window.
+
+    Parameters
+    ----------
+    frames : iterable of arrays [n]
+        Samples, full scale +-1.
+    rate : int
+        Samples per second.
+    bands : int
+        Number of bands; they have equal widths on a logarithmic scale, up to half the rate.
+    lowest : float
+        Lower edge of the first band, Hz.
 
     Returns
     -------
     float64 array [bands]
-        dB of full scale, at least `SILENCE`: a sine of full scale has -3 in its band.  A band too narrow for so few
-        samples has the level of the frequency next above it.
+        dB of full scale, at least `SILENCE`: a sine of full scale has -3 in its band.  A band that is narrower than the
+        frequency resolution has the level of the next frequency above it.
     """
     samples = np.concatenate([np.zeros(1), *frames])[1:]
     if samples.size < 2:

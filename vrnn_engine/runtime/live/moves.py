@@ -1,7 +1,6 @@
-"""How dimensions of a control move by themselves, a step a frame: on a ramp to somewhere, at random, or as once before.
+"""Movements of a control's values, one step a frame: a ramp, a random walk, or along a trajectory.
 
-A move knows nothing of other moves.  `step` returns where it is a frame later, [n], and `over` says whether it has got
-where it goes; a copy (`copy.copy`) goes the same way once more.
+A copy (`copy.copy`) of a movement repeats the same steps.
 """
 
 import copy
@@ -12,21 +11,30 @@ import numpy as np
 
 
 class Move(Protocol):
-    """What all moves are."""
+    """What every movement provides."""
 
     @property
     def over(self) -> bool:
-        """Whether it is there."""
+        """Whether the last step has been made."""
         ...
 
     def step(self) -> np.ndarray:
-        """Return where it is a frame later, float64 [n]."""
+        """Return the values of the next frame, float64 [n]."""
         ...
 
 
 @dataclass
 class Ramp:
-    """A straight way from `start` [n] to `end` [n] in so many frames."""
+    """A straight line from one value to another.
+
+    Attributes
+    ----------
+    start, end : float64 array [n]
+    frames : int
+        Steps from start to end.
+    done : int
+        Steps made.
+    """
 
     start: np.ndarray
     end: np.ndarray
@@ -43,13 +51,13 @@ class Ramp:
 
 
 class RandomWalk:
-    """A way that wanders, turned back at the ends of its range.
+    """Normally distributed steps, reflected at the ends of the range.  It has no end.
 
     Parameters
     ----------
     start : float64 array [n]
     step : float
-        Standard deviation of a frame's step, of each dimension.
+        Standard deviation of one step, of each dimension.
     low, high : float
         The range.
     seed : int
@@ -69,17 +77,27 @@ class RandomWalk:
         return twin
 
     def step(self) -> np.ndarray:
-        """Return where it is a frame later."""
         value = self._value + self._step * self._generator.standard_normal(self._value.shape)
         span = self._high - self._low or 1.0
         value = self._low + np.abs((value - self._low + span) % (2 * span) - span)
-        self._value = np.clip(value, self._low, self._high)  # for what rounding adds
+        self._value = np.clip(value, self._low, self._high)  # rounding may leave the range by a bit
         return self._value
 
 
 @dataclass
-class Along:
-    """The way along `values` [T, n], over and over, in so many steps (None: without end), and then to `after` [n]."""
+class FollowValues:
+    """Given values, one a frame, repeated from the start when they end.
+
+    Attributes
+    ----------
+    values : float64 array [T, n]
+    steps : int or None
+        How many steps to make; None for no end.
+    after : float64 array [n]
+        The value of the step after the last.
+    done : int
+        Steps made.
+    """
 
     values: np.ndarray
     steps: int | None

@@ -1,11 +1,16 @@
-"""What is kept of a performance on disk, under names: one file each, in a folder of their voice.
+"""States and latent trajectories that a performance saves under names: in memory at once, on disk soon after.
 
-A moment is a stream's snapshot.  A path is where its latent went: float32 `[frames, dimensions]`, as numpy writes it.
+A saved state is a stream's snapshot, `NAME.moment`.  A trajectory is the latent of each frame, float32
+`[frames, dimensions]`, `NAME.npy`.
 """
 
+import collections
 import io
 import os
 import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,66 +19,173 @@ from vrnn_engine.base.files import write_atomically
 from vrnn_engine.base.folders import saved_folder
 from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import SinkError, StreamError
+from vrnn_engine.runtime.engine import Engine
+from vrnn_engine.runtime.live.events import Save, Trace
 
-MOMENT, PATH = ".moment", ".npy"
+STATE, TRAJECTORY = ".moment", ".npy"
+"""File name endings."""
+
 _NAME = re.compile(r"[\w][\w .-]{0,63}")
+_KINDS = {STATE: "saved state", TRAJECTORY: "trajectory"}
 
 
-class Moments:
-    """The kept moments and paths of one voice.
+class SavedFolder:
+    """The saved states and trajectories of one voice on disk.
 
     Parameters
     ----------
     voice : str
-        Its name.
+        Name of the voice.
     home : path, optional
-        Folder of all voices' moments; `$VRNN_ENGINE_MOMENTS`, or one in the user's data folder, if not given.
+        Folder that holds a folder for each voice.  Default: `$VRNN_ENGINE_MOMENTS`, else `moments` in the user's data
+        folder.
+
+    Attributes
+    ----------
+    folder : Path
+        The voice's own folder; it is created by the first write.
     """
 
     def __init__(self, voice: str, home: str | os.PathLike[str] | None = None) -> None:
         self.folder = Path(home or saved_folder()) / voice
 
-    def save(self, name: str, snapshot: bytes) -> Path:
-        """Write a snapshot under a name, in place of an earlier one of that name.
+    def write_state(self, name: str, snapshot: bytes) -> Path:
+        """Write a snapshot; a file of that name is replaced.
+
+        Parameters
+        ----------
+        name : str
+        snapshot : bytes
+            As from `Stream.snapshot`.
+
+        Returns
+        -------
+        Path
+            The file.
 
         Raises
         ------
         StreamError
-            The name cannot be that of a file, or the file cannot be written.
+            The name cannot be a file's, or the file cannot be written.
         """
         return self._write(self.path(name), snapshot)
 
-    def save_path(self, name: str, latents: np.ndarray) -> Path:
-        """Write a path `[T, Z]` under a name; as `save`."""
+    def write_trajectory(self, name: str, latents: np.ndarray) -> Path:
+        """Write a trajectory, [T, Z]; otherwise as `write_state`."""
         data = io.BytesIO()
         np.save(data, latents.astype("<f4"), allow_pickle=False)
-        return self._write(self.path(name, PATH), data.getvalue())
+        return self._write(self.path(name, TRAJECTORY), data.getvalue())
 
-    def load(self, name: str) -> bytes:
-        """Return the snapshot under a name; raise `StreamError` if there is none."""
+    def read_state(self, name: str) -> bytes:
+        """Return the snapshot saved under a name.
+
+        Raises
+        ------
+        StreamError
+            There is none, or it cannot be read.
+        """
         path = self.path(name)
         try:
             return path.read_bytes()
         except FileNotFoundError:
             hint = suggest(name, self.names(), "there are")
-            raise StreamError(f"no moment {name!r} in {self.folder}{hint}") from None
+            raise StreamError(f"no saved state {name!r} in {self.folder}{hint}") from None
         except OSError as error:
             raise StreamError(f"{path}: cannot be read: {error.strerror}") from error
 
-    def names(self, ending: str = MOMENT) -> list[str]:
-        """Return the names of all moments, or of all paths, sorted."""
+    def names(self, ending: str = STATE) -> list[str]:
+        """Return the names of all files with an ending, `STATE` or `TRAJECTORY`, sorted."""
         return sorted(path.name.removesuffix(ending) for path in self.folder.glob(f"*{ending}"))
 
-    def path(self, name: str, ending: str = MOMENT) -> Path:
-        """Return the file of a name; raise `StreamError` if it cannot be that of a file."""
+    def path(self, name: str, ending: str = STATE) -> Path:
+        """Return the file for a name; raise `StreamError` if the name cannot be a file's."""
         if not _NAME.fullmatch(name):
-            kind = "path" if ending == PATH else "moment"
-            raise StreamError(f"a {kind} cannot be called {name!r}; use up to 64 letters, digits, spaces, - and _")
+            raise StreamError(
+                f"a {_KINDS[ending]} cannot be named {name!r}; use up to 64 letters, digits, spaces, dots, - and _"
+            )
         return self.folder / f"{name}{ending}"
 
     def _write(self, path: Path, data: bytes) -> Path:
+        what = f"the {_KINDS[path.suffix]} {path.stem!r}"
         try:
             write_atomically(path, data, parents=True)
         except SinkError as error:
-            raise StreamError(f"cannot keep the moment {path.stem!r}: {error}") from error
+            raise StreamError(f"cannot write {what}: {error}") from error
         return path
+
+
+class SavedStates:
+    """The saved states and trajectories of one performance.
+
+    Any thread may look them up.  Files are written by a thread of their own, in the order of the calls, so that no
+    frame waits for the disk.
+
+    Parameters
+    ----------
+    folder : SavedFolder
+        Where files are read and written.
+    engine : Engine
+        The voice they belong to.
+    """
+
+    def __init__(self, folder: SavedFolder, engine: Engine) -> None:
+        self.folder = folder
+        self._engine = engine
+        self._states: dict[str, bytes] = {}
+        self._trajectories: dict[str, np.ndarray] = {}
+        self._expected: collections.Counter[tuple[type, str]] = collections.Counter()
+        self._counting = threading.Lock()
+        self._writer = ThreadPoolExecutor(1, "vrnn-engine saved")
+
+    def expect(self, event: Save | Trace) -> None:
+        """Count an event that was sent and has not taken effect yet."""
+        with self._counting:
+            self._expected[type(event), event.name] += 1
+
+    def fulfil(self, event: Save | Trace) -> None:
+        """Count down after an expected event has taken effect, or failed."""
+        with self._counting:
+            self._expected[type(event), event.name] -= 1
+
+    def is_expected(self, kind: type[Save] | type[Trace], name: str) -> bool:
+        """Whether an event of that kind will save something under this name: it cannot be looked up before."""
+        return self._expected[kind, name] > 0
+
+    def save_state(self, name: str, snapshot: bytes, failed: Callable[[Exception], None]) -> None:
+        """Save a snapshot; call `failed`, in the writing thread, if the file cannot be written."""
+        self._states[name] = snapshot
+        self._write(self.folder.write_state, name, snapshot, failed)
+
+    def save_trajectory(self, name: str, latents: np.ndarray, failed: Callable[[Exception], None]) -> None:
+        """Save a trajectory, [T, Z]; otherwise as `save_state`."""
+        self._trajectories[name] = latents
+        self._write(self.folder.write_trajectory, name, latents, failed)
+
+    def state(self, name: str) -> bytes:
+        """Return the snapshot saved under a name; raise `StreamError` if there is none."""
+        return self._states.get(name) or self.folder.read_state(name)
+
+    def latent(self, name: str) -> tuple[float, ...]:
+        """Return the latent of a saved state, [Z]; raise `StreamError` if there is no such state, or it has none."""
+        with self._engine.stream(0) as stream:
+            stream.restore(self.state(name))
+            if not stream.latent.any():
+                raise StreamError(f"the saved state {name!r} has no latent: it was saved before the first frame")
+            return tuple(stream.latent.tolist())
+
+    def trajectory(self, name: str) -> np.ndarray | None:
+        """Return the trajectory that was saved under a name in this performance, [T, Z]; None if there is none."""
+        return self._trajectories.get(name)
+
+    def close(self) -> None:
+        """Wait until all files are written."""
+        self._writer.shutdown()
+
+    def _write(self, write: Callable[..., Path], name: str, what: object, failed: Callable[[Exception], None]) -> None:
+        def job() -> None:
+            try:
+                write(name, what)
+            except Exception as error:  # noqa: BLE001 - an executor keeps what a job raises to itself
+                failed(error)
+
+        self._writer.submit(job)

@@ -1,6 +1,7 @@
-"""A performance written down: JSON lines, an event each, in the order of their frames.
+"""Timelines: events as JSON lines, one event a line, in the order of their frames.
 
-The first line may say what it was played on.  A recording has it; a timeline by hand need not.
+The first line may be a head: the voice, seed and controls at the start.  A performance log has one; a timeline written
+by hand does not need it.
 
     {"timeline": 1, "voice": "blizzard", "fingerprint": "...", "seed": 7, "controls": {"latent.temperature": [1.0]}}
     {"do": "set", "second": 1.5, "control": "latent.temperature", "value": 0.2, "ramp": 2}
@@ -24,21 +25,32 @@ VERSION = 1
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a performance was played on."""
+    """The stream that a performance began with."""
 
     timeline: int = VERSION
+    """Version of the format."""
     voice: str
+    """Name of the voice."""
     fingerprint: str
-    """`Voice.fingerprint` of the precision that was stepped."""
+    """`Voice.fingerprint` of the precision in use."""
     seed: int
     controls: dict[str, list[float]]
-    """As they were before the first frame."""
+    """Values before the first frame."""
     start: bytes | None = None
-    """Snapshot of a stream that had a past by then; none of one that begins."""
+    """Snapshot of the stream, if it had played or observed frames before; else None."""
 
     @classmethod
     def of(cls, stream: Stream) -> "Head":
-        """Return what is played on where it is this stream, as it is now."""
+        """Return the head for a performance of this stream as it is now.
+
+        Parameters
+        ----------
+        stream : Stream
+
+        Returns
+        -------
+        Head
+        """
         return cls(
             voice=stream.voice.name,
             fingerprint=stream.engine.fingerprint,
@@ -48,7 +60,17 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         )
 
     def bring(self, stream: Stream) -> None:
-        """Bring a stream there; raise `StreamError` or `ControlError` if it is of a voice that does not fit."""
+        """Bring a new stream to the state in which the performance began.
+
+        Parameters
+        ----------
+        stream : Stream
+
+        Raises
+        ------
+        StreamError, ControlError
+            The voice is another one and does not fit.
+        """
         if self.start is not None:
             stream.restore(self.start)
         else:
@@ -57,19 +79,31 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Timeline(msgspec.Struct, frozen=True):
-    """Events in order, each with its `frame`."""
+    """A timeline in memory."""
 
     events: tuple[AnyEvent, ...] = ()
+    """In order, each with its `frame`."""
     head: Head | None = None
 
 
 def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Timeline:
-    """Read a timeline.
+    """Read a timeline or a performance log.
+
+    Parameters
+    ----------
+    path : path
+        The file: JSON lines.
+    frames_per_second : float
+        Of the voice; converts an event's `second` to its `frame`.
+
+    Returns
+    -------
+    Timeline
 
     Raises
     ------
     StreamError
-        It cannot be read, a line is no event, or comes before the one above it; with the line's number.
+        The file cannot be read, or a line is not an event or earlier than the line above it; with the line's number.
     """
     try:
         lines = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8).splitlines()
@@ -92,7 +126,7 @@ def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Tim
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StreamError(f"{where}: not an event: {error}") from None
         if (event.frame is None) == (event.second is None):
-            raise StreamError(f"{where}: an event in a timeline has a frame or a second, one of the two")
+            raise StreamError(f"{where}: an event in a timeline needs either a frame or a second")
         frame = event.frame if event.frame is not None else round((event.second or 0.0) * frames_per_second)
         if frame < reached:
             raise StreamError(f"{where}: at frame {frame}, but the line above it is at {reached}; put them in order")
@@ -101,13 +135,25 @@ def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Tim
     return Timeline(tuple(events), head)
 
 
-class Recorder:
-    """Writes a timeline as it happens; the file appears when it is closed.
+class PerformanceLog:
+    """Writes events to a timeline as they take effect; a context manager.  The file appears when it is closed.
+
+    Parameters
+    ----------
+    path : path
+        The file to write.
+    head : Head
+        The stream at the start: `Head.of(stream)`.
 
     Raises
     ------
     SinkError
-        It cannot be written.
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> with PerformanceLog("played.jsonl", Head.of(stream)) as log:  # doctest: +SKIP
+    ...     performance = Performance(stream, record=log)
     """
 
     def __init__(self, path: str | os.PathLike[str], head: Head) -> None:
@@ -115,18 +161,18 @@ class Recorder:
         self._write(head)
 
     def __call__(self, event: AnyEvent) -> None:
-        """Write one event, which has its frame."""
+        """Write one event, which must have its frame."""
         self._write(event)
 
     def close(self) -> None:
-        """Give the file its name."""
+        """Finish the file and give it its name."""
         self._file.commit()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        # What was played until something went wrong is worth as much as the rest.
+        # After an error the log so far is kept, and that error is more important than one of closing the file.
         with contextlib.suppress(SinkError) if kind else contextlib.nullcontext():
             self.close()
 

@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 
 from vrnn_engine.errors import VRNNEngineError
-from vrnn_engine.runtime.live.events import AnyEvent, Follow, Keep, Nudge, Reset, Return, Rewind, Set, Trace
+from vrnn_engine.runtime.live.events import AnyEvent, Follow, Nudge, Reset, Restore, Rewind, Save, Set, Trace
 from vrnn_engine.runtime.live.performance import Performance
 
 NUDGE, PUSH = 0.01, 0.1
@@ -167,7 +167,7 @@ class Keyboard:
         keeping, self._keeping, self.said = self._keeping, False, ""
         try:
             if key in "123456789":
-                self._send(Keep(name=key) if keeping else Return(name=key), "kept as" if keeping else "back at", key)
+                self._send(Save(name=key) if keeping else Restore(name=key), "kept as" if keeping else "back at", key)
             elif key == "s":
                 self._keeping, self.said = True, "keep this moment as 1 to 9?"
             elif key == "r":

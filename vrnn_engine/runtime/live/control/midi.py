@@ -14,8 +14,8 @@ from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import SourceError
 from vrnn_engine.runtime.live.control.midi_map import Binding, MidiMap
 from vrnn_engine.runtime.live.control.midi_ports import Inputs, Port, SystemInputs
-from vrnn_engine.runtime.live.control.rate_limited_log import Complaints, in_words
 from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.live.rate_limited_log import RateLimitedLog, describe_error
 
 VIRTUAL = "virtual"
 READ = 0.004
@@ -50,7 +50,7 @@ class Midi:
         self._learn = tuple(learn)
         self._wanted: collections.deque[str] = collections.deque()
         self._learnt: tuple[tuple[int, int], float] = ((0, 0), 0.0)
-        self._trouble = Complaints(every=10.0)
+        self._trouble = RateLimitedLog(interval=10.0)
         self._stopped = threading.Event()
         self._port: Port | None = None
         self._thread = threading.Thread(target=self._run, name="vrnn-engine midi", daemon=True)
@@ -122,7 +122,7 @@ class Midi:
                 spec = self._performance.controls.specs[binding.control]
                 self._performance.send(binding.event(message.value, spec))
         except Exception as error:  # noqa: BLE001 - one message may not be the end of all others
-            self._trouble.say(f"MIDI: controller {key[1]} of channel {key[0]}: {in_words(error)}")
+            self._trouble.warn(f"MIDI: controller {key[1]} of channel {key[0]}: {describe_error(error)}")
 
     def _try_to_learn(self, key: tuple[int, int]) -> None:
         learnt, last = self._learnt
@@ -152,7 +152,7 @@ class Midi:
                 self._port = self._here.open(found)
                 _log.info("MIDI: %s is back", found)
             except SourceError as error:
-                self._trouble.say(f"MIDI: {error}")
+                self._trouble.warn(f"MIDI: {error}")
 
     def _find(self, names: Sequence[str]) -> str | None:
         """Return the first port whose name contains the one that is wanted."""

@@ -15,11 +15,11 @@ import numpy as np
 
 from vrnn_engine.errors import SourceError, VRNNEngineError
 from vrnn_engine.runtime.live.control.osc_messages import Argument, read_packet, to_event, write_message
-from vrnn_engine.runtime.live.control.rate_limited_log import Complaints, in_words
 from vrnn_engine.runtime.live.events import AnyEvent
-from vrnn_engine.runtime.live.listening_stream import Life
+from vrnn_engine.runtime.live.listening_stream import ListeningStream
 from vrnn_engine.runtime.live.meter import level
 from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.live.rate_limited_log import RateLimitedLog, describe_error
 
 RATE = 25.0
 """Times a second that it is told how the stream is."""
@@ -53,7 +53,7 @@ class Osc:
     def __init__(self, listen: str = "0", to: str | None = None) -> None:
         self._listen = _parse(listen, "127.0.0.1")
         self._to = None if to is None else _parse(to)
-        self._trouble = Complaints()
+        self._trouble = RateLimitedLog()
         self._recordings: queue.Queue[tuple[AnyEvent, Address]] = queue.Queue(QUEUED)
         self._stopped = threading.Event()
         self._sender: Address = None
@@ -96,7 +96,7 @@ class Osc:
             except TimeoutError:
                 continue
             except OSError as error:  # Windows: that an answer of ours found nobody
-                self._trouble.say(f"OSC: {error.strerror or error}")
+                self._trouble.warn(f"OSC: {error.strerror or error}")
                 self._stopped.wait(NAP)
                 continue
             try:
@@ -109,7 +109,7 @@ class Osc:
                 try:
                     self._ask(address, values, sender)
                 except Exception as error:  # noqa: BLE001 - one message may not be the end of all others
-                    self._refuse(sender, f"{address:.60}: {in_words(error)}")
+                    self._refuse(sender, f"{address:.60}: {describe_error(error)}")
 
     def _ask(self, address: str, values: list[Argument], sender: Address) -> None:
         try:
@@ -134,7 +134,7 @@ class Osc:
                 if (seen := self._performance.send(event)) is not None:
                     self._send(sender, "/kl", float(np.mean(seen.kl)))
             except Exception as error:  # noqa: BLE001 - as above
-                self._refuse(sender, in_words(error))
+                self._refuse(sender, describe_error(error))
 
     def _tell(self) -> None:
         # A thread: how the stream is.
@@ -150,11 +150,11 @@ class Osc:
                 self._send(self._sender, "/level", level(list(performance.recent)[-count:]))
             if performance.stream.latent.size:
                 self._send(self._sender, "/latent", *performance.stream.latent.tolist())
-            if isinstance(performance.stream, Life) and not math.isnan(performance.stream.kl_now):
+            if isinstance(performance.stream, ListeningStream) and not math.isnan(performance.stream.kl_now):
                 self._send(self._sender, "/kl", performance.stream.kl_now)
 
     def _refuse(self, sender: Address, why: str) -> None:
-        self._trouble.say(f"OSC from {sender[0]}:{sender[1]}: {why}")
+        self._trouble.warn(f"OSC from {sender[0]}:{sender[1]}: {why}")
         self._send(sender, "/error", why)
 
     def _send(self, sender: Address, address: str, *values: Argument) -> None:
@@ -162,7 +162,7 @@ class Osc:
             self._out.sendto(write_message(address, *values), sender if self._to is None else self._to[1])
         except OSError as error:
             if not self._stopped.is_set():
-                self._trouble.say(f"OSC: cannot send {address}: {error.strerror or error}")
+                self._trouble.warn(f"OSC: cannot send {address}: {error.strerror or error}")
 
 
 def _parse(text: str, host: str = "") -> tuple[socket.AddressFamily, Address]:

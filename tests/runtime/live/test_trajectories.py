@@ -8,20 +8,20 @@ import soundfile
 from vrnn_engine import RecordingError, StreamError
 from vrnn_engine.runtime.live.events import Follow, Set, Trace
 from vrnn_engine.runtime.live.performance import Performance
-from vrnn_engine.runtime.live.saved import Moments
+from vrnn_engine.runtime.live.saved import SavedFolder
 
 HOLD, TARGET = "latent.hold", "latent.target"
 SECONDS = 0.1  # eight frames
 
 
 @pytest.fixture
-def moments(tmp_path):
-    return Moments("toy", tmp_path / "moments")
+def saved(tmp_path):
+    return SavedFolder("toy", tmp_path / "moments")
 
 
 @pytest.fixture
-def performance(engine, moments):
-    return Performance(engine.stream(3), moments=moments)
+def performance(engine, saved):
+    return Performance(engine.stream(3), saved=saved)
 
 
 def latents(performance, count):
@@ -38,7 +38,7 @@ def inside(path):
     return np.clip(path, -3, 3)
 
 
-def test_a_path_is_gone_again_and_then_let_go(engine, moments, performance):
+def test_a_path_is_gone_again_and_then_let_go(engine, saved, performance):
     first = latents(performance, 20)
     performance.send(Set(control=HOLD, index=1, value=0.25))
     performance.send(Trace(name="way", seconds=SECONDS))
@@ -50,7 +50,7 @@ def test_a_path_is_gone_again_and_then_let_go(engine, moments, performance):
     assert not np.isclose(free, first[12:16]).any(axis=1).all()
 
     performance.close()  # and in a later run
-    later = Performance(engine.stream(4), moments=Moments("toy", moments.folder.parent))
+    later = Performance(engine.stream(4), saved=SavedFolder("toy", saved.folder.parent))
     later.send(Follow(path="way"))
     assert np.allclose(latents(later, 8), inside(first[-8:]), atol=1e-6)
 
@@ -81,13 +81,13 @@ def test_a_path_can_be_made_elsewhere_and_stays_in_range(performance, tmp_path):
 
 
 @pytest.mark.parametrize("planned", [True, False])
-def test_latents_go_as_a_recording_has_them(engine, moments, tmp_path, planned):
+def test_latents_go_as_a_recording_has_them(engine, saved, tmp_path, planned):
     clip = tmp_path / "clip.wav"
     rate = engine.voice.manifest.rate
     soundfile.write(clip, 0.1 * np.random.default_rng(0).standard_normal(rate // 4), rate)
     expected = engine.stream(0).prime(clip).latents
     event = Follow(path=str(clip), frame=2 if planned else None)
-    performance = Performance(engine.stream(3), [event] if planned else [], moments=moments)
+    performance = Performance(engine.stream(3), [event] if planned else [], saved=saved)
     latents(performance, 2)
     if not planned:
         assert performance.takes_long(event)
@@ -114,7 +114,7 @@ def test_to_find_a_path_does_not_take_long_where_it_is_kept(performance):
         (np.zeros((0, 4)), r"not float64 \[0, 4\]"),
         (np.zeros((2, 4), complex), "not complex"),
         (np.full((2, 4), np.nan), "NaN or infinite"),
-        (np.full((2, 4), None), "cannot be read as a path"),
+        (np.full((2, 4), None), "cannot be read as a trajectory"),
     ],
 )
 def test_a_file_that_is_no_path_is_one_line(performance, tmp_path, made, message):
@@ -123,17 +123,17 @@ def test_a_file_that_is_no_path_is_one_line(performance, tmp_path, made, message
         performance.send(Follow(path=str(tmp_path / "odd.npy")))
 
 
-def test_what_cannot_be_followed_is_one_line(engine, moments, performance, tmp_path, said):
-    moments.save_path("swell", np.zeros((3, 4)))
-    with pytest.raises(StreamError, match=r"no path 'swel' in .*did you mean 'swell'.*and no such file"):
+def test_what_cannot_be_followed_is_one_line(engine, saved, performance, tmp_path, said):
+    saved.write_trajectory("swell", np.zeros((3, 4)))
+    with pytest.raises(StreamError, match=r"no trajectory 'swel' in .*did you mean 'swell'.*and no such file"):
         performance.send(Follow(path="swel"))
     (tmp_path / "text.wav").write_text("no sound")
     with pytest.raises(RecordingError, match=r"text\.wav"):
         performance.send(Follow(path=str(tmp_path / "text.wav")))
-    with pytest.raises(StreamError, match="no path 'nothing'"):
-        Performance(engine.stream(3), [Follow(frame=3, path="nothing")], moments=moments)
+    with pytest.raises(StreamError, match="no trajectory 'nothing'"):
+        Performance(engine.stream(3), [Follow(frame=3, path="nothing")], saved=saved)
     (tmp_path / "cut.npy").write_bytes(b"\x93NUMPY\x01")
-    with pytest.raises(StreamError, match="cannot be read as a path"):
+    with pytest.raises(StreamError, match="cannot be read as a trajectory"):
         performance.send(Follow(path=str(tmp_path / "cut.npy")))
     performance.send(Trace(name="none", seconds=1.0))
     performance.read(1)
@@ -142,5 +142,5 @@ def test_what_cannot_be_followed_is_one_line(engine, moments, performance, tmp_p
     with pytest.raises(StreamError, match=r"not float32 \[2, 3\]"):
         performance.send(alien)
     cut = msgspec.convert({"path": "x", "latents": {"shape": [2, 4], "data": b"\0" * 24}}, Follow)
-    with pytest.raises(StreamError, match="cannot be read as a path"):
+    with pytest.raises(StreamError, match="cannot be read as a trajectory"):
         performance.send(cut)

@@ -1,0 +1,221 @@
+"""What each event does to a stream, and what it must be checked for and looked up before.
+
+`check`, `look_up`, `needs_recording` and `listen` may be called by any thread; `apply` and `reset` only by the thread
+that reads the performance.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from vrnn_engine.errors import StreamError
+from vrnn_engine.runtime.live.automation import Automation
+from vrnn_engine.runtime.live.events import (
+    AnyEvent,
+    Follow,
+    Fork,
+    Morph,
+    Nudge,
+    Prime,
+    Reset,
+    Restore,
+    Rewind,
+    Save,
+    Seed,
+    Set,
+    Trace,
+    Walk,
+)
+from vrnn_engine.runtime.live.forks import Forks
+from vrnn_engine.runtime.live.history import History
+from vrnn_engine.runtime.live.listening_stream import ListeningStream
+from vrnn_engine.runtime.live.saved import STATE, TRAJECTORY, SavedStates
+from vrnn_engine.runtime.live.trajectories import check_trajectory, find_trajectory, is_recording
+from vrnn_engine.runtime.noise import check_seed
+from vrnn_engine.runtime.sinks import make_sink
+from vrnn_engine.runtime.snapshot import Tensor
+from vrnn_engine.runtime.stream import Observation, Stream
+
+Failed = Callable[[Exception], None]
+
+
+class Effects:
+    """Checks events and applies them to one stream.
+
+    Parameters
+    ----------
+    stream : Stream or ListeningStream
+    automation : Automation
+        Of the stream's controls.
+    history : History
+        The past to rewind to.
+    saved : SavedStates
+        The states and trajectories known by name.
+    forks : Forks
+        Where copies of the stream play.
+    """
+
+    def __init__(
+        self,
+        stream: Stream | ListeningStream,
+        automation: Automation,
+        history: History,
+        saved: SavedStates,
+        forks: Forks,
+    ) -> None:
+        self._stream = stream
+        self._automation = automation
+        self._history = history
+        self._saved = saved
+        self._forks = forks
+        self._fps = stream.voice.manifest.frames_per_second
+
+    def check(self, event: AnyEvent) -> AnyEvent:
+        """Return an event with the types of its fields; raise a `VRNNEngineError` if it can never be applied here."""
+        try:
+            plain = msgspec.to_builtins(event, builtin_types=(bytes,), enc_hook=_from_numpy)
+            event = msgspec.convert(plain, AnyEvent)
+        except (TypeError, ValueError) as error:  # msgspec.ValidationError is a ValueError
+            raise StreamError(f"not an event: {error}") from None
+        controls, automation = self._automation.controls, self._automation
+        match event:
+            case Set():
+                controls.check(event.control, event.value, event.index)
+            case Nudge() | Walk():
+                controls.find(event.control if event.index is None else f"{event.control}/{event.index}")
+            case Follow(latents=Tensor() as given):
+                automation.check_latent()
+                self._trajectory_of(given, event.path)
+            case Morph() | Follow() | Trace():
+                automation.check_latent()
+            case Fork():
+                make_sink(event.to)
+        if isinstance(event, Walk | Seed):
+            check_seed(event.seed)
+        if isinstance(event, Save | Trace):
+            self._saved.folder.path(event.name, STATE if isinstance(event, Save) else TRAJECTORY)
+        return event
+
+    def look_up(self, event: AnyEvent) -> AnyEvent:
+        """Return an event with the state, latent or trajectory that it names; raise a `VRNNEngineError` if unknown.
+
+        What an event still to come will save cannot be looked up yet; `apply` does it then.
+        """
+        match event:
+            case Morph(latent=None) if not self._saved.is_expected(Save, event.to):
+                return msgspec.structs.replace(event, latent=self._saved.latent(event.to))
+            case Restore(snapshot=None) if not self._saved.is_expected(Save, event.name):
+                return msgspec.structs.replace(event, snapshot=self._saved.state(event.name))
+            case Follow(latents=None) if not self._saved.is_expected(Trace, event.path):
+                return msgspec.structs.replace(event, latents=self._find(event.path))
+        return event
+
+    def needs_recording(self, event: AnyEvent) -> bool:
+        """Whether a recording has to be observed before the event can be applied."""
+        match event:
+            case Follow(latents=None):
+                known = self._saved.trajectory(event.path) is not None or self._saved.is_expected(Trace, event.path)
+                return not known and is_recording(event.path, self._saved.folder)
+        return isinstance(event, Prime)
+
+    def listen(self, file: str) -> tuple[Stream, Observation]:
+        """Return a new stream that has observed a recording from silence with the noise of seed 0."""
+        listener = self._stream.engine.stream(0)
+        return listener, listener.prime(file)
+
+    def apply(self, event: AnyEvent, frame: int, primed: Stream | None, failed: Failed) -> AnyEvent:
+        """Apply an event before a frame is made.
+
+        Parameters
+        ----------
+        event : event
+            As from `check`.
+        frame : int
+            The frame.
+        primed : Stream, optional
+            The stream from `listen`, of a `Prime`; it listens now if not given.
+        failed : callable
+            Called, by another thread, if writing a file or playing a fork fails later.
+
+        Returns
+        -------
+        event
+            With what it needs to be replayed: states and trajectories in place of names.
+        """
+        automation = self._automation
+        if not isinstance(event, Set):
+            automation.push()
+        match event:
+            case Set():
+                automation.set(event.control, event.value, event.index, event.ramp)
+            case Nudge():
+                automation.nudge(event.control, event.by, event.index)
+            case Walk():
+                automation.walk(event.control, event.speed, event.index, event.seed)
+            case Morph():
+                return self._morph(event)
+            case Trace():
+                latents = self._history.latents(round(event.seconds * self._fps))
+                self._saved.save_trajectory(event.name, latents, failed)
+            case Follow():
+                return self._follow(event)
+            case Reset():
+                self.reset()
+            case Seed():
+                self._stream.reseed(event.seed)
+            case Save():
+                self._saved.save_state(event.name, automation.snapshot(), failed)
+            case Restore():
+                return self._restore(event)
+            case Rewind():
+                checkpoint = self._history.before(frame - round(event.seconds * self._fps))
+                self._stream.restore(checkpoint.snapshot)
+                automation.pull(checkpoint.moves)
+            case Prime():
+                self._stream.continue_from(primed or self.listen(event.file)[0])
+            case Fork():
+                child = self._stream.fork(self._stream.seed if event.seed is None else event.seed)
+                self._forks.start(child, event.to, event.seconds, failed)
+        return event
+
+    def reset(self) -> None:
+        """Set every control to its default."""
+        self._stream.controls.reset()
+        self._automation.pull()
+
+    def _morph(self, event: Morph) -> Morph:
+        end = event.latent or self._saved.latent(event.to)
+        self._automation.hold(self._stream.latent, np.array(end), event.seconds)
+        return msgspec.structs.replace(event, latent=end)
+
+    def _follow(self, event: Follow) -> Follow:
+        latents = event.latents or self._find(event.path)
+        self._automation.follow(self._trajectory_of(latents, event.path), event.times)
+        return msgspec.structs.replace(event, latents=latents)
+
+    def _restore(self, event: Restore) -> Restore:
+        snapshot = event.snapshot or self._saved.state(event.name)
+        self._stream.restore(snapshot)
+        self._automation.pull()
+        return msgspec.structs.replace(event, snapshot=snapshot)
+
+    def _find(self, path: str) -> Tensor:
+        """Return a trajectory by name or file, [T, Z]."""
+        found = self._saved.trajectory(path)
+        return Tensor.of(find_trajectory(path, self._saved.folder, self._stream.engine) if found is None else found)
+
+    def _trajectory_of(self, latents: Tensor, where: str) -> np.ndarray:
+        """Return a trajectory as an array [T, Z]; raise `StreamError` if it does not fit this voice."""
+        try:
+            return check_trajectory(latents.array(), self._stream.latent.size, where)
+        except ValueError as error:
+            raise StreamError(f"{where}: cannot be read as a trajectory: {error}") from None
+
+
+def _from_numpy(value: Any) -> Any:
+    """Return a number or an array of numpy's as plain ones."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise NotImplementedError

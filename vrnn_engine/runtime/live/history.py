@@ -1,0 +1,74 @@
+"""What a performance remembers of its past: checkpoints to rewind to, and the latents of the last frames.
+
+Only the thread that reads the performance may use it.
+"""
+
+import collections
+from dataclasses import dataclass
+
+import numpy as np
+
+from vrnn_engine.errors import StreamError
+from vrnn_engine.runtime.live.automation import ActiveMove, copy_moves
+
+CHECKPOINT_INTERVAL = 0.1
+"""Seconds between two checkpoints."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a stream before a frame."""
+
+    frame: int
+    snapshot: bytes
+    moves: list[ActiveMove]
+    """The movements of controls that were active."""
+
+
+class History:
+    """The last seconds of a performance.
+
+    Parameters
+    ----------
+    frames_per_second : float
+        Of the voice.
+    seconds : float
+        How long to remember.
+    """
+
+    def __init__(self, frames_per_second: float, seconds: float) -> None:
+        self._interval = max(1, round(CHECKPOINT_INTERVAL * frames_per_second))
+        count = max(1, round(seconds * frames_per_second))
+        self._checkpoints: collections.deque[Checkpoint] = collections.deque(
+            maxlen=max(1, round(seconds * frames_per_second / self._interval))
+        )
+        self._latents: collections.deque[np.ndarray] = collections.deque(maxlen=count)
+
+    def is_due(self, frame: int) -> bool:
+        """Whether a checkpoint belongs before this frame."""
+        return frame % self._interval == 0
+
+    def add(self, frame: int, snapshot: bytes, moves: list[ActiveMove]) -> None:
+        """Add a checkpoint."""
+        self._checkpoints.append(Checkpoint(frame, snapshot, moves))
+
+    def add_latent(self, latent: np.ndarray) -> None:
+        """Add the latent of the frame just made, [Z]."""
+        self._latents.append(latent)
+
+    def before(self, frame: int) -> Checkpoint:
+        """Return the last checkpoint at or before a frame, or the oldest if none is that old.
+
+        Its movements are copies: they can be continued from there more than once.  Raises `StreamError` if there is no
+        checkpoint yet.
+        """
+        if not self._checkpoints:
+            raise StreamError("cannot rewind before the first frame")
+        found = next((one for one in reversed(self._checkpoints) if one.frame <= frame), self._checkpoints[0])
+        return Checkpoint(found.frame, found.snapshot, copy_moves(found.moves))
+
+    def latents(self, count: int) -> np.ndarray:
+        """Return the latents of the last `count` frames, [T, Z]; raise `StreamError` if there are none."""
+        if not self._latents:
+            raise StreamError("there is no latent yet to trace: no frame has been played")
+        return np.array(list(self._latents)[-max(1, count) :])

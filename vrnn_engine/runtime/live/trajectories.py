@@ -1,0 +1,95 @@
+"""Latent trajectories: finds one by name, in a file or in a recording, and checks that it fits the voice."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from vrnn_engine.base.suggest import suggest
+from vrnn_engine.errors import StreamError
+from vrnn_engine.runtime.engine import Engine
+from vrnn_engine.runtime.live.saved import TRAJECTORY, SavedFolder
+
+
+def is_recording(path: str, saved: SavedFolder) -> bool:
+    """Whether a trajectory is that of a recording: finding it takes as long as observing the recording."""
+    return Path(path).suffix != TRAJECTORY and path not in saved.names(TRAJECTORY)
+
+
+def find_trajectory(path: str, saved: SavedFolder, engine: Engine) -> np.ndarray:
+    """Find a latent trajectory.
+
+    Parameters
+    ----------
+    path : str
+        Name of a saved trajectory; else a file: .npy, or a recording, which the voice observes from silence with the
+        noise of seed 0.
+    saved : SavedFolder
+        Where trajectories are saved.
+    engine : Engine
+        The voice.
+
+    Returns
+    -------
+    float32 array [T, Z]
+
+    Raises
+    ------
+    StreamError
+        There is none, or it does not fit the voice.
+    RecordingError
+        The recording cannot be read.
+    """
+    if path in saved.names(TRAJECTORY):
+        return _read(saved.path(path, TRAJECTORY), engine)
+    if not os.path.isfile(path):  # Path.is_file raises an error if the name is too long
+        hint = suggest(path, saved.names(TRAJECTORY), "there are")
+        raise StreamError(f"no trajectory {path!r} in {saved.folder}{hint}, and no such file")
+    if Path(path).suffix == TRAJECTORY:
+        return _read(path, engine)
+    with engine.stream(0) as stream:
+        return stream.prime(path).latents
+
+
+def check_trajectory(latents: np.ndarray, size: int, where: str) -> np.ndarray:
+    """Check that an array is a trajectory.
+
+    Parameters
+    ----------
+    latents : array
+    size : int
+        Dimensions of the voice's latent, Z.
+    where : str
+        Where it came from, for messages.
+
+    Returns
+    -------
+    float32 array [T, Z]
+
+    Raises
+    ------
+    StreamError
+        It has another shape or type, no frame, or numbers that are not finite.
+    """
+    if not isinstance(latents, np.ndarray):
+        raise StreamError(f"{where}: holds several arrays; a trajectory is one array of numbers, [frames, {size}]")
+    if latents.dtype.kind not in "iuf" or latents.ndim != 2 or latents.shape[1] != size or not len(latents):
+        raise StreamError(
+            f"{where}: a trajectory of this voice is an array of numbers [frames, {size}], "
+            f"not {latents.dtype} {list(latents.shape)}"
+        )
+    with np.errstate(over="ignore"):
+        trajectory = latents.astype(np.float32)
+    if not np.isfinite(trajectory).all():
+        raise StreamError(f"{where}: a trajectory cannot have NaN or infinite numbers")
+    return trajectory
+
+
+def _read(path: str | os.PathLike[str], engine: Engine) -> np.ndarray:
+    """Return the trajectory in a .npy file."""
+    (size,) = engine.step.latent_shape
+    try:
+        latents = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise StreamError(f"{path}: cannot be read as a trajectory: {error}") from None
+    return check_trajectory(latents, size, str(path))
