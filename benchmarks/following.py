@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vrnn_engine.runtime.audio.fader import FADE
+from vrnn_engine.runtime.audio.fader import FADE_SECONDS
 
 ROUNDING = 0.5 / 32768
 """Half a step of 16 bits."""
@@ -30,7 +30,7 @@ class Followed:
 
 def follow(sent: np.ndarray, heard: np.ndarray, rate: int) -> Followed:
     """Compare what was sent with what was heard, less the fades; after a gap, find it again."""
-    chunk, reach, faded = round(CHUNK * rate), 3 * rate, round(FADE * rate)
+    chunk, reach, faded = round(CHUNK * rate), 3 * rate, round(FADE_SECONDS * rate)
     offset = locate(heard, sent[chunk : 2 * chunk]) - chunk
     found = Followed(0, 0, [], offset)
     at, end, shift = faded, len(sent) - faded, offset

@@ -131,7 +131,7 @@ def steer(options: argparse.Namespace, engine: Engine, server: sound_server.Soun
     usual = performance.controls[TURNED]
     sink = SpeakersSink(options.to, options.latency)
     with Player(performance, to=sink, latency=options.latency) as player:
-        device: Any = sink._device
+        device: Any = sink.device
         while player.seconds_played < 0.5:
             player.wait(0.01)
         for _ in range(options.times):
@@ -189,7 +189,7 @@ def callback(options: argparse.Namespace, engine: Engine, server: sound_server.S
         sink = SpeakersSink(options.to, options.latency)
         device: Any = None
         with Player(engine.stream(SEED), to=sink, latency=options.latency, seconds=seconds) as player:
-            device = sink._device
+            device = sink.device
             player.wait()
         notes = device.notes[: device.count]
         if kind is Timed:

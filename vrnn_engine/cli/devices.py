@@ -6,7 +6,7 @@ from vrnn_engine.cli import report
 from vrnn_engine.errors import VRNNEngineError
 
 if TYPE_CHECKING:
-    from vrnn_engine.runtime.audio.portaudio import Side
+    from vrnn_engine.runtime.audio.portaudio import Direction
 
 
 def devices(json: report.AsJson = False) -> None:
@@ -43,13 +43,14 @@ def _answer(title: str, found: list[dict[str, Any]], trouble: str | None) -> Non
     report.print_table((" ", "#", "name", "api", "channels"), rows)
 
 
-def _sound(side: "Side") -> tuple[list[dict[str, Any]], str | None]:
-    """Return the devices of a side, and why there are none."""
-    from vrnn_engine.runtime.audio.portaudio import find_device, list_devices, load_sounddevice
+def _sound(direction: "Direction") -> tuple[list[dict[str, Any]], str | None]:
+    """Return the devices of a direction, and why there are none."""
+    from vrnn_engine.runtime.audio.devices import find_device, list_devices
+    from vrnn_engine.runtime.audio.portaudio import load_sounddevice
 
     try:
-        sounddevice = load_sounddevice(side)
-        default = find_device(sounddevice, "", side)["index"]
+        sounddevice = load_sounddevice(direction)
+        default = find_device(sounddevice, "", direction)["index"]
     except VRNNEngineError as error:
         return [], str(error)
     apis = sounddevice.query_hostapis()
@@ -58,11 +59,11 @@ def _sound(side: "Side") -> tuple[list[dict[str, Any]], str | None]:
             "index": one["index"],
             "name": one["name"],
             "api": apis[one["hostapi"]]["name"],
-            "channels": one[f"max_{side.name}_channels"],
+            "channels": one[f"max_{direction.name}_channels"],
             "rate": one["default_samplerate"],
             "default": one["index"] == default,
         }
-        for one in list_devices(sounddevice, side)
+        for one in list_devices(sounddevice, direction)
     ], None
 
 

@@ -346,13 +346,13 @@ def test_a_server_that_vanishes_takes_microphone_and_speakers_and_brings_them_ba
         server.close()
     said = sorted(re.sub(r"\(.*\)|\d+\.\d", "X", line) for line in json.loads(out))
     assert said == (
-        ["microphone X is gone: it brings no more sound; is it still there?"]
+        ["microphone X is disconnected: it delivers no more sound; connect it and start again"]
         if strict
         else [
             "microphone X is back after X s",
-            "microphone X is gone; hearing silence until it is back",
+            "microphone X is disconnected; hearing silence until it is back",
             "speakers X is back after X s",
-            "speakers X is gone; going on unheard until it is back",
+            "speakers X is disconnected; the stream continues without sound until it is back",
         ]
     )
 

@@ -1,1 +1,1 @@
-"""Sound devices: PortAudio, the ring, the output, fades, the microphone, reconnecting."""
+"""Sound devices: PortAudio, output, microphone, the ring between threads, fades and reconnecting."""

@@ -1,6 +1,6 @@
-"""The fader of a sound device: volume without clicks, a rise at the start and a fall at the end.
+"""Volume without clicks, with a fade-in at the start and a fade-out at the end.
 
-Threads: one pushes; any may set `volume`.
+Threads: one thread calls `start`, `push` and `finish`; any thread may set `volume`.
 """
 
 import math
@@ -9,21 +9,27 @@ import numpy as np
 
 from vrnn_engine.errors import SinkError
 
-FADE = 0.005
-"""Seconds of a rise or a fall."""
-LOUDEST = 20.0
-"""dB that may be asked for at most."""
+FADE_SECONDS = 0.005
+"""Duration of the fade-in and of the fade-out."""
+MAX_VOLUME = 20.0
+"""Highest volume in dB; catches typos."""
 
 
 class Fader:
-    """What a stream of samples goes through on its way to a device.
+    """Applies volume and fades to a stream of samples, block by block.
 
-    The last `FADE` seconds are held back, for only at the end is it known that they are the last.
+    A change of volume is spread over the next block as a linear ramp.  The last `FADE_SECONDS` of samples are held
+    back, because they must fade out if nothing follows them.
 
     Parameters
     ----------
     volume : float
-        dB; 0 changes nothing, -inf is silence.
+        Volume in dB; 0 changes nothing, -inf is silence.
+
+    Raises
+    ------
+    SinkError
+        `volume` is above `MAX_VOLUME`, or not a number.
     """
 
     def __init__(self, volume: float = 0.0) -> None:
@@ -32,7 +38,7 @@ class Fader:
 
     @property
     def volume(self) -> float:
-        """dB.  What is pushed next goes there in a straight line; raises `SinkError` above `LOUDEST`."""
+        """Volume in dB, at most `MAX_VOLUME`."""
         return self._volume
 
     @volume.setter
@@ -41,42 +47,62 @@ class Fader:
             number = float(volume)
         except (TypeError, ValueError):
             number = math.nan
-        if not number <= LOUDEST:
-            raise SinkError(f"a volume of {volume!r} dB cannot be; give at most {LOUDEST:g} (0 changes nothing)")
+        if not number <= MAX_VOLUME:
+            raise SinkError(
+                f"a volume of {volume!r} dB is not possible; give at most {MAX_VOLUME:g} (0 changes nothing)"
+            )
         self._volume = number
-        self._wanted = 10 ** (number / 20)
+        self._target_gain = 10 ** (number / 20)
 
     @property
     def held(self) -> int:
-        """Samples held back."""
+        """Number of samples held back."""
         return len(self._held)
 
     def start(self, rate: int) -> None:
-        """Begin a stream of so many samples per second; forget what is held back of one before."""
-        self._rise = (np.sin(np.linspace(0, np.pi / 2, round(FADE * rate) + 1)[1:]) ** 2).astype(np.float32)
-        self._risen = 0
+        """Begin a stream with a fade-in, and discard samples held back from an earlier one.
+
+        Parameters
+        ----------
+        rate : int
+            Samples per second.
+        """
+        self._ramp = (np.sin(np.linspace(0, np.pi / 2, round(FADE_SECONDS * rate) + 1)[1:]) ** 2).astype(np.float32)
+        self._faded_in = 0  # samples of the fade-in that are done
         self._held = np.zeros(0, np.float32)
-        self._gain = self._wanted
+        self._gain = self._target_gain
 
     def push(self, block: np.ndarray) -> np.ndarray:
-        """Take samples `[n]`; return those that are ready."""
-        start, end = self._gain, self._wanted
+        """Process a block.
+
+        Parameters
+        ----------
+        block : ndarray, float32, shape [n]
+            The next samples.
+
+        Returns
+        -------
+        ndarray, float32, shape [m]
+            The samples that are ready: earlier ones that were held back, then those of the block except the last
+            `FADE_SECONDS`.
+        """
+        start, end = self._gain, self._target_gain
         self._gain = end
         if start != end and len(block):
             block = block * np.linspace(start, end, len(block) + 1, dtype=np.float32)[1:]
         elif end != 1.0:
             block = block * np.float32(end)
-        rising = self._rise[self._risen : self._risen + len(block)]
-        if len(rising):
-            block = np.concatenate([block[: len(rising)] * rising, block[len(rising) :]])
-            self._risen += len(rising)
+        ramp = self._ramp[self._faded_in : self._faded_in + len(block)]
+        if len(ramp):
+            block = np.concatenate([block[: len(ramp)] * ramp, block[len(ramp) :]])
+            self._faded_in += len(ramp)
         samples = np.concatenate([self._held, block])
-        ready = max(len(samples) - len(self._rise), 0)
+        ready = max(len(samples) - len(self._ramp), 0)
         self._held = samples[ready:]
         return samples[:ready]
 
     def finish(self) -> np.ndarray:
-        """Return what is held back, falling to silence."""
+        """Return the samples held back, faded out to silence: float32, shape [n]."""
         held, self._held = self._held, np.zeros(0, np.float32)
-        # The rise backwards, less its full end: the last sample is silence.
-        return held * np.append(self._rise[:-1][::-1], np.float32(0.0))[len(self._rise) - len(held) :]
+        # The ramp backwards without its full end, and 0 after it: the last sample is silence.
+        return held * np.append(self._ramp[:-1][::-1], np.float32(0.0))[len(self._ramp) - len(held) :]

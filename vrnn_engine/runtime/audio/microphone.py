@@ -1,7 +1,7 @@
-"""A microphone, which may vanish and come back.
+"""A microphone, which is reconnected when it comes back after a disconnection.
 
-Threads: everything but `_hear` belongs to the one that reads.  `_hear` is called by PortAudio on a thread of its own,
-and only copies, as `OutputDevice._play` does.  They share a `Ring`.
+Threads: PortAudio calls `_record` on a thread of its own; it only copies samples, as `OutputDevice._play` does.
+Everything else belongs to the reader's thread.  The two share a `Ring`.
 """
 
 import contextlib
@@ -12,47 +12,58 @@ from typing import Any
 import numpy as np
 
 from vrnn_engine.errors import RecordingError
+from vrnn_engine.runtime.audio.devices import choose_rate_and_channels, find_device
 from vrnn_engine.runtime.audio.portaudio import (
     INPUT,
-    PATIENCE,
-    DeviceGone,
+    STALL_SECONDS,
+    DeviceLost,
     close_stream,
-    find_device,
     load_sounddevice,
     open_stream,
     rescan,
-    settle,
     start_stream,
 )
-from vrnn_engine.runtime.audio.reconnect import Absence
+from vrnn_engine.runtime.audio.reconnect import Reconnect
 from vrnn_engine.runtime.audio.ring import Ring
 from vrnn_engine.runtime.voice.manifest import Manifest
 
 SETTLING = 3.0
-"""Seconds from the first read in which what is lost is not counted: the output still starts, and nothing is read."""
+"""Seconds after the first read in which lost samples are not counted, as the output is still starting."""
 
 
 class Microphone:
-    """Listens to the first channel of a sound device, at a voice's rate.
+    """Reads the first channel of a sound device, at a voice's rate.
 
-    It starts with the first `read`.  A device that vanishes is looked for once a second, and silent meanwhile.
+    The device starts with the first `read`.  After a disconnection, `read` returns silence and looks for the device
+    once a second.
 
     Parameters
     ----------
     wanted : str
-        A part of the device's name, or its index; `` for the default one.
+        The device's index, its name or a part of it; empty for the default device.
     manifest : Manifest
-        Of the voice that listens.
+        Manifest of the voice that listens; gives the rate and the frame size.
     latency : float
-        Seconds of sound that may wait to be read.  Where they have become more than twice as many, because nobody
-        read, it goes on with the latest of them.
+        Seconds of sound that should wait to be read.  When more than twice as much waits and samples are lost, because
+        nothing was read for a while, reading continues with the latest samples.
     strict : bool
-        Whether to fail when the device vanishes, instead.
+        Whether a disconnection is an error.
+
+    Attributes
+    ----------
+    live : bool
+        True: frames arrive at the speed of the sound.
+    seconds : float
+        Duration of the input: infinite.
+    label : str
+        Name of the device in messages.
+    conversions : tuple of str
+        What is converted, in words, e.g. `48000 Hz to 16000 Hz`.
 
     Raises
     ------
     RecordingError
-        The device is unknown, or cannot be opened.
+        There is no such device, or it cannot be opened.
     """
 
     live = True
@@ -60,114 +71,130 @@ class Microphone:
 
     def __init__(self, wanted: str, manifest: Manifest, latency: float = 0.05, strict: bool = False) -> None:
         self._wanted = wanted
-        self._rate, self._size = manifest.rate, manifest.frame_size
+        self._rate, self._frame_size = manifest.rate, manifest.frame_size
         self._latency = latency
         self._strict = strict
-        self._missed = 0  # samples that the ring had no room for
-        self._skipped = 0  # samples that were let go, to be on time again
-        self._seen = 0  # of those missed, when it was last looked
-        self._excused = 0  # of both, while settling
+        self._missed = 0  # samples for which the ring had no room
+        self._missed_before = 0  # the same, at the last read
+        self._skipped = 0  # samples discarded to return to the latest ones
+        self._excused = 0  # samples missed or skipped while settling
         self._stream: Any = None
         self._started: float | None = None
-        self._absence = Absence("hearing silence")
+        self._reconnect = Reconnect("hearing silence")
         self._ready = np.zeros(0, np.float32)  # at the voice's rate
         self._open_device()
 
     @property
     def delay(self) -> float:
-        """Seconds since what the next frame begins with was sounded, as far as PortAudio knows."""
+        """Seconds between the sounding of the next frame's beginning and now, as far as PortAudio knows."""
         if self._stream is None:
             return 0.0
-        return self._ring.filled / self._own + len(self._ready) / self._rate + float(self._stream.latency)
+        return self._ring.filled / self._device_rate + len(self._ready) / self._rate + float(self._stream.latency)
 
     @property
     def dropped(self) -> int:
-        """Samples, at the device's rate, that came while what had come before was not read."""
+        """Samples, at the device's rate, that were lost because nothing was read."""
         return self._missed + self._skipped - self._excused
 
     def read(self) -> np.ndarray | None:
-        """Return the next frame `[F]`, waiting for it; raise `RecordingError` if the device is gone, if strict."""
+        """Read the next frame, waiting for it.
+
+        Returns
+        -------
+        ndarray, float32, shape [frame size]
+            Zeros while the device is disconnected.
+
+        Raises
+        ------
+        RecordingError
+            The device is disconnected and `strict` was set, or it has never worked.
+        """
         now = time.monotonic()
         if self._started is None:
             self._started = now
         if now - self._started < SETTLING:
             self._excused = self._missed + self._skipped
-        if self._stream is None and self._absence.time_to_look():
-            with contextlib.suppress(RecordingError):  # not back yet
+        if self._stream is None and self._reconnect.should_try():
+            with contextlib.suppress(RecordingError):  # it is still disconnected
                 rescan(load_sounddevice(INPUT))
                 self._open_device()
-        while self._stream is not None and len(self._ready) < self._size:
+        while self._stream is not None and len(self._ready) < self._frame_size:
+            missing = self._frame_size - len(self._ready)
             try:
-                self._take(math.ceil((self._size - len(self._ready)) * self._own / self._rate))
-            except DeviceGone as gone:
-                self._lose(gone)
+                self._take(math.ceil(missing * self._device_rate / self._rate))
+            except DeviceLost as error:
+                self._lose_device(error)
         if self._stream is None:
-            self._absence.sleep(self._size / self._rate)
-            return np.zeros(self._size, np.float32)
-        frame, self._ready = self._ready[: self._size], self._ready[self._size :]
+            self._reconnect.sleep(self._frame_size / self._rate)
+            return np.zeros(self._frame_size, np.float32)
+        frame, self._ready = self._ready[: self._frame_size], self._ready[self._frame_size :]
         return frame
 
     def close(self) -> None:
-        """Let go of the device."""
+        """Release the device."""
         if self._stream is not None:
             close_stream(self._stream)
             self._stream = None
 
-    def _hear(self, data: np.ndarray, frames: int, when: object, status: object) -> None:
-        # PortAudio's thread.
+    def _record(self, data: np.ndarray, frames: int, when: object, status: object) -> None:
+        # On PortAudio's thread.
         self._missed += frames - self._ring.write(data[:, 0])
 
     def _open_device(self) -> None:
         sounddevice = load_sounddevice(INPUT)
         device = find_device(sounddevice, self._wanted, INPUT)
-        own, channels = settle(sounddevice, device, self._rate, None, INPUT)
-        self._own = own
+        rate, channels = choose_rate_and_channels(sounddevice, device, self._rate, None, INPUT)
+        self._device_rate = rate
         self.conversions: tuple[str, ...] = ()
         self._resampler = None
-        if own != self._rate:
+        if rate != self._rate:
             import soxr
 
-            self.conversions = (f"{own} Hz to {self._rate} Hz",)
-            self._resampler = soxr.ResampleStream(own, self._rate, 1, dtype="float32")
-        self._stream = open_stream(sounddevice, device, own, channels, self._latency, self._hear, INPUT)
-        # Also for what the device may bring at once, and for the frame that is put together.
-        room = 2 * self._latency + float(self._stream.latency) + 2 * self._size / self._rate
-        self._ring = Ring(round(room * own))
+            self.conversions = (f"{rate} Hz to {self._rate} Hz",)
+            self._resampler = soxr.ResampleStream(rate, self._rate, 1, dtype="float32")
+        self._stream = open_stream(sounddevice, device, rate, channels, self._latency, self._record, INPUT)
+        # With room for what the device may deliver at once, and for the frame that is being assembled.
+        seconds = 2 * self._latency + float(self._stream.latency) + 2 * self._frame_size / self._rate
+        self._ring = Ring(round(seconds * rate))
         self._ready = np.zeros(0, np.float32)
         self._running = False
         self.label = f"microphone ({device['name']})"
-        if self._wanted:  # after a rescan, an index may be another device's
+        if self._wanted:  # keep the name, since a rescan may give the index to another device
             self._wanted = str(device["name"])
 
     def _take(self, count: int) -> None:
-        """Wait for so many samples and make them ready; raise `DeviceGone` if none come."""
+        """Wait for `count` samples at the device's rate and append them to those that are ready."""
         if not self._running:
             self._running = True
             start_stream(load_sounddevice(INPUT), self._stream)
-        written, patience = self._ring.written, time.monotonic() + PATIENCE
-        while self._ring.filled < count:
-            if self._ring.written != written:
-                written, patience = self._ring.written, time.monotonic() + PATIENCE
-            elif time.monotonic() > patience or not self._stream.active:
-                raise DeviceGone("it brings no more sound")
-            time.sleep(0.001)
+        self._wait_for(count)
+        if self._missed != self._missed_before:
+            self._missed_before = self._missed
+            keep = max(round(self._latency * self._device_rate), count)
+            self._skipped += self._ring.read_into(np.empty(max(0, self._ring.filled - keep), np.float32))
         samples = np.empty(count, np.float32)
-        if self._missed != self._seen:
-            self._seen = self._missed
-            late = np.empty(max(0, self._ring.filled - max(round(self._latency * self._own), count)), np.float32)
-            self._skipped += self._ring.read_into(late)
         self._ring.read_into(samples)
-        self._absence.end(self.label)
+        self._reconnect.restored(self.label)
         if self._resampler is not None:
             samples = self._resampler.resample_chunk(samples)
         self._ready = np.concatenate([self._ready, samples])
 
-    def _lose(self, gone: DeviceGone) -> None:
-        """Let go of a device that has vanished; raise `RecordingError` if that is the end."""
-        never = not self._ring.written and not self._absence.lasts
+    def _wait_for(self, count: int) -> None:
+        """Wait until the ring has `count` samples; raise `DeviceLost` when none has arrived for `STALL_SECONDS`."""
+        written, deadline = self._ring.written, time.monotonic() + STALL_SECONDS
+        while self._ring.filled < count:
+            if self._ring.written != written:
+                written, deadline = self._ring.written, time.monotonic() + STALL_SECONDS
+            elif time.monotonic() > deadline or not self._stream.active:
+                raise DeviceLost("it delivers no more sound")
+            time.sleep(0.001)
+
+    def _lose_device(self, error: DeviceLost) -> None:
+        """Release a device that was disconnected; raise `RecordingError` if `strict`, or if it has never worked."""
+        never_worked = not self._ring.written and not self._reconnect.disconnected
         self.close()
-        if never:
-            raise RecordingError(f"{self.label} does not work: {gone}; listen to a file instead")
+        if never_worked:
+            raise RecordingError(f"{self.label} does not work: {error}; listen to a file instead")
         if self._strict:
-            raise RecordingError(f"{self.label} is gone: {gone}; is it still there?")
-        self._absence.begin(self.label)
+            raise RecordingError(f"{self.label} is disconnected: {error}; connect it and start again")
+        self._reconnect.lost(self.label)

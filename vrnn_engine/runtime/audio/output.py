@@ -1,7 +1,8 @@
-"""An open output device and the ring that it plays from.
+"""An open output device and the ring from which it plays.
 
-Threads: everything but `_play` belongs to the producer.  `_play` is called by PortAudio on a thread of its own, and
-only copies: no inference, lock, log or print, and nothing allocated beyond array views.  They share a `Ring`.
+Threads: PortAudio calls `_play` on a thread of its own.  It only copies samples: no inference, no lock, no log, no
+print, and nothing allocated but array views.  Everything else belongs to the producer's thread.  The two share a
+`Ring`.
 """
 
 import time
@@ -10,84 +11,89 @@ from typing import Any
 
 import numpy as np
 
+from vrnn_engine.runtime.audio.devices import choose_rate_and_channels, find_device
 from vrnn_engine.runtime.audio.portaudio import (
-    PATIENCE,
-    DeviceGone,
+    STALL_SECONDS,
+    DeviceLost,
     close_stream,
-    find_device,
     load_sounddevice,
     open_stream,
-    settle,
     start_stream,
 )
 from vrnn_engine.runtime.audio.ring import Ring
 
+_LEAD_SECONDS = 0.02
+_TRAIL_SECONDS = 0.06
+
 
 class OutputDevice:
-    """Plays samples at a voice's rate; starts when its ring is full, or at `finish`.
+    """Plays samples on a device.  It starts when the ring is full, or at `finish`.
 
     Parameters
     ----------
     wanted : str
-        A part of the device's name, or its index; `` for the default one.
+        The device's index, its name or a part of it; empty for the default device.
     rate : int
-        Samples per second of what it is given; resampled where the device does not take that.
+        Rate of the samples in Hz.  They are resampled if the device does not accept it.
     latency : float
-        Depth of the ring in seconds.
+        Capacity of the ring in seconds.
     least : int
-        Samples that the ring has room for at least.
+        Number of samples that the ring must hold at least.
     channels : int, optional
-        How many to play on, the same on each; 1 where the device takes that, else 2, if not given.
+        Number of channels, all with the same sound; if not given, 1 if the device accepts that, else 2.
 
     Attributes
     ----------
     name : str
+        Full name of the device.
     ring : Ring
+        The samples that wait to be played, at the device's rate.
     underruns : int
-        How often it found nothing to play.
+        Number of callbacks that found too few samples.
+    delay : float
+        Seconds that the device itself buffers, as PortAudio reports it.
 
     Raises
     ------
     SinkError
-        It is unknown, or cannot be opened like this.
+        There is no such device, or it cannot be opened in this way.
     """
 
     def __init__(self, wanted: str, rate: int, latency: float, least: int, channels: int | None = None) -> None:
         self._sounddevice = load_sounddevice()
         device = find_device(self._sounddevice, wanted)
-        own, count = settle(self._sounddevice, device, rate, channels)
+        device_rate, count = choose_rate_and_channels(self._sounddevice, device, rate, channels)
         self.name = str(device["name"])
         self.underruns = 0
-        self._ratio = rate / own
+        self._ratio = rate / device_rate
         self._resampler = None
-        if own != rate:
+        if device_rate != rate:
             import soxr
 
-            self._resampler = soxr.ResampleStream(rate, own, 1, dtype="float32")
-        self.ring = Ring(max(round(latency * own), round(least / self._ratio)))
-        self._nap = min(self.ring.capacity / own / 8, 0.005)
+            self._resampler = soxr.ResampleStream(rate, device_rate, 1, dtype="float32")
+        self.ring = Ring(max(round(latency * device_rate), round(least / self._ratio)))
+        self._pause = min(self.ring.capacity / device_rate / 8, 0.005)
         self._started = False
         self._finishing = False
         self._done = self._sounddevice.CallbackStop
-        self._stream = open_stream(self._sounddevice, device, own, count, latency, self._play)
+        self._stream = open_stream(self._sounddevice, device, device_rate, count, latency, self._play)
         self.delay = float(self._stream.latency)
-        """Seconds that the device itself holds, as PortAudio says."""
-        # A device asks for its whole buffer at once when it starts, which would empty the ring, and some swallow the
-        # first milliseconds: let them have silence.
-        self._lead = round((self.delay + 0.02) * own)
-        # What ends a stream is not always played to the end (ALSA drops its buffer): follow it with silence, for as
-        # long as the device may hold sound back.
-        self._trail = round((self.delay + 0.06) * own)
+        # At its start a device requests its whole buffer at once, which would empty the ring, and some devices lose the
+        # first milliseconds.  So silence comes first.
+        self._lead = round((self.delay + _LEAD_SECONDS) * device_rate)
+        # Not every host API plays its buffer to the end (ALSA discards it).  So silence comes last, for as long as the
+        # device may buffer.
+        self._trail = round((self.delay + _TRAIL_SECONDS) * device_rate)
 
     def _play(self, out: np.ndarray, frames: int, when: object, status: Any) -> None:
-        # PortAudio's thread.
+        # On PortAudio's thread.
         if self._lead > 0:
             self._lead -= frames
             out.fill(0.0)
             return
         column = out[:, 0]
         found = self.ring.read_into(column)
-        for channel in range(1, out.shape[1]):  # not all at once: numpy would copy what might overlap
+        for channel in range(1, out.shape[1]):  # one by one: numpy would copy the source if both might overlap
             out[:, channel] = column
         if not self._finishing and (found < frames or status.output_underflow):
             self.underruns += 1
@@ -98,11 +104,28 @@ class OutputDevice:
                 raise self._done
 
     def put(self, samples: np.ndarray) -> None:
-        """Put samples `[n]` into the ring, waiting for room by short sleeps; raise `DeviceGone` if none is made."""
+        """Write samples into the ring, waiting for room.
+
+        Parameters
+        ----------
+        samples : ndarray, float32, shape [n]
+            Samples at the rate given to the constructor; limited to full scale.
+
+        Raises
+        ------
+        DeviceLost
+            The device has stopped taking samples.
+        """
         self._fill(samples if self._resampler is None else self._resampler.resample_chunk(samples))
 
     def finish(self) -> None:
-        """Play what is left, and wait for that; raise `DeviceGone` if it is not played."""
+        """Play what is left in the ring, and wait until it is played.
+
+        Raises
+        ------
+        DeviceLost
+            The device stops before that.
+        """
         if self._resampler is not None:
             self._fill(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
         self._finishing = True
@@ -111,20 +134,20 @@ class OutputDevice:
         if self._started:
             self._wait_until(lambda: not self._stream.active)
             if self.ring.filled:
-                raise DeviceGone("it stopped before the end")
+                raise DeviceLost("it stopped before the end")
 
     def close(self) -> None:
-        """Fall silent at once and let go of the device."""
+        """Stop at once and release the device."""
         close_stream(self._stream)
 
     @property
     def pending(self) -> int:
-        """Samples, at the voice's rate, that wait in the ring."""
+        """Samples in the ring, at the rate given to the constructor."""
         return round(self.ring.filled * self._ratio)
 
     @property
     def played(self) -> int:
-        """Samples, at the voice's rate, that the device has taken."""
+        """Samples that the device has taken, at the rate given to the constructor."""
         return round(self.ring.taken * self._ratio)
 
     def _fill(self, samples: np.ndarray) -> None:
@@ -142,11 +165,12 @@ class OutputDevice:
         start_stream(self._sounddevice, self._stream)
 
     def _wait_until(self, ready: Callable[[], bool]) -> None:
-        patience = time.monotonic() + PATIENCE
+        """Wait for a condition; raise `DeviceLost` when the device has taken no sample for `STALL_SECONDS`."""
+        deadline = time.monotonic() + STALL_SECONDS
         taken = self.ring.taken
         while not ready():
             if self.ring.taken != taken:
-                taken, patience = self.ring.taken, time.monotonic() + PATIENCE
-            elif time.monotonic() > patience or (not self._stream.active and not self._finishing):
-                raise DeviceGone("it takes no more sound")
-            time.sleep(self._nap)
+                taken, deadline = self.ring.taken, time.monotonic() + STALL_SECONDS
+            elif time.monotonic() > deadline or (not self._stream.active and not self._finishing):
+                raise DeviceLost("it has stopped taking samples")
+            time.sleep(self._pause)

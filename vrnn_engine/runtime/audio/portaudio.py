@@ -1,12 +1,12 @@
-"""PortAudio, through sounddevice: which devices there are, what they take, and opening one.
+"""PortAudio through sounddevice: load it, open, start and close streams, and scan for devices again.
 
-Threads: any may call anything here.  PortAudio looks for devices once, so what is plugged in later is found only after
-a `rescan`, and a rescan ends every stream that is open: it is left out while one of this package is.
+Threads: any thread may call these functions.  PortAudio scans for devices once, when it is loaded, so a device that is
+connected later is found only after `rescan`.  A rescan ends every open stream; it is skipped while one of this package
+is open.
 """
 
 import contextlib
 import ctypes
-import difflib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,17 +15,29 @@ from typing import Any, Literal, cast
 
 from vrnn_engine.errors import RecordingError, SinkError, VRNNEngineError
 
-MOST_LATENCY = 0.1
-"""Seconds that a device itself is asked to hold at most; a deeper buffer is a ring's business."""
-PATIENCE = 4.0
-"""Seconds without a sample taken or brought, after which a device is taken for gone."""
-_WORDS = {-9985: "it is busy, another program may have it to itself", -9993: "it does not answer"}
-"""In place of PortAudio's own (`Illegal combination of I/O devices`, for whatever keeps ALSA from opening one)."""
+MAX_DEVICE_LATENCY = 0.1
+"""Most seconds that a device is asked to buffer itself; a longer latency comes from the ring alone."""
+STALL_SECONDS = 4.0
+"""A device that accepts or delivers no sample for this long counts as disconnected."""
+_REASONS = {-9985: "it is busy, another program may be using it exclusively", -9993: "it does not answer"}
+"""Clearer words for two PortAudio errors; -9993 reads `Illegal combination of I/O devices` for any failure of ALSA."""
 
 
 @dataclass(frozen=True)
-class Side:
-    """Playing or listening, and how to speak of it."""
+class Direction:
+    """Output or input, with the words that messages use for it.
+
+    Parameters
+    ----------
+    name : str
+        As in the names of sounddevice's functions.
+    error : type
+        Class of the errors raised.
+    device : str
+        What messages call a device.
+    instead : str
+        What messages advise where there is none.
+    """
 
     name: Literal["output", "input"]
     error: type[VRNNEngineError]
@@ -33,87 +45,51 @@ class Side:
     instead: str
 
 
-OUTPUT = Side("output", SinkError, "sound device", "write a file.wav instead")
-INPUT = Side("input", RecordingError, "microphone", "listen to a file instead")
+OUTPUT = Direction("output", SinkError, "sound device", "write a .wav file instead")
+INPUT = Direction("input", RecordingError, "microphone", "listen to a file instead")
 
 
-class DeviceGone(Exception):
-    """A device has stopped in the middle of things."""
+class DeviceLost(Exception):
+    """An open device has stopped working, e.g. because it was unplugged."""
 
 
-def load_sounddevice(side: Side = OUTPUT) -> ModuleType:
-    """Import sounddevice; raise the side's error, saying how to install PortAudio where it is missing."""
+def load_sounddevice(direction: Direction = OUTPUT) -> ModuleType:
+    """Import sounddevice, and with it PortAudio.
+
+    Parameters
+    ----------
+    direction : Direction
+        `OUTPUT` or `INPUT`; decides the class and the words of the error.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    SinkError or RecordingError
+        PortAudio is not installed (the message says how to install it), or there is no audio system.
+    """
     try:
         import sounddevice
     except OSError as error:
-        raise side.error(
-            f"cannot reach a {side.device}: {error}; install PortAudio (Debian, Ubuntu: apt install libportaudio2; "
-            f"macOS: brew install portaudio), or {side.instead}"
+        raise direction.error(
+            f"cannot use a {direction.device}: {error}; install PortAudio (Debian, Ubuntu: apt install "
+            f"libportaudio2; macOS: brew install portaudio), or {direction.instead}"
         ) from error
-    except Exception as error:  # PortAudioError, which cannot be named before the import: no audio system at all
-        raise side.error(f"cannot reach a {side.device}: {_reason(error)}; {side.instead}") from error
-    _hush_alsa()
+    except Exception as error:  # PortAudioError, which has no name before the import: there is no audio system
+        raise direction.error(f"cannot use a {direction.device}: {_reason(error)}; {direction.instead}") from error
+    _silence_alsa()
     return cast(ModuleType, sounddevice)
 
 
-def _hush_alsa() -> None:
-    """Keep ALSA's chat off stderr, where it would write over a live display: what matters of it PortAudio returns."""
-    with contextlib.suppress(OSError, AttributeError):  # elsewhere than on Linux
+def _silence_alsa() -> None:
+    """Stop ALSA from writing to stderr, over a live display.  PortAudio reports the errors that matter."""
+    with contextlib.suppress(OSError, AttributeError):  # not on Linux
         alsa, libc = ctypes.CDLL("libasound.so.2"), ctypes.CDLL(None)
-        # A function of C that does nothing with its arguments: ALSA calls it on the thread that plays, too.
+        # ALSA also calls its error handler on the audio thread, so it must be a C function, here one that ignores its
+        # arguments.
         alsa.snd_lib_error_set_handler(ctypes.cast(libc.getppid, ctypes.c_void_p))
-
-
-def list_devices(sounddevice: ModuleType, side: Side) -> list[dict[str, Any]]:
-    """Return the devices of a side, as sounddevice describes them."""
-    return [dict(one) for one in sounddevice.query_devices() if one[f"max_{side.name}_channels"] > 0]
-
-
-def find_device(sounddevice: ModuleType, wanted: str, side: Side = OUTPUT) -> dict[str, Any]:
-    """Return the device of an index or a part of its name; `` is the default one."""
-    devices = list_devices(sounddevice, side)
-    if not devices:
-        raise side.error(f"there is no {side.device} here; {side.instead}")
-    if not wanted:
-        index = sounddevice.default.device[side.name]
-        return next((device for device in devices if device["index"] == index), devices[0])
-    folded = wanted.casefold()
-    for fits in (
-        [device for device in devices if str(device["index"]) == wanted],
-        [device for device in devices if device["name"].casefold() == folded],
-        [device for device in devices if folded in device["name"].casefold()],
-    ):
-        if len(fits) == 1 or len({device["name"] for device in fits}) == 1:
-            return fits[0]  # the same device through several host APIs: PortAudio lists the usual one first
-        if fits:
-            listed = ", ".join(f"{device['index']} {device['name']}" for device in fits)
-            raise side.error(f"{wanted!r} fits several {side.device}s: {listed}; give more of the name, or its index")
-    names = [str(device["name"]) for device in devices]
-    near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4) or names[:8]
-    raise side.error(f"no {side.device} is called {wanted!r}; there are {', '.join(near)} (see: vrnn-engine devices)")
-
-
-def settle(
-    sounddevice: ModuleType, device: dict[str, Any], rate: int, channels: int | None, side: Side = OUTPUT
-) -> tuple[int, int]:
-    """Return the sample rate and channel count to open a device with.
-
-    The voice's own rate where the device takes it; so many channels, or if that is None as few as it takes.
-    """
-    most = int(device[f"max_{side.name}_channels"])
-    if channels is not None and not 1 <= channels <= most:
-        raise side.error(f"{side.device} {device['name']!r} has {most} channels, not {channels}")
-    check = getattr(sounddevice, f"check_{side.name}_settings")
-    refusal: Exception | None = None
-    for candidate in (rate, int(device["default_samplerate"])):
-        for count in (1, 2) if channels is None else (channels,):
-            try:
-                check(device["index"], count, "float32", samplerate=candidate)
-            except (sounddevice.PortAudioError, ValueError) as error:
-                refusal = refusal or error
-            else:
-                return candidate, count
-    raise _cannot_open(device, refusal, side)
 
 
 _open: set[Any] = set()
@@ -127,10 +103,38 @@ def open_stream(
     channels: int,
     latency: float,
     callback: Callable[..., None],
-    side: Side = OUTPUT,
+    direction: Direction = OUTPUT,
 ) -> Any:
-    """Open a device, not started yet; to be closed by `close_stream`.  Raises the side's error."""
-    make = sounddevice.OutputStream if side is OUTPUT else sounddevice.InputStream
+    """Open a device without starting it.
+
+    Parameters
+    ----------
+    sounddevice : module
+        As `load_sounddevice` returns it.
+    device : dict
+        As `devices.find_device` returns it.
+    rate : int
+        Samples per second.
+    channels : int
+        Channel count.
+    latency : float
+        Seconds that the device should buffer; at most `MAX_DEVICE_LATENCY` is asked for.
+    callback : callable
+        Called on PortAudio's thread as `callback(buffer, frames, time, status)`, buffer float32 [frames, channels].
+    direction : Direction
+        `OUTPUT` or `INPUT`.
+
+    Returns
+    -------
+    sounddevice.OutputStream or sounddevice.InputStream
+        To be closed by `close_stream`.
+
+    Raises
+    ------
+    SinkError or RecordingError
+        The device cannot be opened.
+    """
+    make = sounddevice.OutputStream if direction is OUTPUT else sounddevice.InputStream
     try:
         with _changing:
             stream = make(
@@ -138,45 +142,56 @@ def open_stream(
                 channels=channels,
                 device=device["index"],
                 dtype="float32",
-                latency=min(latency, MOST_LATENCY),
+                latency=min(latency, MAX_DEVICE_LATENCY),
                 callback=callback,
             )
             _open.add(stream)
     except (sounddevice.PortAudioError, ValueError) as error:
-        raise _cannot_open(device, error, side) from error
+        raise cannot_open(device, error, direction) from error
     return stream
 
 
 def start_stream(sounddevice: ModuleType, stream: Any) -> None:
-    """Start a stream; raise `DeviceGone` if it no longer can be."""
+    """Start a stream that `open_stream` returned; raise `DeviceLost` if it cannot be started."""
     try:
         stream.start()
     except sounddevice.PortAudioError as error:
-        raise DeviceGone(_reason(error)) from error
+        raise DeviceLost(_reason(error)) from error
 
 
 def close_stream(stream: Any) -> None:
-    """Fall silent at once and let go of the device; closing twice does nothing."""
+    """Stop a stream at once and release its device; closing it twice does nothing."""
     with _changing:
         _open.discard(stream)
         stream.close(ignore_errors=True)
 
 
 def rescan(sounddevice: ModuleType) -> None:
-    """Look for devices anew, unless a stream of this package is open."""
+    """Scan for devices again, unless a stream of this package is open."""
     with _changing:
         if not _open:
-            # The way its maintainer gives; Pa_Initialize's chatter is kept off stderr in there.
+            # sounddevice has no public function for this; its maintainer recommends these two.
             sounddevice._terminate()
             sounddevice._initialize()
 
 
-def _cannot_open(device: dict[str, Any], error: Exception | None, side: Side) -> VRNNEngineError:
-    return side.error(f"cannot open {side.device} {device['name']!r}: {_reason(error)}; {side.instead}")
+def cannot_open(device: dict[str, Any], error: Exception | None, direction: Direction) -> VRNNEngineError:
+    """Return the error that says why a device cannot be opened.
+
+    Parameters
+    ----------
+    device : dict
+        As `devices.find_device` returns it.
+    error : Exception or None
+        What PortAudio raised.
+    direction : Direction
+        `OUTPUT` or `INPUT`.
+    """
+    return direction.error(f"cannot open {direction.device} {device['name']!r}: {_reason(error)}; {direction.instead}")
 
 
 def _reason(error: BaseException | None) -> str:
-    """The first argument of PortAudio's errors, whose str() adds a number."""
+    """Return the first argument of a PortAudio error, whose str() also has a number."""
     if error is None or not error.args:
         return str(error)
-    return _WORDS.get(error.args[-1], str(error.args[0]))
+    return _REASONS.get(error.args[-1], str(error.args[0]))

@@ -1,59 +1,77 @@
-"""The time between the loss of a sound device and its return: said once each, and time passes meanwhile.
+"""Tracks a sound device's disconnections and times the attempts to reconnect.
 
-Threads: everything belongs to the one that waits for the device.
+Threads: one thread, the one that reads from the device or writes to it.
 """
 
 import logging
 import time
 
-RETRY = 1.0
-"""Seconds between two looks for a device that is gone."""
+RETRY_SECONDS = 1.0
+"""Time between two attempts to reconnect."""
 
 _log = logging.getLogger("vrnn_engine")
 
 
-class Absence:
-    """What a device is away for, as often as it is.
+class Reconnect:
+    """Logs each disconnection and each return of a device, times the attempts, and keeps the stream's pace meanwhile.
 
     Parameters
     ----------
     meanwhile : str
-        What happens while it is, for the message.
+        What happens while the device is disconnected, for the warning, e.g. `hearing silence`.
     """
 
     def __init__(self, meanwhile: str) -> None:
         self._meanwhile = meanwhile
         self._since: float | None = None
-        self._due = 0.0  # until when what would have been played or heard lasts
-        self._next_look = 0.0
+        self._due = 0.0  # when the last block would have been played or recorded
+        self._next_attempt = 0.0
 
     @property
-    def lasts(self) -> bool:
-        """Whether the device has gone, and not been back since."""
+    def disconnected(self) -> bool:
+        """Whether the device is disconnected, or has been reopened but has not worked since."""
         return self._since is not None
 
-    def begin(self, label: str) -> None:
-        """Say that a device is gone; it may have been opened again meanwhile, and gone at once."""
+    def lost(self, label: str) -> None:
+        """Note that the device was disconnected, and log a warning unless it was disconnected before.
+
+        Parameters
+        ----------
+        label : str
+            Name of the device in the warning.
+        """
         self._due = time.monotonic()
         if self._since is None:
             self._since = self._due
-            _log.warning("%s is gone; %s until it is back", label, self._meanwhile)
+            _log.warning("%s is disconnected; %s until it is back", label, self._meanwhile)
 
-    def end(self, label: str) -> None:
-        """Say that it is back, if it was away."""
+    def restored(self, label: str) -> None:
+        """Note that the device works, and log that it is back if it was disconnected.
+
+        Parameters
+        ----------
+        label : str
+            Name of the device in the message.
+        """
         if self._since is not None:
             _log.warning("%s is back after %.1f s", label, time.monotonic() - self._since)
             self._since = None
 
-    def time_to_look(self) -> bool:
-        """Whether to look for it again, which takes a while, so that it is not done each time one could."""
+    def should_try(self) -> bool:
+        """Return whether to try to reconnect now.  An attempt takes time, so it is made once in `RETRY_SECONDS`."""
         now = time.monotonic()
-        if now < self._next_look:
+        if now < self._next_attempt:
             return False
-        self._next_look = now + RETRY
+        self._next_attempt = now + RETRY_SECONDS
         return True
 
     def sleep(self, seconds: float) -> None:
-        """Let as much time pass as the device would have taken."""
+        """Sleep for as long as the device would have taken.
+
+        Parameters
+        ----------
+        seconds : float
+            Duration of the block.  Time that passed since the last block is subtracted.
+        """
         self._due += seconds
         time.sleep(max(0.0, self._due - time.monotonic()))

@@ -1,20 +1,32 @@
-"""A ring of samples between one thread that makes them and one that plays them, without a lock.
+"""A lock-free ring buffer of samples between one writing and one reading thread.
 
-Threads: exactly one calls `write`, exactly one (the audio callback) calls `read_into`; anyone may look at
-`written`, `taken` and `filled`.  Each counter is stored by one side only, and only after the samples it speaks
-of have been copied, so the other side never sees a sample that is not there yet.
+Threads: exactly one calls `write` and exactly one (the audio callback) calls `read_into`; any thread may read
+`written`, `taken` and `filled`.  Each counter is stored by one thread only, and only after the samples that it counts
+have been copied, so the other thread never sees a sample before it is there.
 """
 
 import numpy as np
 
 
 class Ring:
-    """A preallocated ring of float32 samples.
+    """A preallocated ring buffer of float32 samples.
 
     Parameters
     ----------
-    capacity
-        How many samples it holds at most.
+    capacity : int
+        Number of samples that it holds at most.
+
+    Attributes
+    ----------
+    written : int
+        Samples written since the start.
+    taken : int
+        Samples read since the start.
+
+    Raises
+    ------
+    ValueError
+        `capacity` is less than 1.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -22,18 +34,27 @@ class Ring:
             raise ValueError(f"a ring needs room for at least one sample, not {capacity}")
         self.capacity = capacity
         self.written = 0
-        """Samples ever put in."""
         self.taken = 0
-        """Samples ever taken out."""
         self._samples = np.zeros(capacity, np.float32)
 
     @property
     def filled(self) -> int:
-        """Samples waiting."""
+        """Samples that have been written and not yet read."""
         return self.written - self.taken
 
     def write(self, block: np.ndarray) -> int:
-        """Put in as much of a block `[n]` as there is room for; return how many samples that was."""
+        """Write as many samples as there is room for.
+
+        Parameters
+        ----------
+        block : ndarray, float32, shape [n]
+            The samples.
+
+        Returns
+        -------
+        int
+            Number of samples written, from the beginning of the block.
+        """
         count = min(len(block), self.capacity - self.filled)
         start = self.written % self.capacity
         first = min(count, self.capacity - start)
@@ -43,7 +64,18 @@ class Ring:
         return count
 
     def read_into(self, out: np.ndarray) -> int:
-        """Fill `out` `[n]`, with silence where samples are missing; return how many were there."""
+        """Read samples into an array, followed by zeros where there are too few.
+
+        Parameters
+        ----------
+        out : ndarray, float32, shape [n]
+            Overwritten; may be a strided view.
+
+        Returns
+        -------
+        int
+            Number of samples read.
+        """
         count = min(len(out), self.written - self.taken)
         start = self.taken % self.capacity
         first = min(count, self.capacity - start)

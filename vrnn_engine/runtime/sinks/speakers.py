@@ -1,6 +1,6 @@
-"""`speakers`, `speakers:NAME?volume=-6`: a sound device, which may vanish and come back.
+"""`speakers`, `speakers:NAME?volume=-6`: plays on a sound device, and reconnects to it after a disconnection.
 
-Threads: the producer's; only `volume` may be set from any other.  What PortAudio's own thread does is in `output.py`.
+Threads: as for every sink.  What runs on PortAudio's thread is in `audio/output.py`.
 """
 
 import contextlib
@@ -10,44 +10,53 @@ import msgspec
 import numpy as np
 
 from vrnn_engine.errors import SinkError
+from vrnn_engine.runtime.audio.devices import find_device
 from vrnn_engine.runtime.audio.fader import Fader
 from vrnn_engine.runtime.audio.output import OutputDevice
-from vrnn_engine.runtime.audio.portaudio import DeviceGone, find_device, load_sounddevice, rescan
-from vrnn_engine.runtime.audio.reconnect import Absence
+from vrnn_engine.runtime.audio.portaudio import DeviceLost, load_sounddevice, rescan
+from vrnn_engine.runtime.audio.reconnect import Reconnect
 from vrnn_engine.runtime.sinks.base import Format, Sink
 from vrnn_engine.runtime.sinks.options import Options, read_options, split_target
 
 
 class SpeakersOptions(Options, frozen=True, kw_only=True):
-    """What may follow `speakers`."""
+    """Options of `speakers`."""
 
     channels: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """On how many to play, the same on each; 1 where the device takes that, else 2, if not given."""
+    """Number of channels, all with the same sound; if not given, 1 if the device accepts that, else 2."""
     volume: float = 0.0
-    """dB; 0 changes nothing, -inf is silence."""
+    """Volume in dB; 0 changes nothing, -inf is silence."""
     strict: bool = False
-    """Whether to fail when the device vanishes, instead."""
+    """Whether a disconnection of the device is an error."""
 
 
 class SpeakersSink(Sink):
-    """Plays through a sound device.
+    """Plays audio on a sound device.
 
-    A device that vanishes is looked for once a second.  Meanwhile the stream goes on in its time, unheard.
+    After a disconnection the stream continues at its pace without sound, and the device is looked for once a second.
 
     Parameters
     ----------
-    target
-        `speakers` for the default device, `speakers:NAME` for the one whose name contains NAME or whose index it is;
+    target : str
+        `speakers` for the default device, or `speakers:NAME` for the device with this index or with NAME in its name.
         `SpeakersOptions` may follow, as in `speakers:NAME?channels=2&volume=-6`.
-    latency
-        Depth of the ring in seconds: what is made now is heard so much later (plus what the device itself holds).
+    latency : float
+        Seconds that the ring holds: a sample is played this much later than it is generated, plus what the device
+        itself buffers.
 
     Attributes
     ----------
-    clipped : int
-        Samples beyond full scale at this volume, cut to it.
-    dropped : int
-        Samples that were made and not heard, because the device was gone.
+    device : OutputDevice or None
+        The open device; None before `open`, and while it is disconnected.
+
+    Raises
+    ------
+    SinkError
+        An option is wrong.
+
+    Examples
+    --------
+    >>> sink = SpeakersSink("speakers:usb?volume=-12", latency=0.1)
     """
 
     Options = SpeakersOptions
@@ -56,28 +65,48 @@ class SpeakersSink(Sink):
     def __init__(self, target: str = "speakers", latency: float = 0.05) -> None:
         self.label, given = split_target(target)
         self._options = read_options(self.label, given, SpeakersOptions)
-        self.clipped = 0
-        self.dropped = 0
+        self.device: OutputDevice | None = None
         self._wanted = self.label.partition(":")[2]
         self._latency = latency
         self._fader = Fader(self._options.volume)
-        self._device: OutputDevice | None = None
-        self._given = 0  # samples, since the device was opened
-        self._underruns = 0  # of the devices before this one
-        self._absence = Absence("going on unheard")
+        self._sent = 0  # samples, since the device was opened
+        self._earlier_underruns = 0  # of devices that were disconnected
+        self._reconnect = Reconnect("the stream continues without sound")
 
     def open(self, format: Format) -> None:
-        """Open the device; it starts to play when the ring is full, or at `close`."""
+        """Open the device.  It starts to play when the ring is full, or at `close`.
+
+        Parameters
+        ----------
+        format : Format
+            Of an audio voice.
+
+        Raises
+        ------
+        SinkError
+            The voice is not an audio voice, the latency is not positive, or the device cannot be opened.
+        """
         format.require("audio", self.label)
         if not self._latency > 0:
-            raise SinkError(f"a latency of {self._latency:g} s cannot be; give more than 0 (0.05 is usual)")
+            raise SinkError(f"a latency of {self._latency:g} s is not possible; give more than 0 (0.05 is usual)")
         self._format = format
         self._open_device()
 
     def write(self, block: np.ndarray) -> None:
-        """Take samples `[n]`, waiting until there is room for them in the ring."""
-        if self._device is None and self._absence.time_to_look():
-            with contextlib.suppress(SinkError):  # not back yet
+        """Write samples into the ring, waiting until there is room.
+
+        Parameters
+        ----------
+        block : ndarray, float32, shape [samples]
+            Full scale is +-1.
+
+        Raises
+        ------
+        SinkError
+            The device is disconnected and `strict` is set, or it has never played anything.
+        """
+        if self.device is None and self._reconnect.should_try():
+            with contextlib.suppress(SinkError):  # it is still disconnected
                 rescan(load_sounddevice())
                 self._open_device()
         samples = self._fader.push(np.asarray(block, np.float32))
@@ -85,24 +114,24 @@ class SpeakersSink(Sink):
         self._send(samples)
 
     def close(self) -> None:
-        """Play what is left, falling to silence, then let go of the device."""
+        """Play what is left, with a fade-out, then release the device."""
         try:
             self._send(self._fader.finish())
-            if self._device is not None:
-                self._device.finish()
-        except DeviceGone as gone:
-            self._lose(gone)
+            if self.device is not None:
+                self.device.finish()
+        except DeviceLost as error:
+            self._lose_device(error)
         finally:
             self.abort()
 
     def abort(self) -> None:
-        """Fall silent at once and let go of the device."""
-        if self._device is not None:
-            self._device.close()
+        """Stop at once and release the device."""
+        if self.device is not None:
+            self.device.close()
 
     @property
     def volume(self) -> float:
-        """dB; may be set from any thread while it plays."""
+        """Volume in dB, at most `fader.MAX_VOLUME`."""
         return self._fader.volume
 
     @volume.setter
@@ -110,66 +139,66 @@ class SpeakersSink(Sink):
         self._fader.volume = volume
 
     @property
-    def underruns(self) -> int:  # type: ignore[override]
-        """How often a device found nothing to play."""
-        device = self._device
-        return self._underruns + (device.underruns if device is not None else 0)
+    def underruns(self) -> int:  # type: ignore[override]  # read-only here
+        """How often a device had too few samples to play."""
+        device = self.device
+        return self._earlier_underruns + (device.underruns if device is not None else 0)
 
     @property
     def pending(self) -> int:  # type: ignore[override]
-        """Samples, at the voice's rate, that are still to be played."""
-        device = self._device
+        """Samples that are still to be played, at the voice's rate."""
+        device = self.device
         return self._fader.held + (device.pending if device is not None else 0)
 
     @property
     def delay(self) -> float:  # type: ignore[override]
-        """Seconds that the device itself holds, as PortAudio says."""
-        device = self._device
+        """Seconds that the device itself buffers, as PortAudio reports it."""
+        device = self.device
         return device.delay if device is not None else 0.0
 
     def _open_device(self) -> None:
-        # Room for at least two frames, or a small latency could never hold what one `write` brings.
+        # The ring holds at least two frames, or a short latency could not hold what one `write` brings.
         least = 2 * self._format.frame_size
-        self._device = OutputDevice(self._wanted, self._format.rate, self._latency, least, self._options.channels)
-        self.label = f"speakers ({self._device.name})"
-        if self._wanted:  # after a rescan, an index may be another device's
-            self._wanted = self._device.name
+        self.device = OutputDevice(self._wanted, self._format.rate, self._latency, least, self._options.channels)
+        self.label = f"speakers ({self.device.name})"
+        if self._wanted:  # keep the name, since a rescan may give the index to another device
+            self._wanted = self.device.name
         self.dropped += self._fader.held
         self._fader.start(self._format.rate)
-        self._given = 0
+        self._sent = 0
 
     def _send(self, samples: np.ndarray) -> None:
-        """Let the device have samples; without one, let as much time pass."""
-        self._given += len(samples)
-        if self._device is None:
+        """Send samples to the device; while it is disconnected, wait for as long as they would have played."""
+        self._sent += len(samples)
+        if self.device is None:
             self.dropped += len(samples)
-            self._absence.sleep(len(samples) / self._format.rate)
+            self._reconnect.sleep(len(samples) / self._format.rate)
             return
         try:
-            self._device.put(samples)
-        except DeviceGone as gone:
-            self._lose(gone)
+            self.device.put(samples)
+        except DeviceLost as error:
+            self._lose_device(error)
             return
-        if self._device.played:
-            self._absence.end(self.label)
+        if self.device.played:
+            self._reconnect.restored(self.label)
 
-    def _lose(self, gone: DeviceGone) -> None:
-        """Let go of a device that has vanished; raise `SinkError` if that is the end."""
-        device, self._device = self._device, None
+    def _lose_device(self, error: DeviceLost) -> None:
+        """Release a device that was disconnected; raise `SinkError` if `strict`, or if it has never played."""
+        device, self.device = self.device, None
         if device is None:
             return
         device.close()
-        self._underruns += device.underruns
-        self.dropped += max(0, self._given - device.played)
-        if not (self._absence.lasts or device.played):
-            raise SinkError(f"{self.label} does not play: {gone}; write a file.wav instead")
+        self._earlier_underruns += device.underruns
+        self.dropped += max(0, self._sent - device.played)
+        if not (self._reconnect.disconnected or device.played):
+            raise SinkError(f"{self.label} does not play: {error}; write a .wav file instead")
         if self._options.strict:
-            raise SinkError(f"{self.label} is gone: {gone}; is it still there?")
-        self._absence.begin(self.label)
+            raise SinkError(f"{self.label} is disconnected: {error}; connect it and start again")
+        self._reconnect.lost(self.label)
 
 
 def default_output() -> str | None:
-    """Return the name of the default output device, or None where nothing can be played."""
+    """Return the name of the default output device, or None if there is none."""
     try:
         return str(find_device(load_sounddevice(), "")["name"])
     except SinkError:
