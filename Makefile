@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help stream test lint schema clean
+.PHONY: help stream test lint docs schema clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make stream   hear the bundled voice (or get blizzard.wav where there is no sound device)"
 	@echo "make test     run the tests (installs PyTorch into $(VENV))"
 	@echo "make lint     ruff, mypy and the import rules"
+	@echo "make docs     build the documentation into site/, to be opened at site/index.html"
 	@echo "make schema   write docs/voice.schema.json anew"
 	@echo "make clean    remove $(VENV) and what tools left behind"
 
@@ -29,12 +30,15 @@ lint: $(VENV)/.stamp-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.stamp-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --clean
+
 schema: $(VENV)/.stamp-dev
 	$(BIN)/python tests/project/test_docs.py > docs/.voice.schema.json
 	mv docs/.voice.schema.json docs/voice.schema.json
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is made last: an interrupted install is done again.
@@ -53,4 +57,9 @@ $(VENV)/.stamp-runtime: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
 $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/.stamp-runtime
 	@echo "installing PyTorch and the test tools into $(VENV)"
 	@$(PIP) --editable '.[train,dev]'
+	@touch $@
+
+$(VENV)/.stamp-docs: pyproject.toml constraints.txt | $(VENV)/.stamp-runtime
+	@echo "installing the tools that build the documentation into $(VENV)"
+	@$(PIP) --editable '.[docs]'
 	@touch $@

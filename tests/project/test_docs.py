@@ -1,14 +1,24 @@
-"""What docs/ publishes is what the code says.  As a script: writes the JSON Schema of `voice.json` to stdout."""
+"""The documents agree with the code and with each other.
 
+As a script: writes the JSON Schema of `voice.json` to stdout.
+"""
+
+import ast
+import importlib.util
 import json
+import pkgutil
 import re
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
 import pytest
 
+import vrnn_engine.errors
 from vrnn_engine.data.style import Style
 from vrnn_engine.models.config import EmphasisConfig, ModelConfig, SlowCells, SourceFilter
 from vrnn_engine.models.families import OPTIONAL
@@ -17,7 +27,6 @@ from vrnn_engine.training.recipe import About, PenData, Schedule, SpeechData, lo
 
 ROOT = Path(__file__).resolve().parents[2]
 TITLE = f"Manifest of a vrnn-engine voice (voice.json), schema version {SCHEMA_VERSION}"
-PICTURES = {".svg", ".jpg", ".png"}
 PARTS = {"slow_cells", "source_filter", "emphasis", "style"}
 """Tables of their own."""
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -41,14 +50,124 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
     assert not broken
 
 
-def test_every_document_is_in_the_index_and_every_picture_in_a_document() -> None:
-    index = (ROOT / "docs" / "README.md").read_text()
-    shown = "".join(document.read_text() for document in DOCUMENTS)
+def test_every_page_is_in_the_navigation_and_in_the_index_or_its_section() -> None:
+    named = set(re.findall(r"([\w/.-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M))
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert named == pages | {"CONTRIBUTING.md", "CHANGELOG.md"}
+    indexes = [ROOT / "docs" / "README.md", ROOT / "docs" / "first-hour" / "README.md"]
+    linked = {
+        (index.parent / link).resolve()
+        for index in indexes
+        for link in re.findall(r"\]\(([^)#\s]+)", index.read_text())
+        if "://" not in link
+    }
+    assert {(ROOT / "docs" / page).resolve() for page in pages} <= linked | set(indexes)
+
+
+def test_every_picture_sound_and_table_is_linked_from_a_document() -> None:
+    text = "".join(document.read_text() for document in DOCUMENTS)
     for path in (ROOT / "docs").iterdir():
-        if path.suffix in PICTURES:
-            assert f"({path.name})" in shown
-        elif path.name != "README.md" and path.suffix != ".lock":
-            assert f"({path.name})" in index
+        if path.is_file() and path.suffix not in {".md", ".lock"}:
+            assert f"{path.name})" in text
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_lists_and_tables_have_an_empty_line_before_them(document: Path) -> None:
+    """GitHub shows them all the same, the site would not."""
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+    missing = re.findall(r"^(?![-|#>\s]|\d+\. )[^\n]+\n(?=[-*] |1\. |\|)[^\n]*", text, re.M)
+    assert missing == []
+
+
+def test_the_reference_covers_what_the_package_exports_and_names_what_exists() -> None:
+    pages = "".join(path.read_text() for path in (ROOT / "docs" / "reference").glob("*.md"))
+    named = re.findall(r"^::: ([\w.]+)$", pages, re.M)
+    for name in named:
+        assert pkgutil.resolve_name(name)
+    errors = {name for name in vars(vrnn_engine.errors) if name.endswith("Error")}
+    assert "vrnn_engine.errors" in named
+    assert {f"vrnn_engine.{name}" for name in set(vrnn_engine.__all__) - errors - {"__version__"}} <= set(named)
+
+
+def test_the_reference_of_the_command_line_has_every_command() -> None:
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text()
+    asked = re.findall(r"^<!-- help: ?(.*?) ?-->$", page, re.M)
+    voices = [f"voices {command}" for command in commands("voices")]
+    assert sorted(asked) == sorted(["", *commands(), *voices])
+
+
+def commands(*words: str) -> list[str]:
+    """Return the commands that the help of the command line lists."""
+    done = subprocess.run([sys.executable, "-m", "vrnn_engine", *words, "--help"], capture_output=True, text=True)
+    return re.findall(r"^  (\w+)  ", done.stdout.partition("Commands:")[2], re.M)
+
+
+def test_troubleshooting_quotes_messages_that_the_code_has() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    quoted = re.findall(r"^\| `([^`]+)` \|", page, re.M)
+    assert len(quoted) > 40
+    said = [text for path in (ROOT / "vrnn_engine").rglob("*.py") for text in messages(path)]
+    patterns = {message: re.compile(".*".join(map(re.escape, message.split("…"))), re.DOTALL) for message in quoted}
+    assert [message for message, pattern in patterns.items() if not any(map(pattern.search, said))] == []
+
+
+def messages(path: Path) -> Iterator[str]:
+    """Yield every text of a module, the values that are put into it as `…`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+
+
+def test_the_citation_is_of_this_version() -> None:
+    text = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^version: (.+)$", text, re.M) == [vrnn_engine.__version__]
+    assert "arXiv:1506.02216" in text
+
+
+def test_links_out_of_docs_become_pages_of_the_site() -> None:
+    hooks = site_hooks()
+    links = "[a](../../examples/osc_sketch.py) [b](../../CONTRIBUTING.md#adding-things) [c](../live.md)"
+    text = f"{links}\n```\n[d](../../x)\n```"
+    written, linked = hooks.rewrite(text, "docs/how-to")
+    assert linked == {"examples/osc_sketch.py", "CONTRIBUTING.md"}
+    assert "[a](../repository/examples/osc_sketch.py.md)" in written
+    assert "[b](../CONTRIBUTING.md#adding-things) [c](../live.md)" in written
+    assert "[d](../../x)" in written
+    assert hooks.rewrite("[e](docs/live.md)", "")[0] == "[e](live.md)"
+    with pytest.raises(ValueError, match="leads to no file"):
+        hooks.rewrite("[f](../nowhere.py)", "docs")
+
+
+def test_the_help_of_a_command_takes_the_place_of_its_mark() -> None:
+    hooks = site_hooks()
+    assert hooks.with_help("a\n<!-- help: voices list -->\nb", lambda words: words) == "a\n```text\nvoices list\n```\nb"
+    assert "--seconds" in hooks.command_help("stream")
+    with pytest.raises(ValueError, match="nothing --help failed"):
+        hooks.command_help("nothing")
+
+
+@pytest.mark.parametrize(
+    ("html", "found"),
+    [
+        ('<script src="https://cdn.example/x.js"></script>', True),
+        ('<link rel="stylesheet" href="//fonts.example/x.css">', True),
+        ('<link rel="canonical" href="https://docs.example/">', False),
+        ('<a href="https://arxiv.org/abs/1506.02216">paper</a><img src="handwriting.svg">', False),
+    ],
+)
+def test_a_page_that_loads_from_another_host_is_found(html: str, found: bool) -> None:
+    assert bool(site_hooks().foreign(html)) is found
+
+
+def site_hooks() -> ModuleType:
+    """Return the module of the site's hooks, which is in no package."""
+    spec = importlib.util.spec_from_file_location("site_hooks", ROOT / "docs" / "hooks" / "site.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_the_fields_of_recipes_are_those_of_the_document_and_its_recipe_loads(tmp_path: Path) -> None:
