@@ -1,4 +1,4 @@
-"""What `stream` takes for sound devices: how it plays on one, and what the voice listens to meanwhile."""
+"""The options of `vrnn-engine stream` for sound devices and for inputs to listen to."""
 
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -8,16 +8,16 @@ from vrnn_engine.cli import report
 from vrnn_engine.cli import stream_options as options
 
 if TYPE_CHECKING:
-    from vrnn_engine.runtime.live import listening_stream as lives
     from vrnn_engine.runtime.live.listening_stream import ListeningStream
+    from vrnn_engine.runtime.live.listening_stream import Mode as ListeningMode
     from vrnn_engine.runtime.live.timeline import Timeline
     from vrnn_engine.runtime.player import Player
     from vrnn_engine.runtime.stream import Stream
 
 SECONDS = 10.0
-"""How long a voice plays by itself where nobody said."""
+"""How long a voice plays by itself without `--seconds`."""
 MODES = ("resynthesise", "observe", "continue")
-"""As in `runtime.live.life`, which takes long to import.  The first is the default."""
+"""As in `runtime.live.listening_stream`, which takes long to import; the first is the default."""
 
 Volume = Annotated[
     float | None,
@@ -65,7 +65,26 @@ Mode = Annotated[
 
 
 def add_options(to: str, volume: float | None, channels: int | None, strict: bool, listening: str | None) -> str:
-    """Return the target with the options that only sound devices have."""
+    """Return a target with the options that only sound devices have.
+
+    Parameters
+    ----------
+    to : str
+        The target.
+    volume, channels, strict
+        The values of the options.
+    listening : str or None
+        The value of `--from`; `--strict` is for a microphone too.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    typer.BadParameter
+        An option is given, and the target is not a sound device.
+    """
     from vrnn_engine.runtime.sinks.options import add_option
 
     is_device = to.partition("?")[0].partition(":")[0] == "speakers"
@@ -74,49 +93,84 @@ def add_options(to: str, volume: float | None, channels: int | None, strict: boo
         if value is None or (name == "strict" and microphone and not is_device):
             continue
         if not is_device:
-            raise typer.BadParameter(f"is for a sound device, and {to} is none", param_hint=f"--{name}")
+            raise typer.BadParameter(f"is for a sound device, and {to} is not one", param_hint=f"--{name}")
         to = add_option(to, name, str(value).lower())
     return to
 
 
 def check_mode(mode: str | None, listening: str | None) -> None:
-    """Raise `typer.BadParameter` unless there is such a mode, and something to listen to."""
+    """Raise `typer.BadParameter` if the mode is unknown, or given without `--from`."""
     if mode is not None and mode not in MODES:
         raise typer.BadParameter(f"{mode!r} is not one of {', '.join(MODES)}", param_hint="--mode")
     if mode is not None and listening is None:
-        raise typer.BadParameter("says what to do with what --from names, which is missing", param_hint="--mode")
+        raise typer.BadParameter("needs --from SOURCE", param_hint="--mode")
 
 
 def listen(source: "Stream", what: str, mode: str | None, latency: float, strict: bool) -> "ListeningStream":
-    """Return the stream, listening to something."""
+    """Open an input, and return a stream that listens to it.
+
+    Parameters
+    ----------
+    source : Stream
+    what : str
+        `microphone`, `microphone:NAME` or a file.
+    mode : str or None
+        One of `MODES`; None for the first.
+    latency : float
+        Seconds of sound that a microphone buffers at most.
+    strict : bool
+        Whether the loss of the microphone is an error.
+
+    Returns
+    -------
+    ListeningStream
+    """
     from vrnn_engine.runtime.live.inputs import open_input
     from vrnn_engine.runtime.live.listening_stream import ListeningStream
 
     given = open_input(what, source.voice.manifest, latency, strict)
-    life = ListeningStream(source, given, cast("lives.Mode", mode or MODES[0]))
+    listener = ListeningStream(source, given, cast("ListeningMode", mode or MODES[0]))
     done = "; converted: " + ", ".join(given.conversions) if given.conversions else ""
-    report.say(f"listening to {given.label} ({life.mode}){done}")
-    return life
+    report.say(f"listening to {given.label} ({listener.mode}){done}")
+    return listener
 
 
-def length(seconds: float | None, life: "ListeningStream | None", plan: "Timeline", frames_per_second: float) -> float:
-    """Return how long to play: as asked, or as long as there is something to hear or to do."""
+def length(
+    seconds: float | None, listener: "ListeningStream | None", plan: "Timeline", frames_per_second: float
+) -> float:
+    """Return how many seconds to play.
+
+    Parameters
+    ----------
+    seconds : float or None
+        The value of `--seconds`, which decides if given.
+    listener : ListeningStream or None
+        Plays as long as its input, and `SECONDS` more if it continues by itself.
+    plan : Timeline
+        Otherwise it plays until `SECONDS` after the last event.
+    frames_per_second : float
+        Of the voice.
+
+    Returns
+    -------
+    float
+    """
     if seconds is not None:
         return seconds
-    if life is None:
+    if listener is None:
         last = plan.events[-1].frame if plan.events else 0
         return (last or 0) / frames_per_second + SECONDS
-    return life.input.seconds + (SECONDS if life.mode == "continue" else 0.0)
+    return listener.input.seconds + (SECONDS if listener.mode == "continue" else 0.0)
 
 
-def say_heard(life: "ListeningStream", player: "Player") -> None:
-    """Say what the voice made of what it heard, and how long that took."""
-    given, manifest = life.input, life.voice.manifest
+def say_heard(listener: "ListeningStream", player: "Player") -> None:
+    """Print how much was observed, its mean KL and log-likelihood, and the latency of a microphone."""
+    given, manifest = listener.input, listener.voice.manifest
     report.say(
-        f"heard {life.heard / manifest.frames_per_second:.2f} s of {given.label}, "
-        f"KL {life.kl:.2f} and log-likelihood {life.log_likelihood:.2f} nats a frame"
+        f"heard {listener.heard / manifest.frames_per_second:.2f} s of {given.label}, "
+        f"KL {listener.kl:.2f} and log-likelihood {listener.log_likelihood:.2f} nats a frame"
         + (f", {given.dropped} samples dropped" if given.dropped else "")
     )
     if given.live:
-        total = life.delay + player.latency
-        report.say(f"latency {total:.3f} s: {life.delay:.3f} to a frame and {player.latency:.3f} to {player.label}")
+        total = listener.delay + player.latency
+        report.say(f"latency {total:.3f} s: {listener.delay:.3f} to a frame and {player.latency:.3f} to {player.label}")

@@ -1,4 +1,4 @@
-"""What a terminal shows of a stream that is played live: levels, the ring, the controls, and what the keys do."""
+"""The panel that a terminal shows of a live stream: levels, the ring, the controls and the keys."""
 
 import math
 from typing import TYPE_CHECKING
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from vrnn_engine.runtime.player import Player
 
 QUIET = -60.0
-"""dB of full scale at the low end of a meter."""
-HEARD = 0.1
-"""Seconds whose level and spectrum are shown."""
+"""Level at the low end of the meters, dB of full scale."""
+METERED = 0.1
+"""Seconds of sound whose level and spectrum are shown."""
 NAME = 22
-"""Columns of the names at the left."""
+"""Width of the names at the left, columns."""
 _WIDEST = 100
 _LEVELS = {True: "▁▂▃▄▅▆▇█", False: "_.-=+*#@"}
 _BAR = {True: "█", False: "#"}
@@ -28,18 +28,19 @@ _INK_ROWS = 4
 
 
 class Panel:
-    """Draws; asks nothing of anybody.
+    """Draws the panel.
 
     Parameters
     ----------
-    player, performance
-        What is shown.
+    player : Player
+    performance : Performance
+        What it plays.
     console : Console
-        Where: its width, its height, and whether it can show more than ASCII.
+        Gives the width and height, and whether it can show more than ASCII.
     seconds : float
-        How long it will be; infinity if there is no end.
+        Length of the stream; infinity if it has no end.
     keyboard : Keyboard, optional
-        Whose choice is shown; None where no keys can be read.
+        Shows which control is chosen; None if no keys can be read.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Panel:
         self._rich = console.encoding.startswith("utf")
 
     def draw(self) -> Text:
-        """Return the panel as it should look now: lines that fit the terminal."""
+        """Return the panel as it should look now, cropped to the terminal."""
         width = min(self._console.width, _WIDEST) - 1
         bars = width - NAME - 16
         head = [self._heading(), *self._ring(bars)]
@@ -85,12 +86,12 @@ class Panel:
         if pending is None:
             return []
         depth, held = self._player.depth, pending / self._manifest.rate
-        if self._player.sink.underruns is None:  # it has no ring, but takes its time
+        if self._player.sink.underruns is None:  # a plotter: no ring, but a backlog
             return [self._row("still to be drawn", "", f"{held:.1f} s")]
         return [self._row("ring", self._bar(held / depth, bars), f"{1000 * held:.0f} ms")]
 
     def _sound(self, bars: int, width: int) -> list[Text]:
-        count = max(1, round(HEARD * self._manifest.frames_per_second))
+        count = max(1, round(METERED * self._manifest.frames_per_second))
         heard = list(self._performance.recent)[-count:]
         now = level(heard)
         style = "red" if now > -3 else "yellow" if now > -12 else "green"
@@ -98,7 +99,7 @@ class Panel:
         high = f"60 Hz to {self._manifest.rate / 2000:g} kHz"
         return [
             self._row("level", Text(self._bar(1 - now / QUIET, bars), style), f"{now:.1f} dBFS"),
-            # A band has a part of the whole: its meter begins lower.
+            # A band has only a part of the power, so its meter begins 10 dB lower.
             self._row("spectrum", Text(self._glyphs(1 - (bands + 10) / QUIET), "cyan"), high),
         ]
 
@@ -151,7 +152,7 @@ class Panel:
     def _foot(self) -> list[Text]:
         if self._keyboard is None:
             return [Text("Ctrl-C ends it; no keys are read here", "dim")]
-        return [Text(self._keyboard.said, "bold"), *(Text(line, "dim") for line in self._keyboard.HELP)]
+        return [Text(self._keyboard.message, "bold"), *(Text(line, "dim") for line in self._keyboard.HELP)]
 
     def _row(self, name: str, middle: str | Text, value: str, style: str = "") -> Text:
         return Text.assemble((f"{name:<{NAME}.{NAME}} ", style), middle, (f"  {value}", style))

@@ -10,6 +10,7 @@ import typer
 from vrnn_engine.cli import audio, live, report
 from vrnn_engine.cli import stream_options as options
 from vrnn_engine.cli.help import examples
+from vrnn_engine.cli.playing import play
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.engine import Engine
@@ -194,7 +195,7 @@ def _play(playing: "Stream", plan: "Timeline", steering: live.Steering, asked: _
         player = Player(performance, to=to, latency=asked.latency, seconds=seconds)
         if listener is not None:
             ending.callback(audio.say_heard, listener, player)
-        live.play(player, performance, seconds, (asked.description, asked.note), steering.learn)
+        play(player, performance, seconds, asked.description, asked.note, steering.learn)
 
 
 def parse_setting(setting: str) -> tuple[str, float | list[float]]:

@@ -77,16 +77,16 @@ def test_keys_turn_one_dimension_or_all(stage: Stage) -> None:
 def test_keys_keep_return_go_back_and_reset(stage: Stage) -> None:
     keyboard = Keyboard(stage)
     press(keyboard, "s")
-    assert keyboard.said == "keep this moment as 1 to 9?"
+    assert keyboard.message == "save the state as 1 to 9?"
     press(keyboard, "7")
     stage.read(1)
     press(keyboard, "7", "b", "r", "8")
-    assert "no saved state '8'" in keyboard.said
+    assert "no saved state '8'" in keyboard.message
     stage.read(1)
     press(keyboard, "s", "x", "7")  # another key in between: this is no keeping
     stage.read(1)
     assert [type(event) for event in stage.noted] == [Save, Restore, Rewind, Reset, Restore]
-    assert keyboard.said == "back at 7"
+    assert keyboard.message == "restored 7"
 
 
 def test_latents_are_held_where_they_are(stage: Stage) -> None:
@@ -128,7 +128,7 @@ def test_a_key_lets_midi_learn(stage: Stage) -> None:
     press(keyboard, "m", "down", "down", "]", "m")
     assert wanted == ["latent.temperature", f"{SHIFT}/0"]
     press(without := Keyboard(stage), "m")
-    assert "--midi" in without.said
+    assert "--midi" in without.message
 
 
 def test_q_ends_it(stage: Stage) -> None:
@@ -142,7 +142,7 @@ def test_q_ends_it(stage: Stage) -> None:
 def test_a_voice_without_latents_has_none_to_hold(stage: Stage) -> None:
     stage.controls.specs = {HEAT: stage.controls.specs[HEAT]}
     press(keyboard := Keyboard(stage), "h")
-    assert keyboard.said == "this voice has no latents to hold"
+    assert keyboard.message == "this voice has no latents to hold"
     stage.read(1)
     assert stage.noted == []
 
@@ -301,12 +301,12 @@ def test_keys_steer_ink_in_the_terminal(sit: Callable[..., Typist], toy_pen: Pat
     typist.type("\x1b[1;2C")
     typist.wait_for("latent.temperature 1.2")
     typist.type("h")
-    typist.wait_for("latents held")
+    typist.wait_for("latent held")
     time.sleep(0.3)
     typist.type("q")
     assert typist.finish() == 0
     assert typist.now() == typist.before
-    assert "latents held" not in typist.seen[typist.seen.rfind("\x1b[2K") :]  # the ink alone is left
+    assert "latent held" not in typist.seen[typist.seen.rfind("\x1b[2K") :]  # the ink alone is left
     _, *events = map(json.loads, record.read_text().splitlines())
     assert [event["control"] for event in events] == ["latent.temperature", "latent.target", "latent.hold"]
 
@@ -324,14 +324,14 @@ def test_keys_in_a_terminal_steer_and_the_terminal_is_left_as_it_was(
     typist.type("\x1b[B\x1b[1;2C")
     typist.wait_for("> output.temperature", "1.2")
     typist.type("s1")
-    typist.wait_for("kept as 1")
+    typist.wait_for("saved as 1")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as osc:
         osc.sendto(write_message("/control/output.heat", 1.0), ("127.0.0.1", port))
         typist.wait_for("unknown control 'output.heat'")
         osc.sendto(write_message("/ramp/latent.shift/2", 0.1, 3.0), ("127.0.0.1", port))
     time.sleep(0.3)
     typist.type("1")
-    typist.wait_for("back at 1")
+    typist.wait_for("restored 1")
     time.sleep(0.3)
     typist.type("q")
     assert typist.finish() == 0

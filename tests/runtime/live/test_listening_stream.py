@@ -132,7 +132,7 @@ def test_ink_is_resynthesised(toy_pen: Path, tmp_path: Path) -> None:
         latent = listener.prime(ink[at : at + 1]).latents[0]
         speaker.controls.update({**HELD, "latent.target": np.clip(latent, -3, 3)})
         assert np.array_equal(made[at : at + 1], speaker.read(1))
-    with pytest.raises(RecordingError, match=r"a microphone brings sound, but voice 'toy-pen' reads ink"):
+    with pytest.raises(RecordingError, match=r"a microphone records sound, but voice 'toy-pen' reads ink"):
         open_input("microphone", engine.voice.manifest)
 
 
@@ -196,13 +196,13 @@ def test_the_modes_of_the_command_line_are_those_there_are() -> None:
     ("options", "code", "part"),
     [
         (("--from", "clip.wav", "--mode", "sing"), 2, "'sing' is not one of resynthesise, observe, continue"),
-        (("--mode", "observe"), 2, "what --from names, which is missing"),
-        (("--volume", -3), 2, "is for a sound device, and out.wav is none"),
+        (("--mode", "observe"), 2, "needs --from SOURCE"),
+        (("--volume", -3), 2, "is for a sound device, and out.wav is not one"),
         (("--channels", 2), 2, "is for a sound device"),
         (("--strict",), 2, "is for a sound device"),
         (("--from", "none.wav"), 1, "none.wav: no such file"),
         (("--from", "."), 1, ".: is a folder, not a file; name a recording"),
-        (("--to", "speakers", "--volume", 99), 1, "99.0 dB cannot be"),
+        (("--to", "speakers", "--volume", 99), 1, "a volume of 99.0 dB is not possible"),
     ],
 )
 def test_what_cannot_be_is_one_line(run: Run, toy_audio: Path, options: tuple, code: int, part: str) -> None:
@@ -212,7 +212,7 @@ def test_what_cannot_be_is_one_line(run: Run, toy_audio: Path, options: tuple, c
 
 
 def test_a_pen_cannot_listen_to_a_microphone(run: Run, toy_pen: Path) -> None:
-    assert "a microphone brings sound" in the_error(run("stream", "--voice", toy_pen, "--from", "microphone"))
+    assert "a microphone records sound" in the_error(run("stream", "--voice", toy_pen, "--from", "microphone"))
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def said(monkeypatch):
 
 @pytest.fixture
 def loop(monkeypatch):
-    monkeypatch.setattr(midi_module, "LOOK", 0.01)
+    monkeypatch.setattr(midi_module, "LOOK_INTERVAL", 0.01)
     return Loop()
 
 
@@ -127,9 +127,9 @@ def test_controllers_are_learnt_by_moving_them_and_kept(stage, loop, tmp_path, s
     assert said == [
         f"MIDI: {KNOBS}",
         f"MIDI: move the controller for {HEAT}",
-        f"MIDI: controller 21 of channel 3 turns {HEAT} from now on",
+        f"MIDI: controller 21 of channel 3 now turns {HEAT}",
         f"MIDI: move the controller for {SHIFT}/2",
-        f"MIDI: controller 22 of channel 3 turns {SHIFT}/2 from now on",
+        f"MIDI: controller 22 of channel 3 now turns {SHIFT}/2",
     ]
 
     again = Midi("knobs", MidiMap(path), inputs=loop)
@@ -158,7 +158,7 @@ def test_a_map_that_cannot_be_written_is_one_line_and_turns_nevertheless(stage, 
     finish(midi, loop)
     stage.read(1)
     assert stage.controls[HEAT] == 2.0
-    assert "cannot keep what was learnt" in said[-1]
+    assert "cannot save the MIDI binding" in said[-1]
 
 
 def test_unplugged_it_is_looked_for_and_the_rest_plays_on(stage, loop, bindings, said):
@@ -176,7 +176,11 @@ def test_unplugged_it_is_looked_for_and_the_rest_plays_on(stage, loop, bindings,
         assert player.running
     midi.stop()
     assert stage.controls[HEAT] == 2.0
-    assert said == [f"MIDI: {KNOBS}", "MIDI: knobs was unplugged; it is looked for", "MIDI: Knobs 24:0 is back"]
+    assert said == [
+        f"MIDI: {KNOBS}",
+        "MIDI: knobs was unplugged; waiting for it to come back",
+        "MIDI: Knobs 24:0 is back",
+    ]
 
 
 def test_bindings_of_another_voice_turn_nothing_here(stage, loop, bindings, said):
@@ -199,7 +203,7 @@ def test_bindings_of_another_voice_turn_nothing_here(stage, loop, bindings, said
 @pytest.mark.parametrize(
     ("name", "learn", "error", "message"),
     [
-        ("knbs", [], SourceError, f"no MIDI input is called 'knbs'.*{KNOBS}"),
+        ("knbs", [], SourceError, f"no MIDI input's name contains 'knbs'.*{KNOBS}"),
         ("knobs", ["output.heat"], ControlError, "unknown control 'output.heat'"),
         ("knobs", [f"{SHIFT}/4"], ControlError, "no dimension 4"),
         ("knobs", [f"{HEAT}/x"], ControlError, "unknown control 'output.temperature/x'"),
@@ -213,11 +217,11 @@ def test_what_cannot_be_is_one_line(stage, loop, bindings, name, learn, error, m
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "not a map of MIDI controllers"),
-        ('{"midi": 1, "bindings": [{"channel": 0, "cc": 1, "control": "a"}]}', r"not a map.*bindings\[0\].channel"),
-        ('{"midi": 1, "bindings": [{"channel": 1, "cc": 1, "contrl": "a"}]}', "not a map.*contrl"),
+        ("{", "not a file of MIDI bindings"),
+        ('{"midi": 1, "bindings": [{"channel": 0, "cc": 1, "control": "a"}]}', r"not a file.*bindings\[0\].channel"),
+        ('{"midi": 1, "bindings": [{"channel": 1, "cc": 1, "contrl": "a"}]}', "not a file.*contrl"),
         ('{"midi": 2}', "version 2 is newer"),
-        ("\xff", "not a map"),
+        ("\xff", "not a file"),
     ],
 )
 def test_a_map_that_is_none_is_one_line(tmp_path, text, message):

@@ -1,1 +1,1 @@
-"""Control sources: keys, OSC, MIDI, and sources by plug-in."""
+"""Control sources: what steers a performance from outside: keys, OSC, MIDI and plug-ins."""

@@ -1,6 +1,6 @@
-"""Steering by the controllers of a MIDI device, which are learnt by moving them.
+"""A control source: the controllers of a MIDI device turn controls; a binding is learned by moving the controller.
 
-One thread reads the device, asks the performance, and looks whether the device is still there.
+One thread reads the device, sends events to the performance, and checks whether the device is still connected.
 """
 
 import collections
@@ -18,29 +18,30 @@ from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.live.rate_limited_log import RateLimitedLog, describe_error
 
 VIRTUAL = "virtual"
-READ = 0.004
+READ_INTERVAL = 0.004
 """Seconds between two looks for messages."""
-LOOK = 1.0
-"""Seconds between two looks for the device."""
-GESTURE = 1.0
-"""Seconds that a controller rests before it can be learnt once more: moved once, it sends many messages."""
+LOOK_INTERVAL = 1.0
+"""Seconds between two checks whether the device is connected."""
+GESTURE_GAP = 1.0
+"""Seconds that a controller must rest before it can be learned again: one movement sends many messages."""
 
 _log = logging.getLogger("vrnn_engine")
 
 
 class Midi:
-    """Turns controls by the controllers of one device.
+    """Steers a performance by the controllers (control change messages) of one MIDI device.
 
     Parameters
     ----------
     name : str
-        Of the device's input port, or a part of it; `virtual` or `virtual:NAME` opens a port for others to connect to.
+        The device's input port, or a part of its name; `virtual` or `virtual:NAME` opens a port that other programs
+        connect to.
     bindings : MidiMap
-        What turns what.
+        Which controller turns which control.
     learn : sequence of str
         Controls (CONTROL or CONTROL/INDEX) to bind, in this order, to the controllers that are moved next.
     inputs : Inputs, optional
-        Where the device is; this machine if not given.
+        Where to look for the device; the MIDI inputs of this machine if not given.
     """
 
     def __init__(self, name: str, bindings: MidiMap, learn: Sequence[str] = (), inputs: Inputs | None = None) -> None:
@@ -49,91 +50,108 @@ class Midi:
         self._map = bindings
         self._learn = tuple(learn)
         self._wanted: collections.deque[str] = collections.deque()
-        self._learnt: tuple[tuple[int, int], float] = ((0, 0), 0.0)
-        self._trouble = RateLimitedLog(interval=10.0)
+        self._learned: tuple[tuple[int, int], float] = ((0, 0), 0.0)
+        """The controller learned last, and when it last moved."""
+        self._errors = RateLimitedLog(interval=10.0)
         self._stopped = threading.Event()
         self._port: Port | None = None
         self._thread = threading.Thread(target=self._run, name="vrnn-engine midi", daemon=True)
 
     def start(self, performance: Performance) -> None:
-        """Open the port.
+        """Open the port and start to steer.
+
+        Parameters
+        ----------
+        performance : Performance
 
         Raises
         ------
         SourceError
-            There is no such port, or no MIDI at all.
+            No such port exists, or this machine has no MIDI.
         ControlError
-            What is to be learnt is no control of the voice.
+            A control to learn does not exist.
         """
         self._performance = performance
         for target in self._learn:
             performance.controls.find(target)
-        self._here = self._inputs or SystemInputs()
-        is_virtual, _, own = self._name.partition(":")
-        self._is_virtual = is_virtual == VIRTUAL
+        self._available = self._inputs or SystemInputs()
+        scheme, _, own_name = self._name.partition(":")
+        self._is_virtual = scheme == VIRTUAL
         if self._is_virtual:
-            self._port = self._here.open(own or "vrnn-engine", virtual=True)
-            _log.info("MIDI: others can connect to the port %r", self._port.name)
+            self._port = self._available.open(own_name or "vrnn-engine", virtual=True)
+            _log.info("MIDI: opened the port %r for other programs", self._port.name)
         else:
-            names = self._here.names()
+            names = self._available.names()
             if (found := self._find(names)) is None:
                 hint = suggest(self._name, names, "there are")
-                raise SourceError(f"no MIDI input is called {self._name!r}{hint}")
-            self._port = self._here.open(found)
+                raise SourceError(f"no MIDI input's name contains {self._name!r}{hint}")
+            self._port = self._available.open(found)
             _log.info("MIDI: %s", found)
         for target in self._learn:
             self.learn(target)
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the port."""
+        """Stop, and close the port."""
         self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join()
         self._close()
-        self._trouble.flush()
+        self._errors.flush()
 
     def learn(self, target: str) -> None:
-        """Bind CONTROL or CONTROL/INDEX to the controller that is moved next; raise `ControlError` if it is none."""
+        """Bind a control to the controller that is moved next.
+
+        Parameters
+        ----------
+        target : str
+            CONTROL or CONTROL/INDEX.
+
+        Raises
+        ------
+        ControlError
+            There is no such control or dimension.
+        """
         self._performance.controls.find(target)
         self._wanted.append(target)
         if len(self._wanted) == 1:
             _log.info("MIDI: move the controller for %s", target)
 
     def _run(self) -> None:
-        # The thread.
+        # Runs in the MIDI thread.
         looked = time.monotonic()
-        while not self._stopped.wait(READ):
+        while not self._stopped.wait(READ_INTERVAL):
             while self._port is not None and (message := self._port.poll()) is not None:
-                self._hear(message)
-            if not self._is_virtual and time.monotonic() - looked > LOOK:
-                self._look()
+                self._handle(message)
+            if not self._is_virtual and time.monotonic() - looked > LOOK_INTERVAL:
+                self._check_connection()
                 looked = time.monotonic()
 
-    def _hear(self, message: Any) -> None:
+    def _handle(self, message: Any) -> None:
         if message.type != "control_change":
             return
         key = (message.channel + 1, message.control)
         try:
             if self._wanted:
-                self._try_to_learn(key)
+                self._bind_next(key)
             binding = self._map.bindings.get(key)
             if binding is not None and binding.control in self._performance.controls:
                 spec = self._performance.controls.specs[binding.control]
                 self._performance.send(binding.event(message.value, spec))
-        except Exception as error:  # noqa: BLE001 - one message may not be the end of all others
-            self._trouble.warn(f"MIDI: controller {key[1]} of channel {key[0]}: {describe_error(error)}")
+        except Exception as error:  # noqa: BLE001 - one message must not end the thread
+            self._errors.warn(f"MIDI: controller {key[1]} of channel {key[0]}: {describe_error(error)}")
 
-    def _try_to_learn(self, key: tuple[int, int]) -> None:
-        learnt, last = self._learnt
+    def _bind_next(self, key: tuple[int, int]) -> None:
+        """Bind the next wanted control to a controller, unless it still makes the movement it was last learned by."""
+        learned, last = self._learned
         now = time.monotonic()
-        if key == learnt and now - last < GESTURE:
-            self._learnt = (key, now)
+        if key == learned and now - last < GESTURE_GAP:
+            self._learned = (key, now)
             return
         target = self._wanted.popleft()
         control, index = self._performance.controls.find(target)
-        self._learnt = (key, now)
-        _log.info("MIDI: controller %d of channel %d turns %s from now on", key[1], key[0], target)
+        self._learned = (key, now)
+        _log.info("MIDI: controller %d of channel %d now turns %s", key[1], key[0], target)
         try:
             self._map.bind(Binding(channel=key[0], cc=key[1], control=control, index=index))
         except SourceError as error:
@@ -141,21 +159,21 @@ class Midi:
         if self._wanted:
             _log.info("MIDI: move the controller for %s", self._wanted[0])
 
-    def _look(self) -> None:
-        """Let go of a device that was unplugged, and open one that is back."""
-        names = self._here.names()
+    def _check_connection(self) -> None:
+        """Close the port of a device that was unplugged, and open that of one that was plugged in again."""
+        names = self._available.names()
         if self._port is not None and self._port.name not in names:
             self._close()
-            _log.warning("MIDI: %s was unplugged; it is looked for", self._name)
+            _log.warning("MIDI: %s was unplugged; waiting for it to come back", self._name)
         elif self._port is None and (found := self._find(names)) is not None:
             try:
-                self._port = self._here.open(found)
+                self._port = self._available.open(found)
                 _log.info("MIDI: %s is back", found)
             except SourceError as error:
-                self._trouble.warn(f"MIDI: {error}")
+                self._errors.warn(f"MIDI: {error}")
 
     def _find(self, names: Sequence[str]) -> str | None:
-        """Return the first port whose name contains the one that is wanted."""
+        """Return the first port whose name contains the wanted one, in any case."""
         return next((name for name in names if self._name.lower() in name.lower()), None)
 
     def _close(self) -> None:

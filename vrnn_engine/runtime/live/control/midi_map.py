@@ -1,10 +1,10 @@
-"""Which MIDI controller turns which control: kept in a JSON file that a person may edit.
+"""The bindings of MIDI controllers to controls, saved in a JSON file that a person may edit.
 
     {"midi": 1, "bindings": [
       {"channel": 1, "cc": 21, "control": "output.temperature"},
       {"channel": 1, "cc": 22, "control": "latent.shift", "index": 3, "low": -2, "high": 2}]}
 
-Channels are counted from 1, dimensions from 0.
+Channels are counted from 1, the dimensions of a vector from 0.
 """
 
 import os
@@ -20,27 +20,40 @@ from vrnn_engine.runtime.live.events import Count, Set
 from vrnn_engine.runtime.voice.manifest import Control
 
 VERSION = 1
-MOST = 127
-"""What a controller sends when it is turned all the way up."""
+MAX_VALUE = 127
+"""Greatest value of a controller."""
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One controller and what it turns."""
+    """A controller and the control that it turns."""
 
     channel: Annotated[int, msgspec.Meta(ge=1, le=16)]
-    cc: Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+    cc: Annotated[int, msgspec.Meta(ge=0, le=MAX_VALUE)]
     control: str
     index: Count | None = None
-    """The one dimension of a vector; all of them if not given."""
+    """The one dimension of a vector to turn; None turns all."""
     low: float | None = None
     high: float | None = None
-    """What the controller's ends stand for; the control's own range if not given."""
+    """Values at the controller's ends; None takes the ends of the control's range.  They may be swapped."""
 
     def event(self, value: int, spec: Control) -> Set:
-        """Return what a controller's value, 0 to 127, asks for."""
+        """Return the event for a value of the controller.
+
+        Parameters
+        ----------
+        value : int
+            0 to 127.
+        spec : Control
+            The control in the voice's manifest.
+
+        Returns
+        -------
+        Set
+            Its value is within the control's range.
+        """
         low = spec.minimum if self.low is None else self.low
         high = spec.maximum if self.high is None else self.high
-        wanted = low + (high - low) * value / MOST
+        wanted = low + (high - low) * value / MAX_VALUE
         return Set(control=self.control, index=self.index, value=min(max(wanted, spec.minimum), spec.maximum))
 
 
@@ -50,23 +63,28 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class MidiMap:
-    """The bindings, and the file that keeps them.
+    """All bindings, and the file that holds them.
 
     Parameters
     ----------
     path : path, optional
-        `midi.json` in `$VRNN_ENGINE_CONFIG`, or in the user's folder for configuration, if not given.
+        Default: `midi.json` in `$VRNN_ENGINE_CONFIG`, else in the user's configuration folder.
+
+    Attributes
+    ----------
+    path : Path
+    bindings : dict of (int, int) to Binding
+        By channel, from 1, and number of the controller.
 
     Raises
     ------
     SourceError
-        The file is there, but cannot be read or is no such map.
+        The file exists, but cannot be read or has another format.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.path = Path(path or config_folder() / "midi.json")
         self.bindings: dict[tuple[int, int], Binding] = {}
-        """By channel, from 1, and number of the controller."""
         try:
             file = msgspec.json.decode(self.path.read_bytes(), type=_File)
         except FileNotFoundError:
@@ -74,18 +92,22 @@ class MidiMap:
         except OSError as error:
             raise SourceError(f"{self.path}: cannot be read: {error.strerror}") from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise SourceError(f"{self.path}: not a map of MIDI controllers: {error}") from None
+            raise SourceError(f"{self.path}: not a file of MIDI bindings: {error}") from None
         if file.midi > VERSION:
             raise SourceError(f"{self.path}: version {file.midi} is newer than this vrnn-engine understands")
         self.bindings = {(one.channel, one.cc): one for one in file.bindings}
 
     def bind(self, binding: Binding) -> None:
-        """Add a binding, in place of what its controller and its control had before, and write the file.
+        """Add a binding and write the file.  It replaces other bindings of its controller and of its control.
+
+        Parameters
+        ----------
+        binding : Binding
 
         Raises
         ------
         SourceError
-            The file cannot be written; the binding holds nevertheless.
+            The file cannot be written; the binding is valid until the program ends.
         """
         target = (binding.control, binding.index)
         kept = {key: one for key, one in self.bindings.items() if (one.control, one.index) != target}
@@ -94,4 +116,4 @@ class MidiMap:
         try:
             write_atomically(self.path, text + b"\n", parents=True)
         except SinkError as error:
-            raise SourceError(f"cannot keep what was learnt: {error}") from error
+            raise SourceError(f"cannot save the MIDI binding: {error}") from error

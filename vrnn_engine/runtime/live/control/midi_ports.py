@@ -1,8 +1,8 @@
-"""The MIDI inputs of the system: who is there, and reading one of them when asked.
+"""The MIDI inputs of this machine: lists them, and reads one when asked.
 
-By python-rtmidi itself, not by mido's ports, which have it call Python from its own thread.  It closes a port, or opens
-another one, with Python's lock in its hand and waits for that thread; which waits for the lock if a message comes just
-then.
+It uses python-rtmidi directly.  The ports of mido have python-rtmidi call Python from a thread of its own, and can
+deadlock: opening and closing a port waits for that thread while it holds Python's lock, and the thread waits for the
+lock if a message arrives at that time.
 """
 
 from typing import Any, Protocol
@@ -11,59 +11,59 @@ from vrnn_engine.errors import SourceError
 
 
 class Port(Protocol):
-    """An open input."""
+    """An open MIDI input."""
 
     name: str
 
     def poll(self) -> Any:
-        """Return the next message, as mido has it, or None."""
+        """Return the next message, a `mido.Message`; None if there is none."""
 
     def close(self) -> None:
-        """Read no more."""
+        """Close it."""
 
 
 class Inputs(Protocol):
-    """All inputs of a system."""
+    """The MIDI inputs of a system."""
 
     def names(self) -> list[str]:
-        """Return the names of those that are there."""
+        """Return the names of the inputs that are connected."""
 
     def open(self, name: str, virtual: bool = False) -> Port:
-        """Open one, or make one that others connect to; raise `SourceError` if that cannot be."""
+        """Open an input, or make a virtual one that other programs connect to; raise `SourceError` if it fails."""
 
 
 class SystemInputs:
-    """Those of this machine.
+    """The MIDI inputs of this machine.
 
     Raises
     ------
     SourceError
-        It has no MIDI.
+        It has no MIDI system.
     """
 
     def __init__(self) -> None:
         import rtmidi
 
         reasons = []
-        for self._api in rtmidi.get_compiled_api():  # on Linux ALSA, then JACK
+        for self._api in rtmidi.get_compiled_api():  # on Linux: ALSA, JACK
             try:
-                self._looking = rtmidi.MidiIn(self._api, name="vrnn-engine")
+                self._lister = rtmidi.MidiIn(self._api, name="vrnn-engine")
                 return
             except rtmidi.RtMidiError as error:
                 reasons.append(str(error))
-        raise SourceError("there is no MIDI here: " + "; ".join(reasons))
+        raise SourceError("this machine has no MIDI system: " + "; ".join(reasons))
 
     def names(self) -> list[str]:
-        """Return the names of those that are there."""
+        """Return the names of the inputs that are connected."""
         import rtmidi
 
         try:
-            return list(self._looking.get_ports())
-        except rtmidi.RtMidiError:  # the system's MIDI went, with all that was in it
+            return list(self._lister.get_ports())
+        except rtmidi.RtMidiError:  # the MIDI system has stopped
             return []
 
     def open(self, name: str, virtual: bool = False) -> Port:
-        """Open one, or make one that others connect to; raise `SourceError` if that cannot be."""
+        """Open an input, or make a virtual one that other programs connect to; raise `SourceError` if it fails."""
         import rtmidi
 
         try:
@@ -88,7 +88,7 @@ class _SystemPort:
         while (found := self._device.get_message()) is not None:
             try:
                 return Message.from_bytes(found[0])
-            except ValueError:  # none that is known
+            except ValueError:  # an unknown kind of message
                 continue
         return None
 

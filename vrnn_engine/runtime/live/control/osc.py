@@ -1,7 +1,13 @@
-"""Steering by OSC over UDP, and what the stream does sent back; `osc_messages.py` has the addresses.
+"""A control source: OSC messages over UDP steer the performance, and reports of it are sent back.
 
-Threads: one takes packets in and asks the performance at once, so that nothing overtakes; one listens to recordings,
-which takes a while; one tells how the stream is.  None is the thread that reads the stream.
+`osc_messages.py` has the addresses.
+
+Threads: one receives packets and sends their events to the performance, in order; one observes recordings, which takes
+a while; one sends reports.  None of them is the thread that reads the stream.
+
+The receiving loop is not python-osc's `BlockingOSCUDPServer`.  That one is as fast, but it drops a malformed packet
+without a word, never returns from a bundle with a negative size, and lets the messages after a bundle with a future
+time tag wait for that time (version 1.10.2).
 """
 
 import logging
@@ -21,83 +27,100 @@ from vrnn_engine.runtime.live.meter import level
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.live.rate_limited_log import RateLimitedLog, describe_error
 
-RATE = 25.0
-"""Times a second that it is told how the stream is."""
-LEVEL = 0.05
-"""Seconds whose level that is."""
-QUEUED = 8
-"""Recordings that may wait to be listened to."""
-NAP = 0.1
-_LARGEST = 65536
+REPORT_RATE = 25.0
+"""Reports per second."""
+LEVEL_SECONDS = 0.05
+"""Seconds of sound whose level is reported."""
+MAX_RECORDINGS = 8
+"""Most recordings that may wait to be observed."""
+POLL_SECONDS = 0.1
+"""Longest wait of a thread before it looks whether it should stop."""
+_MAX_PACKET = 65536
 _log = logging.getLogger("vrnn_engine")
 
-Address = Any  # as the socket module has it: of IPv4 a pair, of IPv6 a quadruple
+Address = Any  # as in the socket module: a pair for IPv4, a quadruple for IPv6
 
 
 class Osc:
-    """Listens to OSC messages and answers them.
+    """Steers a performance by OSC messages, and reports frame, level, latent and errors.
 
     Parameters
     ----------
     listen : str
-        PORT (of this machine alone) or HOST:PORT to listen on; port 0 is any that is free.
+        PORT (reached from this machine only) or HOST:PORT to listen on; port 0 takes any free port.
     to : str, optional
-        HOST:PORT that is told how the stream is; who sent the last message if not given.
+        HOST:PORT to send reports to; whoever sent the last message if not given.
 
     Raises
     ------
     SourceError
-        An address is none.  `start` raises it where it cannot be listened on.
+        An address is malformed or unknown.
+
+    Examples
+    --------
+    >>> osc = Osc("9000")  # doctest: +SKIP
+    >>> osc.start(performance)  # doctest: +SKIP
+    >>> osc.stop()  # doctest: +SKIP
     """
 
     def __init__(self, listen: str = "0", to: str | None = None) -> None:
         self._listen = _parse(listen, "127.0.0.1")
         self._to = None if to is None else _parse(to)
-        self._trouble = RateLimitedLog()
-        self._recordings: queue.Queue[tuple[AnyEvent, Address]] = queue.Queue(QUEUED)
+        self._errors = RateLimitedLog()
+        self._recordings: queue.Queue[tuple[AnyEvent, Address]] = queue.Queue(MAX_RECORDINGS)
         self._stopped = threading.Event()
         self._sender: Address = None
         self._threads: list[threading.Thread] = []
 
     @property
     def port(self) -> int:
-        """Where it listens, once it does."""
+        """The port it listens on, once started."""
         return int(self._in.getsockname()[1])
 
     def start(self, performance: Performance) -> None:
-        """Listen and tell from now on."""
-        import pythonosc  # noqa: F401  # missing, it is to be missed here and not in a thread
+        """Start to listen and to report.
+
+        Parameters
+        ----------
+        performance : Performance
+
+        Raises
+        ------
+        SourceError
+            The port cannot be opened.
+        """
+        import pythonosc  # noqa: F401  # if it is missing, fail here and not in a thread
 
         self._performance = performance
         self._in = _open(*self._listen)
         _log.info("OSC: listening on %s:%d", self._in.getsockname()[0], self.port)
-        # A socket of its own: one that is bound to this machine alone cannot send beyond it.
+        # A second socket: one that is bound to 127.0.0.1 cannot send to other machines.
         self._out = self._in if self._to is None else socket.socket(self._to[0], socket.SOCK_DGRAM)
-        for job in (self._take, self._prime, self._tell):
-            self._threads.append(threading.Thread(target=job, name=f"vrnn-engine osc{job.__name__}", daemon=True))
+        for name, job in (("receive", self._receive), ("prime", self._observe), ("report", self._report)):
+            self._threads.append(threading.Thread(target=job, name=f"vrnn-engine osc {name}", daemon=True))
             self._threads[-1].start()
 
     def stop(self) -> None:
-        """Listen no more.  A recording that is being listened to is not waited for."""
+        """Stop to listen.  It does not wait for a recording that is being observed."""
         self._stopped.set()
         for thread in self._threads:
-            thread.join(4 * NAP)
+            thread.join(4 * POLL_SECONDS)
         if self._threads:
             self._in.close()
             self._out.close()
         self._threads.clear()
-        self._trouble.flush()
+        self._errors.flush()
 
-    def _take(self) -> None:
-        # A thread: packets in.
+    def _receive(self) -> None:
+        # Runs in the receiving thread.
         while not self._stopped.is_set():
             try:
-                packet, sender = self._in.recvfrom(_LARGEST)
+                packet, sender = self._in.recvfrom(_MAX_PACKET)
             except TimeoutError:
                 continue
-            except OSError as error:  # Windows: that an answer of ours found nobody
-                self._trouble.warn(f"OSC: {error.strerror or error}")
-                self._stopped.wait(NAP)
+            except OSError as error:  # on Windows: a report of ours reached a closed port
+                self._errors.warn(f"OSC: {error.strerror or error}")
+                self._stopped.wait(POLL_SECONDS)
                 continue
             try:
                 messages = read_packet(packet)
@@ -107,11 +130,11 @@ class Osc:
             self._sender = sender
             for address, values in messages:
                 try:
-                    self._ask(address, values, sender)
-                except Exception as error:  # noqa: BLE001 - one message may not be the end of all others
+                    self._handle(address, values, sender)
+                except Exception as error:  # noqa: BLE001 - one message must not end the thread
                     self._refuse(sender, f"{address:.60}: {describe_error(error)}")
 
-    def _ask(self, address: str, values: list[Argument], sender: Address) -> None:
+    def _handle(self, address: str, values: list[Argument], sender: Address) -> None:
         try:
             event = to_event(address, values)
             if self._performance.takes_long(event):
@@ -119,32 +142,32 @@ class Osc:
             else:
                 self._performance.send(event)
         except queue.Full:
-            self._refuse(sender, f"{QUEUED} recordings are waiting to be listened to already: not {values[0]}")
+            self._refuse(sender, f"{MAX_RECORDINGS} recordings are waiting to be observed; refused: {values[0]}")
         except VRNNEngineError as error:
             self._refuse(sender, str(error))
 
-    def _prime(self) -> None:
-        # A thread: recordings.
+    def _observe(self) -> None:
+        # Runs in the thread for recordings.
         while not self._stopped.is_set():
             try:
-                event, sender = self._recordings.get(timeout=NAP)
+                event, sender = self._recordings.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 continue
             try:
                 if (seen := self._performance.send(event)) is not None:
                     self._send(sender, "/kl", float(np.mean(seen.kl)))
-            except Exception as error:  # noqa: BLE001 - as above
+            except Exception as error:  # noqa: BLE001 - one recording must not end the thread
                 self._refuse(sender, describe_error(error))
 
-    def _tell(self) -> None:
-        # A thread: how the stream is.
-        performance, told = self._performance, -1
-        count = max(1, round(LEVEL * performance.voice.manifest.frames_per_second))
-        while not self._stopped.wait(1 / RATE):
+    def _report(self) -> None:
+        # Runs in the reporting thread.
+        performance, reported = self._performance, -1
+        count = max(1, round(LEVEL_SECONDS * performance.voice.manifest.frames_per_second))
+        while not self._stopped.wait(1 / REPORT_RATE):
             frame = performance.frame
-            if frame == told or (self._to is None and self._sender is None):
+            if frame == reported or (self._to is None and self._sender is None):
                 continue
-            told = frame
+            reported = frame
             self._send(self._sender, "/frame", frame)
             if performance.voice.manifest.modality == "audio":
                 self._send(self._sender, "/level", level(list(performance.recent)[-count:]))
@@ -154,7 +177,7 @@ class Osc:
                 self._send(self._sender, "/kl", performance.stream.kl_now)
 
     def _refuse(self, sender: Address, why: str) -> None:
-        self._trouble.warn(f"OSC from {sender[0]}:{sender[1]}: {why}")
+        self._errors.warn(f"OSC from {sender[0]}:{sender[1]}: {why}")
         self._send(sender, "/error", why)
 
     def _send(self, sender: Address, address: str, *values: Argument) -> None:
@@ -162,18 +185,18 @@ class Osc:
             self._out.sendto(write_message(address, *values), sender if self._to is None else self._to[1])
         except OSError as error:
             if not self._stopped.is_set():
-                self._trouble.warn(f"OSC: cannot send {address}: {error.strerror or error}")
+                self._errors.warn(f"OSC: cannot send {address}: {error.strerror or error}")
 
 
 def _parse(text: str, host: str = "") -> tuple[socket.AddressFamily, Address]:
-    """Return the family and address of HOST:PORT, or PORT where a host is given."""
+    """Return the family and address of HOST:PORT, or of PORT if a default host is given."""
     named, _, port = text.rpartition(":")
     named = named.removeprefix("[").removesuffix("]") or host
     try:
         if not (named and port.isdecimal() and int(port) < 65536):
             raise ValueError
         found = socket.getaddrinfo(named, int(port), type=socket.SOCK_DGRAM)
-        # A name such as localhost is often of both kinds, and who speaks OSC is mostly to be found by IPv4.
+        # A name such as localhost often has an IPv6 and an IPv4 address; most OSC programs use IPv4.
         family, _, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
     except ValueError:
         raise SourceError(f"OSC address {text!r}: write {'PORT or ' if host else ''}HOST:PORT") from None
@@ -184,8 +207,8 @@ def _parse(text: str, host: str = "") -> tuple[socket.AddressFamily, Address]:
 
 def _open(family: socket.AddressFamily, address: Address) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_DGRAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # for what comes while another thread computes
-    listening.settimeout(NAP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # packets wait here while other threads compute
+    listening.settimeout(POLL_SECONDS)
     try:
         listening.bind(address)
     except OSError as error:

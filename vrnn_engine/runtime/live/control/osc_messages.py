@@ -1,4 +1,4 @@
-"""OSC packets as what can be asked of a performance, and answers as OSC packets.
+"""Translates OSC packets to events, and replies to OSC packets.
 
     /control/NAME VALUE...   /nudge/NAME BY   /ramp/NAME SECONDS VALUE...   /walk/NAME SPEED [SEED]
     /reset   /seed N   /snapshot NAME   /restore NAME   /morph NAME SECONDS   /trace NAME SECONDS   /follow PATH [TIMES]
@@ -6,7 +6,8 @@
 
 The NAME of a control may end in /INDEX: one dimension of a vector.
 
-Arguments are numbers and strings (i, h, f, d, s).  Bundles are taken apart; their times are not looked at.
+Arguments are numbers and strings (types i, h, f, d, s).  The messages of a bundle are applied in order and at once;
+its time tag is ignored.
 """
 
 from collections.abc import Sequence
@@ -19,8 +20,8 @@ from vrnn_engine.runtime.live.events import AnyEvent
 Argument = int | float | str
 Message = tuple[str, list[Argument]]
 
-NESTED = 8
-"""Bundles in bundles, at most."""
+MAX_NESTING = 8
+"""Most bundles inside each other."""
 
 _REQUESTS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "/reset": ("reset", (), "/reset"),
@@ -34,52 +35,92 @@ _REQUESTS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "/prime": ("prime", ("file",), "/prime FILE"),
     "/fork": ("fork", ("to", "seconds", "seed"), "/fork TARGET SECONDS [SEED]"),
 }
-_WHOLE = {"seed", "times"}
-_TEXT = {"name", "file", "to", "path"}
-_TAGS = frozenset("ifhds")
+"""Address: the event's tag, the fields that the arguments fill, and the usage for messages."""
+_INTEGERS = {"seed", "times"}
+_STRINGS = {"name", "file", "to", "path"}
+_TYPES = frozenset("ifhds")
 
 
 def read_packet(packet: bytes, depth: int = 0) -> list[Message]:
-    """Return the messages of a packet, in their order.
+    """Return the messages of a packet.
+
+    Parameters
+    ----------
+    packet : bytes
+        A message or a bundle.
+    depth : int
+        How many bundles it is inside of.
+
+    Returns
+    -------
+    list of (str, list)
+        Address and arguments of each message, in order.
 
     Raises
     ------
     SourceError
-        It is no OSC packet: nothing of it is to be done then.
+        It is not an OSC packet, or a part of it is damaged; no message of it may be used.
     """
     if packet.startswith(b"/"):
         return [_read_message(packet)]
     if not packet.startswith(b"#bundle\0"):
-        raise SourceError("no OSC packet: it begins neither with / nor with #bundle")
-    if depth == NESTED:
-        raise SourceError(f"an OSC bundle more than {NESTED} deep")
-    # Not python-osc's own OscBundle: a negative size makes it read the same bytes for ever (1.10.2).
+        raise SourceError("not an OSC packet: it begins neither with / nor with #bundle")
+    if depth == MAX_NESTING:
+        raise SourceError(f"an OSC bundle is nested more than {MAX_NESTING} deep")
+    # python-osc's OscBundle never ends on a negative size (version 1.10.2).
     found, at = [], 16
     while at < len(packet):
         size = int.from_bytes(packet[at : at + 4], "big")
         part = packet[at + 4 : at + 4 + size]
         if not size or len(part) < size:
-            raise SourceError("an OSC bundle that is cut off or damaged")
+            raise SourceError("an OSC bundle is truncated or damaged")
         found += read_packet(part, depth + 1)
         at += 4 + size
     return found
 
 
 def to_event(address: str, values: Sequence[Argument]) -> AnyEvent:
-    """Return what a message asks for; raise `SourceError` if it is nothing that can be asked."""
+    """Return the event for a message.
+
+    Parameters
+    ----------
+    address : str
+    values : sequence of int, float or str
+        The arguments.
+
+    Returns
+    -------
+    event
+
+    Raises
+    ------
+    SourceError
+        The address is unknown, or the arguments do not fit it.
+    """
     kind, _, rest = address[1:].partition("/")
     if kind in ("control", "nudge", "ramp", "walk") and rest:
-        return _to_turn(kind, rest, list(values))
+        return _to_control_event(kind, rest, list(values))
     if address not in _REQUESTS:
         known = "/control/NAME, /nudge/NAME, /ramp/NAME, /walk/NAME, " + ", ".join(_REQUESTS)
-        raise SourceError(f"nothing is done by {address!r:.60}; there are {known}")
-    do, fields, usage = _REQUESTS[address]
+        raise SourceError(f"unknown OSC address {address!r:.60}; there are {known}")
+    tag, fields, usage = _REQUESTS[address]
     given = {name: _fit(name, value) for name, value in zip(fields, values, strict=False)}
-    return _convert({"do": do, **given}, len(values) <= len(fields), usage)
+    return _convert({"do": tag, **given}, len(values) <= len(fields), usage)
 
 
 def write_message(address: str, *values: Argument) -> bytes:
-    """Return a packet of one message; floats go as 32 bit."""
+    """Return a packet of one message.
+
+    Parameters
+    ----------
+    address : str
+    *values : int, float or str
+        The arguments; a float is sent with 32 bits.
+
+    Returns
+    -------
+    bytes
+    """
     from pythonosc.osc_message_builder import build_msg
 
     return build_msg(address, values).dgram
@@ -92,16 +133,16 @@ def _read_message(packet: bytes) -> Message:
     try:
         _, at = osc_types.get_string(packet, 0)
         tags = osc_types.get_string(packet, at)[0] if packet[at:] else ","
-        # Looked at first: of one that it does not know, python-osc warns through the root logger and reads on.
-        if strange := sorted(set(tags[1:]) - _TAGS):
-            raise SourceError(f"an OSC argument of type {strange[0]!r}; send numbers and strings")
+        # python-osc logs an unknown type through the root logger and reads on; so the types are checked before.
+        if unknown := sorted(set(tags[1:]) - _TYPES):
+            raise SourceError(f"an OSC argument has type {unknown[0]!r}; send numbers and strings")
         message = osc_message.OscMessage(packet)
         return message.address, message.params
     except (osc_message.ParseError, osc_types.ParseError, UnicodeDecodeError):
-        raise SourceError("an OSC message that is cut off or damaged") from None
+        raise SourceError("an OSC message is truncated or damaged") from None
 
 
-def _to_turn(kind: str, rest: str, values: list[Argument]) -> AnyEvent:
+def _to_control_event(kind: str, rest: str, values: list[Argument]) -> AnyEvent:
     name, _, last = rest.rpartition("/")
     if not (name and last.isdecimal() and len(last) < 7):
         name, last = rest, ""
@@ -124,10 +165,10 @@ def _to_turn(kind: str, rest: str, values: list[Argument]) -> AnyEvent:
 
 
 def _fit(name: str, value: Argument) -> Argument:
-    """Return a value as a field takes it: some programs send every number as a float."""
-    if isinstance(value, float) and value.is_integer() and name in _WHOLE | _TEXT:
+    """Return a value with the type of its field: some programs send every number as a float."""
+    if isinstance(value, float) and value.is_integer() and name in _INTEGERS | _STRINGS:
         value = int(value)
-    return str(value) if name in _TEXT else value
+    return str(value) if name in _STRINGS else value
 
 
 def _convert(given: dict[str, object], complete: bool, usage: str) -> AnyEvent:
@@ -136,5 +177,5 @@ def _convert(given: dict[str, object], complete: bool, usage: str) -> AnyEvent:
             raise ValueError
         event: AnyEvent = msgspec.convert(given, type=AnyEvent)
         return event
-    except ValueError:  # msgspec.ValidationError is one
+    except ValueError:  # msgspec.ValidationError is a ValueError
         raise SourceError(f"write it as {usage}") from None

@@ -1,4 +1,4 @@
-"""Who steers a performance from outside: found by name, other packages' by entry point."""
+"""The contract of a control source, and control sources of other packages, found by entry point."""
 
 import logging
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -11,25 +11,60 @@ if TYPE_CHECKING:
     from vrnn_engine.runtime.live.performance import Performance
 
 ENTRY_POINTS = "vrnn_engine.sources"
-"""Group in which another package announces its control sources: the entry point's name is what comes before the colon
-of `NAME` or `NAME:...`; what it points to is called as `make(text)`, with what comes after, and returns a `Source`."""
+"""Entry-point group of control sources.
+
+The entry point's name is the NAME in `NAME` or `NAME:TEXT`; the object that it points to is called as `make(TEXT)` and
+returns a `ControlSource`.
+"""
 
 _log = logging.getLogger("vrnn_engine")
 
 
 @runtime_checkable
-class Source(Protocol):
-    """Something that steers, in a thread of its own, by `performance.controls` and `performance.send`."""
+class ControlSource(Protocol):
+    """Steers a performance from a thread of its own, by `performance.controls` and `performance.send`.
+
+    See Also
+    --------
+    vrnn_engine.runtime.live.performance.Performance : Which of its members any thread may use.
+    """
 
     def start(self, performance: "Performance") -> None:
-        """Begin; raise `SourceError` if that cannot be."""
+        """Start to steer.
+
+        Parameters
+        ----------
+        performance : Performance
+            It is not playing yet.
+
+        Raises
+        ------
+        SourceError
+            The source cannot start.
+        """
 
     def stop(self) -> None:
-        """End, and wait until it has ended."""
+        """Stop, and wait until the source's thread has ended."""
 
 
-def make_source(target: str) -> Source:
-    """Return the control source that a string names, not started yet; raise `SourceError` if there is none."""
+def make_source(target: str) -> ControlSource:
+    """Make the control source that a string names.
+
+    Parameters
+    ----------
+    target : str
+        `NAME` or `NAME:TEXT`.
+
+    Returns
+    -------
+    ControlSource
+        Not started yet.
+
+    Raises
+    ------
+    SourceError
+        No plug-in has this name, or it fails.
+    """
     name, _, text = target.partition(":")
     plugins = find_plugins(ENTRY_POINTS)
     if name not in plugins:
@@ -39,19 +74,26 @@ def make_source(target: str) -> Source:
 
 
 class PluginSource:
-    """A source of another package: what goes wrong in there is one line that names it."""
+    """A control source of another package; an error in it becomes one line that names the package.
+
+    Parameters
+    ----------
+    plugin : Plugin
+    text : str
+        What follows the colon in the target.
+    """
 
     def __init__(self, plugin: Plugin, text: str) -> None:
         self._plugin = plugin
-        self._made = plugin.make(Source, "a control source", text)  # type: ignore[type-abstract]
+        self._made = plugin.make(ControlSource, "a control source", text)  # type: ignore[type-abstract]
 
     def start(self, performance: "Performance") -> None:
-        """Begin; raise `SourceError` if that cannot be."""
+        """Start it; raise `SourceError` if it fails."""
         with self._plugin.blamed():
             self._made.start(performance)
 
     def stop(self) -> None:
-        """End; where that fails it is said, and what else is to end does."""
+        """Stop it; log an error, so that what is stopped after it is stopped as well."""
         try:
             with self._plugin.blamed():
                 self._made.stop()

@@ -1,0 +1,147 @@
+"""Plays a stream to its end; meanwhile a terminal shows it and takes keys."""
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from vrnn_engine.cli import report
+
+if TYPE_CHECKING:
+    from vrnn_engine.cli.live import Learn
+    from vrnn_engine.runtime.live.control.key_reader import KeyReader
+    from vrnn_engine.runtime.live.control.keys import Keyboard
+    from vrnn_engine.runtime.live.performance import Performance
+    from vrnn_engine.runtime.player import Player
+    from vrnn_engine.runtime.sinks.ink.terminal import TerminalSink
+
+REFRESH_SECONDS = 0.1
+"""Seconds between two updates of the panel; keys are read at once."""
+
+
+def play(
+    player: "Player", performance: "Performance", seconds: float, description: str, note: str, learn: "Learn"
+) -> None:
+    """Play to the end, and print one line before and one after.
+
+    Parameters
+    ----------
+    player : Player
+        Not started yet.
+    performance : Performance
+        What it plays.
+    seconds : float
+        The length; infinity if there is no end.
+    description : str
+        What is played, for the first line.
+    note : str
+        Printed after the target.
+    learn : callable, optional
+        Binds a control to the next MIDI controller that moves.
+    """
+    started = time.monotonic()
+    with player:
+        report.say(f"{description} -> {player.label}{note}")
+        try:
+            _watch(player, performance, seconds, learn)
+        except KeyboardInterrupt:
+            player.stop()  # and finish the file
+            report.say(_summary(player, started))
+            raise
+    report.say(_summary(player, started))
+
+
+def _watch(player: "Player", performance: "Performance", seconds: float, learn: "Learn") -> None:
+    """Wait for the end.  On a terminal, show the progress; of live or endless output, the panel, and read keys."""
+    # A short run needs no display, and importing rich would delay the first sound.
+    if player.wait(timeout=0.5) or not sys.stderr.isatty():
+        player.wait()
+        return
+    from vrnn_engine.runtime.sinks.ink.terminal import TerminalSink
+
+    if isinstance(player.sink, TerminalSink):
+        _caption_ink(player, player.sink, performance, learn)
+    elif player.sink.live or math.isinf(seconds):
+        _show_panel(player, performance, seconds, learn)
+    else:
+        _show_progress(player, seconds)
+
+
+def _show_progress(player: "Player", seconds: float) -> None:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=Console(stderr=True), refresh_per_second=8, transient=True) as display:
+        while not player.wait(timeout=0.125):
+            trouble = f"   {player.underruns} underruns" if player.underruns else ""
+            display.update(
+                Text(f"{player.seconds_played:6.1f} s / {seconds:g} s   {player.speed:.1f} x real time{trouble}")
+            )
+
+
+def _show_panel(player: "Player", performance: "Performance", seconds: float, learn: "Learn") -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    from vrnn_engine.cli.panel import Panel
+
+    console = Console(stderr=True, highlight=False)
+    with ExitStack() as ending:
+        reader, keyboard = _open_keyboard(ending, performance, learn)
+        panel = Panel(player, performance, console, seconds, keyboard)
+        display = ending.enter_context(Live(console=console, auto_refresh=False, transient=True))
+        ending.enter_context(report.above(console))
+        _press_until_end(player, reader, keyboard, lambda: display.update(panel.draw(), refresh=True))
+
+
+def _caption_ink(player: "Player", sink: "TerminalSink", performance: "Performance", learn: "Learn") -> None:
+    """Read keys while a sink draws on the terminal, and show their results in the line below the drawing."""
+    with ExitStack() as ending:
+        reader, keyboard = _open_keyboard(ending, performance, learn)
+        ending.enter_context(report.above(sink.console))
+
+        def caption() -> None:
+            sink.caption = keyboard.line if keyboard else ""
+
+        _press_until_end(player, reader, keyboard, caption)
+
+
+def _open_keyboard(
+    ending: ExitStack, performance: "Performance", learn: "Learn"
+) -> "tuple[KeyReader | None, Keyboard | None]":
+    """Return the terminal's keys and what they do; None if no keys can be read."""
+    from vrnn_engine.runtime.live.control.key_reader import KeyReader
+    from vrnn_engine.runtime.live.control.keys import Keyboard
+
+    if not KeyReader.usable():
+        return None, None
+    return ending.enter_context(KeyReader()), Keyboard(performance, learn)
+
+
+def _press_until_end(
+    player: "Player", reader: "KeyReader | None", keyboard: "Keyboard | None", show: Callable[[], None]
+) -> None:
+    """Refresh the display and handle keys until the player has ended or a key asks to end it."""
+    while not player.wait(timeout=0 if reader else REFRESH_SECONDS):
+        show()
+        if reader and keyboard and not all(map(keyboard.press, reader.keys(REFRESH_SECONDS))):
+            return
+
+
+def _summary(player: "Player", started: float) -> str:
+    parts = [
+        f"{player.seconds_played:.2f} s to {player.label} in {time.monotonic() - started:.2f} s",
+        f"made at {player.speed:.1f} x real time",
+    ]
+    if player.sink.underruns is not None:
+        parts.append(f"{player.underruns} underruns")
+    if player.dropped:
+        parts.append(f"{player.dropped} samples dropped")
+    if player.clipped:
+        parts.append(f"{player.clipped} samples clipped")
+    if player.full:
+        parts.append("the page is full")
+    return ", ".join(parts)
