@@ -7,12 +7,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help stream test lint docs schema clean
+.PHONY: help stream test test-slow test-all lint docs schema clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make stream   hear the bundled voice (or get blizzard.wav where there is no sound device)"
-	@echo "make test     run the tests (installs PyTorch into $(VENV))"
+	@echo "make test     run the tests but the slow ones (installs PyTorch into $(VENV))"
+	@echo "make test-all run all tests; make test-slow runs only the slow ones"
 	@echo "make lint     ruff, mypy and the import rules"
 	@echo "make docs     build the documentation into site/, to be opened at site/index.html"
 	@echo "make schema   write docs/voice.schema.json anew"
@@ -21,8 +22,16 @@ help:
 stream: $(VENV)/.stamp-runtime
 	$(BIN)/vrnn-engine stream --voice blizzard
 
+# Tests run in as many processes as there are cores, at most eight: each needs half a gigabyte.
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
+
 test: $(VENV)/.stamp-dev
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not slow"
+
+test-slow: $(VENV)/.stamp-dev
+	$(PYTEST) -m slow
+
+test-all: test test-slow
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check

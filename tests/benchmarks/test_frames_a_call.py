@@ -10,12 +10,10 @@ import onnx
 import pytest
 from support import tiny_models
 from support.command import ROOT, environment
-from support.graphs import MADE_UP
+from support.exports import export_once
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from frames_a_call import unrolled
-
-from vrnn_engine.exporters.export import write_voice
 
 
 def test_three_frames_in_one_call_are_those_of_three_calls(tmp_path: Path) -> None:
@@ -28,11 +26,11 @@ def test_three_frames_in_one_call_are_those_of_three_calls(tmp_path: Path) -> No
     assert not np.allclose(singly[:, 0], singly[:, 1], atol=1e-2)
 
 
-def test_one_frame_a_call_is_the_step_of_a_voice(tmp_path: Path) -> None:
+def test_one_frame_a_call_is_the_step_of_a_voice(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Node for node, with its products side by side."""
     steps = tiny_models.steps("samples-gauss")
     unrolled(steps, 1, tmp_path / "1")
-    voice = write_voice(steps, "voice", tmp_path / "voice", MADE_UP).voice
+    voice = export_once("samples-gauss", tmp_path_factory)
     here, there = (
         Counter(
             node.op_type for node in onnx.load(folder / "step.onnx").graph.node if node.op_type in ("Gemm", "MatMul")

@@ -24,6 +24,7 @@ def work(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_train_interrupt_resume_export_stream(work):
     words = ("train", "mine.toml", "--data", "ink.npz", "--out", "run")
     with subprocess.Popen(

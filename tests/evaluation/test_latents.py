@@ -17,14 +17,13 @@ from PIL import Image
 from support import tiny_models
 from support.command import ROOT, environment, the_error
 from support.corpora import make_ink
-from support.graphs import MADE_UP
+from support.exports import export_once
 from support.recipes import pen_recipe
 
 from vrnn_engine import Engine
 from vrnn_engine.cli.latents import SEED
 from vrnn_engine.evaluation.figures import COLUMNS, FORMATS, draw_ink, draw_sound, envelope, render
 from vrnn_engine.evaluation.latents import LatentTrace, trace_latents
-from vrnn_engine.exporters.export import write_voice
 from vrnn_engine.training.checkpoint import Checkpoint, save_checkpoint
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -95,9 +94,7 @@ def test_mdct_leaves_out_the_step_that_completes_no_frame():
 
 @pytest.fixture(scope="module")
 def tiny_mdct(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("voices") / "mdct"
-    write_voice(tiny_models.steps("mdct-gauss"), "mdct", folder, MADE_UP)
-    return folder
+    return export_once("mdct-gauss", tmp_path_factory).path
 
 
 @pytest.mark.parametrize("basis", ["samples", "mdct"])
@@ -285,10 +282,10 @@ def test_what_goes_wrong_is_one_line_and_leaves_nothing(run, recordings, toy_aud
     assert sorted(recordings.iterdir()) == before
 
 
-def test_a_voice_without_latents_has_nothing_to_draw(run, recordings, tmp_path):
-    write_voice(tiny_models.steps("samples-rnn-gmm"), "plain", tmp_path / "plain", MADE_UP)
-    error = the_error(run("latents", tmp_path / "plain", "sound.wav"))
-    assert error == "error: voice 'plain' (rnn-gmm) has no latents: there is nothing to draw"
+def test_a_voice_without_latents_has_nothing_to_draw(run, recordings, tmp_path_factory):
+    plain = export_once("samples-rnn-gmm", tmp_path_factory)
+    error = the_error(run("latents", plain.path, "sound.wav"))
+    assert error == "error: voice 'samples-rnn-gmm' (rnn-gmm) has no latents: there is nothing to draw"
     assert not list(recordings.glob("*.png"))
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 from support import tiny_models
+from support.exports import export_once
 from support.graphs import MADE_UP, TOLERANCE, difference, inputs_for, run, sessions
 
 from vrnn_engine import Engine, Voice
@@ -25,9 +26,7 @@ FRAMES = 20
 @pytest.fixture(scope="module", params=tiny_models.KINDS)
 def exported(request, tmp_path_factory):
     """A step model and the voice exported from it."""
-    model = tiny_models.steps(request.param)
-    folder = tmp_path_factory.mktemp("exported") / request.param
-    return model, write_voice(model, request.param, folder, MADE_UP).voice
+    return tiny_models.steps(request.param), export_once(request.param, tmp_path_factory)
 
 
 def held_at(controls, latent):
@@ -225,6 +224,7 @@ def test_a_step_multiplies_with_one_of_many_components_and_stores_none_of_them_t
     assert [entry.value for entry in of_step.external_data] == [entry.value for entry in of_observe.external_data]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mdct-gauss", "pen-gmm"])
 def test_weights_that_half_precision_holds_are_stored_in_it_and_lose_nothing(tmp_path, kind):
     whole, rounded = tiny_models.steps(kind), tiny_models.steps(kind)

@@ -91,12 +91,15 @@ def small(monkeypatch):
     monkeypatch.setattr("vrnn_engine.exporters.quantise.LEAST", 64)
 
 
-@pytest.fixture
-def voice(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(precision, "MOST_BOUND", 0.2)  # of weights without a meaning, thousands of nats off
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory):
     model = tiny_models.steps("mdct-gauss")
     signals = [matrix for matrix in model.model.buffers() if matrix.dim() == 2]
-    return write_voice(model, "several", tmp_path / "several", MADE_UP, ("fp16", "int8"), signals)
+    folder = tmp_path_factory.mktemp("voices") / "several"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vrnn_engine.exporters.quantise.LEAST", 64)
+        patch.setattr(precision, "MOST_BOUND", 0.2)  # of weights without a meaning, thousands of nats off
+        return write_voice(model, "several", folder, MADE_UP, ("fp16", "int8"), signals)
 
 
 def test_a_voice_carries_several_precisions(voice):
@@ -232,6 +235,7 @@ def test_activations_beyond_half_precision_are_refused(small, tmp_path, monkeypa
     assert write_voice(model, "wide", tmp_path / "wide", MADE_UP, ("fp16",)).moved[0].frame < 0.05
 
 
+@pytest.mark.slow
 def test_the_command_line_says_how_far_each_is(run: Run, work):
     """Of weights that are small, as those of a model at the start of its training."""
     torch.manual_seed(0)

@@ -140,6 +140,7 @@ def test_seeds_decide_the_run(ink, tmp_path):
     assert bounds["a"] == bounds["b"] != bounds["c"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("basis", ["mdct-gauss", "samples-gmm"])
 def test_white_noise_reaches_its_entropy_in_either_basis(speech, tmp_path, basis):
     """The bound of white noise of sd 1 cannot pass its entropy, 1.419 nats a sample, and comes close."""

@@ -95,6 +95,7 @@ def test_blizzard_has_a_pitch_and_can_whisper(speech):
     assert describe(whisper.read(1600), 16000).voiced < 0.1
 
 
+@pytest.mark.slow
 def test_blizzard_keeps_its_level_for_minutes(speech):
     stream = Engine.load("blizzard", "cpu").stream(5)
     levels = [describe(stream.read(1600), 16000).level for _ in range(6)]
