@@ -118,8 +118,8 @@ def test_a_voice_carries_several_precisions(voice):
 
 def test_verify_looks_at_every_precision(voice, monkeypatch):
     verify(voice.voice)
-    monkeypatch.setattr("vrnn_engine.runtime.graph.parity.MOST_IN_FEW_BITS", 1e-6)
-    with pytest.raises(VoiceError, match="frames in fp16 are"):
+    monkeypatch.setattr("vrnn_engine.runtime.graph.parity.MAX_PRECISION_ERROR", 1e-6)
+    with pytest.raises(VoiceError, match="frames in fp16 differ"):
         verify(voice.voice)
 
 
@@ -187,7 +187,7 @@ def test_streams_in_few_bits_are_bit_identical_in_any_company(voice, precision):
 @pytest.mark.parametrize(
     ("limit", "message"),
     [
-        ("MOST_IN_FEW_BITS", "int8: frames move by"),
+        ("MAX_PRECISION_ERROR", "int8: frames move by"),
         ("MOST_BOUND", "int8: the bound moves by"),
         ("MOST_LEVELS", "int8: a free run's levels move by"),
     ],

@@ -86,7 +86,7 @@ def test_runtime_leaves_optional_libraries_for_when_they_are_needed() -> None:
     loaded = run_blocked("""
         import_all("vrnn_engine.runtime")
         optional = {"soundfile", "soxr", "sounddevice", "serial", "platformdirs", "rich", "typer", "scipy"}
-        optional |= {"matplotlib"}
+        optional |= {"matplotlib", "psutil"}
         print(*(optional & set(sys.modules)))
     """)
     assert loaded.split() == []

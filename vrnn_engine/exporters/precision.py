@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
@@ -21,8 +20,8 @@ from vrnn_engine.errors import ExportError
 from vrnn_engine.exporters.graph import copy_of, save_graphs
 from vrnn_engine.exporters.quantise import PRODUCTS, Few
 from vrnn_engine.runtime.controls import Controls
-from vrnn_engine.runtime.graph.parity import MOST_IN_FEW_BITS, frames_apart
-from vrnn_engine.runtime.graph.provider import CPU
+from vrnn_engine.runtime.graph.parity import MAX_PRECISION_ERROR, rms_difference
+from vrnn_engine.runtime.graph.provider import open_session
 from vrnn_engine.runtime.graph.session import GraphSession, onnxruntime_options
 from vrnn_engine.runtime.voice.manifest import Control, Graph
 
@@ -96,7 +95,7 @@ def gate(
         found = [step_few.run(*one, table)[1]["frame"] for one in zip(states, noise, strict=True)]
         one = Moved(
             precision,
-            frame=frames_apart(np.stack(found), frames),
+            frame=rms_difference(np.stack(found), frames),
             bound=_bound(observe_few, vectors["frame"], table) - bound,
             levels=float(np.abs(_levels(_free_run(step_few, table)) - levels).max()),
         )
@@ -123,7 +122,7 @@ def check_range(model: onnx.ModelProto, given: Mapping[str, NDArray[np.float32]]
     probe = copy_of(model)
     del probe.graph.output[:]
     probe.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT16, None) for name in looked_at)
-    session = ort.InferenceSession(probe.SerializeToString(), onnxruntime_options(), providers=[CPU])
+    session = open_session(probe.SerializeToString(), onnxruntime_options(), "cpu")
     taken = {one.name for one in session.get_inputs()}
     found = session.run(None, {name: values for name, values in given.items() if name in taken})
     for name, values in zip(looked_at, found, strict=True):
@@ -136,7 +135,7 @@ def check_range(model: onnx.ModelProto, given: Mapping[str, NDArray[np.float32]]
 
 def _check(moved: Moved, most_bound: float) -> None:
     for what, value, most, unit in (
-        ("frames move", moved.frame, MOST_IN_FEW_BITS, "of their size"),
+        ("frames move", moved.frame, MAX_PRECISION_ERROR, "of their size"),
         ("the bound moves", abs(moved.bound), most_bound, "nats a frame"),
         ("a free run's levels move", moved.levels, MOST_LEVELS, "dB"),
     ):

@@ -20,6 +20,27 @@ only_linux = pytest.mark.skipif(memory.available() is None, reason="this system 
 SIZES = r"needs about [\d.]+ [GM]iB of memory, and [\d.]+ [GM]iB are available; use fewer rows, or read fewer frames$"
 
 
+def test_other_systems_are_asked_by_psutil(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulated: a system without /proc."""
+
+    def fail(path: str) -> None:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(memory, "open", fail, raising=False)
+    assert 2**20 < memory.available() < 2**50  # type: ignore[operator]
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert memory.available() is None
+    memory.require(10**18, "a batch")  # nothing is known, so nothing is refused
+
+
+@only_linux
+def test_small_needs_are_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available", lambda: 0)
+    memory.require(memory.SMALL, "a batch")
+    with pytest.raises(vrnn.StreamError, match=r"^a batch needs about 64 MiB of memory, and 0 MiB are available"):
+        memory.require(memory.SMALL + 1, "a batch")
+
+
 @only_linux
 def test_more_rows_than_there_can_be(toy_audio: Path, run: Run) -> None:
     """Told when the engine is loaded; nothing of them has been made yet."""

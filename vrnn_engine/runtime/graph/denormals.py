@@ -1,9 +1,9 @@
-"""Runs a block of code with denormal floats flushed to zero, and leaves the thread as it was.
+"""Flushes denormal floats to zero while a block of code runs, and restores the thread's setting afterwards.
 
-A decaying recurrence drifts into denormals, which are tens of times slower on x86.  onnxruntime's
-`session.set_denormal_as_zero` sets the flag once a process, in the thread that makes the very first
-session: another thread's frames would then differ in their last bits, and the flag would stay on in
-the thread of the host.  Here it is set around each step, in whichever thread takes it.
+A decaying recurrence reaches denormal numbers, which are tens of times slower on x86.  onnxruntime's option
+`session.set_denormal_as_zero` sets the CPU flag once per process, in the thread that creates the first session.  Frames
+computed by another thread would then differ in their last bits, and the flag would stay set in the application's
+thread.  So the flag is set here around each step, in the thread that runs it.
 """
 
 import ctypes
@@ -13,13 +13,19 @@ from types import TracebackType
 from typing import Any
 
 _MXCSR_OFFSET = 28  # fenv_t on x86-64 Linux: 28 bytes of x87 environment, then MXCSR
-_FLUSH = 0x8040  # MXCSR: flush results to zero (bit 15), take inputs as zero (bit 6)
+_FLUSH = 0x8040  # MXCSR: flush results to zero (bit 15), treat inputs as zero (bit 6)
 
 
-class flush_denormals:  # noqa: N801 - a context manager, used as a word
-    """Context manager; does nothing where it does not know the processor and system.
+class flush_denormals:  # noqa: N801 - a context manager that reads as a verb
+    """Context manager that flushes denormals to zero in this thread.
 
-    About 2 microseconds a use.  There, onnxruntime's own option is the next best thing.
+    It takes about 2 microseconds.  It does nothing except on x86-64 Linux with glibc; elsewhere onnxruntime's own
+    option has to do.
+
+    Examples
+    --------
+    >>> with flush_denormals():
+    ...     session.run(...)
     """
 
     def __enter__(self) -> None:

@@ -1,81 +1,115 @@
-"""Whether the memory suffices: asked before much of it is taken, and said in one line where it did not.
+"""Checks that a request fits into the memory, and recognises the errors of one that did not.
 
-Linux takes the life of a process that wrote to more memory than there is, long after it was promised.  So
-what can be reckoned is reckoned first, and held against what the machine has.
+Linux grants more memory than exists.  Its OOM killer later ends a process that writes to more than is free.  So large
+needs are estimated first and compared with what is available.
 """
 
+import contextlib
 import csv
 import tempfile
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 
 from vrnn_engine.errors import StreamError
+from vrnn_engine.runtime.graph.ort import ort
 
 SMALL = 64 * 2**20
-"""Bytes of frames that are made unasked: to ask takes as long as a small step."""
+"""Bytes that are taken without a check: checking takes as long as a small step."""
 MANY = 256
-"""Rows from which on what onnxruntime takes is asked for; fewer have room where the voice has."""
+"""Smallest number of rows for which onnxruntime's own memory is estimated; for fewer it is small beside the voice."""
 
 _FAILED = ("Failed to allocate memory", "bad_alloc", "bad allocation", "out of memory", "ALLOC_FAILED")
-"""What onnxruntime says, on the CPU, of its C++ library, of CUDA and cuBLAS; it raises no error of its own for it."""
+"""Words in onnxruntime's messages when memory runs out (of the CPU, the C++ library, CUDA and cuBLAS).  It has no
+exception class of its own for that."""
 
 
 def available() -> int | None:
-    """Return the bytes that this machine could still give without swapping; None where it does not say.
+    """Return the bytes that the machine can provide without swapping, or None if it does not say.
 
-    Of the whole machine: a limit of this process alone, or of its container, is met only when it is reached.
+    A limit of this process or of its container is not considered.
     """
+    # Linux is asked without psutil, whose import needs memory and fails when that has already run out.
+    with contextlib.suppress(OSError, StopIteration), open("/proc/meminfo") as file:
+        return next(1024 * int(line.split()[1]) for line in file if line.startswith("MemAvailable:"))
     try:
-        with open("/proc/meminfo") as file:
-            return next(1024 * int(line.split()[1]) for line in file if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
+        import psutil
+
+        return int(psutil.virtual_memory().available)
+    except (ImportError, MemoryError, OSError, RuntimeError):
         return None
 
 
 def require(need: int, what: str) -> None:
-    """Raise `StreamError` if the machine has not so many bytes for `what`, e.g. `a batch with rows=900`."""
-    if (there := available()) is not None and need > there:
+    """Check that memory is available before it is taken.
+
+    Parameters
+    ----------
+    need : int
+        Bytes.  Up to `SMALL` they are taken to be available.
+    what : str
+        What needs them, for the message: e.g. `a batch with rows=900`.
+
+    Raises
+    ------
+    StreamError
+        The machine has less available.
+    """
+    if need > SMALL and (free := available()) is not None and need > free:
         raise shortage(need, what)
 
 
 def shortage(need: int, what: str) -> StreamError:
-    """Return the error that says so."""
-    there = available()
-    known = "more than there is" if there is None else f"and {_size(there)} are available"
+    """Return the error for a lack of memory: `what` needs `need` bytes."""
+    free = available()
+    known = "more than there is" if free is None else f"and {_size(free)} are available"
     return StreamError(f"{what} needs about {_size(need)} of memory, {known}; use fewer rows, or read fewer frames")
 
 
 def gpu_shortage(what: str) -> StreamError:
-    """Return the same of a GPU, of whose memory nothing is known."""
+    """Return the error for a lack of GPU memory, whose size is unknown."""
     return StreamError(f"{what} needs more GPU memory than is left; use fewer rows, or the device cpu")
 
 
 def exhausted(error: Exception) -> bool:
-    """Whether an error of numpy or onnxruntime is one of memory that could not be had."""
+    """Return whether an error of numpy or onnxruntime says that memory could not be allocated."""
     return isinstance(error, MemoryError) or any(words in str(error) for words in _FAILED)
 
 
 def intermediates(model: str, options: ort.SessionOptions, rows: int = 8) -> int:
-    """Return about the bytes a row that onnxruntime takes, on the CPU, for what it computes on the way.
+    """Estimate the memory that onnxruntime takes for intermediate results on the CPU.
 
-    It tells only a session that was made to ask: the sizes of all results of a step.  It uses some of that
-    memory twice, and takes more than it uses; of the bundled voices it took two thirds and four thirds of this.
+    onnxruntime reports the sizes of all results of a step, but only in a session that was created with that option.
+    This runs one step of such a session.  The estimate is rough: onnxruntime reuses some of the memory, and allocates
+    more than it uses.  For the bundled voices, the true amount was 2/3 and 4/3 of the estimate.
+
+    Parameters
+    ----------
+    model : str
+        Path of the graph; it takes no inputs other than float32.
+    options : SessionOptions
+        Options of the session.  They are changed.
+    rows : int
+        Batch size of the step.
+
+    Returns
+    -------
+    int
+        Bytes per row; 0 if no temporary file can be written.
     """
-    options.enable_mem_pattern = False  # as onnxruntime's documentation asks for
-    # The weights stay in their file, which is mapped, not copied.
+    options.enable_mem_pattern = False  # onnxruntime's documentation requires this
+    # The weights stay in their file, which is mapped and not copied.
     options.add_session_config_entry("session.disable_prepacking", "1")
     try:
         with tempfile.TemporaryDirectory() as folder:
-            told = Path(folder) / "sizes.csv"
-            options.add_session_config_entry("session.collect_node_memory_stats_to_file", str(told))
+            report = Path(folder) / "sizes.csv"
+            options.add_session_config_entry("session.collect_node_memory_stats_to_file", str(report))
             session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
             session.run(None, {one.name: np.zeros((rows, *one.shape[1:]), np.float32) for one in session.get_inputs()})
-            del session  # only now is the file whole
-            with told.open() as file:
+            del session  # this completes the file
+            with report.open() as file:
                 return sum(int(node["total_dynamic_sizes"]) for node in csv.DictReader(file)) // rows
-    except OSError:  # nowhere to write it: then it stays unknown
+    except OSError:
         return 0
 
 

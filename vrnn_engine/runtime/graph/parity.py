@@ -1,5 +1,6 @@
 """Replays a voice's parity vectors: does this machine compute what PyTorch computed?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,23 +10,26 @@ from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.voice.voice import Voice
 
-MOST_IN_FEW_BITS = 0.15
-"""Root mean square of what a step's frames in another precision may be apart, over that of the frames."""
+MAX_PRECISION_ERROR = 0.15
+"""Largest relative RMS difference allowed between the frames of a reduced-precision step graph and those in fp32."""
+
+Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class ParityReport:
-    """What `verify` found.
+    """Result of `verify`.
 
     Attributes
     ----------
     voice : str
+        Name of the voice.
     frames : int
-        Frames replayed.
+        Number of frames replayed.
     tolerance : float
-        As the manifest gives it.
+        Largest difference that the manifest allows.
     differences : dict of str to float
-        Array -> largest difference over the largest magnitude of the array.
+        Array -> largest difference from PyTorch, relative to the largest magnitude of the array.
     """
 
     voice: str
@@ -35,56 +39,35 @@ class ParityReport:
 
 
 def verify(voice: Voice) -> ParityReport:
-    """Replay the parity vectors through the voice's graphs on the CPU, and hold its other precisions against them.
+    """Replay the parity vectors of a voice on the CPU.
+
+    The step graph in the first precision (fp32), and the observe graph, are compared with PyTorch's results.  Step
+    graphs in other precisions are compared with the first.
+
+    Parameters
+    ----------
+    voice : Voice
+        The voice to check.
+
+    Returns
+    -------
+    ParityReport
+        The differences, all within the tolerance.
 
     Raises
     ------
     VoiceError
-        A vector is missing or of another shape, or the graphs differ past the manifest's tolerance.
+        A vector is missing or has the wrong shape, a graph differs from PyTorch by more than the manifest's tolerance,
+        or a reduced precision differs by more than `MAX_PRECISION_ERROR`.
     """
     manifest, vectors = voice.manifest, voice.parity()
-    frames, where = manifest.parity.frames, str(voice.path / manifest.parity.file)
-    step = GraphSession(voice.path, voice.graph("step"), manifest.controls, "cpu")
-    shapes = {"frame": (manifest.frame_size,), **{f"noise.{name}": shape for name, shape in step.noise.items()}}
-    for name, shape in shapes.items():
-        if name not in vectors or vectors[name].shape != (frames, *shape):
-            raise VoiceError(f"{where}: needs an array {name} of shape {[frames, *shape]}")
-    table = Controls(manifest.controls).table
-
-    others = [graph for graph in manifest.graphs if graph.role == "step"][1:]
-    few = {graph.precision: GraphSession(voice.path, graph, manifest.controls, "cpu") for graph in others}
-    state, made = step.zero_state(), []
-    of_few: dict[str, list[np.ndarray]] = {precision: [] for precision in few}
-    for t in range(frames):
-        noise = {name: vectors[f"noise.{name}"][t : t + 1] for name in step.noise}
-        for precision, session in few.items():
-            of_few[precision].append(session.run(state, noise, table)[1]["frame"][0])
-        state, outputs = step.run(state, noise, table)
-        made.append(outputs["frame"][0])
-    for name, frames_of in of_few.items():
-        apart = frames_apart(np.stack(frames_of), np.stack(made))
-        if not apart <= MOST_IN_FEW_BITS:
-            raise VoiceError(
-                f"{voice.path}: frames in {name} are {apart:.2g} of their size from those in fp32, "
-                f"more than {MOST_IN_FEW_BITS:g}; stream with --precision fp32, and report this machine"
-            )
-    differences = {"frame": relative_difference("frame", np.stack(made), vectors["frame"])}
-
-    observed = [name for name in vectors if name.startswith("observe.")]
-    if observed:
-        observe = GraphSession(voice.path, voice.graph("observe"), manifest.controls, "cpu")
-        silence = {name: np.zeros((1, *shape), np.float32) for name, shape in observe.noise.items()}
-        state = observe.zero_state()
-        seen: dict[str, list[np.ndarray]] = {name: [] for name in observed}
-        for t in range(frames):
-            state, outputs = observe.run(state, silence, table, vectors["frame"][t : t + 1])
-            for name in observed:
-                if name.removeprefix("observe.") not in outputs:
-                    raise VoiceError(f"{where}: {name} is no output of the observe graph")
-                seen[name].append(outputs[name.removeprefix("observe.")][0])
-        differences |= {name: relative_difference(name, np.stack(seen[name]), vectors[name]) for name in observed}
-
-    report = ParityReport(voice.name, frames, manifest.parity.tolerance, differences)
+    frames = _replay_step(voice, vectors)
+    differences = {"frame": relative_difference("frame", frames, vectors["frame"])}
+    expected = {name: array for name, array in vectors.items() if name.startswith("observe.")}
+    if expected:
+        found = _replay_observe(voice, vectors["frame"], tuple(expected))
+        differences |= {name: relative_difference(name, found[name], expected[name]) for name in expected}
+    report = ParityReport(voice.name, manifest.parity.frames, manifest.parity.tolerance, differences)
     worst = max(differences, key=lambda name: differences[name])
     if not differences[worst] <= report.tolerance:
         raise VoiceError(
@@ -94,16 +77,89 @@ def verify(voice: Voice) -> ParityReport:
     return report
 
 
-def frames_apart(found: np.ndarray, expected: np.ndarray) -> float:
-    """Return the root mean square of the difference over that of what is expected."""
+def _replay_step(voice: Voice, vectors: Arrays) -> np.ndarray:
+    """Return the frames [T, F] of the first step graph; raise `VoiceError` if those of another precision differ."""
+    manifest = voice.manifest
+    step = _load(voice, "step")
+    _check_shapes(voice, step, vectors)
+    graphs = [graph for graph in manifest.graphs if graph.role == "step"][1:]
+    reduced = {graph.precision: GraphSession(voice.path, graph, manifest.controls, "cpu") for graph in graphs}
+    table = Controls(manifest.controls).table
+    state, frames = step.zero_state(), []
+    reduced_frames: dict[str, list[np.ndarray]] = {precision: [] for precision in reduced}
+    for t in range(manifest.parity.frames):
+        noise = {name: vectors[f"noise.{name}"][t : t + 1] for name in step.noise}
+        # Every precision starts each step from the state in fp32, so that their differences do not add up.
+        for precision, session in reduced.items():
+            reduced_frames[precision].append(session.run(state, noise, table)[1]["frame"][0])
+        state, outputs = step.run(state, noise, table)
+        frames.append(outputs["frame"][0])
+    for name, others in reduced_frames.items():
+        difference = rms_difference(np.stack(others), np.stack(frames))
+        if not difference <= MAX_PRECISION_ERROR:
+            raise VoiceError(
+                f"{voice.path}: frames in {name} differ from those in fp32 by {difference:.2g} of their RMS, "
+                f"more than {MAX_PRECISION_ERROR:g}; stream with --precision fp32, and report this machine"
+            )
+    return np.stack(frames)
+
+
+def _replay_observe(voice: Voice, frames: np.ndarray, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Return the outputs [T, ...] of the observe graph for given frames [T, F] and noise of zero, by `observe.NAME`."""
+    manifest = voice.manifest
+    observe = _load(voice, "observe")
+    noise = {name: np.zeros((1, *shape), np.float32) for name, shape in observe.noise.items()}
+    table = Controls(manifest.controls).table
+    state = observe.zero_state()
+    found: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for t in range(manifest.parity.frames):
+        state, outputs = observe.run(state, noise, table, frames[t : t + 1])
+        for name in names:
+            output = name.removeprefix("observe.")
+            if output not in outputs:
+                where = voice.path / manifest.parity.file
+                raise VoiceError(f"{where}: the observe graph has no output for {name}; export the voice again")
+            found[name].append(outputs[output][0])
+    return {name: np.stack(values) for name, values in found.items()}
+
+
+def _load(voice: Voice, role: str) -> GraphSession:
+    return GraphSession(voice.path, voice.graph(role), voice.manifest.controls, "cpu")
+
+
+def _check_shapes(voice: Voice, step: GraphSession, vectors: Arrays) -> None:
+    """Raise `VoiceError` if a vector that the step graph needs is missing or has the wrong shape."""
+    manifest = voice.manifest
+    shapes = {"frame": (manifest.frame_size,), **{f"noise.{name}": shape for name, shape in step.noise.items()}}
+    for name, shape in shapes.items():
+        wanted = (manifest.parity.frames, *shape)
+        if name not in vectors or vectors[name].shape != wanted:
+            where = voice.path / manifest.parity.file
+            raise VoiceError(f"{where}: needs an array {name} of shape {list(wanted)}; export the voice again")
+
+
+def rms_difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """Return the RMS of the difference of two arrays, relative to the RMS of `expected`."""
     return float(np.sqrt(np.mean(np.square(found - expected)) / max(np.mean(np.square(expected)), 1e-30)))
 
 
 def relative_difference(name: str, found: np.ndarray, expected: np.ndarray) -> float:
-    """Return the largest difference over the largest magnitude expected; infinite where it is no number.
+    """Return the largest difference of two arrays, relative to the largest magnitude of `expected`.
 
-    What counts in nats (`kl`, `log_likelihood`) is held against one nat at least: a KL of nearly zero is
-    a difference of large numbers, and its last bits mean nothing.
+    Quantities in nats are compared with at least one nat: a KL near zero is the difference of large numbers, so its
+    last bits are noise.
+
+    Parameters
+    ----------
+    name : str
+        Name of the array.  One that ends in `kl` or `log_likelihood` is in nats.
+    found, expected : ndarray
+        The arrays to compare.
+
+    Returns
+    -------
+    float
+        Infinity if the shapes differ, or if `found` has a NaN or an infinity.
     """
     if found.shape != expected.shape:
         return float("inf")

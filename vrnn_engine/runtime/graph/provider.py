@@ -1,8 +1,7 @@
-"""Which processor a voice runs on: what was asked for, and what is true.
+"""Chooses the processor that a voice runs on, and reports the one it really runs on.
 
-onnxruntime lists CUDA even where it cannot load and then falls back in silence.  Here `cuda` that
-cannot run is an error that names what is missing, and only `auto` may fall back, with one line on
-the logger `vrnn_engine`.
+onnxruntime lists CUDA even if it cannot load, and then falls back to the CPU silently.  Here the device `cuda` raises
+an error that names what is missing.  Only `auto` falls back, with one line on the logger `vrnn_engine`.
 """
 
 import contextlib
@@ -16,30 +15,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import onnxruntime as ort
-
 from vrnn_engine.base.extras import install_command
 from vrnn_engine.errors import ProviderError
+from vrnn_engine.runtime.graph.ort import ort
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
 _log = logging.getLogger("vrnn_engine")
-_ORT_DEFAULT_SEVERITY = 2  # warnings; onnxruntime has no way to read it back
+_ORT_DEFAULT_SEVERITY = 2  # warnings; onnxruntime cannot be asked for the current value
 
 
 @dataclass(frozen=True)
 class Device:
-    """A device string, understood."""
+    """A parsed device string.
+
+    Attributes
+    ----------
+    kind : str
+        `auto`, `cpu` or `cuda`.
+    index : int
+        Number of the GPU, from 0.
+    """
 
     kind: str
-    """`auto`, `cpu` or `cuda`."""
     index: int = 0
-    """Which GPU."""
 
 
 def parse_device(device: str) -> Device:
-    """Understand `auto`, `cpu`, `cuda` or `cuda:N`; raise `ProviderError` for anything else."""
+    """Parse a device string.
+
+    Parameters
+    ----------
+    device : str
+        `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises
+    ------
+    ProviderError
+        It is none of these.
+    """
     match = re.fullmatch(r"(auto|cpu|cuda)(?::(\d{1,3}))?", device) if isinstance(device, str) else None
     if match is None or (match[2] and match[1] != "cuda"):
         raise ProviderError(f"unknown device {device!r}; use auto, cpu, cuda or cuda:N")
@@ -47,59 +62,93 @@ def parse_device(device: str) -> Device:
 
 
 def open_session(
-    model: str, options: ort.SessionOptions, device: str, cuda_graphs: bool = False
+    model: str | bytes, options: ort.SessionOptions, device: str, cuda_graphs: bool = False
 ) -> ort.InferenceSession:
-    """Make an onnxruntime session on a device.
+    """Create an onnxruntime session on a device.
+
+    Parameters
+    ----------
+    model : str or bytes
+        Path of the graph, or the graph itself.
+    options : SessionOptions
+        Options of the session.
+    device : str
+        `auto`, `cpu`, `cuda` or `cuda:N`.
+    cuda_graphs : bool
+        Capture the steps as CUDA graphs.
+
+    Returns
+    -------
+    InferenceSession
+        Its first provider is the one that it runs on.
 
     Raises
     ------
     ProviderError
-        `cuda` was asked for and cannot run here; the message names the library or GPU missing, or CUDA's error.  Or
-        `cuda_graphs` were, and the device is the CPU, or a part of the graph runs only there.
+        `device` is `cuda` and cannot run here: the message names the missing library or GPU, or CUDA's error.  Or
+        `cuda_graphs` is set, and the device is the CPU or a part of the graph runs only on the CPU.
+    Exception
+        An error of onnxruntime: it cannot load the graph.
     """
     wanted = parse_device(device)
     if wanted.kind == "cpu":
         if cuda_graphs:
-            raise ProviderError(f"cuda_graphs are not for device {device!r}; use cuda or auto, or no cuda_graphs")
+            raise ProviderError(
+                f"cuda_graphs need a GPU, and the device is {device!r}; use cuda or auto, or leave out cuda_graphs"
+            )
         return _session(model, options, [CPU])
     obstacle = cuda_obstacle(wanted.index)
-    # onnxruntime chats on the console about a CUDA that does not load, past every session option.
+    # When CUDA does not load, onnxruntime prints to the console, whatever the session options say.
     if obstacle is None:
         try:
             with _quiet():
                 session = _cuda_session(model, options, wanted.index, cuda_graphs)
         except ProviderError:
             raise
-        except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base class
-            _session(model, options, [CPU])  # raises where it is not CUDA that is to blame, but the graph or its file
+        except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no other common base class
+            _session(model, options, [CPU])  # raises if the cause is the graph or its file, and not CUDA
             obstacle = Obstacle(reason_of(error), driver=True)
         else:
             if session.get_providers()[0] == CUDA:
                 return session
-            # Only now: loading the provider by hand first would bind it to no host, and crash later.
+            # Not before the session: a provider that is loaded by hand first has no host, and crashes later.
             obstacle = Obstacle(_provider_trouble(), driver=True)
     if wanted.kind == "cuda":
         raise ProviderError(f"device {device!r} cannot run here: {obstacle.reason}; use --device cpu or auto")
-    level = logging.WARNING if obstacle.driver else logging.DEBUG  # where none was to be expected, nothing is lost
+    level = logging.WARNING if obstacle.driver else logging.DEBUG  # without a driver, nobody expects CUDA
     _log.log(level, "running on the CPU: %s", obstacle.reason)
     return _session(model, options, [CPU])
 
 
 def suited(provider: str, precisions: Sequence[str]) -> str:
-    """Return which of a voice's precisions a provider steps in, unless told: the first, or fp16 on CUDA.
+    """Return the precision to use by default.
 
-    The CPU casts fp16 up, and gains nothing.
+    It is fp16 on CUDA if the voice has it, and otherwise the voice's first.  The CPU converts fp16 to fp32 and gains
+    nothing.
+
+    Parameters
+    ----------
+    provider : str
+        Provider that the voice runs on.
+    precisions : sequence of str
+        Precisions of the voice's step graphs, in the manifest's order.
     """
     return "fp16" if provider == CUDA and "fp16" in precisions else precisions[0]
 
 
 def of_onnxruntime(error: Exception) -> bool:
-    """Whether an error is onnxruntime's: some are of its classes, which share no base, the others plain ones of C++."""
+    """Return whether an error comes from onnxruntime.
+
+    Some have its own classes, which have no common base; others are C++ exceptions, which arrive as `RuntimeError`.
+    """
     return type(error) is RuntimeError or type(error).__module__.startswith("onnxruntime")
 
 
 def reason_of(error: Exception) -> str:
-    """Return what an error of onnxruntime says, in one line: of CUDA's, what lies between C++ and the host's name."""
+    """Return the message of an onnxruntime error in one line.
+
+    CUDA's message is taken from between the C++ signature and the host's name that surround it.
+    """
     said = " ".join(str(error).split())
     found = re.search(r"\b[A-Z]+ failure \d+: [^;]*[^; ]", said)
     return found[0] if found else said[:300]
@@ -107,15 +156,33 @@ def reason_of(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why CUDA cannot run."""
+    """Why CUDA cannot run.
+
+    Attributes
+    ----------
+    reason : str
+        The reason, in one line.
+    driver : bool
+        Whether an NVIDIA driver is present, so that the user expects CUDA to work.
+    """
 
     reason: str
     driver: bool
-    """Whether an NVIDIA driver is there all the same, so that CUDA was to be expected."""
 
 
 def cuda_obstacle(index: int = 0) -> Obstacle | None:
-    """Return what stands in the way of CUDA as far as it can be told without a session, or None."""
+    """Return why CUDA cannot run, as far as that shows without creating a session.
+
+    Parameters
+    ----------
+    index : int
+        Number of the GPU, from 0.
+
+    Returns
+    -------
+    Obstacle or None
+        None if no reason is known; CUDA's own libraries may still be missing.
+    """
     name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     if sys.platform == "darwin":
         return Obstacle("CUDA does not exist on macOS", driver=False)
@@ -130,15 +197,15 @@ def cuda_obstacle(index: int = 0) -> Obstacle | None:
     if index >= found.value:
         return Obstacle(f"there is no GPU {index}, only {found.value} of them, counted from 0", driver=True)
     if CUDA not in ort.get_available_providers():
-        return Obstacle("this onnxruntime is built without CUDA: install onnxruntime-gpu instead of it", driver=True)
+        return Obstacle("this onnxruntime is built without CUDA: replace it by onnxruntime-gpu", driver=True)
     return None
 
 
 def _provider_trouble() -> str:
-    """Return which library kept onnxruntime's CUDA provider from loading."""
+    """Return which missing library keeps onnxruntime's CUDA provider from loading."""
     folder = Path(ort.__file__).parent / "capi"
     name = "onnxruntime_providers_cuda.dll" if sys.platform == "win32" else "libonnxruntime_providers_cuda.so"
-    hint = f"{install_command('cuda')} brings CUDA's libraries"
+    hint = f"{install_command('cuda')} installs CUDA's libraries"
     try:
         ctypes.CDLL(str(folder / name))
     except OSError as error:
@@ -146,20 +213,24 @@ def _provider_trouble() -> str:
     return f"onnxruntime could not start its CUDA provider ({hint})"
 
 
-def _cuda_session(model: str, options: ort.SessionOptions, index: int, cuda_graphs: bool) -> ort.InferenceSession:
-    # Without TF32, whose products have three digits: a voice is to sound as it does on the CPU.
+def _cuda_session(
+    model: str | bytes, options: ort.SessionOptions, index: int, cuda_graphs: bool
+) -> ort.InferenceSession:
+    # TF32 products have three digits; without it, a voice sounds as it does on the CPU.
     chosen = {"device_id": str(index), "use_tf32": "0", "enable_cuda_graph": str(int(cuda_graphs))}
     try:
         return _session(model, options, [(CUDA, chosen), CPU])
     except Exception as error:
         if cuda_graphs and "graph capture feature" in str(error):
             reason = "a part of it runs only on the CPU, or it has branches or loops"
-            raise ProviderError(f"{model}: not for CUDA graphs: {reason}; load the voice without cuda_graphs") from None
+            raise ProviderError(
+                f"{model!s:.300}: cannot be captured as CUDA graphs: {reason}; load the voice without cuda_graphs"
+            ) from None
         raise
 
 
-def _session(model: str, options: ort.SessionOptions, providers: list[Any]) -> ort.InferenceSession:
-    # Without fallback: onnxruntime's prints to stdout, where our data goes, and hides the truth.
+def _session(model: str | bytes, options: ort.SessionOptions, providers: list[Any]) -> ort.InferenceSession:
+    # onnxruntime's own fallback prints to stdout, which is for data, and hides that it happened.
     session = ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
     session.disable_fallback()
     return session
@@ -167,7 +238,7 @@ def _session(model: str, options: ort.SessionOptions, providers: list[Any]) -> o
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Load CUDA's libraries from their wheels, and keep onnxruntime's chat about it off the console."""
+    """Load CUDA's libraries from their wheels, and suppress what onnxruntime prints meanwhile."""
     ort.set_default_logger_severity(4)
     try:
         sink = io.StringIO()
