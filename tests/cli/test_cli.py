@@ -17,7 +17,7 @@ from support.command import ROOT, Run, environment, the_error
 
 from vrnn_engine import Engine, __version__
 from vrnn_engine.runtime.graph.provider import cuda_obstacle
-from vrnn_engine.runtime.sinks.base import to_pcm16
+from vrnn_engine.runtime.sinks.pcm import to_pcm16
 
 NO_DRIVER = pytest.mark.skipif(
     getattr(cuda_obstacle(), "driver", True), reason="this machine has an NVIDIA driver, and perhaps CUDA"

@@ -13,11 +13,12 @@ import pytest
 import soundfile
 
 from vrnn_engine import Engine, Player
+from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks import Format, Sink, make_sink
 from vrnn_engine.runtime.sinks.audiofile import AudioFileSink
-from vrnn_engine.runtime.sinks.base import AtomicFile, to_pcm16
 from vrnn_engine.runtime.sinks.options import add_option, split_target
+from vrnn_engine.runtime.sinks.pcm import to_pcm16
 
 AUDIO = Format("audio", 16000, 200, "full scale", "toy")
 PEN = Format("pen", 100, 3, "mm", "toy")
@@ -68,21 +69,24 @@ def test_unknown_target_names_what_exists(target: str) -> None:
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        ("a.svg?widht=3", "a.svg has no option 'widht'; did you mean 'width'.* there are: height, ink, layers, margin"),
+        (
+            "a.svg?widht=3",
+            "a.svg has no option 'widht'; did you mean 'width'.* its options: height, ink, layers, margin",
+        ),
         ("a.svg?width=wide", "a.svg: the option width cannot be 'wide'; give a number above 0"),
         ("a.svg?width=nan", "give a number above 0"),
         ("a.svg?width=inf", "give a number above 0"),
         ("a.svg?height=-1", "give a number above 0"),
         ("a.svg?margin=-1", "give a number from 0"),
         ("a.svg?layers=7", "give line or stroke"),
-        ("a.svg?width", "a.svg: 'width' is no option; they are written NAME=VALUE"),
-        ("a.svg?=3", "'=3' is no option"),
+        ("a.svg?width", "a.svg: 'width' is not an option; write NAME=VALUE"),
+        ("a.svg?=3", "'=3' is not an option"),
         ("a.hpgl?pen=9", "give a whole number from 1 up to 8"),
         ("a.hpgl?pen=1.5", "give a whole number from 1 up to 8"),
         ("a.hpgl?feed=100", "a.hpgl has no option 'feed'"),
         ("a.jsonl?width=100", "a.jsonl takes no options"),
         ("-?x=1", "- takes no options"),
-        ("speakers?x=1", "speakers has no option 'x'; there are: channels, strict, volume"),
+        ("speakers?x=1", "speakers has no option 'x'; its options: channels, strict, volume"),
         ("speakers?strict=yes", "give true or false"),
         ("terminal?height=100", "terminal has no option 'height'"),
         ("serial:/dev/x", r"say what the plotter understands: serial:/dev/x\?format=gcode"),

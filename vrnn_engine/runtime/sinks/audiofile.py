@@ -1,24 +1,42 @@
-"""FILE.wav and FILE.flac: 16-bit, mono, by libsndfile."""
+"""FILE.wav and FILE.flac: 16-bit mono sound files, written by libsndfile."""
 
 import contextlib
 from pathlib import PurePath
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.sinks.base import FileSink, Format, to_pcm16
+from vrnn_engine.runtime.sinks.base import FileSink, Format
+from vrnn_engine.runtime.sinks.pcm import to_pcm16
 
 
 class AudioFileSink(FileSink):
-    """Writes a sound file; `clipped` counts the samples that were beyond full scale."""
+    """Writes a sound file, in the format that its ending names.
 
-    def __init__(self, target: str, latency: float = 0.05) -> None:
-        super().__init__(target, latency)
-        self.clipped = 0
+    Parameters
+    ----------
+    target : str
+        Path of the file, ending in `.wav` or `.flac`.
+    latency : float
+        Ignored.
+    """
+
+    _sound: Any = None  # soundfile.SoundFile, from `open` on
 
     def open(self, format: Format) -> None:
-        """Start the file beside its final path."""
+        """Create the file under a temporary name.
+
+        Parameters
+        ----------
+        format : Format
+            Of an audio voice.
+
+        Raises
+        ------
+        SinkError
+            The voice is not an audio voice, libsndfile is missing, or the file cannot be created.
+        """
         format.require("audio", self.label)
         try:
             import soundfile
@@ -30,33 +48,44 @@ class AudioFileSink(FileSink):
         try:
             self._sound = soundfile.SoundFile(self.file, "w", format.rate, 1, subtype="PCM_16", format=kind)
         except soundfile.SoundFileError as error:
-            self._explain(error)
+            self._fail(error)
 
     def write(self, block: np.ndarray) -> None:
-        """Append samples `[n]`."""
+        """Append samples.
+
+        Parameters
+        ----------
+        block : ndarray, float32, shape [samples]
+            Full scale is +-1.
+
+        Raises
+        ------
+        SinkError
+            The samples cannot be written, e.g. because the disk is full.
+        """
         samples, clipped = to_pcm16(block)
         self.clipped += clipped
         try:
             self._sound.write(samples)
-        except (RuntimeError, AssertionError) as error:  # soundfile asserts that libsndfile took everything
-            self._explain(error)
+        except (RuntimeError, AssertionError) as error:  # soundfile asserts that libsndfile wrote everything
+            self._fail(error)
         self.file.check()
 
     def close(self) -> None:
-        """Complete the header and give the file its name."""
+        """Complete the header and rename the file to its path."""
         try:
             self._sound.close()
         except RuntimeError as error:
-            self._explain(error)
+            self._fail(error)
         super().close()
 
     def abort(self) -> None:
         """Remove what was written."""
-        if hasattr(self, "_sound"):
+        if self._sound is not None:
             with contextlib.suppress(RuntimeError):
                 self._sound.close()
         super().abort()
 
-    def _explain(self, error: Exception) -> NoReturn:
-        self.file.check()  # libsndfile only says "system error"; the file knows which
+    def _fail(self, error: Exception) -> NoReturn:
+        self.file.check()  # libsndfile only reports "system error"; the file has kept the cause
         raise SinkError(f"cannot write {self.label}: {error}") from error

@@ -1,40 +1,39 @@
-"""What every sink shares: the format it is opened with, its protocol, and files that appear only when finished."""
+"""What all sinks share: the format of the blocks, the base class with its defaults, and the base of file sinks."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
 from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.targets import list_targets
+from vrnn_engine.runtime.targets import Modality, list_targets
 from vrnn_engine.runtime.voice.manifest import Manifest
 
-_MADE = {"audio": "sound", "pen": "ink"}
-_FULL_SCALE = 32768.0
+_PRODUCTS = {"audio": "sound", "pen": "ink"}
 
 
 @dataclass(frozen=True)
 class Format:
-    """What a stream is about to write.
+    """Format of the blocks that a sink receives.
 
     Parameters
     ----------
-    modality
-        `audio` (blocks are float32 `[samples]`, full scale +-1) or `pen` (float32 `[points, 3]`:
-        dx, dy, pen-up; y grows downwards; pen-up 1 lifts the pen *after* the point).
-    rate
+    modality : {'audio', 'pen'}
+        An audio block is float32 [samples], full scale +-1.  A pen block is float32 [points, 3]: dx, dy, pen-up; y
+        points down, and pen-up 1 lifts the pen *after* the point.
+    rate : int
         Samples or points per second.
-    frame_size
+    frame_size : int
         Samples in an audio frame; 3 for a pen.
-    unit
-        Unit of the values: `full scale` for audio, e.g. `mm` for a pen.
-    name
-        The voice's name.
+    unit : str
+        Unit of the values: `full scale` for audio, a unit of length such as `mm` for a pen.
+    name : str
+        Name of the voice.
     """
 
-    modality: Literal["audio", "pen"]
+    modality: Modality
     rate: int
     frame_size: int
     unit: str
@@ -42,19 +41,42 @@ class Format:
 
     @classmethod
     def of(cls, manifest: Manifest) -> "Format":
-        """Return the format in which a voice streams."""
+        """Return the format in which a voice streams.
+
+        Parameters
+        ----------
+        manifest : Manifest
+            The voice's manifest.
+
+        Returns
+        -------
+        Format
+        """
         return cls(manifest.modality, manifest.rate, manifest.frame_size, manifest.unit, manifest.name)
 
     @property
     def samples_per_frame(self) -> int:
-        """Samples an audio frame covers, or 1 (one point) for a pen."""
+        """Number of samples in an audio frame; 1 (one point) for a pen."""
         return self.frame_size if self.modality == "audio" else 1
 
-    def require(self, modality: Literal["audio", "pen"], target: str) -> None:
-        """Raise `SinkError` naming the targets that fit, unless the voice is of this modality."""
+    def require(self, modality: Modality, target: str) -> None:
+        """Raise an error unless the voice has a modality.
+
+        Parameters
+        ----------
+        modality : {'audio', 'pen'}
+            What the sink accepts.
+        target : str
+            Name of the sink in the message.
+
+        Raises
+        ------
+        SinkError
+            The voice has the other modality; the message lists the targets that accept it.
+        """
         if self.modality != modality:
             raise SinkError(
-                f"{target} takes {_MADE[modality]}, but voice {self.name!r} makes {_MADE[self.modality]}; "
+                f"{target} takes {_PRODUCTS[modality]}, but voice {self.name!r} makes {_PRODUCTS[self.modality]}; "
                 f"send it to {list_targets(self.modality)}"
             )
 
@@ -160,7 +182,15 @@ class Sink(ABC):
 
 
 class FileSink(Sink):
-    """The part that sinks writing one file share.  `label` is the path as the person gave it."""
+    """Base class of sinks that write one file, which appears under its path when it is complete.
+
+    Parameters
+    ----------
+    target : str
+        Path of the file.
+    latency : float
+        Ignored; every sink is constructed with it.
+    """
 
     def __init__(self, target: str, latency: float = 0.05) -> None:
         self.label = target
@@ -168,23 +198,16 @@ class FileSink(Sink):
 
     @property
     def file(self) -> AtomicFile:
-        """The file being written; opened by the first use."""
+        """The file being written; it is created by the first access."""
         if self._atomic is None:
             self._atomic = AtomicFile(self.label)
         return self._atomic
 
     def close(self) -> None:
-        """Give the file its name."""
+        """Rename the complete file to its path."""
         self.file.commit()
 
     def abort(self) -> None:
-        """Remove what was written."""
+        """Remove what was written; an earlier file of that path stays as it was."""
         if self._atomic is not None:
             self._atomic.abort()
-
-
-def to_pcm16(block: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return float samples as little-endian int16, and how many were beyond full scale and cut to it."""
-    scaled = np.rint(np.asarray(block, np.float32) * _FULL_SCALE)
-    clipped = int(np.count_nonzero(np.abs(block) > 1.0))
-    return np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1.0).astype("<i2"), clipped

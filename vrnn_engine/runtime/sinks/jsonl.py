@@ -1,4 +1,4 @@
-"""JSON lines: one line for each pen point, or for each frame of sound."""
+"""FILE.jsonl: JSON lines, one for each pen point or for each frame of sound."""
 
 import json
 
@@ -8,10 +8,15 @@ from vrnn_engine.runtime.sinks.base import FileSink, Format
 
 
 class JsonLinesEncoder:
-    """Turns blocks into lines, keeping count of the time.
+    """Encodes blocks as JSON lines with their time in the stream.
 
     A pen point is `{"t": seconds, "dx": ..., "dy": ..., "pen_up": 0 or 1}` in the voice's unit; a frame of sound is
     `{"t": seconds, "samples": [...]}`, full scale +-1.
+
+    Parameters
+    ----------
+    format : Format
+        Format of the blocks.
     """
 
     def __init__(self, format: Format) -> None:
@@ -19,7 +24,17 @@ class JsonLinesEncoder:
         self._position = 0
 
     def encode(self, block: np.ndarray) -> bytes:
-        """Return the lines of one block, each ended by a newline."""
+        """Return the lines of the next block.
+
+        Parameters
+        ----------
+        block : ndarray, float32, shape [samples] or [points, 3]
+
+        Returns
+        -------
+        bytes
+            Lines in UTF-8, each with a newline.
+        """
         lines = []
         step = self._format.samples_per_frame
         for start in range(0, len(block), step):
@@ -35,18 +50,18 @@ class JsonLinesEncoder:
 
 
 class JsonLinesSink(FileSink):
-    """Writes FILE.jsonl; see `JsonLinesEncoder` for the lines."""
+    """Writes a .jsonl file; see `JsonLinesEncoder` for the lines."""
 
     def open(self, format: Format) -> None:
-        """Start the file beside its final path."""
+        """Create the file under a temporary name; raise `SinkError` if that fails."""
         self._encoder = JsonLinesEncoder(format)
         self.file.check()
 
     def write(self, block: np.ndarray) -> None:
-        """Append the block's lines."""
+        """Append the lines of a block."""
         self.file.append(self._encoder.encode(block))
 
 
 def _short(value: float) -> float:
-    # Nine significant digits hold a float32 exactly; the other eight of a float64 say nothing.
+    # A float32 needs nine significant digits; further digits of its float64 carry no information.
     return float(f"{value:.9g}")

@@ -1,4 +1,4 @@
-"""A sink that throws everything away: for measuring, and for running a voice without hearing it."""
+"""`null`: discards everything, to measure a voice or to run it without output."""
 
 import numpy as np
 
@@ -6,18 +6,31 @@ from vrnn_engine.runtime.sinks.base import Format, Sink
 
 
 class NullSink(Sink):
-    """Takes anything of either modality, and counts it in `written` (samples or points)."""
+    """Accepts blocks of either modality and discards them.
+
+    Parameters
+    ----------
+    target : str
+        Name of the sink in messages.
+    latency : float
+        Ignored.
+
+    Attributes
+    ----------
+    written : int
+        Number of samples or points accepted.
+    """
 
     def __init__(self, target: str = "null", latency: float = 0.05) -> None:
         self.label = target
         self.written = 0
 
     def open(self, format: Format) -> None:
-        """Nothing to get ready."""
+        """Do nothing."""
 
     def write(self, block: np.ndarray) -> None:
-        """Forget the block."""
+        """Count the block."""
         self.written += len(block)
 
     def close(self) -> None:
-        """Nothing to finish."""
+        """Do nothing."""

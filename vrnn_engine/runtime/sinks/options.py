@@ -1,4 +1,7 @@
-"""Options of a target, written as a query: `page.svg?width=120&margin=8`.  Typed by a struct of the sink's own."""
+"""Options of a target, written as a query: `page.svg?width=120&margin=8`.
+
+A sink declares its options as a subclass of `Options`; values are converted and checked by its types.
+"""
 
 from typing import Annotated, TypeVar
 
@@ -8,18 +11,41 @@ from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import SinkError
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=100_000)]
-"""A number that is none of 0, infinite and NaN."""
+"""A positive, finite number; the upper limit also excludes infinity."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a sink may be told; a subclass has a field for each option, with its default."""
+    """Base class of a sink's options: a subclass has one field for each option, with its default."""
 
 
-T = TypeVar("T", bound=Options)
+OptionsType = TypeVar("OptionsType", bound=Options)
 
 
 def split_target(target: str) -> tuple[str, dict[str, str]]:
-    """Return a target without its query, and the options in that; raise `SinkError` if they are not NAME=VALUE."""
+    """Split a target into its place and its options.
+
+    Parameters
+    ----------
+    target : str
+        For example `page.svg?width=120&margin=8`; `+` and `%XX` in options are decoded.
+
+    Returns
+    -------
+    place : str
+        The target without options.
+    given : dict of str to str
+        The options as written, by name.
+
+    Raises
+    ------
+    SinkError
+        The options are not written NAME=VALUE.
+
+    Examples
+    --------
+    >>> split_target("page.svg?width=120&margin=8")
+    ('page.svg', {'width': '120', 'margin': '8'})
+    """
     place, _, query = target.partition("?")
     if not query:
         return place, {}
@@ -29,37 +55,72 @@ def split_target(target: str) -> tuple[str, dict[str, str]]:
     for part in query.split("&"):
         name, equals, value = part.partition("=")
         if not name or not equals:
-            raise SinkError(f"{place}: {part!r} is no option; they are written NAME=VALUE, with & between them")
+            raise SinkError(f"{place}: {part!r} is not an option; write NAME=VALUE, with & between options")
         given[unquote_plus(name)] = unquote_plus(value)
     return place, given
 
 
-def read_options(place: str, given: dict[str, str], known: type[T]) -> T:
-    """Return options by their types; raise `SinkError` that names the known ones, or says what a value may be."""
+def read_options(place: str, given: dict[str, str], known: type[OptionsType]) -> OptionsType:
+    """Convert options to their types.
+
+    Parameters
+    ----------
+    place : str
+        The target without options, for messages.
+    given : dict of str to str
+        The options as written, by name.
+    known : type
+        The subclass of `Options` to return.
+
+    Returns
+    -------
+    Options
+        An instance of `known`.
+
+    Raises
+    ------
+    SinkError
+        An option is unknown (the message lists the known ones), has a wrong value, or is required and missing.
+    """
     fields = {field.encode_name: field for field in msgspec.structs.fields(known)}
     values = {}
     for name, text in given.items():
         if name not in fields:
-            raise SinkError(f"{place} has no option {name!r}{suggest(name, fields, 'there are')}")
+            raise SinkError(f"{place} has no option {name!r}{suggest(name, fields, 'its options')}")
         try:
             values[name] = msgspec.convert(text, fields[name].type, strict=False)
         except msgspec.ValidationError:
-            wanted = _words(msgspec.inspect.type_info(fields[name].type))
+            wanted = _describe(msgspec.inspect.type_info(fields[name].type))
             raise SinkError(f"{place}: the option {name} cannot be {text!r}; give {wanted}") from None
     for name, field in fields.items():
         if field.required and name not in values:
-            wanted = _words(msgspec.inspect.type_info(field.type))
+            wanted = _describe(msgspec.inspect.type_info(field.type))
             raise SinkError(f"{place} needs the option {name}: {wanted}")
     return msgspec.convert(values, known)
 
 
 def add_option(target: str, name: str, value: object) -> str:
-    """Return a target with one more option."""
+    """Return a target with one more option.
+
+    Parameters
+    ----------
+    target : str
+        With or without options.
+    name : str
+        Name of the option.
+    value : object
+        Its value; written as `str(value)`.
+
+    Examples
+    --------
+    >>> add_option("page.svg?width=120", "margin", 8)
+    'page.svg?width=120&margin=8'
+    """
     return f"{target}{'&' if '?' in target else '?'}{name}={value}"
 
 
-def _words(kind: msgspec.inspect.Type) -> str:
-    """Say what a value of a type may be."""
+def _describe(kind: msgspec.inspect.Type) -> str:
+    """Return words for the values of a type, for an error message."""
     match kind:
         case msgspec.inspect.Metadata(extra_json_schema={"description": str(words)}):
             return words
@@ -68,7 +129,7 @@ def _words(kind: msgspec.inspect.Type) -> str:
         case msgspec.inspect.BoolType():
             return "true or false"
         case msgspec.inspect.UnionType(types=types):
-            return _words(types[0])
+            return _describe(types[0])
         case msgspec.inspect.FloatType(gt=gt, ge=ge, le=le) | msgspec.inspect.IntType(gt=gt, ge=ge, le=le):
             number = "a number" if isinstance(kind, msgspec.inspect.FloatType) else "a whole number"
             least = f" above {gt:g}" if gt is not None else f" from {ge:g}" if ge is not None else ""
