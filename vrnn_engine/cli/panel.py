@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vrnn_engine.runtime.live.meter import level, spectrum
+from vrnn_engine.runtime.sinks.ink.canvas import draw_recent
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.live.control.keys import Keyboard
@@ -104,27 +105,11 @@ class Panel:
         ]
 
     def _ink(self, width: int) -> list[Text]:
-        """Return the last points in a few rows of text, in dots of Braille, a letter's height as high as the rows."""
-        frames = [frame.reshape(3) for frame in list(self._performance.recent)]
-        rows, columns = 4 * _INK_ROWS, 2 * width
-        dots = np.zeros((rows, columns), bool)
-        if len(frames) > 1 and self._rich:
-            points = np.array(frames)
-            drawn = np.append(False, points[:-1, 2] == 0)  # pen-up lifts the pen after its point
-            path = np.cumsum(points[:, :2], axis=0)
-            low, high = np.quantile(path[:, 1], (0.02, 0.98))
-            scale = (rows - 1) / max(high - low, 1e-6)
-            x = columns - 1 - (path[-1, 0] - path[:, 0]) * scale
-            y = (path[:, 1] - low) * scale
-            for at in np.flatnonzero(drawn):
-                steps = int(np.clip(np.hypot(x[at] - x[at - 1], y[at] - y[at - 1]) + 1, 1, columns))
-                across = np.linspace(x[at - 1], x[at], steps + 1).round().astype(int)
-                down = np.linspace(y[at - 1], y[at], steps + 1).round().astype(int)
-                inside = (across >= 0) & (across < columns) & (down >= 0) & (down < rows)
-                dots[down[inside], across[inside]] = True
-        values = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
-        cells = (dots.reshape(_INK_ROWS, 4, width, 2) * values[:, np.newaxis]).sum(axis=(1, 3))
-        return [Text("".join(chr(0x2800 + cell) if cell else " " for cell in row)) for row in cells]
+        """Return the ink of the last points in braille; blank lines if the console cannot show it."""
+        if not self._rich:
+            return [Text()] * _INK_ROWS
+        points = np.reshape(list(self._performance.recent), (-1, 3))
+        return [Text(line) for line in draw_recent(points, width, _INK_ROWS).split("\n")]
 
     def _controls(self, bars: int, room: int) -> list[Text]:
         names = list(self._performance.controls)

@@ -12,14 +12,15 @@ from support.pen_helpers import PEN, read_gcode, read_hpgl, shapes, words, writi
 
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks import Format, make_sink
-from vrnn_engine.runtime.sinks.ink.page import MOST, Layout, Line, Sheet
+from vrnn_engine.runtime.sinks.ink.line_breaks import MAX_LINE_POINTS
+from vrnn_engine.runtime.sinks.ink.page import Layout, Line, PageOptions
 
 SVG = "{http://www.w3.org/2000/svg}"
 LABEL = "{http://www.inkscape.org/namespaces/inkscape}label"
 
 
 def lay_out(points: np.ndarray, block: int = 20, **sheet: float) -> list[Line]:
-    layout = Layout(Sheet(**sheet), PEN, "here")
+    layout = Layout(PageOptions(**sheet), PEN, "here")
     lines = [line for start in range(0, len(points), block) for line in layout.add(points[start : start + block])]
     return lines + layout.finish()
 
@@ -50,8 +51,8 @@ def same_shapes(found: list[np.ndarray], expected: list[np.ndarray], tolerance: 
 @pytest.mark.parametrize("name", ["page.svg", "page.hpgl", "page.gcode"])
 def test_ink_of_a_unit_without_a_size_is_drawn_at_the_one_that_is_given(tmp_path: Path, name: str) -> None:
     ink, tablet = writing(300), dataclasses.replace(PEN, unit="tablet units")
-    hint = re.escape(f"say how many mm one is, e.g. {tmp_path / name}?scale=0.01")
-    with pytest.raises(SinkError, match=f"counts in 'tablet units', whose size is unknown; {hint}$"):
+    hint = re.escape(f"give its size in mm, e.g. {tmp_path / name}?scale=0.01")
+    with pytest.raises(SinkError, match=f"the unit of voice 'toy' is 'tablet units', whose size is unknown; {hint}$"):
         send(tmp_path / name, ink, format=tablet)
     assert list(tmp_path.iterdir()) == []
     send(tmp_path / name, ink)
@@ -91,7 +92,7 @@ def test_lines_are_full_and_pages_too() -> None:
 
 def test_what_is_unfinished_is_what_finish_would_give_and_changes_nothing() -> None:
     ink = writing(400)
-    asked, plain = Layout(Sheet(), PEN, "a"), Layout(Sheet(), PEN, "b")
+    asked, plain = Layout(PageOptions(), PEN, "a"), Layout(PageOptions(), PEN, "b")
     for point in ink:
         expected = plain.add(point[None])
         assert asked.add(point[None]) == expected
@@ -120,11 +121,13 @@ def test_a_leap_beyond_the_page_is_not_drawn() -> None:
 
 def test_a_pen_that_stays_where_it_is_is_drawn_in_time() -> None:
     """Else a plotter would wait for the end of the line for ever."""
-    circle = np.column_stack([np.cos(np.arange(MOST * 3)), np.sin(np.arange(MOST * 3)), np.zeros(MOST * 3)])
-    layout = Layout(Sheet(), PEN, "here")
+    circle = np.column_stack(
+        [np.cos(np.arange(MAX_LINE_POINTS * 3)), np.sin(np.arange(MAX_LINE_POINTS * 3)), np.zeros(MAX_LINE_POINTS * 3)]
+    )
+    layout = Layout(PageOptions(), PEN, "here")
     lines = layout.add(circle.astype(np.float32))
-    assert sum(len(stroke) for line in lines for stroke in line.strokes) >= MOST
-    assert layout.pending <= 2 * MOST
+    assert sum(len(stroke) for line in lines for stroke in line.strokes) >= MAX_LINE_POINTS
+    assert layout.pending <= 2 * MAX_LINE_POINTS
 
 
 @pytest.mark.parametrize("target", ["a.svg", "a.hpgl", "a.gcode"])
@@ -139,7 +142,7 @@ def test_a_page_too_small_is_one_line_and_no_file(target: str, tmp_path: Path, m
 def test_ink_that_is_nowhere_is_refused(tmp_path: Path) -> None:
     sink = make_sink(tmp_path / "a.gcode")
     sink.open(PEN)
-    with pytest.raises(SinkError, match="run away"):
+    with pytest.raises(SinkError, match="has diverged"):
         sink.write(np.float32([[0, np.nan, 0]]))
     sink.abort()  # type: ignore[attr-defined]
 

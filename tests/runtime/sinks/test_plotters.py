@@ -111,10 +111,10 @@ def test_a_full_page_ends_the_player() -> None:
 @pytest.mark.parametrize(
     ("what", "said", "parked"),
     [
-        ("error:33", r"refused 'G1 X.*': Grbl says error:33", True),
+        ("error:33", r"refused 'G1 X.*': Grbl reports error:33", True),
         ("ALARM:1", "limit switch", False),
-        ("ALARM:2", "its reach is smaller than the page", False),
-        ("reset", "was reset in the middle of a drawing", True),
+        ("ALARM:2", "the page is larger than its working area", False),
+        ("reset", "was reset while it drew", True),
         ("silent", r"has stopped answering to '.*'; the pen was told to lift", False),
     ],
 )
@@ -133,7 +133,7 @@ def test_whatever_goes_wrong_is_one_line_and_the_pen_is_up(pen: str, what: str, 
 
 def test_an_answer_that_got_lost_is_noticed() -> None:
     with GrblMachine(trouble=after(60, "lost")) as machine:
-        with pytest.raises(SinkError, match="did not answer all it was sent"):
+        with pytest.raises(SinkError, match="did not answer every line it was sent"):
             Player(played(words(3)), to=grbl(machine), seconds=2).__enter__().wait(60)
         machine.settle()
         assert not machine.down
@@ -143,7 +143,7 @@ def test_an_answer_that_got_lost_is_noticed() -> None:
 def test_a_machine_that_is_pulled_out_is_one_line() -> None:
     with (
         GrblMachine(trouble=after(60, "gone")) as machine,
-        pytest.raises(SinkError, match=r"is gone.*see whether the pen is up"),
+        pytest.raises(SinkError, match=r"was disconnected.*check that the pen is up"),
         Player(played(words(3)), to=grbl(machine)) as player,
     ):
         player.wait(60)
@@ -232,7 +232,7 @@ def test_a_port_where_nobody_is_says_so() -> None:
 def test_a_port_where_somebody_else_talks_says_so(said: bytes) -> None:
     with Chatter(said) as chatter:
         sink = make_sink(f"serial:{chatter.port}?format=gcode&timeout=0.6")
-        with pytest.raises(SinkError, match=r"no Grbl answers on serial:/dev/.*is this its port, and baud"):
+        with pytest.raises(SinkError, match=r"no Grbl answers on serial:/dev/.*this is its port, and the option baud"):
             Player(played(words(1)), to=sink).__enter__()
 
 
@@ -436,7 +436,10 @@ def test_a_plotter_that_waits_for_ever_is_one_line_and_told_to_lift_the_pen() ->
     with Plotter(after=500).there() as plotter:
         target = hpgl(plotter, "&height=9000&timeout=0.3")
         stream = played(words(3), 100_000)
-        with pytest.raises(SinkError, match=r"takes nothing more, .* option flow"), Player(stream, to=target) as player:
+        with (
+            pytest.raises(SinkError, match=r"accepts no more data, .* option flow"),
+            Player(stream, to=target) as player,
+        ):
             player.wait(60)
         plotter.settle(b"\x1b.K;\nPU;\nPU0,0;\nSP0;\n")
 
@@ -444,7 +447,7 @@ def test_a_plotter_that_waits_for_ever_is_one_line_and_told_to_lift_the_pen() ->
 def test_a_plotter_that_is_pulled_out_is_one_line() -> None:
     with (
         Plotter().there() as plotter,
-        pytest.raises(SinkError, match=r"is gone: .*see whether the pen is up"),
+        pytest.raises(SinkError, match=r"was disconnected: .*check that the pen is up"),
         Player(played(words(3), 1000), to=hpgl(plotter, "&height=9000")) as player,
     ):
         wait_for(lambda: b"PD" in plotter.heard)
@@ -475,7 +478,7 @@ def test_a_plotter_draws_no_faster_than_the_pen() -> None:
 def test_a_port_that_does_not_exist_or_is_none(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"cannot open serial:.*/none: No such file .*serial ports here: "):
         make_sink(f"serial:{tmp_path}/none?format=hpgl").open(PEN)
-    with pytest.raises(SinkError, match=r"cannot open serial:/dev/null: it is no serial port \(serial ports here: "):
+    with pytest.raises(SinkError, match=r"cannot open serial:/dev/null: it is not a serial port \(serial ports here: "):
         make_sink("serial:/dev/null?format=hpgl").open(PEN)
 
 

@@ -151,7 +151,7 @@ def test_ink_fits_a_terminal_that_is_resized(columns: int, rows: int, monkeypatc
 def test_where_no_terminal_is_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with open(os.devnull, "w") as nowhere:
         monkeypatch.setattr(sys, "stderr", nowhere)
-        with pytest.raises(SinkError, match=r"stderr is not a terminal.*FILE\.svg"):
+        with pytest.raises(SinkError, match=r"stderr is not a terminal.*\.svg file"):
             make_sink("terminal").open(PEN)
 
 

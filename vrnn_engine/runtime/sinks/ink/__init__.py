@@ -1,1 +1,1 @@
-"""Sinks for ink: pages, SVG, the terminal, plotters."""
+"""Sinks for ink: pages, SVG files, plotters and the terminal."""

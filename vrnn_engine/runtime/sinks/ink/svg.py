@@ -1,4 +1,4 @@
-"""FILE.svg: handwriting as a page in millimetres, which can be opened at any moment while it grows."""
+"""FILE.svg: ink as a page in millimetres; the file is complete at any time while the page grows."""
 
 from pathlib import Path
 from typing import Literal
@@ -8,31 +8,44 @@ import numpy as np
 
 from vrnn_engine.base.files import AtomicFile, write_atomically
 from vrnn_engine.runtime.sinks.base import Format, Sink
-from vrnn_engine.runtime.sinks.ink.page import Layout, Line, Sheet, Stroke
+from vrnn_engine.runtime.sinks.ink.line_breaks import Stroke
+from vrnn_engine.runtime.sinks.ink.page import Layout, Line, PageOptions
 from vrnn_engine.runtime.sinks.options import Positive, read_options, split_target
 
 _GROWTH = 1 / 32
-"""How much longer a page gets before it is written anew: what all writing costs stays in proportion to the page."""
+"""Share by which a page must grow before it is written again; keeps the total cost proportional to the page."""
 
-_DOT = 0.02
-"""How long a dot is in mm: what has no length, vpype leaves out."""
+_DOT_LENGTH = 0.02
+"""Length of a dot in mm; vpype omits a path without length."""
 
 
-class SvgOptions(Sheet, frozen=True, kw_only=True):
-    """What may follow FILE.svg."""
+class SvgOptions(PageOptions, frozen=True, kw_only=True):
+    """Options of FILE.svg."""
 
     ink: Positive = 0.35
     """Width of the ink in mm."""
     layers: Literal["line", "stroke"] = "line"
-    """What gets a layer of its own."""
+    """Whether each line of writing is a layer, or each stroke."""
 
 
 class SvgSink(Sink):
-    """Draws a pen voice's ink, a path for each stroke.
+    """Writes ink as SVG, one path for each stroke.
 
-    The page is written whole beside its final path and takes its name at once: with the first stroke, and again
-    whenever it has grown.  Who opens it finds a complete page, and a full disk or an error leaves the last one.  With
-    a height, further pages are further files: FILE-2.svg and so on.
+    The file is replaced as a whole with the first stroke, and whenever the page has grown enough.  Who opens it finds a
+    complete page; a full disk or an error leaves the last one.  If the page has a height, further pages are further
+    files: FILE-2.svg and so on.
+
+    Parameters
+    ----------
+    target : str
+        Path of the file; `SvgOptions` may follow, as in `page.svg?width=120`.
+    latency : float
+        Ignored.
+
+    Raises
+    ------
+    SinkError
+        An option is wrong.
     """
 
     Options = SvgOptions
@@ -43,48 +56,70 @@ class SvgSink(Sink):
         self._path = Path(self.label)
         self._drawing = _Drawing(self._options)
         self._page = 0
-        self._published = 0
+        self._strokes_written = 0
 
     def open(self, format: Format) -> None:
-        """Get ready; find out whether the file can be written."""
+        """Prepare the page, and check that the file can be written.
+
+        Parameters
+        ----------
+        format : Format
+            Of a pen voice.
+
+        Raises
+        ------
+        SinkError
+            The voice is not a pen voice, its page is too small, or the file cannot be written.
+        """
         format.require("pen", self.label)
         self._layout = Layout(self._options, format, self.label)
         self._title = format.name
         AtomicFile(self._path).abort()
 
     def write(self, block: np.ndarray) -> None:
-        """Take points `[n, 3]`: dx, dy, pen-up."""
+        """Add points, and write the page if it has grown enough.
+
+        Parameters
+        ----------
+        block : ndarray, float32, shape [points, 3]
+            dx, dy, pen-up.
+
+        Raises
+        ------
+        SinkError
+            The file cannot be written, e.g. because the disk is full.
+        """
         self._add(self._layout.add(block))
-        seen = self._drawing.copy()
+        current = self._drawing.copy()
         for line in self._layout.unfinished():
             if line.page == self._page:
-                seen.add(line)
-        if seen.strokes > self._published * (1 + _GROWTH):
-            self._publish(seen)
+                current.add(line)
+        if current.strokes > self._strokes_written * (1 + _GROWTH):
+            self._write_page(current)
 
     def close(self) -> None:
-        """Write the last page for the last time."""
+        """Write the last page completely."""
         self._add(self._layout.finish())
-        self._publish(self._drawing)
+        self._write_page(self._drawing)
 
     def _add(self, lines: list[Line]) -> None:
         for line in lines:
             if line.page != self._page:
-                self._publish(self._drawing)
-                self._drawing, self._page, self._published = _Drawing(self._options), line.page, 0
+                self._write_page(self._drawing)
+                self._drawing, self._page, self._strokes_written = _Drawing(self._options), line.page, 0
             self._drawing.add(line)
 
-    def _publish(self, drawing: "_Drawing") -> None:
+    def _write_page(self, drawing: "_Drawing") -> None:
         path = self._path
         if self._page:
             path = path.with_stem(f"{path.stem}-{self._page + 1}")
             self.label = f"{self._path} ... {path}"
         write_atomically(path, drawing.document(self._title).encode())
-        self._published = drawing.strokes
+        self._strokes_written = drawing.strokes
 
 
 class _Drawing:
-    """One page as text, growing."""
+    """The SVG text of one page, to which lines are added."""
 
     def __init__(self, options: SvgOptions) -> None:
         self._options = options
@@ -100,11 +135,11 @@ class _Drawing:
     def add(self, line: Line) -> None:
         kind = self._options.layers
         for strokes in [line.strokes] if kind == "line" else [[stroke] for stroke in line.strokes]:
-            # vpype and the software of plotters go by the number that begins the name of a layer.
+            # vpype and plotting software take a layer's number from the beginning of its name.
             number = len(self._layers) + 1
             self._layers.append(
                 f'<g inkscape:groupmode="layer" id="{kind}{number}" inkscape:label="{number} {kind}">\n'
-                f"{''.join(map(_path, strokes))}</g>\n"
+                f"{''.join(map(_path_element, strokes))}</g>\n"
             )
         self.strokes += len(line.strokes)
         self._bottom = line.bottom
@@ -119,9 +154,9 @@ class _Drawing:
         )
 
 
-def _path(stroke: Stroke) -> str:
+def _path_element(stroke: Stroke) -> str:
     points = [f"{x:.2f} {y:.2f}" for x, y in stroke]
     if len(set(points)) == 1:
         x, y = stroke[0]
-        points = [points[0], f"{x + _DOT:.2f} {y:.2f}"]
+        points = [points[0], f"{x + _DOT_LENGTH:.2f} {y:.2f}"]
     return f'<path d="M{points[0]}L{" ".join(points[1:])}"/>\n'

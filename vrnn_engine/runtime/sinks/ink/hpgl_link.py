@@ -1,0 +1,108 @@
+"""A serial connection to a plotter that reads HPGL and never answers; flow control alone slows it down."""
+
+import contextlib
+import os
+import select
+import threading
+import time
+from typing import Any
+
+from vrnn_engine.errors import SinkError
+from vrnn_engine.runtime.sinks.ink.link import StopRequested
+
+_ABORT = b"\x1b.K"
+"""HPGL device control: discard what is in the buffer."""
+_POLL = 0.05  # seconds between two checks for room
+
+
+class HpglLink:
+    """A `PlotterLink` that sends HPGL.
+
+    Parameters
+    ----------
+    port : serial.Serial
+        An open port, whose writes end after `timeout`.
+    label : str
+        Name of the plotter in messages.
+    timeout : float
+        Seconds that the plotter may keep a write waiting.
+    stopped : threading.Event
+        Set, from any thread, when the player is stopped.
+    """
+
+    def __init__(self, port: Any, label: str, timeout: float, stopped: threading.Event) -> None:
+        self._port, self._label, self._timeout, self._stopped = port, label, timeout, stopped
+
+    def start(self) -> None:
+        """Do nothing: the plotter does not answer."""
+
+    def send(self, lines: list[str]) -> None:
+        """Write lines; raise `SinkError` if flow control holds them back longer than the timeout."""
+        try:
+            for line in lines:
+                self._write(line.encode() + b"\n")
+        except OSError as error:
+            raise self._disconnected(error) from error
+
+    def finish(self, lines: list[str]) -> None:
+        """Write the last lines, and wait until they have left the buffer, which closing the port does not."""
+        self.send(lines)
+        left, deadline = -1, 0.0
+        while waiting := self._bytes_waiting():
+            if waiting != left:
+                left, deadline = waiting, time.monotonic() + self._timeout
+            elif time.monotonic() > deadline:
+                raise self._held_back(left)
+            if self._stopped.wait(_POLL):
+                raise StopRequested
+
+    def stop_and_park(self, lift: list[str], park: list[str]) -> None:
+        """Make the plotter discard its buffer, lift the pen and park it."""
+        self.lift_pen_now([*lift, *park])
+
+    def lift_pen_now(self, lift: list[str]) -> None:
+        """Make the plotter discard its buffer and lift the pen; flow control is ignored."""
+        with contextlib.suppress(Exception):  # also the termios errors that pySerial passes on; nobody can be told
+            self._port.reset_output_buffer()
+            self._port.xonxoff = self._port.rtscts = False
+            self._port.write(_ABORT + "".join(f"{line}\n" for line in [";", *lift]).encode())
+
+    def _write(self, data: bytes) -> None:
+        """Write all data.  pySerial's own `write` cannot be interrupted while flow control holds it back."""
+        descriptor = _descriptor(self._port)
+        deadline = time.monotonic() + self._timeout
+        while data:
+            if self._stopped.is_set():
+                raise StopRequested
+            if descriptor is None:
+                data = data[self._port.write(data) :]
+            elif select.select([], [descriptor], [], _POLL)[1]:
+                with contextlib.suppress(BlockingIOError):
+                    data = data[os.write(descriptor, data) :]
+                    deadline = time.monotonic() + self._timeout
+            elif time.monotonic() > deadline:
+                raise self._held_back(len(data))
+
+    def _bytes_waiting(self) -> int:
+        """Return how many bytes have not left yet; 0 for a kind of port that does not know."""
+        try:
+            return int(getattr(self._port, "out_waiting", 0))
+        except OSError as error:
+            raise self._disconnected(error) from error
+
+    def _held_back(self, left: int) -> SinkError:
+        return SinkError(
+            f"{self._label} accepts no more data, {left} bytes wait; the pen was told to lift, check that it did; "
+            "does the option flow match the plotter's handshake?"
+        )
+
+    def _disconnected(self, error: OSError) -> SinkError:
+        return SinkError(f"{self._label} was disconnected: {error.strerror or error}; check that the pen is up")
+
+
+def _descriptor(port: Any) -> int | None:
+    """Return the port's file descriptor, or None if it cannot be waited for."""
+    try:
+        return int(port.fileno()) if os.name == "posix" else None
+    except OSError:  # a port without a file, such as pySerial's loop://
+        return None

@@ -1,0 +1,181 @@
+"""Groups the moves of a pen into strokes, and strokes into lines of writing.
+
+A line ends where the pen goes back to begin the next one, or before the word that does not fit the width.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import NamedTuple
+
+MAX_LINE_POINTS = 4000
+"""Most points in a line, so that a pen that never advances is drawn all the same."""
+
+Point = tuple[float, float]
+Stroke = list[Point]
+
+
+class Box(NamedTuple):
+    """A bounding box in mm; y grows downwards."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        """Horizontal extent in mm."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        """Vertical extent in mm."""
+        return self.bottom - self.top
+
+    def union(self, other: "Box") -> "Box":
+        """Return the smallest box that contains both."""
+        return Box(
+            min(self.left, other.left),
+            min(self.top, other.top),
+            max(self.right, other.right),
+            max(self.bottom, other.bottom),
+        )
+
+
+EMPTY_BOX = Box(math.inf, math.inf, -math.inf, -math.inf)
+
+
+class BoxedStroke(NamedTuple):
+    """A stroke in the voice's own coordinates, in mm, with its bounding box."""
+
+    points: Stroke
+    box: Box
+
+
+@dataclass
+class LineBreaker:
+    """Groups points into strokes and strokes into lines; a stroke larger than a page is cut.
+
+    Parameters
+    ----------
+    width, height : float
+        Most extent of a line in mm.
+    pitch : float
+        Distance between baselines in mm; the scale on which a move to a new line is recognised.
+    """
+
+    width: float
+    height: float
+    pitch: float
+    position: Point = (0.0, 0.0)
+    stroke: Stroke = field(default_factory=list)
+    stroke_box: Box = EMPTY_BOX
+    line: list[BoxedStroke] = field(default_factory=list)
+    line_box: Box = EMPTY_BOX
+    line_points: int = 0
+    complete: list[list[BoxedStroke]] = field(default_factory=list)
+
+    @property
+    def pending(self) -> int:
+        """Number of points that are not in a complete line yet."""
+        return self.line_points + len(self.stroke)
+
+    def copy(self) -> "LineBreaker":
+        """Return an independent copy."""
+        return replace(self, stroke=list(self.stroke), line=list(self.line), complete=list(self.complete))
+
+    def move(self, dx: float, dy: float, pen_up: bool) -> None:
+        """Move the pen, and lift it afterwards if `pen_up`.
+
+        Parameters
+        ----------
+        dx, dy : float
+            The move in mm; y grows downwards.
+        pen_up : bool
+            Whether the stroke ends after this point.
+        """
+        x, y = self.position[0] + dx, self.position[1] + dy
+        self.position = x, y
+        point = Box(x, y, x, y)
+        box = self.stroke_box.union(point)
+        if self.stroke and (not self._fits(box) or len(self.stroke) >= MAX_LINE_POINTS):
+            start = self.stroke[-1]
+            self._end_stroke()
+            box = point
+            joined = point.union(Box(*start, *start))
+            if self._fits(joined):  # if not, the move is larger than the page, and is not drawn
+                self.stroke, box = [start], joined
+        self.stroke.append((x, y))
+        self.stroke_box = box
+        if pen_up:
+            self._end_stroke()
+
+    def take_complete(self) -> list[list[BoxedStroke]]:
+        """Return the lines completed since the last call."""
+        complete, self.complete = self.complete, []
+        return complete
+
+    def finish(self) -> list[list[BoxedStroke]]:
+        """End the stroke and the line; return the lines that are left."""
+        self._end_stroke()
+        self._end_line(len(self.line))
+        return self.take_complete()
+
+    def _fits(self, box: Box) -> bool:
+        return box.width <= self.width and box.height <= self.height
+
+    def _end_stroke(self) -> None:
+        """Add the stroke to the line, after ending the line if the stroke begins a new one or exceeds the width."""
+        if not self.stroke:
+            return
+        stroke = BoxedStroke(self.stroke, self.stroke_box)
+        self.stroke, self.stroke_box = [], EMPTY_BOX
+        if self.line and self._begins_line(stroke):
+            self._end_line(len(self.line))
+        self.line.append(stroke)
+        self._measure([stroke])
+        while self.line_box.width > self.width:
+            self._end_line(_next_word(self.line, self.line_box.left + 0.7 * self.width))
+
+    def _begins_line(self, stroke: BoxedStroke) -> bool:
+        too_high = self.line_box.union(stroke.box).height > self.height
+        too_long = self.line_points + len(stroke.points) > MAX_LINE_POINTS
+        return too_high or too_long or _returns_to_margin(self.line[-1], stroke, self.pitch)
+
+    def _measure(self, strokes: list[BoxedStroke]) -> None:
+        """Add strokes to the extent of the line."""
+        for stroke in strokes:
+            self.line_box = self.line_box.union(stroke.box)
+            self.line_points += len(stroke.points)
+
+    def _end_line(self, count: int) -> None:
+        """Complete a line of the first `count` strokes; the others begin the next line."""
+        strokes, self.line = self.line[:count], self.line[count:]
+        self.line_box, self.line_points = EMPTY_BOX, 0
+        self._measure(self.line)
+        if strokes:
+            self.complete.append(strokes)
+
+
+def _returns_to_margin(before: BoxedStroke, stroke: BoxedStroke, pitch: float) -> bool:
+    """Whether the pen went back to begin a new line, as voices do that were trained on several lines.
+
+    A move far to the left does.  A shorter one does if it also goes down; the dot of an i or the bar of a t, which may
+    be added later, is not below.
+    """
+    back = before.points[-1][0] - stroke.points[0][0]
+    below = stroke.box.top > median(y for _, y in before.points)
+    return back > 5 * pitch or (back > 1.75 * pitch and below)
+
+
+def _next_word(line: list[BoxedStroke], near_end: float) -> int:
+    """Return the index of the stroke that begins the next line: the one after the widest gap right of `near_end`."""
+    best, widest, right = max(len(line) - 1, 1), -math.inf, -math.inf
+    for index, stroke in enumerate(line):
+        # A stroke that goes back over earlier ink (the dot of an i) has a negative gap, so it never begins a word.
+        gap = stroke.box.left - right
+        if index > 0 and right >= near_end and gap >= widest:
+            best, widest = index, gap
+        right = max(right, stroke.box.right)
+    return best
