@@ -29,6 +29,9 @@ ROOT = Path(__file__).resolve().parents[2]
 TITLE = f"Manifest of a vrnn-engine voice (voice.json), schema version {SCHEMA_VERSION}"
 PARTS = {"slow_cells", "source_filter", "emphasis", "style"}
 """Tables of their own."""
+ENTRY_POINTS = ("vrnn_engine.sinks", "vrnn_engine.sources")
+ROOMS = {path.name for folder in (ROOT, ROOT / "vrnn_engine") for path in folder.iterdir() if path.is_dir()}
+"""Folders that a path in a document may begin with."""
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
@@ -87,6 +90,20 @@ def test_the_reference_covers_what_the_package_exports_and_names_what_exists() -
     errors = {name for name in vars(vrnn_engine.errors) if name.endswith("Error")}
     assert "vrnn_engine.errors" in named
     assert {f"vrnn_engine.{name}" for name in set(vrnn_engine.__all__) - errors - {"__version__"}} <= set(named)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_names_and_paths_in_documents_exist(document: Path) -> None:
+    if document.name == "CHANGELOG.md":
+        return  # it also has what is no longer there
+    spans = re.findall(
+        r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
+    )
+    for span in spans:
+        if re.fullmatch(r"vrnn_engine(\.\w+)+", span) and span not in ENTRY_POINTS:
+            assert pkgutil.resolve_name(span)
+        elif re.fullmatch(r"[\w.-]+/[\w./-]*(\.py|\.toml|/)", span) and span.split("/")[0] in ROOMS:
+            assert (ROOT / span).exists() or (ROOT / "vrnn_engine" / span).exists(), span
 
 
 def test_the_reference_of_the_command_line_has_every_command() -> None:
