@@ -50,15 +50,15 @@ from support.load_test import (
     BY_MIDI,
     BY_OSC,
     KNOBS,
-    Loop,
-    bind_three,
-    late,
-    lost_of_midi,
-    lost_of_osc,
+    LoopbackInputs,
+    bind_controllers,
+    count_lost_midi,
+    count_lost_osc,
+    lateness,
     send_midi,
     send_osc,
 )
-from support.steered import Stage
+from support.steered import TimedPerformance
 
 SEED = 0
 TURNED = "output.temperature"
@@ -209,13 +209,13 @@ def callback(options: argparse.Namespace, engine: Engine, server: sound_server.S
 def thousand(options: argparse.Namespace, engine: Engine, server: sound_server.SoundServer) -> dict[str, Any]:
     """Let a client make a thousand changes a second, and look which took effect and when."""
     recorder = server.record()  # as above
-    stage, count = Stage(engine), round(60_000 * (options.minutes or 1))
-    with Player(stage, to=options.to, latency=options.latency) as player:
+    performance, count = TimedPerformance(engine), round(60_000 * (options.minutes or 1))
+    with Player(performance, to=options.to, latency=options.latency) as player:
         player.wait(0.5)
-        sent, targets, lost_of = by_osc(stage, count) if options.what == "osc" else by_midi(stage, count)
+        sent, targets, lost_of = by_osc(performance, count) if options.what == "osc" else by_midi(performance, count)
         player.wait(0.5)
     recorder.finish()
-    lost, frames = lost_of(stage, count), np.array(late(stage, targets, sent))
+    lost, frames = lost_of(performance, count), np.array(lateness(performance, targets, sent))
     p50, p99, most = np.percentile(frames, [50, 99, 100]).tolist()
     more = int(np.count_nonzero(frames > 2))
     print(f"{count} changes: {lost} lost; late p50 {p50:.2f} frames, p99 {p99:.2f}, most {most:.2f}; ", end="")
@@ -225,29 +225,29 @@ def thousand(options: argparse.Namespace, engine: Engine, server: sound_server.S
     }
 
 
-Sent = tuple[list[float], list[tuple[str, int | None]], Callable[[Stage, int], int]]
+Sent = tuple[list[float], list[tuple[str, int | None]], Callable[[TimedPerformance, int], int]]
 
 
-def by_osc(stage: Stage, count: int) -> Sent:
+def by_osc(performance: TimedPerformance, count: int) -> Sent:
     """Send changes by OSC; return when each was sent, what it changed, and who counts those that were lost."""
     source = Osc()
-    source.start(stage)
+    source.start(performance)
     try:
-        return send_osc(source.port, count), BY_OSC, lost_of_osc
+        return send_osc(source.port, count), BY_OSC, count_lost_osc
     finally:
         time.sleep(0.5)
         source.stop()
 
 
-def by_midi(stage: Stage, count: int) -> Sent:
+def by_midi(performance: TimedPerformance, count: int) -> Sent:
     """As `by_osc`."""
     with tempfile.TemporaryDirectory() as folder:
-        bindings, loop = MidiMap(Path(folder) / "midi.json"), Loop()
-        bind_three(bindings)
+        bindings, loop = MidiMap(Path(folder) / "midi.json"), LoopbackInputs()
+        bind_controllers(bindings)
         source = Midi(KNOBS, bindings, inputs=loop)
-        source.start(stage)
+        source.start(performance)
         try:
-            return send_midi(loop.port, count), BY_MIDI, lost_of_midi
+            return send_midi(loop.port, count), BY_MIDI, count_lost_midi
         finally:
             time.sleep(0.5)
             source.stop()

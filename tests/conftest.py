@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support import toy_voice
 from support.command import Run, environment
-from support.steered import Stage
+from support.steered import TimedPerformance
 
 from vrnn_engine import Engine
 
@@ -39,9 +39,9 @@ def engine(toy_audio: Path) -> Engine:
 
 
 @pytest.fixture
-def stage(engine: Engine) -> Stage:
-    """A performance of it."""
-    return Stage(engine)
+def performance(engine: Engine) -> TimedPerformance:
+    """A performance of the toy voice that notes its events."""
+    return TimedPerformance(engine)
 
 
 @pytest.fixture

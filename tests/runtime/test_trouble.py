@@ -298,15 +298,15 @@ def test_a_nudge_stops_at_the_end_of_the_range(engine, saved) -> None:
 
 
 @pytest.mark.parametrize("packet", [("/follow", "FILE"), ("/prime", "x" * 5000), ("/follow", "x" * 5000)])
-def test_no_message_ends_the_others(stage, packet, tmp_path) -> None:
+def test_no_message_ends_the_others(performance, packet, tmp_path) -> None:
     from vrnn_engine.runtime.live.control.osc import Osc
 
     np.savez(tmp_path / "several.npz", a=np.zeros(3))
     (tmp_path / "several.npz").rename(tmp_path / "several.npy")
     osc = Osc()
-    osc.start(stage)
+    osc.start(performance)
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client, stage.playing():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client, performance.playing():
             client.settimeout(10)
             for _ in range(2):
                 address, text = packet
@@ -315,7 +315,7 @@ def test_no_message_ends_the_others(stage, packet, tmp_path) -> None:
                 while b"/error" not in client.recv(65536):
                     pass
             client.sendto(write_message("/control/output.temperature", 0.5), ("127.0.0.1", osc.port))
-            wait_until(lambda: stage.controls[HEAT] == 0.5)
+            wait_until(lambda: performance.controls[HEAT] == 0.5)
     finally:
         osc.stop()
 

@@ -1,4 +1,4 @@
-"""A thousand changes a second, by clients of OSC and MIDI: what tests and benchmarks of them share."""
+"""Load test: sends a thousand control changes a second by OSC or MIDI, and counts those that are lost or late."""
 
 import json
 import subprocess
@@ -7,20 +7,20 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from support.steered import Stage
+from support.steered import TimedPerformance
 from vrnn_engine import SourceError
 from vrnn_engine.runtime.live.control.midi_map import Binding, MidiMap
 
 HEAT, SHIFT = "output.temperature", "latent.shift"
 BY_OSC = [(HEAT, None), ("latent.temperature", None), (SHIFT, 0), (SHIFT, 2), (SHIFT, 3)]
-"""What is changed by OSC: a control, and which dimension of it."""
+"""The targets of the changes by OSC: a control and its dimension."""
 UNIT = 2**-17
-"""A change's number times this is its value: exact in 32 bits, and in the range of every control."""
+"""The value of a change is its number times this: exact in 32 bits, and in the range of every control."""
 BY_MIDI = [(HEAT, None), (SHIFT, 0), (SHIFT, 3)]
-"""What the MIDI controllers 1, 2 and 3 turn."""
+"""What the MIDI controllers 1, 2 and 3 turn: a control and its dimension."""
 KNOBS = "Knobs 20:0"
 
-# In a process of its own: a change to each target in turn; prints when each was sent.
+# Runs in a process of its own: changes each target in turn; prints when each change was sent.
 _SEND = """
 import json, sys, time
 from pythonosc.udp_client import SimpleUDPClient
@@ -35,7 +35,7 @@ print(json.dumps(sent))
 
 
 def send_osc(port: int, count: int) -> list[float]:
-    """Let python-osc's client send changes; return when each was sent."""
+    """Send changes by python-osc's client; return when each was sent."""
     addresses = [f"/control/{name}" + ("" if index is None else f"/{index}") for name, index in BY_OSC]
     command = [sys.executable, "-c", _SEND, json.dumps([port, count, UNIT, *addresses])]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=30 + count / 250)
@@ -43,11 +43,11 @@ def send_osc(port: int, count: int) -> list[float]:
     return sent
 
 
-def lost_of_osc(stage: Stage, count: int) -> int:
-    """Return how many of so many changes did not take effect, or not in their order."""
+def count_lost_osc(performance: TimedPerformance, count: int) -> int:
+    """Return how many of `count` changes did not take effect, or not in order."""
     lost = 0
     for place, target in enumerate(BY_OSC):
-        found = [round(change.value / UNIT) for change in stage.changes(*target)]
+        found = [round(change.value / UNIT) for change in performance.changes(*target)]
         wanted = list(range(place, count, len(BY_OSC)))
         lost += sum(a != b for a, b in zip(found, wanted, strict=False)) + abs(len(found) - len(wanted))
     return lost
@@ -61,7 +61,7 @@ def move(out: Any, cc: int, value: int, channel: int = 0) -> None:
 
 
 def send_midi(out: Any, count: int) -> list[float]:
-    """Move the three controllers in turn; return when each was moved."""
+    """Move the three controllers in turn; return when each change was sent."""
     sent, start = [], time.monotonic()
     for number in range(count):
         time.sleep(max(0.0, start + number / 1000 - time.monotonic()))
@@ -70,38 +70,38 @@ def send_midi(out: Any, count: int) -> list[float]:
     return sent
 
 
-def lost_of_midi(stage: Stage, count: int) -> int:
-    """As `lost_of_osc`."""
+def count_lost_midi(performance: TimedPerformance, count: int) -> int:
+    """Return how many of `count` changes did not take effect, or not in order."""
     lost = 0
     for place, (name, index) in enumerate(BY_MIDI):
-        spec = stage.controls.specs[name]
+        spec = performance.controls.specs[name]
         found = [
             round((change.value - spec.minimum) / (spec.maximum - spec.minimum) * 127, 3)
-            for change in stage.changes(name, index)
+            for change in performance.changes(name, index)
         ]
         wanted = [number % 128 for number in range(len(range(place, count, 3)))]
         lost += sum(a != b for a, b in zip(found, wanted, strict=False)) + abs(len(found) - len(wanted))
     return lost
 
 
-def bind_three(bindings: MidiMap) -> None:
-    """Let the three controllers turn what they should."""
+def bind_controllers(bindings: MidiMap) -> None:
+    """Bind the three controllers."""
     for cc, (control, index) in enumerate(BY_MIDI, start=1):
         bindings.bind(Binding(channel=1, cc=cc, control=control, index=index))
 
 
-class Loop:
-    """MIDI inputs without devices: what is sent to one of mido's echo ports can be read from it."""
+class LoopbackInputs:
+    """MIDI inputs without devices: a message sent to one of mido's echo ports can be read from it."""
 
     def __init__(self) -> None:
         self.plugged = ["Through 14:0", KNOBS]
 
     def names(self) -> list[str]:
-        """Return what there is."""
+        """Return the names of the inputs."""
         return list(self.plugged)
 
     def open(self, name: str, virtual: bool = False) -> Any:
-        """Open a port, which is then `port`."""
+        """Open a port and keep it as `port`."""
         from mido.ports import EchoPort
 
         if not virtual and name not in self.plugged:
@@ -110,9 +110,11 @@ class Loop:
         return self.port
 
 
-def late(stage: Stage, targets: Sequence[tuple[str, int | None]], sent: Sequence[float]) -> list[float]:
-    """Return how many frames late each change was; 0 is the next frame."""
+def lateness(
+    performance: TimedPerformance, targets: Sequence[tuple[str, int | None]], sent: Sequence[float]
+) -> list[float]:
+    """Return for each change how many frames it was late; 0 means in the next frame."""
     found: list[float] = []
     for place, target in enumerate(targets):
-        found += stage.late(stage.changes(*target), sent[place :: len(targets)]).tolist()
+        found += performance.lateness(performance.changes(*target), sent[place :: len(targets)]).tolist()
     return found

@@ -1,4 +1,4 @@
-"""What tests of live steering share: a device without sound that keeps time, and how late each change was."""
+"""A performance that notes when its events take effect, and a device without sound that keeps time."""
 
 import bisect
 import threading
@@ -15,11 +15,11 @@ from vrnn_engine.runtime.live.events import AnyEvent, Set
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.sinks import Format
 
-DEPTH = 0.5  # seconds in the device's ring: a busy machine is no underrun
+DEPTH = 0.5  # seconds in the device's ring: enough for a busy machine
 
 
 class Device:
-    """Takes a frame from a ring whenever one is due, as a sound device does."""
+    """Takes one frame from a ring whenever it is due, like a sound device."""
 
     live = True
     label = "a device without sound"
@@ -53,56 +53,58 @@ class Device:
             self.underruns += self._ring.read_into(self._frame) < len(self._frame)
 
 
-class Stage(Performance):
-    """A performance that notes when each frame was begun, and what took effect there."""
+class TimedPerformance(Performance):
+    """Notes when each frame was started (`frame_starts`, s) and which events took effect (`applied`)."""
 
     def __init__(self, engine: Engine) -> None:
-        self.begun: list[float] = []
-        self.noted: list[AnyEvent] = []
-        super().__init__(engine.stream(3), record=self.noted.append)
+        self.frame_starts: list[float] = []
+        self.applied: list[AnyEvent] = []
+        super().__init__(engine.stream(3), record=self.applied.append)
 
     def read(self, frames: int) -> np.ndarray:
         made = []
         for _ in range(frames):
-            self.begun.append(time.monotonic())
+            self.frame_starts.append(time.monotonic())
             made.append(super().read(1))
         return np.concatenate(made)
 
     @contextmanager
     def playing(self) -> Iterator[Player]:
-        """Play, a frame at a time, into a device."""
+        """Play into a device, one frame at a time."""
         with Player(self, to=Device(), latency=0.05) as player:
             wait_until(lambda: player.seconds_played > 0)
             yield player
 
     def changes(self, control: str, index: int | None = None) -> list[Set]:
-        """All changes of a control that took effect, in that order."""
-        return [one for one in self.noted if isinstance(one, Set) and (one.control, one.index) == (control, index)]
+        """Return the changes of a control that took effect, in order."""
+        return [one for one in self.applied if isinstance(one, Set) and (one.control, one.index) == (control, index)]
 
-    def late(self, changes: Sequence[Set], sent: Sequence[float]) -> np.ndarray:
-        """Frames between when changes were sent and when they took effect; 0 is the next one.
+    def lateness(self, changes: Sequence[Set], sent: Sequence[float]) -> np.ndarray:
+        """Return for each change how many frames it took effect after the first possible one.
 
-        For each it is not more than the time it took, in frames: after the machine stood still, frames are made faster
-        than they are played.
+        It is at most the time since it was sent, in frames: after a pause of the machine, frames are made faster than
+        they are played.
         """
         frames = [change.frame for change in changes]
-        after = frames - np.array([bisect.bisect_left(self.begun, moment) for moment in sent])
-        passed = (np.array([self.begun[frame] for frame in frames]) - sent) * self.voice.manifest.frames_per_second
+        after = frames - np.array([bisect.bisect_left(self.frame_starts, when) for when in sent])
+        passed = (
+            np.array([self.frame_starts[frame] for frame in frames]) - sent
+        ) * self.voice.manifest.frames_per_second
         return np.minimum(after, passed)
 
 
 def skip_unless_calm(sent: Sequence[float]) -> None:
-    """Skip the rest of a test if who only slept between a thousand messages a second was himself late by a frame."""
+    """Skip the rest of a test if the sender of a thousand messages a second was itself a frame late."""
     behind = np.asarray(sent) - np.arange(len(sent)) / 1000
     late = float(np.quantile(behind - behind.min(), 0.99))
     if late > 1 / 80:
-        pytest.skip(f"this machine is too busy to time anything: a sender was {1000 * late:.0f} ms late")
+        pytest.skip(f"this machine is too busy for timings: the sender was {1000 * late:.0f} ms late")
 
 
 def wait_until(ready, seconds: float = 20.0) -> None:
-    """Wait until something is so; fail if it takes too long."""
+    """Wait until `ready` returns true; fail after some seconds."""
     for _ in range(round(seconds / 0.01)):
         if ready():
             return
         time.sleep(0.01)
-    raise AssertionError("waited in vain")
+    raise AssertionError(f"not ready after {seconds:g} s")

@@ -1,4 +1,4 @@
-"""Keys: what each does to a performance, read from a real terminal, which is left as it was found."""
+"""Keys: what each does, read from a real terminal, which is restored afterwards."""
 
 import fcntl
 import json
@@ -24,7 +24,7 @@ import pytest
 import soundfile
 from rich.console import Console
 from support.command import environment
-from support.steered import Device, Stage
+from support.steered import Device, TimedPerformance
 
 from vrnn_engine import Engine, Player
 from vrnn_engine.cli.panel import Panel
@@ -41,141 +41,148 @@ def press(keyboard: Keyboard, *keys: str) -> None:
         assert keyboard.press(key)
 
 
-def test_keys_choose_and_turn(stage: Stage) -> None:
-    keyboard = Keyboard(stage)
+def test_keys_choose_and_turn_controls(performance: TimedPerformance) -> None:
+    keyboard = Keyboard(performance)
     assert keyboard.chosen == "latent.temperature"
     press(keyboard, "down", "up", "up", "up", "up", "up")
     assert keyboard.chosen == HEAT
-    press(keyboard, "right", "right", "right", "left", "shift-right")  # typed faster than frames are made
-    stage.read(1)
-    assert stage.controls[HEAT] == pytest.approx(1 + 2 * 0.12)
+    press(keyboard, "right", "right", "right", "left", "shift-right")  # all before the next frame
+    performance.read(1)
+    assert performance.controls[HEAT] == pytest.approx(1 + 2 * 0.12)
     press(keyboard, "shift-right", *["shift-right"] * 9)
-    stage.read(1)
-    assert stage.controls[HEAT] == 2.0
+    performance.read(1)
+    assert performance.controls[HEAT] == 2.0
     press(keyboard, "d")
-    stage.read(1)
-    assert stage.controls[HEAT] == 1.0
+    performance.read(1)
+    assert performance.controls[HEAT] == 1.0
 
 
-def test_keys_turn_one_dimension_or_all(stage: Stage) -> None:
-    keyboard = Keyboard(stage)
+def test_keys_turn_one_dimension_or_all(performance: TimedPerformance) -> None:
+    keyboard = Keyboard(performance)
     press(keyboard, "down", "down")
     assert keyboard.chosen == SHIFT
     for key, dimension in (*zip("]]]]]", (0, 1, 2, 3, None), strict=True), *zip("[[", (3, 2), strict=True)):
         press(keyboard, key)
         assert keyboard.dimension == dimension
     press(keyboard, "shift-left")
-    stage.read(1)
+    performance.read(1)
     press(keyboard, "]", "]", "shift-right", "shift-right")
-    stage.read(1)
-    assert stage.controls[SHIFT].tolist() == pytest.approx([1.2, 1.2, 0.6, 1.2])
+    performance.read(1)
+    assert performance.controls[SHIFT].tolist() == pytest.approx([1.2, 1.2, 0.6, 1.2])
     press(keyboard, "[", "d")
-    stage.read(1)
-    assert stage.controls[SHIFT].tolist() == pytest.approx([1.2, 1.2, 0.6, 0])
+    performance.read(1)
+    assert performance.controls[SHIFT].tolist() == pytest.approx([1.2, 1.2, 0.6, 0])
 
 
-def test_keys_keep_return_go_back_and_reset(stage: Stage) -> None:
-    keyboard = Keyboard(stage)
+def test_keys_save_restore_rewind_and_reset(performance: TimedPerformance) -> None:
+    keyboard = Keyboard(performance)
     press(keyboard, "s")
     assert keyboard.message == "save the state as 1 to 9?"
     press(keyboard, "7")
-    stage.read(1)
+    performance.read(1)
     press(keyboard, "7", "b", "r", "8")
     assert "no saved state '8'" in keyboard.message
-    stage.read(1)
-    press(keyboard, "s", "x", "7")  # another key in between: this is no keeping
-    stage.read(1)
-    assert [type(event) for event in stage.noted] == [Save, Restore, Rewind, Reset, Restore]
+    performance.read(1)
+    press(keyboard, "s", "x", "7")  # another key in between cancels the save
+    performance.read(1)
+    assert [type(event) for event in performance.applied] == [Save, Restore, Rewind, Reset, Restore]
     assert keyboard.message == "restored 7"
 
 
-def test_latents_are_held_where_they_are(stage: Stage) -> None:
-    keyboard = Keyboard(stage)
-    stage.read(5)
-    now = stage.stream.latent
+def test_a_key_holds_and_releases_the_latent(performance: TimedPerformance) -> None:
+    keyboard = Keyboard(performance)
+    performance.read(5)
+    now = performance.stream.latent
     press(keyboard, "h")
-    stage.read(1)
-    assert np.array_equal(stage.stream.latent, now)
-    stage.read(9)
-    assert np.array_equal(stage.stream.latent, now)
+    performance.read(1)
+    assert np.array_equal(performance.stream.latent, now)
+    performance.read(9)
+    assert np.array_equal(performance.stream.latent, now)
     press(keyboard, "h")
-    stage.read(1)
-    assert not np.array_equal(stage.stream.latent, now)
-    assert not stage.controls["latent.hold"].any()
+    performance.read(1)
+    assert not np.array_equal(performance.stream.latent, now)
+    assert not performance.controls["latent.hold"].any()
 
 
-def test_latents_are_looped_until_they_are_let_go(stage: Stage) -> None:
-    keyboard = Keyboard(stage)
-    size = round(2 * stage.voice.manifest.frames_per_second)
+def test_a_key_loops_the_latents_until_they_are_released(performance: TimedPerformance) -> None:
+    keyboard = Keyboard(performance)
+    size = round(2 * performance.voice.manifest.frames_per_second)
     latents = []
     for _ in range(size + 3):
-        stage.read(1)
-        latents.append(stage.stream.latent)
+        performance.read(1)
+        latents.append(performance.stream.latent)
     press(keyboard, "l")
     for frame in range(2 * size + 5):
-        stage.read(1)
-        assert np.allclose(stage.stream.latent, np.clip(latents[3 + frame % size], -3, 3), atol=1e-6)
+        performance.read(1)
+        assert np.allclose(performance.stream.latent, np.clip(latents[3 + frame % size], -3, 3), atol=1e-6)
     press(keyboard, "h")
-    stage.read(1)
-    assert not np.allclose(stage.stream.latent, latents[3 + 5], atol=1e-6)
-    assert not stage.controls["latent.hold"].any()
-    assert [type(event) for event in stage.noted[:2]] == [Trace, Follow]
+    performance.read(1)
+    assert not np.allclose(performance.stream.latent, latents[3 + 5], atol=1e-6)
+    assert not performance.controls["latent.hold"].any()
+    assert [type(event) for event in performance.applied[:2]] == [Trace, Follow]
 
 
-def test_a_key_lets_midi_learn(stage: Stage) -> None:
+def test_a_key_binds_a_midi_controller(performance: TimedPerformance) -> None:
     wanted: list[str] = []
-    keyboard = Keyboard(stage, wanted.append)
+    keyboard = Keyboard(performance, wanted.append)
     press(keyboard, "m", "down", "down", "]", "m")
     assert wanted == ["latent.temperature", f"{SHIFT}/0"]
-    press(without := Keyboard(stage), "m")
+    press(without := Keyboard(performance), "m")
     assert "--midi" in without.message
 
 
-def test_q_ends_it(stage: Stage) -> None:
-    keyboard = Keyboard(stage)
+def test_q_ends_and_unknown_keys_do_nothing(performance: TimedPerformance) -> None:
+    keyboard = Keyboard(performance)
     assert not keyboard.press("q")
     press(keyboard, "x", "\n", "é")
-    stage.read(1)
-    assert stage.noted == []
+    performance.read(1)
+    assert performance.applied == []
 
 
-def test_a_voice_without_latents_has_none_to_hold(stage: Stage) -> None:
-    stage.controls.specs = {HEAT: stage.controls.specs[HEAT]}
-    press(keyboard := Keyboard(stage), "h")
+def test_a_voice_without_latents_cannot_hold_them(performance: TimedPerformance) -> None:
+    performance.controls.specs = {HEAT: performance.controls.specs[HEAT]}
+    press(keyboard := Keyboard(performance), "h")
     assert keyboard.message == "this voice has no latents to hold"
-    stage.read(1)
-    assert stage.noted == []
+    performance.read(1)
+    assert performance.applied == []
 
 
 def panel(
-    stage: Stage, width: int = 80, height: int = 24, keys: bool = True, encoding: str = "utf-8", to: Any = "null"
+    performance: TimedPerformance,
+    width: int = 80,
+    height: int = 24,
+    keys: bool = True,
+    encoding: str = "utf-8",
+    to: Any = "null",
 ) -> list[str]:
-    """The lines of a panel as a terminal of that size shows them."""
+    """Return the lines of a panel in a terminal of that size."""
     with open(os.devnull, "w", encoding=encoding) as nowhere:
         console = Console(file=nowhere, width=width, height=height, force_terminal=True)
-        drawn = Panel(Player(stage, to=to), stage, console, float("inf"), Keyboard(stage) if keys else None).draw()
+        drawn = Panel(
+            Player(performance, to=to), performance, console, float("inf"), Keyboard(performance) if keys else None
+        ).draw()
         with console.capture() as shown:
             console.print(drawn, no_wrap=True, overflow="crop")
     return re.sub(r"\x1b\[[0-9;]*m", "", shown.get()).splitlines()
 
 
 @pytest.mark.parametrize(("kind", "shown"), [("device", "ring ███"), ("plotter", "still to be drawn 0.5 s")])
-def test_a_panel_shows_what_waits(stage: Stage, kind: str, shown: str) -> None:
+def test_a_panel_shows_the_ring_or_the_backlog(performance: TimedPerformance, kind: str, shown: str) -> None:
     sink = Device()
-    sink.open(Format.of(stage.voice.manifest))
+    sink.open(Format.of(performance.voice.manifest))
     sink._ring.write(np.zeros(8000, np.float32))
     if kind == "plotter":
         del sink.underruns
-    assert any(shown in re.sub(" +", " ", line) for line in panel(stage, to=sink))
+    assert any(shown in re.sub(" +", " ", line) for line in panel(performance, to=sink))
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (50, 12), (200, 60)])
 @pytest.mark.parametrize("modality", ["audio", "pen"])
 def test_a_panel_fits_its_terminal(toy_audio: Path, modality: str, width: int, height: int) -> None:
-    stage = Stage(Engine.load(toy_audio if modality == "audio" else "handwriting", "cpu"))
-    assert len(panel(stage, width, height)) < height
-    stage.read(200)
-    lines = panel(stage, width, height)
+    performance = TimedPerformance(Engine.load(toy_audio if modality == "audio" else "handwriting", "cpu"))
+    assert len(panel(performance, width, height)) < height
+    performance.read(200)
+    lines = panel(performance, width, height)
     assert len(lines) < height
     assert max(map(len, lines)) <= width
     assert "frame 200" in lines[0]
@@ -189,15 +196,15 @@ def test_a_panel_fits_its_terminal(toy_audio: Path, modality: str, width: int, h
         assert "q quit" in lines[-1]
 
 
-def test_a_panel_without_keys_and_without_unicode(stage: Stage) -> None:
-    stage.read(20)
-    text = "\n".join(panel(stage, keys=False, encoding="ascii"))
+def test_a_panel_without_keys_and_without_unicode(performance: TimedPerformance) -> None:
+    performance.read(20)
+    text = "\n".join(panel(performance, keys=False, encoding="ascii"))
     assert text.isascii()
     assert "Ctrl-C ends it" in text
 
 
 class Typist:
-    """Someone at a terminal in which the command line runs."""
+    """A pseudo-terminal in which the command line runs, and a person who types into it."""
 
     def __init__(
         self, arguments: list[str], env: dict[str, str], background: Path | None, shell: list[str] | None
@@ -227,7 +234,7 @@ class Typist:
         os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it is ignored if the tests run under nohup
 
     def hang_up(self) -> None:
         """Close the terminal's window."""
@@ -238,7 +245,7 @@ class Typist:
         os.write(self._mine, keys.encode())
 
     def wait_for(self, *words: str) -> None:
-        """Read what is shown from here on until all of it was shown."""
+        """Read the output from here on until it contains all of these words."""
         shown = ""
         for _ in range(600):
             shown += self._read(0.1)
@@ -247,7 +254,7 @@ class Typist:
         raise AssertionError(f"{words} not in {shown[-2000:]!r}")
 
     def wait_until_the_shell_does_not_listen(self) -> None:
-        """Read what is shown until a job of the shell has the terminal, and its keys one by one."""
+        """Read the output until a job of the shell is in the foreground and reads single keys."""
         for _ in range(600):
             self._read(0.05)
             if os.tcgetpgrp(self._mine) != self.process.pid and not self.now()[3] & termios.ICANON:
@@ -281,7 +288,7 @@ class Typist:
 
 @pytest.fixture
 def sit(tmp_path: Path, toy_audio: Path) -> Iterator[Callable[..., Typist]]:
-    """Start an endless stream of the toy in a terminal."""
+    """Start an endless stream of the toy voice in a terminal."""
     typists = []
 
     def start(*options: str, background: Path | None = None, shell: list[str] | None = None, **env: str) -> Typist:
@@ -306,14 +313,12 @@ def test_keys_steer_ink_in_the_terminal(sit: Callable[..., Typist], toy_pen: Pat
     typist.type("q")
     assert typist.finish() == 0
     assert typist.now() == typist.before
-    assert "latent held" not in typist.seen[typist.seen.rfind("\x1b[2K") :]  # the ink alone is left
+    assert "latent held" not in typist.seen[typist.seen.rfind("\x1b[2K") :]  # at the end only the ink is left
     _, *events = map(json.loads, record.read_text().splitlines())
     assert [event["control"] for event in events] == ["latent.temperature", "latent.target", "latent.hold"]
 
 
-def test_keys_in_a_terminal_steer_and_the_terminal_is_left_as_it_was(
-    sit: Callable[..., Typist], tmp_path: Path
-) -> None:
+def test_keys_steer_in_a_terminal_which_is_restored(sit: Callable[..., Typist], tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
         own.bind(("127.0.0.1", 0))
         port = own.getsockname()[1]
@@ -346,9 +351,7 @@ def test_keys_in_a_terminal_steer_and_the_terminal_is_left_as_it_was(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_leaves_the_terminal_as_it_was(
-    sit: Callable[..., Typist], number: signal.Signals, code: int
-) -> None:
+def test_an_interrupt_restores_the_terminal(sit: Callable[..., Typist], number: signal.Signals, code: int) -> None:
     typist = sit()
     typist.wait_for("q quit")
     typist.type("\x03") if number == signal.SIGINT else typist.process.send_signal(number)
@@ -357,7 +360,7 @@ def test_an_interrupt_leaves_the_terminal_as_it_was(
     assert "Traceback" not in typist.seen
 
 
-def test_no_colour_where_none_is_wanted(sit: Callable[..., Typist]) -> None:
+def test_no_color_turns_the_colours_off(sit: Callable[..., Typist]) -> None:
     colour = r"\x1b\[[0-9;]*[34][0-9][0-9;]*m"
     for env, wanted in (({}, True), ({"NO_COLOR": "1"}, False)):
         typist = sit(**env)
@@ -369,7 +372,7 @@ def test_no_colour_where_none_is_wanted(sit: Callable[..., Typist]) -> None:
 
 
 def test_in_the_background_no_keys_are_read(sit: Callable[..., Typist], tmp_path: Path) -> None:
-    """Whoever changes a terminal from there is stopped by the system."""
+    """The system stops a background process that changes its terminal."""
     typist = sit(background=tmp_path / "state")
     typist.wait_for("Ctrl-C ends it; no keys are read here")
     assert typist.finish() == 0
@@ -388,7 +391,7 @@ def test_a_closed_terminal_leaves_a_valid_file(sit: Callable[..., Typist], tmp_p
 
 
 @pytest.mark.parametrize("shell", ["bash", "dash"])
-def test_keys_work_again_after_the_foreground_was_left(sit: Callable[..., Typist], toy_audio: Path, shell: str) -> None:
+def test_keys_work_again_after_ctrl_z_and_fg(sit: Callable[..., Typist], toy_audio: Path, shell: str) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} here")
     quiet = {"bash": ["bash", "--norc", "--noprofile", "-i"], "dash": ["dash", "-i"]}[shell]

@@ -34,38 +34,38 @@ def clip(tmp_path: Path) -> Path:
     return tmp_path / "clip.wav"
 
 
-def live(engine: Engine, clip: Path, mode: Any, seed: int = 3, **more: Any) -> ListeningStream:
+def listen(engine: Engine, clip: Path, mode: Any, seed: int = 3, **more: Any) -> ListeningStream:
     stream = engine.stream(seed)
     return ListeningStream(stream, FileInput(clip, stream.voice.manifest), mode, **more)
 
 
-def test_observing_passes_it_on_and_the_state_follows(engine: Engine, clip: Path) -> None:
-    life, stream = live(engine, clip, "observe"), engine.stream(3)
-    assert np.array_equal(life.read(10), SOUND[:2000])
-    assert np.array_equal(life.read(50), SOUND[2000:])
-    assert len(life.read(1)) == 0
+def test_observing_passes_the_input_on_and_follows_its_state(engine: Engine, clip: Path) -> None:
+    listener, stream = listen(engine, clip, "observe"), engine.stream(3)
+    assert np.array_equal(listener.read(10), SOUND[:2000])
+    assert np.array_equal(listener.read(50), SOUND[2000:])
+    assert len(listener.read(1)) == 0
     seen = stream.prime(SOUND)
-    assert life.heard == 30
-    assert life.kl == pytest.approx(seen.kl.mean())
-    assert life.kl_now == pytest.approx(seen.kl[-1])
-    assert life.log_likelihood == pytest.approx(seen.log_likelihood.mean())
-    assert np.array_equal(life.stream.read(5), stream.read(5))
+    assert listener.heard == 30
+    assert listener.kl == pytest.approx(seen.kl.mean())
+    assert listener.kl_now == pytest.approx(seen.kl[-1])
+    assert listener.log_likelihood == pytest.approx(seen.log_likelihood.mean())
+    assert np.array_equal(listener.stream.read(5), stream.read(5))
 
 
-def test_what_is_observed_may_be_kept_quiet(engine: Engine, clip: Path) -> None:
-    assert not live(engine, clip, "observe", through=False).read(30).any()
+def test_the_observed_input_can_be_muted(engine: Engine, clip: Path) -> None:
+    assert not listen(engine, clip, "observe", through=False).read(30).any()
 
 
-def test_continuing_is_to_prime_and_to_read(engine: Engine, clip: Path) -> None:
-    life, stream = live(engine, clip, "continue"), engine.stream(3)
-    made = np.concatenate([life.read(7), life.read(43)])
+def test_continue_equals_priming_and_then_reading(engine: Engine, clip: Path) -> None:
+    listener, stream = listen(engine, clip, "continue"), engine.stream(3)
+    made = np.concatenate([listener.read(7), listener.read(43)])
     stream.prime(SOUND)
     assert np.array_equal(made[: len(SOUND)], SOUND)
     assert np.array_equal(made[len(SOUND) :], stream.read(20))
 
 
 def by_hand(engine: Engine, sound: np.ndarray, shift: dict[int, float] | None = None) -> np.ndarray:
-    """Hold a stream to what another one hears; `shift` says what latent.shift is from which frame on."""
+    """Resynthesise step by step; `shift` maps a frame to the value of latent.shift from there on."""
     listener, speaker, made = engine.stream(3), engine.stream(3), []
     for t, frame in enumerate(sound.reshape(-1, 200)):
         if shift and t in shift:
@@ -76,29 +76,29 @@ def by_hand(engine: Engine, sound: np.ndarray, shift: dict[int, float] | None = 
     return np.concatenate(made)
 
 
-def test_resynthesis_is_to_be_held_to_what_is_heard(engine: Engine, clip: Path) -> None:
-    life = live(engine, clip, "resynthesise")
-    made = np.concatenate([life.read(7), life.read(90)])
+def test_resynthesis_equals_holding_the_observed_latents(engine: Engine, clip: Path) -> None:
+    listener = listen(engine, clip, "resynthesise")
+    made = np.concatenate([listener.read(7), listener.read(90)])
     assert np.array_equal(made, by_hand(engine, SOUND))
-    assert life.heard == 30
-    assert repr(life.controls) == repr(engine.stream(1).controls)  # those of whoever steers are left alone
+    assert listener.heard == 30
+    assert repr(listener.controls) == repr(engine.stream(1).controls)  # the user's controls are unchanged
 
 
-def test_controls_steer_what_is_resynthesised_from_the_next_frame_on(engine: Engine, clip: Path) -> None:
-    life = live(engine, clip, "resynthesise")
-    made = [life.read(8)]
-    life.controls["latent.shift"] = 0.5
-    made.append(life.read(6))
-    life.controls["latent.shift"] = 0.0
-    made.append(life.read(16))
+def test_controls_change_resynthesis_from_the_next_frame_on(engine: Engine, clip: Path) -> None:
+    listener = listen(engine, clip, "resynthesise")
+    made = [listener.read(8)]
+    listener.controls["latent.shift"] = 0.5
+    made.append(listener.read(6))
+    listener.controls["latent.shift"] = 0.0
+    made.append(listener.read(16))
     assert np.array_equal(np.concatenate(made), by_hand(engine, SOUND, {8: 0.5, 14: 0.0}))
     assert not np.array_equal(by_hand(engine, SOUND, {8: 0.5, 14: 0.0}), by_hand(engine, SOUND))
 
 
-def test_a_performance_of_it_keeps_moments_and_goes_back(engine: Engine, clip: Path, tmp_path: Path) -> None:
-    life = live(engine, clip, "resynthesise")
+def test_a_performance_of_it_saves_restores_and_rewinds(engine: Engine, clip: Path, tmp_path: Path) -> None:
+    listener = listen(engine, clip, "resynthesise")
     performance = Performance(
-        life, [Set(frame=2, control="output.temperature", value=0.0)], saved=SavedFolder("toy", tmp_path)
+        listener, [Set(frame=2, control="output.temperature", value=0.0)], saved=SavedFolder("toy", tmp_path)
     )
     performance.read(5)
     performance.send(Save(name="here"))
@@ -107,26 +107,26 @@ def test_a_performance_of_it_keeps_moments_and_goes_back(engine: Engine, clip: P
     performance.read(1)
     performance.send(Restore(name="here"))
     performance.read(1)
-    assert life.controls["output.temperature"] == performance.controls["output.temperature"] == 0.0
-    assert life.controls["latent.hold"].max() == 0  # type: ignore[union-attr]
+    assert listener.controls["output.temperature"] == performance.controls["output.temperature"] == 0.0
+    assert listener.controls["latent.hold"].max() == 0  # type: ignore[union-attr]
     performance.send(Rewind(seconds=0.05))
-    assert len(performance.read(50)) == 19 * 200  # the input goes on: what was heard is over
+    assert len(performance.read(50)) == 19 * 200  # the input is not rewound
     assert performance.frame == 30
 
 
-def test_it_ends_a_player(engine: Engine, clip: Path, tmp_path: Path) -> None:
+def test_the_end_of_the_input_ends_the_player(engine: Engine, clip: Path, tmp_path: Path) -> None:
     for mode in ("observe", "resynthesise"):
-        with Player(Performance(live(engine, clip, mode)), to=tmp_path / "out.wav") as player:
+        with Player(Performance(listen(engine, clip, mode)), to=tmp_path / "out.wav") as player:
             assert player.wait(30)
         assert soundfile.info(tmp_path / "out.wav").frames == len(SOUND)
 
 
-def test_ink_is_resynthesised(toy_pen: Path, tmp_path: Path) -> None:
+def test_ink_is_observed_and_resynthesised(toy_pen: Path, tmp_path: Path) -> None:
     engine = Engine.load(toy_pen, "cpu")
     ink = engine.stream(9).read(25)
     np.savez(tmp_path / "ink.npz", dx=ink[:, 0], dy=ink[:, 1], pen_up=ink[:, 2])
-    assert np.array_equal(live(engine, tmp_path / "ink.npz", "observe").read(30), ink)
-    made = live(engine, tmp_path / "ink.npz", "resynthesise").read(30)
+    assert np.array_equal(listen(engine, tmp_path / "ink.npz", "observe").read(30), ink)
+    made = listen(engine, tmp_path / "ink.npz", "resynthesise").read(30)
     listener, speaker = engine.stream(3), engine.stream(3)
     for at in range(25):
         latent = listener.prime(ink[at : at + 1]).latents[0]
@@ -137,7 +137,7 @@ def test_ink_is_resynthesised(toy_pen: Path, tmp_path: Path) -> None:
 
 
 class Speaker:
-    """Somebody at a microphone, who speaks and pauses."""
+    """A microphone into which somebody speaks, with a pause."""
 
     live = True
     delay, dropped, label, seconds, conversions = 0.03, 0, "somebody", float("inf"), ()
@@ -152,24 +152,24 @@ class Speaker:
         pass
 
 
-def test_in_a_pause_it_goes_on_by_itself(engine: Engine) -> None:
+def test_in_a_pause_the_voice_continues_by_itself(engine: Engine) -> None:
     sound = SOUND.reshape(30, 200)
     still = np.zeros((50, 200), np.float32)
-    life = ListeningStream(engine.stream(3), Speaker(np.concatenate([sound, still, sound])), "continue")
-    made = life.read(110).reshape(110, 200)
-    turn = 30 + round(PAUSE * 80) - 1  # the frame that makes the pause one
+    listener = ListeningStream(engine.stream(3), Speaker(np.concatenate([sound, still, sound])), "continue")
+    made = listener.read(110).reshape(110, 200)
+    turn = 30 + round(PAUSE * 80) - 1  # the frame in which the pause becomes long enough
     stream = engine.stream(3)
     stream.prime(np.concatenate([sound, still[: turn - 30]]).reshape(-1))
     alone = stream.read(80 - turn)
-    assert not made[:turn].any()  # a microphone is not passed on
+    assert not made[:turn].any()  # the sound of a microphone is not passed on
     assert np.array_equal(made[turn:80].reshape(-1), alone)
     assert not made[80:].any()
     stream.prime(sound.reshape(-1))
-    assert np.array_equal(life.stream.read(3), stream.read(3))
-    assert life.delay == pytest.approx(0.03 + 0.0125)
+    assert np.array_equal(listener.stream.read(3), stream.read(3))
+    assert listener.delay == pytest.approx(0.03 + 0.0125)
 
 
-def test_a_voice_without_latents_is_not_resynthesised(engine: Engine, clip: Path) -> None:
+def test_a_voice_without_latents_cannot_resynthesise(engine: Engine, clip: Path) -> None:
     without = SimpleNamespace(voice=engine.voice, controls={}, engine=engine)
     with pytest.raises(StreamError, match="no latents to resynthesise from; observe or continue"):
         ListeningStream(without, FileInput(clip, engine.voice.manifest), "resynthesise")  # type: ignore[arg-type]
@@ -188,7 +188,7 @@ def test_the_command_line_resynthesises_a_file(run: Run, work: Path, toy_audio: 
     assert soundfile.info(work / "on.wav").frames == 8000, done.stderr
 
 
-def test_the_modes_of_the_command_line_are_those_there_are() -> None:
+def test_the_command_line_has_all_modes() -> None:
     assert set(audio.MODES) == set(MODES)
 
 
@@ -205,7 +205,7 @@ def test_the_modes_of_the_command_line_are_those_there_are() -> None:
         (("--to", "speakers", "--volume", 99), 1, "a volume of 99.0 dB is not possible"),
     ],
 )
-def test_what_cannot_be_is_one_line(run: Run, toy_audio: Path, options: tuple, code: int, part: str) -> None:
+def test_wrong_options_are_refused_in_one_line(run: Run, toy_audio: Path, options: tuple, code: int, part: str) -> None:
     done = run("stream", "--voice", toy_audio, "--to", "out.wav", *options)
     assert done.returncode == code
     assert part in " ".join(done.stderr.replace("│", " ").split())
@@ -224,7 +224,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sound_server.So
     running.close()
 
 
-# Full duplex in a process of its own: PortAudio looks for devices once, when it is imported.
+# Microphone and speakers in a process of their own: PortAudio looks for devices once, when it is imported.
 LISTEN = """
 import json, pathlib, sys
 from vrnn_engine import Engine, Player
@@ -232,18 +232,19 @@ from vrnn_engine.runtime.live.inputs import open_input
 from vrnn_engine.runtime.live.listening_stream import ListeningStream
 
 stream = Engine.load(sys.argv[1], "cpu").stream(3)
-life = ListeningStream(stream, open_input("microphone", stream.voice.manifest, latency=0.3), "observe", through=True)
-with life, Player(life, latency=0.3) as player:
-    while player.seconds_played < 1.5:  # by then it has settled
+microphone = open_input("microphone", stream.voice.manifest, latency=0.3)
+listener = ListeningStream(stream, microphone, "observe", through=True)
+with listener, Player(listener, latency=0.3) as player:
+    while player.seconds_played < 1.5:  # by then both devices run steadily
         player.wait(0.01)
     pathlib.Path(sys.argv[2]).touch()
     while not pathlib.Path(sys.argv[3]).exists():
         player.wait(0.01)
-    print(json.dumps([life.heard, life.delay, player.latency, life.input.dropped, player.underruns]))
+    print(json.dumps([listener.heard, listener.delay, player.latency, listener.input.dropped, player.underruns]))
 """
 
 
-def test_what_a_microphone_hears_comes_out_of_the_speakers(
+def test_the_speakers_play_what_the_microphone_hears(
     server: sound_server.SoundServer, toy_audio: Path, tmp_path: Path
 ) -> None:
     recorder = server.record()
@@ -263,7 +264,7 @@ def test_what_a_microphone_hears_comes_out_of_the_speakers(
     size = 1 << (len(heard) + len(said)).bit_length()
     match = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(said, size)))
     start = int(np.argmax(match))
-    if not dropped and not underruns:  # on a machine too busy for it there are gaps, which are counted
+    if not dropped and not underruns:  # a busy machine makes gaps, and counts them
         assert np.abs(heard[start : start + len(said)] - said).max() < 1e-4
 
 
@@ -285,9 +286,7 @@ ear.close()
 """
 
 
-def test_a_microphone_that_is_not_read_goes_on_with_the_latest(
-    server: sound_server.SoundServer, toy_audio: Path
-) -> None:
+def test_a_microphone_that_is_not_read_drops_old_sound(server: sound_server.SoundServer, toy_audio: Path) -> None:
     command = [sys.executable, "-c", NEGLECTED, str(toy_audio)]
     done = subprocess.run(command, env=server.environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -306,16 +305,16 @@ said = []
 logging.getLogger("vrnn_engine").warning = lambda line, *given: said.append(line % given)
 stream = Engine.load(sys.argv[1], "cpu").stream(3)
 microphone = open_input("microphone", stream.voice.manifest, 0.2, strict=sys.argv[3] == "strict")
-life = ListeningStream(stream, microphone, "observe")
+listener = ListeningStream(stream, microphone, "observe")
 try:
-    with life, Player(life, to=sys.argv[4], latency=0.2) as player:
+    with listener, Player(listener, to=sys.argv[4], latency=0.2) as player:
         while player.seconds_played < 0.5:
             player.wait(0.01)
         pathlib.Path(sys.argv[2]).touch()
         while len(said) < 4:
             player.wait(0.01)
-        heard = life.heard
-        while life.heard < heard + 20:
+        heard = listener.heard
+        while listener.heard < heard + 20:
             player.wait(0.01)
 except VRNNEngineError as error:
     said.append(str(error))
@@ -324,7 +323,7 @@ print(json.dumps(said))
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_a_server_that_vanishes_takes_microphone_and_speakers_and_brings_them_back(
+def test_microphone_and_speakers_come_back_with_the_sound_server(
     toy_audio: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, strict: bool
 ) -> None:
     if reason := sound_server.missing():

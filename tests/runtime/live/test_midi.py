@@ -1,4 +1,4 @@
-"""MIDI: controllers turn controls, are learnt by moving them and kept; a device may be unplugged and come back."""
+"""MIDI: controllers turn controls and are learned by moving them; a device may be unplugged and come back."""
 
 import json
 import logging
@@ -6,7 +6,18 @@ import threading
 
 import numpy as np
 import pytest
-from support.load_test import BY_MIDI, HEAT, KNOBS, SHIFT, Loop, bind_three, late, lost_of_midi, move, send_midi
+from support.load_test import (
+    BY_MIDI,
+    HEAT,
+    KNOBS,
+    SHIFT,
+    LoopbackInputs,
+    bind_controllers,
+    count_lost_midi,
+    lateness,
+    move,
+    send_midi,
+)
 from support.steered import skip_unless_calm, wait_until
 
 from vrnn_engine import ControlError, SourceError
@@ -30,12 +41,12 @@ def said(monkeypatch):
 @pytest.fixture
 def loop(monkeypatch):
     monkeypatch.setattr(midi_module, "LOOK_INTERVAL", 0.01)
-    return Loop()
+    return LoopbackInputs()
 
 
 @pytest.fixture
 def system():
-    """This machine's inputs, where it has MIDI."""
+    """The MIDI inputs of this machine; skips the test if it has none."""
     try:
         return SystemInputs()
     except SourceError as error:
@@ -45,56 +56,56 @@ def system():
 @pytest.fixture
 def bindings(tmp_path):
     made = MidiMap(tmp_path / "config" / "midi.json")
-    bind_three(made)
+    bind_controllers(made)
     return made
 
 
 def finish(midi, loop):
-    """Stop when all that was sent is read."""
+    """Stop after all messages sent have been read."""
     wait_until(lambda: not loop.port._messages)
     midi.stop()
 
 
-def check_thousand_a_second(stage, midi, seconds, output):
-    midi.start(stage)
+def check_a_thousand_a_second(performance, midi, seconds, output):
+    midi.start(performance)
     out, sent = output(), []
     sender = threading.Thread(target=lambda: sent.extend(send_midi(out, 1000 * seconds)))
-    with stage.playing() as player:
+    with performance.playing() as player:
         sender.start()
         sender.join()
-        wait_until(lambda: len(stage.noted) >= len(sent))
+        wait_until(lambda: len(performance.applied) >= len(sent))
         underruns = player.underruns
     midi.stop()
-    assert lost_of_midi(stage, len(sent)) == 0
+    assert count_lost_midi(performance, len(sent)) == 0
     skip_unless_calm(sent)
-    assert np.quantile(late(stage, BY_MIDI, sent), 0.99) <= 2
+    assert np.quantile(lateness(performance, BY_MIDI, sent), 0.99) <= 2
     assert underruns == 0
 
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.slow)])
-def test_of_a_thousand_changes_a_second_none_is_lost_or_late(stage, loop, bindings, seconds):
-    check_thousand_a_second(stage, Midi("knobs", bindings, inputs=loop), seconds, lambda: loop.port)
+def test_no_message_of_a_thousand_a_second_is_lost_or_late(performance, loop, bindings, seconds):
+    check_a_thousand_a_second(performance, Midi("knobs", bindings, inputs=loop), seconds, lambda: loop.port)
 
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.slow)])
-def test_nor_through_a_virtual_port_of_the_system(stage, system, bindings, seconds):
+def test_no_message_is_lost_through_a_virtual_port_of_the_system(performance, system, bindings, seconds):
     def output():
         return mido.open_output(next(name for name in mido.get_output_names() if "vrnn-test" in name))
 
-    check_thousand_a_second(stage, Midi("virtual:vrnn-test", bindings, inputs=system), seconds, output)
+    check_a_thousand_a_second(performance, Midi("virtual:vrnn-test", bindings, inputs=system), seconds, output)
 
 
-def test_ends_of_a_controller_are_the_ends_of_its_range(stage, loop, bindings):
+def test_the_ends_of_a_controller_are_the_ends_of_the_range(performance, loop, bindings):
     bindings.bind(Binding(channel=16, cc=127, control=HEAT, low=1.5, high=-99))
     midi = Midi("KNOBS", bindings, inputs=loop)
-    midi.start(stage)
+    midi.start(performance)
     for value, channel, cc in ((0, 0, 2), (127, 0, 2), (0, 15, 127), (127, 15, 127), (64, 0, 99)):
         move(loop.port, cc, value, channel)
     loop.port.send(mido.Message("note_on", note=60))
     loop.port.send(mido.Message("pitchwheel", pitch=3))
     finish(midi, loop)
-    stage.read(1)
-    assert [(event.control, event.value) for event in stage.noted] == [
+    performance.read(1)
+    assert [(event.control, event.value) for event in performance.applied] == [
         (SHIFT, -3.0),
         (SHIFT, 3.0),
         (HEAT, 1.5),
@@ -102,17 +113,17 @@ def test_ends_of_a_controller_are_the_ends_of_its_range(stage, loop, bindings):
     ]
 
 
-def test_controllers_are_learnt_by_moving_them_and_kept(stage, loop, tmp_path, said):
+def test_controllers_are_learned_by_moving_them_and_saved(performance, loop, tmp_path, said):
     path = tmp_path / "config" / "midi.json"
     midi = Midi("knobs", MidiMap(path), learn=[HEAT, f"{SHIFT}/2"], inputs=loop)
-    midi.start(stage)
+    midi.start(performance)
     for value in (10, 11, 12):  # one movement
         move(loop.port, 21, value, channel=2)
     move(loop.port, 22, 0, channel=2)
-    move(loop.port, 23, 127, channel=2)  # nothing is to be learnt any more
+    move(loop.port, 23, 127, channel=2)  # nothing is left to learn
     finish(midi, loop)
-    stage.read(1)
-    assert [(event.control, event.index, event.value) for event in stage.noted] == [
+    performance.read(1)
+    assert [(event.control, event.index, event.value) for event in performance.applied] == [
         *((HEAT, None, pytest.approx(2 * value / 127)) for value in (10, 11, 12)),
         (SHIFT, 2, -3.0),
     ]
@@ -133,16 +144,16 @@ def test_controllers_are_learnt_by_moving_them_and_kept(stage, loop, tmp_path, s
     ]
 
     again = Midi("knobs", MidiMap(path), inputs=loop)
-    again.start(stage)
+    again.start(performance)
     move(loop.port, 22, 127, channel=2)
     finish(again, loop)
-    stage.read(1)
-    assert stage.noted[-1] == Set(frame=1, control=SHIFT, index=2, value=3.0)
+    performance.read(1)
+    assert performance.applied[-1] == Set(frame=1, control=SHIFT, index=2, value=3.0)
 
 
-def test_what_is_learnt_anew_replaces_what_was(bindings):
-    bindings.bind(Binding(channel=1, cc=9, control=HEAT))  # this control's other controller
-    bindings.bind(Binding(channel=1, cc=2, control="latent.temperature"))  # this controller's other control
+def test_a_new_binding_replaces_those_of_its_controller_and_control(bindings):
+    bindings.bind(Binding(channel=1, cc=9, control=HEAT))  # another controller of this control
+    bindings.bind(Binding(channel=1, cc=2, control="latent.temperature"))  # another control of this controller
     assert {(one.cc, one.control) for one in MidiMap(bindings.path).bindings.values()} == {
         (9, HEAT),
         (2, "latent.temperature"),
@@ -150,32 +161,32 @@ def test_what_is_learnt_anew_replaces_what_was(bindings):
     }
 
 
-def test_a_map_that_cannot_be_written_is_one_line_and_turns_nevertheless(stage, loop, tmp_path, said):
+def test_a_binding_that_cannot_be_written_is_logged_and_works(performance, loop, tmp_path, said):
     midi = Midi("knobs", MidiMap(tmp_path / "config" / "midi.json"), [HEAT], loop)
     (tmp_path / "config").write_text("in the way")
-    midi.start(stage)
+    midi.start(performance)
     move(loop.port, 21, 127)
     finish(midi, loop)
-    stage.read(1)
-    assert stage.controls[HEAT] == 2.0
+    performance.read(1)
+    assert performance.controls[HEAT] == 2.0
     assert "cannot save the MIDI binding" in said[-1]
 
 
-def test_unplugged_it_is_looked_for_and_the_rest_plays_on(stage, loop, bindings, said):
+def test_an_unplugged_device_is_opened_again_when_it_is_back(performance, loop, bindings, said):
     midi = Midi("knobs", bindings, inputs=loop)
-    midi.start(stage)
-    with stage.playing() as player:
+    midi.start(performance)
+    with performance.playing() as player:
         loop.plugged.remove(KNOBS)
         wait_until(lambda: len(said) == 2)
-        frame = stage.frame
-        wait_until(lambda: stage.frame > frame + 8)
-        loop.plugged.append("Knobs 24:0")  # ALSA counts on
+        frame = performance.frame
+        wait_until(lambda: performance.frame > frame + 8)
+        loop.plugged.append("Knobs 24:0")  # ALSA gives it a new number
         wait_until(lambda: len(said) == 3)
         move(loop.port, 1, 127)
-        wait_until(lambda: stage.noted)
+        wait_until(lambda: performance.applied)
         assert player.running
     midi.stop()
-    assert stage.controls[HEAT] == 2.0
+    assert performance.controls[HEAT] == 2.0
     assert said == [
         f"MIDI: {KNOBS}",
         "MIDI: knobs was unplugged; waiting for it to come back",
@@ -183,17 +194,17 @@ def test_unplugged_it_is_looked_for_and_the_rest_plays_on(stage, loop, bindings,
     ]
 
 
-def test_bindings_of_another_voice_turn_nothing_here(stage, loop, bindings, said):
+def test_a_binding_of_a_missing_control_has_no_effect(performance, loop, bindings, said):
     bindings.bind(Binding(channel=1, cc=4, control="output.voicing"))
     bindings.bind(Binding(channel=1, cc=5, control=SHIFT, index=60))
     midi = Midi("knobs", bindings, inputs=loop)
-    midi.start(stage)
+    midi.start(performance)
     move(loop.port, 4, 127)
     move(loop.port, 5, 127)
     move(loop.port, 5, 126)
     finish(midi, loop)
-    stage.read(1)
-    assert stage.noted == []
+    performance.read(1)
+    assert performance.applied == []
     assert said[1:] == [
         "MIDI: controller 5 of channel 1: control 'latent.shift' has no dimension 60: they are 0 to 3",
         "1 more lines like this not shown",
@@ -209,9 +220,9 @@ def test_bindings_of_another_voice_turn_nothing_here(stage, loop, bindings, said
         ("knobs", [f"{HEAT}/x"], ControlError, "unknown control 'output.temperature/x'"),
     ],
 )
-def test_what_cannot_be_is_one_line(stage, loop, bindings, name, learn, error, message):
+def test_a_wrong_name_or_control_is_refused(performance, loop, bindings, name, learn, error, message):
     with pytest.raises(error, match=message):
-        Midi(name, bindings, learn, loop).start(stage)
+        Midi(name, bindings, learn, loop).start(performance)
 
 
 @pytest.mark.parametrize(
@@ -224,13 +235,13 @@ def test_what_cannot_be_is_one_line(stage, loop, bindings, name, learn, error, m
         ("\xff", "not a file"),
     ],
 )
-def test_a_map_that_is_none_is_one_line(tmp_path, text, message):
+def test_a_malformed_file_of_bindings_is_refused(tmp_path, text, message):
     (tmp_path / "midi.json").write_text(text, "latin-1")
     with pytest.raises(SourceError, match=message):
         MidiMap(tmp_path / "midi.json")
 
 
-def test_the_map_is_in_the_users_configuration(tmp_path, monkeypatch):
+def test_the_file_of_bindings_is_in_the_configuration_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("VRNN_ENGINE_CONFIG", str(tmp_path))
     assert MidiMap().path == tmp_path / "midi.json"
     monkeypatch.delenv("VRNN_ENGINE_CONFIG")

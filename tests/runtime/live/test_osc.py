@@ -1,4 +1,4 @@
-"""OSC: what real clients send is done, in order, none lost; what cannot be is said to who sent it."""
+"""OSC: messages of real clients are applied in order and none is lost; bad ones are answered with an error."""
 
 import json
 import random
@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 from support import sound_server
-from support.load_test import BY_OSC, HEAT, SHIFT, UNIT, late, lost_of_osc, send_osc
-from support.steered import Stage, skip_unless_calm, wait_until
+from support.load_test import BY_OSC, HEAT, SHIFT, UNIT, count_lost_osc, lateness, send_osc
+from support.steered import TimedPerformance, skip_unless_calm, wait_until
 
 from vrnn_engine import Engine, SourceError
 from vrnn_engine.runtime.live.control.osc import Osc
@@ -45,15 +45,15 @@ from pythonosc.udp_client import SimpleUDPClient  # noqa: E402
 
 
 @pytest.fixture
-def osc(stage):
+def osc(performance):
     running = Osc()
-    running.start(stage)
+    running.start(performance)
     yield running
     running.stop()
 
 
 class Client:
-    """Sends as python-osc does, and hears what is answered."""
+    """Sends messages by python-osc, and receives the replies."""
 
     def __init__(self, port):
         self._client = SimpleUDPClient("127.0.0.1", port)
@@ -63,7 +63,7 @@ class Client:
         self.raw = lambda packet: self._socket.sendto(packet, ("127.0.0.1", port))
 
     def hear(self, address):
-        """The values of the next message of an address."""
+        """Return the arguments of the next reply to an address."""
         for _ in range(1000):
             for found, values in read_packet(self._socket.recv(65536)):
                 if found == address:
@@ -72,7 +72,7 @@ class Client:
 
 
 def interruptible():
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored if the tests run in the background
 
 
 @pytest.fixture
@@ -81,22 +81,22 @@ def client(osc):
 
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.slow)])
-def test_of_a_thousand_changes_a_second_none_is_lost_or_late(stage, osc, seconds):
-    with stage.playing() as player:
+def test_no_message_of_a_thousand_a_second_is_lost_or_late(performance, osc, seconds):
+    with performance.playing() as player:
         sent = send_osc(osc.port, 1000 * seconds)
-        wait_until(lambda: len(stage.noted) >= len(sent))
+        wait_until(lambda: len(performance.applied) >= len(sent))
         underruns = player.underruns
-    assert lost_of_osc(stage, len(sent)) == 0
+    assert count_lost_osc(performance, len(sent)) == 0
     for control, index in BY_OSC:
-        now = stage.controls[control]
-        assert (now if index is None else now[index]) == stage.changes(control, index)[-1].value
+        now = performance.controls[control]
+        assert (now if index is None else now[index]) == performance.changes(control, index)[-1].value
     skip_unless_calm(sent)
-    assert np.quantile(late(stage, BY_OSC, sent), 0.99) <= 2
+    assert np.quantile(lateness(performance, BY_OSC, sent), 0.99) <= 2
     assert underruns == 0
 
 
 @pytest.mark.slow
-def test_nor_while_it_is_heard_for_a_minute(toy_audio, tmp_path):
+def test_no_message_is_lost_while_a_sound_device_plays_for_a_minute(toy_audio, tmp_path):
     if reason := sound_server.missing():
         pytest.skip(reason)
     server = sound_server.SoundServer(tmp_path)
@@ -146,7 +146,7 @@ def test_nor_while_it_is_heard_for_a_minute(toy_audio, tmp_path):
         ("/fork", ["a.wav", 2, 9], Fork(to="a.wav", seconds=2.0, seed=9)),
     ],
 )
-def test_messages_of_python_osc_are_events(message, values, event):
+def test_messages_become_events(message, values, event):
     ((found, arguments),) = read_packet(build_msg(message, values).dgram)
     assert found == message
     assert to_event(found, arguments) == event
@@ -181,13 +181,13 @@ def test_messages_of_python_osc_are_events(message, values, event):
         ("/fork", ["a.wav"], r"write it as /fork TARGET SECONDS \[SEED\]"),
     ],
 )
-def test_messages_that_ask_for_nothing_say_how_to(message, values, why):
+def test_a_wrong_message_is_refused_with_its_usage(message, values, why):
     with pytest.raises(SourceError, match=why):
         to_event(message, values)
 
 
-def test_a_bundle_is_taken_apart_in_its_order():
-    inner = OscBundleBuilder(time.time() + 1000)  # as SuperCollider does; it is not waited for
+def test_the_messages_of_a_bundle_are_read_in_order():
+    inner = OscBundleBuilder(time.time() + 1000)  # a future time, as SuperCollider sends; it is ignored
     inner.add_content(build_msg("/seed", 2))
     outer = OscBundleBuilder(0)
     for content in (build_msg("/seed", 1), inner.build(), build_msg("/seed", 3)):
@@ -198,13 +198,13 @@ def test_a_bundle_is_taken_apart_in_its_order():
 HEAD = b"#bundle\0" + bytes(8)
 MALFORMED = {
     "empty": b"",
-    "no OSC": b"hello",
+    "not OSC": b"hello",
     "no end of the address": b"/seed",
     "no tags": b"/seed\0\0\0i",
     "no argument": b"/seed\0\0\0,i\0\0",
     "not UTF-8": b"/\xff\xfe\0",
     "a blob": b"/seed\0\0\0,b\0\0\0\0\0\4abcd",
-    "a type that there is not": b"/seed\0\0\0,Q\0\0",
+    "an unknown type": b"/seed\0\0\0,Q\0\0",
     "a bundle cut off": HEAD + b"\0\0\0\x20/seed",
     "a bundle of negative size": HEAD + b"\xff\xff\xff\xfc" + b"/a\0\0",
     "a bundle of no size": HEAD + bytes(4),
@@ -223,10 +223,10 @@ def nested(depth):
 def test_malformed_packets_are_refused(packet, capfd):
     with pytest.raises(SourceError, match="OSC"):
         read_packet(packet)
-    assert capfd.readouterr() == ("", "")  # python-osc would warn through the root logger
+    assert capfd.readouterr() == ("", "")  # python-osc alone would log through the root logger
 
 
-def test_no_packet_breaks_the_reader():
+def test_random_packets_raise_only_source_errors():
     chance = random.Random(0)
     good = [build_msg("/control/a", [1.0, 2, "three", 2**40]).dgram, nested(3), *MALFORMED.values()]
     refused = 0
@@ -243,8 +243,8 @@ def test_no_packet_breaks_the_reader():
     assert 10_000 < refused < 20_000
 
 
-def test_bad_messages_are_answered_and_the_rest_plays_on(stage, osc, client, said):
-    with stage.playing() as player:
+def test_bad_messages_are_answered_and_the_stream_goes_on(performance, osc, client, said):
+    with performance.playing() as player:
         client.raw(MALFORMED["a bundle of negative size"])
         assert "damaged" in client.hear("/error")[0]
         client.send("/control/output.temprature", 0.5)
@@ -258,15 +258,15 @@ def test_bad_messages_are_answered_and_the_rest_plays_on(stage, osc, client, sai
         client.send("/prime", "nowhere.wav")
         assert "nowhere.wav: no such file" in client.hear("/error")[0]
         client.send("/control/output.temperature", 0.5)
-        wait_until(lambda: stage.noted)
+        wait_until(lambda: performance.applied)
         assert player.running
-    assert stage.noted == [Set(frame=stage.noted[0].frame, control=HEAT, value=0.5)]
+    assert performance.applied == [Set(frame=performance.applied[0].frame, control=HEAT, value=0.5)]
     osc.stop()
     assert said[0].startswith("OSC from 127.0.0.1:")
     assert "damaged" in said[0]
 
 
-def test_a_flood_of_bad_messages_is_a_line_now_and_then(said):
+def test_a_flood_of_bad_messages_is_logged_once_per_interval(said):
     trouble = RateLimitedLog(interval=60.0)
     for number in range(1000):
         trouble.warn(f"bad {number}")
@@ -275,17 +275,17 @@ def test_a_flood_of_bad_messages_is_a_line_now_and_then(said):
     assert said == ["bad 0", "999 more lines like this not shown"]
 
 
-def test_all_that_can_be_asked_is_done(stage, client, tmp_path):
-    rate = stage.voice.manifest.rate
+def test_every_request_takes_effect(performance, client, tmp_path):
+    rate = performance.voice.manifest.rate
     soundfile.write(tmp_path / "clip.wav", 0.1 * np.random.default_rng(0).standard_normal(rate // 4), rate)
-    listener = stage.stream.engine.stream(0)
+    listener = performance.stream.engine.stream(0)
     expected = listener.prime(tmp_path / "clip.wav").kl.mean()
-    with stage.playing():
+    with performance.playing():
         client.send("/ramp/latent.shift/1", [0.05, 1.5])
         client.send("/snapshot", "here")
         client.send("/seed", 9)
         client.send("/fork", [str(tmp_path / "fork.wav"), 0.25])
-        wait_until(lambda: len(stage.noted) == 4)
+        wait_until(lambda: len(performance.applied) == 4)
         client.send("/restore", "here")
         client.send("/rewind", 0.1)
         client.send("/reset", [])
@@ -293,38 +293,38 @@ def test_all_that_can_be_asked_is_done(stage, client, tmp_path):
         assert client.hear("/kl") == [pytest.approx(expected, rel=1e-6)]
         client.send("/trace", ["way", 0.1])
         client.send("/follow", ["way", 2.0])
-        wait_until(lambda: len(stage.noted) == 10)
+        wait_until(lambda: len(performance.applied) == 10)
         client.send("/follow", str(tmp_path / "clip.wav"))
-        wait_until(lambda: len(stage.noted) == 11)
-    stage.close()
+        wait_until(lambda: len(performance.applied) == 11)
+    performance.close()
     asked = [Set, Save, Seed, Fork, Restore, Rewind, Reset, Prime, Trace, Follow, Follow]
-    assert [type(event) for event in stage.noted] == asked
-    assert [event.times for event in stage.noted[-2:]] == [2, 1]
+    assert [type(event) for event in performance.applied] == asked
+    assert [event.times for event in performance.applied[-2:]] == [2, 1]
     assert soundfile.info(tmp_path / "fork.wav").frames == rate // 4
 
 
-def test_it_tells_how_the_stream_is(stage, client, engine):
-    with stage.playing():
+def test_it_reports_frame_level_and_latent(performance, client, engine):
+    with performance.playing():
         client.send("/control/output.temperature", 0.0)
         (frame,) = client.hear("/frame")
         (level,) = client.hear("/level")
         latent = client.hear("/latent")
         (later,) = client.hear("/frame")
-    assert 0 < frame < later <= stage.frame
+    assert 0 < frame < later <= performance.frame
     assert -60 < level < 0
     made = engine.stream(3)
-    made.controls.restore(stage.stream.controls.snapshot())
+    made.controls.restore(performance.stream.controls.snapshot())
     assert len(latent) == 4
     assert np.ptp(latent) > 0
 
 
-def test_it_can_tell_somebody_else(stage):
+def test_reports_can_go_to_another_address(performance):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
         ear.bind(("127.0.0.1", 0))
         ear.settimeout(10)
         osc = Osc(to=f"localhost:{ear.getsockname()[1]}")
-        osc.start(stage)
-        with stage.playing():
+        osc.start(performance)
+        with performance.playing():
             assert read_packet(ear.recv(65536))[0][0] == "/frame"
             Client(osc.port).send("/sing", [])
             while (heard := read_packet(ear.recv(65536))[0])[0] != "/error":
@@ -333,21 +333,21 @@ def test_it_can_tell_somebody_else(stage):
         osc.stop()
 
 
-def test_ink_has_no_level(toy_pen):
-    stage = Stage(Engine.load(toy_pen, "cpu"))
+def test_no_level_is_reported_for_ink(toy_pen):
+    performance = TimedPerformance(Engine.load(toy_pen, "cpu"))
     osc = Osc()
-    osc.start(stage)
+    osc.start(performance)
     client = Client(osc.port)
     client.send("/seed", 1)
     seen = set()
-    while len(seen) < 2 or stage.frame < 50:
-        stage.read(1)
+    while len(seen) < 2 or performance.frame < 50:
+        performance.read(1)
         seen.add(read_packet(client._socket.recv(65536))[0][0])
     osc.stop()
     assert seen == {"/frame", "/latent"}
 
 
-def test_who_listens_tells_how_much_it_is_surprised(engine, tmp_path):
+def test_a_listening_stream_reports_its_kl(engine, tmp_path):
     rate, noise = engine.voice.manifest.rate, np.random.default_rng(0).standard_normal(20_000)
     soundfile.write(tmp_path / "clip.wav", 0.1 * noise, rate, subtype="FLOAT")
     life = ListeningStream(engine.stream(3), FileInput(tmp_path / "clip.wav", engine.voice.manifest), "observe")
@@ -364,17 +364,17 @@ def test_who_listens_tells_how_much_it_is_surprised(engine, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "x", "99999", "host:", "-1", "1.2.3.4:port", "no such host:9"])
-def test_an_address_that_is_none(text):
+def test_a_malformed_address_is_refused(text):
     with pytest.raises(SourceError, match="OSC address"):
         Osc(text)
     with pytest.raises(SourceError, match="write HOST:PORT"):
         Osc(to="9000")
 
 
-def test_a_port_that_is_taken_is_one_line(stage, osc):
+def test_a_port_that_is_taken_is_one_line(performance, osc):
     other = Osc(str(osc.port))
     with pytest.raises(SourceError, match=f"cannot listen for OSC on 127.0.0.1:{osc.port}: Address already in use"):
-        other.start(stage)
+        other.start(performance)
     other.stop()
 
 

@@ -1,4 +1,4 @@
-"""A performance: events take effect at their frame, can be replayed bit for bit, and go back in time."""
+"""A performance applies events at their frame, rewinds, and replays bit for bit from its log."""
 
 import threading
 
@@ -39,7 +39,7 @@ def frames(performance, count):
     return performance.read(count).reshape(count, -1)
 
 
-def test_without_events_it_is_the_stream(engine):
+def test_without_events_it_plays_the_stream_unchanged(engine):
     assert np.array_equal(Performance(engine.stream(3)).read(20), engine.stream(3).read(20))
 
 
@@ -50,7 +50,7 @@ def test_an_event_takes_effect_at_its_frame(engine, saved):
     assert not np.array_equal(made[7], plain[7])
 
 
-def test_a_ramp_is_straight_and_ends_where_it_should(engine, saved):
+def test_a_ramp_is_linear_and_ends_at_its_value(engine, saved):
     performance = Performance(engine.stream(3), [Set(frame=2, control=HEAT, value=0.0, ramp=0.5)], saved=saved)
     steps = round(0.5 * engine.voice.manifest.frames_per_second)
     seen = []
@@ -62,7 +62,7 @@ def test_a_ramp_is_straight_and_ends_where_it_should(engine, saved):
     assert seen[2 + steps :] == [0.0, 0.0]
 
 
-def test_the_latent_goes_straight_to_that_of_a_moment(engine, saved):
+def test_a_morph_moves_the_latent_linearly_to_that_of_a_saved_state(engine, saved):
     performance = Performance(engine.stream(3), saved=saved)
     performance.read(5)
     performance.send(Save(name="here"))
@@ -81,7 +81,7 @@ def test_the_latent_goes_straight_to_that_of_a_moment(engine, saved):
     assert not np.allclose(performance.stream.latent, there)
 
 
-def test_a_morph_of_a_timeline_is_recorded_with_where_it_went(engine, saved):
+def test_the_log_contains_the_latent_of_a_morph(engine, saved):
     kept = engine.stream(4)
     kept.read(3)
     saved.write_state("there", kept.snapshot())
@@ -91,7 +91,7 @@ def test_a_morph_of_a_timeline_is_recorded_with_where_it_went(engine, saved):
     assert noted == [Morph(frame=2, to="there", seconds=1.0, latent=tuple(kept.latent.tolist()))]
 
 
-def test_a_moment_before_the_first_frame_has_no_latent(engine, saved):
+def test_a_state_saved_before_the_first_frame_has_no_latent(engine, saved):
     performance = Performance(engine.stream(3), saved=saved)
     performance.send(Save(name="first"))
     performance.read(1)
@@ -99,7 +99,7 @@ def test_a_moment_before_the_first_frame_has_no_latent(engine, saved):
         performance.send(Morph(to="first", seconds=1.0))
 
 
-def test_a_walk_wanders_in_its_range_until_the_control_is_set(engine, saved):
+def test_a_random_walk_stays_in_range_and_ends_when_the_control_is_set(engine, saved):
     def walk(**options):
         performance = Performance(engine.stream(3), saved=saved)
         performance.send(Walk(control=SHIFT, speed=4.0, **options))
@@ -112,8 +112,8 @@ def test_a_walk_wanders_in_its_range_until_the_control_is_set(engine, saved):
     performance, way = walk(seed=5)
     assert np.abs(way).max() <= 3
     assert (way.max(axis=0) > 2).any()
-    assert np.mean(np.abs(way) == 3) < 0.001  # at an end it is turned back, not held
-    steps = np.diff(way, axis=0)[np.abs(way[1:]) < 2]  # where none was turned back
+    assert np.mean(np.abs(way) == 3) < 0.001  # it is reflected at the ends, not clipped
+    steps = np.diff(way, axis=0)[np.abs(way[1:]) < 2]  # steps without reflection
     assert steps.std() == pytest.approx(4 / np.sqrt(80), rel=0.1)
     assert np.array_equal(walk(seed=5)[1], way)
     assert not np.array_equal(walk(seed=6)[1], way)
@@ -122,11 +122,11 @@ def test_a_walk_wanders_in_its_range_until_the_control_is_set(engine, saved):
     assert not one[:, [0, 1, 3]].any()
     performance.send(Set(control=SHIFT, index=0, value=1.0))
     performance.read(9)
-    assert performance.controls[SHIFT][0] == 1.0  # and the others wander on
+    assert performance.controls[SHIFT][0] == 1.0  # the other dimensions go on
     assert not np.isclose(performance.controls[SHIFT][1:], way[-1, 1:]).any()
 
 
-def test_who_writes_a_control_on_its_way_has_the_last_word(engine, saved):
+def test_writing_a_control_stops_its_ramp(engine, saved):
     performance = Performance(engine.stream(3), [Set(frame=0, control=HEAT, value=0.0, ramp=5.0)], saved=saved)
     performance.read(3)
     performance.controls[HEAT] = 2.0
@@ -134,7 +134,7 @@ def test_who_writes_a_control_on_its_way_has_the_last_word(engine, saved):
     assert performance.stream.controls[HEAT] == 2.0
 
 
-def test_one_dimension_goes_its_own_way(engine, saved):
+def test_dimensions_of_a_control_move_independently(engine, saved):
     performance = Performance(engine.stream(3), saved=saved)
     performance.send(Set(control=SHIFT, value=1.0, ramp=0.125))  # ten frames
     performance.read(2)
@@ -150,7 +150,7 @@ def test_one_dimension_goes_its_own_way(engine, saved):
     assert np.array_equal(performance.controls[SHIFT], seen[-1])
 
 
-def test_what_is_sent_together_is_done_in_its_order(engine, saved):
+def test_events_sent_together_are_applied_in_order(engine, saved):
     performance = Performance(engine.stream(3), saved=saved)
     for event in (
         Set(control=HEAT, value=0.5),
@@ -161,7 +161,7 @@ def test_what_is_sent_together_is_done_in_its_order(engine, saved):
         Restore(name="half", snapshot=None),
         Set(control=SHIFT, index=0, value=0.25),
     ):
-        if not isinstance(event, Restore):  # it can be looked up only once it is kept
+        if not isinstance(event, Restore):  # after a frame the state is in memory
             performance.send(event)
         else:
             performance.read(1)
@@ -172,7 +172,7 @@ def test_what_is_sent_together_is_done_in_its_order(engine, saved):
 
 
 @pytest.mark.parametrize("asked", ["by a write", "by an event"])
-def test_who_writes_while_a_frame_is_steered_is_not_lost(engine, saved, asked):
+def test_a_write_while_a_frame_is_steered_is_not_lost(engine, saved, asked):
     first, second = "latent.temperature", HEAT
 
     def meanwhile(event):  # as another thread would
@@ -188,7 +188,7 @@ def test_who_writes_while_a_frame_is_steered_is_not_lost(engine, saved, asked):
     assert performance.controls[second] == performance.stream.controls[second] == 0.9
 
 
-def test_what_was_played_last_can_be_looked_at(engine, saved):
+def test_recent_holds_the_last_frames(engine, saved):
     performance = Performance(engine.stream(3), saved=saved)
     made = frames(performance, 9)
     assert np.array_equal(list(performance.recent), made)
@@ -197,7 +197,7 @@ def test_what_was_played_last_can_be_looked_at(engine, saved):
 
 
 def play(engine, saved, path, sound):
-    """Two dozen things asked of a performance, some by other threads: what was played."""
+    """Play a performance with two dozen events, some from other threads; return the frames."""
     source = engine.stream(3)
     source.prime(sound)
     with PerformanceLog(path, Head.of(source)) as record:
@@ -233,7 +233,7 @@ def play(engine, saved, path, sound):
     return np.concatenate(made)
 
 
-def test_a_recording_replays_bit_for_bit_without_what_it_was_played_with(engine, toy_audio, saved, tmp_path):
+def test_a_log_replays_bit_for_bit_without_the_saved_files(engine, toy_audio, saved, tmp_path):
     sound = tmp_path / "clip.wav"
     rate = engine.voice.manifest.rate
     soundfile.write(sound, 0.1 * np.random.default_rng(0).standard_normal(rate), rate)
@@ -249,11 +249,11 @@ def test_a_recording_replays_bit_for_bit_without_what_it_was_played_with(engine,
     timeline.head.bring(source)
     again = Performance(source, timeline.events, saved=SavedFolder("toy", tmp_path / "none"))
     assert np.array_equal(again.read(84), made)
-    asked = {type(event) for event in timeline.events}
-    assert asked == {Set, Save, Rewind, Seed, Restore, Prime, Walk, Morph, Reset, Trace, Follow}
+    kinds = {type(event) for event in timeline.events}
+    assert kinds == {Set, Save, Rewind, Seed, Restore, Prime, Walk, Morph, Reset, Trace, Follow}
 
 
-def test_to_rewind_is_to_hear_it_again(engine, saved):
+def test_rewinding_repeats_the_frames(engine, saved):
     performance = Performance(engine.stream(3), saved=saved)
     made = frames(performance, 40)
     performance.send(Rewind(seconds=0.25))
@@ -264,7 +264,7 @@ def test_to_rewind_is_to_hear_it_again(engine, saved):
     assert 0 <= 40 - 0.25 * fps - places[0] <= max(1, 0.1 * fps)
 
 
-def test_a_fork_goes_on_as_the_stream_would_have(engine, saved, tmp_path):
+def test_a_fork_plays_what_the_stream_would_have(engine, saved, tmp_path):
     performance = Performance(engine.stream(3), saved=saved)
     performance.read(5)
     seconds = 8 / engine.voice.manifest.frames_per_second
@@ -293,14 +293,14 @@ def test_a_fork_goes_on_as_the_stream_would_have(engine, saved, tmp_path):
         (Morph(to="nowhere", seconds=1.0), StreamError, "no saved state 'nowhere'"),
     ],
 )
-def test_what_cannot_be_is_said_to_who_asks_and_the_rest_plays_on(engine, saved, event, error, message):
+def test_an_impossible_event_raises_in_send_and_the_stream_goes_on(engine, saved, event, error, message):
     performance = Performance(engine.stream(3), saved=saved)
     with pytest.raises(error, match=message):
         performance.send(event)
     assert np.array_equal(performance.read(5), engine.stream(3).read(5))
 
 
-def test_a_moment_that_cannot_be_written_is_a_line_and_no_gap(engine, tmp_path, said):
+def test_a_state_that_cannot_be_written_is_logged_and_the_stream_goes_on(engine, tmp_path, said):
     (tmp_path / "file").write_text("in the way")
     performance = Performance(engine.stream(3), saved=SavedFolder("toy", tmp_path / "file"))
     performance.send(Save(name="here"))
@@ -310,7 +310,7 @@ def test_a_moment_that_cannot_be_written_is_a_line_and_no_gap(engine, tmp_path, 
     assert "cannot write the saved state 'here'" in said[0]
 
 
-def test_a_recording_that_fails_stops_and_the_rest_plays_on(engine, saved, said):
+def test_a_log_that_cannot_be_written_ends_and_the_stream_goes_on(engine, saved, said):
 
     def record(event):
         raise SinkError("cannot write it: no space left")
@@ -337,14 +337,14 @@ def test_a_recording_that_fails_stops_and_the_rest_plays_on(engine, saved, said)
         (["\xff"], ":1: not an event"),
     ],
 )
-def test_a_timeline_that_is_none_is_refused_with_its_line(tmp_path, lines, message):
+def test_a_malformed_timeline_is_refused_with_the_line_number(tmp_path, lines, message):
     path = tmp_path / "timeline.jsonl"
     path.write_text("\n".join(lines), "latin-1")
     with pytest.raises(StreamError, match=message):
         read_timeline(path, 80.0)
 
 
-def test_events_survive_json():
+def test_events_survive_a_round_trip_through_json():
     path = Follow(path="a", latents=Tensor.of(np.array([[0.1, np.pi]])))
     for event in (
         Set(frame=3, control=SHIFT, value=(0.5, 1.0), ramp=2.0),

@@ -1,4 +1,4 @@
-"""Paths: where a latent went is kept, and gone again; by name, from a file, or as a recording has it."""
+"""Latent trajectories are saved and followed: by name, from a file, or from a recording."""
 
 import msgspec
 import numpy as np
@@ -25,7 +25,7 @@ def performance(engine, saved):
 
 
 def latents(performance, count):
-    """The latents of the next frames."""
+    """Return the latents of the next frames."""
     found = []
     for _ in range(count):
         performance.read(1)
@@ -34,11 +34,11 @@ def latents(performance, count):
 
 
 def inside(path):
-    """A path in the range of the toy's latent.target."""
+    """Return a trajectory limited to the range of the toy's latent.target."""
     return np.clip(path, -3, 3)
 
 
-def test_a_path_is_gone_again_and_then_let_go(engine, saved, performance):
+def test_a_saved_trajectory_is_followed_and_then_the_latent_is_free(engine, saved, performance):
     first = latents(performance, 20)
     performance.send(Set(control=HOLD, index=1, value=0.25))
     performance.send(Trace(name="way", seconds=SECONDS))
@@ -46,10 +46,10 @@ def test_a_path_is_gone_again_and_then_let_go(engine, saved, performance):
     assert np.allclose(latents(performance, 16), inside(np.tile(first[-8:], (2, 1))), atol=1e-6)
     assert performance.controls[HOLD].tolist() == [1.0] * 4
     free = latents(performance, 4)
-    assert performance.controls[HOLD].tolist() == [0, 0.25, 0, 0]  # as it was before
+    assert performance.controls[HOLD].tolist() == [0, 0.25, 0, 0]  # the value from before
     assert not np.isclose(free, first[12:16]).any(axis=1).all()
 
-    performance.close()  # and in a later run
+    performance.close()  # the file is found in a later run
     later = Performance(engine.stream(4), saved=SavedFolder("toy", saved.folder.parent))
     later.send(Follow(path="way"))
     assert np.allclose(latents(later, 8), inside(first[-8:]), atol=1e-6)
@@ -57,7 +57,7 @@ def test_a_path_is_gone_again_and_then_let_go(engine, saved, performance):
 
 @pytest.mark.parametrize("control", [HOLD, TARGET])
 @pytest.mark.parametrize("by", ["an event", "a write"])
-def test_who_sets_hold_or_target_takes_it_off_its_path(performance, control, by):
+def test_setting_hold_or_target_ends_a_trajectory(performance, control, by):
     latents(performance, 10)
     performance.send(Trace(name="way", seconds=SECONDS))
     performance.send(Follow(path="way", times=0))
@@ -73,7 +73,7 @@ def test_who_sets_hold_or_target_takes_it_off_its_path(performance, control, by)
     assert np.all(performance.controls[HOLD] == (0.5 if control == HOLD else 1.0))
 
 
-def test_a_path_can_be_made_elsewhere_and_stays_in_range(performance, tmp_path):
+def test_a_trajectory_from_a_file_is_limited_to_the_range(performance, tmp_path):
     path = np.array([[0, 1, 2, 3], [99, 0, 0, -99]])
     np.save(tmp_path / "mine.npy", path)
     performance.send(Follow(path=str(tmp_path / "mine.npy"), times=0))
@@ -81,7 +81,7 @@ def test_a_path_can_be_made_elsewhere_and_stays_in_range(performance, tmp_path):
 
 
 @pytest.mark.parametrize("planned", [True, False])
-def test_latents_go_as_a_recording_has_them(engine, saved, tmp_path, planned):
+def test_the_trajectory_of_a_recording_is_followed(engine, saved, tmp_path, planned):
     clip = tmp_path / "clip.wav"
     rate = engine.voice.manifest.rate
     soundfile.write(clip, 0.1 * np.random.default_rng(0).standard_normal(rate // 4), rate)
@@ -95,7 +95,7 @@ def test_latents_go_as_a_recording_has_them(engine, saved, tmp_path, planned):
     assert np.allclose(latents(performance, len(expected)), inside(expected), atol=1e-6)
 
 
-def test_to_find_a_path_does_not_take_long_where_it_is_kept(performance):
+def test_only_the_trajectory_of_a_recording_takes_long_to_find(performance):
     latents(performance, 3)
     performance.send(Trace(name="way", seconds=1.0))
     assert not performance.takes_long(Follow(path="way"))
@@ -117,17 +117,17 @@ def test_to_find_a_path_does_not_take_long_where_it_is_kept(performance):
         (np.full((2, 4), None), "cannot be read as a trajectory"),
     ],
 )
-def test_a_file_that_is_no_path_is_one_line(performance, tmp_path, made, message):
+def test_a_file_that_is_not_a_trajectory_is_refused(performance, tmp_path, made, message):
     np.save(tmp_path / "odd.npy", made, allow_pickle=True)
     with pytest.raises(StreamError, match=message):
         performance.send(Follow(path=str(tmp_path / "odd.npy")))
 
 
-def test_what_cannot_be_followed_is_one_line(engine, saved, performance, tmp_path, said):
+def test_an_impossible_trajectory_is_refused(engine, saved, performance, tmp_path, said):
     saved.write_trajectory("swell", np.zeros((3, 4)))
     with pytest.raises(StreamError, match=r"no trajectory 'swel' in .*did you mean 'swell'.*and no such file"):
         performance.send(Follow(path="swel"))
-    (tmp_path / "text.wav").write_text("no sound")
+    (tmp_path / "text.wav").write_text("not a sound")
     with pytest.raises(RecordingError, match=r"text\.wav"):
         performance.send(Follow(path=str(tmp_path / "text.wav")))
     with pytest.raises(StreamError, match="no trajectory 'nothing'"):
