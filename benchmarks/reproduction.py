@@ -25,8 +25,10 @@ from reproduction_table import FAMILIES, write_table
 from vrnn_engine.evaluation.likelihood import likelihood
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.families import OPTIONAL, build_model, families
+from vrnn_engine.training.checkpoint import LAST
+from vrnn_engine.training.corpus import open_corpus
 from vrnn_engine.training.recipe import Recipe, load_recipe
-from vrnn_engine.training.run import LAST, open_corpus, train
+from vrnn_engine.training.trainer import train
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = DOCS / "reproduction.jsonl"

@@ -20,8 +20,9 @@ from vrnn_engine.data.recordings import read_mono
 from vrnn_engine.data.signal import Joined, Noise
 from vrnn_engine.data.speech import SpeechCorpus
 from vrnn_engine.errors import DataError
-from vrnn_engine.training import run as training
+from vrnn_engine.training.corpus import open_corpus
 from vrnn_engine.training.recipe import SpeechData, recipe_fields
+from vrnn_engine.training.trainer import train
 
 LANES = {"frame_size": 20, "lanes": 2, "chunk": 5, "carry": 2, "context": 1}
 
@@ -423,12 +424,12 @@ def test_the_recipe_chooses_the_layout_and_strict_reaches_the_corpus(tmp_path):
     assert recipe.data.layout == "folders"
     by_speaker = SpeechData(rate=8000, lanes=2, chunk=10, carry=2, layout="accent")
     recipe = msgspec.structs.replace(recipe, data=by_speaker)
-    corpus = training.open_corpus(recipe, folder)
+    corpus = open_corpus(recipe, folder)
     assert {split: len(part.bounds) - 1 for split, part in corpus.parts.items()} == {"train": 7, "valid": 1, "test": 1}
     (folder / "english3.wav").write_bytes(b"no sound")
-    assert len(training.open_corpus(recipe, folder).skipped) == 1
+    assert len(open_corpus(recipe, folder).skipped) == 1
     with pytest.raises(DataError, match=r"english3\.wav: not a readable"):
-        training.train(recipe, folder, tmp_path / "run", strict=True)
+        train(recipe, folder, tmp_path / "run", strict=True)
     assert not (tmp_path / "run").exists()
 
 

@@ -19,7 +19,7 @@ from vrnn_engine.evaluation.likelihood import likelihood
 from vrnn_engine.models import ModelConfig, RecurrentModel
 from vrnn_engine.models.normal import Normal, log_density
 from vrnn_engine.models.recurrent import FrameFeatures, State
-from vrnn_engine.training import run as training
+from vrnn_engine.training.trainer import train
 
 STEPS, SIZE = 12, 4
 C, Q, R = np.array([1.0, 0.7, -1.3, 0.4]), 0.8, 0.5
@@ -241,7 +241,7 @@ def test_intervals_of_lines_of_unequal_length_are_those_of_a_bootstrap():
 
 def test_the_command_line_measures_a_checkpoint(tmp_path):
     ink = make_ink(tmp_path / "ink.npz")
-    best = training.train(pen_recipe(updates=8), ink, tmp_path / "run")
+    best = train(pen_recipe(updates=8), ink, tmp_path / "run")
     command = [sys.executable, "-m", "vrnn_engine", "evaluate", "run/best.pt", "--data", "ink.npz", "--samples", "4"]
     asked = subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True, text=True, check=True)
     found = json.loads(asked.stdout)

@@ -13,8 +13,8 @@ from vrnn_engine.models import build_model, families
 from vrnn_engine.models.config import SlowCells
 from vrnn_engine.models.families import check
 from vrnn_engine.models.noise import OutputNoise
-from vrnn_engine.training import run as training
 from vrnn_engine.training.recipe import Recipe, load_recipe, recipe_fields
+from vrnn_engine.training.trainer import train
 
 PAPER = {"vrnn-gauss", "vrnn-gmm", "vrnn-i-gauss", "rnn-gauss", "rnn-gmm"}
 ONE_OF_EACH = ("samples-gauss", "samples-i-gauss", "samples-rnn-gmm", "samples-srnn-gauss")
@@ -136,6 +136,6 @@ def test_every_family_trains(tmp_path, kind):
     model = msgspec.structs.replace(tiny_models.config(kind), recurrent_size=64, **wide)
     recipe = speech_recipe(kind, updates=60, learning_rate=4e-3, validate_every=2)
     recipe = msgspec.structs.replace(recipe, model=model)
-    best = training.train(recipe, speech, tmp_path / "run", report=seen.append)
+    best = train(recipe, speech, tmp_path / "run", report=seen.append)
     assert best.metrics["valid_elbo_per_frame"] > seen[1].valid_bound + 0.5
     assert (best.metrics["test_kl_per_frame"] > 0) == bool(best.recipe.model.latent_size)

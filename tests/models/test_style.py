@@ -17,8 +17,9 @@ from vrnn_engine.errors import DataError
 from vrnn_engine.exporters.export import export, write_voice
 from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.models.style import STEEPEST, Hand
-from vrnn_engine.training import run as training
+from vrnn_engine.training.corpus import open_corpus
 from vrnn_engine.training.recipe import Recipe, load_recipe, recipe_fields
+from vrnn_engine.training.trainer import train
 
 RATE = 50
 USUAL = Style(slant=0.2, slant_sd=0.3, size=1.5, size_sd=0.25)
@@ -264,9 +265,7 @@ def test_a_corpus_with_a_style_is_trained_on_without_it_and_exported_with_it(tmp
     recipe = recipe_of_style()
     path = make_ink(tmp_path / "ink.npz")
     corpus, bare = (
-        training.open_corpus(
-            msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, style=style)), path
-        )
+        open_corpus(msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, style=style)), path)
         for style in (USUAL, None)
     )
     line = bare.lines["train"][0]
@@ -279,7 +278,7 @@ def test_a_corpus_with_a_style_is_trained_on_without_it_and_exported_with_it(tmp
     np.testing.assert_allclose(corpus.mean, whole.mean(0), atol=1e-4)
     schedule = msgspec.structs.replace(recipe.training, updates=1, validate_every=1)
     small = msgspec.structs.replace(recipe, model=tiny_models.config("pen-gauss"), training=schedule)
-    training.train(small, path, tmp_path / "run")
+    train(small, path, tmp_path / "run")
     voice = export(tmp_path / "run" / "best.pt", tmp_path / "voice").voice
     assert {"style.slant", "style.size", "style.temperature"} <= {one.name for one in voice.manifest.controls}
     assert "(nats of the normalised signal, of ink without its style," in (voice.path / "CARD.md").read_text()

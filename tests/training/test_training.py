@@ -17,11 +17,15 @@ from support.recipes import SCHEDULE, pen_recipe, speech_recipe
 
 from vrnn_engine.data.batches import Batch
 from vrnn_engine.errors import CheckpointError, RecipeError, TrainingError
-from vrnn_engine.training import run as training
+from vrnn_engine.training import training_run
 from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from vrnn_engine.training.recipe import (
-    load_recipe,
-)
+from vrnn_engine.training.corpus import open_corpus
+from vrnn_engine.training.gradient import draw_noise
+from vrnn_engine.training.recipe import load_recipe
+from vrnn_engine.training.schedule import kl_weight, learning_rate
+from vrnn_engine.training.trainer import train
+from vrnn_engine.training.training_run import TrainingRun
+from vrnn_engine.training.validation import Bound, validate
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +49,14 @@ def interrupted_after(updates):
 
 def test_training_raises_the_bound_and_keeps_the_best(ink, tmp_path):
     seen = []
-    best = training.train(pen_recipe(updates=60), ink, tmp_path, report=seen.append)
+    best = train(pen_recipe(updates=60), ink, tmp_path, report=seen.append)
     assert [progress.update for progress in seen] == list(range(1, 61))
     assert np.mean([p.bound for p in seen[-10:]]) > np.mean([p.bound for p in seen[:10]]) + 0.5
     kept = load_checkpoint(tmp_path / "best.pt")
     assert kept.metrics == best.metrics
     assert {"valid_elbo_per_frame", "test_elbo_per_frame", "test_kl_per_frame"} <= set(kept.metrics)
     assert kept.metrics["valid_elbo_per_frame"] == pytest.approx(kept.resume["best"])
-    bound = training.validate(kept.build(), training.open_corpus(pen_recipe(), ink), "valid")
+    bound = validate(kept.build(), open_corpus(pen_recipe(), ink), "valid")
     assert bound.elbo == pytest.approx(kept.metrics["valid_elbo_per_frame"], rel=1e-5)
 
 
@@ -61,11 +65,11 @@ def test_training_raises_the_bound_and_keeps_the_best(ink, tmp_path):
 def test_an_interrupted_run_resumes_to_the_same_numbers(ink, speech, tmp_path, modality, stop):
     recipe, data = (pen_recipe(), ink) if modality == "pen" else (speech_recipe(), speech)
     whole = []
-    training.train(recipe, data, tmp_path / "whole", report=lambda p: whole.append((p.bound, p.kl)))
+    train(recipe, data, tmp_path / "whole", report=lambda p: whole.append((p.bound, p.kl)))
     parts = []
     with pytest.raises(KeyboardInterrupt):
-        training.train(recipe, data, tmp_path / "parts", report=interrupted_after(stop))
-    training.train(recipe, data, tmp_path / "parts", resume=True, report=lambda p: parts.append((p.bound, p.kl)))
+        train(recipe, data, tmp_path / "parts", report=interrupted_after(stop))
+    train(recipe, data, tmp_path / "parts", resume=True, report=lambda p: parts.append((p.bound, p.kl)))
     assert parts == whole[stop:]
     one, two = (load_checkpoint(tmp_path / folder / "last.pt") for folder in ("whole", "parts"))
     assert all(torch.equal(one.model[name], two.model[name]) for name in one.model)
@@ -77,7 +81,7 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(ink, speech, tmp_path, m
 
 def test_an_interrupt_waits_for_the_end_of_an_update(ink, tmp_path, monkeypatch):
     whole = []
-    training.train(pen_recipe(), ink, tmp_path / "whole", report=lambda p: whole.append(p.bound))
+    train(pen_recipe(), ink, tmp_path / "whole", report=lambda p: whole.append(p.bound))
 
     def stepped(run):
         follow(run)
@@ -88,13 +92,13 @@ def test_an_interrupt_waits_for_the_end_of_an_update(ink, tmp_path, monkeypatch)
 
     # A shell that starts the tests in the background has them ignore SIGINT.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    follow = training._Run._follow
-    monkeypatch.setattr(training._Run, "_follow", stepped)
+    follow = TrainingRun.move_average
+    monkeypatch.setattr(TrainingRun, "move_average", stepped)
     with pytest.raises(KeyboardInterrupt):
-        training.train(pen_recipe(), ink, tmp_path / "parts")
+        train(pen_recipe(), ink, tmp_path / "parts")
     monkeypatch.undo()
     parts = []
-    training.train(pen_recipe(), ink, tmp_path / "parts", resume=True, report=lambda p: parts.append(p.bound))
+    train(pen_recipe(), ink, tmp_path / "parts", resume=True, report=lambda p: parts.append(p.bound))
     assert parts == whole[11:]
     assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
 
@@ -104,31 +108,31 @@ def test_resampling_begins_where_the_recipe_says(speech, tmp_path):
     for name, changes in (("never", {}), ("late", {"resample": 1.0, "resample_from": 12})):
         bounds[name] = []
         recipe = speech_recipe(**changes)
-        training.train(recipe, speech, tmp_path / name, report=lambda p, to=bounds[name]: to.append(p.bound))
+        train(recipe, speech, tmp_path / name, report=lambda p, to=bounds[name]: to.append(p.bound))
     assert bounds["late"][:12] == bounds["never"][:12]
     assert bounds["late"][12] != bounds["never"][12]
 
 
 def test_what_was_best_before_resampling_is_forgotten(speech, tmp_path, monkeypatch):
     falling = iter(range(0, -100, -1))
-    monkeypatch.setattr(training, "validate", lambda *given: training.Bound(next(falling), 0.0, 1, 1))
+    monkeypatch.setattr(training_run, "validate", lambda *given: Bound(next(falling), 0.0, 1, 1))
     for name, changes, updates in (("never", {}, 8), ("late", {"resample": 1.0, "resample_from": 12}, 16)):
-        training.train(speech_recipe(**changes), speech, tmp_path / name)
+        train(speech_recipe(**changes), speech, tmp_path / name)
         assert load_checkpoint(tmp_path / name / "best.pt").metrics["updates"] == updates
 
 
 def test_a_run_can_begin_with_the_weights_of_another(ink, tmp_path):
-    first = training.train(pen_recipe(updates=40), ink, tmp_path / "first")
+    first = train(pen_recipe(updates=40), ink, tmp_path / "first")
     seen = {}
     for name, start in (("fresh", None), ("tuned", tmp_path / "first" / "best.pt")):
         seen[name] = []
         recipe = pen_recipe(updates=5, learning_rate=1e-4, kl_start=1.0)
-        training.train(recipe, ink, tmp_path / name, start=start, report=lambda p, to=seen[name]: to.append(p.bound))
+        train(recipe, ink, tmp_path / name, start=start, report=lambda p, to=seen[name]: to.append(p.bound))
     assert seen["tuned"][0] == pytest.approx(first.metrics["valid_elbo_per_frame"], abs=0.5)
     assert seen["tuned"][0] > seen["fresh"][0] + 0.5
     other = msgspec.structs.replace(pen_recipe(), model=tiny_models.config("pen-gauss"))
     with pytest.raises(CheckpointError, match="does not fit the model"):
-        training.train(other, ink, tmp_path / "other", start=tmp_path / "first" / "best.pt")
+        train(other, ink, tmp_path / "other", start=tmp_path / "first" / "best.pt")
 
 
 def test_seeds_decide_the_run(ink, tmp_path):
@@ -136,7 +140,7 @@ def test_seeds_decide_the_run(ink, tmp_path):
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
         bounds[name] = []
         recipe = msgspec.structs.replace(pen_recipe(updates=3), seed=seed)
-        training.train(recipe, ink, tmp_path / name, report=lambda p, to=bounds[name]: to.append(p.bound))
+        train(recipe, ink, tmp_path / name, report=lambda p, to=bounds[name]: to.append(p.bound))
     assert bounds["a"] == bounds["b"] != bounds["c"]
 
 
@@ -144,26 +148,26 @@ def test_seeds_decide_the_run(ink, tmp_path):
 @pytest.mark.parametrize("basis", ["mdct-gauss", "samples-gmm"])
 def test_white_noise_reaches_its_entropy_in_either_basis(speech, tmp_path, basis):
     """The bound of white noise of sd 1 cannot pass its entropy, 1.419 nats a sample, and comes close."""
-    best = training.train(speech_recipe(basis, updates=150), speech, tmp_path)
+    best = train(speech_recipe(basis, updates=150), speech, tmp_path)
     bound = best.metrics["test_elbo_per_frame"] / 20
     assert -1.6 < bound < -1.40
 
 
 def test_a_run_is_not_overwritten_and_nothing_is_resumed_from_nothing(ink, tmp_path):
     with pytest.raises(CheckpointError, match="no such checkpoint"):
-        training.train(pen_recipe(), ink, tmp_path, resume=True)
-    training.train(pen_recipe(updates=1), ink, tmp_path)
-    with pytest.raises(CheckpointError, match="a run is here already"):
-        training.train(pen_recipe(updates=1), ink, tmp_path)
+        train(pen_recipe(), ink, tmp_path, resume=True)
+    train(pen_recipe(updates=1), ink, tmp_path)
+    with pytest.raises(CheckpointError, match="this folder has a run already; continue it with --resume"):
+        train(pen_recipe(updates=1), ink, tmp_path)
     with pytest.raises(CheckpointError, match="another recipe"):
-        training.train(pen_recipe(updates=1, clip=2.0), ink, tmp_path, resume=True)
+        train(pen_recipe(updates=1, clip=2.0), ink, tmp_path, resume=True)
 
 
 def test_a_finished_run_goes_on_with_more_updates(ink, tmp_path):
     def steps_of(updates, folder, **options):
         seen = []
         schedule = {"learning_rate": 1e-3, "final_learning_rate": 1e-3, "kl_warmup": 0}
-        training.train(pen_recipe(updates=updates, **schedule), ink, tmp_path / folder, report=seen.append, **options)
+        train(pen_recipe(updates=updates, **schedule), ink, tmp_path / folder, report=seen.append, **options)
         return [(step.update, step.bound) for step in seen]
 
     whole = steps_of(9, "whole")  # at one step size, so that its first updates are those of a shorter run
@@ -172,7 +176,7 @@ def test_a_finished_run_goes_on_with_more_updates(ink, tmp_path):
     assert load_checkpoint(tmp_path / "part" / "last.pt").resume["begun"] == [5]
     before = (tmp_path / "part" / "last.pt").read_bytes()
     with pytest.raises(
-        CheckpointError, match=r"last\.pt: of a run of 9 updates; resume with --updates 9, and with more"
+        CheckpointError, match=r"last\.pt: this run has 9 updates; resume it with --updates 9, and with more"
     ):
         steps_of(5, "part", resume=True)
     assert (tmp_path / "part" / "last.pt").read_bytes() == before
@@ -180,37 +184,37 @@ def test_a_finished_run_goes_on_with_more_updates(ink, tmp_path):
 
 def test_an_interrupted_run_is_finished_first(ink, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        training.train(pen_recipe(updates=9), ink, tmp_path, report=interrupted_after(5))
+        train(pen_recipe(updates=9), ink, tmp_path, report=interrupted_after(5))
     with pytest.raises(
-        CheckpointError, match=r"last\.pt: of a run of 9 updates; resume with --updates 9, and with more"
+        CheckpointError, match=r"last\.pt: this run has 9 updates; resume it with --updates 9, and with more"
     ):
-        training.train(pen_recipe(updates=12), ink, tmp_path, resume=True)
+        train(pen_recipe(updates=12), ink, tmp_path, resume=True)
 
 
 @pytest.mark.parametrize("spoil", [lambda state: state.pop("h"), lambda state: state.update(extra=state["h"])])
 def test_what_another_version_left_is_not_gone_on_from(ink, tmp_path, spoil):
-    training.train(pen_recipe(updates=1), ink, tmp_path)
+    train(pen_recipe(updates=1), ink, tmp_path)
     fields = torch.load(tmp_path / "last.pt", weights_only=True)
     assert fields["resume"]["state"]
     spoil(fields["resume"]["state"])
     torch.save(fields, tmp_path / "last.pt")
     with pytest.raises(CheckpointError, match=r"last\.pt: another version of vrnn-engine wrote it.*another --out"):
-        training.train(pen_recipe(updates=1), ink, tmp_path, resume=True)
+        train(pen_recipe(updates=1), ink, tmp_path, resume=True)
 
 
 def test_a_run_is_not_resumed_on_another_corpus(ink, tmp_path):
     other = make_ink(tmp_path / "other.npz", lines=200)
     with pytest.raises(KeyboardInterrupt):
-        training.train(pen_recipe(), ink, tmp_path / "run", report=interrupted_after(5))
+        train(pen_recipe(), ink, tmp_path / "run", report=interrupted_after(5))
     before = (tmp_path / "run" / "last.pt").read_bytes()
-    with pytest.raises(CheckpointError, match=r"last\.pt: began on another corpus than .*other\.npz.*--from"):
-        training.train(pen_recipe(), other, tmp_path / "run", resume=True)
+    with pytest.raises(CheckpointError, match=r"last\.pt: the run began on another corpus than .*other\.npz.*--from"):
+        train(pen_recipe(), other, tmp_path / "run", resume=True)
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(ink, tmp_path):
-    with pytest.raises(TrainingError, match=r"loss became .*gradient.* at update .* before a checkpoint was kept"):
-        training.train(pen_recipe(learning_rate=1e12, clip=1e12), ink, tmp_path)
+    with pytest.raises(TrainingError, match=r"loss became .*gradient.* at update .* before a checkpoint was saved"):
+        train(pen_recipe(learning_rate=1e12, clip=1e12), ink, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -220,19 +224,19 @@ def test_weights_whose_loss_is_not_finite_are_not_kept(ink, tmp_path, monkeypatc
             next(run.model.parameters()).data.fill_(np.nan)
         follow(run)
 
-    follow = training._Run._follow
-    monkeypatch.setattr(training._Run, "_follow", broken)
+    follow = TrainingRun.move_average
+    monkeypatch.setattr(TrainingRun, "move_average", broken)
     with pytest.raises(TrainingError, match=r"loss became nan .* at update 20; .* lower learning_rate") as caught:
-        training.train(pen_recipe(), ink, tmp_path / "run")
-    corpus = training.open_corpus(pen_recipe(), ink)
+        train(pen_recipe(), ink, tmp_path / "run")
+    corpus = open_corpus(pen_recipe(), ink)
     for name in ("best.pt", "last.pt"):
         kept = load_checkpoint(tmp_path / "run" / name)
         assert f"{name} holds update {kept.resume['done']}" in str(caught.value)
-        assert np.isfinite(training.validate(kept.build(), corpus, "valid").elbo)
+        assert np.isfinite(validate(kept.build(), corpus, "valid").elbo)
     assert kept.resume["done"] == 16
     assert f"--from {tmp_path / 'run' / 'best.pt'}" in str(caught.value)
     monkeypatch.undo()
-    training.train(pen_recipe(updates=1), ink, tmp_path / "again", start=tmp_path / "run" / "best.pt")
+    train(pen_recipe(updates=1), ink, tmp_path / "again", start=tmp_path / "run" / "best.pt")
 
 
 def test_a_validation_that_is_not_finite_stops_the_run(ink, tmp_path):
@@ -244,23 +248,23 @@ def test_a_validation_that_is_not_finite_stops_the_run(ink, tmp_path):
     recipe = pen_recipe()
     recipe = msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, resample=False, height_mm=None))
     with pytest.raises(TrainingError, match=r"validation after update 8 gave (-inf|nan), before a checkpoint"):
-        training.train(recipe, tmp_path / "odd.npz", tmp_path / "run")
+        train(recipe, tmp_path / "odd.npz", tmp_path / "run")
     assert list((tmp_path / "run").iterdir()) == []
 
 
 def test_the_latents_are_trained_with_normal_noise():
     batch = Batch(np.zeros((100, 20, 3), np.float32), np.ones((100, 20), np.float32), True)
-    draws = training._draw(tiny_models.model("pen-gmm"), 0, batch, resampling=True)
+    draws = draw_noise(tiny_models.model("pen-gmm"), 0, batch, resampling=True)
     for noise in draws[:3]:
         assert stats.kstest(noise.flatten().numpy(), "norm").pvalue > 0.01
     assert stats.kstest(draws.choice.flatten().numpy(), "uniform").pvalue > 0.01
 
 
 def test_kl_weight_and_learning_rate_follow_the_schedule():
-    assert [training.kl_weight(SCHEDULE, n) for n in (0, 5, 10, 24)] == pytest.approx([0.5, 0.75, 1, 1])
-    assert training.learning_rate(SCHEDULE, 0) == pytest.approx(1e-2)
-    assert training.learning_rate(SCHEDULE, 12) == pytest.approx(5.5e-3)
-    assert training.learning_rate(SCHEDULE, 24) == pytest.approx(1e-3)
+    assert [kl_weight(SCHEDULE, n) for n in (0, 5, 10, 24)] == pytest.approx([0.5, 0.75, 1, 1])
+    assert learning_rate(SCHEDULE, 0) == pytest.approx(1e-2)
+    assert learning_rate(SCHEDULE, 12) == pytest.approx(5.5e-3)
+    assert learning_rate(SCHEDULE, 24) == pytest.approx(1e-3)
 
 
 @pytest.mark.parametrize(
@@ -323,7 +327,7 @@ class Evil:
 )
 def test_a_bad_checkpoint_is_one_clear_line_and_runs_nothing(ink, tmp_path, monkeypatch, spoil):
     monkeypatch.chdir(tmp_path)
-    training.train(pen_recipe(updates=1), ink, tmp_path)
+    train(pen_recipe(updates=1), ink, tmp_path)
     path = tmp_path / "best.pt"
     if spoil == "missing":
         path.unlink()

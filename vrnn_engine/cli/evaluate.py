@@ -58,15 +58,15 @@ def evaluate(
 
     from vrnn_engine.evaluation.likelihood import likelihood
     from vrnn_engine.training.checkpoint import load_checkpoint
-    from vrnn_engine.training.run import open_corpus
-    from vrnn_engine.training.world import own_device
+    from vrnn_engine.training.corpus import open_corpus
+    from vrnn_engine.training.world import default_device
 
     report.show_log()
     if free_running:
         freerunning.free_running(checkpoint, data, split, range(seed, seed + seeds), seconds, strict, json, voice)
         return
     kept = load_checkpoint(Path(checkpoint))
-    model = kept.build().to(own_device())
+    model = kept.build().to(default_device())
     report.say(f"{kept.recipe.name}: reading {data}")
     corpus = open_corpus(kept.recipe, data, strict)
     corpus.mean, corpus.std = kept.mean, kept.std  # those the model was trained with, whatever the corpus

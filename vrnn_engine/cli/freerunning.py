@@ -37,7 +37,7 @@ def free_running(
     """
     from vrnn_engine.data.pen import PenCorpus
     from vrnn_engine.runtime.engine import Engine
-    from vrnn_engine.training.run import open_corpus
+    from vrnn_engine.training.corpus import open_corpus
 
     recipe = _recipe(checkpoint, voice)
     report.say(f"{recipe.name}: reading {data}")

@@ -13,7 +13,7 @@ from vrnn_engine.cli import report
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from vrnn_engine.training.run import Progress
+    from vrnn_engine.training.training_run import Progress
 
 LINE_EVERY = 100
 """Updates between two lines where stderr is no terminal."""
@@ -47,14 +47,14 @@ def train(
 
     Ctrl-C saves a checkpoint before it stops; --resume continues the run.
     """
+    from vrnn_engine.training.checkpoint import BEST
     from vrnn_engine.training.recipe import changed, load_recipe
-    from vrnn_engine.training.run import BEST
-    from vrnn_engine.training.run import train as run
-    from vrnn_engine.training.world import is_first
+    from vrnn_engine.training.trainer import train as run
+    from vrnn_engine.training.world import is_rank_zero
 
     chosen = changed(load_recipe(recipe), seed, updates)
     folder = out or Path("runs") / chosen.name
-    first = is_first()
+    first = is_rank_zero()
     if first:
         report.show_log()
         report.say(f"{chosen.name}: reading {data}")

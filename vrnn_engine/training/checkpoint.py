@@ -15,6 +15,8 @@ from vrnn_engine.models.families import build_model
 from vrnn_engine.models.recurrent import RecurrentModel
 from vrnn_engine.training.recipe import Recipe, recipe_fields, recipe_from
 
+BEST, LAST = "best.pt", "last.pt"
+"""Names of a run's checkpoints in its folder: of the best validation, and of the last."""
 MAGIC = "vrnn-engine checkpoint"
 VERSION = 1
 
@@ -33,7 +35,7 @@ class Checkpoint:
     started_from: str
     """Name of the recipe whose weights the run began with; empty for a fresh start."""
     resume: dict[str, Any]
-    """The run's own state (see `vrnn_engine.training.run`)."""
+    """The run's own state (see `vrnn_engine.training.training_run`)."""
 
     def build(self) -> RecurrentModel:
         """Return the model with its weights, in evaluation mode."""

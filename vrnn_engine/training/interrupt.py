@@ -1,4 +1,4 @@
-"""Interrupts that wait: Ctrl-C in the middle of an update would leave a run half stepped."""
+"""Defers Ctrl-C and termination signals: in the middle of an update they would leave a half-updated run."""
 
 import signal
 import threading
@@ -6,22 +6,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-WAITING = [getattr(signal, f"SIG{name}") for name in ("INT", "TERM", "HUP", "QUIT") if hasattr(signal, f"SIG{name}")]
+DEFERRED = [getattr(signal, f"SIG{name}") for name in ("INT", "TERM", "HUP", "QUIT") if hasattr(signal, f"SIG{name}")]
+"""Signals that end a process."""
 
 
 @contextmanager
 def deferred_interrupts() -> Iterator[Callable[[], None]]:
-    """Hold Ctrl-C and what else ends a process back; call what this gives where they may do what they did before.
+    """Hold back signals that end a process.
 
-    Only the main thread gets signals; elsewhere this does nothing.
+    Yields
+    ------
+    callable
+        Call it without arguments where the process may be interrupted: a signal that has arrived then has its usual
+        effect.
+
+    Notes
+    -----
+    Python delivers signals to the main thread only; in any other thread this does nothing.
     """
     arrived: list[tuple[int, FrameType | None]] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
-    before = {number: signal.signal(number, lambda *what: arrived.append(what)) for number in WAITING}
+    before = {number: signal.signal(number, lambda *what: arrived.append(what)) for number in DEFERRED}
 
-    def let_through() -> None:
+    def deliver() -> None:
         if arrived:
             number, frame = arrived.pop(0)
             handler = before[signal.Signals(number)]
@@ -31,7 +40,7 @@ def deferred_interrupts() -> Iterator[Callable[[], None]]:
                 raise KeyboardInterrupt
 
     try:
-        yield let_through
+        yield deliver
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,10 +1,10 @@
-"""Training in several processes, as torchrun starts them: each takes its rows of every batch.
+"""Training in several processes, as torchrun starts them: each process takes its rows of every batch.
 
     torchrun --nproc-per-node 4 -m vrnn_engine train ...
 
-All processes walk the same batches and draw the same noise, each keeps its own rows, and gradients are
-averaged: so however many there are, they train what one would.  On several machines all must see the same
-corpus and the same folder of checkpoints: the first writes them, and all read.
+All processes read the same batches and draw the same noise, each computes its own rows, and gradients are averaged.
+So any number of processes trains the same model as one process does.  On several machines, all must see the same
+corpus and the same folder of checkpoints: rank 0 writes the checkpoints, and all ranks read them.
 """
 
 import os
@@ -16,42 +16,55 @@ import torch
 from torch import Tensor, distributed, nn
 
 
-def is_first() -> bool:
-    """Whether this is the one process that has a say, before they have joined; alone it is."""
+def is_rank_zero() -> bool:
+    """Return whether this process is rank 0, from the environment; True for a process that is alone.
+
+    Works before the processes have joined, unlike `World.is_rank_zero`.
+    """
     return os.environ.get("RANK", "0") == "0"
 
 
 @dataclass(frozen=True)
 class World:
-    """The processes of a run, and which one this is."""
+    """The processes of a run ("world" as in torch.distributed), seen from one of them.
+
+    Parameters
+    ----------
+    rank : int
+        Number of this process, from 0.
+    size : int
+        Number of processes.
+    device : torch.device
+        Where this process computes.
+    """
 
     rank: int
     size: int
     device: torch.device
 
     @property
-    def first(self) -> bool:
-        """Whether this process validates, saves and reports."""
+    def is_rank_zero(self) -> bool:
+        """Whether this process is rank 0, which validates, saves and reports."""
         return self.rank == 0
 
     def rows(self, count: int) -> slice:
-        """Return which of a batch's rows are this process's."""
+        """Return this process's share of `count` rows of a batch."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """Have a module's gradients averaged over all processes."""
+        """Return a module whose gradients are averaged over all processes."""
         if self.size == 1:
             return module
         return nn.parallel.DistributedDataParallel(module)
 
-    def together(self, module: nn.Module, last: bool) -> AbstractContextManager[None]:
-        """Have gradients travel with the last part of an update only."""
+    def sync_gradients(self, module: nn.Module, last: bool) -> AbstractContextManager[None]:
+        """Return a context in which gradients are exchanged only for the last part of an update."""
         if isinstance(module, nn.parallel.DistributedDataParallel) and not last:
             return module.no_sync()
         return nullcontext()
 
-    def total(self, *values: float) -> list[float]:
-        """Return the sums over all processes."""
+    def sum(self, *values: float) -> list[float]:
+        """Return the sum of each value over all processes."""
         if self.size == 1:
             return list(values)
         sums = torch.tensor(values, dtype=torch.float64, device=self.device)
@@ -59,30 +72,30 @@ class World:
         return [float(value) for value in sums]
 
     def gather(self, rows: Tensor) -> Tensor:
-        """Return the rows of all processes, on the CPU, in order."""
+        """Return the rows of all processes in order, on the CPU."""
         if self.size == 1:
             return rows.cpu()
         parts: list[Tensor] = [torch.empty(0)] * self.size
         distributed.all_gather_object(parts, rows.cpu())
         return torch.cat(parts)
 
-    def wait(self) -> None:
-        """Wait until all processes are here."""
+    def barrier(self) -> None:
+        """Wait until all processes have reached this call."""
         if self.size > 1:
             distributed.barrier()
 
 
-def own_device() -> torch.device:
-    """Return the GPU of a process that is alone, or the CPU where there is none."""
+def default_device() -> torch.device:
+    """Return the GPU if PyTorch finds one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @contextmanager
-def joined_world() -> Iterator[World]:
-    """Join the processes that torchrun started with this one; alone, do nothing."""
+def join_world() -> Iterator[World]:
+    """Join the processes that torchrun started; a process started without torchrun is a world of one."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield World(0, 1, own_device())
+        yield World(0, 1, default_device())
         return
     cuda = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if cuda else torch.device("cpu")

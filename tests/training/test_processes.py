@@ -15,10 +15,12 @@ from support.recipes import pen_recipe, speech_recipe, toml
 
 from vrnn_engine.data.batches import Batch
 from vrnn_engine.models.recurrent import RecurrentModel, State
-from vrnn_engine.training import run as training
+from vrnn_engine.training import training_run
 from vrnn_engine.training.checkpoint import load_checkpoint
+from vrnn_engine.training.gradient import draw_noise, split_rows
 from vrnn_engine.training.recipe import recipe_fields
-from vrnn_engine.training.run import _draw, _parts
+from vrnn_engine.training.trainer import train
+from vrnn_engine.training.validation import Bound
 from vrnn_engine.training.world import World
 
 CPU = torch.device("cpu")
@@ -71,7 +73,7 @@ def torchrun(folder, processes, *words):
 def test_two_processes_train_what_one_does_with_twice_the_batch_of_each(tmp_path, speech, modality):
     recipe = wide(updates=16) if modality == "speech" else pen_recipe(updates=16, accumulate=2)
     data = speech if modality == "speech" else make_ink(tmp_path / "ink.npz")
-    alone = training.train(recipe, data, tmp_path / "alone")
+    alone = train(recipe, data, tmp_path / "alone")
     (tmp_path / "mine.toml").write_text(toml(recipe_fields(recipe)))
     words = ("train", "mine.toml", "--data", data, "--out", "both")
     done = torchrun(tmp_path, 2, *words)
@@ -92,7 +94,7 @@ def test_two_processes_train_what_one_does_with_twice_the_batch_of_each(tmp_path
         assert torch.allclose(value, states[1][name], atol=1e-4), name
     again = torchrun(tmp_path, 2, *words)
     assert again.returncode != 0
-    assert "a run is here already" in again.stderr
+    assert "this folder has a run already" in again.stderr
 
 
 @pytest.mark.slow
@@ -102,9 +104,9 @@ def test_two_processes_resume_what_one_began(tmp_path, speech):
             raise KeyboardInterrupt
 
     recipe = wide(updates=16)
-    training.train(recipe, speech, tmp_path / "alone")
+    train(recipe, speech, tmp_path / "alone")
     with pytest.raises(KeyboardInterrupt):
-        training.train(recipe, speech, tmp_path / "parts", report=interrupt)
+        train(recipe, speech, tmp_path / "parts", report=interrupt)
     (tmp_path / "mine.toml").write_text(toml(recipe_fields(recipe)))
     done = torchrun(tmp_path, 2, "train", "mine.toml", "--data", speech, "--out", "parts", "--resume")
     assert done.returncode == 0, done.stderr
@@ -117,7 +119,7 @@ def test_a_batch_in_parts_trains_the_same(tmp_path, speech, count):
     bounds = {}
     for name, changes in (("whole", {}), ("parts", {"accumulate": count})):
         bounds[name] = []
-        training.train(
+        train(
             wide(updates=10, **changes),
             speech,
             tmp_path / name,
@@ -138,8 +140,8 @@ def test_the_state_goes_from_chunk_to_chunk_until_the_recipe_starts_anew(tmp_pat
         return found
 
     monkeypatch.setattr(RecurrentModel, "unroll", watched)
-    monkeypatch.setattr(training, "validate", lambda *given: training.Bound(0.0, 0.0, 1, 1))
-    training.train(speech_recipe(updates=4, accumulate=count), speech, tmp_path / "run")
+    monkeypatch.setattr(training_run, "validate", lambda *given: Bound(0.0, 0.0, 1, 1))
+    train(speech_recipe(updates=4, accumulate=count), speech, tmp_path / "run")
     updates = [calls[i : i + count] for i in range(0, 4 * count, count)]
     for number, parts in enumerate(updates):
         for part, (given, _) in enumerate(parts):
@@ -156,12 +158,12 @@ def test_every_row_has_one_process_and_its_numbers_whoever_walks_it():
         for size in (1, 2, 3, 5):
             rows = [list(range(count))[World(rank, size, CPU).rows(count)] for rank in range(size)]
             assert list(chain(*rows)) == list(range(count))
-            parts = [list(range(count))[part] for part in _parts(count, size)]
+            parts = [list(range(count))[part] for part in split_rows(count, size)]
             assert list(chain(*parts)) == list(range(count))
             assert all(parts)
     batch = Batch(np.zeros((5, 6, 20), np.float32), np.ones((5, 6), np.float32), True)
-    whole = _draw(tiny_models.model("mdct-gauss"), 3, batch, resampling=True)
-    other = _draw(tiny_models.model("mdct-gauss"), 4, batch, resampling=True)
+    whole = draw_noise(tiny_models.model("mdct-gauss"), 3, batch, resampling=True)
+    other = draw_noise(tiny_models.model("mdct-gauss"), 4, batch, resampling=True)
     half = whole.rows(slice(3, 6), CPU)
     assert torch.equal(half.latent, whole.latent[:, 3:])
     assert torch.equal(half.choice, whole.choice[:, 3:])
@@ -191,6 +193,6 @@ def test_a_recipe_in_bfloat16_trains(tmp_path, speech):
     for precision in ("fp32", "bf16"):
         seen[precision] = []
         recipe = wide(updates=20, precision=precision)
-        training.train(recipe, speech, tmp_path / precision, report=lambda p, to=seen[precision]: to.append(p.bound))
+        train(recipe, speech, tmp_path / precision, report=lambda p, to=seen[precision]: to.append(p.bound))
     assert seen["bf16"] != seen["fp32"]
     assert np.allclose(seen["bf16"], seen["fp32"], atol=0.3)

@@ -1,0 +1,61 @@
+"""Opens the corpus that a recipe is meant for."""
+
+from pathlib import Path
+
+from vrnn_engine.data.pen import PenCorpus
+from vrnn_engine.data.speech import SpeechCorpus
+from vrnn_engine.models.basis import build_basis
+from vrnn_engine.training.recipe import PenData, Recipe
+
+
+def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus | SpeechCorpus:
+    """Open the corpus at a path as a recipe asks for it.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its `data` says how to read and cut the corpus, its `model` how long a frame is.
+    data : Path
+        A folder of recordings for a speech recipe; an .npz file or a folder of IAM-OnDB for a pen recipe.
+    strict : bool
+        Raise an error if a file of the corpus cannot be read, instead of leaving it out with a warning.
+
+    Returns
+    -------
+    PenCorpus or SpeechCorpus
+        Depends on the kind of the recipe's data.
+
+    Raises
+    ------
+    DataError
+        The corpus is missing, unreadable, or too small for the recipe.
+    """
+    if isinstance(recipe.data, PenData):
+        pen = recipe.data
+        return PenCorpus(
+            data,
+            pen.rows,
+            pen.chunk,
+            pen.rate if pen.resample else None,
+            pen.height_mm,
+            pen.authors_normalisation,
+            pen.max_points,
+            pen.max_move,
+            pen.split_by_form,
+            pen.style,
+            pen.rate,
+            strict,
+        )
+    speech, model = recipe.data, recipe.model
+    context = build_basis(model).context
+    return SpeechCorpus(
+        data,
+        speech.rate,
+        model.frame_size,
+        speech.lanes,
+        speech.chunk,
+        speech.carry,
+        context,
+        speech.layout,
+        strict,
+    )

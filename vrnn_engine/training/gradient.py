@@ -1,0 +1,153 @@
+"""The gradient of the negative ELBO on one batch, computed in parts and across processes."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from vrnn_engine.data.batches import Batch
+from vrnn_engine.models.noise import OutputNoise
+from vrnn_engine.models.recurrent import RecurrentModel, State, Unroll
+from vrnn_engine.training.recipe import Schedule
+from vrnn_engine.training.schedule import kl_weight
+from vrnn_engine.training.world import World
+
+
+class BatchTerms(NamedTuple):
+    """The loss of one batch and its terms, in nats per frame, and the state after it."""
+
+    loss: float
+    """KL times its weight, minus the log-likelihood."""
+    log_likelihood: float
+    kl: float
+    state: State
+    """Of this process's rows, after the last frame; detached."""
+
+
+class NoiseDraws(NamedTuple):
+    """All random numbers of one update."""
+
+    latent: Tensor
+    """Standard normal, [T, B, Z]."""
+    output: Tensor
+    """Standard normal, [T, B, F]; B is 0 if no frames are resampled, here and below."""
+    mixture: Tensor
+    """Standard normal, [T, B, K]."""
+    choice: Tensor
+    """Uniform in [0, 1), [1, B, 1]: decides which sequences are resampled."""
+
+    def rows(self, rows: slice, device: torch.device) -> "NoiseDraws":
+        """Return the numbers of some rows of the batch, on a device."""
+        return NoiseDraws(*(part[:, rows].to(device) for part in self))
+
+
+class ElboGradient:
+    """Computes the gradient of the negative ELBO per frame.
+
+    Parameters
+    ----------
+    model : RecurrentModel
+        Its parameters receive the gradient.
+    schedule : Schedule
+        The recipe's `training` table.
+    world : World
+        The processes that share each batch.
+    """
+
+    def __init__(self, model: RecurrentModel, schedule: Schedule, world: World):
+        self.model, self.schedule, self.world = model, schedule, world
+        self.objective = world.wrap(_Objective(model))
+
+    def backward(self, batch: Batch, state: State | None, done: int, seed: int) -> BatchTerms:
+        """Add the gradient of one batch to the parameters' `grad`.
+
+        Parameters
+        ----------
+        batch : Batch
+            All rows; each process takes its share.
+        state : State or None
+            Before the first frame, of this process's rows; None for zeros.
+        done : int
+            Number of updates already made: decides the KL's weight and whether frames are resampled.
+        seed : int
+            Of the random numbers of this update.
+        """
+        schedule, model, world = self.schedule, self.model, self.world
+        count, mine = float(batch.mask.sum()), world.rows(batch.mask.shape[1])
+        signal, mask = (torch.from_numpy(part[:, mine]).to(world.device) for part in (batch.signal, batch.mask))
+        frames = model.basis.frames(signal)
+        resampling = schedule.resample > 0 and done >= schedule.resample_from
+        draws = draw_noise(model, seed, batch, resampling)
+        weight = kl_weight(schedule, done)
+        sums, states = [], []
+        parts = split_rows(mask.shape[1], schedule.accumulate)
+        for part in parts:
+            drawn = draws.rows(slice(mine.start + part.start, mine.start + part.stop), world.device)
+            old = None if state is None else State(*(rows[part] for rows in state))
+            with world.sync_gradients(self.objective, last=part == parts[-1]), self._autocast():
+                shown = _resampled(model, frames[:, part], drawn, old, schedule.resample) if resampling else None
+                unroll = self.objective(frames[:, part], drawn.latent, old, shown)
+                terms = [(value * mask[:, part]).sum() / count for value in (unroll.log_likelihood, unroll.kl)]
+                # Gradients are averaged over the processes, but each process has only its share of the frames.
+                (world.size * (weight * terms[1] - terms[0])).backward()
+            sums.append([term.item() for term in terms])
+            states.append(unroll.state)
+        log_likelihood, kl = world.sum(*(sum(terms) for terms in zip(*sums, strict=True)))
+        after = State(*(torch.cat(part).detach() for part in zip(*states, strict=True)))
+        return BatchTerms(weight * kl - log_likelihood, log_likelihood, kl, after)
+
+    def _autocast(self) -> torch.autocast:
+        half = self.schedule.precision == "bf16"
+        return torch.autocast(self.world.device.type, torch.bfloat16, enabled=half)
+
+
+class _Objective(nn.Module):
+    """The unroll as a module's forward: DistributedDataParallel averages gradients only of a forward."""
+
+    def __init__(self, model: RecurrentModel):
+        super().__init__()
+        self.model = model
+
+    def forward(self, frames: Tensor, noise: Tensor, state: State | None, shown: Tensor | None) -> Unroll:
+        return self.model.unroll(frames, noise, state, shown)
+
+
+def draw_noise(model: RecurrentModel, seed: int, batch: Batch, resampling: bool) -> NoiseDraws:
+    """Draw the random numbers of one update.
+
+    They are drawn for the whole batch, so that a row's numbers do not depend on the process that computes it.
+
+    Parameters
+    ----------
+    model : RecurrentModel
+        Gives the sizes.
+    seed : int
+        The same seed gives the same numbers.
+    batch : Batch
+        Gives the number of frames T and rows B.
+    resampling : bool
+        Whether frames are resampled; without it only `latent` has rows.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    frames, rows = batch.mask.shape
+    used = int(resampling)
+    return NoiseDraws(
+        torch.randn(frames, rows, model.config.latent_size, generator=generator),
+        torch.randn(frames, rows * used, model.config.frame_size, generator=generator),
+        torch.randn(frames, rows * used, model.output.mixture_size, generator=generator),
+        torch.rand(1, rows * used, 1, generator=generator),
+    )
+
+
+def split_rows(rows: int, count: int) -> list[slice]:
+    """Split the rows of a batch into `count` parts of nearly equal size, or into single rows if there are fewer."""
+    count = max(1, min(count, rows))
+    return [slice(rows * i // count, rows * (i + 1) // count) for i in range(count)]
+
+
+def _resampled(model: RecurrentModel, frames: Tensor, drawn: NoiseDraws, state: State | None, share: float) -> Tensor:
+    """Return the frames [T, B, F] with a share of the sequences replaced by samples of the model itself."""
+    with torch.no_grad():
+        unroll = model.unroll(frames, drawn.latent, state)
+        samples = model.resample(unroll, OutputNoise(drawn.output, drawn.mixture))
+    return torch.where(drawn.choice < share, samples, frames)

@@ -1,0 +1,154 @@
+"""Trains a recipe: checks what is in the output folder, runs all updates, and tests the best checkpoint."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from vrnn_engine.data.batches import Corpus
+from vrnn_engine.errors import CheckpointError, TrainingError
+from vrnn_engine.training.checkpoint import BEST, LAST, Checkpoint, load_checkpoint, save_checkpoint
+from vrnn_engine.training.corpus import open_corpus
+from vrnn_engine.training.interrupt import deferred_interrupts
+from vrnn_engine.training.recipe import Recipe, changed
+from vrnn_engine.training.training_run import Progress, TrainingRun
+from vrnn_engine.training.validation import validate
+from vrnn_engine.training.world import World, join_world
+
+
+def train(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    start: Path | None = None,
+    strict: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Checkpoint:
+    """Train a recipe and return its best checkpoint.
+
+    An interrupt (Ctrl-C) saves `out/last.pt` as of the last finished update.  Under torchrun (see
+    `vrnn_engine.training.world`) it leaves `out/last.pt` as of the last validation.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to train and how; see `vrnn_engine.training.recipe`.
+    data : Path
+        The recipe's corpus.
+    out : Path
+        Folder for `best.pt` and `last.pt`; created if missing.
+    resume : bool
+        Continue from `out/last.pt`; the numbers are those of a run without interruption.  A finished run may be given
+        more updates, and then continues with the learning-rate schedule of the new total.
+    start : Path, optional
+        A checkpoint whose weights the new run begins with: to fine-tune on other data, or to continue with a model to
+        which a part was added.
+    strict : bool
+        Raise an error if a recording cannot be read, instead of leaving it out.
+    report : callable
+        Called with a `Progress` after every update, on rank 0.
+
+    Returns
+    -------
+    Checkpoint
+        With the highest ELBO on the validation split; its metrics include the bounds on the test split.
+
+    Raises
+    ------
+    CheckpointError
+        `out` contains another run (give `resume`, or another folder), or nothing to resume, or an unfinished run of
+        another number of updates; or the weights of `start` do not fit.
+    DataError
+        The corpus is missing or not usable.
+    TrainingError
+        The loss or a validation is not finite.  The checkpoints in `out` are from before.
+    """
+    with join_world() as world:
+        last = out / LAST
+        if resume and start:
+            raise CheckpointError(f"{last}: a resumed run has its weights already; give either --resume or --from")
+        interrupted = _load_interrupted(last, recipe) if resume else None
+        if not resume and last.exists():
+            raise CheckpointError(
+                f"{last}: this folder has a run already; continue it with --resume, or give another --out"
+            )
+        base = load_checkpoint(start) if start else None
+        corpus = open_corpus(recipe, data, strict)
+        out.mkdir(parents=True, exist_ok=True)
+        world.barrier()  # every process has seen that the folder had no run before rank 0 writes
+        run = TrainingRun(recipe, corpus, out, world)
+        if interrupted:
+            _check_normalisation(interrupted, corpus, last, data)
+            _restore(run, interrupted, last)
+        elif base:
+            run.load_weights(base, str(start))
+        _run_updates(run, report)
+        if world.is_rank_zero:
+            _add_test_metrics(out / BEST, corpus, world)
+        world.barrier()
+        return load_checkpoint(out / BEST)
+
+
+def _load_interrupted(last: Path, recipe: Recipe) -> Checkpoint:
+    """Load the checkpoint to resume from; raise `CheckpointError` unless this recipe may continue it."""
+    interrupted = load_checkpoint(last)
+    begun, wanted = interrupted.recipe.training.updates, recipe.training.updates
+    if changed(interrupted.recipe, updates=wanted) != recipe:
+        raise CheckpointError(
+            f"{last}: another recipe wrote it; resume with the recipe and --seed that it was trained with, "
+            "or give another --out"
+        )
+    if wanted < begun or (wanted > begun and interrupted.resume.get("done") != begun):
+        raise CheckpointError(
+            f"{last}: this run has {begun:,} updates; resume it with --updates {begun}, and with more when it is done"
+        )
+    return interrupted
+
+
+def _check_normalisation(interrupted: Checkpoint, corpus: Corpus, last: Path, data: Path) -> None:
+    """Raise `CheckpointError` if a run began on another corpus, which has another mean and sd."""
+    before, now = ([*one.mean, *one.std] for one in (interrupted, corpus))
+    if len(before) != len(now) or not np.allclose(before, now, rtol=1e-9, atol=0):
+        raise CheckpointError(
+            f"{last}: the run began on another corpus than {data}, with another mean and sd; resume on the corpus it "
+            "began on, or start a new run from its weights with --from and another --out"
+        )
+
+
+def _restore(run: TrainingRun, interrupted: Checkpoint, last: Path) -> None:
+    begun = interrupted.recipe.training.updates
+    try:
+        run.restore(interrupted)
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):
+        raise CheckpointError(
+            f"{last}: another version of vrnn-engine wrote it, and this version cannot resume it; "
+            "train again in another --out"
+        ) from None
+    if run.recipe.training.updates > begun:
+        run.earlier_totals.append(begun)
+
+
+def _run_updates(run: TrainingRun, report: Callable[[Progress], None]) -> None:
+    """Make the remaining updates; save the run if it is interrupted."""
+    with deferred_interrupts() as deliver_interrupt:
+        try:
+            for batch in run.batches():
+                progress = run.update(batch)
+                if run.world.is_rank_zero:
+                    report(progress)
+                deliver_interrupt()
+        except BaseException as error:
+            # A state that is not finite is of no use.  And one process of several may be the only one here, and has
+            # only its part of the state.
+            if run.world.size == 1 and not isinstance(error, TrainingError):
+                run.save(LAST)
+            raise
+
+
+def _add_test_metrics(path: Path, corpus: Corpus, world: World) -> None:
+    best = load_checkpoint(path)
+    measured = validate(best.build().to(world.device), corpus, "test").metrics("test")
+    save_checkpoint(dataclasses.replace(best, metrics=best.metrics | measured), path)

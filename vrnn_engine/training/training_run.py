@@ -1,0 +1,236 @@
+"""The state of one training run: one update after another, validation, and checkpoints to resume from."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vrnn_engine.data.batches import Batch, Corpus
+from vrnn_engine.errors import CheckpointError, TrainingError
+from vrnn_engine.models.families import build_model
+from vrnn_engine.models.recurrent import State
+from vrnn_engine.training.checkpoint import BEST, LAST, Checkpoint, load_checkpoint, save_checkpoint
+from vrnn_engine.training.gradient import ElboGradient
+from vrnn_engine.training.recipe import MAX_SEED, Recipe
+from vrnn_engine.training.schedule import average_decay, learning_rate
+from vrnn_engine.training.validation import validate
+from vrnn_engine.training.world import World
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands after an update; bounds and KL are in nats per frame."""
+
+    update: int
+    """Number of updates made."""
+    updates: int
+    """Number of updates of the whole run."""
+    bound: float
+    """ELBO of the last batch."""
+    kl: float
+    """KL of the last batch."""
+    gradient_norm: float
+    """Global norm of the gradient, before clipping."""
+    valid_bound: float | None
+    """ELBO of the last validation; None before the first."""
+
+
+class TrainingRun:
+    """The mutable state of one run.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to train and how.
+    corpus : Corpus
+        The data that the recipe asks for.
+    out : Path
+        Folder of the checkpoints; must exist.
+    world : World
+        The processes that train together.
+
+    Attributes
+    ----------
+    done : int
+        Number of updates made.
+    earlier_totals : list of int
+        Totals of updates that the run finished before it was given more.
+    """
+
+    def __init__(self, recipe: Recipe, corpus: Corpus, out: Path, world: World):
+        self.recipe, self.corpus, self.out, self.world = recipe, corpus, out, world
+        torch.manual_seed(recipe.seed)
+        self.model = build_model(recipe.model)
+        self.model.basis.fit(torch.from_numpy(corpus.fitting_signal()))
+        self.average = build_model(recipe.model)
+        self.average.load_state_dict(self.model.state_dict())
+        self.model.to(world.device)
+        self.average.to(world.device)
+        self.gradient = ElboGradient(self.model, recipe.training, world)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=recipe.training.learning_rate)
+        self.done = self.epoch = self.position = 0
+        self.state: State | None = None
+        self.best = -math.inf
+        self.metrics: dict[str, float] = {}
+        self.started_from = ""
+        self.earlier_totals: list[int] = []
+        self.seconds = 0.0
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the batches of the remaining updates, epoch after epoch."""
+        while self.done < self.recipe.training.updates:
+            rng = np.random.default_rng([self.recipe.seed, self.epoch])
+            for index, batch in enumerate(self.corpus.epoch("train", rng)):
+                if index < self.position:
+                    continue  # used before the interruption
+                if self.done == self.recipe.training.updates:
+                    return
+                self.position = index + 1
+                yield batch
+            self.epoch, self.position = self.epoch + 1, 0
+
+    def update(self, batch: Batch) -> Progress:
+        """Make one step of Adam on the negative ELBO per frame; validate and save where the recipe says so.
+
+        Raises
+        ------
+        TrainingError
+            The loss, the gradient or the validation is not finite.
+        """
+        began = time.monotonic()
+        schedule = self.recipe.training
+        self.optimizer.zero_grad()
+        seed = (self.recipe.seed * 1_000_003 + self.done) % MAX_SEED
+        terms = self.gradient.backward(batch, None if batch.fresh else self.state, self.done, seed)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(schedule, self.done)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip)
+        if not (math.isfinite(terms.loss) and torch.isfinite(norm)):
+            what = f"the loss became {terms.loss} (gradient norm {norm.item()}) at update {self.done + 1}"
+            raise self._not_finite(what)
+        self.optimizer.step()
+        self.state = terms.state
+        self.done += 1
+        self.move_average()
+        self.seconds += time.monotonic() - began
+        if self.done == schedule.resample_from:
+            self.best = -math.inf
+        if self.done % schedule.validate_every == 0 or self.done == schedule.updates:
+            self._validate()
+        return Progress(
+            self.done,
+            schedule.updates,
+            terms.log_likelihood - terms.kl,
+            terms.kl,
+            float(norm),
+            self.metrics.get("valid_elbo_per_frame"),
+        )
+
+    def move_average(self) -> None:
+        """Move the exponential moving average of the weights towards the weights."""
+        # Not AveragedModel: its first update copies the weights, whatever the decay, and counts on the device.
+        decay = average_decay(self.recipe.training, self.done)
+        with torch.no_grad():
+            for average, weights in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                average.lerp_(weights, 1 - decay)
+
+    def save(self, name: str) -> None:
+        """Write the run as a checkpoint into its folder; all processes must call this together."""
+        parts = {} if self.state is None else self.state._asdict()
+        state = {name: self.world.gather(part) for name, part in parts.items()}
+        if not self.world.is_rank_zero:
+            return
+        resume: dict[str, Any] = {
+            "weights": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "state": state,
+            "done": self.done,
+            "epoch": self.epoch,
+            "position": self.position,
+            "best": self.best,
+            "seconds": self.seconds,
+            "begun": self.earlier_totals,
+        }
+        checkpoint = Checkpoint(
+            self.recipe,
+            {name: value.cpu() for name, value in self.average.state_dict().items()},
+            self.corpus.mean,
+            self.corpus.std,
+            self.metrics,
+            self.started_from,
+            resume,
+        )
+        save_checkpoint(checkpoint, self.out / name)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Continue the run that wrote a checkpoint with `save`.
+
+        Raises
+        ------
+        AttributeError, KeyError, RuntimeError, TypeError, ValueError
+            The checkpoint's state does not fit, since another version of this package wrote it.
+        """
+        resume = checkpoint.resume
+        self.model.load_state_dict(resume["weights"])
+        self.average.load_state_dict(checkpoint.model)
+        self.optimizer.load_state_dict(resume["optimizer"])
+        if resume["state"]:
+            whole = {name: part.to(self.world.device) for name, part in resume["state"].items()}
+            self.state = State(**{name: part[self.world.rows(len(part))] for name, part in whole.items()})
+        self.done, self.epoch, self.position = resume["done"], resume["epoch"], resume["position"]
+        self.earlier_totals = list(resume.get("begun", []))
+        self.best, self.seconds, self.metrics = resume["best"], resume["seconds"], checkpoint.metrics
+        self.started_from = checkpoint.started_from
+
+    def load_weights(self, base: Checkpoint, where: str) -> None:
+        """Begin with the weights of another run, which may lack parts that this model has.
+
+        Parameters
+        ----------
+        base : Checkpoint
+            Of the other run.
+        where : str
+            Its path, for the error message.
+
+        Raises
+        ------
+        CheckpointError
+            A weight has no place in this model, or another shape.
+        """
+        mine, weights = self.model.state_dict(), base.model
+        unfit = [name for name, value in weights.items() if name not in mine or mine[name].shape != value.shape]
+        if unfit:
+            raise CheckpointError(
+                f"{where}: {unfit[0]} does not fit the model of recipe {self.recipe.name}; use another checkpoint"
+            )
+        for model in (self.model, self.average):
+            model.load_state_dict(mine | weights)
+        self.started_from = base.recipe.name
+
+    def _validate(self) -> None:
+        bound = validate(self.average, self.corpus, "valid")
+        if not math.isfinite(bound.elbo):
+            raise self._not_finite(f"the validation after update {self.done} gave {bound.elbo}")
+        self.metrics = bound.metrics("valid") | {"updates": float(self.done), "training_seconds": self.seconds}
+        if bound.elbo > self.best:
+            self.best = bound.elbo
+            self.save(BEST)
+        self.save(LAST)
+
+    def _not_finite(self, what: str) -> TrainingError:
+        """Return an error that says what happened, which checkpoints exist, and how to continue."""
+        paths = [self.out / name for name in (BEST, LAST) if (self.out / name).exists()]
+        if not paths:
+            return TrainingError(
+                f"{self.recipe.name}: {what}, before a checkpoint was saved; lower learning_rate or clip"
+            )
+        held = ", ".join(f"{path.name} holds update {load_checkpoint(path).resume['done']}" for path in paths)
+        return TrainingError(
+            f"{self.recipe.name}: {what}; {held}; lower learning_rate or clip, and start a new run from these weights "
+            f"with --from {paths[0]} and another --out"
+        )
