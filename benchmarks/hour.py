@@ -1,11 +1,11 @@
-"""Does a voice stream for an hour as it did in the first minute?  Step times, memory and underruns, in real time.
+"""Streams a voice for an hour in real time: do step times, memory and underruns stay as in the first minute?
 
     python benchmarks/hour.py [--voice blizzard] [--precision int8] [--device cpu] [--minutes 60] [--to null]
                               [--latency 0.05] [--json FILE]
 
 One process plays a stream through a `Player`.  Times are those of the player's own calls of `stream.read`, in its
-thread.  A target that is no sound device is handed the stream at the speed at which a device would play it, which
-also asks for as small blocks and counts underruns.  Memory is what Linux counts as resident, at the end of each minute.
+thread.  A target that is not a sound device gets the stream at the speed of one, in blocks as small, and its underruns
+are counted in the same way.  Memory is the resident memory that Linux reports at the end of each minute.
 """
 
 import argparse
@@ -32,11 +32,11 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--minutes", type=int, default=60)
     parser.add_argument("--to", metavar="TARGET", default="null")
-    parser.add_argument("--latency", type=float, default=0.05, help="seconds that are buffered")
+    parser.add_argument("--latency", type=float, default=0.05, help="seconds of sound that are buffered")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if options.minutes < 2 or not options.latency > 0 or options.to == "-":
-        parser.error("--minutes is at least 2, --latency more than 0, and --to not stdout, where the report goes")
+        parser.error("--minutes must be at least 2, --latency more than 0, and --to not - (stdout has the report)")
     machine = measure_machine({})
     engine = Engine.load(options.voice, options.device, precision=options.precision)
     print(f"{machine.processor}, {machine.cores} cores, {machine.system}; onnxruntime {machine.onnxruntime}")
@@ -45,7 +45,7 @@ def main() -> None:
     first, last = minutes[0], minutes[-1]
     slower = last["p99"] / first["p99"]
     growth = None if first["memory"] is None else last["memory"] - first["memory"]
-    print(f"p99 of the last minute over the first's: {slower:.2f}; {last['underruns']} underruns")
+    print(f"p99 of the last minute / p99 of the first: {slower:.2f}; {last['underruns']} underruns")
     print(f"memory since the end of the first minute: {'unknown' if growth is None else f'{growth / 2**20:+.2f} MiB'}")
     if options.json:
         report = {
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def play(stream: Stream, to: str, latency: float, count: int) -> list[dict]:
-    """Play so many minutes; print and return what each was like."""
+    """Play for some minutes; print and return the measurements of each."""
     seconds = MINUTE * count
     fps, sink = stream.voice.manifest.frames_per_second, make_sink(to, latency)
     timed = Timed(stream, round((seconds + latency + MINUTE) * fps))
@@ -96,15 +96,15 @@ def play(stream: Stream, to: str, latency: float, count: int) -> list[dict]:
 
 
 class Timed:
-    """A stream as a player needs it, which notes in `taken` the seconds of each frame of its first `count` frames."""
+    """A stream for a player that notes in `taken` the seconds that each of the first `count` frames took."""
 
     def __init__(self, stream: Stream, most: int) -> None:
         self.voice, self._read = stream.voice, stream.read
-        self.taken = np.full(most, np.nan)  # written to once, so that what is noted does not grow the process
+        self.taken = np.full(most, np.nan)  # filled now, so that the notes do not grow the process later
         self.count = 0
 
     def read(self, frames: int) -> np.ndarray:
-        """Read, and share the time equally among the frames."""
+        """Read frames; each is noted with an equal share of the time."""
         began = time.perf_counter()
         block = self._read(frames)
         self.taken[self.count : self.count + frames] = (time.perf_counter() - began) / frames
@@ -113,7 +113,7 @@ class Timed:
 
 
 class Paced(Sink):
-    """A sink that takes what it is given at the speed of a sound device, which it starts when `latency` is buffered."""
+    """Takes blocks at the speed of a sound device that starts when `latency` seconds are buffered."""
 
     live = True
 
@@ -123,7 +123,7 @@ class Paced(Sink):
         self.underruns = 0
         self._buffered = 0.0
         self._empty: float | None = None
-        """When all that is buffered will have been played; None before the start."""
+        """When the buffer will be empty; None before the start."""
 
     def open(self, format: Format) -> None:
         """Open the sink."""
@@ -131,7 +131,7 @@ class Paced(Sink):
         self.sink.open(format)
 
     def write(self, block: np.ndarray) -> None:
-        """Write, and wait until no more than `latency` is buffered."""
+        """Write a block, and wait until at most `latency` seconds are buffered."""
         now, length = time.perf_counter(), len(block) / self.rate
         if self._empty is None:
             self._buffered += length
@@ -150,12 +150,12 @@ class Paced(Sink):
         self.sink.close()
 
     def abort(self) -> None:
-        """Leave nothing half-written."""
+        """Remove what was written."""
         self.sink.abort()
 
 
 def resident() -> int | None:
-    """Bytes of this process in memory; None where that is not known."""
+    """Return the resident memory of this process in bytes; None if it is unknown."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:

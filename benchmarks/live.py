@@ -1,17 +1,19 @@
-"""Playing live through a real sound server: is all of it heard, how soon is a control heard, what does the callback do?
+"""Playing live through a sound server: is every sample heard, how soon is a control heard, what does the callback do?
 
     python benchmarks/live.py play     [--minutes 10] [--busy 1] [--latency 0.05] [--voice blizzard] [--json FILE]
     python benchmarks/live.py steer    [--times 100]
     python benchmarks/live.py callback [--minutes 1] [--channels 2]
     python benchmarks/live.py osc|midi [--minutes 1]
 
-`play` compares what a PulseAudio server of its own heard with the same stream made anew, sample for sample.  `steer`
-turns output.temperature to 0 and looks in what was heard for the first sample that is another.  Its delay is counted in
-samples, from the last one that the device had taken when it was turned: the way through the engine and the ring.  To
-that comes what the device holds.  `callback` times what runs on PortAudio's thread, then traces it: which functions are
-called, and how much memory is asked for.  `osc` and `midi` make a thousand changes a second, by python-osc's client in
-a process of its own, and through mido's own loop, and look when each took effect.  --busy N keeps N processes busy
-meanwhile.
+It starts a PulseAudio server of its own and records what is played.
+`play` compares the recording with the same stream generated again, sample for sample.
+`steer` sets output.temperature to 0 and finds the first sample of the recording that differs.  The delay is counted in
+samples from the last one that the device had taken when the control was set: the way through the engine and the ring.
+What the device buffers comes on top.
+`callback` times the audio callback, then traces which functions it calls and how much memory it allocates.
+`osc` and `midi` make a thousand changes a second, by python-osc's client in another process, or through mido's echo
+port, and find out when each took effect.
+--busy N keeps N processes busy meanwhile.
 
 Needs PortAudio and PulseAudio (Debian: libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins).
 """
@@ -24,7 +26,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -35,7 +36,6 @@ import numpy as np
 
 from vrnn_engine import Engine, Player, Stream
 from vrnn_engine.diagnostics.machine import measure_machine
-from vrnn_engine.runtime.audio.output import OutputDevice
 from vrnn_engine.runtime.live.control.midi import Midi
 from vrnn_engine.runtime.live.control.midi_map import MidiMap
 from vrnn_engine.runtime.live.control.osc import Osc
@@ -44,7 +44,8 @@ from vrnn_engine.runtime.sinks import speakers
 from vrnn_engine.runtime.sinks.speakers import SpeakersSink
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from following import ROUNDING, follow
+from alignment import ROUNDING, align
+from instrumented_output import TimedOutput, TracedOutput
 from support import sound_server
 from support.load_test import (
     BY_MIDI,
@@ -70,11 +71,11 @@ def main() -> None:
     parser.add_argument("--voice", default="blizzard")
     parser.add_argument("--precision")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--minutes", type=float, help="default: 10 of play, 1 of the others")
-    parser.add_argument("--times", type=int, default=100, help="how often steer turns")
+    parser.add_argument("--minutes", type=float, help="default: 10 for play, 1 for the others")
+    parser.add_argument("--times", type=int, default=100, help="how often steer sets the control")
     parser.add_argument("--latency", type=float, default=0.05)
     parser.add_argument("--channels", type=int)
-    parser.add_argument("--busy", type=int, default=0, metavar="N", help="processes that keep a core busy each")
+    parser.add_argument("--busy", type=int, default=0, metavar="N", help="processes that each keep one core busy")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     options.to = "speakers" if options.channels is None else f"speakers?channels={options.channels}"
@@ -86,7 +87,7 @@ def main() -> None:
     print(f"{engine.voice.name}: {engine.provider}, {engine.precision}; latency {options.latency:g} s, ", end="")
     print(f"{options.busy} busy processes", flush=True)
     with busy(options.busy), sound(options.channels or 1) as server:
-        how = {"play": play, "steer": steer, "callback": callback, "osc": thousand, "midi": thousand}
+        how = {"play": play, "steer": steer, "callback": callback, "osc": send_thousand, "midi": send_thousand}
         found = how[options.what](options, engine, server)
     if options.json:
         report = {
@@ -103,7 +104,7 @@ def main() -> None:
 
 
 def play(options: argparse.Namespace, engine: Engine, server: sound_server.SoundServer) -> dict[str, Any]:
-    """Play, and compare with the same made anew."""
+    """Play, and compare the recording with the same stream generated again."""
     seconds = 60 * (options.minutes or 10)
     recorder = server.record()
     with Player(engine.stream(SEED), to=options.to, latency=options.latency, seconds=seconds) as player:
@@ -113,19 +114,19 @@ def play(options: argparse.Namespace, engine: Engine, server: sound_server.Sound
     format = player.format
     count = round(seconds * format.rate)
     sent = engine.stream(SEED).read(-(-count // format.frame_size))[:count].clip(-1, 1)
-    found = follow(sent, heard, format.rate)
+    found = align(sent, heard, format.rate)
     print(
         f"{seconds:g} s: {player.underruns} underruns, {player.dropped} samples dropped, {len(found.gaps)} gaps; ",
         end="",
     )
-    print(f"{found.differing} of {found.compared} samples differ by more than half a step of 16 bits")
+    print(f"{found.differing} of {found.compared} samples differ by more than half a 16-bit step")
     return {"seconds": seconds, "underruns": player.underruns, "dropped": player.dropped, **asdict(found)}
 
 
 def steer(options: argparse.Namespace, engine: Engine, server: sound_server.SoundServer) -> dict[str, Any]:
-    """Turn a control again and again; find each turn in what was heard."""
+    """Set a control many times; find each change in the recording."""
     rng, events, turns = np.random.default_rng(SEED), [], []
-    speakers.OutputDevice = Timed  # type: ignore[misc]
+    speakers.OutputDevice = TimedOutput  # type: ignore[misc]
     recorder = server.record()
     performance = Performance(engine.stream(SEED), record=events.append)
     usual = performance.controls[TURNED]
@@ -142,8 +143,8 @@ def steer(options: argparse.Namespace, engine: Engine, server: sound_server.Soun
             performance.controls[TURNED] = usual
         player.wait(0.3)
     heard, format = recorder.finish(), player.format
-    sent, untouched = again(engine.stream(SEED), events, performance.frame, format.frame_size)
-    found = follow(sent.clip(-1, 1), heard, format.rate)
+    sent, untouched = replay(engine.stream(SEED), events, performance.frame, format.frame_size)
+    found = align(sent.clip(-1, 1), heard, format.rate)
     taken, times = device.notes[: device.count, 2], device.notes[: device.count, 0]
     delays, waits = [], []
     for (when, position), (start, other) in zip(turns, untouched, strict=True):
@@ -156,16 +157,16 @@ def steer(options: argparse.Namespace, engine: Engine, server: sound_server.Soun
     bound = device.ring.capacity + 2 * format.frame_size
     within = sum(delay <= bound for delay in delays)
     milliseconds = 1000 * np.array(delays) / format.rate
-    print(f"turned {len(turns)} times, seen {len(delays)} times; {player.underruns} underruns, {len(found.gaps)} gaps")
-    print(f"through engine and ring: p50 {np.median(milliseconds):.1f} ms, most {milliseconds.max():.1f}; ", end="")
+    print(f"set {len(turns)} times, found {len(delays)} times; {player.underruns} underruns, {len(found.gaps)} gaps")
+    print(f"through engine and ring: p50 {np.median(milliseconds):.1f} ms, max {milliseconds.max():.1f}; ", end="")
     print(
-        f"{within} of {len(delays)} within the ring's {1000 * device.ring.capacity / format.rate:.1f} ms and 2 frames"
+        f"{within} of {len(delays)} within the ring's {1000 * device.ring.capacity / format.rate:.1f} ms plus 2 frames"
     )
     print(
-        f"by the clock, until the device took it: p50 {1000 * np.median(waits):.1f} ms, most {1000 * max(waits):.1f}; ",
+        f"by the clock, until the device took it: p50 {1000 * np.median(waits):.1f} ms, max {1000 * max(waits):.1f}; ",
         end="",
     )
-    print(f"it holds {1000 * device.delay:.0f} ms more, as PortAudio says")
+    print(f"the device buffers {1000 * device.delay:.0f} ms more, as PortAudio reports")
     return {
         "turned": len(turns),
         "seen": len(delays),
@@ -180,11 +181,11 @@ def steer(options: argparse.Namespace, engine: Engine, server: sound_server.Soun
 
 
 def callback(options: argparse.Namespace, engine: Engine, server: sound_server.SoundServer) -> dict[str, Any]:
-    """Time what runs on PortAudio's thread, then trace it."""
-    recorder = server.record()  # a server whose output nobody hears takes two seconds of it at a time
+    """Time the audio callback, then trace it."""
+    recorder = server.record()  # without a recorder, the server takes two seconds at a time
     seconds = 60 * (options.minutes or 1)
     found: dict[str, Any] = {"seconds": seconds}
-    for kind in (Timed, Traced):
+    for kind in (TimedOutput, TracedOutput):
         speakers.OutputDevice = kind  # type: ignore[misc]
         sink = SpeakersSink(options.to, options.latency)
         device: Any = None
@@ -192,22 +193,22 @@ def callback(options: argparse.Namespace, engine: Engine, server: sound_server.S
             device = sink.device
             player.wait()
         notes = device.notes[: device.count]
-        if kind is Timed:
+        if kind is TimedOutput:
             p50, p99, most = np.percentile(1000 * notes[:, 1], [50, 99, 100]).tolist()
             found |= {"callbacks": len(notes), "p50": p50, "p99": p99, "max": most, "underruns": player.underruns}
-            print(f"{len(notes)} callbacks: p50 {p50:.4f} ms, p99 {p99:.4f}, most {most:.4f}; ", end="")
+            print(f"{len(notes)} callbacks: p50 {p50:.4f} ms, p99 {p99:.4f}, max {most:.4f}; ", end="")
             print(f"{player.underruns} underruns")
         else:
             p50, p99, most = np.percentile(notes, [50, 99, 100]).astype(int).tolist()
             found |= {"calls": sorted(device.calls), "bytes": {"p50": p50, "p99": p99, "max": most}}
             print(f"calls {', '.join(found['calls'])}")
-            print(f"asks for at most {p50} bytes at a time (p50; p99 {p99}, most {most}, of all threads meanwhile)")
+            print(f"allocates at most {p50} bytes at a time (p50; p99 {p99}, max {most}; other threads included)")
     recorder.finish()
     return found
 
 
-def thousand(options: argparse.Namespace, engine: Engine, server: sound_server.SoundServer) -> dict[str, Any]:
-    """Let a client make a thousand changes a second, and look which took effect and when."""
+def send_thousand(options: argparse.Namespace, engine: Engine, server: sound_server.SoundServer) -> dict[str, Any]:
+    """Make a thousand changes a second, and find out which took effect and when."""
     recorder = server.record()  # as above
     performance, count = TimedPerformance(engine), round(60_000 * (options.minutes or 1))
     with Player(performance, to=options.to, latency=options.latency) as player:
@@ -218,7 +219,7 @@ def thousand(options: argparse.Namespace, engine: Engine, server: sound_server.S
     lost, frames = lost_of(performance, count), np.array(lateness(performance, targets, sent))
     p50, p99, most = np.percentile(frames, [50, 99, 100]).tolist()
     more = int(np.count_nonzero(frames > 2))
-    print(f"{count} changes: {lost} lost; late p50 {p50:.2f} frames, p99 {p99:.2f}, most {most:.2f}; ", end="")
+    print(f"{count} changes: {lost} lost; late p50 {p50:.2f} frames, p99 {p99:.2f}, max {most:.2f}; ", end="")
     print(f"{more} by more than 2; {player.underruns} underruns")
     return {"changes": count, "lost": lost, "late": {"p50": p50, "p99": p99, "max": most}, "more_than_two": more} | {
         "underruns": player.underruns
@@ -229,7 +230,7 @@ Sent = tuple[list[float], list[tuple[str, int | None]], Callable[[TimedPerforman
 
 
 def by_osc(performance: TimedPerformance, count: int) -> Sent:
-    """Send changes by OSC; return when each was sent, what it changed, and who counts those that were lost."""
+    """Send changes by OSC; return when each was sent, their targets, and the function that counts lost ones."""
     source = Osc()
     source.start(performance)
     try:
@@ -240,7 +241,7 @@ def by_osc(performance: TimedPerformance, count: int) -> Sent:
 
 
 def by_midi(performance: TimedPerformance, count: int) -> Sent:
-    """As `by_osc`."""
+    """Send changes by MIDI; return as `by_osc`."""
     with tempfile.TemporaryDirectory() as folder:
         bindings, loop = MidiMap(Path(folder) / "midi.json"), LoopbackInputs()
         bind_controllers(bindings)
@@ -253,65 +254,10 @@ def by_midi(performance: TimedPerformance, count: int) -> Sent:
             source.stop()
 
 
-class Timed(OutputDevice):
-    """Notes of each callback when it began, how many seconds it took, and how many samples had been taken by then."""
-
-    def __init__(self, *given: Any) -> None:
-        self.notes = np.zeros((1 << 20, 3))  # two hours and more; memory is used as it is written
-        self.count = 0
-        super().__init__(*given)
-
-    def _play(self, *given: Any) -> None:
-        began = time.perf_counter()
-        try:
-            super()._play(*given)
-        finally:
-            self.notes[self.count] = began, time.perf_counter() - began, self.ring.taken
-            self.count += 1
-
-
-class Traced(OutputDevice):
-    """Notes of every other callback the bytes that it asked for at most; of the rest, in `calls`, what was called."""
-
-    def __init__(self, *given: Any) -> None:
-        self.notes = np.zeros(1 << 20)
-        self.count = 0
-        self.calls: set[str] = set()
-        self._odd = False
-        super().__init__(*given)
-        tracemalloc.start()
-
-    def _play(self, *given: Any) -> None:
-        self._odd = not self._odd
-        if self._odd:
-            sys.setprofile(self._note)
-            try:
-                super()._play(*given)
-            finally:
-                sys.setprofile(None)
-            return
-        tracemalloc.reset_peak()
-        before = tracemalloc.get_traced_memory()[0]
-        try:
-            super()._play(*given)
-        finally:
-            self.notes[self.count] = tracemalloc.get_traced_memory()[1] - before
-            self.count += 1
-
-    def _note(self, frame: Any, event: str, what: Any) -> None:
-        if event == "call":
-            self.calls.add(frame.f_code.co_qualname)
-        elif event == "c_call" and what is not sys.setprofile:
-            self.calls.add(what.__qualname__)
-
-    def close(self) -> None:
-        """Stop tracing."""
-        super().close()
-        tracemalloc.stop()
-
-
-def again(stream: Stream, events: list[Any], frames: int, size: int) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
-    """Make anew what was played; and for each turn to 0, where it was and what would have come without it."""
+def replay(
+    stream: Stream, events: list[Any], frames: int, size: int
+) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
+    """Generate again what was played; and for each change to 0, its sample and the next samples without the change."""
     made, untouched, at = [], [], 0
     for event in events:
         made.append(stream.read(event.frame - at))
@@ -325,7 +271,7 @@ def again(stream: Stream, events: list[Any], frames: int, size: int) -> tuple[np
 
 @contextlib.contextmanager
 def busy(count: int) -> Iterator[None]:
-    """Keep so many cores busy."""
+    """Keep some cores busy."""
     running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield
@@ -337,7 +283,7 @@ def busy(count: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def sound(channels: int) -> Iterator[sound_server.SoundServer]:
-    """Run a sound server, which PortAudio in this process then uses."""
+    """Run a sound server that PortAudio in this process uses."""
     with tempfile.TemporaryDirectory() as folder:
         server = sound_server.SoundServer(Path(folder), channels)
         os.environ.update(server.environment)

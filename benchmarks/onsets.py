@@ -1,8 +1,9 @@
-"""Do the latents of a voice rise where the sound changes?  KL and mean change at onsets and elsewhere; correlations.
+"""Do the latents of a voice react to onsets?  KL and change of the posterior mean at onsets and elsewhere.
 
     python benchmarks/onsets.py --voice blizzard --data DIR [--recordings 20]
 
-An onset is one of the 5 % of frames whose log spectrum rises most over the frame before it.  Needs the extra `train`.
+An onset is one of the 5 % of frames whose log spectrum rises most from the frame before.  It also prints the rank
+correlation of both with the distance between neighbouring log spectra.  Needs the extra `train`.
 """
 
 import argparse
@@ -17,11 +18,11 @@ from vrnn_engine.data.recordings import QUANTUM, read_mono
 from vrnn_engine.evaluation.latents import trace_latents
 
 SEED = 0
-"""As `vrnn-engine latents` draws them."""
+"""Of the noise, as in `vrnn-engine latents`."""
 SHARE = 0.05
-"""Of the frames, which rise most."""
+"""Part of the frames that count as onsets."""
 FLOOR = 1e-8
-"""Power of a bin below which nothing is told apart."""
+"""Added to the power of a bin before the logarithm."""
 
 
 def main() -> None:
@@ -60,9 +61,9 @@ def main() -> None:
 
 
 def log_spectra(samples: np.ndarray, seconds: np.ndarray, rate: int, frame_size: int) -> np.ndarray:
-    """Log power [T, frame_size + 1] of the sound about each of those times, under a Hann window of two frames."""
-    padded = np.pad(samples, (frame_size, 2 * frame_size))  # the last frame may be half a recording, half silence
-    starts = np.round(seconds * rate).astype(int)  # the window's middle, in what is padded by half a window
+    """Return the log power [T, frame_size + 1] of the sound around each time, under a Hann window of two frames."""
+    padded = np.pad(samples, (frame_size, 2 * frame_size))  # the last frame may be partly silence
+    starts = np.round(seconds * rate).astype(int)  # the padding of half a window centres the window
     windows = padded[starts[:, None] + np.arange(2 * frame_size)] * np.hanning(2 * frame_size)
     return np.log(np.abs(np.fft.rfft(windows)) ** 2 / frame_size + FLOOR)
 

@@ -1,4 +1,4 @@
-"""benchmarks/hour.py: times are of the player's reads, the pace is that of the sound, and underruns are counted."""
+"""benchmarks/hour.py: it times the player's reads, in real time, and counts underruns."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ def test_minutes_are_counted_in_real_time(toy_audio, tmp_path, monkeypatch, caps
     assert (tmp_path / "out.wav").stat().st_size > 30000
     report = json.loads(measured.read_text())
     first, _, last = report["minutes"]
-    assert 60 < sum(minute["frames"] for minute in report["minutes"]) <= 1.2 * 80 + 5  # 5: what is buffered, and a read
+    assert 60 < sum(minute["frames"] for minute in report["minutes"]) <= 1.2 * 80 + 5  # 5: the buffer and one read
     assert all(0 < minute["p50"] <= minute["p99"] <= minute["max"] for minute in report["minutes"])
     assert report["p99_last_over_first"] == last["p99"] / first["p99"]
     if sys.platform == "linux":
@@ -35,8 +35,8 @@ def test_minutes_are_counted_in_real_time(toy_audio, tmp_path, monkeypatch, caps
     assert "underruns" in capsys.readouterr().out
 
 
-def test_times_are_of_each_frame_and_the_stream_is_as_it_was(toy_audio, monkeypatch) -> None:
-    clock = iter(range(0, 80, 8))  # each look at it is 8 s after the last
+def test_each_frame_is_timed_and_the_stream_is_unchanged(toy_audio, monkeypatch) -> None:
+    clock = iter(range(0, 80, 8))  # every call is 8 s after the last
     monkeypatch.setattr(hour, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     engine = Engine.load(toy_audio, "cpu")
     timed = hour.Timed(engine.stream(3), 10)
@@ -46,7 +46,7 @@ def test_times_are_of_each_frame_and_the_stream_is_as_it_was(toy_audio, monkeypa
     assert np.array_equal(timed.taken, [8, 2, 2, 2, 2] + [np.nan] * 5, equal_nan=True)
 
 
-def test_a_stream_that_is_too_slow_runs_dry(toy_audio) -> None:
+def test_a_stream_that_is_too_slow_underruns(toy_audio) -> None:
     class Slow(hour.Timed):
         def read(self, frames: int) -> np.ndarray:
             if self.count:
@@ -60,7 +60,7 @@ def test_a_stream_that_is_too_slow_runs_dry(toy_audio) -> None:
 
 
 @pytest.mark.parametrize("words", [["--minutes", "1"], ["--latency", "0"], ["--to", "-"]])
-def test_what_cannot_be_measured_is_wrong_usage(monkeypatch, capsys, words) -> None:
+def test_options_that_cannot_be_measured_are_refused(monkeypatch, capsys, words) -> None:
     monkeypatch.setattr(sys, "argv", ["hour.py", *words])
     with pytest.raises(SystemExit, match="2"):
         hour.main()

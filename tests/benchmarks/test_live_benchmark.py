@@ -1,4 +1,4 @@
-"""benchmarks/live.py: what is heard is what was sent, a control shows at once, and the callback does nothing else."""
+"""benchmarks/live.py: the recording equals the samples sent, a control is heard soon, the callback only copies."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from support import sound_server
 from support.command import ROOT, environment
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
-from following import Followed, follow
+from alignment import Alignment, align
 
 SENT = np.random.default_rng(0).uniform(-0.5, 0.5, 64000).astype(np.float32)
 
@@ -32,16 +32,16 @@ def measure(toy_audio: Path, tmp_path: Path):
     return measure
 
 
-def test_what_is_heard_is_what_was_sent(measure) -> None:
+def test_the_recording_equals_what_was_sent(measure) -> None:
     found = measure("play", "--minutes", 0.05, "--busy", 1)
     assert found["compared"] == 3 * 16000 - 2 * 80
     assert found["dropped"] == 0
-    if not found["underruns"]:  # there are, on a machine too busy for a latency of 0.05 s
+    if not found["underruns"]:  # a busy machine may have some at a latency of 0.05 s
         assert found["gaps"] == []
         assert found["differing"] == 0
 
 
-def test_a_control_is_heard_within_the_ring_and_two_frames(measure) -> None:
+def test_a_control_is_heard_within_the_ring_plus_two_frames(measure) -> None:
     found = measure("steer", "--times", 5)
     assert found["turned"] == 5
     if not found["underruns"]:
@@ -51,7 +51,7 @@ def test_a_control_is_heard_within_the_ring_and_two_frames(measure) -> None:
     assert found["bound_samples"] == 0.05 * 16000 + 2 * 200
 
 
-def test_the_callback_copies_and_does_nothing_else(measure) -> None:
+def test_the_callback_only_copies(measure) -> None:
     found = measure("callback", "--minutes", 0.05, "--channels", 2)
     assert "Ring.read_into" in found["calls"]
     allowed = {"CallbackFlags._hasflag", "CallbackFlags.output_underflow", "len", "min", "ndarray.fill"}
@@ -68,16 +68,16 @@ def test_changes_are_counted_and_timed(measure, what: str) -> None:
     assert 0 <= found["late"]["p50"] <= found["late"]["p99"] <= found["late"]["max"]
 
 
-def test_a_gap_is_found_and_what_follows_it_is_compared() -> None:
+def test_a_gap_is_found_and_the_samples_after_it_are_compared() -> None:
     begins, gap = np.zeros(3000, np.float32), np.zeros(200, np.float32)
-    assert follow(SENT, np.concatenate([begins, SENT, begins]), 16000) == Followed(63840, 0, [], 3000)
+    assert align(SENT, np.concatenate([begins, SENT, begins]), 16000) == Alignment(63840, 0, [], 3000)
     heard = np.concatenate([begins, SENT[:20000], gap, SENT[20000:40000], SENT[40500:]])
-    found = follow(SENT, heard, 16000)
+    found = align(SENT, heard, 16000)
     assert found.gaps == [(20000, 200), (40000, -500)]
     assert found.compared == 63840
-    assert found.differing == 2 * 1600  # of each gap, what it is found again behind
+    assert found.differing == 2 * 1600  # after each gap, the chunk that is searched for
     assert [found.place(at) for at in (19999, 30000, 50000)] == [22999, 33200, 52700]
     half = SENT.copy()
     half[30000:] += 0.001
-    assert follow(SENT, half, 16000).differing > 20000
-    assert follow(SENT, SENT[:30000], 16000).differing == 63920 - 30000
+    assert align(SENT, half, 16000).differing > 20000
+    assert align(SENT, SENT[:30000], 16000).differing == 63920 - 30000

@@ -1,4 +1,4 @@
-"""How what was sent to a sound device is found in what was heard from it."""
+"""Aligns a recording of a sound device with the samples that were sent to it, and counts differences and gaps."""
 
 from dataclasses import dataclass
 
@@ -7,32 +7,34 @@ import numpy as np
 from vrnn_engine.runtime.audio.fader import FADE_SECONDS
 
 ROUNDING = 0.5 / 32768
-"""Half a step of 16 bits."""
+"""Half a 16-bit step, full scale 1."""
 CHUNK = 0.1
-"""Seconds of sound that are looked for in what was heard."""
+"""Seconds of sound that are searched for in the recording."""
 
 
 @dataclass
-class Followed:
-    """How what was sent was found in what was heard."""
+class Alignment:
+    """How the samples sent lie in the recording."""
 
     compared: int
+    """Samples compared."""
     differing: int
+    """Samples that differ by more than `ROUNDING`."""
     gaps: list[tuple[int, int]]
-    """Samples sent before it, and how many more were heard than sent in it (fewer, where negative)."""
+    """For each gap: the samples sent before it, and how many extra samples were recorded (negative: were lost)."""
     offset: int
-    """Samples heard before the first of what was sent."""
+    """Samples recorded before the first one sent."""
 
     def place(self, sample: int) -> int:
-        """Return where in what was heard a sample is."""
+        """Return the index in the recording of a sample sent."""
         return sample + self.offset + sum(more for at, more in self.gaps if at <= sample)
 
 
-def follow(sent: np.ndarray, heard: np.ndarray, rate: int) -> Followed:
-    """Compare what was sent with what was heard, less the fades; after a gap, find it again."""
+def align(sent: np.ndarray, heard: np.ndarray, rate: int) -> Alignment:
+    """Compare the samples sent, less the fades, with a recording of them; after a gap, find the place again."""
     chunk, reach, faded = round(CHUNK * rate), 3 * rate, round(FADE_SECONDS * rate)
     offset = locate(heard, sent[chunk : 2 * chunk]) - chunk
-    found = Followed(0, 0, [], offset)
+    found = Alignment(0, 0, [], offset)
     at, end, shift = faded, len(sent) - faded, offset
     while at < end:
         part = heard[at + shift : end + shift]
@@ -42,7 +44,7 @@ def follow(sent: np.ndarray, heard: np.ndarray, rate: int) -> Followed:
         again = first + chunk
         near = max(again + shift - reach, 0)
         about = heard[near : again + shift + reach + chunk]
-        if again + chunk > end or len(about) < chunk:  # what is left is too short to be found
+        if again + chunk > end or len(about) < chunk:  # the rest is too short to be found
             found.compared += end - first
             found.differing += end - first
             break
@@ -55,7 +57,7 @@ def follow(sent: np.ndarray, heard: np.ndarray, rate: int) -> Followed:
 
 
 def locate(heard: np.ndarray, chunk: np.ndarray) -> int:
-    """Return where in what was heard the sound is most like a chunk, by the least sum of squares."""
+    """Return the index in a recording at which a chunk fits best: the least sum of squared differences."""
     size = 1 << (len(heard) + len(chunk)).bit_length()
     product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(chunk, size)), size)
     energy = np.concatenate([[0.0], np.cumsum(np.square(heard, dtype=np.float64))])
