@@ -1,9 +1,9 @@
-"""A voice inside an asyncio application: frames are made in a thread, and awaited like anything else.
+"""Use a voice in an asyncio application: frames are generated in a thread and awaited.
 
     python examples/asyncio_app.py [VOICE] [SECONDS]
 
-Two tasks share one stream: one awaits its sound and measures how loud each half second is, the other steers it.  The
-event loop stays free all the while, which a third task shows by counting.
+Two tasks share one stream: one reads its sound and measures the level of each half second, the other changes a
+control.  A third task counts the iterations of the event loop, which stays responsive.
 """
 
 import asyncio
@@ -17,50 +17,50 @@ from vrnn_engine import Engine, Stream
 FRAMES = 8
 
 
-async def blocks(stream: Stream, seconds: float) -> AsyncIterator[np.ndarray]:
-    """Yield sound, FRAMES frames at a time; onnxruntime lets other threads run while it computes."""
+async def read_blocks(stream: Stream, seconds: float) -> AsyncIterator[np.ndarray]:
+    """Yield blocks of FRAMES frames; onnxruntime releases the GIL while it computes."""
     for _ in range(round(seconds * stream.voice.manifest.frames_per_second / FRAMES)):
         yield await asyncio.to_thread(stream.read, FRAMES)
 
 
-async def listen(stream: Stream, seconds: float) -> list[float]:
-    """Return the level of each half second, dB."""
-    heard, levels = np.zeros(0, np.float32), []
+async def measure_levels(stream: Stream, seconds: float) -> list[float]:
+    """Return the level of each half second in dB."""
+    samples, levels = np.zeros(0, np.float32), []
     half = stream.voice.manifest.rate // 2
-    async for block in blocks(stream, seconds):
-        heard = np.append(heard, block)
-        if len(heard) >= half:
-            levels.append(20 * np.log10(np.sqrt(np.mean(heard[:half] ** 2)) + 1e-6))
+    async for block in read_blocks(stream, seconds):
+        samples = np.append(samples, block)
+        if len(samples) >= half:
+            levels.append(20 * np.log10(np.sqrt(np.mean(samples[:half] ** 2)) + 1e-6))
             print(f"{levels[-1]:6.1f} dB, output.temperature {stream.controls['output.temperature']:.2f}")
-            heard = heard[half:]
+            samples = samples[half:]
     return levels
 
 
 async def steer(stream: Stream) -> None:
-    """Turn a control up and down; the next frame hears it."""
+    """Switch a control between two values; each takes effect in the next frame."""
     while True:
         for temperature in (1.0, 0.3):
             stream.controls["output.temperature"] = temperature
             await asyncio.sleep(0.05)
 
 
-async def tick(rounds: list[float]) -> None:
-    """Note each time that the loop comes round."""
+async def count_iterations(times: list[float]) -> None:
+    """Note the time of each iteration of the event loop."""
     while True:
-        rounds.append(asyncio.get_running_loop().time())
+        times.append(asyncio.get_running_loop().time())
         await asyncio.sleep(0.005)
 
 
 async def main(voice: str = "blizzard", seconds: str = "4") -> None:
-    """Listen, steer and count at once, until all is heard."""
+    """Measure, steer and count at the same time, until the sound has been read."""
     engine = await asyncio.to_thread(Engine.load, voice)
-    stream, rounds = engine.stream(seed=7), list[float]()
+    stream, times = engine.stream(seed=7), list[float]()
     async with asyncio.TaskGroup() as group:
-        others = [group.create_task(steer(stream)), group.create_task(tick(rounds))]
-        levels = await listen(stream, float(seconds))
+        others = [group.create_task(steer(stream)), group.create_task(count_iterations(times))]
+        levels = await measure_levels(stream, float(seconds))
         for other in others:
             other.cancel()
-    print(f"{len(levels)} half seconds; the loop came round {len(rounds)} times meanwhile")
+    print(f"{len(levels)} half seconds; {len(times)} iterations of the event loop meanwhile")
 
 
 if __name__ == "__main__":

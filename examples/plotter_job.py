@@ -1,8 +1,8 @@
-"""A page of handwriting for a pen plotter: looked at first, then drawn, one page each.
+"""Write a page of handwriting as SVG for preview, then draw the same page on a pen plotter.
 
     python examples/plotter_job.py PORT [LINES] [SEED]        e.g. /dev/ttyUSB0, a Grbl machine with A5 paper
 
-The pen's seed makes the page: the SVG that is written first is what will be drawn.  Ctrl-C lifts the pen and parks it.
+The seed determines the page, so the preview shows what will be drawn.  Ctrl-C lifts the pen and parks it.
 """
 
 import secrets
@@ -11,32 +11,32 @@ import sys
 from vrnn_engine import Engine, Player, Stream, VRNNEngineError
 
 PAPER = "width=148&height=210&margin=12"
-"""Millimetres."""
+"""Size in millimetres."""
 MACHINE = "format=gcode&down=M3 S90&up=M5&feed=1500"
 PREVIEW = "page.svg"
-SECONDS_A_LINE = 14
+SECONDS_PER_LINE = 14
 
 
 def main(port: str, lines: str = "8", seed: str = "") -> int:
-    """Write the page twice, the second time with ink."""
+    """Write the page to a file and to the plotter; return the exit status."""
     number = int(seed) if seed else secrets.randbits(16)
     engine = Engine.load("handwriting")
-    seconds = SECONDS_A_LINE * int(lines)
+    seconds = SECONDS_PER_LINE * int(lines)
 
-    def page() -> Stream:
+    def start_page() -> Stream:
         stream = engine.stream(number)
-        stream.controls["output.temperature"] = 0.6  # a calm hand: a plotter shows every tremor
+        stream.controls["output.temperature"] = 0.6  # less jitter, which a plotter would show
         return stream
 
-    with Player(page(), to=f"{PREVIEW}?{PAPER}", seconds=seconds) as player:
+    with Player(start_page(), to=f"{PREVIEW}?{PAPER}", seconds=seconds) as player:
         player.wait()
-    print(f"seed {number}: look at {PREVIEW}" + (", whose page is full" if player.full else ""))
+    print(f"seed {number}: see {PREVIEW}" + (" (the page is full)" if player.full else ""))
     try:
-        with Player(page(), to=f"serial:{port}?{MACHINE}&{PAPER}", seconds=seconds) as player:
+        with Player(start_page(), to=f"serial:{port}?{MACHINE}&{PAPER}", seconds=seconds) as player:
             while not player.wait(timeout=1.0):
                 print(f"\r{player.seconds_played:5.0f} s of {seconds} drawn", end="", file=sys.stderr)
     except KeyboardInterrupt:
-        print("\nstopped: the pen is up, and parked")
+        print("\nstopped: the pen is up and parked")
         return 130
     except VRNNEngineError as error:
         print(f"\n{error}")

@@ -1,10 +1,10 @@
-"""A pen in a game loop: handwriting drawn as it is written, steered by the mouse.
+"""Draw handwriting in a game loop while it is generated, steered by the mouse.
 
     pip install pygame-ce
     python examples/pygame_loop.py [VOICE] [SECONDS]
 
-Move the mouse up for a calm hand, down for a wild one; space begins a new line, Escape ends.  The loop asks for as many
-points as the pen makes between two pictures, so that it is neither blocked nor behind.
+Move the mouse up for calm writing and down for wild writing; Space begins a new line, Escape ends.  In each iteration
+the loop reads as many points as the pen makes between two pictures, so it neither blocks nor falls behind.
 """
 
 import sys
@@ -15,10 +15,8 @@ from vrnn_engine import Engine
 
 SIZE = WIDTH, HEIGHT = 900, 500
 MARGIN, LINE = 40, 70
-PIXELS = 3.0
-"""For a millimetre."""
-PICTURES = 30
-"""A second."""
+PIXELS_PER_MM = 3.0
+PICTURES_PER_SECOND = 30
 PAPER, INK = (250, 248, 240), (20, 30, 90)
 
 
@@ -31,24 +29,24 @@ def main(voice: str = "handwriting", seconds: str = "inf") -> None:
     screen.fill(PAPER)
     x, y, down, due, points = float(MARGIN), float(MARGIN + LINE), False, 0.0, 0
     line = y
-    most = float(seconds) * PICTURES
-    while most > 0:
-        most -= 1
+    pictures_left = float(seconds) * PICTURES_PER_SECOND
+    while pictures_left > 0:
+        pictures_left -= 1
         for event in pygame.event.get():
             if event.type == pygame.QUIT or (event.type == pygame.KEYDOWN and event.key == pygame.K_ESCAPE):
-                most = 0
+                pictures_left = 0
             elif event.type == pygame.KEYDOWN and event.key == pygame.K_SPACE:
                 x = WIDTH
         stream.controls["output.temperature"] = pygame.mouse.get_pos()[1] / HEIGHT
-        due += stream.voice.manifest.rate / PICTURES
+        due += stream.voice.manifest.rate / PICTURES_PER_SECOND
         for dx, dy, up in stream.read(int(due)):
             before = x, y
-            x, y = x + PIXELS * float(dx), y + PIXELS * float(dy)
+            x, y = x + PIXELS_PER_MM * float(dx), y + PIXELS_PER_MM * float(dy)
             if down:
                 pygame.draw.line(screen, INK, before, (x, y), 2)
             down = not up
             points += 1
-            if up and x > WIDTH - MARGIN:  # between two strokes: a new line
+            if up and x > WIDTH - MARGIN:  # begin a new line, between two strokes
                 x, line = float(MARGIN), line + LINE
                 if line > HEIGHT - MARGIN:
                     screen.fill(PAPER)
@@ -56,7 +54,7 @@ def main(voice: str = "handwriting", seconds: str = "inf") -> None:
                 y = line
         due -= int(due)
         pygame.display.flip()
-        clock.tick(PICTURES)
+        clock.tick(PICTURES_PER_SECOND)
     pygame.quit()
     print(f"{points} points")
 

@@ -1,9 +1,9 @@
-"""A voice in an audio callback of one's own: mixed with what the application plays already.
+"""Mix a voice with other sound in an audio callback of your own.
 
     python examples/sounddevice_callback.py [VOICE] [SECONDS]
 
-A callback has a few milliseconds and may not wait: so frames are made in another thread, which keeps a ring filled, and
-the callback only copies.  (Where nothing is to be mixed, `vrnn_engine.Player` does all of this.)
+A callback has a few milliseconds and must not wait.  So another thread generates the frames and keeps a ring buffer
+filled, and the callback only copies.  (If you have nothing to mix, `vrnn_engine.Player` does all of this.)
 """
 
 import sys
@@ -17,28 +17,27 @@ from vrnn_engine import Engine
 from vrnn_engine.runtime.audio.ring import Ring
 
 FRAMES = 4
-AHEAD = 0.1
-"""Seconds that the ring holds."""
-HUM = 110.0
-"""Hertz of what is mixed with the voice."""
+RING_SECONDS = 0.1
+HUM_HERTZ = 110.0
 
 
 def main(voice: str = "blizzard", seconds: str = "5") -> None:
-    """Play the voice over a hum."""
+    """Play the voice mixed with a hum."""
     stream = Engine.load(voice).stream(seed=7)
     rate = stream.voice.manifest.rate
-    ring, stop = Ring(round(AHEAD * rate)), threading.Event()
+    ring, stop = Ring(round(RING_SECONDS * rate)), threading.Event()
     block, played, underruns = np.zeros(rate, np.float32), 0, 0
-    hum = (0.05 * np.sin(2 * np.pi * HUM * np.arange(rate) / rate)).astype(np.float32)  # a whole second: no seam
+    # One second, a whole number of periods, so that it repeats without a click.
+    hum = (0.05 * np.sin(2 * np.pi * HUM_HERTZ * np.arange(rate) / rate)).astype(np.float32)
 
     def fill() -> None:
-        for made in stream.blocks(FRAMES):
-            while len(made):
-                made = made[ring.write(made) :]
+        for samples in stream.blocks(FRAMES):
+            while len(samples):
+                samples = samples[ring.write(samples) :]
                 if stop.is_set():
                     return
-                if len(made):
-                    time.sleep(AHEAD / 8)
+                if len(samples):
+                    time.sleep(RING_SECONDS / 8)
 
     def play(out: np.ndarray, frames: int, when: object, status: object) -> None:
         nonlocal played, underruns

@@ -1,4 +1,4 @@
-"""The examples, each run as its reader would."""
+"""Runs each example as its reader would."""
 
 import re
 import subprocess
@@ -23,29 +23,30 @@ EXAMPLES = ROOT / "examples"
 
 
 def example(name, *words, **env):
-    """Run an example; return what it printed."""
+    """Run an example; return its output."""
     command = [sys.executable, str(EXAMPLES / name), *map(str, words)]
     done = subprocess.run(command, env=environment(**env), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_all_are_short_and_run_here():
+def test_examples_are_short_and_each_is_tested_here():
     for path in EXAMPLES.glob("*.py"):
         assert 40 <= len(path.read_text().splitlines()) <= 110, path
         assert f'"{path.stem}' in Path(__file__).read_text(), f"{path} is run by no test"
 
 
-def test_asyncio(toy_audio):
+def test_asyncio_app_measures_and_steers(toy_audio):
     *lines, last = example("asyncio_app.py", toy_audio, 2).splitlines()
     assert len(lines) == 4
     assert {line.split()[-1] for line in lines} <= {"1.00", "0.30"}
-    assert last.startswith("4 half seconds; the loop came round ")
+    assert last.startswith("4 half seconds; ")
+    assert last.endswith(" iterations of the event loop meanwhile")
 
 
-def test_pygame(toy_pen):
+def test_pygame_loop_reads_points_at_the_rate_of_the_pen(toy_pen):
     said = example("pygame_loop.py", toy_pen, 1, SDL_VIDEODRIVER="dummy")
-    assert "100 points" in said  # the toy makes as many a second
+    assert "100 points" in said  # of one second
 
 
 @pytest.fixture
@@ -59,13 +60,13 @@ def site(monkeypatch):
     sys.modules.pop("flask_app")
 
 
-def test_flask(site, tmp_path):
+def test_flask_app_serves_sound(site, tmp_path):
     (tmp_path / "a.wav").write_bytes(urllib.request.urlopen(f"{site}/blizzard.wav?seed=7&seconds=0.5").read())
     sound, rate = soundfile.read(tmp_path / "a.wav", dtype="float32")
     assert (len(sound), rate) == (8000, 16000)
     assert np.allclose(sound, Engine.load("blizzard", "cpu").stream(7).read(40), atol=1e-4)
     with urllib.request.urlopen(f"{site}/blizzard.wav") as one, urllib.request.urlopen(f"{site}/blizzard.wav") as two:
-        assert one.read(9000) != two.read(9000)  # endless, each of their own
+        assert one.read(9000) != two.read(9000)  # endless, and each listener has a stream
     assert "<audio" in urllib.request.urlopen(site).read().decode()
     for query, code in (("blizard.wav", 404), ("blizzard.wav?output.heat=1", 400), ("blizzard.wav?seed=x", 400)):
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -74,7 +75,7 @@ def test_flask(site, tmp_path):
 
 
 @pytest.mark.skipif(sound_server.missing() is not None, reason=str(sound_server.missing()))
-def test_sounddevice(toy_audio, tmp_path):
+def test_sounddevice_callback_plays(toy_audio, tmp_path):
     server = sound_server.SoundServer(tmp_path)
     try:
         said = example("sounddevice_callback.py", toy_audio, 3, **server.environment)
@@ -84,7 +85,7 @@ def test_sounddevice(toy_audio, tmp_path):
     assert float(said.split()[0]) > 0
 
 
-def test_osc(toy_audio):
+def test_osc_sketch_steers_a_stream(toy_audio):
     command = [sys.executable, "-m", "vrnn_engine", "stream", "--voice", str(toy_audio), "--to", "null"]
     command += ["--seconds", "inf", "--osc", "0"]
     with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as streaming:
@@ -93,11 +94,11 @@ def test_osc(toy_audio):
             said = example("osc_sketch.py", port, 2)
         finally:
             streaming.terminate()
-    assert "refused: unknown control 'output.voicing'" in said  # the toy has none
+    assert "refused: unknown control 'output.voicing'" in said  # the toy voice does not have it
     assert int(said.split()[-2]) > 10
 
 
-def test_what_the_sketch_for_supercollider_sends_can_be_asked():
+def test_messages_of_the_supercollider_sketch_are_valid():
     sketch = (EXAMPLES / "osc_sketch.scd").read_text()
     sent = re.findall(
         r"sendMsg\('([^']+)'(?: \+\+ 64.rand)?((?:, [^,()]+)*)\)", re.sub(r"position\.linlin\([^)]*\)", "0.5", sketch)
@@ -111,7 +112,7 @@ def test_what_the_sketch_for_supercollider_sends_can_be_asked():
         )
 
 
-def test_a_plotter_job(tmp_path, monkeypatch):
+def test_plotter_job_draws_a_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with GrblMachine(reach=(148, 210)) as machine:
         said = example("plotter_job.py", machine.port, 1, 5)

@@ -1,4 +1,4 @@
-"""examples/plugin: an installed package steers a stream and takes what it makes; a broken one harms nobody."""
+"""examples/plugin: an installed package steers a stream and receives its output; a broken plug-in does no harm."""
 
 import json
 import os
@@ -20,15 +20,16 @@ class Late:
 """
 
 
-def beside(site: Path) -> dict[str, str]:
+def with_site(site: Path) -> dict[str, str]:
+    """Return the environment in which packages of a folder are found."""
     return {"PYTHONPATH": f"{site}{os.pathsep}{ROOT}"}
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example and a broken plug-in, installed into a folder for PYTHONPATH."""
+    """Install the example and a broken plug-in into a folder for PYTHONPATH."""
     where, source = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("source") / "plugin"
-    shutil.copytree(ROOT / "examples" / "plugin", source)  # building leaves files beside it
+    shutil.copytree(ROOT / "examples" / "plugin", source)  # the build leaves files in the folder
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*pip, "--target", str(where), str(source)], check=True, capture_output=True, timeout=120)
     (where / "broken-1.0.dist-info").mkdir()
@@ -39,10 +40,20 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
-def test_it_steers_and_draws(run: Run, toy_audio: Path, work: Path, installed: Path) -> None:
+def test_the_example_steers_and_writes_levels(run: Run, toy_audio: Path, work: Path, installed: Path) -> None:
     steer = ("--steer", "swing:output.temperature,1,0.5", "--record", "played.jsonl")
     done = run(
-        "stream", "--voice", toy_audio, "--seconds", 600, "--seed", 1, "--to", "a.levels", *steer, env=beside(installed)
+        "stream",
+        "--voice",
+        toy_audio,
+        "--seconds",
+        600,
+        "--seed",
+        1,
+        "--to",
+        "a.levels",
+        *steer,
+        env=with_site(installed),
     )
     assert done.returncode == 0, done.stderr
     lines = (work / "a.levels").read_text().splitlines()
@@ -59,25 +70,27 @@ def test_it_steers_and_draws(run: Run, toy_audio: Path, work: Path, installed: P
     ("target", "message"),
     [
         ("swing:output.temperature", "write swing:CONTROL,DEPTH,SECONDS"),
-        ("swing:output.heat,1,1", "'output.heat' is no control of one number"),
+        ("swing:output.heat,1,1", "this voice has no scalar control 'output.heat'"),
         ("broken:", "plug-in 'broken' of broken is broken: ModuleNotFoundError: No module named 'nowhere'"),
         ("late:start", "plug-in 'late' of broken is broken: KeyError: 'no such thing'"),
         ("swng:a", "no control source 'swng'; did you mean 'swing'?"),
     ],
 )
-def test_what_cannot_steer_is_one_line(
+def test_a_source_that_cannot_start_is_one_line(
     run: Run, toy_audio: Path, work: Path, installed: Path, target: str, message: str
 ) -> None:
-    done = run("stream", "--voice", toy_audio, "--to", "a.wav", "--steer", target, env=beside(installed))
+    done = run("stream", "--voice", toy_audio, "--to", "a.wav", "--steer", target, env=with_site(installed))
     assert done.returncode == 1
     assert message in the_error(done)
     assert not list(work.iterdir())
 
 
-def test_one_that_does_not_stop_harms_nobody(run: Run, toy_audio: Path, work: Path, installed: Path) -> None:
+def test_a_source_that_fails_to_stop_is_reported_and_the_file_is_complete(
+    run: Run, toy_audio: Path, work: Path, installed: Path
+) -> None:
     steer = ("--steer", "late:stop", "--steer", "swing:output.temperature,1,0.5", "--record", "played.jsonl")
     command = ("stream", "--voice", toy_audio, "--seconds", 1, "--to", "a.wav")
-    done = run(*command, *steer, env=beside(installed))
+    done = run(*command, *steer, env=with_site(installed))
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1] == "plug-in 'late' of broken is broken: KeyError: 'no such thing'"
@@ -85,6 +98,6 @@ def test_one_that_does_not_stop_harms_nobody(run: Run, toy_audio: Path, work: Pa
     assert (work / "played.jsonl").exists()
 
 
-def test_a_broken_one_that_nobody_asks_for_harms_nobody(run: Run, toy_audio: Path, work: Path, installed: Path) -> None:
-    done = run("stream", "--voice", toy_audio, "--seconds", 1, "--to", "a.levels", env=beside(installed))
+def test_a_broken_plugin_that_is_not_used_does_no_harm(run: Run, toy_audio: Path, work: Path, installed: Path) -> None:
+    done = run("stream", "--voice", toy_audio, "--seconds", 1, "--to", "a.levels", env=with_site(installed))
     assert done.returncode == 0, done.stderr
