@@ -42,7 +42,7 @@ def ways_of(
         Whether to compile the model, too.
     """
     engines = {precision: Engine.load(voice, "cpu", rows, precision) for precision in weights}
-    session, controls = engines[FP32].step, engines[FP32].stream(0).controls.table
+    session, controls = engines[FP32].stepper.graphs.step, engines[FP32].stream(0).controls.table
     controls = {name: np.repeat(values, rows, axis=0) for name, values in controls.items()}
     ways = {named("engine", precision): engine_step(engine) for precision, engine in engines.items()}
     ways |= {"bare": Bare(session, controls, rows), "plain": plain(session, controls, rows)}

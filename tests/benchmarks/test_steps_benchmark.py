@@ -70,11 +70,12 @@ def test_only_what_it_computes_is_stepped_by_hand() -> None:
 def test_the_bare_way_walks_through_the_states_that_a_stream_would(written, rows) -> None:
     engine = Engine.load(written[2], "cpu")
     controls = controls_of(engine, rows)
-    bare, state = ways.Bare(engine.step, controls, rows), engine.step.zero_state(rows)
+    step = engine.stepper.graphs.step
+    bare, state = ways.Bare(step, controls, rows), step.zero_state(rows)
     frames = []
     for _ in range(5):
         bare()
-        state, outputs = engine.step.run(state, bare.noise, controls)
+        state, outputs = step.run(state, bare.noise, controls)
         assert np.array_equal(bare.frame, outputs["frame"])
         frames.append(bare.frame.copy())
     assert not np.array_equal(frames[-1], frames[-2])

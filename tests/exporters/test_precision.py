@@ -139,7 +139,7 @@ def test_where_a_gpu_has_but_one_precision_the_cpu_steps_in_what_suits_it(voice,
             if (device, graph.precision) == ("auto", "fp32"):
                 self.provider = "CUDAExecutionProvider"
 
-    monkeypatch.setattr("vrnn_engine.runtime.engine.GraphSession", OnlyHalf)
+    monkeypatch.setattr("vrnn_engine.runtime.graph.voice_graphs.GraphSession", OnlyHalf)
     engine = Engine.load(voice.voice, "auto", threads=2)
     assert (engine.provider, engine.precision) == ("CPUExecutionProvider", "fp32")
     plain = Engine.load(voice.voice, "cpu").stream(1).read(3)

@@ -1,6 +1,7 @@
 """The style of ink: what lines are trained without, what a stream draws once and holds, hears and is steered by."""
 
 import math
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -188,7 +189,7 @@ def test_what_is_observed_is_read_as_plain_ink_and_gone_on_in(exported, take, sl
     values |= {f"control.{c.name}": torch.full((30, *c.shape), c.default) for c in model.controls}
     values |= {"control.style.temperature": torch.zeros(30, 1)}
     values |= {name: torch.zeros(30, *shape) for name, shape in model.step_inputs().items() if name.startswith("state")}
-    measured = values | {"state.style": torch.from_numpy(stream._state["style"]).expand(30, -1)}
+    measured = values | {"state.style": torch.from_numpy(stream.state.arrays["style"]).expand(30, -1)}
     seen, usual = (model.generate(one)["frame"].detach().numpy() for one in (measured, values))
     style = style_of(ink, USUAL, RATE)
     assert transform(seen, usual) == pytest.approx((0.3 * style[0], math.exp(0.25 * style[1])), abs=1e-3)
@@ -202,9 +203,10 @@ def test_what_a_stream_drew_is_not_taken_from_what_it_observes(exported):
         stream.controls["style.temperature"] = temperature
         stream.controls["latent.temperature"] = 0
         stream.read(1)
-        frame = stream._state["style"]
+        frame = stream.state.arrays["style"]
         assert frame[0, :2].all()
-        stream._state = Engine.load(exported[1], "cpu").stream(3)._state | {"style": frame}
+        zero = Engine.load(exported[1], "cpu").stream(3).state.arrays
+        stream.state = replace(stream.state, arrays={**zero, "style": frame})
         found.append(stream.prime(ink).log_likelihood)
     fresh = Engine.load(exported[1], "cpu").stream(3)
     fresh.controls["latent.temperature"] = 0

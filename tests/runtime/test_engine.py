@@ -1,4 +1,4 @@
-"""Many streams in one batch: company, coming and going change nothing of what one of them yields."""
+"""Many streams in one batch: what a stream yields does not depend on the others, nor on who joins and leaves."""
 
 import gc
 import json
@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +32,13 @@ def alone(voice: Path, seed: int, frames: int, **controls: float) -> np.ndarray:
     return stream.read(frames)
 
 
-def test_what_was_loaded(toy_audio: Path) -> None:
+def test_engine_reports_voice_provider_and_rows(toy_audio: Path) -> None:
     engine = vrnn.Engine.load(toy_audio, device="cpu", rows=3)
     assert (engine.voice.name, engine.provider, engine.rows) == ("toy-audio", "CPUExecutionProvider", 3)
 
 
-def test_company_changes_nothing(voice: Path) -> None:
-    """Three streams join and leave at odd frames, with controls of their own; each is as if it were alone."""
+def test_streams_of_a_batch_yield_what_they_yield_alone(voice: Path) -> None:
+    """Streams with different controls join and leave at odd frames."""
     engine = vrnn.Engine.load(voice, device="cpu", rows=3)
     heard: dict[int, list[np.ndarray]] = {1: [], 2: [], 3: [], 4: []}
 
@@ -56,7 +57,7 @@ def test_company_changes_nothing(voice: Path) -> None:
     together(61)
     one.close()
     together(3)
-    four = engine.stream(4)  # in the row that was one's
+    four = engine.stream(4)  # takes the row of `one`
     together(70)
     two.close()
     four.close()
@@ -70,7 +71,7 @@ def test_company_changes_nothing(voice: Path) -> None:
         np.testing.assert_array_equal(np.concatenate(heard[seed]), expected, err_msg=f"seed {seed}")
 
 
-def test_some_of_the_streams_in_any_order(toy_audio: Path) -> None:
+def test_some_streams_are_read_in_any_order(toy_audio: Path) -> None:
     engine = vrnn.Engine.load(toy_audio, device="cpu", rows=3)
     one, two, three = (engine.stream(seed) for seed in (1, 2, 3))
     blocks = engine.read(4, [three, one])
@@ -79,7 +80,7 @@ def test_some_of_the_streams_in_any_order(toy_audio: Path) -> None:
     np.testing.assert_array_equal(blocks[1], alone(toy_audio, 1, 4))
 
 
-def test_large_batches(toy_audio: Path) -> None:
+def test_streams_of_a_large_batch_yield_what_they_yield_alone(toy_audio: Path) -> None:
     engine = vrnn.Engine.load(toy_audio, device="cpu", rows=33)
     streams = [engine.stream(seed) for seed in range(33)]
     blocks = engine.read(3)
@@ -90,7 +91,7 @@ def test_large_batches(toy_audio: Path) -> None:
 @pytest.mark.parametrize("name", ["blizzard", "handwriting"])
 @pytest.mark.parametrize("rows", [1, 3])
 def test_threads_change_no_bit(name: str, rows: int) -> None:
-    """Of voices whose products are large enough to be shared; the observe graph shares its own."""
+    """The products of these voices are large enough for several threads, in the step and in the observe graph."""
     recording = vrnn.Engine.load(name, device="cpu").stream(99).read(20)
 
     def heard(threads: int) -> list[np.ndarray]:
@@ -100,43 +101,52 @@ def test_threads_change_no_bit(name: str, rows: int) -> None:
             stream.prime(recording)
         return engine.read(80)
 
-    for few, many in zip(heard(1), heard(2), strict=True):
-        np.testing.assert_array_equal(few, many)
+    for one_thread, two_threads in zip(heard(1), heard(2), strict=True):
+        np.testing.assert_array_equal(one_thread, two_threads)
+
+
+def count_threads() -> int:
+    """Count the threads of this process, once those that are ending have ended."""
+    counts = [-1]
+    while len(counts) < 4 or len(set(counts[-3:])) > 1:
+        time.sleep(0.02)
+        counts.append(len(os.listdir("/proc/self/task")))
+    return counts[-1]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
-def test_the_session_is_a_guest_unless_it_is_told_otherwise(toy_audio: Path) -> None:
-    """As many threads as was said, the caller's among them; a step takes them, and an idle engine no core."""
-    before = len(os.listdir("/proc/self/task"))
+def test_sessions_use_the_given_number_of_threads(toy_audio: Path) -> None:
+    """The number includes the caller's thread; threads spin only if that was asked for."""
+    before = count_threads()
     for threads, spinning in ((1, False), (3, False), (3, True)):
         engine = vrnn.Engine.load(toy_audio, device="cpu", threads=threads, spinning=spinning)
-        assert len(os.listdir("/proc/self/task")) == before + threads - 1
-        said = engine.step.session.get_session_options()
-        assert said.intra_op_num_threads == threads
-        assert said.get_session_config_entry("session.intra_op.allow_spinning") == str(int(spinning))
-        assert engine.observe.session.get_session_options().intra_op_num_threads == threads
-        del engine, said
+        assert count_threads() == before + threads - 1
+        used = engine.stepper.graphs.step.session.get_session_options()
+        assert used.intra_op_num_threads == threads
+        assert used.get_session_config_entry("session.intra_op.allow_spinning") == str(int(spinning))
+        assert engine.stepper.graphs.observe.session.get_session_options().intra_op_num_threads == threads
+        del engine, used
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2", None, 10**6])
-def test_threads_that_are_none(toy_audio: Path, threads: object) -> None:
+def test_invalid_threads_are_refused(toy_audio: Path, threads: object) -> None:
     with pytest.raises(vrnn.ProviderError, match="give a whole number from 1 to 256"):
         vrnn.Engine.load(toy_audio, device="cpu", threads=threads)  # type: ignore[arg-type]
 
 
-def test_streams_share_no_state_and_no_memory(toy_audio: Path) -> None:
+def test_streams_share_neither_state_nor_memory(toy_audio: Path) -> None:
     engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
     one, two = engine.stream(1), engine.stream(1)
     first, second = engine.read(5)
     np.testing.assert_array_equal(first, second)
-    first[:] = 9  # a caller may do with its block as it likes
+    first[:] = 9  # a caller may write to its block
     assert not np.shares_memory(first, second)
     one.controls["latent.shift"] = 3
     one.read(20)
     np.testing.assert_array_equal(np.concatenate([second, two.read(20)]), alone(toy_audio, 1, 25))
 
 
-def test_streams_come_and_go(toy_audio: Path) -> None:
+def test_closed_and_forgotten_streams_leave_the_engine(toy_audio: Path) -> None:
     engine = vrnn.Engine.load(toy_audio, device="cpu")
     one, two = engine.stream(), engine.stream()
     one.close()
@@ -159,17 +169,18 @@ def test_more_streams_than_rows_take_turns(toy_audio: Path) -> None:
     assert {stream.frame for stream in streams} == {7}
 
 
-def test_seeds(toy_audio: Path) -> None:
+def test_seeds_are_random_unless_given(toy_audio: Path) -> None:
     engine = vrnn.Engine.load(toy_audio, device="cpu", rows=3)
     one, two = engine.stream(), engine.stream()
     assert one.seed != two.seed
     assert max(one.seed, two.seed) < 2**32
     with pytest.raises(vrnn.StreamError, match="seed -1"):
         engine.stream(-1)
-    engine.stream(2**64 - 1)  # the failed one took no row
+    assert len(engine.streams) == 2  # the failed one did not join
+    engine.stream(2**64 - 1)
 
 
-def test_refuses(toy_audio: Path) -> None:
+def test_invalid_streams_frames_and_rows_are_refused(toy_audio: Path) -> None:
     engine, other = (vrnn.Engine.load(toy_audio, device="cpu", rows=2) for _ in range(2))
     stream, foreign, closed = engine.stream(), other.stream(), engine.stream()
     closed.close()
@@ -191,13 +202,13 @@ def test_refuses(toy_audio: Path) -> None:
         vrnn.Engine.load(toy_audio, device="cpu", precision="")
 
 
-def test_whole_numbers_of_numpy_are_rows_too(toy_audio: Path) -> None:
+def test_numpy_integers_are_accepted_as_rows(toy_audio: Path) -> None:
     engine = vrnn.Engine.load(toy_audio, device="cpu", rows=np.int64(2))  # type: ignore[arg-type]
     assert type(engine.rows) is int
     assert len([engine.read(1) for _ in (engine.stream(), engine.stream())]) == 2
 
 
-def test_nothing_to_read(toy_audio: Path, toy_pen: Path) -> None:
+def test_reading_nothing_gives_empty_blocks(toy_audio: Path, toy_pen: Path) -> None:
     engine = vrnn.Engine.load(toy_audio, device="cpu")
     assert engine.read(5) == []
     assert engine.stream().read(0).shape == (0,)
@@ -205,7 +216,7 @@ def test_nothing_to_read(toy_audio: Path, toy_pen: Path) -> None:
 
 
 def _explode(graph: onnx.GraphProto) -> None:
-    """Make next.h infinite wherever the shift is 3 in every dimension."""
+    """Make the frame infinite wherever the shift is 3 in a dimension."""
     graph.initializer.append(helper.make_tensor("huge", TensorProto.FLOAT, [1], [1e30]))
     for node in graph.node:
         if node.output[0] == "frame":
@@ -219,8 +230,8 @@ def _explode(graph: onnx.GraphProto) -> None:
     graph.node.append(helper.make_node("Add", ["sane", "m2"], ["frame"]))
 
 
-def test_frames_that_are_not_finite(tmp_path: Path) -> None:
-    """The stream that fails is named, and no stream has moved."""
+def test_frame_that_is_not_finite_is_an_error_and_moves_no_stream(tmp_path: Path) -> None:
+    """The error names the seed of the stream that failed."""
     engine = vrnn.Engine.load(toy_voice.build(tmp_path / "voice", edit_step=_explode), device="cpu", rows=2)
     good, bad = engine.stream(1), engine.stream(2)
     engine.read(2)
@@ -234,7 +245,7 @@ def test_frames_that_are_not_finite(tmp_path: Path) -> None:
 
 
 def _decay(graph: onnx.GraphProto) -> None:
-    """Make the frame 1e37 times a state that starts at 1e-30 and keeps a tenth of itself each frame."""
+    """Make the frame 1e37 times a state that starts at 1e-30 and is divided by 10 in each frame."""
     for name, value in (("tenth", 0.1), ("seed", 1e-30), ("big", 1e37)):
         graph.initializer.append(helper.make_tensor(name, TensorProto.FLOAT, [1], [value]))
     for node in graph.node:
@@ -258,12 +269,12 @@ def _decay(graph: onnx.GraphProto) -> None:
 
 
 @pytest.mark.skipif(
-    sys.platform != "linux" or platform.machine() != "x86_64", reason="denormals are flushed by hand only there"
+    sys.platform != "linux" or platform.machine() != "x86_64", reason="the engine flushes denormals itself only there"
 )
 def test_denormals_are_flushed_in_every_thread_and_nowhere_else(tmp_path: Path) -> None:
-    """In a new process, for onnxruntime's own flag is set by the first session of one, and stays.
+    """In a new process, because the first session of a process sets onnxruntime's own flag, which then stays.
 
-    One thread is older than the session, one younger; 1e-38 is a denormal, so frame 8 is flushed to 0.
+    One thread is older than the session, one younger. 1e-38 is a denormal, so frame 8 is flushed to 0.
     """
     folder = toy_voice.build(tmp_path / "voice", edit_step=_decay)
     script = f"""
@@ -298,20 +309,19 @@ def test_denormals_are_flushed_in_every_thread_and_nowhere_else(tmp_path: Path) 
     assert host_keeps_denormals == "True"
 
 
-def test_what_a_stream_keeps_is_its_own_and_not_the_others(toy_audio: Path) -> None:
-    """A fork of one of many streams holds one row of state, not the batch's."""
+def test_fork_and_continue_from_copy_one_row_and_not_the_batch(toy_audio: Path) -> None:
     engine = vrnn.Engine.load(toy_audio, device="cpu", rows=8)
     streams = [engine.stream(seed) for seed in range(8)]
     engine.read(3)
     other = engine.stream(9)
     other.continue_from(streams[2])
     for kept in (streams[1].fork(), other):
-        assert all(value.base is None or value.base.shape[0] == 1 for value in kept._state.values())
-    batch = engine._idle[0]
+        assert all(value.base is None or value.base.shape[0] == 1 for value in kept.state.arrays.values())
+    (batch,) = engine.stepper.pool.idle
     assert batch.tables == [stream.controls.table for stream in streams]
 
 
-def test_controls_are_taken_in_again_by_another_set_of_streams(toy_audio: Path) -> None:
+def test_a_batch_reads_the_controls_of_each_new_set_of_streams(toy_audio: Path) -> None:
     engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
     streams = [engine.stream(seed) for seed in range(4)]
     alone = [vrnn.Engine.load(toy_audio, device="cpu").stream(seed) for seed in range(4)]

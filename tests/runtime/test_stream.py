@@ -1,4 +1,4 @@
-"""One stream: whatever way it is read, saved, forked or steered, its frames follow from its seed and controls."""
+"""One stream: its frames depend on its seed and controls, not on how it is read, saved or forked."""
 
 import gc
 import itertools
@@ -15,7 +15,7 @@ import soundfile
 from support import toy_voice
 
 import vrnn_engine as vrnn
-from vrnn_engine.runtime.graph.binding import Batch
+from vrnn_engine.runtime.graph.binding import StepBatch
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,11 +27,11 @@ def voice(request: pytest.FixtureRequest, toy_audio: Path, toy_pen: Path) -> Pat
 
 @pytest.fixture
 def new(voice: Path) -> Callable[..., vrnn.Stream]:
-    """Open a stream on an engine of its own."""
+    """Open a stream of a new engine."""
     return lambda seed=1, rows=1: vrnn.Engine.load(voice, device="cpu", rows=rows).stream(seed)
 
 
-def test_shapes(toy_audio: Path, toy_pen: Path) -> None:
+def test_blocks_have_the_shape_of_their_modality(toy_audio: Path, toy_pen: Path) -> None:
     sound = vrnn.Engine.load(toy_audio, device="cpu").stream(7).read(80)
     assert sound.shape == (16000,)
     assert sound.dtype == np.float32
@@ -42,7 +42,7 @@ def test_shapes(toy_audio: Path, toy_pen: Path) -> None:
 
 
 def test_first_frame_follows_from_zero_state(toy_audio: Path) -> None:
-    """No seed frame, no step late: frames 0 and 1 are the reference's own, from its noise at 0 and 1."""
+    """No seed frame and no delay: frames 0 and 1 are those of the numpy reference with the noise of frames 0 and 1."""
     drawn = np.random.Generator(np.random.Philox(key=5, counter=[0, 0, 0, 0])).standard_normal((64, 204), np.float32)
     state = {"h": np.zeros(toy_voice.H), "tail": np.zeros(2)}
     expected = []
@@ -54,12 +54,12 @@ def test_first_frame_follows_from_zero_state(toy_audio: Path) -> None:
     np.testing.assert_allclose(found, np.concatenate(expected), atol=1e-5)
 
 
-def test_latent_is_that_of_the_last_frame(toy_audio: Path) -> None:
+def test_latent_belongs_to_the_last_frame(toy_audio: Path) -> None:
     engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
     streams = [engine.stream(5), engine.stream(6)]
     assert not streams[0].latent.any()
     engine.read(1)
-    for stream in streams:  # z of zero state: mean bm, sd 1
+    for stream in streams:  # in zero state, the prior of z has mean bm and sd 1
         drawn = np.random.Generator(np.random.Philox(key=stream.seed)).standard_normal((64, 204), np.float32)[0, :4]
         np.testing.assert_allclose(stream.latent, toy_voice.weights(200)["bm"] + drawn, atol=1e-5)
     kept = streams[0].latent
@@ -86,7 +86,7 @@ def test_block_size_changes_nothing(new: Callable[..., vrnn.Stream], size: int) 
     assert stream.frame == 160
 
 
-def test_blocks(new: Callable[..., vrnn.Stream]) -> None:
+def test_blocks_yields_what_read_returns(new: Callable[..., vrnn.Stream]) -> None:
     stream = new()
     blocks = list(itertools.islice(stream.blocks(8), 5))
     np.testing.assert_array_equal(np.concatenate(blocks), new().read(40))
@@ -95,11 +95,11 @@ def test_blocks(new: Callable[..., vrnn.Stream]) -> None:
             stream.blocks(frames)  # type: ignore[arg-type]
 
 
-def test_seeds_differ(new: Callable[..., vrnn.Stream]) -> None:
+def test_different_seeds_give_different_frames(new: Callable[..., vrnn.Stream]) -> None:
     assert not np.array_equal(new(1).read(3), new(2).read(3))
 
 
-def test_snapshot_restored_in_a_new_process(new: Callable[..., vrnn.Stream], voice: Path, tmp_path: Path) -> None:
+def test_snapshot_restores_in_a_new_process(new: Callable[..., vrnn.Stream], voice: Path, tmp_path: Path) -> None:
     stream = new(2**64 - 5)
     stream.controls["latent.temperature"] = 0.7
     stream.read(69)
@@ -114,8 +114,8 @@ def test_snapshot_restored_in_a_new_process(new: Callable[..., vrnn.Stream], voi
     np.testing.assert_array_equal(np.load(tmp_path / "ahead.npy"), stream.read(80))
 
 
-def test_control_is_effective_at_exactly_the_next_frame(new: Callable[..., vrnn.Stream]) -> None:
-    """`hold` on the whole latent shows in the frame after the write, and in none before it."""
+def test_control_takes_effect_in_exactly_the_next_frame(new: Callable[..., vrnn.Stream]) -> None:
+    """`latent.hold` shows in the frame after the write, and in no frame before it."""
     plain, steered = new(), new()
     np.testing.assert_array_equal(steered.read(10), plain.read(10))
     steered.controls.update({"latent.hold": 1.0, "latent.target": 2.0})
@@ -130,13 +130,13 @@ def test_control_is_effective_at_exactly_the_next_frame(new: Callable[..., vrnn.
     np.testing.assert_array_equal(after, exact.read(1))
 
 
-def test_control_set_by_another_thread_while_reading(toy_audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each frame of one long read is either all with the old value or all with the new one."""
+def test_control_set_by_another_thread_during_a_read(toy_audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each frame of a long read has either all old values or all new ones."""
     stream = vrnn.Engine.load(toy_audio, device="cpu").stream(1)
-    steps, step = [0], Batch.step
+    steps, step = [0], StepBatch.step
 
-    def watched(batch: Batch) -> None:
-        if steps[0] == 50:  # the controls of frame 50 were taken just before
+    def watched(batch: StepBatch) -> None:
+        if steps[0] == 50:  # the controls of frame 50 were read just before
             setter.start()
             setter.join()
         steps[0] += 1
@@ -146,7 +146,7 @@ def test_control_set_by_another_thread_while_reading(toy_audio: Path, monkeypatc
         stream.controls.update({"output.temperature": 0.0, "latent.hold": 1.0})
 
     setter = threading.Thread(target=quiet)
-    monkeypatch.setattr(Batch, "step", watched)
+    monkeypatch.setattr(StepBatch, "step", watched)
     found = stream.read(100)
     assert steps == [100]
     monkeypatch.undo()
@@ -173,7 +173,7 @@ def test_fork_continues_and_is_independent(new: Callable[..., vrnn.Stream]) -> N
 
 
 def test_prime_follows_the_reference(toy_audio: Path) -> None:
-    """Without latent noise: kl, likelihood and the state after it are the numpy reference's."""
+    """Without latent noise, KL, likelihood and the state after them are those of the numpy reference."""
     signal = 0.3 * np.random.default_rng(3).standard_normal((12, 200))
     stream = vrnn.Engine.load(toy_audio, device="cpu").stream(1)
     stream.controls["latent.temperature"] = 0.0
@@ -189,10 +189,10 @@ def test_prime_follows_the_reference(toy_audio: Path) -> None:
     np.testing.assert_allclose(seen.latents, seen.posterior_mean, atol=1e-6)
     np.testing.assert_allclose(seen.kl, [e["kl"] for e in expected], rtol=1e-4)
     np.testing.assert_allclose(seen.log_likelihood, [e["log_likelihood"] for e in expected], rtol=1e-4)
-    np.testing.assert_allclose(stream._state["h"][0], state["h"], atol=1e-5)
+    np.testing.assert_allclose(stream.state.arrays["h"][0], state["h"], atol=1e-5)
 
 
-def test_primed_stream_generates_on_and_repeats(toy_audio: Path, tmp_path: Path) -> None:
+def test_primed_streams_continue_alike_and_unlike_an_unprimed_one(toy_audio: Path, tmp_path: Path) -> None:
     path = tmp_path / "other.wav"
     soundfile.write(path, np.random.default_rng(1).uniform(-0.5, 0.5, (8000, 2)), 8000)
     one, two, plain = (vrnn.Engine.load(toy_audio, device="cpu").stream(1) for _ in range(3))
@@ -206,8 +206,8 @@ def test_primed_stream_generates_on_and_repeats(toy_audio: Path, tmp_path: Path)
     assert not np.array_equal(plain.read(20), ahead)
 
 
-def test_generated_frames_observed_follow_the_same_noise_positions(toy_pen: Path) -> None:
-    """Priming in two parts is priming in one: the noise goes by position."""
+def test_priming_in_two_parts_equals_priming_in_one(toy_pen: Path) -> None:
+    """The noise depends on the position alone."""
     ink = vrnn.Engine.load(toy_pen, device="cpu").stream(4).read(100)
     one, two = (vrnn.Engine.load(toy_pen, device="cpu").stream(9) for _ in range(2))
     whole = one.prime(ink).latents
@@ -216,7 +216,7 @@ def test_generated_frames_observed_follow_the_same_noise_positions(toy_pen: Path
     np.testing.assert_array_equal(two.read(9), one.read(9))
 
 
-def test_failed_prime_leaves_the_stream(toy_audio: Path, tmp_path: Path) -> None:
+def test_failed_prime_does_not_change_the_stream(toy_audio: Path, tmp_path: Path) -> None:
     stream = vrnn.Engine.load(toy_audio, device="cpu").stream(1)
     saved = stream.snapshot()
     with pytest.raises(vrnn.RecordingError):
@@ -226,12 +226,13 @@ def test_failed_prime_leaves_the_stream(toy_audio: Path, tmp_path: Path) -> None
     assert stream.snapshot() == saved
 
 
-def test_voice_without_observe_graph(tmp_path: Path) -> None:
+def test_priming_a_voice_without_observe_graph_is_an_error(tmp_path: Path) -> None:
     folder = toy_voice.build(tmp_path / "voice", observe=False)
     stream = vrnn.Engine.load(folder, device="cpu").stream(1)
     stream.read(3)
-    with pytest.raises(vrnn.VoiceError, match="carries no observe graph"):
-        stream.prime(np.zeros(200))
+    for use in (lambda: stream.prime(np.zeros(200)), stream.prepare_prime):
+        with pytest.raises(vrnn.VoiceError, match="observe graph"):
+            use()
 
 
 def test_observe_graph_is_loaded_only_when_needed(tmp_path: Path) -> None:
@@ -244,14 +245,14 @@ def test_observe_graph_is_loaded_only_when_needed(tmp_path: Path) -> None:
         stream.prime(np.zeros(200))
 
 
-def test_closed(new: Callable[..., vrnn.Stream]) -> None:
+def test_closed_stream_refuses_use(new: Callable[..., vrnn.Stream]) -> None:
     stream = new()
     with stream:
         stream.read(1)
     for use in (lambda: stream.read(1), stream.snapshot, stream.fork, lambda: stream.restore(b"")):
         with pytest.raises(vrnn.StreamError, match="closed"):
             use()
-    stream.engine.stream()
+    stream.open_another()
     assert "closed" in repr(stream)
 
 
@@ -262,7 +263,19 @@ def test_stream_keeps_its_engine_alive(toy_audio: Path) -> None:
     assert stream.voice.name == "toy-audio"
 
 
-def test_two_threads_on_one_stream_take_turns(toy_audio: Path) -> None:
+def test_another_stream_of_the_engine_starts_from_zero_state(toy_audio: Path) -> None:
+    stream = vrnn.Engine.load(toy_audio, device="cpu", rows=2).stream(1)
+    stream.controls["output.temperature"] = 0.5
+    first = stream.read(5)
+    stream.controls["output.temperature"] = 0.25
+    other = stream.open_another(1)
+    assert (other.frame, other.controls["output.temperature"]) == (0, 1.0)
+    other.controls["output.temperature"] = 0.5
+    np.testing.assert_array_equal(other.read(5), first)
+    assert stream.open_another().seed != stream.open_another().seed
+
+
+def test_two_threads_read_one_stream_in_turns(toy_audio: Path) -> None:
     stream, found = vrnn.Engine.load(toy_audio, device="cpu").stream(1), []
 
     def listen() -> None:
@@ -278,8 +291,8 @@ def test_two_threads_on_one_stream_take_turns(toy_audio: Path) -> None:
     assert {block.tobytes() for block in found} == {block.tobytes() for block in whole}
 
 
-def test_without_torch_and_onnx(toy_audio: Path) -> None:
-    """In a process where neither can be imported: load, stream, steer, finite frames."""
+def test_streaming_needs_neither_torch_nor_onnx(toy_audio: Path) -> None:
+    """Load, stream, steer and prime in a process that can import neither."""
     script = f"""
         import sys
         class Blocker:

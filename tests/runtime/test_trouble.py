@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -142,7 +143,8 @@ def test_one_that_stands_nothing_begins_anew(engine, saved, said) -> None:
 
 def test_the_engine_says_that_a_frame_is_not_finite(engine) -> None:
     stream = engine.stream(3)
-    stream._state = {name: np.full_like(value, np.nan) for name, value in stream._state.items()}
+    arrays = {name: np.full_like(value, np.nan) for name, value in stream.state.arrays.items()}
+    stream.state = replace(stream.state, arrays=arrays)
     with pytest.raises(NotFiniteError, match="not finite"):
         stream.read(1)
 

@@ -90,7 +90,7 @@ def compare(model: StepModel, session: GraphSession, vectors: Mapping[str, NDArr
     worst = max(apart, key=lambda name: apart[name])
     if not apart[worst] <= TOLERANCE:
         raise ExportError(
-            f"{session.where}: {worst} differs from PyTorch's by {apart[worst]:.2g} of its largest value, "
+            f"{session.path}: {worst} differs from PyTorch's by {apart[worst]:.2g} of its largest value, "
             f"more than {TOLERANCE:g}; no voice was written"
         )
     return apart[worst]

@@ -1,6 +1,7 @@
 """Counter-based noise: what a seed draws at a frame depends on nothing but the seed and the frame."""
 
 import operator
+import secrets
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -27,6 +28,11 @@ def check_seed(seed: int) -> int:
     if not 0 <= value <= MAX_SEED or isinstance(seed, bool):
         raise StreamError(f"seed {seed!r} is not an integer from 0 to 2**64-1")
     return value
+
+
+def random_seed() -> int:
+    """Return a random seed of 32 bits, short enough to write down."""
+    return secrets.randbits(32)
 
 
 class NoiseSource:

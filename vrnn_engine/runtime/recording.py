@@ -13,7 +13,7 @@ from vrnn_engine.base.files import non_file_kind
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.voice.manifest import Manifest
 
-Source = str | os.PathLike[str] | np.ndarray | list[Any]
+RecordingLike = str | os.PathLike[str] | np.ndarray | list[Any]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Recording:
     conversions: tuple[str, ...]
 
 
-def read_recording(source: Source, manifest: Manifest, rate: float | None = None) -> Recording:
+def read_recording(source: RecordingLike, manifest: Manifest, rate: float | None = None) -> Recording:
     """Read a recording and convert it to what the voice expects.
 
     Parameters

@@ -1,9 +1,9 @@
-"""A stream as bytes: everything that its next frames depend on, and the voice they came from.
+"""Reads and writes the saved state of a stream: bytes that hold all that its next frames depend on.
 
-    8 bytes magic | 2 bytes version | 16 bytes BLAKE2b of what follows and the version | msgpack
+    8 bytes magic | 2 bytes version | 16 bytes BLAKE2b of the version and what follows | msgpack
 
-The version stands outside of the msgpack, so that a newer one is recognised whatever it holds.
-Nothing in it is ever executed.
+The version is outside the msgpack part, so that a newer version is recognised whatever it contains. Nothing in a
+snapshot is executed.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from vrnn_engine.errors import StreamError
+from vrnn_engine.runtime.stream_state import StreamState
 
 MAGIC = b"VRNNSNAP"
 VERSION = 1
@@ -28,26 +29,51 @@ class Tensor(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, array: np.ndarray) -> "Tensor":
+        """Return an array of any type as a tensor."""
         return cls(array.shape, np.ascontiguousarray(array, "<f4").tobytes())
 
     def array(self) -> np.ndarray:
+        """Return a float32 copy; raises `ValueError` if the data do not fit the shape."""
         return np.frombuffer(self.data, "<f4").reshape(self.shape).astype(np.float32)
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stream's next frames depend on."""
+    """All that a stream's next frames depend on."""
 
     voice: str
-    """Name, for messages."""
+    """Name of the voice, for messages."""
     fingerprint: str
-    """`Voice.fingerprint`."""
+    """`Voice.fingerprint` of the precision that was stepped."""
     seed: int
     frame: int
+    """Frames generated or observed since the zero state."""
     state: dict[str, Tensor]
-    """Without the batch axis."""
+    """Recurrent state by name, without the batch axis."""
     controls: dict[str, list[float]]
     latent: Tensor | None = None
-    """Of the last frame; the next ones do not depend on it."""
+    """Latent of the last frame. The next frames do not depend on it; old snapshots lack it."""
+
+    @classmethod
+    def of(cls, state: StreamState, controls: Mapping[str, np.ndarray], voice: str, fingerprint: str) -> "Snapshot":
+        """Return the snapshot of a stream's state and of the values of its controls."""
+        return cls(
+            voice=voice,
+            fingerprint=fingerprint,
+            seed=state.noise.seed,
+            frame=state.frame,
+            state={name: Tensor.of(value[0]) for name, value in state.arrays.items()},
+            controls={name: value.tolist() for name, value in controls.items()},
+            latent=Tensor.of(state.latent),
+        )
+
+    def applied_to(self, state: StreamState) -> StreamState:
+        """Return the saved state, for a stream that is now in `state`; raise `StreamError` if the seed is too large."""
+        return StreamState(
+            arrays={name: tensor.array()[np.newaxis] for name, tensor in self.state.items()},
+            frame=self.frame,
+            latent=np.zeros_like(state.latent) if self.latent is None else self.latent.array(),
+            noise=state.reseeded(self.seed).noise,
+        )
 
 
 def encode(snapshot: Snapshot) -> bytes:
@@ -58,18 +84,29 @@ def encode(snapshot: Snapshot) -> bytes:
 
 
 def decode(data: bytes, fingerprint: str, shapes: Mapping[str, tuple[int, ...]], voice: str) -> Snapshot:
-    """Read a snapshot of the voice with this fingerprint and these state shapes.
+    """Read a snapshot and check that it fits a voice.
+
+    Parameters
+    ----------
+    data : bytes
+        What `encode` returned.
+    fingerprint : str
+        `Voice.fingerprint` of the voice and precision to restore into.
+    shapes : mapping of str to tuple of int
+        Shapes of the voice's state, without the batch axis.
+    voice : str
+        Name of the voice, for messages.
 
     Raises
     ------
     StreamError
-        No snapshot, truncated, corrupted, of a newer version, or of another voice.
+        Not a snapshot, truncated, corrupted, of a newer version, or of another voice.
     """
     if not isinstance(data, bytes | bytearray | memoryview):
-        raise StreamError(f"a snapshot is bytes, not {type(data).__name__}")
+        raise StreamError(f"a snapshot is bytes, not {type(data).__name__}; give what Stream.snapshot() returned")
     data = bytes(data)
     if not data.startswith(MAGIC):
-        raise StreamError("these bytes are not a snapshot of a stream")
+        raise StreamError("these bytes are not a snapshot of a stream; give what Stream.snapshot() returned")
     version, payload = data[8:10], data[_HEAD:]
     if int.from_bytes(version, "big") > VERSION:
         raise StreamError(
@@ -77,19 +114,22 @@ def decode(data: bytes, fingerprint: str, shapes: Mapping[str, tuple[int, ...]],
             f"understands ({VERSION}); upgrade vrnn-engine"
         )
     if data[10:_HEAD] != _checksum(version, payload):
-        raise StreamError("this snapshot is corrupted or truncated")
+        raise StreamError("this snapshot is corrupted or truncated; save it again, or use another one")
     try:
         snapshot = msgspec.msgpack.decode(payload, type=Snapshot)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StreamError(f"this snapshot cannot be read: {error}") from None
     if snapshot.fingerprint != fingerprint:
-        raise StreamError(f"this snapshot is of another voice or version of one ({snapshot.voice!r}, not {voice!r})")
+        raise StreamError(
+            f"this snapshot is of another voice or version of one ({snapshot.voice!r}, not {voice!r}); "
+            "load the voice and precision it was saved with"
+        )
     if {name: tensor.shape for name, tensor in snapshot.state.items()} != dict(shapes) or any(
         len(tensor.data) != 4 * int(np.prod(tensor.shape)) for tensor in snapshot.state.values()
     ):
-        raise StreamError("this snapshot's state does not fit the voice")
+        raise StreamError(f"the state in this snapshot does not fit voice {voice!r}")
     if snapshot.frame < 0 or snapshot.seed < 0:
-        raise StreamError("this snapshot's position or seed is negative")
+        raise StreamError("the position or the seed in this snapshot is negative")
     return snapshot
 
 

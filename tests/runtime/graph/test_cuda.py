@@ -1,4 +1,4 @@
-"""On an NVIDIA GPU: the frames of the CPU, whatever a graph leaves to the processor; CUDA graphs change no bit."""
+"""On an NVIDIA GPU, frames equal those of the CPU, wherever inputs are read; CUDA graphs change no bit."""
 
 import ctypes
 import threading
@@ -13,23 +13,31 @@ from onnx import helper
 from support import toy_voice
 
 import vrnn_engine as vrnn
-from vrnn_engine.runtime.graph.binding import CPU, Batch
-from vrnn_engine.runtime.graph.cuda_graphs import Captured, in_one_thread
+from vrnn_engine.runtime.graph.binding import HOST, StepBatch
+from vrnn_engine.runtime.graph.cuda_graphs import CapturedBatch, in_one_thread
 from vrnn_engine.runtime.graph.pinned import cuda_runtime
 from vrnn_engine.runtime.graph.provider import cuda_obstacle
+from vrnn_engine.runtime.graph.session import GraphSession
+from vrnn_engine.runtime.graph.voice_graphs import VoiceGraphs
+from vrnn_engine.runtime.stepper import Stepper
 
 
 @pytest.fixture
 def gpu(toy_audio: Path) -> None:
-    """Skip a test where CUDA does not run."""
+    """Skip the test where CUDA does not run."""
     try:
         vrnn.Engine.load(toy_audio, device="cuda")
     except vrnn.ProviderError as error:
         pytest.skip(f"needs a GPU: {error}")
 
 
-def through_the_processor(*names: str) -> toy_voice.Edit:
-    """Let the graph read inputs only through a node that onnxruntime has on the CPU and not on CUDA."""
+def step_graph(engine: vrnn.Engine) -> GraphSession:
+    """Return the step graph that an engine runs."""
+    return engine.stepper.graphs.step
+
+
+def read_on_cpu(*names: str) -> toy_voice.Edit:
+    """Make the graph read inputs through a node that onnxruntime runs only on the CPU."""
 
     def edit(graph: onnx.GraphProto) -> None:
         for node in graph.node:
@@ -42,7 +50,7 @@ def through_the_processor(*names: str) -> toy_voice.Edit:
     return edit
 
 
-READ_THERE = [
+READ_ON_CPU = [
     pytest.param((), id="nothing"),
     pytest.param(("noise.latent", "noise.output"), id="noise"),
     pytest.param(("control.latent.shift", "control.output.temperature"), id="controls"),
@@ -51,8 +59,8 @@ READ_THERE = [
 ]
 
 
-def performance(engine: vrnn.Engine) -> np.ndarray:
-    """Two streams that are steered on the way, and read together and apart."""
+def read_duet(engine: vrnn.Engine) -> np.ndarray:
+    """Read two streams together and apart, and set their controls in between."""
     one, two = engine.stream(1), engine.stream(2)
     blocks = engine.read(3)
     one.controls["latent.shift"] = 0.5
@@ -65,31 +73,31 @@ def performance(engine: vrnn.Engine) -> np.ndarray:
     return np.concatenate([block.reshape(-1) for block in blocks])
 
 
-@pytest.mark.parametrize("names", READ_THERE)
+@pytest.mark.parametrize("names", READ_ON_CPU)
 @pytest.mark.parametrize("rows", [1, 2])
-def test_frames_are_those_of_the_cpu(gpu: None, tmp_path: Path, names: tuple[str, ...], rows: int) -> None:
-    """Above all of inputs that the processor reads: bound on the wrong side, one is copied once and stays as it was."""
-    folder = toy_voice.build(tmp_path / "voice", edit_step=through_the_processor(*names))
+def test_frames_equal_those_of_the_cpu(gpu: None, tmp_path: Path, names: tuple[str, ...], rows: int) -> None:
+    """An input that is bound in the wrong memory is copied once and never changes."""
+    folder = toy_voice.build(tmp_path / "voice", edit_step=read_on_cpu(*names))
     engine = vrnn.Engine.load(folder, device="cuda", rows=rows)
     assert engine.provider == "CUDAExecutionProvider"
-    assert {name for name, place in engine.step.places.items() if place == CPU} == set(names)
-    expected = performance(vrnn.Engine.load(folder, device="cpu", rows=rows))
-    np.testing.assert_allclose(performance(engine), expected, atol=1e-4)
+    assert {name for name, where in step_graph(engine).input_locations.items() if where == HOST} == set(names)
+    expected = read_duet(vrnn.Engine.load(folder, device="cpu", rows=rows))
+    np.testing.assert_allclose(read_duet(engine), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["blizzard", "handwriting"])
-def test_bundled_voices_are_those_of_the_cpu(gpu: None, name: str) -> None:
-    here, there = (vrnn.Engine.load(name, device=device).stream(7) for device in ("cpu", "cuda"))
-    expected = here.read(40)
-    np.testing.assert_allclose(there.read(40), expected, atol=1e-3 * np.abs(expected).max())
-    recording = here.read(10)
-    seen, found = here.prime(recording), there.prime(recording)
+def test_bundled_voices_give_the_frames_of_the_cpu(gpu: None, name: str) -> None:
+    cpu, cuda = (vrnn.Engine.load(name, device=device).stream(7) for device in ("cpu", "cuda"))
+    expected = cpu.read(40)
+    np.testing.assert_allclose(cuda.read(40), expected, atol=1e-3 * np.abs(expected).max())
+    recording = cpu.read(10)
+    seen, found = cpu.prime(recording), cuda.prime(recording)
     np.testing.assert_allclose(found.log_likelihood, seen.log_likelihood, rtol=1e-3, atol=0.1)
-    np.testing.assert_allclose(there.read(10), here.read(10), atol=1e-3 * np.abs(expected).max())
+    np.testing.assert_allclose(cuda.read(10), cpu.read(10), atol=1e-3 * np.abs(expected).max())
 
 
-def test_what_many_rows_send_lies_in_pinned_memory(gpu: None, toy_audio: Path) -> None:
-    batch = Batch(vrnn.Engine.load(toy_audio, device="cuda").step, 4096)
+def test_inputs_of_many_rows_are_in_pinned_memory(gpu: None, toy_audio: Path) -> None:
+    batch = StepBatch(step_graph(vrnn.Engine.load(toy_audio, device="cuda")), 4096)
     cuda, already = cuda_runtime(), 712  # cudaErrorHostMemoryAlreadyRegistered
     for array in (batch.noise["output"], batch.frame):
         size = ctypes.c_size_t(array.nbytes)
@@ -97,25 +105,25 @@ def test_what_many_rows_send_lies_in_pinned_memory(gpu: None, toy_audio: Path) -
         cuda.cudaGetLastError()
 
 
-def test_a_gpu_that_is_not_there(gpu: None, toy_audio: Path) -> None:
+def test_missing_gpu_is_an_error(gpu: None, toy_audio: Path) -> None:
     with pytest.raises(vrnn.ProviderError, match=r"device 'cuda:99' cannot run here: there is no GPU 99, only \d"):
         vrnn.Engine.load(toy_audio, device="cuda:99")
 
 
-@pytest.mark.parametrize("names", READ_THERE)
-def test_the_graphs_of_these_tests_are_sound(tmp_path: Path, names: tuple[str, ...]) -> None:
-    """On the CPU: what a graph reads in another way is heard."""
-    engine = vrnn.Engine.load(toy_voice.build(tmp_path / "a", edit_step=through_the_processor(*names)), device="cpu")
+@pytest.mark.parametrize("names", READ_ON_CPU)
+def test_graphs_of_these_tests_differ_from_the_plain_graph(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """On the CPU: each input that is read through another node changes the frames."""
+    engine = vrnn.Engine.load(toy_voice.build(tmp_path / "a", edit_step=read_on_cpu(*names)), device="cpu")
     plain = vrnn.Engine.load(toy_voice.build(tmp_path / "b"), device="cpu")
-    assert set(engine.step.places.values()) == {CPU}
-    assert np.array_equal(performance(engine), performance(plain)) == (not names)
+    assert set(step_graph(engine).input_locations.values()) == {HOST}
+    assert np.array_equal(read_duet(engine), read_duet(plain)) == (not names)
 
 
 # CUDA graphs
 
 
 def in_threads(*calls: Callable[[], object]) -> list[object]:
-    """Call all at once, each in a thread of its own."""
+    """Call all functions at once, each in a new thread."""
     found: list[object] = [None] * len(calls)
 
     def keep(number: int, call: Callable[[], object]) -> None:
@@ -129,8 +137,8 @@ def in_threads(*calls: Callable[[], object]) -> list[object]:
     return found
 
 
-def duet(engine: vrnn.Engine) -> np.ndarray:
-    """Two streams that are always read together, and steered on the way."""
+def read_together(engine: vrnn.Engine) -> np.ndarray:
+    """Read two streams always together, and set their controls in between."""
     one, two = engine.stream(1), engine.stream(2)
     blocks = engine.read(1)
     one.controls["latent.shift"] = 0.5
@@ -144,7 +152,7 @@ def duet(engine: vrnn.Engine) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["toy", "handwriting"])
 def test_cuda_graphs_change_no_bit(gpu: None, toy_audio: Path, name: str) -> None:
-    """Capture runs a step several times, and leaves the state as it was."""
+    """A capture runs the step several times and does not change the state."""
     where = toy_audio if name == "toy" else name
     plain = vrnn.Engine.load(where, device="cuda", rows=2)
     try:
@@ -152,14 +160,14 @@ def test_cuda_graphs_change_no_bit(gpu: None, toy_audio: Path, name: str) -> Non
     except vrnn.ProviderError as error:
         if name == "toy" or "cannot be captured as CUDA graphs" not in str(error):
             raise
-        pytest.skip(f"this voice is none to capture: {error}")
-    expected = duet(plain)
-    np.testing.assert_array_equal(duet(captured), expected)
-    np.testing.assert_array_equal(duet(captured), expected)
+        pytest.skip(f"this voice cannot be captured: {error}")
+    expected = read_together(plain)
+    np.testing.assert_array_equal(read_together(captured), expected)
+    np.testing.assert_array_equal(read_together(captured), expected)
 
 
 def test_cuda_graphs_from_many_threads(gpu: None, toy_audio: Path) -> None:
-    """Of two engines, each loaded and read in threads that come and go; company changes no bit either."""
+    """Two engines are loaded and read in threads that end; other streams change no bit either."""
 
     def load() -> vrnn.Engine:
         return vrnn.Engine.load(toy_audio, device="cuda", rows=3, cuda_graphs=True)
@@ -173,11 +181,9 @@ def test_cuda_graphs_from_many_threads(gpu: None, toy_audio: Path) -> None:
         np.testing.assert_array_equal(np.concatenate(blocks), alone.stream(stream.seed).read(60))
 
 
-@pytest.mark.parametrize("names", READ_THERE[1:])
-def test_a_graph_that_the_processor_shares_has_no_cuda_graphs(
-    gpu: None, tmp_path: Path, names: tuple[str, ...]
-) -> None:
-    folder = toy_voice.build(tmp_path / "voice", edit_step=through_the_processor(*names))
+@pytest.mark.parametrize("names", READ_ON_CPU[1:])
+def test_graph_with_nodes_on_the_cpu_has_no_cuda_graphs(gpu: None, tmp_path: Path, names: tuple[str, ...]) -> None:
+    folder = toy_voice.build(tmp_path / "voice", edit_step=read_on_cpu(*names))
     with pytest.raises(
         vrnn.ProviderError, match=r"step\.onnx: cannot be captured as CUDA graphs: .*load the voice without"
     ) as caught:
@@ -185,41 +191,41 @@ def test_a_graph_that_the_processor_shares_has_no_cuda_graphs(
     assert "\n" not in str(caught.value)
 
 
-def test_priming_with_cuda_graphs(gpu: None, toy_audio: Path) -> None:
+def test_priming_with_cuda_graphs_changes_no_bit(gpu: None, toy_audio: Path) -> None:
     plain, captured = (vrnn.Engine.load(toy_audio, device="cuda", cuda_graphs=on).stream(1) for on in (False, True))
     for stream in (plain, captured):
         stream.prime(np.sin(np.arange(4000) / 10).astype(np.float32))
     np.testing.assert_array_equal(captured.read(10), plain.read(10))
 
 
-def test_cuda_graphs_are_not_for_the_cpu(toy_audio: Path) -> None:
+def test_cuda_graphs_on_the_cpu_are_refused(toy_audio: Path) -> None:
     with pytest.raises(vrnn.ProviderError, match="cuda_graphs need a GPU, and the device is 'cpu'; use cuda or auto"):
         vrnn.Engine.load(toy_audio, device="cpu", cuda_graphs=True)
 
 
 @pytest.mark.skipif(getattr(cuda_obstacle(), "driver", True), reason="this machine has an NVIDIA driver")
-def test_auto_goes_without_where_there_is_no_gpu(toy_audio: Path) -> None:
+def test_auto_ignores_cuda_graphs_without_a_gpu(toy_audio: Path) -> None:
     engine = vrnn.Engine.load(toy_audio, device="auto", rows=2, cuda_graphs=True)
     assert engine.provider == "CPUExecutionProvider"
-    np.testing.assert_array_equal(performance(engine), performance(vrnn.Engine.load(toy_audio, "cpu", rows=2)))
-    assert engine._call(threading.get_ident) == threading.get_ident()  # nothing takes turns there
+    np.testing.assert_array_equal(read_duet(engine), read_duet(vrnn.Engine.load(toy_audio, "cpu", rows=2)))
+    assert engine.stepper.graphs.call(threading.get_ident) == threading.get_ident()
 
 
-def test_buffers_of_a_captured_batch(toy_pen: Path) -> None:
-    """On the CPU, where nothing is captured: more rows than streams, and the frames and states of a plain batch."""
-    graph = vrnn.Engine.load(toy_pen, device="cpu").step
-    plain, captured = Batch(graph, 2), Captured(graph, 5)
+def test_captured_batch_gives_the_frames_and_states_of_a_plain_one(toy_pen: Path) -> None:
+    """On the CPU, where nothing is captured: with more rows than streams."""
+    graph = step_graph(vrnn.Engine.load(toy_pen, device="cpu"))
+    plain, captured = StepBatch(graph, 2), CapturedBatch(graph, 5)
     rng = np.random.default_rng(3)
     states = [{name: rng.random((1, *shape), np.float32) for name, shape in graph.state.items()} for _ in range(2)]
     for batch in (plain, captured):
-        batch.load(states)
+        batch.load_states(states)
     for _ in range(3):
         for given in ("noise", "controls"):
             for name, array in getattr(plain, given).items():
                 array[...] = rng.random(array.shape)
                 getattr(captured, given)[name][:2] = array
         for batch in (plain, captured):
-            batch.steer()
+            batch.send_controls()
             batch.step()
         np.testing.assert_array_equal(captured.frame[:2], plain.frame)
     for one, other in zip(captured.states()[:2], plain.states(), strict=True):
@@ -227,8 +233,8 @@ def test_buffers_of_a_captured_batch(toy_pen: Path) -> None:
             np.testing.assert_array_equal(value, other[name])
 
 
-def test_states_that_are_there_are_not_sent_again(toy_pen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the CPU: of the streams that a captured batch has, which are fewer than its rows."""
+def test_current_states_are_not_sent_again(toy_pen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the CPU: a captured batch with fewer streams than rows."""
 
     def send(value: ort.OrtValue, array: np.ndarray) -> None:
         sent.append(len(array))
@@ -237,18 +243,18 @@ def test_states_that_are_there_are_not_sent_again(toy_pen: Path, monkeypatch: py
     sent: list[int] = []
     real = ort.OrtValue.update_inplace
     monkeypatch.setattr(ort.OrtValue, "update_inplace", send)
-    captured = Captured(vrnn.Engine.load(toy_pen, device="cpu").step, 5)
+    captured = CapturedBatch(step_graph(vrnn.Engine.load(toy_pen, device="cpu")), 5)
     captured.step()
     one, two, *_ = captured.states()
     sent.clear()
     for states in ([one, two], [one]):
-        captured.load(states)
+        captured.load_states(states)
     assert sent == []
-    captured.load([two, one])
+    captured.load_states([two, one])
     assert sent == [5, 5]  # h and tail
 
 
-def test_a_load_that_fails_half_way_is_done_again(toy_pen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_states_are_loaded_again_after_a_load_that_failed(toy_pen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(value: ort.OrtValue, array: np.ndarray) -> None:
         if sent:
             raise MemoryError
@@ -257,14 +263,14 @@ def test_a_load_that_fails_half_way_is_done_again(toy_pen: Path, monkeypatch: py
 
     sent: list[ort.OrtValue] = []
     real = ort.OrtValue.update_inplace
-    plain = Batch(vrnn.Engine.load(toy_pen, device="cpu").step, 2)
+    plain = StepBatch(step_graph(vrnn.Engine.load(toy_pen, device="cpu")), 2)
     plain.step()
     given = plain.states()
     with monkeypatch.context() as failing:
         failing.setattr(ort.OrtValue, "update_inplace", fail)
         with pytest.raises(MemoryError):
-            plain.load([{name: value + 1 for name, value in state.items()} for state in given])
-    plain.load(given)
+            plain.load_states([{name: value + 1 for name, value in state.items()} for state in given])
+    plain.load_states(given)
     for one, other in zip(plain.states(), given, strict=True):
         for name, value in one.items():
             np.testing.assert_array_equal(value, other[name])
@@ -272,60 +278,64 @@ def test_a_load_that_fails_half_way_is_done_again(toy_pen: Path, monkeypatch: py
 
 @pytest.fixture
 def as_captured(toy_audio: Path) -> vrnn.Engine:
-    """On the CPU, an engine that goes the ways of a captured one."""
-    engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
-    engine._captured, engine._call = True, in_one_thread
-    engine._idle.append(engine._call(engine._make_batch, 2))
-    return engine
+    """Make an engine on the CPU that runs the code of CUDA graphs."""
+    voice = vrnn.Voice.open(toy_audio)
+    graphs = VoiceGraphs(voice, device="cpu")
+    graphs.captured, graphs.call = True, in_one_thread
+    return vrnn.Engine(Stepper(voice, graphs, rows=2))
 
 
-def test_a_captured_batch_outlives_a_read_that_fails(as_captured: vrnn.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    stream, idle = as_captured.stream(1), list(as_captured._idle)
+def test_captured_batch_is_kept_after_a_read_that_failed(
+    as_captured: vrnn.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = as_captured.stepper.pool
+    stream, idle = as_captured.stream(1), list(pool.idle)
     with monkeypatch.context() as failing:
-        failing.setattr(Batch, "step", lambda self: 1 / 0)
+        failing.setattr(StepBatch, "step", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             stream.read(3)
-    assert as_captured._idle == idle
-    assert isinstance(idle[0], Captured)
+    assert pool.idle == idle
+    assert isinstance(idle[0], CapturedBatch)
     expected = vrnn.Engine.load(as_captured.voice, device="cpu").stream(1).read(5)
     np.testing.assert_array_equal(stream.read(5), expected)
 
 
-def test_priming_takes_its_turn_with_the_reads(as_captured: vrnn.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the one thread, both loading and running; and nothing that a read waits for is locked meanwhile."""
+def test_priming_runs_in_the_thread_of_cuda_graphs(as_captured: vrnn.Engine) -> None:
+    """The observe graph is loaded and run there. Meanwhile another stream can be opened and read."""
 
     def call(wanted: Callable[..., object], *args: object) -> object:
         called.append(wanted.__name__)
-        assert not as_captured._changing.locked()
+        if wanted is GraphSession:  # no lock is held that a read waits for
+            assert in_threads(lambda: as_captured.stream(2).read(1).size) == [200]
         return in_one_thread(wanted, *args)
 
     called: list[str] = []
-    as_captured._call = call
+    as_captured.stepper.graphs.call = call
     plain = vrnn.Engine.load(as_captured.voice, device="cpu").stream(1)
     stream = as_captured.stream(1)
     for one in (plain, stream):
         one.prime(np.sin(np.arange(600) / 10).astype(np.float32))
-    assert called == ["_load_observe", "run", "run", "run"]
+    assert called == ["GraphSession", "_advance", "run", "run", "run"]
     np.testing.assert_array_equal(stream.read(4), plain.read(4))
 
 
-def test_a_captured_engine_is_let_go_in_the_one_thread(toy_audio: Path) -> None:
+def test_captured_graphs_are_released_in_the_thread_of_cuda_graphs(toy_audio: Path) -> None:
     class Session:
         def __del__(self) -> None:
-            let_go.append(threading.get_ident())
+            released.append(threading.get_ident())
             done.set()
 
-    let_go: list[int] = []
+    released: list[int] = []
     done = threading.Event()
-    engine = vrnn.Engine.load(toy_audio, device="cpu")
-    engine._call, engine.step = in_one_thread, Session()
-    del engine
+    graphs = VoiceGraphs(vrnn.Voice.open(toy_audio), device="cpu")
+    graphs.call, graphs.step = in_one_thread, Session()
+    del graphs
     assert done.wait(30)
-    assert let_go == [in_one_thread(threading.get_ident)]
+    assert released == [in_one_thread(threading.get_ident)]
 
 
-def test_a_replay_that_is_not_the_step_is_refused(tmp_path: Path) -> None:
-    """Here of a graph that draws its own noise, so that no two runs are the same."""
+def test_replay_that_differs_from_the_plain_step_is_refused(tmp_path: Path) -> None:
+    """The graph draws its own noise, so that no two runs give the same."""
 
     def draw(graph: onnx.GraphProto) -> None:
         graph.node.insert(0, helper.make_node("RandomNormalLike", ["noise.output"], ["own"]))
@@ -334,14 +344,14 @@ def test_a_replay_that_is_not_the_step_is_refused(tmp_path: Path) -> None:
                 if name == "noise.output":
                     node.input[index] = "own"
 
-    graph = vrnn.Engine.load(toy_voice.build(tmp_path / "voice", edit_step=draw), device="cpu").step
+    graph = step_graph(vrnn.Engine.load(toy_voice.build(tmp_path / "voice", edit_step=draw), device="cpu"))
     with pytest.raises(
-        vrnn.ProviderError, match="does not compute what its steps do one by one; load the voice without"
+        vrnn.ProviderError, match="does not compute what its plain steps compute; load the voice without"
     ):
-        Captured(graph, 2)
+        CapturedBatch(graph, 2)
 
 
-def test_one_thread_for_all() -> None:
+def test_all_callers_share_one_thread() -> None:
     here, *there = threading.get_ident(), *in_threads(*[lambda: in_one_thread(threading.get_ident)] * 3)
     assert len(set(there)) == 1
     assert here not in there

@@ -97,7 +97,7 @@ def test_memory_that_others_have_taken_since(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_onnxruntime_takes_is_asked_for(toy_audio: Path) -> None:
     """And only where there are many rows; its answer grows with the results of the graph's nodes."""
-    step = vrnn.Engine.load(toy_audio, device="cpu").step
+    step = vrnn.Engine.load(toy_audio, device="cpu").stepper.graphs.step
     buffers = step.row_bytes(1)
     state, noise, controls, frame = 6 + 2, 4 + 200, 2 + 3 * 4, 200
     assert buffers == 4 * (2 * state + noise + controls + frame)
@@ -119,12 +119,12 @@ def test_simulated_memory_of_a_gpu_is_not_the_machines(
 
     engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
     streams = [engine.stream(seed) for seed in (1, 2)]
-    engine.step.place = ("cuda", 0)
-    monkeypatch.setattr(engine, "_call", lambda *given: fail(RuntimeError(words)))
+    engine.stepper.graphs.step.location = ("cuda", 0)
+    monkeypatch.setattr(engine.stepper.graphs, "call", lambda *given: fail(RuntimeError(words)))
     said = "voice 'toy-audio' with rows=2, frames=3 of 2 streams needs more GPU memory than is left; use fewer rows"
     with pytest.raises(vrnn.StreamError, match=f"^{said}"):
         engine.read(3, streams)
-    monkeypatch.setattr(engine, "_call", lambda *given: fail(MemoryError()))
+    monkeypatch.setattr(engine.stepper.graphs, "call", lambda *given: fail(MemoryError()))
     with pytest.raises(vrnn.StreamError, match="needs about"):  # numpy's own, which is the machine's
         engine.read(3, streams)
 
@@ -134,7 +134,7 @@ def test_simulated_memory_of_a_gpu_is_not_the_machines(
     ("rows", "frames"), [pytest.param(200, 2, id="by onnxruntime"), pytest.param(3, 100_000, id="by numpy")]
 )
 def test_memory_that_cannot_be_had(rows: int, frames: int) -> None:
-    """In a process that has only 64 MiB left.  Nothing has moved; a smaller read goes on as if nothing had been."""
+    """In a process that has only 48 MiB left.  Nothing has moved; a smaller read goes on as if nothing had been."""
     script = f"""
         import resource
         import numpy
@@ -145,7 +145,7 @@ def test_memory_that_cannot_be_had(rows: int, frames: int) -> None:
         engine.read(1, streams[:1])
         with open("/proc/self/status") as file:
             size = next(1024 * int(line.split()[1]) for line in file if line.startswith("VmSize"))
-        resource.setrlimit(resource.RLIMIT_AS, (size + 64 * 2**20, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_AS, (size + 48 * 2**20, resource.RLIM_INFINITY))
         try:
             engine.read({frames}, streams[:{rows}])
         except vrnn_engine.StreamError as error:

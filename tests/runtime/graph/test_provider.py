@@ -15,7 +15,7 @@ from support import toy_voice
 
 import vrnn_engine as vrnn
 from vrnn_engine.runtime.graph import provider
-from vrnn_engine.runtime.graph.binding import Batch
+from vrnn_engine.runtime.graph.binding import StepBatch
 from vrnn_engine.runtime.graph.provider import cuda_obstacle, parse_device
 from vrnn_engine.runtime.graph.session import GraphSession
 
@@ -123,7 +123,7 @@ def test_simulated_errors_of_a_step_name_device_and_voice(
 
     stream = vrnn.Engine.load(toy_audio, device="cpu").stream(1)
     for step, take in (
-        ((Batch, "step"), lambda: stream.read(1)),
+        ((StepBatch, "step"), lambda: stream.read(1)),
         ((GraphSession, "run"), lambda: stream.prime(np.zeros(400, np.float32))),
     ):
         with monkeypatch.context() as failing:
@@ -138,7 +138,7 @@ def test_simulated_errors_of_a_step_name_device_and_voice(
 
 
 def test_errors_of_anything_else_stay_what_they_are(toy_audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Batch, "step", lambda self: 1 / 0)
+    monkeypatch.setattr(StepBatch, "step", lambda self: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         vrnn.Engine.load(toy_audio, device="cpu").stream(1).read(1)
 

@@ -278,7 +278,7 @@ def test_a_flood_of_bad_messages_is_logged_once_per_interval(said):
 def test_every_request_takes_effect(performance, client, tmp_path):
     rate = performance.voice.manifest.rate
     soundfile.write(tmp_path / "clip.wav", 0.1 * np.random.default_rng(0).standard_normal(rate // 4), rate)
-    listener = performance.stream.engine.stream(0)
+    listener = performance.stream.open_another(0)
     expected = listener.prime(tmp_path / "clip.wav").kl.mean()
     with performance.playing():
         client.send("/ramp/latent.shift/1", [0.05, 1.5])

@@ -1,109 +1,112 @@
-"""A step graph bound once to buffers of a fixed number of rows: a step allocates nothing and copies no state.
+"""Binds a step graph once to buffers of a fixed number of rows, so that a step allocates nothing and copies no state.
 
-The state has two places.  A step reads it from the one and writes it into the other; then they swap roles.
+The state has two buffers. A step reads one and writes the other; then they swap roles.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime as ort
 
 from vrnn_engine.runtime.graph.denormals import flush_denormals
+from vrnn_engine.runtime.graph.ort import ort
 from vrnn_engine.runtime.graph.pinned import pin
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.graph.session import GraphSession
 
 Arrays = Mapping[str, np.ndarray]
+"""float32 arrays by name."""
+Location = tuple[str, int]
+"""A memory as onnxruntime names it: the kind of device, and its index."""
 
-CPU = ("cpu", 0)
-"""Where onnxruntime keeps what numpy can see."""
+HOST: Location = ("cpu", 0)
+"""The memory that numpy can see."""
 
 
-class Batch:
-    """Buffers of so many rows, and the bindings that step them.  Not for use from two threads at once.
+class StepBatch:
+    """Buffers of a number of rows, and the bindings that step them. Not for use from two threads at once.
 
     Parameters
     ----------
     graph : GraphSession
         A step graph.
     rows : int
-    frame_place : tuple of str and int
-        Where a step leaves the frame and the latent.
+        Streams that are stepped together.
+    output_location : Location
+        Memory into which a step writes the frame and the latent.
 
     Attributes
     ----------
     rows : int
     noise, controls : dict of str to float32 array [rows, ...]
-        By name without prefix; written to before a step.  After controls were written, call `steer`.
+        Inputs by name without prefix. Write to them before a step; after a write to `controls`, call `send_controls`.
     tables : list of object
-        What the controls of each row were taken from, for who writes them to remember.
+        For whoever writes the controls: the table from which those of each row were copied.
     frame : float32 array [rows, F]
-        What the last step made; the next one writes over it.
+        Output of the last step. The next step overwrites it.
     """
 
-    def __init__(self, graph: "GraphSession", rows: int, frame_place: tuple[str, int] = CPU) -> None:
+    def __init__(self, graph: "GraphSession", rows: int, output_location: Location = HOST) -> None:
         self.rows = rows
         self._session = graph.session
         self._outputs = graph.outputs
-        # Where the graph reads each input.  One that lies elsewhere is copied when it is bound, and never again.
-        self._places = graph.places
+        # An input that the graph reads elsewhere than in host memory is copied there when it is bound, and not again.
+        self._locations = graph.input_locations
         self.noise = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.noise.items()}
         self.controls = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.controls.items()}
         self.tables: list[object] = [None] * rows
         self.frame = np.zeros((rows, *graph.frame_shape), np.float32)
         noise, self._noise_to_send = self._values("noise", self.noise)
         controls, self._controls_to_send = self._values("control", self.controls)
-        if graph.place != CPU:
+        if graph.location != HOST:
             sent = [array for _, array in self._noise_to_send + self._controls_to_send]
-            for array in [*sent, self.frame] if frame_place == CPU else sent:
-                pin(array, graph.place[1])
+            for array in [*sent, self.frame] if output_location == HOST else sent:
+                pin(array, graph.location[1])
         here, there = (self._values("state", graph.zero_state(rows))[0] for _ in range(2))
-        self._frame = ort.OrtValue.ortvalue_from_numpy(self.frame, *frame_place)
+        self._frame = ort.OrtValue.ortvalue_from_numpy(self.frame, *output_location)
         latent = np.zeros((rows, *graph.latent_shape), np.float32)
-        self._latent = ort.OrtValue.ortvalue_from_numpy(latent, *(frame_place if latent.size else CPU))
+        self._latent = ort.OrtValue.ortvalue_from_numpy(latent, *(output_location if latent.size else HOST))
         self._states = (here, there)
         self._bindings = tuple(
             self._bind({"state": old, "noise": noise, "control": controls}, new)
             for old, new in ((here, there), (there, here))
         )
         self._options: tuple[ort.RunOptions | None, ort.RunOptions | None] = (None, None)
-        self._now = 0
-        self._given: list[Arrays] = []
-        """The states of the rows as they are now, if they were asked for; whoever has them writes to none."""
+        self._now = 0  # which of the two buffers has the current state
+        self._returned: list[Arrays] = []  # what `states` returned for the current state; nobody writes to it
 
-    def load(self, states: list[Arrays]) -> None:
-        """Take in the state [1, ...] of each row; nothing is copied if it is there since `states` gave it."""
+    def load_states(self, states: Sequence[Arrays]) -> None:
+        """Copy in the state [1, ...] of each row, unless they are what `states` returned after the last step."""
         if self._has(states):
             return
-        self._given = []  # if this fails half way, they are no longer there
+        self._returned = []  # first: if a copy below fails, they are no longer the current state
         for name, value in self._states[self._now].items():
             value.update_inplace(_joined([state[name] for state in states]))
 
-    def _has(self, states: list[Arrays]) -> bool:
-        """Whether these are the states of the first rows since `states` gave them."""
-        return len(states) <= len(self._given) and all(a is b for a, b in zip(states, self._given, strict=False))
+    def _has(self, states: Sequence[Arrays]) -> bool:
+        """Whether these are what `states` returned for the first rows, with no step since."""
+        return len(states) <= len(self._returned) and all(a is b for a, b in zip(states, self._returned, strict=False))
 
     def states(self) -> list[Arrays]:
-        """Return each row's state, [1, ...]; copies, but of all rows at once."""
+        """Return each row's state, [1, ...]: views of one copy of all rows."""
         whole = {name: np.array(value.numpy()) for name, value in self._states[self._now].items()}
-        self._given = [Row(whole, row) for row in range(self.rows)]
-        return list(self._given)
+        self._returned = [RowView(whole, row) for row in range(self.rows)]
+        return list(self._returned)
 
     def latents(self) -> np.ndarray:
         """Return a copy of the latents of the last step, [rows, Z]; Z is 0 where the graph has none."""
         return np.array(self._latent.numpy())
 
-    def steer(self) -> None:
-        """Let the controls, as they are now, be heard from the next step on."""
+    def send_controls(self) -> None:
+        """Send the controls to where the graph reads them; they take effect in the next step."""
         for value, array in self._controls_to_send:
             value.update_inplace(array)
 
     def step(self) -> None:
         """Take one step of all rows."""
         self._send_noise()
-        self._given = []
+        self._returned = []
         with flush_denormals():
             self._session.run_with_iobinding(self._bindings[self._now], self._options[self._now])
         self._now ^= 1
@@ -115,12 +118,12 @@ class Batch:
     def _values(
         self, prefix: str, arrays: Arrays
     ) -> tuple[dict[str, ort.OrtValue], list[tuple[ort.OrtValue, np.ndarray]]]:
-        """Make inputs of arrays, where the graph reads them; also those that lie apart from their array."""
+        """Make inputs of arrays, where the graph reads them; also return those that are copies of their array."""
         values, to_send = {}, []
         for name, array in arrays.items():
-            place = self._places[f"{prefix}.{name}"]
-            values[name] = ort.OrtValue.ortvalue_from_numpy(array, *place)
-            if place != CPU:  # there, both are the same memory
+            location = self._locations[f"{prefix}.{name}"]
+            values[name] = ort.OrtValue.ortvalue_from_numpy(array, *location)
+            if location != HOST:  # in host memory, the value and the array share their bytes
                 to_send.append((values[name], array))
         return values, to_send
 
@@ -129,7 +132,7 @@ class Batch:
         for prefix, values in inputs.items():
             for name, value in values.items():
                 binding.bind_ortvalue_input(f"{prefix}.{name}", value)
-        # An output that lies elsewhere than it is computed is copied there after each step.
+        # onnxruntime copies an output after each step if it is bound elsewhere than it is computed.
         for name, value in new.items():
             binding.bind_ortvalue_output(f"next.{name}", value)
         binding.bind_ortvalue_output("frame", self._frame)
@@ -138,10 +141,10 @@ class Batch:
         return binding
 
 
-class Row(Mapping[str, np.ndarray]):
-    """One row of arrays [rows, ...] by name, as [1, ...]: cut out where it is asked for, so that many cost little.
+class RowView(Mapping[str, np.ndarray]):
+    """One row of arrays [rows, ...] by name, as views [1, ...] that are made when they are asked for.
 
-    It keeps all rows alive: whoever has it for long should copy what it is.
+    It keeps all rows in memory. Copy what should outlive the other rows.
     """
 
     __slots__ = ("_row", "_whole")

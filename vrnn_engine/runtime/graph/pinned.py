@@ -1,6 +1,6 @@
-"""Pinned memory: arrays that a GPU copies from and to where they lie, and not by way of a buffer of CUDA's own.
+"""Pins arrays in memory, so that a GPU copies from and to them directly and not through a buffer of CUDA's own.
 
-numpy makes the arrays, and the CUDA runtime that onnxruntime uses pins them until they are collected.
+numpy makes the arrays; the CUDA runtime that onnxruntime uses pins them until they are collected.
 """
 
 import ctypes
@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 
 VERSIONS = (13, 12)
+"""Versions of the CUDA runtime that onnxruntime may have loaded, the newest first."""
 LOADED = getattr(os, "RTLD_NOLOAD", 0) | getattr(os, "RTLD_NOW", 0)
-"""Not another one than onnxruntime has loaded; Windows knows loaded libraries by name alone."""
+"""Open only a library that is loaded already: the one of onnxruntime. Windows finds loaded libraries by name alone."""
 STAGED = 1 << 16
-"""Bytes up to which a copy from the host is put in CUDA's own buffer and not waited for (CUDA Runtime API, "API
-synchronization behavior").  Such arrays share pages with others besides, which are pinned once."""
+"""Bytes up to which CUDA copies from the host through its own buffer without waiting (CUDA Runtime API, "API
+synchronization behavior"). Pinning gains nothing there, and such small arrays share pages, which can be pinned once."""
 
 _PORTABLE = 1  # cudaHostRegisterPortable: for every context of the process
 
 
 @functools.cache
 def cuda_runtime() -> Any:
-    """Return the CUDA runtime, or None where there is none."""
+    """Return the CUDA runtime that is loaded in this process, or None."""
     name = "cudart64_{}.dll" if sys.platform == "win32" else "libcudart.so.{}"
     for version in VERSIONS:
         try:
@@ -35,21 +36,26 @@ def cuda_runtime() -> Any:
 
 
 def pin(array: np.ndarray, gpu: int) -> bool:
-    """Pin what an array lies in until it is collected; say whether it is, for one that is not is only slower.
+    """Pin the memory of an array until the array is collected.
 
     Parameters
     ----------
     array : array
-        Contiguous, and no view.
+        Contiguous, and not a view.
     gpu : int
-        The number of the GPU that is to copy it.
+        Index of the GPU that copies it.
+
+    Returns
+    -------
+    bool
+        Whether it is pinned. Copies of an array that is not are only slower.
     """
     cuda = cuda_runtime() if array.nbytes > STAGED else None
     if cuda is None:
         return False
     start = ctypes.c_void_p(array.ctypes.data)
     if cuda.cudaSetDevice(gpu) or cuda.cudaHostRegister(start, ctypes.c_size_t(array.nbytes), _PORTABLE):
-        cuda.cudaGetLastError()  # it would be told to whoever asks next
+        cuda.cudaGetLastError()  # clears the error, or CUDA reports it to the next caller
         return False
     weakref.finalize(array, cuda.cudaHostUnregister, start).atexit = False
     return True

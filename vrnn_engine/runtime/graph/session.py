@@ -1,7 +1,7 @@
-"""One graph of a voice, ready to step: an onnxruntime session that is what the manifest says.
+"""An onnxruntime session of one graph of a voice, checked against the manifest.
 
-It knows no model.  It pairs `state.NAME` inputs with `next.NAME` outputs, and passes the rest by
-name, so that whatever follows the graph contract runs.
+It knows no model. It pairs `state.NAME` inputs with `next.NAME` outputs, and passes the rest by name, so that every
+graph that follows the graph contract runs.
 """
 
 import functools
@@ -12,46 +12,46 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
 from vrnn_engine.errors import ProviderError, VoiceError, VRNNEngineError
 from vrnn_engine.runtime.graph import memory
-from vrnn_engine.runtime.graph.binding import CPU
+from vrnn_engine.runtime.graph.binding import HOST, Arrays, Location
 from vrnn_engine.runtime.graph.denormals import flush_denormals
-from vrnn_engine.runtime.graph.provider import CPU as CPU_PROVIDER
-from vrnn_engine.runtime.graph.provider import open_session, parse_device, reason_of
+from vrnn_engine.runtime.graph.ort import ort
+from vrnn_engine.runtime.graph.provider import CPU, open_session, parse_device, reason_of
 from vrnn_engine.runtime.voice.manifest import Control, Graph
 
-Arrays = Mapping[str, np.ndarray]
+MAX_THREADS = 256
+"""Upper limit on `threads`; catches typos. onnxruntime starts as many as it is given, or aborts the process."""
 
-MOST_THREADS = 256
-"""What a typing error is told apart by: onnxruntime starts as many as it is told to, or ends the process."""
+LATENT_OUTPUTS = ("latent", "posterior.mean", "posterior.std", "kl")
+"""Outputs of the observe graph of a voice that has latents, besides `log_likelihood`."""
 
 
 @dataclass(frozen=True)
-class Options:
-    """What a session takes of its host.  The defaults are those of a guest.
+class EngineOptions:
+    """How much of its host's processor a session takes. The defaults leave the other threads of the host alone.
 
     Raises
     ------
     ProviderError
-        `threads` is no whole number from 1 to `MOST_THREADS`.
+        `threads` is not an integer from 1 to `MAX_THREADS`.
     """
 
     threads: int = 1
-    """Threads that share a step, the caller's among them.  On the CPU they change no bit of it."""
+    """Threads that share a step, including the caller's. On the CPU their number changes no bit of the result."""
     spinning: bool = False
-    """Whether threads that wait for a step's next part keep their cores busy: faster, and at the cost of all others."""
+    """Whether threads that wait for the next part of a step keep their cores busy. Faster, but slows all others."""
     cuda_graphs: bool = False
-    """Whether a step on a GPU is to be launched as one CUDA graph."""
+    """Whether to launch a step on a GPU as one CUDA graph."""
 
     def __post_init__(self) -> None:
         whole = isinstance(self.threads, int) and not isinstance(self.threads, bool)
-        if not whole or not 1 <= self.threads <= MOST_THREADS:
-            raise ProviderError(f"threads={self.threads!r}: give a whole number from 1 to {MOST_THREADS}")
+        if not whole or not 1 <= self.threads <= MAX_THREADS:
+            raise ProviderError(f"threads={self.threads!r}: give a whole number from 1 to {MAX_THREADS}")
 
 
-GUEST = Options()
+DEFAULT_OPTIONS = EngineOptions()
 
 
 class GraphSession:
@@ -62,40 +62,56 @@ class GraphSession:
     folder : Path
         The voice's folder.
     graph : Graph
-        What the manifest says of the graph.
+        The graph's entry in the manifest.
     controls : sequence of Control
-        What the manifest says of the controls.
+        The controls in the manifest.
     device : str
         `auto`, `cpu`, `cuda` or `cuda:N`.
-    options : Options
+    options : EngineOptions
 
     Attributes
     ----------
+    path : str
+        The graph's file.
+    session : onnxruntime.InferenceSession
+    provider : str
+        The provider that the graph runs on, for example `CPUExecutionProvider`.
+    location : Location
+        The memory in which the graph computes.
+    input_locations : dict of str to Location
+        The memory in which each input is read. On a GPU, inputs of a node that runs only on the CPU are in host memory.
     state, noise, controls : dict of str to tuple of int
         Shapes without the batch axis, by name without prefix.
-    provider : str
-        What it really runs on, e.g. `CPUExecutionProvider`.
+    frame_shape, latent_shape : tuple of int
+        Shapes of these outputs without the batch axis; of the latent (0,) if the graph has none.
+    outputs : tuple of str
+        All outputs but the next state.
+    takes_frame : bool
+        Whether the graph has an input `frame`, as observe graphs have.
 
     Raises
     ------
     VoiceError
-        The graph cannot be loaded, or is not what the manifest declares.
+        The graph cannot be loaded, or does not match the manifest.
     ProviderError
         The device cannot run here.
     """
 
     def __init__(
-        self, folder: Path, graph: Graph, controls: Sequence[Control], device: str, options: Options = GUEST
+        self,
+        folder: Path,
+        graph: Graph,
+        controls: Sequence[Control],
+        device: str,
+        options: EngineOptions = DEFAULT_OPTIONS,
     ) -> None:
-        self.where = str(folder / graph.file)
+        self.path = str(folder / graph.file)
         self._options = options
-        self.session = load_graph(self.where, onnxruntime_options(options), device, options.cuda_graphs)
+        self.session = load_graph(self.path, onnxruntime_options(options), device, options.cuda_graphs)
         self.provider: str = self.session.get_providers()[0]
-        self.place = CPU if self.provider == CPU_PROVIDER else ("cuda", parse_device(device).index)
-        """Where it computes, as onnxruntime names memory."""
+        self.location: Location = HOST if self.provider == CPU else ("cuda", parse_device(device).index)
         infos = zip(self.session.get_inputs(), self.session.get_input_memory_infos(), strict=True)
-        self.places = {value.name: CPU if info.name == "Cpu" else self.place for value, info in infos}
-        """Where each input is read: on a GPU too, the processor reads those of a node that only it has."""
+        self.input_locations = {value.name: HOST if info.name == "Cpu" else self.location for value, info in infos}
         self._check("input", self.session.get_inputs(), graph.inputs)
         self._check("output", self.session.get_outputs(), graph.outputs)
 
@@ -110,25 +126,29 @@ class GraphSession:
         self.frame_shape = tuple(graph.outputs.get("frame", ()))
         self.latent_shape = tuple(graph.outputs.get("latent", (0,)))
         self.outputs: tuple[str, ...] = tuple(others)
-        """All but the next state."""
 
     def row_bytes(self, rows: int) -> int:
-        """Return about how many bytes a row takes to step a batch of so many, apart from its streams.
+        """Return about how many bytes of memory each row of a batch takes, besides its stream.
 
-        Counted are the two places of the state, the noise, the controls and the frame, which are known, and on
-        the CPU what onnxruntime computes on the way, which is asked for if there are many rows.  Not counted
-        are the memory of a GPU and what does not grow with the rows.
+        The sum counts the two buffers of the state, the noise, the controls and the frame. On the CPU it also counts
+        onnxruntime's intermediate results if there are many rows. It leaves out the memory of a GPU and what does not
+        grow with the rows.
+
+        Parameters
+        ----------
+        rows : int
+            Rows of the batch.
         """
         widths = [math.prod(shape) for given in (self.state, self.noise, self.controls) for shape in given.values()]
-        places = sum(widths) + sum(map(math.prod, self.state.values())) + math.prod(self.frame_shape)
-        return 4 * places + (self._intermediates if rows >= memory.MANY and self.place == CPU else 0)
+        values = sum(widths) + sum(map(math.prod, self.state.values())) + math.prod(self.frame_shape)
+        return 4 * values + (self._intermediates if rows >= memory.MANY and self.location == HOST else 0)
 
     @functools.cached_property
     def _intermediates(self) -> int:
-        return memory.intermediates(self.where, onnxruntime_options(self._options))
+        return memory.intermediates(self.path, onnxruntime_options(self._options))
 
     def zero_state(self, rows: int = 1) -> dict[str, np.ndarray]:
-        """Return the state every stream starts from: name -> zeros [rows, ...]."""
+        """Return the state that every stream starts from: name -> zeros [rows, ...]."""
         return {name: np.zeros((rows, *shape), np.float32) for name, shape in self.state.items()}
 
     def run(
@@ -139,16 +159,15 @@ class GraphSession:
         Parameters
         ----------
         state, noise, controls : mapping of str to float32 array [B, ...]
-            By name without prefix.  They may hold more than this graph takes.  None is written to.
+            Inputs by name without prefix; names that the graph does not have are ignored. No array is written to.
         frame : float32 array [B, F], optional
-            What an observe graph observes.
+            Frame that an observe graph observes.
 
         Returns
         -------
         next_state : dict of str to float32 array [B, ...]
         outputs : dict of str to float32 array
-            Every other output of the graph.  All arrays are new: nothing aliases an input or an
-            earlier step.
+            Every other output of the graph. All arrays are new: none shares memory with an input or an earlier step.
         """
         feed = {f"state.{name}": state[name] for name in self.state}
         for name in self.noise:
@@ -163,51 +182,51 @@ class GraphSession:
         return dict(zip(self.state, values, strict=False)), dict(zip(self.outputs, values[split:], strict=True))
 
     def _check(self, what: str, found: Sequence[Any], declared: Mapping[str, tuple[int, ...]]) -> None:
-        """Raise unless the graph has exactly what the manifest declares."""
+        """Raise `VoiceError` unless the graph has exactly the inputs or outputs that the manifest declares."""
         shapes = {value.name: value.shape for value in found}
         missing, extra = sorted(declared.keys() - shapes.keys()), sorted(shapes.keys() - declared.keys())
         if missing:
-            raise VoiceError(f"{self.where}: the graph has no {what} {', '.join(missing)}, which the manifest declares")
+            raise VoiceError(f"{self.path}: the graph has no {what} {', '.join(missing)}, which the manifest declares")
         if extra:
-            raise VoiceError(f"{self.where}: the graph has {what} {', '.join(extra)}, which the manifest lacks")
+            raise VoiceError(f"{self.path}: the graph has {what} {', '.join(extra)}, which the manifest lacks")
         for value in found:
             if value.type != "tensor(float)":
-                raise VoiceError(f"{self.where}: {what} {value.name} is a {value.type}, not a tensor(float)")
+                raise VoiceError(f"{self.path}: {what} {value.name} is a {value.type}, not a tensor(float)")
             if not value.shape or isinstance(value.shape[0], int):
-                raise VoiceError(f"{self.where}: {what} {value.name} has shape {value.shape}: no dynamic batch first")
+                raise VoiceError(
+                    f"{self.path}: {what} {value.name} has shape {value.shape}: its first axis is not a dynamic batch"
+                )
             if tuple(value.shape[1:]) != tuple(declared[value.name]):
                 raise VoiceError(
-                    f"{self.where}: {what} {value.name} has shape {value.shape[1:]} a row, "
+                    f"{self.path}: {what} {value.name} has shape {value.shape[1:]} a row, "
                     f"the manifest says {list(declared[value.name])}"
                 )
 
     def _check_roles(self, graph: Graph, controls: Mapping[str, tuple[int, ...]]) -> None:
-        """Raise unless the names follow the graph contract."""
+        """Raise `VoiceError` unless names and shapes follow the graph contract."""
         following = _under("next.", graph.outputs)
         if following != self.state:
             odd = min(name for name, _ in following.items() ^ self.state.items())
-            raise VoiceError(f"{self.where}: state.{odd} and next.{odd} are no pair of equal shapes")
+            raise VoiceError(f"{self.path}: state.{odd} and next.{odd} are not a pair of equal shapes")
         known = {*(f"state.{n}" for n in self.state), *(f"noise.{n}" for n in self.noise), "frame"}
         strange = sorted(n for n in graph.inputs if n not in known and not n.startswith("control."))
         if strange or self.takes_frame != (graph.role == "observe"):
             odd = strange[0] if strange else "frame"
-            raise VoiceError(f"{self.where}: input {odd} does not belong in a {graph.role} graph")
+            raise VoiceError(f"{self.path}: input {odd} does not belong in a {graph.role} graph")
         needed: tuple[str, ...] = ("frame",) if graph.role == "step" else ("log_likelihood",)
-        if graph.role == "observe" and not set(OF_LATENTS).isdisjoint(graph.outputs):
-            needed += OF_LATENTS
+        if graph.role == "observe" and not set(LATENT_OUTPUTS).isdisjoint(graph.outputs):
+            needed += LATENT_OUTPUTS
         for name in needed:
             if name not in graph.outputs:
-                raise VoiceError(f"{self.where}: a {graph.role} graph must have an output {name}")
+                raise VoiceError(f"{self.path}: a {graph.role} graph must have an output {name}")
         for name, shape in self.noise.items():
             if len(shape) != 1:
-                raise VoiceError(f"{self.where}: noise.{name} must be a vector a row, not of shape {list(shape)}")
+                raise VoiceError(
+                    f"{self.path}: noise.{name} must be one vector in each row, not of shape {list(shape)}"
+                )
         for name, shape in self.controls.items():
             if controls.get(name) != tuple(shape):
-                raise VoiceError(f"{self.where}: the manifest has no control {name} of shape {list(shape)}")
-
-
-OF_LATENTS = ("latent", "posterior.mean", "posterior.std", "kl")
-"""Outputs of an observe graph of a voice that has latents, beside `log_likelihood`."""
+                raise VoiceError(f"{self.path}: the manifest has no control {name} of shape {list(shape)}")
 
 
 def _under(prefix: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
@@ -215,7 +234,25 @@ def _under(prefix: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tupl
 
 
 def load_graph(model: str, options: ort.SessionOptions, device: str, cuda_graphs: bool = False) -> ort.InferenceSession:
-    """Return `open_session`; what onnxruntime finds wrong with the graph is a `VoiceError`."""
+    """Open an onnxruntime session as `open_session` does; an error in the graph is a `VoiceError`.
+
+    Parameters
+    ----------
+    model : str
+        The graph's file.
+    options : onnxruntime.SessionOptions
+    device : str
+        `auto`, `cpu`, `cuda` or `cuda:N`.
+    cuda_graphs : bool
+        Whether steps are to be captured as CUDA graphs.
+
+    Raises
+    ------
+    VoiceError
+        onnxruntime cannot load the graph.
+    ProviderError
+        The device cannot run here, or not with CUDA graphs.
+    """
     try:
         with flush_denormals():
             return open_session(model, options, device, cuda_graphs)
@@ -226,15 +263,15 @@ def load_graph(model: str, options: ort.SessionOptions, device: str, cuda_graphs
         raise VoiceError(f"{model}: onnxruntime cannot load this graph: {reason}") from None
 
 
-def onnxruntime_options(chosen: Options = GUEST) -> ort.SessionOptions:
-    """Say to onnxruntime what was chosen, and that it shall not chat."""
+def onnxruntime_options(chosen: EngineOptions = DEFAULT_OPTIONS) -> ort.SessionOptions:
+    """Return session options of onnxruntime for these options, with its log off."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = chosen.threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4
-    # onnxruntime ignores misspelt keys in silence: these two are read by it, checked in its binary.
+    # onnxruntime ignores misspelt keys without a warning; these two keys are in its binary.
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if chosen.spinning else "0")
-    # Its own threads, if it starts any, keep to it; those that call it see `denormals.py`.
+    # For the threads that onnxruntime starts; `denormals.py` does the same for those that call it.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     return options

@@ -34,9 +34,10 @@ from vrnn_engine.runtime.live.listening_stream import ListeningStream
 from vrnn_engine.runtime.live.saved import STATE, TRAJECTORY, SavedStates
 from vrnn_engine.runtime.live.trajectories import check_trajectory, find_trajectory, is_recording
 from vrnn_engine.runtime.noise import check_seed
+from vrnn_engine.runtime.observation import Observation
 from vrnn_engine.runtime.sinks import make_sink
 from vrnn_engine.runtime.snapshot import Tensor
-from vrnn_engine.runtime.stream import Observation, Stream
+from vrnn_engine.runtime.stream import Stream
 
 Failed = Callable[[Exception], None]
 
@@ -122,7 +123,7 @@ class Effects:
 
     def listen(self, file: str) -> tuple[Stream, Observation]:
         """Return a new stream that has observed a recording from silence with the noise of seed 0."""
-        listener = self._stream.engine.stream(0)
+        listener = self._stream.open_another(0)
         return listener, listener.prime(file)
 
     def apply(self, event: AnyEvent, frame: int, primed: Stream | None, failed: Failed) -> AnyEvent:
@@ -204,7 +205,7 @@ class Effects:
     def _find(self, path: str) -> Tensor:
         """Return a trajectory by name or file, [T, Z]."""
         found = self._saved.trajectory(path)
-        return Tensor.of(find_trajectory(path, self._saved.folder, self._stream.engine) if found is None else found)
+        return Tensor.of(find_trajectory(path, self._saved.folder, self._stream) if found is None else found)
 
     def _trajectory_of(self, latents: Tensor, where: str) -> np.ndarray:
         """Return a trajectory as an array [T, Z]; raise `StreamError` if it does not fit this voice."""

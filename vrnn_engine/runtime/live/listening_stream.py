@@ -9,7 +9,6 @@ import numpy as np
 
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls
-from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.live.inputs import FrameInput
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice.voice import Voice
@@ -70,7 +69,7 @@ class ListeningStream:
         voice = stream.voice
         if mode == "resynthesise" and "latent.target" not in stream.controls:
             raise StreamError(f"voice {voice.name!r} has no latents to resynthesise from; observe or continue")
-        _ = stream.engine.observe  # loads the graph now; the first frame would wait for it
+        stream.prepare_prime()  # now, so that the first frame does not wait for it
         self.stream = stream
         self.input = input
         self.mode = mode
@@ -92,9 +91,9 @@ class ListeningStream:
         return self.stream.voice
 
     @property
-    def engine(self) -> Engine:
-        """The stream's engine."""
-        return self.stream.engine
+    def fingerprint(self) -> str:
+        """The stream's fingerprint."""
+        return self.stream.fingerprint
 
     @property
     def seed(self) -> int:
@@ -149,6 +148,10 @@ class ListeningStream:
     def continue_from(self, other: Stream) -> None:
         """Continue from the state of another stream."""
         self.stream.continue_from(other)
+
+    def open_another(self, seed: int | None = None) -> Stream:
+        """Open a stream of the same engine in zero state, with default controls."""
+        return self.stream.open_another(seed)
 
     def fork(self, seed: int | None = None) -> Stream:
         """Return a stream that continues from here without the input."""

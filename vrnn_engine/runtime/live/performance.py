@@ -29,7 +29,8 @@ from vrnn_engine.runtime.live.history import History
 from vrnn_engine.runtime.live.listening_stream import ListeningStream
 from vrnn_engine.runtime.live.rate_limited_log import describe_error
 from vrnn_engine.runtime.live.saved import SavedFolder, SavedStates
-from vrnn_engine.runtime.stream import Observation, Stream
+from vrnn_engine.runtime.observation import Observation
+from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice.voice import Voice
 
 RECENT = 400
@@ -98,7 +99,7 @@ class Performance:
         self.controls = self._automation.controls
         self._record = record
         self._history = History(stream.voice.manifest.frames_per_second, memory)
-        self._saved = SavedStates(saved or SavedFolder(stream.voice.name), stream.engine)
+        self._saved = SavedStates(saved or SavedFolder(stream.voice.name), stream)
         self._forks = Forks()
         self._effects = Effects(stream, self._automation, self._history, self._saved, self._forks)
         self._inbox: queue.SimpleQueue[tuple[AnyEvent, Stream | None]] = queue.SimpleQueue()
@@ -246,7 +247,7 @@ class Performance:
             return self.stream.read(1)
         except NotFiniteError:
             _log.warning("frame %d is still not finite: the stream restarts from its initial state", self.frame)
-        self.stream.continue_from(self.stream.engine.stream(0))
+        self.stream.continue_from(self.stream.open_another(0))
         return self.stream.read(1)
 
     def _note(self, event: AnyEvent) -> None:

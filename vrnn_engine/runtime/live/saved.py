@@ -19,8 +19,9 @@ from vrnn_engine.base.files import write_atomically
 from vrnn_engine.base.folders import saved_folder
 from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import SinkError, StreamError
-from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.live.events import Save, Trace
+from vrnn_engine.runtime.live.listening_stream import ListeningStream
+from vrnn_engine.runtime.stream import Stream
 
 STATE, TRAJECTORY = ".moment", ".npy"
 """File name endings."""
@@ -124,13 +125,13 @@ class SavedStates:
     ----------
     folder : SavedFolder
         Where files are read and written.
-    engine : Engine
+    stream : Stream or ListeningStream
         The voice they belong to.
     """
 
-    def __init__(self, folder: SavedFolder, engine: Engine) -> None:
+    def __init__(self, folder: SavedFolder, stream: Stream | ListeningStream) -> None:
         self.folder = folder
-        self._engine = engine
+        self._stream = stream
         self._states: dict[str, bytes] = {}
         self._trajectories: dict[str, np.ndarray] = {}
         self._expected: collections.Counter[tuple[type, str]] = collections.Counter()
@@ -167,7 +168,7 @@ class SavedStates:
 
     def latent(self, name: str) -> tuple[float, ...]:
         """Return the latent of a saved state, [Z]; raise `StreamError` if there is no such state, or it has none."""
-        with self._engine.stream(0) as stream:
+        with self._stream.open_another(0) as stream:
             stream.restore(self.state(name))
             if not stream.latent.any():
                 raise StreamError(f"the saved state {name!r} has no latent: it was saved before the first frame")

@@ -53,7 +53,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """
         return cls(
             voice=stream.voice.name,
-            fingerprint=stream.engine.fingerprint,
+            fingerprint=stream.fingerprint,
             seed=stream.seed,
             controls={name: value.tolist() for name, value in stream.controls.snapshot().items()},
             start=stream.snapshot() if stream.frame else None,

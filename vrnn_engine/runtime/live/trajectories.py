@@ -7,8 +7,9 @@ import numpy as np
 
 from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import StreamError
-from vrnn_engine.runtime.engine import Engine
+from vrnn_engine.runtime.live.listening_stream import ListeningStream
 from vrnn_engine.runtime.live.saved import TRAJECTORY, SavedFolder
+from vrnn_engine.runtime.stream import Stream
 
 
 def is_recording(path: str, saved: SavedFolder) -> bool:
@@ -16,7 +17,7 @@ def is_recording(path: str, saved: SavedFolder) -> bool:
     return Path(path).suffix != TRAJECTORY and path not in saved.names(TRAJECTORY)
 
 
-def find_trajectory(path: str, saved: SavedFolder, engine: Engine) -> np.ndarray:
+def find_trajectory(path: str, saved: SavedFolder, stream: Stream | ListeningStream) -> np.ndarray:
     """Find a latent trajectory.
 
     Parameters
@@ -26,8 +27,8 @@ def find_trajectory(path: str, saved: SavedFolder, engine: Engine) -> np.ndarray
         noise of seed 0.
     saved : SavedFolder
         Where trajectories are saved.
-    engine : Engine
-        The voice.
+    stream : Stream or ListeningStream
+        A stream of the voice. It does not move: another stream of its engine observes the recording.
 
     Returns
     -------
@@ -41,14 +42,14 @@ def find_trajectory(path: str, saved: SavedFolder, engine: Engine) -> np.ndarray
         The recording cannot be read.
     """
     if path in saved.names(TRAJECTORY):
-        return _read(saved.path(path, TRAJECTORY), engine)
+        return _read(saved.path(path, TRAJECTORY), stream.latent.size)
     if not os.path.isfile(path):  # Path.is_file raises an error if the name is too long
         hint = suggest(path, saved.names(TRAJECTORY), "there are")
         raise StreamError(f"no trajectory {path!r} in {saved.folder}{hint}, and no such file")
     if Path(path).suffix == TRAJECTORY:
-        return _read(path, engine)
-    with engine.stream(0) as stream:
-        return stream.prime(path).latents
+        return _read(path, stream.latent.size)
+    with stream.open_another(0) as observing:
+        return observing.prime(path).latents
 
 
 def check_trajectory(latents: np.ndarray, size: int, where: str) -> np.ndarray:
@@ -85,9 +86,8 @@ def check_trajectory(latents: np.ndarray, size: int, where: str) -> np.ndarray:
     return trajectory
 
 
-def _read(path: str | os.PathLike[str], engine: Engine) -> np.ndarray:
+def _read(path: str | os.PathLike[str], size: int) -> np.ndarray:
     """Return the trajectory in a .npy file."""
-    (size,) = engine.step.latent_shape
     try:
         latents = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

@@ -1,0 +1,77 @@
+"""Keeps the buffers of batches between reads."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from vrnn_engine.runtime.graph.batch_memory import BatchMemory
+from vrnn_engine.runtime.graph.binding import StepBatch
+from vrnn_engine.runtime.graph.session import GraphSession
+
+MAX_IDLE = 4
+"""Most batches that are kept for the next read of as many rows."""
+
+
+class BatchPool:
+    """Lends batches to threads, one thread a batch, and makes new ones where none is idle.
+
+    Parameters
+    ----------
+    step : GraphSession
+        A voice's step graph.
+    memory : BatchMemory
+        Checks the memory before a batch is made.
+    captured : bool
+        Whether to capture batches as CUDA graphs. Batches must then be made and used in the thread of
+        `cuda_graphs.in_one_thread`.
+
+    Attributes
+    ----------
+    idle : list of StepBatch
+        Batches that nobody uses, the last used first.
+    """
+
+    def __init__(self, step: GraphSession, memory: BatchMemory, captured: bool = False) -> None:
+        self.idle: list[StepBatch] = []
+        self._step = step
+        self._memory = memory
+        self._captured = captured
+        self._lock = threading.Lock()
+
+    def prepare(self, rows: int) -> None:
+        """Make a batch in advance; raise `StreamError` if the memory does not suffice."""
+        batch = self._make(rows)
+        with self._lock:
+            self.idle.append(batch)
+
+    @contextmanager
+    def lend(self, rows: int) -> Iterator[StepBatch]:
+        """Lend a batch of exactly `rows` rows."""
+        with self._lock:
+            batch = next((one for one in self.idle if one.rows == rows), None)
+            if batch is not None:
+                self.idle.remove(batch)
+        batch = batch or self._make(rows)
+        # A captured batch is kept even if its read fails: capturing another would disturb everything that uses CUDA.
+        keep = self._captured
+        try:
+            yield batch
+            keep = True
+        finally:
+            if keep:
+                with self._lock:
+                    self.idle = [batch, *self.idle[: MAX_IDLE - 1]]
+
+    def _make(self, rows: int) -> StepBatch:
+        self._memory.require_batch(rows)
+        if not self._captured:
+            return StepBatch(self._step, rows)
+        from vrnn_engine.runtime.graph.cuda_graphs import CapturedBatch
+
+        return CapturedBatch(self._step, rows)
+
+    def __del__(self) -> None:
+        if self._captured:
+            from vrnn_engine.runtime.graph.cuda_graphs import release_in_one_thread
+
+            release_in_one_thread(self.__dict__)

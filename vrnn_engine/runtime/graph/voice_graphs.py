@@ -1,0 +1,133 @@
+"""Loads the graphs of a voice on a device, in the precision that suits the device."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ParamSpec, Protocol, TypeVar
+
+from vrnn_engine.errors import VoiceError
+from vrnn_engine.runtime.graph.binding import HOST
+from vrnn_engine.runtime.graph.provider import CPU, suited
+from vrnn_engine.runtime.graph.session import DEFAULT_OPTIONS, EngineOptions, GraphSession
+from vrnn_engine.runtime.voice.manifest import Graph
+from vrnn_engine.runtime.voice.voice import Voice
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Caller(Protocol):
+    """Calls a function in the thread that may use the graphs, and returns its result."""
+
+    def __call__(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+
+def call_here(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function in this thread."""
+    return function(*args, **kwargs)
+
+
+class VoiceGraphs:
+    """The step graph of a voice, and its observe graph once it is needed.
+
+    Parameters
+    ----------
+    voice : Voice
+    device : str
+        `auto`, `cpu`, `cuda` or `cuda:N`.
+    precision : str, optional
+        A precision that the voice has. By default the first that the manifest lists, or fp16 on CUDA where the voice
+        has it.
+    options : EngineOptions
+
+    Attributes
+    ----------
+    step : GraphSession
+    precision : str
+        Precision of the step graph, for example `fp32`.
+    captured : bool
+        Whether steps are captured as CUDA graphs.
+    call : Caller
+        Runs a function where the graphs may be used: in the thread of all CUDA graphs, or in the caller's own.
+
+    Raises
+    ------
+    VoiceError
+        A graph cannot be loaded or does not fit the manifest, or the voice does not have the precision.
+    ProviderError
+        The device cannot run here, or the voice not with CUDA graphs.
+    """
+
+    def __init__(
+        self,
+        voice: Voice,
+        device: str = "auto",
+        precision: str | None = None,
+        options: EngineOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        self._voice = voice
+        self._device = device
+        self._options = options
+        self._observe: GraphSession | None = None
+        self._loading = threading.Lock()
+        graph = voice.graph("step", precision)
+        self.call: Caller = _one_thread() if options.cuda_graphs else call_here
+        self.step = self._load(graph, device, options)
+        # The best precision depends on the provider, which is known only after loading.
+        precisions = [one.precision for one in voice.manifest.graphs if one.role == "step"]
+        self.precision = suited(self.step.provider, precisions) if precision is None else precision
+        if self.precision != graph.precision:
+            self.step = self._load(voice.graph("step", self.precision), device, options)
+        if precision is None and suited(self.step.provider, precisions) != self.precision:
+            # CUDA could load the first graph and not the second, and `auto` fell back to the CPU.
+            self.precision = suited(self.step.provider, precisions)
+            plain = replace(options, cuda_graphs=False)
+            self.step = self._load(voice.graph("step", self.precision), "cpu", plain)
+        if self.step.frame_shape != (voice.manifest.frame_size,):
+            raise VoiceError(
+                f"{self.step.path}: the size of a frame differs from the manifest's frame_size, "
+                f"{voice.manifest.frame_size}; export the voice again"
+            )
+        self.captured = options.cuda_graphs and self.step.location != HOST
+        if not self.captured:
+            self.call = call_here
+
+    @property
+    def observe(self) -> GraphSession:
+        """The observe graph, loaded at the first use; raises `VoiceError` if there is none or it does not fit."""
+        with self._loading:  # not a lock that a read takes: loading may wait for a read
+            if self._observe is None:
+                self._observe = self._load_observe()
+            return self._observe
+
+    def _load(self, graph: Graph, device: str, options: EngineOptions) -> GraphSession:
+        voice = self._voice
+        return self.call(GraphSession, voice.path, graph, voice.manifest.controls, device, options)
+
+    def _load_observe(self) -> GraphSession:
+        # On the provider of the step graph, which was chosen, and reported, when that graph was loaded.
+        device = "cpu" if self.step.provider == CPU else self._device
+        graph, size = self._voice.graph("observe"), self._voice.manifest.frame_size
+        observe = self._load(graph, device, replace(self._options, cuda_graphs=False))
+        if observe.state != self.step.state:
+            raise VoiceError(f"{observe.path}: its state differs from that of the step graph; export the voice again")
+        if tuple(graph.inputs["frame"]) != (size,):
+            raise VoiceError(
+                f"{observe.path}: the size of a frame differs from the manifest's frame_size, {size}; "
+                "export the voice again"
+            )
+        if not observe.noise.items() <= self.step.noise.items():
+            raise VoiceError(f"{observe.path}: it has noise that the step graph lacks; export the voice again")
+        return observe
+
+    def __del__(self) -> None:
+        if self.__dict__.get("call", call_here) is not call_here:
+            from vrnn_engine.runtime.graph.cuda_graphs import release_in_one_thread
+
+            release_in_one_thread(self.__dict__)
+
+
+def _one_thread() -> Caller:
+    from vrnn_engine.runtime.graph.cuda_graphs import in_one_thread
+
+    return in_one_thread
