@@ -42,8 +42,8 @@ from random_voice import random_model, steps_of, write_random_voice
 from ways import BLOCK, FP32, Step, named, ways_of
 
 from vrnn_engine import Voice
-from vrnn_engine.diagnostics.bench import weight_bytes
 from vrnn_engine.diagnostics.machine import measure_machine
+from vrnn_engine.diagnostics.step_times import weight_bytes
 from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.exporters.quantise import BITS
 from vrnn_engine.models.recurrent import RecurrentModel

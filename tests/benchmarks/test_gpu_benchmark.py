@@ -15,7 +15,7 @@ import random_voice
 from ways import matrices
 
 from vrnn_engine import Voice
-from vrnn_engine.diagnostics.bench import weight_bytes
+from vrnn_engine.diagnostics.step_times import weight_bytes
 from vrnn_engine.runtime.graph.provider import cuda_obstacle
 
 

@@ -12,7 +12,7 @@ from support import tiny_models
 from support.recipes import speech_recipe
 
 from vrnn_engine import Engine, Voice
-from vrnn_engine.diagnostics.bench import weight_bytes
+from vrnn_engine.diagnostics.step_times import weight_bytes
 from vrnn_engine.models import build_model
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.training.recipe import load_recipe

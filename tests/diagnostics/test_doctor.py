@@ -1,4 +1,4 @@
-"""`vrnn-engine doctor`: it tries what it speaks of, and says what to do about what does not work."""
+"""`vrnn-engine doctor`: its checks, and its advice about what does not work."""
 
 import json
 import os
@@ -10,16 +10,16 @@ from support import sound_server
 from support.command import ROOT, Run
 
 from vrnn_engine import Engine, ProviderError
-from vrnn_engine.diagnostics import doctor as diagnosis
+from vrnn_engine.diagnostics import doctor
 
 
 def findings(done):
-    """The findings by topic, and all that was said."""
+    """Return the findings by topic, and the whole answer."""
     said = json.loads(done.stdout)
     return {finding["topic"]: finding for finding in said["findings"]}, said
 
 
-def test_says_what_works_here(run: Run) -> None:
+def test_doctor_reports_what_works_here(run: Run) -> None:
     done = run("doctor", "--json")
     found, said = findings(done)
     assert done.returncode == 0, done.stderr
@@ -34,7 +34,7 @@ def test_says_what_works_here(run: Run) -> None:
 
 
 def site(tmp_path: Path, **files: str) -> dict[str, str]:
-    """An environment in which these files come before all that is installed; `__` stands for a folder."""
+    """Return an environment in which these files precede all that is installed."""
     for name, text in files.items():
         path = tmp_path / "site" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def site(tmp_path: Path, **files: str) -> dict[str, str]:
     return {"PYTHONPATH": f"{tmp_path / 'site'}{os.pathsep}{ROOT}"}
 
 
-def test_two_wheels_of_onnxruntime_are_one_too_many(run: Run, tmp_path: Path) -> None:
+def test_two_wheels_of_onnxruntime_are_reported(run: Run, tmp_path: Path) -> None:
     metadata = "Metadata-Version: 2.1\nName: {}\nVersion: 9.9\n"
     env = site(
         tmp_path,
@@ -62,7 +62,7 @@ def test_two_wheels_of_onnxruntime_are_one_too_many(run: Run, tmp_path: Path) ->
     [
         ("raise ImportError('libexample.so.1: cannot open')", "libexample.so.1"),
         ("raise OSError('libexample.so.1: bad ELF')", "libexample.so.1"),
-        ("", "has no attribute"),  # what is left where one of two wheels was uninstalled
+        ("", "has no attribute"),  # left behind when one of two wheels is uninstalled
     ],
 )
 def test_an_onnxruntime_that_does_not_load_is_a_problem(run: Run, tmp_path: Path, code: str, reason: str) -> None:
@@ -79,16 +79,16 @@ def test_an_onnxruntime_that_does_not_load_is_a_problem(run: Run, tmp_path: Path
     assert "Recommended" not in table.stdout
 
 
-def test_a_missing_extra_says_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = diagnosis._version
-    monkeypatch.setattr(diagnosis, "_version", lambda name: None if name == "matplotlib" else known(name))
-    found = {finding.topic: finding for finding in diagnosis.diagnose().findings}
+def test_a_missing_extra_is_reported_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = doctor.installed_version
+    monkeypatch.setattr(doctor, "installed_version", lambda name: None if name == "matplotlib" else known(name))
+    found = {finding.topic: finding for finding in doctor.diagnose().findings}
     assert found["extra plot"].state == "note"
     assert "pip install 'vrnn-engine[plot]'" in found["extra plot"].advice
 
 
 def test_a_bundled_voice_that_is_damaged_is_a_problem(run: Run, tmp_path: Path) -> None:
-    """As a half-finished installation leaves it."""
+    """Simulated: a package without its voices."""
     code = "import vrnn_engine.runtime.voice.voice as v; v.BUNDLED = v.Path('/nowhere')\n"
     done = run("doctor", "--json", env=site(tmp_path, **{"sitecustomize.py": code}))
     found, said = findings(done)
@@ -96,7 +96,7 @@ def test_a_bundled_voice_that_is_damaged_is_a_problem(run: Run, tmp_path: Path) 
     assert "unknown voice" in found["device auto"]["text"]
 
 
-def test_what_only_the_default_device_cannot_do_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_default_device_alone_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(where: str, device: str) -> Engine:
         if device == "auto":
             raise ProviderError("it cannot")
@@ -104,12 +104,12 @@ def test_what_only_the_default_device_cannot_do_is_a_problem(monkeypatch: pytest
 
     real = Engine.load
     monkeypatch.setattr(Engine, "load", load)
-    done = diagnosis.diagnose()
+    done = doctor.diagnose()
     states = {finding.topic: finding.state for finding in done.findings}
     assert (states["device auto"], states["device cpu"], done.works) == ("problem", "ok", False)
 
 
-def test_sound_is_played_to_be_believed(run: Run, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_sound_counts_as_working_only_if_it_plays(run: Run, tmp_path_factory: pytest.TempPathFactory) -> None:
     if reason := sound_server.missing():
         pytest.skip(reason)
     server = sound_server.SoundServer(tmp_path_factory.mktemp("sound"))

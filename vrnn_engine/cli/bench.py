@@ -1,10 +1,33 @@
-"""`vrnn-engine bench`: how fast a voice is here, beside what the machine could do."""
+"""`vrnn-engine bench`: prints how fast a voice runs here, beside the limits of the machine."""
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vrnn_engine.cli import report
+
+if TYPE_CHECKING:
+    from vrnn_engine.diagnostics.bench import Report
+    from vrnn_engine.diagnostics.bench_memory import Setup
+    from vrnn_engine.diagnostics.step_times import StepTimes
+
+_COLUMNS = (
+    "device",
+    "weights",
+    "MiB",
+    "streams",
+    "p50",
+    "p95",
+    "p99",
+    "max ms",
+    "misses",
+    "x real time",
+    "in all",
+    "over 1 stream",
+    "floor ms",
+    "p50 / floor",
+)
 
 
 def bench(
@@ -41,10 +64,20 @@ def bench(
     from vrnn_engine.diagnostics.bench import bench as measure
 
     report.show_log()
-    found = measure(voice, device, tuple(rows or ROWS), seconds, threads, precision)
+    found = measure(voice, device, tuple(rows or ROWS), seconds, threads, precision, stream_command)
     if json:
         report.print_json(msgspec.to_builtins(found))
-        return
+    else:
+        _print(found)
+
+
+def stream_command(setup: "Setup") -> list[str]:
+    """Return the command line that streams one second to stdout, whose start-up time is measured."""
+    command = [sys.executable, "-m", "vrnn_engine", "stream", "--to", "-", "--seconds", "1", "--voice", setup.voice]
+    return [*command, "--device", setup.device, "--precision", setup.precision, "--threads", str(setup.threads)]
+
+
+def _print(found: "Report") -> None:
     here = found.machine
     report.answer(
         f"{here.processor}, {here.cores} cores, {here.system}; "
@@ -56,55 +89,15 @@ def bench(
         f"and multiplies matrices at {here.rate / 1e9:.0f} Gflop/s"
     )
     report.answer(f"{found.voice}, threads {found.threads}\n")
-    head = (
-        "device",
-        "weights",
-        "MiB",
-        "streams",
-        "p50",
-        "p95",
-        "p99",
-        "max ms",
-        "misses",
-        "x real time",
-        "in all",
-        "over 1 stream",
-        "floor ms",
-        "p50 / floor",
-    )
-    report.print_table(
-        head,
-        [
-            (
-                pace.device,
-                pace.precision,
-                f"{pace.weights / 2**20:.1f}",
-                str(pace.rows),
-                *(f"{value:.3f}" for value in (pace.p50, pace.p95, pace.p99, pace.max)),
-                f"{pace.misses} of {pace.frames}",
-                f"{pace.real_time:.1f}",
-                f"{pace.rows * pace.real_time:.1f}",
-                "" if pace.gain is None else f"{pace.gain:.1f}",
-                *(("", "") if pace.floor is None else (f"{pace.floor:.3f}", f"{pace.p50 / pace.floor:.2f}")),
-            )
-            for pace in found.paces
-        ],
-    )
+    report.print_table(_COLUMNS, [_row(times) for times in found.paces])
     if found.left_out:
         report.answer(f"left out: {found.left_out}")
-    late: dict[str, list[str]] = {}
-    for pace in found.paces:
-        if not pace.keeps_up:
-            late.setdefault(f"{pace.device}, {pace.precision}", []).append(str(pace.rows))
-    for what, rows_late in late.items():
+    _print_late(found)
+    if found.first_sample is not None:
         report.answer(
-            f"{what}: not in real time with {', '.join(rows_late)} in a batch; "
-            f"1 frame in 100 or more takes longer than the {found.paces[0].deadline:g} ms it lasts"
+            f"\nfirst sample {found.first_sample:.2f} s after the start of the process, "
+            f"{found.first_sample / found.imports:.2f} times import numpy, onnxruntime"
         )
-    report.answer(
-        f"\nfirst sample {found.first_sample:.2f} s after the start of the process, "
-        f"{found.first_sample / found.imports:.2f} times import numpy, onnxruntime"
-    )
     if found.memory is not None:
         report.answer(f"memory beyond these imports: {found.memory / 2**20:.0f} MiB, weights included")
     if found.memory_per_stream is not None:
@@ -113,3 +106,32 @@ def bench(
         report.answer("recommended: " + ", ".join(f"{name} {value}" for name, value in found.recommended.items()))
     else:
         report.answer("no number of streams keeps up in real time here")
+
+
+def _row(times: "StepTimes") -> tuple[str, ...]:
+    """Return the line of the table for one device, precision and number of streams."""
+    return (
+        times.device,
+        times.precision,
+        f"{times.weights / 2**20:.1f}",
+        str(times.rows),
+        *(f"{value:.3f}" for value in (times.p50, times.p95, times.p99, times.max)),
+        f"{times.misses} of {times.frames}",
+        f"{times.real_time:.1f}",
+        f"{times.rows * times.real_time:.1f}",
+        "" if times.gain is None else f"{times.gain:.1f}",
+        *(("", "") if times.floor is None else (f"{times.floor:.3f}", f"{times.p50 / times.floor:.2f}")),
+    )
+
+
+def _print_late(found: "Report") -> None:
+    """Print which numbers of streams do not keep up, a line for each device and precision."""
+    late: dict[str, list[str]] = {}
+    for times in found.paces:
+        if not times.keeps_up:
+            late.setdefault(f"{times.device}, {times.precision}", []).append(str(times.rows))
+    for configuration, rows in late.items():
+        report.answer(
+            f"{configuration}: not in real time with {', '.join(rows)} in a batch; "
+            f"1 frame in 100 or more takes longer than the {found.paces[0].deadline:g} ms it lasts"
+        )

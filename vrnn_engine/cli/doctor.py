@@ -1,4 +1,4 @@
-"""`vrnn-engine doctor`: what works here, what does not, and what to do about it."""
+"""`vrnn-engine doctor`: prints what works here, what does not, and what to do about it."""
 
 import typer
 

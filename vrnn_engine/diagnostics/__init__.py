@@ -1,1 +1,1 @@
-"""What works on this machine and how fast: doctor, bench, machine limits."""
+"""Tells what works on this machine and how fast: `doctor`, `bench`, and the limits of the machine."""

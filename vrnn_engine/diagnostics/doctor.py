@@ -1,7 +1,6 @@
-"""What of this machine and installation works, found by using it: libraries, processors, sound, the default job.
+"""Checks what works on this machine by using it: libraries, processors, sound.
 
-A check that fails is a finding as well.  Only a finding that is a problem keeps
-`vrnn-engine stream` from running.
+A check that fails is a finding too.  Only a finding of state `problem` keeps plain `vrnn-engine stream` from running.
 """
 
 import functools
@@ -17,30 +16,49 @@ from vrnn_engine.base.extras import EXTRAS, install_command
 from vrnn_engine.errors import VRNNEngineError
 
 VOICE = "blizzard"
-"""The voice of the default job."""
+"""Voice of the default job, which is plain `vrnn-engine stream`."""
 WHEELS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
-"""Distributions that unpack into one and the same folder, `onnxruntime`."""
+"""Distributions that install into the same folder, `onnxruntime`."""
 FRAMES = 80
-"""Frames that a processor must make to be believed."""
+"""Number of frames that a processor has to compute to count as working."""
+
+State = Literal["ok", "note", "problem"]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was looked at."""
+    """Result of one check.
+
+    Attributes
+    ----------
+    topic : str
+        What was checked.
+    state : str
+        `ok`; `note`: something that the default job does not need does not work; `problem`: the default job cannot run.
+    text : str
+        What was found, in one line.
+    advice : str
+        What to do about it; empty if nothing.
+    """
 
     topic: str
-    state: Literal["ok", "note", "problem"]
-    """`note`: something else does not work; `problem`: the default job does not."""
+    state: State
     text: str
     advice: str = ""
-    """What to do about it."""
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """All findings, and what they recommend."""
+    """Result of `diagnose`.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        Results of all checks.
+    recommended : dict of str to str
+        Recommended options of `vrnn-engine stream`, without the leading `--`; empty if it cannot run.
+    """
 
     findings: tuple[Finding, ...]
     recommended: dict[str, str]
-    """Values of the options of `vrnn-engine stream`; none where it does not work."""
 
     @property
     def works(self) -> bool:
@@ -49,8 +67,15 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def diagnose() -> Diagnosis:
-    """Look at everything."""
-    findings = [finding for topic, check in CHECKS.items() for finding in _tried(topic, check)]
+    """Run all checks.
+
+    Returns
+    -------
+    Diagnosis
+        The findings, and recommended options of `vrnn-engine stream`.  An error of a check is a finding; it is not
+        raised.
+    """
+    findings = [finding for topic, check in CHECKS.items() for finding in _run(topic, check)]
     if any(finding.state == "problem" for finding in findings):
         return Diagnosis(findings=tuple(findings), recommended={})
     working = {finding.topic for finding in findings if finding.state == "ok"}
@@ -62,53 +87,58 @@ def diagnose() -> Diagnosis:
     return Diagnosis(findings=tuple(findings), recommended=recommended)
 
 
-def _tried(topic: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def installed_version(name: str) -> str | None:
+    """Return the version of an installed distribution, or None if it is not installed."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _run(topic: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """Yield the findings of a check, and one more if it raises an error."""
+    state: State = "problem" if topic in NEEDED else "note"
     try:
         yield from check()
     except VRNNEngineError as error:
-        yield Finding(topic=topic, state=_otherwise(topic), text=_line(error), advice=ADVICE.get(topic, ""))
-    except Exception as error:  # noqa: BLE001 - whatever keeps something from working is what is asked for here
-        reason = f"cannot be used: {type(error).__name__}: {_line(error)}"
-        yield Finding(topic=topic, state=_otherwise(topic), text=reason, advice=ADVICE.get(topic, ""))
-
-
-def _otherwise(topic: str) -> Literal["note", "problem"]:
-    return "problem" if topic in NEEDED else "note"
+        yield Finding(topic=topic, state=state, text=_one_line(error), advice=ADVICE.get(topic, ""))
+    except Exception as error:  # noqa: BLE001 - any error is what this check is for
+        reason = f"cannot be used: {type(error).__name__}: {_one_line(error)}"
+        yield Finding(topic=topic, state=state, text=reason, advice=ADVICE.get(topic, ""))
 
 
 def _installed() -> Iterator[Finding]:
     python = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    versions = ", ".join(f"{name} {_version(name)}" for name in ("vrnn-engine", "numpy", "msgspec") if _version(name))
+    versions = _versions(("vrnn-engine", "numpy", "msgspec"))
     yield Finding(topic="installed", state="ok", text=f"{python}; {versions}")
     for name, extra in EXTRAS.items():
-        missing = [one for one in extra.modules if not _version(one)]
-        found = ", ".join(f"{one} {_version(one)}" for one in extra.modules if _version(one))
+        missing = [one for one in extra.modules if not installed_version(one)]
         yield Finding(
             topic=f"extra {name}",
             state="note" if missing else "ok",
-            text=f"not installed: {', '.join(missing)}" if missing else found,
+            text=f"not installed: {', '.join(missing)}" if missing else _versions(tuple(extra.modules)),
             advice=f"{install_command(name)}, if you want to {extra.purpose}" if missing else "",
         )
 
 
 def _onnxruntime() -> Iterator[Finding]:
-    wheels = [name for name in WHEELS if _version(name)]
-    named = " and ".join(f"{name} {_version(name)}" for name in wheels)
+    wheels = [name for name in WHEELS if installed_version(name)]
+    named = " and ".join(f"{name} {installed_version(name)}" for name in wheels)
     if len(wheels) > 1:
         yield Finding(
             topic="onnxruntime",
             state="note",
-            text=f"{named} are installed into the same folder, and spoil each other",
+            text=f"{named} are installed into the same folder, and overwrite each other's files",
             advice=f"pip uninstall -y {' '.join(wheels)}, then install the one you want",
         )
-    import onnxruntime
+    from vrnn_engine.runtime.graph.ort import ort
 
-    built = ", ".join(name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers())
-    yield Finding(topic="onnxruntime", state="ok", text=f"{onnxruntime.__version__} (of {named}), built with {built}")
+    built = ", ".join(name.removesuffix("ExecutionProvider") for name in ort.get_available_providers())
+    yield Finding(topic="onnxruntime", state="ok", text=f"{ort.__version__} (of {named}), built with {built}")
 
 
-def _makes_frames(device: str) -> Iterator[Finding]:
-    """Let a processor make sound: whether a provider loads shows in no other way."""
+def _device(device: str) -> Iterator[Finding]:
+    """Compute frames on a device: nothing else shows whether its provider loads."""
     from vrnn_engine.runtime.engine import Engine
 
     engine = Engine.load(VOICE, device=device)
@@ -126,7 +156,7 @@ def _sound() -> Iterator[Finding]:
     sink.open(Format("audio", 16000, 200, "full scale", "silence"))
     sink.write(np.zeros(3200, np.float32))
     sink.close()
-    yield Finding(topic="sound", state="ok", text=f"{sink.label} took a moment of silence")
+    yield Finding(topic="sound", state="ok", text=f"{sink.label} played a moment of silence")
 
 
 def _denormals() -> Iterator[Finding]:
@@ -141,42 +171,41 @@ def _denormals() -> Iterator[Finding]:
         topic="denormals",
         state="ok" if flushed else "note",
         text="flushed to zero in every step" if flushed else "left to onnxruntime's own option on this system",
-        advice="" if flushed else "a stream that fades into silence may get slower",
+        advice="" if flushed else "a stream that fades into silence may become slower",
     )
 
 
 def _cores() -> Iterator[Finding]:
     there = os.cpu_count() or 1
-    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
-    yield Finding(topic="cores", state="ok", text=f"{mine} of {there} are this process's; a stream uses one")
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
+    yield Finding(topic="cores", state="ok", text=f"this process may use {usable} of {there}; a stream uses one")
 
 
 CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
     "installed": _installed,
     "onnxruntime": _onnxruntime,
-    "device auto": functools.partial(_makes_frames, "auto"),
-    "device cpu": functools.partial(_makes_frames, "cpu"),
-    "device cuda": functools.partial(_makes_frames, "cuda"),
+    "device auto": functools.partial(_device, "auto"),
+    "device cpu": functools.partial(_device, "cpu"),
+    "device cuda": functools.partial(_device, "cuda"),
     "sound": _sound,
     "denormals": _denormals,
     "cores": _cores,
 }
+"""Topic -> check, in the order in which they run."""
 NEEDED = ("installed", "onnxruntime", "device auto")
-"""What the default job cannot do without: it takes the device `auto`."""
+"""Topics that the default job depends on; it uses the device `auto`."""
 ADVICE = {
     "onnxruntime": "reinstall it: pip install --force-reinstall onnxruntime",
-    "device auto": "vrnn-engine voices verify says more about a voice; else name a device that works below",
-    "device cpu": "vrnn-engine voices verify says more about a voice; else reinstall vrnn-engine",
-    "sound": "until then, give --to a file",
+    "device auto": "run `vrnn-engine voices verify`, or name a device below that works",
+    "device cpu": "run `vrnn-engine voices verify`, or reinstall vrnn-engine",
+    "sound": "write to a file, e.g. --to out.wav",
 }
+"""Topic -> what to do if its check raises an error."""
 
 
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def _versions(names: tuple[str, ...]) -> str:
+    return ", ".join(f"{name} {version}" for name in names if (version := installed_version(name)))
 
 
-def _line(error: BaseException) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,76 @@
+"""Runs other processes and measures them: their output, their run time, and the time to their first byte."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from vrnn_engine.errors import VRNNEngineError
+
+# One BLAS thread.  The libraries read this when they are loaded, so it has to be set before the process starts.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_ONE_THREAD = dict.fromkeys(_THREADS, "1")
+
+
+def run_python(code: str, *arguments: str) -> str:
+    """Run Python code in a new process that has one BLAS thread.
+
+    Parameters
+    ----------
+    code : str
+        The code.
+    *arguments : str
+        What it finds in `sys.argv[1:]`.
+
+    Returns
+    -------
+    str
+        Its standard output.
+
+    Raises
+    ------
+    VRNNEngineError
+        The process failed; the message ends with the end of its standard error.
+    """
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **_ONE_THREAD})
+    if done.returncode:
+        raise _failed(done.stderr)
+    return done.stdout
+
+
+def seconds_to_run(code: str) -> float:
+    """Return how long a new process takes to run Python code; raise as `run_python`."""
+    began = time.perf_counter()
+    run_python(code)
+    return time.perf_counter() - began
+
+
+def seconds_to_first_byte(command: Sequence[str]) -> float:
+    """Return the time from the start of a command to the first byte of its standard output.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Program and arguments.  It has one BLAS thread, and is run to its end.
+
+    Raises
+    ------
+    VRNNEngineError
+        The command failed or wrote nothing; the message ends with the end of its standard error.
+    """
+    began = time.perf_counter()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **_ONE_THREAD}
+    ) as process:
+        byte = process.stdout.read(1) if process.stdout else b""
+        seconds = time.perf_counter() - began
+        errors = process.communicate()[1]
+    if not byte or process.returncode:
+        raise _failed(errors.decode(errors="replace"))
+    return seconds
+
+
+def _failed(errors: str) -> VRNNEngineError:
+    return VRNNEngineError(f"a process that was to be measured failed: {errors.strip()[-300:]}")
