@@ -101,12 +101,17 @@ class LoopbackInputs:
         return list(self.plugged)
 
     def open(self, name: str, virtual: bool = False) -> Any:
-        """Open a port and keep it as `port`."""
+        """Open a port and keep it as `port`; its `waiting` is the number of messages not read yet."""
         from mido.ports import EchoPort
+
+        class CountingPort(EchoPort):
+            @property
+            def waiting(self) -> int:
+                return len(self._messages)
 
         if not virtual and name not in self.plugged:
             raise SourceError(f"cannot open the MIDI port {name!r}")
-        self.port = EchoPort(name)
+        self.port = CountingPort(name)
         return self.port
 
 

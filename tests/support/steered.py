@@ -29,12 +29,12 @@ class Device:
         self._ended = threading.Event()
 
     def open(self, format: Format) -> None:
-        self._ring = Ring(round(DEPTH * format.rate))
+        self.ring = Ring(round(DEPTH * format.rate))
         self._frame, self._due = np.zeros(format.frame_size, np.float32), format.frame_size / format.rate
         self._thread = threading.Thread(target=self._play, daemon=True)
 
     def write(self, block: np.ndarray) -> None:
-        while len(block := block[self._ring.write(block) :]):
+        while len(block := block[self.ring.write(block) :]):
             if self._thread.ident is None:
                 self._thread.start()
             time.sleep(0.001)
@@ -44,13 +44,13 @@ class Device:
 
     @property
     def pending(self) -> int:
-        return self._ring.filled
+        return self.ring.filled
 
     def _play(self) -> None:
         due = time.monotonic()
         while not self._ended.wait(max(0.0, due - time.monotonic())):
             due += self._due
-            self.underruns += self._ring.read_into(self._frame) < len(self._frame)
+            self.underruns += self.ring.read_into(self._frame) < len(self._frame)
 
 
 class TimedPerformance(Performance):

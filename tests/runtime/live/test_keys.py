@@ -1,35 +1,18 @@
-"""Keys: what each does, read from a real terminal, which is restored afterwards."""
+"""Keys: what each does to a performance, and what the panel shows."""
 
-import fcntl
-import json
 import os
-import pty
 import re
-import select
-import shlex
-import shutil
-import signal
-import socket
-import struct
-import subprocess
-import sys
-import termios
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 from rich.console import Console
-from support.command import environment
 from support.steered import Device, TimedPerformance
 
 from vrnn_engine import Engine, Player
 from vrnn_engine.cli.panel import Panel
 from vrnn_engine.runtime.live.control.keys import Keyboard
-from vrnn_engine.runtime.live.control.osc_messages import write_message
 from vrnn_engine.runtime.live.events import Follow, Reset, Restore, Rewind, Save, Trace
 from vrnn_engine.runtime.sinks import Format
 
@@ -170,7 +153,7 @@ def panel(
 def test_a_panel_shows_the_ring_or_the_backlog(performance: TimedPerformance, kind: str, shown: str) -> None:
     sink = Device()
     sink.open(Format.of(performance.voice.manifest))
-    sink._ring.write(np.zeros(8000, np.float32))
+    sink.ring.write(np.zeros(8000, np.float32))
     if kind == "plotter":
         del sink.underruns
     assert any(shown in re.sub(" +", " ", line) for line in panel(performance, to=sink))
@@ -201,219 +184,3 @@ def test_a_panel_without_keys_and_without_unicode(performance: TimedPerformance)
     text = "\n".join(panel(performance, keys=False, encoding="ascii"))
     assert text.isascii()
     assert "Ctrl-C ends it" in text
-
-
-class Typist:
-    """A pseudo-terminal in which the command line runs, and a person who types into it."""
-
-    def __init__(
-        self, arguments: list[str], env: dict[str, str], background: Path | None, shell: list[str] | None
-    ) -> None:
-        self._mine, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        self._theirs = theirs
-        self.before = termios.tcgetattr(theirs)
-        command = [sys.executable, "-m", "vrnn_engine", *arguments]
-        if background is not None:
-            script = (
-                f"{shlex.join(command)} & sleep 5; ps -o stat= -p $! > {background}; kill -TERM $!; wait $!; exit 0"
-            )
-            command = ["bash", "-mc", script]
-        self.process = subprocess.Popen(
-            shell or command,
-            stdin=theirs,
-            stdout=subprocess.PIPE,
-            stderr=theirs,
-            env=environment(TERM="xterm-256color", **env),
-            preexec_fn=self._take,
-        )
-        self.seen = ""
-
-    @staticmethod
-    def _take() -> None:
-        os.setsid()
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it is ignored if the tests run under nohup
-
-    def hang_up(self) -> None:
-        """Close the terminal's window."""
-        os.close(self._mine)
-        self._mine = os.open(os.devnull, os.O_RDWR)
-
-    def type(self, keys: str) -> None:
-        os.write(self._mine, keys.encode())
-
-    def wait_for(self, *words: str) -> None:
-        """Read the output from here on until it contains all of these words."""
-        shown = ""
-        for _ in range(600):
-            shown += self._read(0.1)
-            if all(word in shown for word in words):
-                return
-        raise AssertionError(f"{words} not in {shown[-2000:]!r}")
-
-    def wait_until_the_shell_does_not_listen(self) -> None:
-        """Read the output until a job of the shell is in the foreground and reads single keys."""
-        for _ in range(600):
-            self._read(0.05)
-            if os.tcgetpgrp(self._mine) != self.process.pid and not self.now()[3] & termios.ICANON:
-                return
-        raise AssertionError(f"the keys are not read: {self.seen[-2000:]!r}")
-
-    def finish(self) -> int:
-        while self.process.poll() is None:
-            self._read(0.1)
-        self._read(0.1)
-        return self.process.returncode
-
-    def now(self) -> list[Any]:
-        return termios.tcgetattr(self._theirs)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        os.close(self._mine)
-        os.close(self._theirs)
-
-    def _read(self, timeout: float) -> str:
-        if not select.select([self._mine], [], [], timeout)[0]:
-            return ""
-        text = os.read(self._mine, 65536).decode("utf-8", "replace")
-        self.seen += text
-        return text
-
-
-@pytest.fixture
-def sit(tmp_path: Path, toy_audio: Path) -> Iterator[Callable[..., Typist]]:
-    """Start an endless stream of the toy voice in a terminal."""
-    typists = []
-
-    def start(*options: str, background: Path | None = None, shell: list[str] | None = None, **env: str) -> Typist:
-        arguments = ["stream", "--voice", str(toy_audio), "--seed", "1", "--to", "null", "--seconds", "inf", *options]
-        typists.append(Typist(arguments, env, background, shell))
-        return typists[-1]
-
-    yield start
-    for typist in typists:
-        typist.close()
-
-
-def test_keys_steer_ink_in_the_terminal(sit: Callable[..., Typist], toy_pen: Path, tmp_path: Path) -> None:
-    record = tmp_path / "played.jsonl"
-    typist = sit("--voice", str(toy_pen), "--to", "terminal", "--record", str(record))
-    typist.wait_for("latent.temperature 1   arrows")
-    typist.type("\x1b[1;2C")
-    typist.wait_for("latent.temperature 1.2")
-    typist.type("h")
-    typist.wait_for("latent held")
-    time.sleep(0.3)
-    typist.type("q")
-    assert typist.finish() == 0
-    assert typist.now() == typist.before
-    assert "latent held" not in typist.seen[typist.seen.rfind("\x1b[2K") :]  # at the end only the ink is left
-    _, *events = map(json.loads, record.read_text().splitlines())
-    assert [event["control"] for event in events] == ["latent.temperature", "latent.target", "latent.hold"]
-
-
-def test_keys_steer_in_a_terminal_which_is_restored(sit: Callable[..., Typist], tmp_path: Path) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
-        own.bind(("127.0.0.1", 0))
-        port = own.getsockname()[1]
-    record = tmp_path / "played.jsonl"
-    typist = sit("--record", str(record), "--osc", str(port))
-    typist.wait_for("frame", "> latent.temperature", "q quit")
-    assert typist.now() != typist.before
-    typist.type("\x1b[B\x1b[1;2C")
-    typist.wait_for("> output.temperature", "1.2")
-    typist.type("s1")
-    typist.wait_for("saved as 1")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as osc:
-        osc.sendto(write_message("/control/output.heat", 1.0), ("127.0.0.1", port))
-        typist.wait_for("unknown control 'output.heat'")
-        osc.sendto(write_message("/ramp/latent.shift/2", 0.1, 3.0), ("127.0.0.1", port))
-    time.sleep(0.3)
-    typist.type("1")
-    typist.wait_for("restored 1")
-    time.sleep(0.3)
-    typist.type("q")
-    assert typist.finish() == 0
-    assert typist.now() == typist.before
-    assert "to null in" in typist.seen.splitlines()[-1]
-    assert typist.process.stdout is not None
-    assert typist.process.stdout.read() == b""
-    _, *events = map(json.loads, record.read_text().splitlines())
-    assert [event["do"] for event in events] == ["nudge", "snapshot", "set", "restore"]
-    assert (events[0]["control"], events[0]["by"]) == (HEAT, pytest.approx(0.2))
-    assert (events[2]["control"], events[2]["index"], events[2]["ramp"]) == (SHIFT, 2, pytest.approx(0.1))
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_restores_the_terminal(sit: Callable[..., Typist], number: signal.Signals, code: int) -> None:
-    typist = sit()
-    typist.wait_for("q quit")
-    typist.type("\x03") if number == signal.SIGINT else typist.process.send_signal(number)
-    assert typist.finish() == code
-    assert typist.now() == typist.before
-    assert "Traceback" not in typist.seen
-
-
-def test_no_color_turns_the_colours_off(sit: Callable[..., Typist]) -> None:
-    colour = r"\x1b\[[0-9;]*[34][0-9][0-9;]*m"
-    for env, wanted in (({}, True), ({"NO_COLOR": "1"}, False)):
-        typist = sit(**env)
-        typist.wait_for("dBFS", "q quit")
-        typist.wait_for("q quit")
-        typist.type("q")
-        typist.finish()
-        assert bool(re.search(colour, typist.seen)) == wanted
-
-
-def test_in_the_background_no_keys_are_read(sit: Callable[..., Typist], tmp_path: Path) -> None:
-    """The system stops a background process that changes its terminal."""
-    typist = sit(background=tmp_path / "state")
-    typist.wait_for("Ctrl-C ends it; no keys are read here")
-    assert typist.finish() == 0
-    assert (tmp_path / "state").read_text().strip()[0] != "T"
-
-
-def test_a_closed_terminal_leaves_a_valid_file(sit: Callable[..., Typist], tmp_path: Path) -> None:
-    typist = sit("--to", str(tmp_path / "a.wav"), "--record", str(tmp_path / "played.jsonl"))
-    typist.wait_for("q quit")
-    typist.hang_up()
-    assert typist.process.wait(60) == 128 + signal.SIGHUP
-    samples, _ = soundfile.read(tmp_path / "a.wav")
-    assert len(samples) * 2 + 44 == (tmp_path / "a.wav").stat().st_size
-    assert len(samples) > 4000
-    assert (tmp_path / "played.jsonl").exists()
-
-
-@pytest.mark.parametrize("shell", ["bash", "dash"])
-def test_keys_work_again_after_ctrl_z_and_fg(sit: Callable[..., Typist], toy_audio: Path, shell: str) -> None:
-    if shutil.which(shell) is None:
-        pytest.skip(f"no {shell} here")
-    quiet = {"bash": ["bash", "--norc", "--noprofile", "-i"], "dash": ["dash", "-i"]}[shell]
-    typist = sit(shell=quiet, PS1="$ ", HISTFILE="")
-    typist.wait_for("$ ")
-    command = shlex.join([sys.executable, "-m", "vrnn_engine", "stream", "--voice", str(toy_audio), "--to", "null"])
-    typist.type("exec 1>&2\n")
-    typist.wait_for("$ ")
-    typist.type(f"{command} --seconds inf\n")
-    typist.wait_for("> latent.temperature", "q quit")
-    for way_back in ("fg\n", "bg; sleep 0.3; fg\n"):
-        typist.type("\x1a")
-        typist.wait_for("Stopped", "$ ")
-        typist.type("stty -a | tr -s ' ' '\\n' | grep -x icanon && echo as it w''as\n")
-        typist.wait_for("as it was")
-        typist.type(way_back)
-        typist.wait_until_the_shell_does_not_listen()
-        typist.type("\x1b[B")
-        typist.wait_for("> output.temperature")
-        typist.type("\x1b[A")
-        typist.wait_for("> latent.temperature")
-    typist.type("q")
-    typist.wait_for("to null in", "$ ")
-    typist.type("exit\n")
-    assert typist.finish() == 0

@@ -62,7 +62,7 @@ def bindings(tmp_path):
 
 def finish(midi, loop):
     """Stop after all messages sent have been read."""
-    wait_until(lambda: not loop.port._messages)
+    wait_until(lambda: not loop.port.waiting)
     midi.stop()
 
 
