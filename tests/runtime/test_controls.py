@@ -1,4 +1,4 @@
-"""Controls: checked, atomic, and read as a person would expect."""
+"""Controls: values are checked, writes are atomic, and reading returns what was written."""
 
 import threading
 
@@ -18,21 +18,21 @@ def controls() -> Controls:
     return Controls([spec("latent.temperature", 1, 1.0, 0.0, 2.0), spec("latent.shift", 3, 0.0, -5.0, 5.0)])
 
 
-def test_scalar_is_a_float_that_reads_as_it_was_set(controls: Controls) -> None:
+def test_control_of_one_number_reads_as_the_float_that_was_written(controls: Controls) -> None:
     controls["latent.temperature"] = 0.7
     assert controls["latent.temperature"] == 0.7
     assert isinstance(controls["latent.temperature"], float)
     np.testing.assert_array_equal(controls.table["latent.temperature"], np.array([[0.7]], np.float32))
 
 
-def test_vector_takes_a_number_for_all_or_one_each(controls: Controls) -> None:
+def test_vector_takes_one_number_for_all_dimensions_or_one_for_each(controls: Controls) -> None:
     controls["latent.shift"] = 2
     np.testing.assert_array_equal(controls["latent.shift"], [2, 2, 2])
     controls["latent.shift"] = [1, 2, 3]
     np.testing.assert_array_equal(controls.table["latent.shift"], np.array([[1, 2, 3]]))
 
 
-def test_values_read_and_given_are_copies(controls: Controls) -> None:
+def test_values_are_copied_on_reading_and_writing(controls: Controls) -> None:
     given = np.ones(3)
     controls["latent.shift"] = given
     given[:] = 4
@@ -57,7 +57,7 @@ def test_values_read_and_given_are_copies(controls: Controls) -> None:
         ("latent.shift", [[1], [2, 3]], "takes numbers"),
     ],
 )
-def test_refuses(controls: Controls, name: str, value: object, message: str) -> None:
+def test_unfit_values_are_refused(controls: Controls, name: str, value: object, message: str) -> None:
     before = {name: np.copy(value) for name, value in controls.items()}
     with pytest.raises(ControlError, match=message) as caught:
         controls[name] = value
@@ -66,19 +66,19 @@ def test_refuses(controls: Controls, name: str, value: object, message: str) -> 
         np.testing.assert_array_equal(controls[name], was)
 
 
-def test_unknown_control_read(controls: Controls) -> None:
+def test_reading_an_unknown_control_is_an_error(controls: Controls) -> None:
     with pytest.raises(ControlError, match="unknown control 'x'"):
         _ = controls["x"]
     assert "x" not in controls
     assert controls.get("x", 3) == 3
 
 
-def test_one_dimension_is_turned_alone(controls: Controls) -> None:
+def test_assign_sets_one_dimension_alone(controls: Controls) -> None:
     controls["latent.shift"] = 0.5
-    controls.turn("latent.shift/1", -1)
+    controls.assign("latent.shift/1", -1)
     np.testing.assert_array_equal(controls["latent.shift"], [0.5, -1, 0.5])
-    controls.turn("latent.shift", 2)
-    controls.turn("latent.temperature/0", 0.5)
+    controls.assign("latent.shift", 2)
+    controls.assign("latent.temperature/0", 0.5)
     np.testing.assert_array_equal(controls["latent.shift"], [2, 2, 2])
     assert controls["latent.temperature"] == 0.5
     for text, value, message in (
@@ -88,7 +88,7 @@ def test_one_dimension_is_turned_alone(controls: Controls) -> None:
         ("latent.shoft/0", 1, "unknown control 'latent.shoft/0'"),
     ):
         with pytest.raises(ControlError, match=message):
-            controls.turn(text, value)
+            controls.assign(text, value)
     np.testing.assert_array_equal(controls["latent.shift"], [2, 2, 2])
 
 

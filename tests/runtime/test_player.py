@@ -1,4 +1,4 @@
-"""The player: everything arrives, in order, to the sample; errors reach the caller; stopping finishes the sink."""
+"""The player writes every sample in order, passes errors to the caller, and finishes the sink when it is stopped."""
 
 import threading
 from pathlib import Path
@@ -14,7 +14,7 @@ from vrnn_engine.runtime.sinks import Format
 
 
 class Collector:
-    """A sink in memory; `full` blocks make it fail, `gate` makes it wait."""
+    """Sink that keeps the blocks; the write after `full` blocks fails."""
 
     def __init__(self, full: int | None = None) -> None:
         self.blocks: list[np.ndarray] = []
@@ -39,7 +39,7 @@ class Collector:
         self.events.append("abort")
 
 
-def test_a_player_writes_what_the_stream_yields(toy_audio: Path) -> None:
+def test_player_writes_what_the_stream_yields(toy_audio: Path) -> None:
     engine = Engine.load(toy_audio, device="cpu", rows=2)
     sink = Collector()
     with Player(engine.stream(seed=3), to=sink, seconds=0.51) as player:
@@ -54,14 +54,14 @@ def test_a_player_writes_what_the_stream_yields(toy_audio: Path) -> None:
     assert player.speed > 0
 
 
-def test_a_pen_is_counted_in_points(toy_pen: Path) -> None:
+def test_seconds_of_a_pen_are_counted_in_points(toy_pen: Path) -> None:
     engine, sink = Engine.load(toy_pen, device="cpu"), Collector()
     with Player(engine.stream(seed=3), to=sink, seconds=1.234) as player:
         player.wait()
     assert np.concatenate(sink.blocks).shape == (123, 3)
 
 
-def test_a_stream_that_ends_is_finished() -> None:
+def test_end_of_the_stream_finishes_the_sink() -> None:
     manifest = SimpleNamespace(modality="audio", rate=16000, frame_size=200, unit="full scale", name="brief")
     left = 30
 
@@ -79,7 +79,7 @@ def test_a_stream_that_ends_is_finished() -> None:
 
 def test_only_a_sound_device_has_a_volume(toy_audio: Path) -> None:
     player = Player(Engine.load(toy_audio, device="cpu").stream(seed=3), to="null")
-    with pytest.raises(SinkError, match="null has no volume; only a sound device has"):
+    with pytest.raises(SinkError, match="null has no volume; only a sound device has one"):
         player.volume = -3
     player = Player(Engine.load(toy_audio, device="cpu").stream(seed=3), to="speakers")
     player.volume = -3
@@ -88,7 +88,7 @@ def test_only_a_sound_device_has_a_volume(toy_audio: Path) -> None:
         player.volume = 30
 
 
-def test_stop_leaves_a_valid_file_of_what_was_made(toy_audio: Path, tmp_path: Path) -> None:
+def test_stop_leaves_a_valid_file_of_all_frames_read(toy_audio: Path, tmp_path: Path) -> None:
     stream = Engine.load(toy_audio, device="cpu").stream(seed=3)
     with Player(stream, to=tmp_path / "a.wav") as player:
         assert player.running
@@ -100,20 +100,20 @@ def test_stop_leaves_a_valid_file_of_what_was_made(toy_audio: Path, tmp_path: Pa
     assert np.abs(samples[:8000] - expected).max() < 1e-4
 
 
-def test_errors_of_a_sink_reach_the_caller_once(toy_audio: Path) -> None:
+def test_error_of_the_sink_is_raised_once_in_the_caller(toy_audio: Path) -> None:
     stream, sink = Engine.load(toy_audio, device="cpu").stream(seed=3), Collector(full=2)
     with Player(stream, to=sink) as player, pytest.raises(SinkError, match="it is full"):
         player.wait()
     assert sink.events == ["open toy-audio", "abort"]
 
 
-def test_an_error_nobody_waited_for_is_raised_on_leaving(toy_audio: Path) -> None:
+def test_error_is_raised_on_leaving_if_nobody_waited(toy_audio: Path) -> None:
     stream, sink = Engine.load(toy_audio, device="cpu").stream(seed=3), Collector(full=0)
     with pytest.raises(SinkError, match="it is full"), Player(stream, to=sink):
         pass
 
 
-def test_errors_of_a_stream_reach_the_caller_and_leave_no_file(toy_audio: Path, tmp_path: Path) -> None:
+def test_error_of_the_stream_is_raised_and_leaves_no_file(toy_audio: Path, tmp_path: Path) -> None:
     stream = Engine.load(toy_audio, device="cpu").stream(seed=3)
     stream.close()
     with pytest.raises(StreamError, match="closed"), Player(stream, to=tmp_path / "a.wav", seconds=1) as player:
@@ -121,21 +121,21 @@ def test_errors_of_a_stream_reach_the_caller_and_leave_no_file(toy_audio: Path, 
     assert list(tmp_path.glob("*")) == []
 
 
-def test_a_sink_that_does_not_fit_fails_on_entering(toy_audio: Path, tmp_path: Path) -> None:
+def test_sink_of_another_modality_is_refused_on_entering(toy_audio: Path, tmp_path: Path) -> None:
     stream = Engine.load(toy_audio, device="cpu").stream(seed=3)
     with pytest.raises(SinkError, match="takes ink"), Player(stream, to=tmp_path / "a.svg"):
         pytest.fail("entered")
     assert list(tmp_path.glob("*")) == []
 
 
-def test_the_callers_own_error_comes_first(toy_audio: Path) -> None:
+def test_error_of_the_caller_comes_first(toy_audio: Path) -> None:
     stream, sink = Engine.load(toy_audio, device="cpu").stream(seed=3), Collector(full=3)
     with pytest.raises(KeyError), Player(stream, to=sink):
         sink.some.wait(10)
         raise KeyError
 
 
-def test_controls_turn_while_it_plays(toy_audio: Path) -> None:
+def test_controls_take_effect_during_playing(toy_audio: Path) -> None:
     engine, sink = Engine.load(toy_audio, device="cpu"), Collector()
     stream = engine.stream(seed=3)
     with Player(stream, to=sink):
@@ -152,12 +152,12 @@ def test_controls_turn_while_it_plays(toy_audio: Path) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
-def test_how_long_must_be_positive(toy_audio: Path, seconds: float) -> None:
+def test_seconds_must_be_positive(toy_audio: Path, seconds: float) -> None:
     with pytest.raises(StreamError, match="seconds"):
         Player(Engine.load(toy_audio, device="cpu").stream(seed=3), to="null", seconds=seconds)
 
 
-def test_frames_are_few_where_somebody_listens() -> None:
+def test_live_sinks_get_small_blocks() -> None:
     asked: list[int] = []
     manifest = SimpleNamespace(modality="audio", rate=16000, frame_size=200, unit="full scale", name="still")
 
@@ -177,7 +177,7 @@ def test_frames_are_few_where_somebody_listens() -> None:
     assert max(asked) > 4
 
 
-def test_waiting_for_a_player_that_was_not_entered_says_how(toy_audio: Path) -> None:
+def test_waiting_for_a_player_that_was_not_entered_is_an_error(toy_audio: Path) -> None:
     player = Player(Engine.load(toy_audio, device="cpu").stream(seed=3), to="null")
     with pytest.raises(StreamError, match="with Player"):
         player.wait()
@@ -185,7 +185,7 @@ def test_waiting_for_a_player_that_was_not_entered_says_how(toy_audio: Path) -> 
     player.stop()
 
 
-def test_a_sink_that_is_full_ends_the_player(toy_audio: Path) -> None:
+def test_full_sink_ends_the_player(toy_audio: Path) -> None:
     sink = Collector()
     write = sink.write
 
@@ -201,7 +201,7 @@ def test_a_sink_that_is_full_ends_the_player(toy_audio: Path) -> None:
     assert sink.events == ["open toy-audio", "close"]
 
 
-def test_stop_asks_a_sink_that_waits_to_come_to_its_end(toy_audio: Path) -> None:
+def test_stop_interrupts_a_sink_that_waits(toy_audio: Path) -> None:
     class Slow(Collector):
         patience = 60.0
 
@@ -224,7 +224,7 @@ def test_stop_asks_a_sink_that_waits_to_come_to_its_end(toy_audio: Path) -> None
     assert sink.events == ["open toy-audio", "interrupt", "close"]
 
 
-def test_a_sink_that_never_returns_is_named_after_its_patience(toy_audio: Path) -> None:
+def test_sink_that_never_returns_is_reported_after_its_patience(toy_audio: Path) -> None:
     class Stuck(Collector):
         patience = 0.1
         label = "a wall"
@@ -234,7 +234,7 @@ def test_a_sink_that_never_returns_is_named_after_its_patience(toy_audio: Path) 
             self.over.wait(60)
 
     player = Player(Engine.load(toy_audio, device="cpu").stream(seed=3), to=Stuck()).__enter__()
-    with pytest.raises(SinkError, match="a wall does not take"):
+    with pytest.raises(SinkError, match=r"a wall has not finished 0\.1 s after the stop"):
         player.stop()
     Stuck.over.set()
     assert player.wait(60)

@@ -1,4 +1,4 @@
-"""Recordings of any rate, channels and type become frames, and say what that took."""
+"""Recordings of any rate, channels and type become frames of a voice, and report the conversions."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def tone(rate: int, seconds: float = 0.5, hertz: float = 440) -> np.ndarray:
     return 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(rate * seconds)) / rate)
 
 
-def test_right_as_it_is(audio: Manifest) -> None:
+def test_samples_that_fit_are_not_converted(audio: Manifest) -> None:
     samples = tone(16000).astype(np.float32)
     found = read_recording(samples, audio)
     assert found.conversions == ()
@@ -36,7 +36,7 @@ def test_right_as_it_is(audio: Manifest) -> None:
     np.testing.assert_array_equal(found.frames.reshape(-1), samples)
 
 
-def test_a_file_of_another_rate_and_channels(audio: Manifest, tmp_path: Path) -> None:
+def test_file_of_another_rate_and_channels_is_converted(audio: Manifest, tmp_path: Path) -> None:
     path = tmp_path / "stereo.wav"
     soundfile.write(path, np.stack([tone(44100), np.zeros(22050)], axis=1), 44100)
     found = read_recording(str(path), audio)
@@ -46,20 +46,20 @@ def test_a_file_of_another_rate_and_channels(audio: Manifest, tmp_path: Path) ->
     np.testing.assert_allclose(mixed[400:-400], 0.5 * tone(16000)[400:-400], atol=1e-3)
 
 
-def test_last_frame_is_filled_up(audio: Manifest) -> None:
+def test_last_frame_is_filled_with_zeros(audio: Manifest) -> None:
     found = read_recording(np.ones(450, np.float32), audio)
     assert found.conversions == ("last frame filled up with 150 zeros",)
     np.testing.assert_array_equal(found.frames[2], [1.0] * 50 + [0.0] * 150)
 
 
 @pytest.mark.parametrize(("kind", "full"), [(np.int16, 2**15), (np.int32, 2**31)])
-def test_integers(audio: Manifest, kind: type, full: int) -> None:
+def test_integers_are_scaled_to_full_scale(audio: Manifest, kind: type, full: int) -> None:
     found = read_recording(np.full(200, -full // 2, kind), audio)
     np.testing.assert_array_equal(found.frames, np.full((1, 200), -0.5, np.float32))
     assert found.conversions == (f"{np.dtype(kind)} to full scale +-1",)
 
 
-def test_array_of_another_rate(audio: Manifest) -> None:
+def test_array_of_another_rate_is_resampled(audio: Manifest) -> None:
     found = read_recording(tone(8000), audio, rate=8000)
     assert found.conversions == ("8000 Hz to 16000 Hz",)
     assert found.frames.shape == (40, 200)
@@ -77,13 +77,13 @@ def test_array_of_another_rate(audio: Manifest) -> None:
         ([[1.0], [1.0, 2.0]], "array of numbers"),
     ],
 )
-def test_refuses_arrays(audio: Manifest, samples: np.ndarray, message: str) -> None:
+def test_unfit_arrays_are_refused(audio: Manifest, samples: np.ndarray, message: str) -> None:
     with pytest.raises(RecordingError, match=message) as caught:
         read_recording(samples, audio)
     assert "\n" not in str(caught.value)
 
 
-def test_refuses_files(audio: Manifest, tmp_path: Path) -> None:
+def test_unreadable_files_are_refused(audio: Manifest, tmp_path: Path) -> None:
     text, empty, silent = tmp_path / "text.wav", tmp_path / "empty.wav", tmp_path / "silent.wav"
     text.write_text("this is no sound\n" * 50)
     empty.touch()
@@ -107,7 +107,7 @@ def test_refuses_files(audio: Manifest, tmp_path: Path) -> None:
 INK = np.array([[1.0, 2.0, 0.0], [0.5, -1.0, 0.0], [3.0, 0.0, 1.0]], np.float32)
 
 
-def test_ink_from_array_npz_and_jsonl(pen: Manifest, tmp_path: Path) -> None:
+def test_ink_is_read_from_array_npz_and_jsonl(pen: Manifest, tmp_path: Path) -> None:
     np.savez(tmp_path / "ink.npz", dx=INK[:, 0], dy=INK[:, 1], pen_up=INK[:, 2] > 0)
     lines = [json.dumps({"t": 0.0, "dx": float(x), "dy": float(y), "pen_up": int(up)}) for x, y, up in INK]
     (tmp_path / "ink.jsonl").write_text("\n".join(lines) + "\n")
@@ -117,7 +117,7 @@ def test_ink_from_array_npz_and_jsonl(pen: Manifest, tmp_path: Path) -> None:
         assert found.conversions == ()
 
 
-def test_refuses_ink(pen: Manifest, tmp_path: Path) -> None:
+def test_unfit_ink_is_refused(pen: Manifest, tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", x=INK, dx=INK[:, 0])
     np.savez(tmp_path / "corpus.npz", dxy=INK[:, :2], eos=INK[:, 2], offsets=[0, 3], ids=["a"])
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04junk")
@@ -137,7 +137,7 @@ def test_refuses_ink(pen: Manifest, tmp_path: Path) -> None:
         (tmp_path / "ink.txt", r"read from \.npz or \.jsonl"),
         (INK[:, :2], r"shape \[T, 3\]"),
         (INK * np.nan, "NaN"),
-        (half, "pen_up, the third column, is 0 or 1"),
+        (half, "pen_up, the third column, must be 0 or 1"),
         ("nowhere.npz", "no such file"),
     ):
         with pytest.raises(RecordingError, match=message) as caught:

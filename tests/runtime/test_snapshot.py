@@ -1,4 +1,4 @@
-"""The bytes of a snapshot: what was saved comes back, and nothing else is believed."""
+"""Snapshots restore what was saved, and damaged or foreign ones are refused."""
 
 import hashlib
 from pathlib import Path
@@ -20,12 +20,12 @@ def stream(toy_audio: Path) -> vrnn.Stream:
 
 
 def seal(version: int, payload: bytes) -> bytes:
-    """Write the head as another version of this package would."""
+    """Make a snapshot with a valid head and checksum, as another version of this package would."""
     head = version.to_bytes(2, "big")
     return snapshots.MAGIC + head + hashlib.blake2b(head + payload, digest_size=16).digest() + payload
 
 
-def test_round_trip(stream: vrnn.Stream) -> None:
+def test_restored_stream_yields_the_same_frames(stream: vrnn.Stream) -> None:
     saved = stream.snapshot()
     ahead = stream.read(90)
     stream.controls.reset()
@@ -37,17 +37,17 @@ def test_round_trip(stream: vrnn.Stream) -> None:
     assert stream.snapshot() == saved
 
 
-def test_restores_into_a_stream_of_another_seed(stream: vrnn.Stream, toy_audio: Path) -> None:
+def test_snapshot_restores_into_a_stream_of_another_seed(stream: vrnn.Stream, toy_audio: Path) -> None:
     saved, ahead = stream.snapshot(), stream.read(20)
     other = vrnn.Engine.load(toy_audio, device="cpu").stream(seed=99)
-    other.controls["output.temperature"] = 0.0  # not the snapshot's: must go
+    other.controls["output.temperature"] = 0.0  # not in the snapshot: must return to its default
     other.read(5)
     other.restore(bytearray(saved))  # type: ignore[arg-type]
     assert other.seed == 3
     np.testing.assert_array_equal(other.read(20), ahead)
 
 
-def test_every_damage_is_noticed(stream: vrnn.Stream) -> None:
+def test_damaged_snapshots_are_refused(stream: vrnn.Stream) -> None:
     saved = stream.snapshot()
     where = [0, 7, 8, 9, 10, 25, 26, 60, len(saved) // 2, len(saved) - 1]
     damaged = [saved[:at] + bytes([saved[at] ^ 1]) + saved[at + 1 :] for at in where]
@@ -69,12 +69,14 @@ def test_every_damage_is_noticed(stream: vrnn.Stream) -> None:
         (seal(1, b"\xa1\xff"), "cannot be read"),
     ],
 )
-def test_refuses(stream: vrnn.Stream, bad: bytes, message: str) -> None:
+def test_bytes_that_are_not_a_snapshot_are_refused(stream: vrnn.Stream, bad: bytes, message: str) -> None:
     with pytest.raises(vrnn.StreamError, match=message):
         stream.restore(bad)
 
 
-def test_refuses_another_voice_but_not_another_card(stream: vrnn.Stream, toy_pen: Path, tmp_path: Path) -> None:
+def test_snapshot_of_another_voice_is_refused_but_not_of_another_card(
+    stream: vrnn.Stream, toy_pen: Path, tmp_path: Path
+) -> None:
     saved = stream.snapshot()
     with pytest.raises(vrnn.StreamError, match="of another voice or version of one"):
         vrnn.Engine.load(toy_pen, device="cpu").stream().restore(saved)
@@ -84,7 +86,7 @@ def test_refuses_another_voice_but_not_another_card(stream: vrnn.Stream, toy_pen
     vrnn.Engine.load(twin, device="cpu").stream().restore(saved)
 
 
-def test_refuses_controls_and_state_that_do_not_fit(stream: vrnn.Stream) -> None:
+def test_controls_and_state_that_do_not_fit_are_refused(stream: vrnn.Stream) -> None:
     def forged(**changes: object) -> bytes:
         fields = {
             "voice": "toy-audio",

@@ -161,7 +161,7 @@ def _set_controls(playing: "Stream", temperature: float | None, values: list[tup
         named = [name for name in TEMPERATURES if name in playing.controls] or list(TEMPERATURES[:1])
         playing.controls.update(dict.fromkeys(named, temperature))
     for name, value in values:
-        playing.controls.turn(name, value)
+        playing.controls.assign(name, value)
 
 
 def _prime(source: "Stream", path: Path) -> None:

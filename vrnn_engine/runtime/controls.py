@@ -1,10 +1,10 @@
-"""What a person steers while a voice runs: a checked mapping of control names to values.
+"""Control values of a stream: a checked mapping of control names to numbers, for any thread.
 
 Threading contract
 ------------------
-Any thread may read and write at any time.  A write replaces one immutable table, so a frame sees
-all of a write (also of an `update` of many controls) or none of it, and never waits for a writer.
-The engine looks at the table once before each frame: a write is heard in the next frame begun.
+Any thread may read and write at any time. A write replaces one immutable table, so a frame sees all of a write (also of
+an `update` of several controls) or none of it, and never waits for a writer. The stepper reads the table once before
+each frame: a write takes effect in the next frame that begins.
 """
 
 import threading
@@ -18,20 +18,36 @@ from vrnn_engine.errors import ControlError
 from vrnn_engine.runtime.voice.manifest import Control
 
 Value = float | np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-Settable = Any  # a number, or whatever numpy takes for an array of numbers
+"""What reading a control returns."""
+Settable = Any
+"""What a control can be set to: a number, or anything that numpy converts to an array of numbers."""
 
 
 class Controls(MutableMapping[str, Value]):
-    """The controls of one stream.
+    """The controls of one stream, a mapping of name to value.
 
-    `controls["latent.temperature"]` gives a float for a control of shape [1] and a read-only copy
-    of the values for a vector; a number set on a vector goes to each of its dimensions.  `del`
-    restores one default, `reset` all of them.
+    Reading a control of shape [1] returns a float; reading a vector returns a read-only copy, float64. A number that is
+    written to a vector goes to each of its dimensions. `del` restores the default of one control, `reset` of all.
 
     Parameters
     ----------
     specs : iterable of Control
-        What the manifest says of each control.
+        The controls in the voice's manifest: name, shape, default and range of each.
+
+    Attributes
+    ----------
+    specs : mapping of str to Control
+
+    Raises
+    ------
+    ControlError
+        The control is unknown, or a value has another shape, is out of range, or is not finite.
+
+    Examples
+    --------
+    >>> stream.controls["latent.temperature"] = 0.7
+    >>> stream.controls.update({"latent.shift": 0.5, "output.temperature": 0.9})
+    >>> del stream.controls["latent.shift"]
     """
 
     def __init__(self, specs: Iterable[Control]) -> None:
@@ -43,9 +59,9 @@ class Controls(MutableMapping[str, Value]):
 
     @property
     def table(self) -> Mapping[str, np.ndarray]:
-        """name -> float32 [1, ...]: one batch row, as the graph takes it.
+        """Values as the graph takes them: name -> float32 [1, ...], one row of a batch.
 
-        A new object after each write, the same one as long as nothing is written.
+        Each write makes a new table; without a write it stays the same object.
         """
         return self._table
 
@@ -79,7 +95,19 @@ class Controls(MutableMapping[str, Value]):
         return self[name] if name in self.specs else default
 
     def update(self, other: Any = (), /, **more: Settable) -> None:
-        """Set many controls at once: all of them from the same frame on, or none if one is wrong."""
+        """Set several controls from the same frame on.
+
+        Parameters
+        ----------
+        other : mapping of str to number or array, or iterable of pairs
+        **more : number or array
+            Further controls whose names are Python identifiers.
+
+        Raises
+        ------
+        ControlError
+            One of them cannot be set. None has changed.
+        """
         wanted = dict(other, **more)
         self._write({name: self.check(name, value) for name, value in wanted.items()})
 
@@ -94,18 +122,47 @@ class Controls(MutableMapping[str, Value]):
         return {name: value.copy() for name, value in self._values.items()}
 
     def restore(self, values: Mapping[str, Settable]) -> None:
-        """Set all controls at once, those not among `values` to their default."""
+        """Set all controls at once: those in `values` to these, the others to their defaults.
+
+        Raises
+        ------
+        ControlError
+            One of them cannot be set. None has changed.
+        """
         self._write({**self._defaults, **{name: self.check(name, value) for name, value in values.items()}})
 
-    def follow(self, values: Mapping[str, np.ndarray], seen: Mapping[str, np.ndarray]) -> None:
-        """Set all controls, but those that are no longer as they were seen: who wrote meanwhile has the last word."""
-        with self._writing:
-            still = {name for name, value in self._values.items() if np.array_equal(value, seen[name])}
-            self._replace({name: value for name, value in values.items() if name in still})
+    def set_unless_changed(self, values: Mapping[str, np.ndarray], seen: Mapping[str, np.ndarray]) -> None:
+        """Set those controls whose values are still the `seen` ones; a write by someone else since then stays.
 
-    def turn(self, text: str, value: Settable) -> None:
-        """Set what NAME or NAME/INDEX means: a control, or one dimension of it alone."""
-        name, index = self.find(text)
+        Parameters
+        ----------
+        values, seen : mapping of str to float64 array
+            Checked values, as `snapshot` returns them.
+        """
+        with self._writing:
+            same = {name for name, value in self._values.items() if np.array_equal(value, seen[name])}
+            self._replace({name: value for name, value in values.items() if name in same})
+
+    def assign(self, path: str, value: Settable) -> None:
+        """Set a control, or one dimension of it.
+
+        Parameters
+        ----------
+        path : str
+            NAME, or NAME/INDEX with an index from 0.
+        value : number or array
+            A number, or for a whole vector one number for each dimension.
+
+        Raises
+        ------
+        ControlError
+            There is no such control or dimension, or the value does not fit.
+
+        Examples
+        --------
+        >>> stream.controls.assign("latent.shift/3", -0.5)
+        """
+        name, index = self.resolve(path)
         where = slice(None) if index is None else index
         end = self.check(name, value, index)
         with self._writing:
@@ -113,18 +170,33 @@ class Controls(MutableMapping[str, Value]):
             new[where] = end[where]
             self._replace({name: new})
 
-    def find(self, text: str) -> tuple[str, int | None]:
-        """Return the control that NAME or NAME/INDEX means, and which dimension of it; raise `ControlError` if none."""
-        name, _, last = text.rpartition("/")
-        if name in self.specs and text not in self.specs and last.isdecimal():
+    def resolve(self, path: str) -> tuple[str, int | None]:
+        """Return the control and the dimension that NAME or NAME/INDEX means; raise `ControlError` if unknown."""
+        name, _, last = path.rpartition("/")
+        if name in self.specs and path not in self.specs and last.isdecimal():
             self.check(name, self.specs[name].default, int(last))
             return name, int(last)
-        return self._spec(text).name, None
+        return self._spec(path).name, None
 
     def check(self, name: str, value: Settable, index: int | None = None) -> np.ndarray:
-        """Return what a value would set, as float64 of the control's shape; raise `ControlError` if it cannot be.
+        """Return what a control would be set to, without setting it.
 
-        Where an index is given, the value is one number, for that dimension alone.
+        Parameters
+        ----------
+        name : str
+        value : number or array
+        index : int, optional
+            Dimension that the value is for, which is then one number.
+
+        Returns
+        -------
+        float64 array
+            Of the control's shape.
+
+        Raises
+        ------
+        ControlError
+            There is no such control or dimension, or the value does not fit.
         """
         spec = self._spec(name)
         if index is not None and not 0 <= index < spec.shape[0]:

@@ -1,4 +1,4 @@
-"""Counter-based noise: what a seed draws at a frame depends on nothing but the seed and the frame."""
+"""Counter-based noise: the values at a frame depend on the seed and the frame alone."""
 
 import operator
 import secrets
@@ -10,9 +10,9 @@ import numpy as np
 from vrnn_engine.errors import StreamError
 
 BLOCK = 64
-"""Frames of one counter.  Part of what a seed means: changing it changes every stream."""
+"""Frames of one counter of the generator. Part of the meaning of a seed: another number would change every stream."""
 AHEAD = 8
-"""Frames drawn together.  More of them cost less a frame, and hold up the one that they are drawn in."""
+"""Frames drawn together. More of them take less time for each frame, and delay the frame in which they are drawn."""
 
 MAX_SEED = 2**64 - 1
 
@@ -20,7 +20,18 @@ Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
 def check_seed(seed: int) -> int:
-    """Return the seed as a plain int; raise `StreamError` if it is not one in 0..2**64-1."""
+    """Return a seed as a plain int.
+
+    Parameters
+    ----------
+    seed : int
+        0 to 2**64-1; any type with `__index__`, for example an integer of numpy.
+
+    Raises
+    ------
+    StreamError
+        It is not an integer, or out of range.
+    """
     try:
         value = operator.index(seed)
     except TypeError:
@@ -31,39 +42,46 @@ def check_seed(seed: int) -> int:
 
 
 def random_seed() -> int:
-    """Return a random seed of 32 bits, short enough to write down."""
+    """Return a random seed of 32 bits, which is short enough to write down."""
     return secrets.randbits(32)
 
 
 class NoiseSource:
-    """Standard normal noise of one stream, for any frame, in any order.
+    """Standard normal noise of one stream, for any frame, in any order. Not for use from two threads at once.
 
     Frames come in aligned blocks of 64: block `b` of seed `s` is
-    `Generator(Philox(key=s, counter=[0, 0, 0, b])).standard_normal((64, total), float32)`, split
-    among the names in sorted order.  The block number is the highest word of the counter, so
-    blocks never overlap.  A block is drawn a few frames at a time, of each seed at other frames, so that
-    streams that are stepped together take turns.
+    `Generator(Philox(key=s, counter=[0, 0, 0, b])).standard_normal((64, total), float32)`, whose columns belong to the
+    names in sorted order. The block number is the highest word of the counter, so that blocks never overlap.
+
+    A block is drawn a few frames at a time. Different seeds draw at different frames, so that streams of one batch do
+    not all draw in the same frame.
 
     Parameters
     ----------
     seed : int
         0 to 2**64-1.
     widths : mapping of str to int
-        How many values each noise takes a frame.
+        Values of each noise in a frame.
 
-    Notes
-    -----
-    Not for use from two threads at once; its stream's lock sees to that.
+    Attributes
+    ----------
+    seed : int
+    widths : mapping of str to int
+
+    Raises
+    ------
+    StreamError
+        The seed is not an integer, or out of range.
     """
 
     def __init__(self, seed: int, widths: Mapping[str, int]) -> None:
         self.seed = check_seed(seed)
         self.widths = MappingProxyType({name: int(widths[name]) for name in sorted(widths)})
         self._total = sum(self.widths.values())
-        # The top bits of a product with an odd number: seeds in a row, or powers of two, differ in them.
-        self._turn = ((self.seed * 0x9E3779B97F4A7C15) % 2**64 >> 32) * AHEAD >> 32
+        # The top bits of a product with an odd number: they differ for consecutive seeds and for powers of two.
+        self._phase = ((self.seed * 0x9E3779B97F4A7C15) % 2**64 >> 32) * AHEAD >> 32
         self._generator: np.random.Generator | None = None
-        self._first = self._end = 0  # the frames that are drawn: from which on, and the first one that is not
+        self._first = self._end = 0  # the frames in `_drawn` are from `_first` up to, not including, `_end`
         self._drawn: dict[str, Array] = {}
 
     def at(self, frame: int) -> dict[str, Array]:
@@ -74,7 +92,17 @@ class NoiseSource:
         return {name: values[row] for name, values in self._drawn.items()}
 
     def fill(self, frame: int, frames: int, out: Mapping[str, np.ndarray], row: int) -> None:
-        """Write the noise of so many frames into a row of arrays: name -> float32 [frames, rows, width]."""
+        """Write the noise of consecutive frames into one row of arrays.
+
+        Parameters
+        ----------
+        frame : int
+            The first frame.
+        frames : int
+            Number of frames.
+        out : mapping of str to float32 array [frames, rows, width]
+        row : int
+        """
         done = 0
         while done < frames:
             if not self._first <= frame + done < self._end:
@@ -90,12 +118,12 @@ class NoiseSource:
         block, row = divmod(frame, BLOCK)
         if self._generator is None or frame != self._end or row == 0:
             self._generator = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, block]))
-            self._generator.standard_normal(row * self._total, np.float32)  # those before it
-        count = min(AHEAD - (frame + self._turn) % AHEAD, BLOCK - row)
+            self._generator.standard_normal(row * self._total, np.float32)  # skips the frames before it
+        count = min(AHEAD - (frame + self._phase) % AHEAD, BLOCK - row)
         drawn = self._generator.standard_normal((count, self._total), np.float32)
         start = 0
         for name, width in self.widths.items():
-            # Contiguous per name, so that a row goes to the graph without a copy.
+            # Contiguous for each name, so that a row goes to the graph without a copy.
             values = np.ascontiguousarray(drawn[:, start : start + width])
             values.flags.writeable = False
             self._drawn[name] = values

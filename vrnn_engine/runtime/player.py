@@ -1,8 +1,8 @@
-"""Plays a stream into a sink, in the background.
+"""Plays a stream into a sink in the background.
 
-Threads: the caller's thread makes the player, enters it (the sink is opened there, so that its errors surface there),
-waits, stops and leaves.  One producer thread does all of `stream.read`, `sink.write` and `sink.close`.  Controls may
-be set from any thread meanwhile; anything else on the stream must wait until the player has ended.
+Threading contract: the caller's thread makes the player, enters it (which opens the sink, so that its errors are raised
+there), waits, stops and leaves. One producer thread calls `stream.read`, `sink.write` and `sink.close`. Any thread may
+set controls meanwhile; other uses of the stream must wait until the player has ended.
 """
 
 import contextlib
@@ -19,33 +19,51 @@ from vrnn_engine.runtime.sinks import Format, Sink, SinkLike, as_sink
 from vrnn_engine.runtime.voice.manifest import Manifest
 
 FILE_FRAMES = 20
-"""Frames read at a time where nobody listens."""
+"""Frames in a block for a sink that nobody listens to while it is written."""
 LIVE_FRAMES = 4
-"""Most frames read at a time where somebody does: a control turned now is at most this much late."""
+"""Most frames in a block for a live sink: a control takes effect at most this many frames late."""
 
 
 class Player:
-    """Pumps a stream into a sink; a context manager.
+    """Reads a stream and writes it to a sink, in a thread of its own. Use it as a context manager.
+
+    Entering opens the sink and starts to play; leaving stops, finishes the sink, and raises an error of the thread.
 
     Parameters
     ----------
-    stream
-        What to play: a `Stream`, or anything with its `read(frames)` and `voice.manifest`.
-    to
-        A target string (see `make_sink`), a `Sink`, or any object with `open`, `write` and `close` (see `as_sink`).
-    latency
+    stream : Stream, Performance or Readable
+        Stream to play: any object with `read(frames)` and `voice.manifest`.
+    to : str, path or Sink
+        Target string (see `make_sink`), a `Sink`, or any object with `open`, `write` and `close` (see `as_sink`).
+    latency : float
         Seconds that a sound device buffers.
-    seconds
-        How much to play; None plays until `stop`, or until the stream has ended.  Sound is cut to the sample.
+    seconds : float, optional
+        Seconds to play, to the sample. By default it plays until `stop`, or until the stream ends.
+
+    Attributes
+    ----------
+    sink : Sink
+        Sink that the stream is written to.
+    depth : float
+        Seconds that a sound device buffers when its ring is full.
+    format : Format
+        Format of the blocks.
 
     Raises
     ------
+    StreamError
+        `seconds` is not positive.
     SinkError
-        On entering: the target is unknown, cannot be opened, or does not fit the voice's modality.
+        The target is unknown. On entering: it cannot be opened, or does not fit the voice's modality.
+
+    See Also
+    --------
+    Stream.read : Read frames without a player.
+    Performance : Apply events to a stream while it plays.
 
     Examples
     --------
-    >>> with Player(stream, to="speakers") as player:  # doctest: +SKIP
+    >>> with vrnn.Player(stream, to="speakers") as player:
     ...     stream.controls["latent.temperature"] = 0.7
     ...     player.wait(timeout=10)
     """
@@ -60,22 +78,20 @@ class Player:
         if seconds is not None and not seconds > 0:
             raise StreamError(f"cannot play {seconds:g} seconds; give more than 0, or None to play until stopped")
         self.sink = as_sink(to, latency)
-        """Where the stream goes."""
         self.depth = latency
-        """Seconds that a sound device buffers, when its ring is full."""
         self.format = Format.of(stream.voice.manifest)
         self._stream = stream
         endless = seconds is None or seconds == float("inf")
         self._left = None if endless or seconds is None else max(1, round(seconds * self.format.rate))
         fps = self.format.rate / self.format.samples_per_frame
-        # A quarter of the ring at a time, or the ring would run empty while a block is made.
+        # At most a quarter of the ring, or the ring would run empty while a block is made.
         self._frames = min(max(int(latency * fps / 4), 1), LIVE_FRAMES) if self.sink.live else FILE_FRAMES
         self._ended_itself = False
         self._written = 0
         self._busy = 0.0
         self._latency = 0.0
         self._stop = threading.Event()
-        # Not Thread.join: interrupted by Ctrl-C, it takes a running thread for a dead one (CPython 3.11, bpo-45274).
+        # Not Thread.join: after Ctrl-C it takes a running thread for an ended one (CPython 3.11, bpo-45274).
         self._ended = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="vrnn-engine player", daemon=True)
@@ -93,32 +109,51 @@ class Player:
         if kind is None:
             self.stop()
         else:
-            with contextlib.suppress(Exception):  # the error on its way out matters more
+            with contextlib.suppress(Exception):  # the error that is being raised matters more
                 self.stop()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until everything is played, at most `timeout` seconds; return whether it is.
+        """Wait until everything is played.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Most seconds to wait; without limit by default.
+
+        Returns
+        -------
+        bool
+            Whether everything is played.
 
         Raises
         ------
         VRNNEngineError
-            What the stream or the sink raised in the background; once.
+            An error of the stream or the sink in the player's thread; raised once.
+        StreamError
+            The player was not entered.
         """
         until = None if timeout is None else time.monotonic() + timeout
         if self._thread.ident is None:
-            raise StreamError("a player plays inside its `with` block: with Player(...) as player: player.wait()")
+            raise StreamError("this player has not started; use it as: with Player(...) as player: player.wait()")
         while not self._ended.is_set():
             left = 0.2 if until is None else min(until - time.monotonic(), 0.2)
             if left <= 0:
                 return False
-            self._ended.wait(left)  # short, so that Ctrl-C is heard on every platform
+            self._ended.wait(left)  # short, so that Ctrl-C interrupts it on every platform
         self._raise()
         return True
 
     def stop(self) -> None:
-        """Play or write no more than what is already made, finish the sink, and wait for that.
+        """Read no more frames, finish the sink, and wait until it is finished.
 
-        A file then holds what was made so far, complete and valid.  Raises as `wait` does.
+        A file then has all frames read so far, and is valid.
+
+        Raises
+        ------
+        VRNNEngineError
+            An error of the stream or the sink in the player's thread; raised once.
+        SinkError
+            The sink has not finished within its `patience`.
         """
         self._stop.set()
         if self._thread.ident is None:
@@ -126,76 +161,76 @@ class Player:
         if not self._ended.is_set():
             self.sink.interrupt()
         if not self._ended.wait(self.sink.patience):
-            raise SinkError(f"{self.label} does not take what is written to it")
+            raise SinkError(f"{self.label} has not finished {self.sink.patience:g} s after the stop; check the device")
         self._raise()
 
     @property
     def running(self) -> bool:
-        """Whether there is still something to play."""
+        """Whether the player has started and not ended."""
         return self._thread.ident is not None and not self._ended.is_set()
 
     @property
     def label(self) -> str:
-        """What to call the sink in messages."""
+        """Name of the sink in messages."""
         return self.sink.label or type(self.sink).__name__
 
     @property
     def underruns(self) -> int:
-        """How often the device found nothing to play; 0 for a file."""
+        """How often the device had nothing to play; 0 for a file."""
         return self.sink.underruns or 0
 
     @property
     def clipped(self) -> int:
-        """Samples that were beyond full scale, and cut to it."""
+        """Samples beyond full scale, which were limited to it."""
         return self.sink.clipped
 
     @property
     def dropped(self) -> int:
-        """Samples that were made and not heard, because the device was gone."""
+        """Samples that were generated but not played, because the device was disconnected."""
         return self.sink.dropped
 
     @property
     def volume(self) -> float:
-        """Of a sound device, dB: 0 changes nothing, -inf is silence.  Any thread may set it while it plays.
+        """Volume of a sound device in dB: 0 changes nothing, -inf is silence. Any thread may set it during playing.
 
         Raises
         ------
         SinkError
-            The target has none, or it is set too high.
+            The sink has no volume, or the value is too high.
         """
         volume = self.sink.volume
         if volume is None:
-            raise SinkError(f"{self.label} has no volume; only a sound device has")
+            raise SinkError(f"{self.label} has no volume; only a sound device has one")
         return volume
 
     @volume.setter
     def volume(self, volume: float) -> None:
         if self.sink.volume is None:
-            raise SinkError(f"{self.label} has no volume; only a sound device has")
+            raise SinkError(f"{self.label} has no volume; only a sound device has one")
         self.sink.volume = volume
 
     @property
     def full(self) -> bool:
-        """Whether the sink can take no more, e.g. because the page is full."""
+        """Whether the sink can take no more, for example because the page is full."""
         return self.sink.full
 
     @property
     def seconds_played(self) -> float:
-        """Seconds of the stream that were heard or written."""
+        """Seconds of the stream that were played or written."""
         return max(0, self._written - (self.sink.pending or 0) - self.dropped) / self.format.rate
 
     @property
     def latency(self) -> float:
-        """Seconds from the making of a sound to its being heard, as it was at the last block; 0 for a file."""
+        """Seconds between the generation and the playing of the last block; 0 for a file."""
         return self._latency
 
     @property
     def speed(self) -> float:
-        """Seconds of stream made in a second of making them; below 1 it cannot be played live."""
+        """Seconds of stream generated in one second of computation; below 1, it cannot be played live."""
         return self._written / self.format.rate / self._busy if self._busy else 0.0
 
     def _run(self) -> None:
-        # The producer's thread.
+        # Runs in the producer thread.
         try:
             while not (self._stop.is_set() or self._ended_itself or self.full or self._left == 0):
                 block = self._make()
@@ -203,7 +238,7 @@ class Player:
                 self._written += len(block)
                 self._latency = (self.sink.pending or 0) / self.format.rate + self.sink.delay
             self.sink.close()
-        except BaseException as error:  # noqa: BLE001  # handed to the caller by wait() or stop()
+        except BaseException as error:  # noqa: BLE001  # raised in the caller by wait() or stop()
             self._error = error
             self._abort()
         finally:
@@ -223,7 +258,7 @@ class Player:
         return block
 
     def _abort(self) -> None:
-        with contextlib.suppress(Exception):  # it is on its way out with an error that matters more
+        with contextlib.suppress(Exception):  # the error that caused this matters more
             self.sink.abort()
 
     def _raise(self) -> None:
@@ -233,21 +268,21 @@ class Player:
 
 
 class Readable(Protocol):
-    """What a player needs of a stream."""
+    """The part of `Stream` that a player uses."""
 
     @property
     def voice(self) -> "Described":
-        """What made it."""
+        """The voice that generates the frames."""
         ...
 
     def read(self, frames: int) -> np.ndarray:
-        """Return the next frames; fewer where it has ended."""
+        """Return the next frames; fewer than asked for once the stream has ended."""
 
 
 class Described(Protocol):
-    """What a player needs of a voice."""
+    """The part of `Voice` that a player uses."""
 
     @property
     def manifest(self) -> Manifest:
-        """What it says of itself."""
+        """The manifest, which has the format of the frames."""
         ...

@@ -1,4 +1,4 @@
-"""Sound or ink from outside, made into the frames that a voice observes, and what that took."""
+"""Reads a recording, sound or ink, and converts it to the frames that a voice observes."""
 
 import json
 import os
@@ -14,18 +14,19 @@ from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.voice.manifest import Manifest
 
 RecordingLike = str | os.PathLike[str] | np.ndarray | list[Any]
+"""A path, or an array of samples or of points."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording that fits a voice.
+    """Frames of a recording in the format of a voice.
 
     Attributes
     ----------
-    frames : float32 array [T, F]
-        In world units: full scale +-1, or dx, dy in the voice's unit and pen-up 0 or 1.
+    frames : float32 array [T, frame_size]
+        Audio: samples, full scale +-1. Pen: dx and dy in the voice's unit, and pen-up, 0 or 1.
     conversions : tuple of str
-        What was converted, a line each; empty if nothing was.
+        How the recording was converted, one line for each conversion; empty if it fitted.
     """
 
     frames: np.ndarray
@@ -33,22 +34,32 @@ class Recording:
 
 
 def read_recording(source: RecordingLike, manifest: Manifest, rate: float | None = None) -> Recording:
-    """Read a recording and convert it to what the voice expects.
+    """Read a recording and convert it to the format of a voice.
+
+    Sound is mixed to mono and resampled to the voice's rate; its last frame is filled with zeros. Ink is not converted.
 
     Parameters
     ----------
     source : path or array
-        Audio: a sound file, or samples [n] or [n, channels], float at full scale +-1 or integers.
-        Pen: an .npz or .jsonl with dx, dy and pen_up, or an array [T, 3] of them.
+        Audio: a sound file (WAV, FLAC, OGG, MP3), or samples [n] or [n, channels]: float with full scale +-1, int16 or
+        int32. Pen: an .npz or .jsonl file with dx, dy and pen_up, or an array [T, 3] of them.
     manifest : Manifest
-        Of the voice.
+        Manifest of the voice.
     rate : float, optional
-        Samples per second of an array; the voice's own if not given.  A sound file knows its own.
+        Samples per second of an array; the voice's own rate by default. A sound file has its own.
+
+    Returns
+    -------
+    Recording
 
     Raises
     ------
     RecordingError
-        Missing, unreadable, empty, of a wrong shape, or with NaN in it.
+        The recording is missing, unreadable, empty, of another shape, or has NaN or infinity in it.
+
+    See Also
+    --------
+    vrnn_engine.Stream.prime : Read and observe a recording.
     """
     is_path = isinstance(source, str | os.PathLike)
     where = os.fspath(source) if isinstance(source, str | os.PathLike) else "the array given"
@@ -62,7 +73,7 @@ def read_recording(source: RecordingLike, manifest: Manifest, rate: float | None
         try:
             samples = np.asarray(source)
         except ValueError:
-            raise RecordingError(f"{where}: samples are an array of numbers [n] or [n, channels]") from None
+            raise RecordingError(f"{where}: samples must be an array of numbers [n] or [n, channels]") from None
     return _sound(samples, manifest, rate, where)
 
 
@@ -71,18 +82,18 @@ def _require_file(where: str) -> None:
         kind = non_file_kind(where)
     except FileNotFoundError:
         raise RecordingError(f"{where}: no such file") from None
-    except (OSError, ValueError) as error:  # the latter of a name with a zero byte
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         reason = getattr(error, "strerror", None) or error
         raise RecordingError(f"{where:.300}: cannot be read: {reason}") from None
     if kind is not None:
-        raise RecordingError(f"{where}: is {kind}, not a file; name a recording")
+        raise RecordingError(f"{where}: is {kind}, not a file; give the path of a recording")
 
 
 def _read_sound(where: str) -> tuple[np.ndarray, float]:
     try:
         import soundfile
     except (ImportError, OSError) as error:
-        raise RecordingError(f"{where}: reading sound needs soundfile and its libsndfile: {error}") from None
+        raise RecordingError(f"{where}: reading sound needs soundfile and libsndfile: {error}") from None
     try:
         samples, rate = soundfile.read(where, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError, RuntimeError, TypeError) as error:
@@ -92,41 +103,41 @@ def _read_sound(where: str) -> tuple[np.ndarray, float]:
 
 
 def _sound(samples: np.ndarray, manifest: Manifest, rate: float | None, where: str) -> Recording:
-    done = []
+    conversions = []
     if samples.ndim == 1:
         samples = samples[:, np.newaxis]
     if samples.ndim != 2:
-        raise RecordingError(f"{where}: samples are [n] or [n, channels], not of shape {list(samples.shape)}")
+        raise RecordingError(f"{where}: samples must be [n] or [n, channels], not of shape {list(samples.shape)}")
     if samples.size == 0:
-        raise RecordingError(f"{where}: there is no sound in it, it is empty")
+        raise RecordingError(f"{where}: is empty, it has no samples")
     if samples.shape[1] > 32 and samples.shape[1] > samples.shape[0]:
         raise RecordingError(f"{where}: shape {list(samples.shape)} looks like [channels, n]; transpose it")
     if samples.dtype in (np.int16, np.int32):
         full = -float(np.iinfo(samples.dtype).min)
-        done.append(f"{samples.dtype} to full scale +-1")
+        conversions.append(f"{samples.dtype} to full scale +-1")
         samples = samples / full
     elif samples.dtype.kind != "f":
-        raise RecordingError(f"{where}: samples are float, int16 or int32, not {samples.dtype}")
+        raise RecordingError(f"{where}: samples must be float, int16 or int32, not {samples.dtype}")
     if not np.isfinite(samples).all():
-        raise RecordingError(f"{where}: there is NaN or infinity among the samples")
+        raise RecordingError(f"{where}: some samples are NaN or infinite")
     if samples.shape[1] > 1:
-        done.append(f"{samples.shape[1]} channels to mono")
+        conversions.append(f"{samples.shape[1]} channels to mono")
     mono = samples.mean(axis=1, dtype=np.float64).astype(np.float32)
 
     if rate is not None and rate != manifest.rate:
         if not (np.isfinite(rate) and rate > 0):
-            raise RecordingError(f"{where}: {rate!r} is no sample rate")
+            raise RecordingError(f"{where}: the rate {rate!r} is not a positive number of samples per second")
         import soxr
 
         mono = soxr.resample(mono, rate, manifest.rate)
-        done.append(f"{rate:g} Hz to {manifest.rate} Hz")
+        conversions.append(f"{rate:g} Hz to {manifest.rate} Hz")
         if mono.size == 0:
             raise RecordingError(f"{where}: too short to be resampled to {manifest.rate} Hz")
     short = -mono.size % manifest.frame_size
     if short:
         mono = np.pad(mono, (0, short))
-        done.append(f"last frame filled up with {short} zeros")
-    return Recording(np.ascontiguousarray(mono.reshape(-1, manifest.frame_size), np.float32), tuple(done))
+        conversions.append(f"last frame filled up with {short} zeros")
+    return Recording(np.ascontiguousarray(mono.reshape(-1, manifest.frame_size), np.float32), tuple(conversions))
 
 
 def _read_ink(path: Path) -> np.ndarray:
@@ -134,7 +145,7 @@ def _read_ink(path: Path) -> np.ndarray:
         if path.suffix.lower() == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
                 if missing := [name for name in ("dx", "dy", "pen_up") if name not in arrays]:
-                    raise RecordingError(_lacking(path, missing, set(arrays)))
+                    raise RecordingError(_describe_missing(path, missing, set(arrays)))
                 return np.stack([arrays[name] for name in ("dx", "dy", "pen_up")], axis=1)
         if path.suffix.lower() == ".jsonl":
             lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -143,13 +154,13 @@ def _read_ink(path: Path) -> np.ndarray:
     except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise RecordingError(f"{path}: cannot be read as ink with dx, dy and pen_up: {reason:.200}") from None
-    raise RecordingError(f"{path}: ink is read from .npz or .jsonl files, with dx, dy and pen_up")
+    raise RecordingError(f"{path}: ink is read from .npz or .jsonl files with dx, dy and pen_up; save it as one")
 
 
-def _lacking(path: Path, missing: list[str], present: set[str]) -> str:
-    wanted = "the arrays dx, dy and pen_up, one value a point"
-    if {"dxy", "offsets"} <= present:  # lines to train on, in the units of their tablets
-        return f"{path}: many lines of a corpus; save one, in the voice's unit and rate, as an .npz with {wanted}"
+def _describe_missing(path: Path, missing: list[str], present: set[str]) -> str:
+    wanted = "the arrays dx, dy and pen_up, one value for each point"
+    if {"dxy", "offsets"} <= present:  # a prepared corpus, in the units of its tablets
+        return f"{path}: has many lines of a corpus; save one, in the voice's unit and rate, as an .npz with {wanted}"
     return f"{path}: an .npz of ink has {wanted}; this one lacks {', '.join(missing)}"
 
 
@@ -157,15 +168,15 @@ def _ink(source: Any, manifest: Manifest, rate: float | None, where: str) -> Rec
     try:
         points = np.asarray(source, np.float32)
     except (TypeError, ValueError):
-        raise RecordingError(f"{where}: ink is an array of numbers [T, 3]: dx, dy, pen_up") from None
+        raise RecordingError(f"{where}: ink must be an array of numbers [T, 3]: dx, dy, pen_up") from None
     if points.size == 0:
-        raise RecordingError(f"{where}: there is no ink in it, it is empty")
+        raise RecordingError(f"{where}: is empty, it has no points")
     if points.ndim != 2 or points.shape[1] != 3:
-        raise RecordingError(f"{where}: ink has shape [T, 3]: dx, dy, pen_up; not {list(points.shape)}")
+        raise RecordingError(f"{where}: ink must have shape [T, 3]: dx, dy, pen_up; not {list(points.shape)}")
     if not np.isfinite(points).all():
-        raise RecordingError(f"{where}: there is NaN or infinity in the ink")
+        raise RecordingError(f"{where}: some points are NaN or infinite")
     if not np.isin(points[:, 2], (0.0, 1.0)).all():
-        raise RecordingError(f"{where}: pen_up, the third column, is 0 or 1")
+        raise RecordingError(f"{where}: pen_up, the third column, must be 0 or 1")
     if rate is not None and rate != manifest.rate:
         raise RecordingError(f"{where}: ink is not resampled; give it at the voice's {manifest.rate} points per second")
     return Recording(np.ascontiguousarray(points), ())

@@ -162,7 +162,7 @@ def test_the_command_line_has_all_modes() -> None:
         (("--channels", 2), 2, "is for a sound device"),
         (("--strict",), 2, "is for a sound device"),
         (("--from", "none.wav"), 1, "none.wav: no such file"),
-        (("--from", "."), 1, ".: is a folder, not a file; name a recording"),
+        (("--from", "."), 1, ".: is a folder, not a file; give the path of a recording"),
         (("--to", "speakers", "--volume", 99), 1, "a volume of 99.0 dB is not possible"),
     ],
 )

@@ -84,7 +84,7 @@ class Automation:
         self._moves = [active for active in self._moves if not active.move.over]
         self.push()
         if self._changed:
-            self.controls.follow(self._values, self._seen)
+            self.controls.set_unless_changed(self._values, self._seen)
             self._seen = dict(self._values)
 
     def push(self) -> None:

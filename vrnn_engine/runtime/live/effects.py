@@ -85,7 +85,7 @@ class Effects:
             case Set():
                 controls.check(event.control, event.value, event.index)
             case Nudge() | Walk():
-                controls.find(event.control if event.index is None else f"{event.control}/{event.index}")
+                controls.resolve(event.control if event.index is None else f"{event.control}/{event.index}")
             case Follow(latents=Tensor() as given):
                 automation.check_latent()
                 self._trajectory_of(given, event.path)

@@ -73,7 +73,7 @@ class Midi:
         """
         self._performance = performance
         for target in self._learn:
-            performance.controls.find(target)
+            performance.controls.resolve(target)
         self._available = self._inputs or SystemInputs()
         scheme, _, own_name = self._name.partition(":")
         self._is_virtual = scheme == VIRTUAL
@@ -112,7 +112,7 @@ class Midi:
         ControlError
             There is no such control or dimension.
         """
-        self._performance.controls.find(target)
+        self._performance.controls.resolve(target)
         self._wanted.append(target)
         if len(self._wanted) == 1:
             _log.info("MIDI: move the controller for %s", target)
@@ -149,7 +149,7 @@ class Midi:
             self._learned = (key, now)
             return
         target = self._wanted.popleft()
-        control, index = self._performance.controls.find(target)
+        control, index = self._performance.controls.resolve(target)
         self._learned = (key, now)
         _log.info("MIDI: controller %d of channel %d now turns %s", key[1], key[0], target)
         try:
