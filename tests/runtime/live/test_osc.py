@@ -235,8 +235,8 @@ def test_no_level_is_reported_for_ink(toy_pen):
 def test_a_listening_stream_reports_its_kl(engine, tmp_path):
     rate, noise = engine.voice.manifest.rate, np.random.default_rng(0).standard_normal(20_000)
     soundfile.write(tmp_path / "clip.wav", 0.1 * noise, rate, subtype="FLOAT")
-    life = ListeningStream(engine.stream(3), FileInput(tmp_path / "clip.wav", engine.voice.manifest), "observe")
-    performance, osc = Performance(life), Osc()
+    listener = ListeningStream(engine.stream(3), FileInput(tmp_path / "clip.wav", engine.voice.manifest), "observe")
+    performance, osc = Performance(listener), Osc()
     osc.start(performance)
     client, told = Client(osc.port), []
     client.send("/control/output.temperature", 1.0)

@@ -12,9 +12,8 @@ import numpy as np
 
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls, Settable
-from vrnn_engine.runtime.live.listening_stream import ListeningStream
+from vrnn_engine.runtime.live.listening_stream import LiveStream
 from vrnn_engine.runtime.live.moves import FollowValues, Move, Ramp, RandomWalk
-from vrnn_engine.runtime.stream import Stream
 
 HOLD, TARGET = "latent.hold", "latent.target"
 
@@ -45,7 +44,7 @@ class Automation:
         The controls that others read and write.  The stream's own follow them, once a frame.
     """
 
-    def __init__(self, stream: Stream | ListeningStream) -> None:
+    def __init__(self, stream: LiveStream) -> None:
         self.controls = Controls(stream.voice.manifest.controls)
         self.controls.restore(stream.controls.snapshot())
         self._stream = stream

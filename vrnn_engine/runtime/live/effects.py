@@ -30,7 +30,7 @@ from vrnn_engine.runtime.live.events import (
 )
 from vrnn_engine.runtime.live.forks import Forks
 from vrnn_engine.runtime.live.history import History
-from vrnn_engine.runtime.live.listening_stream import ListeningStream
+from vrnn_engine.runtime.live.listening_stream import LiveStream
 from vrnn_engine.runtime.live.saved import STATE, TRAJECTORY, SavedStates
 from vrnn_engine.runtime.live.trajectories import check_trajectory, find_trajectory, is_recording
 from vrnn_engine.runtime.noise import check_seed
@@ -60,7 +60,7 @@ class Effects:
 
     def __init__(
         self,
-        stream: Stream | ListeningStream,
+        stream: LiveStream,
         automation: Automation,
         history: History,
         saved: SavedStates,

@@ -217,3 +217,7 @@ class ListeningStream:
         loud = float(np.sqrt(np.mean(np.square(heard)))) > QUIET
         self._quiet = 0 if loud else self._quiet + 1
         return self._quiet >= round(PAUSE * self.voice.manifest.frames_per_second)
+
+
+LiveStream = Stream | ListeningStream
+"""What a performance can steer."""

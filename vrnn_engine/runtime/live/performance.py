@@ -26,7 +26,7 @@ from vrnn_engine.runtime.live.effects import Effects
 from vrnn_engine.runtime.live.events import AnyEvent, Follow, Prime, Reset, Save, Set, Trace
 from vrnn_engine.runtime.live.forks import Forks
 from vrnn_engine.runtime.live.history import History
-from vrnn_engine.runtime.live.listening_stream import ListeningStream
+from vrnn_engine.runtime.live.listening_stream import LiveStream
 from vrnn_engine.runtime.live.rate_limited_log import describe_error
 from vrnn_engine.runtime.live.saved import SavedFolder, SavedStates
 from vrnn_engine.runtime.observation import Observation
@@ -86,7 +86,7 @@ class Performance:
 
     def __init__(
         self,
-        stream: Stream | ListeningStream,
+        stream: LiveStream,
         timeline: Sequence[AnyEvent] = (),
         record: Callable[[AnyEvent], None] | None = None,
         saved: SavedFolder | None = None,

@@ -20,8 +20,7 @@ from vrnn_engine.base.folders import saved_folder
 from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import SinkError, StreamError
 from vrnn_engine.runtime.live.events import Save, Trace
-from vrnn_engine.runtime.live.listening_stream import ListeningStream
-from vrnn_engine.runtime.stream import Stream
+from vrnn_engine.runtime.live.listening_stream import LiveStream
 
 STATE, TRAJECTORY = ".moment", ".npy"
 """File name endings."""
@@ -126,10 +125,10 @@ class SavedStates:
     folder : SavedFolder
         Where files are read and written.
     stream : Stream or ListeningStream
-        The voice they belong to.
+        A stream of the voice that they belong to.
     """
 
-    def __init__(self, folder: SavedFolder, stream: Stream | ListeningStream) -> None:
+    def __init__(self, folder: SavedFolder, stream: LiveStream) -> None:
         self.folder = folder
         self._stream = stream
         self._states: dict[str, bytes] = {}
@@ -186,7 +185,7 @@ class SavedStates:
         def job() -> None:
             try:
                 write(name, what)
-            except Exception as error:  # noqa: BLE001 - an executor keeps what a job raises to itself
+            except Exception as error:  # noqa: BLE001 - the executor would discard it
                 failed(error)
 
         self._writer.submit(job)

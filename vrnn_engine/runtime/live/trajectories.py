@@ -7,9 +7,8 @@ import numpy as np
 
 from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import StreamError
-from vrnn_engine.runtime.live.listening_stream import ListeningStream
+from vrnn_engine.runtime.live.listening_stream import LiveStream
 from vrnn_engine.runtime.live.saved import TRAJECTORY, SavedFolder
-from vrnn_engine.runtime.stream import Stream
 
 
 def is_recording(path: str, saved: SavedFolder) -> bool:
@@ -17,7 +16,7 @@ def is_recording(path: str, saved: SavedFolder) -> bool:
     return Path(path).suffix != TRAJECTORY and path not in saved.names(TRAJECTORY)
 
 
-def find_trajectory(path: str, saved: SavedFolder, stream: Stream | ListeningStream) -> np.ndarray:
+def find_trajectory(path: str, saved: SavedFolder, stream: LiveStream) -> np.ndarray:
     """Find a latent trajectory.
 
     Parameters
