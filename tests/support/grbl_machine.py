@@ -1,4 +1,4 @@
-"""A Grbl machine at the other end of a pseudo-terminal: buffer, answers, pen and reach, and all that can go wrong."""
+"""Simulates a Grbl machine at the other end of a pseudo-terminal: buffer, answers, pen, working area and faults."""
 
 import os
 import pty
@@ -13,18 +13,25 @@ from typing import Self
 BUFFER = 127
 BANNER = "\r\nGrbl 1.1h ['$' for help]\r\n"
 
-Trouble = Callable[["GrblMachine", str], str | None]
+NO_DELAY = "&settle=0&timeout=1"
+"""Options for fast tests."""
+
+Fault = Callable[["GrblMachine", str], str | None]
 
 
 class GrblMachine:
-    """Draws what it is sent; a context manager.
+    """Draws what it receives; a context manager.
 
-    The pen is down while the spindle turns or Z is below 0.  `trouble` is asked before each line and may answer with
-    what happens instead: `error:N`, `ALARM:N`, `reset`, `silent`, `hold`, `lost` (done, but never answered) or `gone`.
+    The pen is down while the spindle turns or Z is below 0.  `fault` is called before each line, until it returns a
+    fault to happen instead: `error:N`, `ALARM:N`, `reset`, `silent` (done, but its answers no longer arrive), `hold`,
+    `lost` (done, but not answered) or `disconnected`.
+
+    `problems` lists what no sender may do: exceed the buffer, reset a moving machine, leave the working area, or travel
+    with the pen down.
     """
 
-    def __init__(self, reach: tuple[float, float] = (300, 200), trouble: Trouble | None = None) -> None:
-        self.reach, self.trouble = reach, trouble
+    def __init__(self, reach: tuple[float, float] = (300, 200), fault: Fault | None = None) -> None:
+        self.reach, self.fault = reach, fault
         self.x = self.y = self.z = 0.0
         self.spindle = False
         self.state = "Idle"
@@ -32,17 +39,17 @@ class GrblMachine:
         self.lines: list[str] = []
         self.feeds: list[float] = []
         self.problems: list[str] = []
-        self.most = 0
+        self.most_buffered = 0
         self.resets = 0
-        self.happened = threading.Event()  # the trouble has come
+        self.fault_happened = threading.Event()
         self.drawing = threading.Event()
         self._motion, self._feed = "G0", 0.0
         self._buffer = b""
-        self._silent = self._gone = False
-        self._master, self._slave = pty.openpty()
+        self._silent = self._disconnected = False
+        self.descriptor, self._slave = pty.openpty()
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)
-        self._over = threading.Event()
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> Self:
@@ -50,11 +57,15 @@ class GrblMachine:
         return self
 
     def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._over.set()
+        self._stop.set()
         self._thread.join()
-        if not self._gone:
-            os.close(self._master)
+        if not self._disconnected:
+            os.close(self.descriptor)
         os.close(self._slave)
+
+    def target(self, options: str = "") -> str:
+        """Return the target string of a sink that draws on this machine."""
+        return f"serial:{self.port}?format=gcode&width=200&height=150{NO_DELAY}{options}"
 
     @property
     def down(self) -> bool:
@@ -64,75 +75,75 @@ class GrblMachine:
     def _moving(self) -> bool:
         return b"\n" in self._buffer and self.state == "Idle"
 
-    def settle(self) -> None:
-        """Wait until everything that was sent has been looked at."""
-        self._over.set()
+    def finish(self) -> None:
+        """Process everything that was sent, and stop."""
+        self._stop.set()
         self._thread.join()
 
     def _run(self) -> None:
         idle = False
-        while not self._gone and not (self._over.is_set() and idle):
-            ready, _, _ = select.select([self._master], [], [], 0.002)
+        while not self._disconnected and not (self._stop.is_set() and idle):
+            ready, _, _ = select.select([self.descriptor], [], [], 0.002)
             idle = not ready
             if ready:
-                for byte in os.read(self._master, 4096):
+                for byte in os.read(self.descriptor, 4096):
                     self._receive(bytes([byte]))
             elif b"\n" in self._buffer and self.state != "Hold:0":
-                idle = False  # late: only when nothing more comes
+                idle = False  # one line at a time, and only when no more bytes arrive
                 line, _, self._buffer = self._buffer.partition(b"\n")
-                self._obey(line.decode().strip())
+                self._process(line.decode().strip())
 
     def _receive(self, byte: bytes) -> None:
         if byte == b"\x18":
             self._reset()
         elif byte == b"?":
-            self._say(
+            self._send(
                 f"<{'Run' if self._moving else self.state}|MPos:{self.x:.3f},{self.y:.3f},{self.z:.3f}|FS:0,0>\r\n"
             )
         elif byte == b"!":
             self.state = "Hold:0" if self.state == "Idle" else self.state
         elif len(self._buffer) == BUFFER:
-            self.problems.append("the buffer ran over")
+            self.problems.append("the buffer was exceeded")
         else:
             self._buffer += byte
-            self.most = max(self.most, len(self._buffer))
+            self.most_buffered = max(self.most_buffered, len(self._buffer))
 
     def _reset(self) -> None:
         if self._moving:
-            self.problems.append("it was reset while it moved, and no longer knows where it is")
+            self.problems.append("it was reset while it moved, and lost its position")
         self._buffer = b""
         self.spindle = False
         self._motion, self._feed = "G0", 0.0
         self.resets += 1
         if self.state == "Hold:0":
             self.state = "Idle"
-        self._say(BANNER)
+        self._send(BANNER)
 
-    def _obey(self, line: str) -> None:
-        trouble = self.trouble(self, line) if self.trouble is not None and not self.happened.is_set() else None
-        if trouble:
-            self.happened.set()
-        if trouble == "silent":  # it works, but nothing of what it says arrives any more
+    def _process(self, line: str) -> None:
+        fault = self.fault(self, line) if self.fault is not None and not self.fault_happened.is_set() else None
+        if fault:
+            self.fault_happened.set()
+        if fault == "silent":
             self._silent = True
             self._execute(line)
-        elif trouble == "gone":
-            os.close(self._master)
-            self._gone = True
-        elif trouble == "hold":
+        elif fault == "disconnected":
+            os.close(self.descriptor)
+            self._disconnected = True
+        elif fault == "hold":
             self.state = "Hold:0"
             self._buffer = line.encode() + b"\n" + self._buffer
-        elif trouble == "reset":
+        elif fault == "reset":
             self._buffer = b""
             self._reset()
-        elif trouble and trouble.startswith("ALARM"):
+        elif fault and fault.startswith("ALARM"):
             self.state = "Alarm"
-            self._say(trouble + "\r\n")
-        elif trouble and trouble.startswith("error"):
-            self._say(trouble + "\r\n")
+            self._send(fault + "\r\n")
+        elif fault and fault.startswith("error"):
+            self._send(fault + "\r\n")
         else:
             answer = self._execute(line)
-            if trouble != "lost":
-                self._say(answer + "\r\n")
+            if fault != "lost":
+                self._send(answer + "\r\n")
 
     def _execute(self, line: str) -> str:
         self.lines.append(line)
@@ -171,15 +182,20 @@ class GrblMachine:
     def _move(self, to: dict[str, float]) -> None:
         x, y, self.z = to.get("X", self.x), to.get("Y", self.y), to.get("Z", self.z)
         if not (0 <= x <= self.reach[0] and 0 <= y <= self.reach[1]):
-            self.problems.append(f"X{x} Y{y} is out of reach")
+            self.problems.append(f"X{x} Y{y} is outside the working area")
         if (x, y) != (self.x, self.y):
             if self.down and self._motion == "G0":
-                self.problems.append("a travel with the pen down")
+                self.problems.append("it travelled with the pen down")
             if self.down:
                 self.strokes[-1].append((x, y))
                 self.feeds.append(self._feed)
         self.x, self.y = x, y
 
-    def _say(self, text: str) -> None:
+    def _send(self, text: str) -> None:
         if not self._silent:
-            os.write(self._master, text.encode())
+            os.write(self.descriptor, text.encode())
+
+
+def fault_after(count: int, what: str) -> Fault:
+    """Return a fault that happens within a stroke, once the machine has done `count` lines."""
+    return lambda machine, line: what if len(machine.lines) >= count and machine.down else None

@@ -1,25 +1,29 @@
-"""Ink for tests, and readers of pages that share nothing with what writes them."""
+"""Ink for tests, and readers of SVG, HPGL and G-code that share no code with the sinks that write them."""
 
 import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
-from vrnn_engine.runtime.sinks import Format
+from vrnn_engine.runtime.sinks import Format, make_sink
+from vrnn_engine.runtime.sinks.ink.page import Layout, Line, PageOptions
 
 PEN = Format("pen", 100, 3, "mm", "toy")
+SVG = "{http://www.w3.org/2000/svg}"
 
 Strokes = list[np.ndarray]
 
 
 def words(count: int, climb: float = 0.0) -> np.ndarray:
-    """Return words of zigzags 16 mm wide, 5 mm apart, on a line that climbs by `climb` mm a word."""
+    """Return words of zigzags 16 mm wide, 5 mm apart, on a line that climbs by `climb` mm per word."""
     word = [(5, -climb, 0), *[(1, 2, 0), (1, -2, 0)] * 7, (1, 2, 0), (1, -2, 1)]
     return np.array(word * count, np.float32)
 
 
 def writing(points: int, seed: int = 0) -> np.ndarray:
-    """Return ink as a person's might be, with strokes of 1 to 40 points, dots, and leaps of all sizes."""
+    """Return ink that resembles handwriting: strokes of 1 to 40 points, dots, and moves of all sizes."""
     rng = np.random.default_rng(seed)
     moves = rng.normal([0.3, 0], 0.8, (points, 2))
     up = rng.random(points) < rng.choice([0.02, 0.1, 0.5], points)
@@ -28,14 +32,59 @@ def writing(points: int, seed: int = 0) -> np.ndarray:
 
 
 def shapes(points: np.ndarray) -> Strokes:
-    """Return the strokes of points [n, 3], each from its own beginning on."""
+    """Return the strokes of points [n, 3], each relative to its first point."""
     places = np.cumsum(points[:, :2].astype(float), axis=0)
     ends = np.flatnonzero(points[:, 2] > 0.5) + 1
     return [stroke - stroke[0] for stroke in np.split(places, ends) if len(stroke)]
 
 
+def assert_same_shapes(found: Strokes, expected: Strokes, tolerance: float) -> None:
+    """Assert that strokes have the expected shapes, wherever they are."""
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert np.abs(one - one[0] - other).max() <= tolerance
+
+
+def looping_stream(ink: np.ndarray, rate: int = 100) -> SimpleNamespace:
+    """Return a stream that yields the same ink over and over."""
+    position = [0]
+
+    def read(frames: int) -> np.ndarray:
+        block = np.take(ink, range(position[0], position[0] + frames), axis=0, mode="wrap")
+        position[0] += frames
+        return block
+
+    manifest = SimpleNamespace(modality="pen", rate=rate, frame_size=3, unit="mm", name="toy")
+    return SimpleNamespace(read=read, voice=SimpleNamespace(manifest=manifest))
+
+
+def lay_out(points: np.ndarray, block: int = 20, **options: float) -> list[Line]:
+    """Return the lines of ink that is added to a layout in blocks."""
+    layout = Layout(PageOptions(**options), PEN, "here")
+    lines = [line for start in range(0, len(points), block) for line in layout.add(points[start : start + block])]
+    return lines + layout.finish()
+
+
+def send(target: object, *blocks: np.ndarray, format: Format = PEN) -> None:
+    """Write blocks of ink to a target."""
+    sink = make_sink(str(target))
+    sink.open(format)
+    for block in blocks:
+        sink.write(block)
+    sink.close()
+
+
+def read_svg(path: Path) -> tuple[Strokes, tuple[float, float]]:
+    """Return the strokes and the size of the page in mm; y grows downwards."""
+    root = ET.parse(path).getroot()
+    found = [node.attrib["d"] for node in root.iter(f"{SVG}path")]
+    width, height = (float(number) for number in root.attrib["viewBox"].split()[2:])
+    assert (root.attrib["width"], root.attrib["height"]) == (f"{width:g}mm", f"{height:g}mm")
+    return [np.array([float(n) for n in re.findall(r"-?[\d.]+", d)]).reshape(-1, 2) for d in found], (width, height)
+
+
 def read_hpgl(path: Path | str) -> list[Strokes]:
-    """Return the strokes in mm of each page, y upwards."""
+    """Return the strokes in mm of each page; y grows upwards."""
     text = Path(path).read_text() if isinstance(path, Path) else path
     pages: list[Strokes] = [[]]
     here, stroke, ready = (0, 0), [], False
@@ -61,7 +110,7 @@ def read_hpgl(path: Path | str) -> list[Strokes]:
 
 
 def read_gcode(path: Path) -> list[Strokes]:
-    """Return the strokes in mm of each page, y upwards, as M3 and M5 have the pen down and up."""
+    """Return the strokes in mm of each page, of a pen that M3 lowers and M5 lifts; y grows upwards."""
     pages: list[Strokes] = [[]]
     here, stroke, down = (0.0, 0.0), [], False
     for line in path.read_text().splitlines():
