@@ -1,6 +1,6 @@
-"""A private PulseAudio server: an output whose sound can be recorded, and a microphone that hears what it is told to.
+"""Runs a private PulseAudio server, with an output that can be recorded and a microphone that can be played into.
 
-Both are null sinks: `ear` is the default output; what is played into `mouth` comes out of the default microphone.
+Both are null sinks: `ear` is the default output; what is played into `mouth` is what the default microphone records.
 """
 
 import os
@@ -16,7 +16,7 @@ PROGRAMS = ("pulseaudio", "pactl", "parec")
 
 
 def missing() -> str | None:
-    """Return why no server can run here, or None."""
+    """Return why no server can run here, or None if one can."""
     absent = [program for program in PROGRAMS if shutil.which(program) is None]
     if absent:
         return f"no {', '.join(absent)} here (Debian: pulseaudio, pulseaudio-utils)"
@@ -26,12 +26,12 @@ def missing() -> str | None:
 
 
 class SoundServer:
-    """A running server; `environment` sends programs to it."""
+    """A running server; programs that are started with `environment` use it."""
 
     def __init__(self, folder: Path, channels: int = 1) -> None:
         (folder / "home").mkdir(exist_ok=True)
         config = folder / "asound.conf"
-        # PortAudio on Debian speaks ALSA, so its default device is pointed at the server.
+        # PortAudio uses ALSA on Debian, so the default device of ALSA is the server.
         config.write_text("</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!default { type pulse }\n")
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("PULSE_", "XDG_"))},
@@ -40,7 +40,7 @@ class SoundServer:
             "PULSE_RUNTIME_PATH": str(folder / "pulse"),
             "PULSE_SERVER": f"unix:{folder}/socket",
             "ALSA_CONFIG_PATH": str(config),
-            "JACK_NO_START_SERVER": "1",  # PortAudio asks every server there is, and JACK's would be started by that
+            "JACK_NO_START_SERVER": "1",  # PortAudio tries every sound system, which would start the JACK server
             "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
         }
         modules = (
@@ -49,8 +49,8 @@ class SoundServer:
             "module-null-sink sink_name=mouth rate=16000 channels=1 format=float32le",
         )
         command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--system=no", "--use-pid-file=no"]
-        command += ["--realtime=no", "--high-priority=no"]  # a busy machine kills a realtime process that runs too long
-        command += ["--disable-shm=yes"]  # sound by the socket: its shared memory loses blocks (pulseaudio#824)
+        command += ["--realtime=no", "--high-priority=no"]  # the system ends a realtime process that runs too long
+        command += ["--disable-shm=yes"]  # through the socket: shared memory loses blocks (pulseaudio#824)
         self._log = (folder / "log").open("wb")
         self._process = subprocess.Popen(
             [*command, *(f"--load={module}" for module in modules)],
@@ -69,18 +69,18 @@ class SoundServer:
             raise
 
     def record(self) -> "Recorder":
-        """Record what is played from now on."""
+        """Start to record what is played."""
         return Recorder(self.environment, self._folder / "recording", self._channels)
 
     def say(self, samples: np.ndarray) -> None:
-        """Let the microphone hear samples, float32 at 16 kHz, with a second of silence about them, and wait for it."""
-        silence = np.zeros(16000, np.float32)  # what starts a null sink is not always heard
+        """Play samples into the microphone, float32 at 16 kHz, with a second of silence before and after."""
+        silence = np.zeros(16000, np.float32)  # the first samples into a null sink may be lost
         samples = np.concatenate([silence, samples, silence])
         command = ["pacat", "-p", "-d", "mouth", "--format=float32le", "--rate=16000", "--channels=1", "--raw"]
         subprocess.run(command, env=self.environment, input=samples.astype("<f4").tobytes(), check=True)
 
     def control(self, *words: str) -> None:
-        """Tell the server something, as `pactl` does."""
+        """Run `pactl` on the server."""
         done = subprocess.run(["pactl", *words], env=self.environment, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"pactl {' '.join(words)}: {done.stderr}")
@@ -92,7 +92,7 @@ class SoundServer:
 
     @property
     def pid(self) -> int:
-        """Of the server's process."""
+        """Process id of the server."""
         return self._process.pid
 
     def close(self) -> None:
@@ -115,8 +115,8 @@ class Recorder:
         wait_until(lambda: path.stat().st_size > 0, "parec records nothing")
 
     def finish(self) -> np.ndarray:
-        """Return what was recorded: [n], or [n, channels] of several."""
-        time.sleep(0.5)  # for what is on its way
+        """Return the samples recorded: [n], or [n, channels] if there are several channels."""
+        time.sleep(0.5)  # until the last samples have arrived
         self._process.terminate()
         self._process.wait(10)
         data = self._path.read_bytes()
@@ -126,7 +126,7 @@ class Recorder:
 
 
 def wait_until(ready: Callable[[], bool], else_: str) -> None:
-    """Wait at most ten seconds; raise `RuntimeError` saying `else_`."""
+    """Wait until `ready` returns True, at most ten seconds; then raise a `RuntimeError` with the text `else_`."""
     for _ in range(100):
         if ready():
             return

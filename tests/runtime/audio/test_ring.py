@@ -1,4 +1,4 @@
-"""The ring: what goes in comes out, in order, once; silence where there is nothing."""
+"""The ring buffer: samples come out in order, each once; zeros where there are too few."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ import pytest
 from vrnn_engine.runtime.audio.ring import Ring
 
 
-def test_random_reads_and_writes_keep_order() -> None:
+def test_random_reads_and_writes_keep_the_order() -> None:
     rng = np.random.default_rng(1)
     ring, sent = Ring(37), np.arange(1, 5001, dtype=np.float32)
     got: list[np.ndarray] = []
@@ -23,7 +23,7 @@ def test_random_reads_and_writes_keep_order() -> None:
     assert np.array_equal(np.concatenate(got), sent)
 
 
-def test_full_ring_takes_only_what_fits() -> None:
+def test_a_full_ring_accepts_only_what_fits() -> None:
     ring = Ring(5)
     assert ring.write(np.arange(4, dtype=np.float32)) == 4
     assert ring.write(np.arange(4, dtype=np.float32)) == 1
@@ -31,7 +31,7 @@ def test_full_ring_takes_only_what_fits() -> None:
     assert (ring.filled, ring.written, ring.taken) == (5, 5, 0)
 
 
-def test_empty_ring_gives_silence() -> None:
+def test_an_empty_ring_returns_silence() -> None:
     ring, out = Ring(5), np.ones(3, np.float32)
     assert ring.read_into(out) == 0
     assert out.tolist() == [0, 0, 0]
@@ -46,7 +46,7 @@ def test_reads_into_a_strided_column() -> None:
     assert out[:, 1].tolist() == [1] * 6
 
 
-def test_two_threads_lose_and_repeat_nothing() -> None:
+def test_two_threads_neither_lose_nor_repeat_samples() -> None:
     ring, sent = Ring(64), np.arange(1, 100_001, dtype=np.float32)
     got: list[np.ndarray] = []
 
@@ -58,7 +58,7 @@ def test_two_threads_lose_and_repeat_nothing() -> None:
             got.append(out[:count])
             total += count
             if not count:
-                time.sleep(0)  # give the other thread its turn
+                time.sleep(0)  # let the other thread run
 
     taker = threading.Thread(target=take)
     taker.start()
@@ -72,6 +72,6 @@ def test_two_threads_lose_and_repeat_nothing() -> None:
     assert np.array_equal(np.concatenate(got), sent)
 
 
-def test_a_ring_needs_room() -> None:
+def test_a_ring_without_capacity_is_an_error() -> None:
     with pytest.raises(ValueError, match="room"):
         Ring(0)

@@ -1,24 +1,21 @@
-"""Sinks: each target finds its sink, files hold exactly what was sent, and appear only when finished."""
+"""Sinks: each target finds its sink; files hold exactly what was written, and appear only when complete."""
 
 import json
 import os
 import re
-import sys
-import textwrap
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
-from vrnn_engine import Engine, Player
 from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks import Format, Sink, make_sink
 from vrnn_engine.runtime.sinks.audiofile import AudioFileSink
 from vrnn_engine.runtime.sinks.options import add_option, split_target
 from vrnn_engine.runtime.sinks.pcm import to_pcm16
+from vrnn_engine.runtime.targets import TARGETS, Target, list_targets
 
 AUDIO = Format("audio", 16000, 200, "full scale", "toy")
 PEN = Format("pen", 100, 3, "mm", "toy")
@@ -56,18 +53,42 @@ def send(target: Path, format: Format, *blocks: np.ndarray) -> Sink:
         ("serial:COM3?format=hpgl", "SerialSink"),
     ],
 )
-def test_targets(target: str, kind: str) -> None:
+def test_a_target_finds_its_sink(target: str, kind: str) -> None:
     assert type(make_sink(target)).__name__ == kind
 
 
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.forms[-1])
+def test_each_target_of_the_table_has_a_sink_that_takes_its_modalities(target: Target, tmp_path: Path) -> None:
+    for form in target.forms:
+        text = form.replace("FILE", str(tmp_path / "a")) + ("?format=gcode" if target.scheme == "serial" else "")
+        sink = make_sink(text)
+        assert f"{type(sink).__module__}:{type(sink).__name__}" == f"vrnn_engine.runtime.sinks.{target.sink}"
+        for format in (AUDIO, PEN):
+            fits = format.modality in target.modalities
+            assert (form in list_targets(format.modality)) == fits
+            message = error_of_opening(make_sink(text), format)
+            assert (f"but voice 'toy' makes {'sound' if format is AUDIO else 'ink'}; " in message) == (not fits)
+            assert (list_targets(format.modality) in message) == (not fits)
+
+
+def error_of_opening(sink: Sink, format: Format) -> str:
+    """Return the error of opening a sink, or nothing if there is none."""
+    try:
+        sink.open(format)
+    except SinkError as error:
+        return str(error)
+    sink.abort()
+    return ""
+
+
 @pytest.mark.parametrize("target", ["", "out.mp3", "wav", "terminal:x", "null:x", "folder"])
-def test_unknown_target_names_what_exists(target: str) -> None:
+def test_an_unknown_target_is_an_error_that_lists_the_targets(target: str) -> None:
     with pytest.raises(SinkError, match=r"unknown target .*speakers, .*FILE\.wav"):
         make_sink(target)
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "message"),
     [
         (
             "a.svg?widht=3",
@@ -105,8 +126,8 @@ def test_unknown_target_names_what_exists(target: str) -> None:
         ("serial:?format=gcode", "name the plotter's port"),
     ],
 )
-def test_a_wrong_option_says_what_there_is(target: str, said: str) -> None:
-    with pytest.raises(SinkError, match=said):
+def test_a_wrong_option_is_an_error_that_says_what_is_possible(target: str, message: str) -> None:
+    with pytest.raises(SinkError, match=message):
         make_sink(target)
 
 
@@ -128,7 +149,7 @@ def test_options_are_decoded() -> None:
         ("serial:/dev/x?format=gcode", AUDIO, "FILE.wav"),
     ],
 )
-def test_a_sink_of_the_other_modality_says_what_would_fit(
+def test_a_sink_of_the_other_modality_lists_the_targets_that_fit(
     target: str, format: Format, fitting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -148,7 +169,7 @@ def test_sound_files_hold_the_samples(tmp_path: Path, ending: str) -> None:
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-def test_beyond_full_scale_is_cut_and_counted(tmp_path: Path) -> None:
+def test_samples_beyond_full_scale_are_clipped_and_counted(tmp_path: Path) -> None:
     sink = send(tmp_path / "a.wav", AUDIO, np.array([1.5, -2, 1.0, -1.0, 0.5], np.float32))
     assert isinstance(sink, AudioFileSink)
     assert sink.clipped == 2
@@ -191,7 +212,7 @@ def test_a_file_appears_only_when_finished(tmp_path: Path, ending: str) -> None:
     assert path.read_text() == "before"
 
 
-def test_places_that_cannot_be_written_to(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=f"no folder {tmp_path}/none"):
         make_sink(tmp_path / "none" / "a.wav").open(AUDIO)
     (tmp_path / "d.wav").mkdir()
@@ -199,7 +220,7 @@ def test_places_that_cannot_be_written_to(tmp_path: Path) -> None:
         make_sink(tmp_path / "d.wav").open(AUDIO)
 
 
-def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+def test_a_pipe_or_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "pipe")
     for path, kind in ((tmp_path / "pipe", "pipe"), (tmp_path / "link", "pipe"), (Path("/dev/null"), "device")):
@@ -221,7 +242,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["wav", "flac", "jsonl", "hpgl", "gcode"])
-def test_full_disk(tiny_disk: Path, ending: str) -> None:
+def test_a_full_disk_is_an_error_and_leaves_no_file(tiny_disk: Path, ending: str) -> None:
     format, block = (AUDIO, noise(4000)) if ending in ("wav", "flac") else (PEN, np.ones((2000, 3), np.float32))
     sink = make_sink(tiny_disk / f"a.{ending}")
     sink.open(format)
@@ -233,110 +254,3 @@ def test_full_disk(tiny_disk: Path, ending: str) -> None:
     finally:
         sink.abort()
     assert list(tiny_disk.iterdir()) == []
-
-
-PLUGIN = """
-class Good:
-    def __init__(self, target, latency):
-        self.target, self.latency = target, latency
-    def open(self, format): pass
-    def write(self, block): pass
-    def close(self): pass
-
-class Rich(Good):
-    label, live, underruns, _volume = "the rich one", True, 3, 0.0
-    def __init__(self, target, latency): self.ended = []
-    def close(self): self.ended.append("close")
-    def interrupt(self): self.ended.append("interrupt")
-    @property
-    def volume(self): return self._volume
-    @volume.setter
-    def volume(self, volume):
-        if volume > 20: raise ValueError("too loud")
-        self._volume = volume
-
-class Late:
-    def __init__(self, target, latency): self.what = target.partition(":")[2]
-    def _fail(self, what):
-        if self.what == what: raise KeyError("no such thing")
-    def open(self, format): self._fail("open")
-    def write(self, block): self._fail("write")
-    def close(self): self._fail("close")
-    def interrupt(self): self._fail("interrupt")
-    @property
-    def underruns(self):
-        self._fail("underruns")
-        return 0
-
-def bad(target, latency):
-    raise RuntimeError("no such port")
-
-def odd(target, latency):
-    return 7
-"""
-ENTRIES = """
-[vrnn_engine.sinks]
-good = my_sinks:Good
-rich = my_sinks:Rich
-late = my_sinks:Late
-bad = my_sinks:bad
-odd = my_sinks:odd
-gone = not_there:Sink
-"""
-
-
-@pytest.fixture
-def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installed package that announces sinks."""
-    info = tmp_path / "site" / "my_sinks-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-sinks\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(textwrap.dedent(ENTRIES))
-    (tmp_path / "site" / "my_sinks.py").write_text(PLUGIN)
-    monkeypatch.syspath_prepend(tmp_path / "site")
-    monkeypatch.delitem(sys.modules, "my_sinks", raising=False)
-
-
-@pytest.mark.usefixtures("plugins")
-@pytest.mark.parametrize("target", ["good:/dev/x?a=b", "good", "file.good"])
-def test_plugins_by_scheme_and_by_ending(target: str) -> None:
-    sink: Any = make_sink(target, latency=0.25)
-    assert isinstance(sink, Sink)
-    assert (sink.label, sink.adapted.target, sink.adapted.latency) == ("Good", target, 0.25)
-
-
-@pytest.mark.usefixtures("plugins")
-def test_a_plugin_has_what_a_sink_may_have(engine: Engine) -> None:
-    player = Player(engine.stream(1), to="rich:", seconds=0.1)
-    assert not hasattr(player.sink.adapted, "dropped")
-    player.volume = -6
-    with pytest.raises(SinkError, match=r"plug-in 'rich' of my-sinks is broken: ValueError: too loud"):
-        player.volume = 30
-    with player:
-        assert player.wait(60)
-    assert (player.label, player.volume, player.underruns, player.dropped) == ("the rich one", -6, 3, 0)
-    with Player(engine.stream(1), to="rich:") as player:
-        player.stop()
-    assert player.sink.adapted.ended == ["interrupt", "close"]  # type: ignore[attr-defined]
-
-
-@pytest.mark.usefixtures("plugins")
-@pytest.mark.parametrize("what", ["open", "write", "close", "underruns", "interrupt"])
-def test_a_plugin_that_fails_later_explains_itself(engine: Engine, what: str) -> None:
-    player = Player(engine.stream(1), to=f"late:{what}", seconds=None if what == "interrupt" else 1)
-    with pytest.raises(SinkError, match=r"^plug-in 'late' of my-sinks is broken: KeyError: 'no such thing'$"), player:
-        if what != "interrupt":
-            assert player.wait(60)
-        assert player.underruns == 0
-
-
-@pytest.mark.usefixtures("plugins")
-@pytest.mark.parametrize(
-    ("target", "reason"), [("bad:1", "no such port"), ("a.gone", "not_there"), ("odd:", "gave a int, not a sink")]
-)
-def test_a_broken_plugin_explains_itself_and_harms_nobody(target: str, reason: str) -> None:
-    with pytest.raises(SinkError, match=f"plug-in .* of my-sinks is broken: .*{reason}"):
-        make_sink(target)
-    make_sink("a.wav")
-    with pytest.raises(SinkError, match="from plug-ins: bad, gone, good, late, odd, rich"):
-        make_sink("unknown:")

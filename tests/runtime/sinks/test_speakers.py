@@ -1,25 +1,22 @@
-"""Speakers: what is sent through PortAudio arrives at a real sound server, sample for sample."""
+"""Speakers: what is written arrives at a real sound server, sample for sample."""
 
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from support import sound_server
-from support.command import environment
-
-from vrnn_engine.runtime.audio import portaudio
 
 SECONDS = 1.5
 FADED = 80  # samples of 5 ms
 SENT = np.random.default_rng(0).uniform(-0.5, 0.5, round(SECONDS * 16000)).astype(np.float32)
 
-# Plays the array in a process of its own: PortAudio looks for devices once, when it is imported.
+
+# Plays the array in another process, since PortAudio scans for devices once, when it is imported.
 PLAY = """
 import json, logging, sys
 from types import SimpleNamespace
@@ -53,17 +50,8 @@ except SinkError as error:
 """
 
 
-@pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sound_server.SoundServer]:
-    if reason := sound_server.missing():
-        pytest.skip(reason)
-    running = sound_server.SoundServer(tmp_path_factory.mktemp("sound"))
-    yield running
-    running.close()
-
-
 class Playing:
-    """A process that plays samples; `then` is code that it runs when it has begun to."""
+    """A process that plays samples; `then` is code that it runs once the player has started."""
 
     def __init__(
         self,
@@ -80,18 +68,18 @@ class Playing:
         self._process = subprocess.Popen(
             command, env=server.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        self.said: list[str] = []
+        self.logged: list[str] = []
 
     def answer(self) -> dict[str, Any]:
-        """Wait for the end, and return what it prints."""
-        out, said = self._process.communicate(timeout=60)
-        assert self._process.returncode == 0, said.decode()
-        self.said = [line[5:] for line in said.decode().splitlines() if line.startswith("log: ")]
+        """Wait for the end, and return the result that it prints."""
+        out, errors = self._process.communicate(timeout=60)
+        assert self._process.returncode == 0, errors.decode()
+        self.logged = [line[5:] for line in errors.decode().splitlines() if line.startswith("log: ")]
         found: dict[str, Any] = json.loads(out)
         return found
 
     def error(self) -> str:
-        """Wait for the end, and return the one line that says why it failed."""
+        """Wait for the end, and return the error, which must be one line."""
         found = self.answer()
         assert set(found) == {"error"}, found
         return str(found["error"])
@@ -109,15 +97,15 @@ def align(heard: np.ndarray, sent: np.ndarray) -> np.ndarray:
     return heard[start : start + len(sent)]
 
 
-def test_all_that_is_sent_is_heard(server: sound_server.SoundServer, tmp_path: Path) -> None:
-    """From the first sample to the last, which fades out; devices like to swallow both ends."""
+def test_every_sample_is_played_from_the_first_to_the_last(server: sound_server.SoundServer, tmp_path: Path) -> None:
+    """Many devices lose samples at both ends.  The last samples fade out."""
     recorder = server.record()
     answer = play(server, tmp_path, latency=0.5)
     heard = recorder.finish()
     assert answer["played"] == pytest.approx(SECONDS)
     assert answer["label"].startswith("speakers (")
     assert answer["dropped"] == answer["clipped"] == 0
-    if answer["underruns"]:  # on a machine too busy to play, the gaps are counted; the sound is still all there
+    if answer["underruns"]:  # on a machine that is too busy, gaps are counted, but no sample is lost
         assert np.count_nonzero(np.abs(heard) > 1e-6) >= 0.98 * len(SENT)
         return
     heard = align(heard, SENT)
@@ -130,7 +118,7 @@ def test_all_that_is_sent_is_heard(server: sound_server.SoundServer, tmp_path: P
     assert np.count_nonzero(np.abs(heard) > 1e-6) >= np.count_nonzero(np.abs(SENT) > 1e-6) - 3
 
 
-def test_on_several_channels_it_is_the_same(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_all_channels_play_the_same(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     if reason := sound_server.missing():
         pytest.skip(reason)
     server = sound_server.SoundServer(tmp_path_factory.mktemp("sound"), channels=3)
@@ -146,13 +134,13 @@ def test_on_several_channels_it_is_the_same(tmp_path: Path, tmp_path_factory: py
         assert np.abs(align(heard[:, 1], SENT) - SENT)[FADED:-FADED].max() < 1e-4
 
 
-def test_more_channels_than_there_are_is_one_line(server: sound_server.SoundServer, tmp_path: Path) -> None:
+def test_more_channels_than_the_device_has_is_an_error(server: sound_server.SoundServer, tmp_path: Path) -> None:
     assert "has 32 channels, not 33" in Playing(server, tmp_path, channels=33).error()
     assert "cannot be '0'" in Playing(server, tmp_path, channels=0).error()
 
 
-def test_a_rate_that_the_device_does_not_take_is_resampled(server: sound_server.SoundServer, tmp_path: Path) -> None:
-    """ALSA's way to PulseAudio takes nothing below 8 kHz."""
+def test_a_rate_that_the_device_does_not_accept_is_resampled(server: sound_server.SoundServer, tmp_path: Path) -> None:
+    """ALSA's PulseAudio plug-in accepts no rate below 8 kHz."""
     sent = 0.5 * np.sin(2 * np.pi * 440 * np.arange(6000) / 4000)
     recorder = server.record()
     answer = play(server, tmp_path, sent, rate=4000, latency=0.5)
@@ -166,8 +154,8 @@ def test_a_rate_that_the_device_does_not_take_is_resampled(server: sound_server.
         assert abs(loud[-1] - loud[0] - 24000) < 200
 
 
-def test_volume_is_turned_without_a_click(server: sound_server.SoundServer, tmp_path: Path) -> None:
-    """A level that stands still shows every step."""
+def test_a_change_of_volume_does_not_click(server: sound_server.SoundServer, tmp_path: Path) -> None:
+    """A constant level would show every step."""
     recorder = server.record()
     then = """
 import threading
@@ -187,7 +175,7 @@ knob.join()
         assert np.abs(np.diff(heard)).max() < levels[0] * np.pi / 2 / FADED * 1.01
 
 
-def test_to_stop_does_not_click(server: sound_server.SoundServer, tmp_path: Path) -> None:
+def test_stop_does_not_click(server: sound_server.SoundServer, tmp_path: Path) -> None:
     recorder = server.record()
     then = "while player.seconds_played < 0.5: player.wait(0.01)\nplayer.stop()"
     answer = play(server, tmp_path, np.full(160000, 0.5), then)
@@ -198,14 +186,14 @@ def test_to_stop_does_not_click(server: sound_server.SoundServer, tmp_path: Path
         assert np.abs(np.diff(heard)).max() < 0.5 * np.pi / 2 / FADED * 1.01
 
 
-def test_what_is_too_loud_at_this_volume_is_cut_and_counted(server: sound_server.SoundServer, tmp_path: Path) -> None:
+def test_samples_beyond_full_scale_are_clipped_and_counted(server: sound_server.SoundServer, tmp_path: Path) -> None:
     answer = play(server, tmp_path, np.full(1600, 0.5), volume=12)
     assert 1400 < answer["clipped"] <= 1600
     assert "at most 20" in Playing(server, tmp_path, volume=21).error()
     assert "nan dB is not possible" in Playing(server, tmp_path, volume=float("nan")).error()
 
 
-AWAY = """
+UNTIL_RECONNECTED = """
 import pathlib
 while player.seconds_played < 0.5: player.wait(0.01)
 pathlib.Path("MARK").touch()
@@ -217,15 +205,17 @@ player.stop()
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_a_device_that_vanishes(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, strict: bool) -> None:
-    """It is waited for, and plays on when it is back; or with `strict` that is the end.  Each is said in one line."""
+def test_a_device_is_reconnected_or_its_loss_is_an_error_if_strict(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, strict: bool
+) -> None:
+    """Disconnection and return are logged in one line each; with `strict` the disconnection is an error."""
     if reason := sound_server.missing():
         pytest.skip(reason)
     folder, mark = tmp_path_factory.mktemp("sound"), tmp_path / "playing"
     server = sound_server.SoundServer(folder)
     server.record()
     sent = np.tile(SENT, 40)
-    playing = Playing(server, tmp_path, sent, AWAY.replace("MARK", str(mark)), strict=strict)
+    playing = Playing(server, tmp_path, sent, UNTIL_RECONNECTED.replace("MARK", str(mark)), strict=strict)
     sound_server.wait_until(mark.exists, "it does not play")
     server.close()
     if strict:
@@ -241,8 +231,8 @@ def test_a_device_that_vanishes(tmp_path: Path, tmp_path_factory: pytest.TempPat
         heard = recorder.finish()
     finally:
         server.close()
-    gone, back = playing.said
-    assert re.fullmatch(r"speakers \(.*\) is disconnected; the stream continues without sound until it is back", gone)
+    lost, back = playing.logged
+    assert re.fullmatch(r"speakers \(.*\) is disconnected; the stream continues without sound until it is back", lost)
     assert re.fullmatch(r"speakers \(.*\) is back after \d+\.\d s", back)
     assert answer["dropped"] > 0
     assert answer["played"] >= 1.0
@@ -253,43 +243,11 @@ def test_a_device_that_vanishes(tmp_path: Path, tmp_path_factory: pytest.TempPat
         assert np.abs(match - part).max() < 1e-4
 
 
-def test_a_device_that_does_not_open_is_one_line(server: sound_server.SoundServer) -> None:
-    """It was there when PortAudio looked."""
-    code = """
-import os, signal, sys, time
-import sounddevice
-from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.sinks import Format
-from vrnn_engine.runtime.sinks.speakers import SpeakersSink
-os.kill(int(sys.argv[1]), signal.SIGKILL)
-time.sleep(0.5)
-try:
-    SpeakersSink().open(Format("audio", 16000, 200, "full scale", "silence"))
-except SinkError as error:
-    print(error)
-"""
-    command = [sys.executable, "-c", code, str(server.pid)]
-    done = subprocess.run(command, env=server.environment, capture_output=True, text=True, check=True)
-    assert re.fullmatch(
-        r"cannot open sound device '\w+': it does not answer; write a \.wav file instead\n", done.stdout
-    )
-
-
-def test_a_busy_device_is_named_so() -> None:
-    sounddevice = pytest.importorskip("sounddevice", exc_type=OSError)
-    error = sounddevice.PortAudioError("Error opening OutputStream: Device unavailable", -9985)
-    said = str(portaudio.cannot_open({"name": "USB"}, error, portaudio.OUTPUT))
-    assert said == (
-        "cannot open sound device 'USB': it is busy, another program may be using it exclusively; "
-        "write a .wav file instead"
-    )
-
-
-def test_a_device_by_part_of_its_name(server: sound_server.SoundServer, tmp_path: Path) -> None:
+def test_a_device_is_found_by_part_of_its_name(server: sound_server.SoundServer, tmp_path: Path) -> None:
     assert play(server, tmp_path, target="speakers:PULS")["label"] == "speakers (pulse)"
 
 
-def test_an_unknown_device_lists_the_near_ones(server: sound_server.SoundServer, tmp_path: Path) -> None:
+def test_an_unknown_device_lists_similar_names(server: sound_server.SoundServer, tmp_path: Path) -> None:
     error = Playing(server, tmp_path, target="speakers:pulze").error()
     assert "no sound device is called 'pulze'" in error
     assert "pulse" in error.replace("pulze", "")
@@ -318,36 +276,3 @@ def test_the_command_line_plays_by_default_where_there_is_a_device(
     assert "underruns" in done.stderr
     assert not list(tmp_path.glob("*.wav"))
     assert np.sqrt(np.mean(align(heard, SENT[:8000]) ** 2)) > 0.01
-
-
-def test_devices_lists_them(server: sound_server.SoundServer) -> None:
-    command = [sys.executable, "-m", "vrnn_engine", "devices", "--json"]
-    done = subprocess.run(command, env=server.environment, capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout)
-    assert found["sound_error"] is None
-    assert "pulse" in [one["name"] for one in found["sound"]]
-    assert [one["default"] for one in found["sound"]].count(True) == 1
-    assert found["microphones_error"] is None
-    assert "pulse" in [one["name"] for one in found["microphones"]]
-    assert [one["default"] for one in found["microphones"]].count(True) == 1
-
-
-def test_alsa_does_not_write_over_what_is_shown() -> None:
-    """Its messages go past Python's stderr: only another process can be listened to."""
-    script = """
-import ctypes, sys
-alsa = ctypes.CDLL("libasound.so.2")
-if sys.argv[1] == "hushed":
-    from vrnn_engine.runtime.audio.portaudio import load_sounddevice
-    load_sounddevice()
-print(alsa.snd_pcm_open(ctypes.byref(ctypes.c_void_p()), b"nowhere", 0, 0))
-"""
-    said = {}
-    for how in ("as ever", "hushed"):
-        done = subprocess.run([sys.executable, "-c", script, how], capture_output=True, text=True, env=environment())
-        if "libasound" in done.stderr or "PortAudio" in done.stderr:
-            pytest.skip("there is no ALSA, or no PortAudio, here")
-        assert int(done.stdout) < 0
-        said[how] = done.stderr
-    assert "nowhere" in said["as ever"]
-    assert said["hushed"] == ""

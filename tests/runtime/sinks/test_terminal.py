@@ -1,4 +1,4 @@
-"""Ink in a terminal: the dots are where the pen was, when it was there, and the terminal is left as it should be."""
+"""Ink in the terminal: the dots are in their places, appear in time, and the terminal is restored."""
 
 import dataclasses
 import fcntl
@@ -27,7 +27,7 @@ from vrnn_engine.runtime.sinks.ink.canvas import Canvas
 
 
 def dots(text: str) -> set[tuple[int, int]]:
-    """Return the dots of a picture, by the names that Unicode gives to braille."""
+    """Return the dots of a picture, from the Unicode names of its braille characters."""
     found = set()
     for row, line in enumerate(text.split("\n")):
         for column, character in enumerate(line):
@@ -56,7 +56,7 @@ def test_ink_outside_the_canvas_is_not_drawn() -> None:
 
 
 class Screen:
-    """A terminal that remembers what was written to it."""
+    """A terminal that keeps what is written to it."""
 
     def __init__(self) -> None:
         self.master, self.slave = pty.openpty()
@@ -68,14 +68,14 @@ class Screen:
         try:
             while data := os.read(self.master, 4096):
                 self._written.append(data)
-        except OSError:  # the last writer has gone
+        except OSError:  # the last writer has closed it
             pass
 
     def resize(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def text(self) -> str:
-        """Return everything; nobody writes any more."""
+        """Return everything that was written; nothing writes any more."""
         os.close(self.slave)
         self._reader.join()
         os.close(self.master)
@@ -83,7 +83,7 @@ class Screen:
 
 
 def pictures(text: str) -> list[str]:
-    """Return what was on the screen after each refresh; rich goes up a line at a time, and clears it."""
+    """Return the screen after each refresh; rich moves up line by line, and clears each."""
     frames = (re.sub(r"\x1b\[[?\d]*\w|\r", "", part).strip("\n") for part in text.split("\x1b[2K"))
     return [part for part in frames if any("\u2801" <= c <= "\u28ff" for c in part)]
 
@@ -104,7 +104,7 @@ def test_ink_appears_at_the_speed_of_the_pen(monkeypatch: pytest.MonkeyPatch) ->
     for start in range(0, len(ink), 4):
         sink.write(ink[start : start + 4])
         assert now[0] - 100 == pytest.approx(min(start + 4, len(ink)) / PEN.rate)
-    now[0] += 5  # somebody held it up: it does not hurry afterwards
+    now[0] += 5  # after a delay, it does not speed up
     sink.write(ink[:4])
     assert now[0] - 105 == pytest.approx(len(ink) / PEN.rate)
     sink.write(ink[:4])
@@ -127,7 +127,9 @@ def test_ink_fits_a_terminal_that_is_resized(columns: int, rows: int, monkeypatc
     screen = Screen()
     screen.resize(80, 24)
     monkeypatch.setattr(sys, "stderr", os.fdopen(os.dup(screen.slave), "w"))
-    monkeypatch.setattr("rich.console._STD_STREAMS", (screen.slave,))  # asked for the size; here they are of pytest
+    monkeypatch.setattr(
+        "rich.console._STD_STREAMS", (screen.slave,)
+    )  # rich asks these for the size; by default they are those of pytest
     monkeypatch.setattr(terminal, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda seconds: None))
     sink: Any = make_sink("terminal")
     sink.open(PEN)
@@ -148,14 +150,14 @@ def test_ink_fits_a_terminal_that_is_resized(columns: int, rows: int, monkeypatc
     assert any(abs(column - x * scale) <= 1 for column, row in dots("\n".join(picture[-2:])))
 
 
-def test_where_no_terminal_is_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_it_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with open(os.devnull, "w") as nowhere:
         monkeypatch.setattr(sys, "stderr", nowhere)
         with pytest.raises(SinkError, match=r"stderr is not a terminal.*\.svg file"):
             make_sink("terminal").open(PEN)
 
 
-def test_the_command_line_leaves_the_terminal_to_the_ink(toy_pen: Path) -> None:
+def test_the_command_line_shows_nothing_beside_the_ink(toy_pen: Path) -> None:
     screen = Screen()
     command = [sys.executable, "-m", "vrnn_engine", "stream", "--voice", str(toy_pen), "--to", "terminal?width=40"]
     done = subprocess.run(
@@ -171,5 +173,5 @@ def test_the_command_line_leaves_the_terminal_to_the_ink(toy_pen: Path) -> None:
     assert "-> terminal" in text
     assert len(pictures(text)) > 10
     assert "2.00 s to terminal" in text.splitlines()[-1]
-    assert text.count("x real time") == 1  # no other display
-    assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l")  # the cursor is there again
+    assert text.count("x real time") == 1  # in the summary alone
+    assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l")  # the cursor is visible again
