@@ -1,65 +1,77 @@
-"""The family of errors: whatever a caller may want to catch derives from `VRNNEngineError`.
+"""The errors of this package.  All derive from `VRNNEngineError`.
 
-A message is one line that says what is wrong, where, and what to do about it.  The library
-raises; the command line prints the line on stderr and exits with 1.
+A message is one line that says what is wrong, where, and what to do about it.  The library raises; the command line
+prints the line on stderr and exits with code 1.
 """
 
 
 class VRNNEngineError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Base class of all errors that this package raises on purpose.
+
+    Examples
+    --------
+    >>> try:
+    ...     engine = vrnn_engine.Engine.load("my-voice")
+    ... except vrnn_engine.VRNNEngineError as error:
+    ...     print(error)
+    """
 
 
 class VoiceError(VRNNEngineError):
-    """A voice is missing, damaged, or not what its manifest declares."""
+    """A voice is unknown or damaged, does not match its manifest, or lacks what was asked of it."""
 
 
 class ProviderError(VRNNEngineError):
-    """The device asked for cannot run here."""
+    """The requested device or its options cannot run here, or a device failed while it ran."""
 
 
 class ControlError(VRNNEngineError):
-    """A control is unknown, or its value has the wrong shape or is out of range."""
+    """A control is unknown, or its value has the wrong shape, is out of range or not finite."""
 
 
 class StreamError(VRNNEngineError):
-    """A stream cannot do what was asked: no free row, a closed stream, a foreign snapshot."""
+    """A stream, a batch or a performance cannot do what was asked.
+
+    Examples: no row is free, the stream is closed, a snapshot belongs to another voice, memory is short, a saved state
+    or a timeline cannot be read or written.
+    """
 
 
 class NotFiniteError(StreamError):
-    """A stream gave a frame of NaN or infinity, and has not moved."""
+    """A step gave a frame with NaN or infinity.  The stream stays at the frame before it."""
 
 
 class RecordingError(VRNNEngineError):
-    """A recording (sound or ink) cannot be read or does not fit the voice."""
+    """A recording or a microphone cannot be read, or its sound or ink does not fit the voice."""
 
 
 class SinkError(VRNNEngineError):
-    """A place to write to is unknown, cannot be opened, or failed while writing."""
+    """A target is unknown or does not fit the voice, or a file or device cannot be opened or written."""
 
 
 class SourceError(VRNNEngineError):
-    """What is to steer a performance, or to be listened to, is unknown or cannot be opened."""
+    """A control source (OSC, MIDI, a plug-in) is unknown or cannot be opened, or sent something invalid."""
 
 
 class RecipeError(VRNNEngineError):
-    """A training recipe is missing or has a wrong field."""
+    """A training recipe is missing, cannot be read, or has an invalid field."""
 
 
 class DataError(VRNNEngineError):
-    """A corpus is missing, empty, or not in the layout expected."""
+    """A corpus is missing, unreadable, in another layout, or too small; or decoded recordings cannot be cached."""
 
 
 class CheckpointError(VRNNEngineError):
-    """A checkpoint is missing, truncated, or was not written by this package."""
+    """A checkpoint is missing, damaged or from elsewhere, does not fit the run, or cannot be written."""
 
 
 class TrainingError(VRNNEngineError):
-    """A loss or a validation stopped being finite."""
+    """The loss, a gradient or a validation result is not finite."""
 
 
 class ExportError(VRNNEngineError):
-    """An exported graph does not agree with the model it came from."""
+    """A voice cannot be written, or its graphs do not agree with the model or with its other precisions."""
 
 
 class MissingExtraError(VRNNEngineError):
-    """Something needs packages that only an extra of this package installs."""
+    """A package is needed that is not installed; the message names the extra that installs it."""

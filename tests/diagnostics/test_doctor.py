@@ -89,7 +89,7 @@ def test_a_missing_extra_is_reported_with_the_command_that_installs_it(monkeypat
 
 def test_a_bundled_voice_that_is_damaged_is_a_problem(run: Run, tmp_path: Path) -> None:
     """Simulated: a package without its voices."""
-    code = "import vrnn_engine.runtime.voice.voice as v; v.BUNDLED = v.Path('/nowhere')\n"
+    code = "import vrnn_engine.runtime.voice.lookup as v; v.BUNDLED = v.Path('/nowhere')\n"
     done = run("doctor", "--json", env=site(tmp_path, **{"sitecustomize.py": code}))
     found, said = findings(done)
     assert (done.returncode, said["works"]) == (1, False)

@@ -1,4 +1,7 @@
-"""What other packages announce by entry points: found by name, and when broken, explained by the name of its owner."""
+"""Plug-ins: objects that other packages announce by entry points.
+
+A plug-in that fails raises an error that names the package that it comes from.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,50 +16,67 @@ Made = TypeVar("Made")
 
 
 def find_plugins(group: str) -> dict[str, "EntryPoint"]:
-    """Return the entry points of a group by name.  Nothing of them is imported."""
-    # Reading the metadata of every installed package takes tens of milliseconds: only where it is needed.
+    """Return the entry points of a group, without importing what they name.
+
+    Parameters
+    ----------
+    group : str
+        Name of the group, e.g. `vrnn_engine.sinks`.
+
+    Returns
+    -------
+    dict of str to EntryPoint
+        Entry points by name.
+    """
+    # Imported here, because reading the metadata of all installed packages takes tens of milliseconds.
     from importlib.metadata import entry_points
 
     return {entry.name: entry for entry in entry_points(group=group)}
 
 
 class Plugin:
-    """An entry point, and who is to blame for what comes of it.
+    """Calls a plug-in, and names its package in errors.
 
     Parameters
     ----------
     entry : EntryPoint
+        The entry point of the plug-in.
     error_class : type
-        Raised, with the owner's name, for whatever goes wrong in there; its own errors of this package pass.
+        Class of the error raised in place of an exception of the plug-in.
     """
 
     def __init__(self, entry: "EntryPoint", error_class: type[VRNNEngineError]) -> None:
         self._entry = entry
         self._error_class = error_class
-        owner = entry.dist.name if entry.dist is not None else entry.value
-        self._broken = f"plug-in {entry.name!r} of {owner} is broken"
+        package = entry.dist.name if entry.dist is not None else entry.value
+        self._broken = f"plug-in {entry.name!r} of {package} is broken"
 
     def make(self, kind: type[Made], what: str, *given: Any) -> Made:
-        """Call what the entry point names.
+        """Import the object that the entry point names, and call it.
 
         Parameters
         ----------
         kind : type
-            What it must give; a runtime-checkable protocol.
+            Type that the result must have; a runtime-checkable protocol will do.
         what : str
-            What to call that in messages.
+            Name of that type in the message, e.g. `a sink`.
         *given
-            Passed on.
+            Arguments of the call.
+
+        Raises
+        ------
+        VRNNEngineError
+            Of class `error_class`: the plug-in cannot be imported, raised an exception, or returned another type.
         """
         with self.blamed():
             made = self._entry.load()(*given)
         if not isinstance(made, kind):
-            raise self._error_class(f"{self._broken}: it gave a {type(made).__name__}, not {what}")
+            raise self._error_class(f"{self._broken}: it returned a {type(made).__name__}, not {what}")
         return made
 
     @contextmanager
     def blamed(self) -> Iterator[None]:
-        """Blame it for what goes wrong within."""
+        """Convert exceptions of the block to errors that name the plug-in; errors of this package pass unchanged."""
         try:
             yield
         except VRNNEngineError:

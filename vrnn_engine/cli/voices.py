@@ -22,7 +22,7 @@ def voices(context: typer.Context, json: report.AsJson = False) -> None:
 
 def list_(json: report.AsJson = False) -> None:
     """List the bundled and the installed voices."""
-    from vrnn_engine.runtime.voice.voice import list_voices
+    from vrnn_engine.runtime.voice.lookup import list_voices
 
     found = list_voices()
     if json:
@@ -134,7 +134,7 @@ def install(
     json: report.AsJson = False,
 ) -> None:
     """Install a voice, so that its name is enough to load it."""
-    from vrnn_engine.runtime.voice.voice import install_voice
+    from vrnn_engine.runtime.voice.install import install_voice
 
     installed = install_voice(path, replace=replace)
     if json:

@@ -1,4 +1,4 @@
-"""The voices that come with the package: whole, true to PyTorch, steerable, and like what they were trained on."""
+"""The bundled voices: parity with PyTorch, size, controls, and likeness to their training data."""
 
 import json
 from pathlib import Path
@@ -19,51 +19,58 @@ SPEECH = Path(__file__).parents[2] / "support" / "kathleen.json"
 
 
 @pytest.mark.parametrize("name", VOICES)
-def test_replays_its_parity_vectors(name):
+def test_a_bundled_voice_replays_its_parity_vectors(name):
     report = verify(Voice.open(name))
     assert set(report.differences) == {"frame", "observe.posterior.mean", "observe.kl", "observe.log_likelihood"}
     assert max(report.differences.values()) < report.tolerance == 1e-4
 
 
-def test_are_small_enough_to_travel():
+def test_the_bundled_voices_are_small():
     size = sum(path.stat().st_size for name in VOICES for path in Voice.open(name).path.iterdir())
     assert size <= 20 * 2**20
 
 
 @pytest.mark.parametrize(("name", "dfts"), [("blizzard", 1), ("handwriting", 0)])
-def test_what_a_gpu_leaves_to_the_processor(name, dfts):
-    """As docs/performance.md and `Engine.load` say: a DFT in double precision, which onnxruntime has not for CUDA."""
+def test_the_operations_that_cuda_does_not_have(name, dfts):
+    """A DFT in double precision runs on the CPU, as docs/performance.md and `Engine.load` say."""
     step = onnx.load(Voice.open(name).path / "step.onnx", load_external_data=False)
     graph = onnx.shape_inference.infer_shapes(step).graph
     kinds = {value.name: value.type.tensor_type.elem_type for value in graph.value_info}
     found = [kinds[node.input[0]] for node in graph.node if node.op_type == "DFT"]
     assert found == [TensorProto.DOUBLE] * dfts
-    assert not {node.op_type for node in graph.node} & {"Tan", "Atan", "Asin", "Acos", "Sinh", "Cosh"}  # nor these
+    assert not {node.op_type for node in graph.node} & {
+        "Tan",
+        "Atan",
+        "Asin",
+        "Acos",
+        "Sinh",
+        "Cosh",
+    }
 
 
-def test_the_papers_model_has_no_signal_to_leave_there():
+def test_the_model_of_the_paper_has_no_source_filter():
     assert load_recipe("blizzard-paper").model.source_filter is None
 
 
 @pytest.mark.parametrize("name", VOICES)
-def test_is_bit_identical_in_any_blocks_and_any_company(name):
+def test_blocks_and_other_streams_in_the_batch_change_no_bit(name):
     alone = Engine.load(name, "cpu").stream(7).read(90)
     engine = Engine.load(name, "cpu", rows=9)
-    company = [engine.stream(seed) for seed in range(9)]
-    company[3].controls["latent.temperature"] = 0.3
+    others = [engine.stream(seed) for seed in range(9)]
+    others[3].controls["latent.temperature"] = 0.3
     together = [engine.read(n)[7] for n in (1, 7, 80)]
     assert np.array_equal(np.concatenate(together), alone[: sum(map(len, together))])
-    assert np.array_equal(np.concatenate([*together, company[7].read(2)]), alone)
+    assert np.array_equal(np.concatenate([*together, others[7].read(2)]), alone)
 
 
 @pytest.mark.parametrize("name", VOICES)
 @pytest.mark.parametrize("control", ["latent.temperature", "latent.shift", "output.temperature"])
-def test_every_control_is_heard(name, control):
+def test_every_control_changes_the_output(name, control):
     plain, steered = (Engine.load(name, "cpu").stream(7) for _ in range(2))
     steered.controls[control] = 0.5
     a, b = plain.read(80), steered.read(80)
     assert np.isfinite(b).all()
-    # More than rounding, and more than a trace: a latent that the decoder ignores fails here.
+    # More than rounding, and more than a little: a latent that the decoder ignores fails here.
     assert np.sqrt(np.mean((a - b) ** 2)) > 0.1 * a.std()
 
 
@@ -75,7 +82,7 @@ def speech():
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_blizzard_sounds_like_its_training_speech(speech, seed):
-    """Half a minute; steady noise with the very spectrum of the speech has a depth of 1.8 dB and fails."""
+    """Half a minute.  Steady noise with the spectrum of the speech has a depth of 1.8 dB and fails."""
     sound = Engine.load("blizzard", "cpu").stream(seed).read(2400)
     found = describe(sound, 16000)
     assert found.clipped == 0
@@ -103,8 +110,8 @@ def test_blizzard_keeps_its_level_for_minutes(speech):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_handwriting_goes_on_and_lifts_the_pen(seed):
-    """A thousand points: as far to the right as people write, about their baseline, in strokes of their length."""
+def test_handwriting_moves_to_the_right_and_lifts_the_pen(seed):
+    """A thousand points: distance, pen lifts and step sizes are like those of the data."""
     ink = Engine.load("handwriting", "cpu").stream(seed).read(1000)
     down = np.concatenate([[0], ink[:-1, 2]]) == 0
     assert set(np.unique(ink[:, 2])) == {0, 1}

@@ -1,4 +1,4 @@
-"""Voices are found by name, folder or zip, and nothing damaged or unsafe gets through."""
+"""Voices: lookup by name, folder or zip; checks that refuse damaged and unsafe ones; installation; parity."""
 
 import json
 import shutil
@@ -16,14 +16,15 @@ from support import toy_voice
 
 from vrnn_engine import Engine, VoiceError
 from vrnn_engine.runtime.graph.parity import verify
-from vrnn_engine.runtime.voice import archive
-from vrnn_engine.runtime.voice import voice as voices
-from vrnn_engine.runtime.voice.voice import Voice, install_voice, list_voices
+from vrnn_engine.runtime.voice import archive, lookup
+from vrnn_engine.runtime.voice.install import install_voice
+from vrnn_engine.runtime.voice.lookup import list_voices
+from vrnn_engine.runtime.voice.voice import Voice
 
 
 @pytest.fixture
 def spoiled(tmp_path: Path) -> Path:
-    """Folder of a toy voice of its own, to spoil."""
+    """Folder of a toy voice that a test may damage."""
     return toy_voice.build(tmp_path / "spoiled", external=True)
 
 
@@ -43,37 +44,39 @@ def refused(where: object, message: str) -> str:
     return str(caught.value)
 
 
-# Found
+# Lookup
 
 
-def test_folder(toy_audio: Path) -> None:
+def test_a_voice_is_opened_from_its_folder(toy_audio: Path) -> None:
     for where in (toy_audio, str(toy_audio)):
         voice = Voice.open(where)
         assert (voice.name, voice.path, voice.manifest.rate) == ("toy-audio", toy_audio, 16000)
     assert Voice.open(voice) is voice
 
 
-def test_bundled_before_installed(toy_audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundled_voice_hides_an_installed_one(
+    toy_audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     installed = install_voice(toy_audio)
     assert Voice.open("toy-audio").path == installed.path == tmp_path / "installed" / "toy-audio"
-    monkeypatch.setattr(voices, "BUNDLED", tmp_path / "bundled")
+    monkeypatch.setattr(lookup, "BUNDLED", tmp_path / "bundled")
     shutil.copytree(toy_audio, tmp_path / "bundled" / "toy-audio")
     assert Voice.open("toy-audio").path == tmp_path / "bundled" / "toy-audio"
     assert [(v.name, v.origin) for v in list_voices()] == [("toy-audio", "bundled")]
 
 
-def test_unknown_name_suggests_the_near_one(toy_audio: Path) -> None:
+def test_an_unknown_name_suggests_a_similar_one(toy_audio: Path) -> None:
     install_voice(toy_audio)
     message = refused("toy-adio", "unknown voice 'toy-adio'; did you mean 'toy-audio'")
-    assert message.count("toy-audio") == 2  # near, and listed
+    assert message.count("toy-audio") == 2  # suggested, and listed
 
 
 @pytest.mark.parametrize("where", ["no/such/folder", "", "missing.zip", "..", "x" * 300, "a\0b"])
-def test_nowhere(where: str) -> None:
+def test_a_path_without_a_voice_is_refused(where: str) -> None:
     refused(where, "no such|cannot be opened|unknown voice|cannot be read")
 
 
-def test_list_says_what_is_broken(toy_audio: Path, homes: Path) -> None:
+def test_the_list_says_why_a_voice_is_broken(toy_audio: Path, homes: Path) -> None:
     install_voice(toy_audio)
     (homes / "installed" / "wreck").mkdir()
     (homes / "installed" / "wreck" / "voice.json").write_text("{")
@@ -83,11 +86,11 @@ def test_list_says_what_is_broken(toy_audio: Path, homes: Path) -> None:
     assert "not a valid voice manifest" in str(found["wreck"].problem)
 
 
-# Zips
+# Archives
 
 
 @pytest.mark.parametrize("top", ["", "toy-audio/"])
-def test_zip(toy_audio: Path, tmp_path: Path, top: str) -> None:
+def test_a_zip_streams_as_its_folder_does(toy_audio: Path, tmp_path: Path, top: str) -> None:
     path = zipped(toy_audio, tmp_path / "toy_voice.zip", top, extra={top + "unlisted.txt": b"not taken along"})
     voice = Voice.open(path)
     assert voice.path.parent == tmp_path / "cache" / "voices"
@@ -96,7 +99,7 @@ def test_zip(toy_audio: Path, tmp_path: Path, top: str) -> None:
     np.testing.assert_array_equal(Engine.load(str(path), device="cpu").stream(1).read(5), expected)
 
 
-def test_zip_is_unpacked_once_and_again_when_the_copy_is_damaged(toy_audio: Path, tmp_path: Path) -> None:
+def test_a_zip_is_unpacked_once_and_again_if_the_copy_is_damaged(toy_audio: Path, tmp_path: Path) -> None:
     path = zipped(toy_audio, tmp_path / "toy_voice.zip")
     graph = Voice.open(path).path / "step.onnx"
     made = graph.stat().st_ino
@@ -109,14 +112,14 @@ def test_zip_is_unpacked_once_and_again_when_the_copy_is_damaged(toy_audio: Path
 
 
 @pytest.mark.parametrize("entry", ["../evil.txt", "/tmp/evil.txt", "a/../../evil.txt", "..\\evil.txt", "C:/evil.txt"])
-def test_zip_entry_that_leaves_the_folder(toy_audio: Path, tmp_path: Path, entry: str) -> None:
+def test_a_zip_with_an_entry_outside_the_folder_is_refused(toy_audio: Path, tmp_path: Path, entry: str) -> None:
     path = zipped(toy_audio, tmp_path / "toy_voice.zip", extra={entry: b"evil"})
     refused(path, "leaves the voice's folder")
     assert not list(tmp_path.rglob("evil.txt"))
     assert list((tmp_path / "cache" / "voices").iterdir()) == []
 
 
-def test_zip_with_a_symlink(toy_audio: Path, tmp_path: Path) -> None:
+def test_a_zip_with_a_symbolic_link_is_refused(toy_audio: Path, tmp_path: Path) -> None:
     path = zipped(toy_audio, tmp_path / "toy_voice.zip")
     link = zipfile.ZipInfo("link")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -125,7 +128,7 @@ def test_zip_with_a_symlink(toy_audio: Path, tmp_path: Path) -> None:
     refused(path, "is a symbolic link")
 
 
-def test_damaged_zips(toy_audio: Path, tmp_path: Path) -> None:
+def test_damaged_zips_are_refused(toy_audio: Path, tmp_path: Path) -> None:
     whole = zipped(toy_audio, tmp_path / "toy_voice.zip").read_bytes()
     for name, data, message in (
         ("cut.zip", whole[: len(whole) // 2], r"not a readable \.zip"),
@@ -143,35 +146,35 @@ def test_damaged_zips(toy_audio: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "cache" / "voices").iterdir()) == []
 
 
-def test_zip_bomb(toy_audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_bomb_is_refused(toy_audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_UNZIPPED", 1000)
     refused(zipped(toy_audio, tmp_path / "toy_voice.zip"), "unpacks to more than")
 
 
-# Checked
+# Checks of files and manifest
 
 
 @pytest.mark.parametrize("name", ["step.onnx", "step.onnx.data", "observe.onnx", "parity.npz", "CARD.md"])
-def test_checksum_of_every_file(spoiled: Path, name: str) -> None:
+def test_a_changed_file_is_refused(spoiled: Path, name: str) -> None:
     data = bytearray((spoiled / name).read_bytes())
     data[-1] ^= 1
     (spoiled / name).write_bytes(data)
     refused(spoiled, f"{name}: wrong checksum")
 
 
-def test_missing_file(spoiled: Path) -> None:
+def test_a_missing_file_is_refused(spoiled: Path) -> None:
     (spoiled / "step.onnx.data").unlink()
     refused(spoiled, r"step\.onnx\.data: missing")
 
 
-def test_link_that_leaves_the_folder(spoiled: Path, tmp_path: Path) -> None:
-    """With the right content and checksum: it is the leaving that is refused."""
+def test_a_link_out_of_the_folder_is_refused(spoiled: Path, tmp_path: Path) -> None:
+    """Although its content has the right checksum."""
     (spoiled / "CARD.md").rename(tmp_path / "CARD.md")
     (spoiled / "CARD.md").symlink_to(tmp_path / "CARD.md")
     refused(spoiled, r"CARD\.md: a link that leaves the voice's folder")
 
 
-def test_manifest_that_is_a_link(spoiled: Path, tmp_path: Path) -> None:
+def test_a_manifest_that_is_a_link_is_refused(spoiled: Path, tmp_path: Path) -> None:
     (spoiled / "voice.json").rename(tmp_path / "voice.json")
     (spoiled / "voice.json").symlink_to(tmp_path / "voice.json")
     refused(spoiled, r"voice\.json: a link that leaves the voice's folder")
@@ -194,22 +197,22 @@ def _file(path: str) -> Callable[[dict[str, Any]], None]:
         (lambda m: m.pop("rate"), "missing required field `rate`"),
         (lambda m: m.update(colour="red"), "colour"),
         (lambda m: m.update(rate="fast"), "rate"),
-        (lambda m: m.update(frame_size=100), "not the manifest's frame_size, 100"),
-        (lambda m: m.update(graphs=m["graphs"][1:]), "carries no step graph"),
+        (lambda m: m.update(frame_size=100), "differs from the manifest's frame_size, 100"),
+        (lambda m: m.update(graphs=m["graphs"][1:]), "has no step graph"),
     ],
 )
-def test_manifest(spoiled: Path, edit: Callable[[dict[str, Any]], None], message: str) -> None:
+def test_an_invalid_manifest_is_refused(spoiled: Path, edit: Callable[[dict[str, Any]], None], message: str) -> None:
     toy_voice.change(spoiled, edit)
     refused(spoiled, message)
 
 
-def test_no_manifest(tmp_path: Path) -> None:
+def test_a_folder_or_file_without_a_manifest_is_refused(tmp_path: Path) -> None:
     refused(tmp_path, r"voice\.json: cannot be read")
     (tmp_path / "file").touch()
     refused(tmp_path / "file", "neither a voice's folder nor")
 
 
-# Graphs that are not what the manifest declares
+# Checks of graphs
 
 
 def _value(name: str, shape: list[Any], kind: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
@@ -260,11 +263,11 @@ def _other_size(graph: onnx.GraphProto) -> None:
         (_missing_input, r"the graph has no input control\.output\.temperature, which the manifest declares"),
         (_extra_output, "the graph has output mean, which the manifest lacks"),
         (_missing_output, r"the graph has no output prior\.std, which the manifest declares"),
-        (_fixed_batch, "no dynamic batch first"),
+        (_fixed_batch, "its first axis is not a dynamic batch"),
         (_other_size, r"output frame has shape \[400\] a row, the manifest says \[200\]"),
     ],
 )
-def test_graph_that_is_not_what_the_manifest_says(
+def test_a_graph_that_differs_from_the_manifest_is_refused(
     tmp_path: Path, edit: Callable[[onnx.GraphProto], None], message: str
 ) -> None:
     refused(toy_voice.build(tmp_path / "voice", edit_step=edit), message)
@@ -278,34 +281,36 @@ def test_graph_that_is_not_what_the_manifest_says(
         (lambda m: m["graphs"][1].update(role="step"), "does not belong in a step graph"),
     ],
 )
-def test_graph_that_breaks_the_contract(spoiled: Path, edit: Callable[[dict[str, Any]], None], message: str) -> None:
+def test_a_graph_that_breaks_the_contract_is_refused(
+    spoiled: Path, edit: Callable[[dict[str, Any]], None], message: str
+) -> None:
     def change(manifest: dict[str, Any]) -> None:
         edit(manifest)
-        manifest["graphs"].sort(key=lambda graph: graph["file"])  # the one from observe.onnx first
+        manifest["graphs"].sort(key=lambda graph: graph["file"])  # observe.onnx first
 
     toy_voice.change(spoiled, change)
     refused(spoiled, message)
 
 
-def test_state_without_its_successor(tmp_path: Path) -> None:
+def test_a_state_without_a_next_state_is_refused(tmp_path: Path) -> None:
     def forget(graph: onnx.GraphProto) -> None:
         del graph.output[[value.name for value in graph.output].index("next.tail")]
 
     folder = toy_voice.build(tmp_path / "voice", edit_step=forget)
     toy_voice.change(folder, lambda manifest: manifest["graphs"][0]["outputs"].pop("next.tail"))
-    refused(folder, r"state\.tail and next\.tail are no pair")
+    refused(folder, r"state\.tail and next\.tail are not a pair of equal shapes")
 
 
-def test_file_that_is_no_graph(spoiled: Path) -> None:
+def test_a_file_that_is_not_a_graph_is_refused(spoiled: Path) -> None:
     (spoiled / "step.onnx").write_bytes(b"no graph\nat all")
     toy_voice.reseal(spoiled)
     refused(spoiled, r"step\.onnx: onnxruntime cannot load this graph")
 
 
-# Installed
+# Installation
 
 
-def test_install_from_zip_and_again(toy_audio: Path, tmp_path: Path) -> None:
+def test_a_zip_is_installed_and_installing_it_again_changes_nothing(toy_audio: Path, tmp_path: Path) -> None:
     path = zipped(toy_audio, tmp_path / "toy_voice.zip")
     first = install_voice(path)
     assert first.path == tmp_path / "installed" / "toy-audio"
@@ -313,7 +318,7 @@ def test_install_from_zip_and_again(toy_audio: Path, tmp_path: Path) -> None:
     verify(Voice.open("toy-audio"))
 
 
-def test_install_refuses_to_overwrite_another(toy_audio: Path, spoiled: Path, homes: Path) -> None:
+def test_another_voice_of_the_same_name_is_replaced_on_request(toy_audio: Path, spoiled: Path, homes: Path) -> None:
     install_voice(toy_audio)
     toy_voice.change(spoiled, lambda manifest: manifest.update(family="another"))
     with pytest.raises(VoiceError, match="another voice 'toy-audio' is installed"):
@@ -324,7 +329,7 @@ def test_install_refuses_to_overwrite_another(toy_audio: Path, spoiled: Path, ho
     assert [path.name for path in (homes / "installed").iterdir()] == ["toy-audio"]
 
 
-def test_install_leaves_nothing_of_a_damaged_voice(spoiled: Path, homes: Path) -> None:
+def test_installing_a_damaged_voice_leaves_nothing(spoiled: Path, homes: Path) -> None:
     (spoiled / "CARD.md").write_text("changed")
     with pytest.raises(VoiceError, match="wrong checksum"):
         install_voice(spoiled)
@@ -332,14 +337,14 @@ def test_install_leaves_nothing_of_a_damaged_voice(spoiled: Path, homes: Path) -
 
 
 @pytest.mark.parametrize("name", ["../escape", "a/b", ".hidden", "", "new\nline", ".."])
-def test_install_refuses_names_that_are_no_names(spoiled: Path, name: str, homes: Path) -> None:
+def test_a_voice_with_an_invalid_name_is_not_installed(spoiled: Path, name: str, homes: Path) -> None:
     toy_voice.change(spoiled, lambda manifest: manifest.update(name=name))
     with pytest.raises(VoiceError, match="cannot install a voice named"):
         install_voice(spoiled)
     assert not (homes / "installed").exists()
 
 
-def test_install_from_nowhere() -> None:
+def test_installing_from_a_missing_path_is_an_error() -> None:
     with pytest.raises(VoiceError, match="no such folder"):
         install_voice("nowhere")
 
@@ -348,7 +353,7 @@ def test_install_from_nowhere() -> None:
 
 
 @pytest.mark.parametrize("modality", ["audio", "pen"])
-def test_parity_with_the_numpy_reference(toy_audio: Path, toy_pen: Path, modality: str) -> None:
+def test_the_graphs_agree_with_the_numpy_reference(toy_audio: Path, toy_pen: Path, modality: str) -> None:
     report = verify(Voice.open(toy_audio if modality == "audio" else toy_pen))
     assert set(report.differences) == {"frame", "observe.posterior.mean", "observe.kl", "observe.log_likelihood"}
     assert max(report.differences.values()) < 1e-5
@@ -356,7 +361,7 @@ def test_parity_with_the_numpy_reference(toy_audio: Path, toy_pen: Path, modalit
 
 
 @pytest.mark.parametrize("name", ["frame", "observe.kl"])
-def test_parity_notices_a_difference(spoiled: Path, name: str) -> None:
+def test_a_difference_from_the_parity_vectors_is_an_error(spoiled: Path, name: str) -> None:
     with np.load(spoiled / "parity.npz") as arrays:
         vectors = {key: arrays[key] for key in arrays.files if name != "frame" or not key.startswith("observe.")}
     vectors[name][-1] += 3e-4 * np.abs(vectors[name]).max()
@@ -366,7 +371,7 @@ def test_parity_notices_a_difference(spoiled: Path, name: str) -> None:
         verify(Voice.open(spoiled))
 
 
-def test_parity_needs_its_vectors(spoiled: Path) -> None:
+def test_missing_parity_vectors_are_an_error(spoiled: Path) -> None:
     (spoiled / "parity.npz").write_bytes(b"PK\x03\x04")
     toy_voice.reseal(spoiled)
     with pytest.raises(VoiceError, match="not a readable"):
@@ -377,7 +382,7 @@ def test_parity_needs_its_vectors(spoiled: Path) -> None:
         verify(Voice.open(spoiled))
 
 
-def test_fingerprint_follows_the_weights(toy_audio: Path, spoiled: Path) -> None:
+def test_the_fingerprint_changes_with_the_weights_only(toy_audio: Path, spoiled: Path) -> None:
     before = Voice.open(spoiled).fingerprint()
     assert before != Voice.open(toy_audio).fingerprint()
     (spoiled / "CARD.md").write_text("another card")

@@ -1,1 +1,1 @@
-"""Voices on disk: the manifest, loading and checking a voice, archives."""
+"""Voices on disk: the manifest, lookup by name, loading with checks, archives, installation."""

@@ -1,4 +1,4 @@
-"""Unpacks a zipped voice where no entry can do harm."""
+"""Unpacks a zipped voice so that no entry of the archive can do harm."""
 
 import shutil
 import stat
@@ -9,14 +9,30 @@ from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, check_inside, decode_manifest
 
 MAX_UNZIPPED = 8 << 30
-"""Bytes a zipped voice may unpack to; a bomb is stopped before it fills the disk."""
+"""Largest total size in bytes that a zipped voice may unpack to; stops a zip bomb before it fills the disk."""
 
 MAX_MANIFEST = 16 << 20
-"""Bytes of a zipped manifest, read before anything in it is known to be right."""
+"""Largest size in bytes of a zipped manifest, which is read into memory."""
 
 
 def unzip(path: Path, target: Path) -> None:
-    """Unpack what the manifest lists, and nothing else; refuse an archive with any unsafe entry."""
+    """Unpack a zipped voice: the manifest and the files that it lists, and nothing else.
+
+    Parameters
+    ----------
+    path : Path
+        The archive.  Its `voice.json` is at the top, or in one folder at the top.
+    target : Path
+        An empty folder.
+
+    Raises
+    ------
+    VoiceError
+        There is no valid manifest in the archive, an entry leaves the folder or is a symbolic link, or the archive is
+        too large.
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError
+        It is not a readable archive, or cannot be unpacked here.
+    """
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         for entry in entries:
@@ -29,13 +45,14 @@ def unzip(path: Path, target: Path) -> None:
             raise VoiceError(f"{path}: no {MANIFEST_FILE} in it, nor in a folder at its top; is this a voice?")
         top = min(manifests, key=len).removesuffix(MANIFEST_FILE)
         if files[top + MANIFEST_FILE].file_size > MAX_MANIFEST:
-            raise VoiceError(f"{path}: its {MANIFEST_FILE} is absurdly large")
+            raise VoiceError(f"{path}: its {MANIFEST_FILE} has more than {MAX_MANIFEST >> 20} MiB; is this a voice?")
         text = archive.read(top + MANIFEST_FILE)
         manifest = decode_manifest(text, f"{path}/{top}{MANIFEST_FILE}")
         wanted = [(name, files[top + name]) for name in manifest.files if top + name in files]
         if sum(entry.file_size for _, entry in wanted) > MAX_UNZIPPED:
             raise VoiceError(
-                f"{path}: unpacks to more than {MAX_UNZIPPED >> 30} GiB; unpack it by hand if that is right"
+                f"{path}: unpacks to more than {MAX_UNZIPPED >> 30} GiB; if that is right, unpack it with another "
+                "program and load the folder"
             )
         (target / MANIFEST_FILE).write_bytes(text)
         for name, entry in wanted:

@@ -1,10 +1,10 @@
-"""The manifest of a voice (`voice.json`): its typed schema, how it is read and written.
+"""The manifest of a voice (`voice.json`): its schema, reading and writing.
 
-This file is the only place that knows the format.  Shapes leave the batch axis out.
+No other module knows the format.  Shapes are given without the batch axis.
 """
 
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -20,69 +20,89 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing a person may steer while the voice runs."""
+    """A parameter that can be changed while the voice runs."""
 
     name: str
-    """Without the `control.` that its graph input carries, e.g. `latent.temperature`."""
+    """Name of its graph input without `control.`, e.g. `latent.temperature`."""
     shape: Shape
     """`[1]` for a scalar, `[Z]` for one value per latent dimension."""
     default: float
+    """Value of all elements until they are set."""
     minimum: float
+    """Smallest value of an element."""
     maximum: float
+    """Largest value of an element."""
     description: str
+    """What it does, in one sentence."""
 
 
 class Graph(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One ONNX file, with exactly the inputs and outputs it has."""
+    """One ONNX graph and its inputs and outputs."""
 
     role: Literal["step", "observe"]
+    """`step` generates a frame, `observe` takes a given one."""
     precision: Literal["fp32", "fp16", "int8", "int4"]
+    """Precision of the weights."""
     file: str
+    """Path of the ONNX file, relative to the voice's folder."""
     inputs: dict[str, Shape]
+    """Name -> shape of every input."""
     outputs: dict[str, Shape]
+    """Name -> shape of every output."""
 
 
 class Normalisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How world units became model units: `(x - mean) / std`, one value per channel.
+    """How training data was normalised: `(x - mean) / std`, one value per channel.
 
     Audio has one channel, a pen two (dx, dy); the pen-up bit is not normalised.
     """
 
     mean: tuple[float, ...]
+    """Mean per channel, in the unit of the frames."""
     std: tuple[float, ...]
+    """Standard deviation per channel, in the unit of the frames."""
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the voice comes from."""
 
     data: str
+    """Name of the training data."""
     source: str
+    """Where the data can be found."""
     licence: str
+    """Licence of the data."""
     command: str
+    """Command that trained the model."""
     metrics: dict[str, float] = {}
+    """Metrics of the trained model, by name."""
 
 
 class Parity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What PyTorch gave for fixed noise, so that any machine can check that it gives the same.
+    """Results of PyTorch for fixed noise, with which any machine can compare its own.
 
-    The .npz holds every `noise.*` input of the step graph, [T, ...], the `frame`s [T, F] that came
-    of it from zero state with default controls, and `observe.NAME` [T, ...] for the outputs
-    `posterior.mean`, `kl` and `log_likelihood` of the observe graph fed with those frames and with
-    noise of zero.
+    The .npz holds every `noise.*` input of the step graph, [T, ...]; the `frame`s [T, F] that it generates from them,
+    starting from a state of zero, with default controls; and as `observe.NAME` [T, ...] the outputs `posterior.mean`,
+    `kl` and `log_likelihood` of the observe graph for those frames and noise of zero.
     """
 
     file: str
+    """Path of the .npz file, relative to the voice's folder."""
     frames: Positive
+    """T, the number of frames."""
     tolerance: float
-    """Largest difference allowed, relative to the largest magnitude of the array compared."""
+    """Largest difference allowed, relative to the largest magnitude of the array."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that a runtime needs to know of a voice."""
+    """Everything that a runtime has to know about a voice."""
 
     schema_version: int
+    """Version of this format."""
     name: str
+    """Name of the voice."""
     modality: Literal["audio", "pen"]
+    """What the voice generates: sound or ink."""
     rate: Positive
     """Samples (audio) or points (pen) per second."""
     frame_size: Positive
@@ -90,42 +110,56 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     unit: str
     """Unit of a frame's values: `full scale` for audio, e.g. `mm` for a pen."""
     basis: Literal["samples", "mdct", "points"]
+    """What the model's frames are made of: samples, MDCT coefficients, or points of a pen."""
     family: str
-    """Model family, e.g. `vrnn-gauss`; for people, the runtime does not read it."""
+    """Model family, e.g. `vrnn-gauss`; information for people, which the runtime does not use."""
     graphs: tuple[Graph, ...]
+    """The graphs; the first of each role is the default."""
     controls: tuple[Control, ...]
+    """The controls."""
     normalisation: Normalisation
+    """Normalisation of the training data, which is folded into the weights."""
     provenance: Provenance
+    """Where the voice comes from."""
     parity: Parity
+    """Results to compare with."""
     files: dict[str, Sha256]
-    """sha256 of every file of the voice but this manifest, by path relative to the folder."""
+    """sha256 of every file of the voice except this manifest, by path relative to the voice's folder."""
 
     @property
     def frames_per_second(self) -> float:
-        """80 for 200-sample frames at 16 kHz; the point rate for a pen (one point a frame)."""
+        """Frames per second: 80 for 200-sample frames at 16 kHz; for a pen the rate, as a frame is one point."""
         return self.rate / self.samples_per_frame
 
     @property
     def samples_per_frame(self) -> int:
-        """Samples an audio frame covers, or 1 (one point) for a pen."""
+        """Samples per frame of audio; 1 (one point) for a pen."""
         return self.frame_size if self.modality == "audio" else 1
 
     def graph(self, role: str, precision: str = "fp32") -> Graph:
-        """Return the graph of a role and precision; raise `VoiceError` if the voice has none."""
+        """Return the graph of a role and precision; raise `VoiceError` if there is none."""
         for graph in self.graphs:
             if graph.role == role and graph.precision == precision:
                 return graph
-        carried = ", ".join(f"{g.role}/{g.precision}" for g in self.graphs)
-        raise VoiceError(f"voice {self.name!r} carries no {role} graph in {precision!r} (it has {carried})")
+        present = ", ".join(f"{g.role}/{g.precision}" for g in self.graphs)
+        raise VoiceError(f"voice {self.name!r} has no {role} graph in {precision!r} (it has {present})")
 
 
 def decode_manifest(text: bytes, where: str) -> Manifest:
-    """Parse and check `voice.json`; `where` names it in errors.
+    """Parse and check a manifest.
+
+    Parameters
+    ----------
+    text : bytes
+        Content of `voice.json`.
+    where : str
+        Its path, for error messages.
 
     Raises
     ------
     VoiceError
-        Not JSON, a newer schema, a missing, unknown or ill-typed field, an unsafe path.
+        It is not JSON, its schema version is newer, a field is missing, unknown or of the wrong type, a path leaves the
+        folder, or a file has no checksum.
     """
     try:
         version = msgspec.json.decode(text, type=_Versioned).schema_version
@@ -145,18 +179,32 @@ def decode_manifest(text: bytes, where: str) -> Manifest:
     return manifest
 
 
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest in a voice's folder; raise `VoiceError` as `decode_manifest`, or if there is none."""
+    path = folder / MANIFEST_FILE
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise VoiceError(f"{path}: a link that leaves the voice's folder")
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        if folder.is_file():
+            raise VoiceError(f"{folder}: neither a voice's folder nor a .zip of one") from None
+        raise VoiceError(f"{path}: cannot be read ({error.strerror}); is this a voice's folder?") from None
+    return decode_manifest(text, str(path))
+
+
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Return the manifest as indented JSON."""
+    """Return a manifest as indented JSON, the content of `voice.json`."""
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of `voice.json`, as published in docs/."""
+    """Return the JSON Schema of `voice.json`, which docs/voice.schema.json publishes."""
     return msgspec.json.schema(Manifest)
 
 
 def check_inside(path: str, where: str) -> None:
-    """Raise `VoiceError` unless `path` is a plain relative path that stays inside its folder."""
+    """Raise `VoiceError` unless `path` is a relative path that stays inside its folder; `where` names the voice."""
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts or "\\" in path or re.match(r"^[A-Za-z]:", path) or not path:
         raise VoiceError(f"{where}: path {path!r} leaves the voice's folder")

@@ -1,8 +1,7 @@
-"""A voice on disk: found by name, folder or zip, and checked before anything in it is used."""
+"""A voice on disk, which is checked before anything in it is used."""
 
 import hashlib
 import os
-import shutil
 import tempfile
 import zipfile
 from dataclasses import dataclass, field
@@ -11,28 +10,31 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from vrnn_engine.base.files import atomic_folder
-from vrnn_engine.base.folders import cache_folder, voices_folder
-from vrnn_engine.base.suggest import suggest
+from vrnn_engine.base.folders import cache_folder
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.archive import unzip
-from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, Graph, Manifest, decode_manifest
-
-BUNDLED = Path(__file__).parent.parent.parent / "voices"
-"""The voices that come with the package."""
+from vrnn_engine.runtime.voice.lookup import find_voice
+from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, Graph, Manifest, read_manifest
 
 
 @dataclass(frozen=True)
 class Voice:
-    """A checked voice.
+    """A voice whose files have been checked.  `Voice.open` returns one.
 
     Attributes
     ----------
     name : str
-        As the manifest gives it.
+        Name of the voice, from its manifest.
     path : Path
-        Its folder; for a zip the folder it was unpacked into.
+        Its folder; that of a .zip is in the user's cache.
     manifest : Manifest
-        What it says of itself.
+        Its manifest: rate, controls, graphs, provenance and so on.
+
+    Examples
+    --------
+    >>> voice = Voice.open("blizzard")
+    >>> voice.manifest.rate
+    16000
     """
 
     name: str
@@ -41,37 +43,38 @@ class Voice:
 
     @classmethod
     def open(cls, where: "str | os.PathLike[str] | Voice") -> "Voice":
-        """Find a voice and check it.
+        """Find a voice and check its files.
 
         Parameters
         ----------
-        where : str or path
-            A name (bundled voices first, then installed ones), a folder, or a .zip of one.
+        where : str, path or Voice
+            A name (bundled voices come before installed ones), a folder, or a .zip of one.  A `Voice` is returned as it
+            is.
+
+        Returns
+        -------
+        Voice
+            The voice.  Its graphs have not been loaded yet.
 
         Raises
         ------
         VoiceError
-            Unknown, damaged, or with a path that leaves its folder.
+            The voice is unknown or damaged, or one of its paths leaves its folder.
         """
         if isinstance(where, Voice):
             return where
-        found = _find(where)
-        return open_zip(found) if found.suffix.lower() == ".zip" and found.is_file() else open_folder(found)
-
-    def fingerprint(self, precision: str | None = None) -> str:
-        """Return a sha256 that changes with whatever the step graph computes: it and all weights, not the documents."""
-        manifest = self.manifest
-        step = self.graph("step", precision).file
-        aside = {graph.file for graph in manifest.graphs} | {manifest.parity.file}
-        entries = sorted(
-            (path, digest)
-            for path, digest in manifest.files.items()
-            if path == step or (path not in aside and PurePosixPath(path).suffix not in (".md", ".txt"))
-        )
-        return hashlib.sha256(repr(entries).encode()).hexdigest()
+        found = find_voice(where)
+        return _open_zip(found) if found.suffix.lower() == ".zip" and found.is_file() else check_folder(found)
 
     def graph(self, role: str, precision: str | None = None) -> Graph:
-        """Return the graph of a role: in a precision, or else the first listed.
+        """Return the manifest's entry of a graph.
+
+        Parameters
+        ----------
+        role : str
+            `step` or `observe`.
+        precision : str, optional
+            `fp32`, `fp16`, `int8` or `int4`; by default that of the first graph listed.
 
         Raises
         ------
@@ -81,10 +84,47 @@ class Voice:
         for graph in self.manifest.graphs:
             if graph.role == role and precision in (None, graph.precision):
                 return graph
-        return self.manifest.graph(role, "fp32" if precision is None else precision)  # raises, and says what there is
+        return self.manifest.graph(role, "fp32" if precision is None else precision)  # raises, and lists the graphs
+
+    def fingerprint(self, precision: str | None = None) -> str:
+        """Return a sha256 that identifies what a step graph computes.
+
+        It depends on the step graph and on all weights, and not on the documents, the observe graph or the parity
+        vectors.
+
+        Parameters
+        ----------
+        precision : str, optional
+            Precision of the step graph; by default the first listed.
+
+        Raises
+        ------
+        VoiceError
+            The voice has no such graph.
+        """
+        manifest = self.manifest
+        step = self.graph("step", precision).file
+        others = {graph.file for graph in manifest.graphs} | {manifest.parity.file}
+        entries = sorted(
+            (path, digest)
+            for path, digest in manifest.files.items()
+            if path == step or (path not in others and PurePosixPath(path).suffix not in (".md", ".txt"))
+        )
+        return hashlib.sha256(repr(entries).encode()).hexdigest()
 
     def parity(self) -> dict[str, np.ndarray]:
-        """Return the parity vectors: name -> float32 [T, ...]; raise `VoiceError` if unreadable."""
+        """Read the parity vectors.
+
+        Returns
+        -------
+        dict of str to float32 array [T, ...]
+            Noise, frames and outputs of the observe graph; see `Parity`.
+
+        Raises
+        ------
+        VoiceError
+            The file cannot be read.
+        """
         path = self.path / self.manifest.parity.file
         try:
             with np.load(path, allow_pickle=False) as arrays:
@@ -93,83 +133,27 @@ class Voice:
             raise VoiceError(f"{path}: not a readable .npz of parity vectors: {error}") from None
 
 
-@dataclass(frozen=True)
-class Listed:
-    """A voice as `list_voices` finds it: its manifest was read, its checksums were not."""
-
-    name: str
-    """The name to open it by."""
-    path: Path
-    origin: str
-    """`bundled` or `installed`."""
-    manifest: Manifest | None
-    problem: str | None
-    """Why the manifest cannot be read, if it cannot."""
-
-
-def list_voices() -> list[Listed]:
-    """Return the bundled and the installed voices, in order of name; a broken one says why."""
-    found: dict[str, Listed] = {}
-    for origin, home in (("bundled", BUNDLED), ("installed", voices_folder())):
-        for folder in sorted(home.iterdir()) if home.is_dir() else []:
-            if folder.name in found or folder.name.startswith(".") or not (folder / MANIFEST_FILE).is_file():
-                continue
-            try:
-                manifest, problem = _read_manifest(folder), None
-            except VoiceError as error:
-                manifest, problem = None, str(error)
-            found[folder.name] = Listed(folder.name, folder, origin, manifest, problem)
-    return [found[name] for name in sorted(found)]
-
-
-def install_voice(path: str | os.PathLike[str], *, replace: bool = False) -> Voice:
-    """Copy a voice to where names are looked up.
+def check_folder(folder: Path, shown: Path | None = None) -> Voice:
+    """Check the manifest and all files of a voice's folder.
 
     Parameters
     ----------
-    path : str or path
-        A folder or a .zip.
-    replace : bool
-        Replace an installed voice of the same name.
+    folder : Path
+        The folder.
+    shown : Path, optional
+        Named in errors in place of the folder, e.g. the archive that it was unpacked from.
 
     Returns
     -------
     Voice
-        The installed one.  A voice that is already installed, bit for bit, is left alone.
+        The voice in this folder.
 
     Raises
     ------
     VoiceError
-        The voice is damaged, or its name is taken.
+        The manifest is not valid, or a file is missing, has the wrong checksum or leaves the folder.
     """
-    if not Path(path).exists():
-        raise VoiceError(f"{path}: no such folder or .zip to install a voice from")
-    voice = Voice.open(Path(path))
-    _check_name(voice)
-    if (BUNDLED / voice.name / MANIFEST_FILE).is_file():
-        raise VoiceError(f"{path}: a bundled voice has the name {voice.name!r}; give this one another name")
-    target = voices_folder() / voice.name
-    if target.exists() and not replace:
-        if (target / MANIFEST_FILE).is_file() and _same(target, voice):
-            return open_folder(target)
-        raise VoiceError(f"{target}: another voice {voice.name!r} is installed; replace it with --replace")
-    try:
-        with atomic_folder(target) as making:
-            for name in (MANIFEST_FILE, *voice.manifest.files):
-                (making / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(voice.path / name, making / name)
-            open_folder(making, shown=voice.path)
-    except OSError as error:
-        raise VoiceError(f"{target}: cannot install the voice: {error.strerror or error}") from None
-    return Voice(voice.name, target, voice.manifest)
-
-
-def open_folder(folder: Path, shown: Path | None = None) -> Voice:
-    """Check a voice's folder and return the voice; raise `VoiceError` if it is not whole.
-
-    `shown` stands for the folder in errors, when the folder itself means nothing to the caller.
-    """
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     inside = folder.resolve()
     for name, digest in manifest.files.items():
         path, label = folder / name, (shown or folder) / name
@@ -178,8 +162,7 @@ def open_folder(folder: Path, shown: Path | None = None) -> Voice:
         if not path.is_file():
             raise VoiceError(f"{label}: missing, though {MANIFEST_FILE} lists it; get the voice again")
         try:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = _sha256(path)
         except OSError as error:
             raise VoiceError(f"{label}: cannot be read: {error.strerror}") from None
         if found != digest:
@@ -187,81 +170,39 @@ def open_folder(folder: Path, shown: Path | None = None) -> Voice:
     return Voice(manifest.name, folder, manifest)
 
 
-def open_zip(path: Path) -> Voice:
-    """Unpack a zipped voice, once, to the cache, and return it checked."""
+def _open_zip(path: Path) -> Voice:
+    """Unpack a zipped voice into the cache, unless it is there already, and return it checked."""
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        target = _cache() / digest
+        target = _unzipped_folder() / _sha256(path)
         try:
-            return open_folder(target)
+            return check_folder(target)
         except VoiceError:  # not unpacked yet, or damaged since
             try:
-                with atomic_folder(target) as making:
-                    unzip(path, making)
-                    open_folder(making, shown=path)
+                with atomic_folder(target) as folder:
+                    unzip(path, folder)
+                    check_folder(folder, shown=path)
             except OSError:
-                if not (target / MANIFEST_FILE).is_file():  # else another process was faster
+                if not (target / MANIFEST_FILE).is_file():  # otherwise another process was faster
                     raise
-        return open_folder(target)
+        return check_folder(target)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise VoiceError(f"{path}: not a readable .zip of a voice: {error}") from None
     except OSError as error:
         raise VoiceError(f"{path}: cannot unpack the voice: {error.strerror or error}") from None
 
 
-def _find(where: str | os.PathLike[str]) -> Path:
-    text = os.fspath(where)
-    is_name = isinstance(where, str) and not any(mark in text for mark in "/\\") and text not in ("", ".", "..")
-    path = Path(text)
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unzipped_folder() -> Path:
+    """Return the folder of unpacked voices: in the cache, or a temporary one if the cache cannot be written."""
+    cache = cache_folder("voices")
     try:
-        if is_name:
-            for home in (BUNDLED, voices_folder()):
-                if (home / text / MANIFEST_FILE).is_file():
-                    return home / text
-        if text and path.exists():
-            return path
-    except OSError as error:  # a name too long, a folder closed to us
-        raise VoiceError(f"{text:.80}: cannot be opened: {error.strerror}") from None
-    if is_name and path.suffix.lower() != ".zip":
-        hint = suggest(text, (voice.name for voice in list_voices()), "voices here")
-        raise VoiceError(f"unknown voice {text!r}{hint}")
-    raise VoiceError(f"{text!r}: no such voice folder or .zip")
-
-
-def _read_manifest(folder: Path) -> Manifest:
-    path = folder / MANIFEST_FILE
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise VoiceError(f"{path}: a link that leaves the voice's folder")
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        if folder.is_file():
-            raise VoiceError(f"{folder}: neither a voice's folder nor a .zip of one") from None
-        raise VoiceError(f"{path}: cannot be read ({error.strerror}); is this a voice's folder?") from None
-    return decode_manifest(text, str(path))
-
-
-def _check_name(voice: Voice) -> None:
-    name = voice.name
-    plain = name.replace("-", "").replace("_", "").replace(".", "")
-    if not (plain.isascii() and plain.isalnum()) or name.startswith("."):
-        raise VoiceError(
-            f"{voice.path}: cannot install a voice named {name!r}; a name has letters, digits, '-', '_' and '.'"
-        )
-
-
-def _same(folder: Path, voice: Voice) -> bool:
-    return (folder / MANIFEST_FILE).read_bytes() == (voice.path / MANIFEST_FILE).read_bytes()
-
-
-def _cache() -> Path:
-    """Return a folder of this user for unpacked voices; a temporary one where no cache can be written."""
-    home = cache_folder("voices")
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        if os.access(home, os.W_OK):
-            return home
+        cache.mkdir(parents=True, exist_ok=True)
+        if os.access(cache, os.W_OK):
+            return cache
     except OSError:
         pass
     return Path(tempfile.mkdtemp(prefix="vrnn-engine-"))

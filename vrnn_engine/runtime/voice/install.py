@@ -1,0 +1,68 @@
+"""Copies a voice into the folder of installed voices."""
+
+import os
+import shutil
+from pathlib import Path
+
+from vrnn_engine.base.files import atomic_folder
+from vrnn_engine.base.folders import voices_folder
+from vrnn_engine.errors import VoiceError
+from vrnn_engine.runtime.voice.lookup import is_bundled
+from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE
+from vrnn_engine.runtime.voice.voice import Voice, check_folder
+
+
+def install_voice(path: str | os.PathLike[str], *, replace: bool = False) -> Voice:
+    """Install a voice, so that it can be opened by its name.
+
+    Parameters
+    ----------
+    path : str or path
+        A voice's folder or .zip.
+    replace : bool
+        Replace an installed voice of the same name.
+
+    Returns
+    -------
+    Voice
+        The installed voice.  If the same voice is already installed, it is left as it is.
+
+    Raises
+    ------
+    VoiceError
+        The voice is damaged, its name is taken or is not a name, or it cannot be copied.
+    """
+    if not Path(path).exists():
+        raise VoiceError(f"{path}: no such folder or .zip to install a voice from")
+    voice = Voice.open(Path(path))
+    _check_name(voice)
+    if is_bundled(voice.name):
+        raise VoiceError(f"{path}: a bundled voice has the name {voice.name!r}; give this one another name")
+    target = voices_folder() / voice.name
+    if target.exists() and not replace:
+        if (target / MANIFEST_FILE).is_file() and _same(target, voice):
+            return check_folder(target)
+        raise VoiceError(f"{target}: another voice {voice.name!r} is installed; replace it with --replace")
+    try:
+        with atomic_folder(target) as folder:
+            for name in (MANIFEST_FILE, *voice.manifest.files):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(voice.path / name, folder / name)
+            check_folder(folder, shown=voice.path)
+    except OSError as error:
+        raise VoiceError(f"{target}: cannot install the voice: {error.strerror or error}") from None
+    return Voice(voice.name, target, voice.manifest)
+
+
+def _check_name(voice: Voice) -> None:
+    name = voice.name
+    plain = name.replace("-", "").replace("_", "").replace(".", "")
+    if not (plain.isascii() and plain.isalnum()) or name.startswith("."):
+        raise VoiceError(
+            f"{voice.path}: cannot install a voice named {name!r}; a name has letters, digits, '-', '_' and '.'"
+        )
+
+
+def _same(folder: Path, voice: Voice) -> bool:
+    """Return whether the voice in a folder is the same: its manifest has the checksums of all files."""
+    return (folder / MANIFEST_FILE).read_bytes() == (voice.path / MANIFEST_FILE).read_bytes()
