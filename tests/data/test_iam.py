@@ -1,9 +1,10 @@
-"""IAM-OnDB as it is shipped: lines from their XML, the official split, and what cannot be read."""
+"""IAM-OnDB as distributed: lines from XML, the official split, and files that cannot be read."""
 
 import numpy as np
 import pytest
 
 from vrnn_engine.data.iam import load_line_strokes
+from vrnn_engine.data.options import PenData
 from vrnn_engine.data.pen import PenCorpus
 from vrnn_engine.errors import DataError
 
@@ -31,7 +32,7 @@ def scribble(seed, points=30):
 
 @pytest.fixture
 def corpus(tmp_path):
-    """Forty forms of two lines, ten of them in the lists."""
+    """Folder of forty forms with two lines each."""
     for form in range(40):
         for line in (1, 2):
             write_line(tmp_path, f"a{form // 10:02d}-{form:03d}u-{line:02d}", scribble(10 * form + line))
@@ -47,10 +48,12 @@ def write_lists(folder):
 
 
 def pen(path, **options):
-    return PenCorpus(path, 4, 10, None, None, True, 4096, None, True, **options)
+    return PenCorpus(
+        path, PenData(rows=4, chunk=10, rate=50, authors_normalisation=True, split_by_form=True), **options
+    )
 
 
-def test_a_line_is_its_points_in_order(tmp_path):
+def test_line_has_its_points_in_order(tmp_path):
     write_line(tmp_path, "a01-000u-01", [[(5, 7), (8, 6)], [(20, 6)], [(21, 9), (21, 4)]])
     table, skipped = load_line_strokes(tmp_path)
     assert table["dxy"].tolist() == [[0, 0], [3, -1], [12, 0], [1, 3], [0, -5]]
@@ -61,7 +64,7 @@ def test_a_line_is_its_points_in_order(tmp_path):
     assert skipped == []
 
 
-def test_the_official_lists_decide_and_leave_out_what_they_do_not_name(corpus):
+def test_official_lists_decide_the_split_and_leave_out_other_forms(corpus):
     write_lists(corpus)
     table, _ = load_line_strokes(corpus)
     where = {}
@@ -72,14 +75,14 @@ def test_the_official_lists_decide_and_leave_out_what_they_do_not_name(corpus):
     assert {split: len(found) for split, found in lines.items()} == {"train": 12, "valid": 4, "test": 4}
 
 
-def test_without_lists_forms_stay_together(corpus):
+def test_lines_of_a_form_stay_together_without_lists(corpus):
     whole = pen(corpus)
     assert sum(map(len, whole.lines.values())) == 80
     assert all(len(lines) % 2 == 0 for lines in whole.lines.values())
     assert whole.lines["train"][0].shape == (30, 3)
 
 
-def test_what_cannot_be_read_is_named_and_left_out_or_refused(corpus):
+def test_unreadable_file_is_left_out_or_refused_by_strict(corpus):
     broken = write_line(corpus, "a01-011u-01", scribble(0))
     broken.write_text(broken.read_text()[:300])
     empty = write_line(corpus, "a01-012u-01", [])
@@ -92,34 +95,34 @@ def test_what_cannot_be_read_is_named_and_left_out_or_refused(corpus):
         pen(corpus, strict=True)
 
 
-def test_one_coordinate_out_of_range_is_refused_if_asked(corpus):
+def test_strict_refuses_a_coordinate_out_of_range(corpus):
     far = write_line(corpus, "a01-014u-01", [[(1, 2), (99999999999, 3)]])
     with pytest.raises(DataError, match=f"{far}: not a line of IAM-OnDB"):
         pen(corpus, strict=True)
 
 
-def test_a_list_that_is_no_text_is_one_clear_line(corpus):
+def test_list_that_is_not_text_raises_one_line(corpus):
     write_lists(corpus)
     (corpus / "task1" / "testset_v.txt").write_bytes(b"a00-006u\xff\xfe\n")
-    with pytest.raises(DataError, match=r"testset_v\.txt: a list of forms must be text in UTF-8") as caught:
+    with pytest.raises(DataError, match=r"testset_v\.txt: this list of forms is not text in UTF-8") as caught:
         pen(corpus)
     assert "\n" not in str(caught.value)
 
 
-def test_a_line_of_one_point_is_left_out(corpus):
+def test_line_of_one_point_is_left_out(corpus):
     write_line(corpus, "a01-011u-01", [[(1, 2)]])
     assert sum(map(len, pen(corpus).lines.values())) == 79
 
 
-def test_a_folder_without_lines_is_one_clear_line(tmp_path):
-    with pytest.raises(DataError, match="no lines of ink in this folder; is it the one that holds lineStrokes"):
+def test_folder_without_lines_raises_one_line(tmp_path):
+    with pytest.raises(DataError, match="no lines of ink in this folder; does it contain lineStrokes"):
         pen(tmp_path)
     broken = write_line(tmp_path, "a01-011u-01", [])
-    with pytest.raises(DataError, match=f"the first that cannot be read: {broken}: it has no strokes"):
+    with pytest.raises(DataError, match=f"the first file that cannot be read: {broken}: it has no strokes"):
         pen(tmp_path)
 
 
-def test_an_npz_may_carry_its_split(corpus, tmp_path):
+def test_npz_may_contain_the_split(corpus, tmp_path):
     write_lists(corpus)
     table, _ = load_line_strokes(corpus)
     np.savez(tmp_path / "lines.npz", **table)
@@ -127,5 +130,5 @@ def test_an_npz_may_carry_its_split(corpus, tmp_path):
         assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
     table["split"][0] = "exam"
     np.savez(tmp_path / "odd.npz", **table)
-    with pytest.raises(DataError, match="split may be train, valid, test, not 'exam'"):
+    with pytest.raises(DataError, match="split must be train, valid, test, not 'exam'"):
         pen(tmp_path / "odd.npz")

@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from vrnn_engine.data.options import SpeechData
+from vrnn_engine.data.speech import SpeechCorpus
+
 RATE = 8000
 
 
 def make_speech(folder: Path, names, rate=8000, seconds=0.5, channels=1):
+    """Write recordings of white noise."""
     rng = np.random.default_rng(0)
     for name in names:
         path = folder / name
@@ -17,8 +21,14 @@ def make_speech(folder: Path, names, rate=8000, seconds=0.5, channels=1):
     return folder
 
 
+def speech_corpus(folder: Path, rate: int, frame_size=20, lanes=2, context=1, strict=False, **options) -> SpeechCorpus:
+    """Open a corpus with short frames and chunks of five of them."""
+    data = SpeechData(rate=rate, lanes=lanes, chunk=5, carry=2, **options)
+    return SpeechCorpus(folder, data, frame_size, context, strict)
+
+
 def circle(points=41, strokes=2):
-    """Half circles, each a stroke, as (dx, dy, pen-up)."""
+    """Return half circles of one stroke each, as (dx, dy, pen-up)."""
     angle = np.linspace(0, np.pi, points)
     one = np.column_stack([1 - np.cos(angle), -np.sin(angle)])
     path = np.concatenate([one + [3.0 * i, 0] for i in range(strokes)])
@@ -27,6 +37,7 @@ def circle(points=41, strokes=2):
 
 
 def make_ink(path: Path, lines=400):
+    """Write an .npz of half circles of varying size, four lines to a form, by two contributors in turn."""
     rng = np.random.default_rng(0)
     shapes = [np.rint(circle() * [100, 100, 1] * rng.uniform(0.9, 1.1)).astype(np.int16) for _ in range(lines)]
     table = {
@@ -43,7 +54,7 @@ def make_ink(path: Path, lines=400):
 
 
 def zigzag(lean, height=4.0, points=300, wobble=0.0, seed=0):
-    """Strokes of nine points down, leaning by some degrees, and nine back up; y grows downwards."""
+    """Return strokes of nine points down, leaning by `lean` degrees, and nine back up; y grows downwards."""
     rng = np.random.default_rng(seed)
     t = np.arange(points)
     leg, at = t // 9, t % 9
@@ -55,7 +66,7 @@ def zigzag(lean, height=4.0, points=300, wobble=0.0, seed=0):
 
 
 def syllables(seconds, seed):
-    """Noise in bursts of random lengths and levels."""
+    """Return noise whose level changes at random every 100 ms."""
     rng = np.random.default_rng(seed)
     levels = np.repeat(rng.uniform(0.01, 0.3, 10 * seconds), RATE // 10)
     return levels * rng.standard_normal(len(levels))

@@ -283,7 +283,7 @@ def test_kl_weight_and_learning_rate_follow_the_schedule():
         (('name = "blizzard"', 'name = ""'), "name '': letters, digits"),
         (('name = "blizzard"', 'name = "../../x"'), r"name '\.\./\.\./x': letters, digits"),
         (('name = "blizzard"', 'name = "x\\n"'), r"name 'x\\n': letters, digits"),
-        (("resample = 0.5", "resample = 0.0"), "resample_from 2600 goes with a resample above 0"),
+        (("resample = 0.5", "resample = 0.0"), "resample_from 2600 needs a resample above 0"),
         (("clip = 1.0", "clip = 1.0\naccumulate = 0"), r">= 1.*training\.accumulate"),
     ],
 )

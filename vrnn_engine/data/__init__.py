@@ -1,1 +1,1 @@
-"""Corpora on disk -> batches of sequences for training and evaluation."""
+"""Corpora: from recordings and ink files on disk to batches of normalised frames."""

@@ -1,4 +1,4 @@
-"""What training consumes: batches of consecutive chunks, and the two ways of cutting sequences up."""
+"""Batches of consecutive chunks, and the two ways to cut sequences into them: lanes and lines."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -12,49 +12,56 @@ SPLITS = ("train", "valid", "test")
 
 
 class Batch(NamedTuple):
-    """One chunk of B sequences.
-
-    `signal` is [C+T, B, F], normalised, where C is the number of context frames that the basis
-    wants before the first one; `mask` is [T, B], 1 where a frame counts.  `fresh` says that the
-    sequences begin here: the state before them is zero.  Otherwise they go on from the last batch.
-    """
+    """One chunk of B sequences."""
 
     signal: Floats
+    """[C+T, B, F], normalised.  The first C frames are the context that the basis needs before the first frame."""
     mask: Floats
+    """[T, B], 1 where a frame counts, 0 in the padding."""
     fresh: bool
+    """True if the sequences begin here, from a state of zeros; False if they continue those of the last batch."""
 
 
 class Corpus(Protocol):
     """A data set, split and normalised."""
 
     mean: tuple[float, ...]
-    """Per channel, of the training split."""
+    """Mean of the training split, per channel."""
     std: tuple[float, ...]
+    """Standard deviation of the training split, per channel."""
 
     def epoch(self, split: str, rng: np.random.Generator | None) -> Iterator[Batch]:
-        """One pass over a split; shuffled and dequantised with `rng`, plain without."""
+        """Yield the batches of one pass over a split.
+
+        Parameters
+        ----------
+        split : str
+            `train`, `valid` or `test`.
+        rng : Generator or None
+            Shuffles the sequences and adds dequantisation noise; None gives every pass the same batches.
+        """
 
     def fitting_signal(self) -> Floats:
-        """Training frames [T, F] for whatever a basis fits."""
+        """Return normalised training frames [T, F], for a basis that is fitted to data."""
 
 
 def lane_chunks(
     read: Callable[[int, int], Floats], frames: int, lanes: int, chunk: int, carry: int, context: int
 ) -> Iterator[Batch]:
-    """Cut one long signal into lanes that are walked side by side.
+    """Cut one long signal into lanes of equal length, and yield them side by side, chunk by chunk.
 
     Parameters
     ----------
     read : callable
-        read(first, count) gives frames [count, F] of the signal from `first` on.
+        read(first, count) returns frames [count, F] of the signal from frame `first` on.
     frames : int
         Frames of the signal.
     lanes : int
-        B, sequences side by side.
+        B, the number of sequences.
     chunk : int
         T, frames of a batch.
     carry : int
-        The state is carried over this many batches, then zeroed.
+        Batches over which the state is carried; then it is zeroed.
     context : int
         C, frames before the first one that the basis needs.
     """
@@ -65,14 +72,14 @@ def lane_chunks(
 
 
 def line_chunks(lines: list[Floats], rows: int, chunk: int) -> Iterator[Batch]:
-    """Take whole sequences `rows` at a time, pad them to the longest, and walk them chunk by chunk.
+    """Group whole sequences, pad each group to its longest one, and yield it chunk by chunk.
 
     Parameters
     ----------
     lines : list of array
-        Each [n, F]; neighbours should have similar lengths.
+        Each [n, F].  Neighbours should have similar lengths, to save padding.
     rows : int
-        B, sequences side by side; the last group may have fewer.
+        B, sequences of a group; the last group may have fewer.
     chunk : int
         T, frames of a batch; the last chunk of a group may have fewer.
     """
@@ -90,6 +97,12 @@ def line_chunks(lines: list[Floats], rows: int, chunk: int) -> Iterator[Batch]:
 
 
 def split_by_hash(key: str) -> str:
-    """Return `train`, `valid` or `test` (0.9/0.05/0.05) for whatever must stay on one side, by a hash of its name."""
+    """Return the split of a key by a hash of it: `train`, `valid` or `test`, with probabilities 0.9, 0.05 and 0.05.
+
+    Parameters
+    ----------
+    key : str
+        Name of what must stay in one split: a prompt, a form, a line.
+    """
     bucket = int(hashlib.sha256(key.encode()).hexdigest(), 16) % 20
     return {0: "test", 1: "valid"}.get(bucket, "train")

@@ -1,4 +1,4 @@
-"""Recordings decoded once into a cache on disk, and read from there as a memory map, however many hours they last."""
+"""Decodes recordings once into a cache on disk, and reads them from there as a memory map."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,31 +17,32 @@ from vrnn_engine.data.recordings import mono_blocks
 from vrnn_engine.errors import DataError
 
 VERSION = 1
-"""Of what is written; part of the key, so that an older cache is not read."""
+"""Version of the file format; part of the key, so that an older cache is not read."""
 INDEX = "index.json"
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What the index says of one split."""
+    """Entry of one split in the index."""
 
     bounds: list[int]
-    """Where the recordings begin in the split's samples; and where the last one ends."""
+    """Position in the split's samples where each recording begins, and where the last one ends."""
     total: int
-    """The sum of its samples, and of their squares: exact, because all are integers."""
+    """Sum of the samples; exact, since they are integers."""
     squares: int
+    """Sum of their squares."""
 
 
 class Index(msgspec.Struct, frozen=True):
-    """What lies in a folder of the cache."""
+    """Contents of a folder of the cache."""
 
     parts: dict[str, Part]
     skipped: list[str]
-    """Recordings that cannot be read, and why."""
+    """For each recording left out: which, and why."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """The recordings of one split, one after another.
+    """The decoded recordings of one split, one after another.
 
     Attributes
     ----------
@@ -50,7 +51,7 @@ class Decoded:
     bounds : int64 array [recordings + 1]
         Recording i is `samples[bounds[i] : bounds[i + 1]]`.
     mean, std : float
-        Of all samples, in their unit.
+        Mean and sd of all samples, in units of one 16-bit step.
     """
 
     samples: NDArray[np.int16]
@@ -62,12 +63,28 @@ class Decoded:
 def decode(
     files: Mapping[str, Sequence[Path]], rate: int, strict: bool = False
 ) -> tuple[dict[str, Decoded], tuple[str, ...]]:
-    """Return the recordings of each split at `rate` Hz, and a line for each that cannot be read.
+    """Return the samples of all recordings, decoded or from the cache.
 
-    They are decoded into a folder of the user's cache (in $VRNN_ENGINE_CACHE if that is set), named by a hash
-    of the rate and of the files' paths, sizes and times of change; the next call with the same finds them there.
-    Of several processes that ask for the same at once, one decodes and the others wait for it.
-    A cache that is not needed any more may be deleted.
+    They are decoded into a folder of the user's cache (in $VRNN_ENGINE_CACHE if that is set).  A hash of the rate and
+    of the files' paths, sizes and modification times names the folder, so that the next call with the same arguments
+    finds it.  If several processes ask for the same recordings at once, one decodes and the others wait.  Nothing
+    deletes old folders; the user may.
+
+    Parameters
+    ----------
+    files : mapping of str to sequence of Path
+        Recordings of each split.
+    rate : int
+        Sampling rate of the samples, Hz.
+    strict : bool
+        Raise an error if a recording cannot be read, instead of leaving it out.
+
+    Returns
+    -------
+    dict of str to Decoded
+        By split.
+    tuple of str
+        For each recording left out: which, and why.
 
     Raises
     ------
@@ -86,22 +103,22 @@ def decode(
         parts = {split: _open(folder / f"{split}.int16", part) for split, part in index.parts.items()}
     except OSError as error:
         raise DataError(
-            f"{error.filename or folder}: cannot keep decoded recordings here ({error.strerror}); make room, or set "
-            "VRNN_ENGINE_CACHE to another folder"
+            f"{error.filename or folder}: cannot write decoded recordings here ({error.strerror}); free some space, or "
+            "set VRNN_ENGINE_CACHE to another folder"
         ) from None
     except (ValueError, msgspec.MsgspecError):
-        raise DataError(f"{folder}: a damaged cache of decoded recordings; delete it") from None
+        raise DataError(f"{folder}: this cache of decoded recordings is damaged; delete it") from None
     if strict and index.skipped:
         raise DataError(index.skipped[0])
     return parts, tuple(index.skipped)
 
 
 def _key(files: Mapping[str, Sequence[Path]], rate: int) -> str:
-    # The version of libsndfile, because it decides what can be read.
+    # The version of libsndfile is part of the key because it decides which recordings can be read.
     seen: list[object] = [VERSION, soundfile.__libsndfile_version__, rate]
     for split, paths in files.items():
         for path in paths:
-            stat = path.stat() if path.exists() else path.lstat()  # a link to nowhere
+            stat = path.stat() if path.exists() else path.lstat()  # a broken link
             seen.append((split, str(path.resolve()), stat.st_size, stat.st_mtime_ns))
     return hashlib.sha256(msgspec.json.encode(seen)).hexdigest()[:32]
 
@@ -116,25 +133,26 @@ def _fill(folder: Path, files: Mapping[str, Sequence[Path]], rate: int, strict: 
 
 
 def _write(paths: Sequence[Path], rate: int, strict: bool, target: Path, skipped: list[str]) -> Part:
+    """Decode recordings into one file, and append to `skipped` those that cannot be read."""
     bounds, total, squares = [0], 0, 0
     with target.open("wb") as out:
         for path in paths:
-            end, its_total, its_squares = bounds[-1], 0, 0
+            end, file_total, file_squares = bounds[-1], 0, 0
             try:
                 for block in mono_blocks(path, rate):
                     out.write(block.tobytes())
                     exact = block.astype(np.float64)  # all sums of a block stay below 2**53
                     end += len(block)
-                    its_total += int(exact.sum())
-                    its_squares += int(exact @ exact)
+                    file_total += int(exact.sum())
+                    file_squares += int(exact @ exact)
             except DataError as error:
                 if strict:
                     raise
                 skipped.append(str(error))
-                out.seek(bounds[-1] * 2)  # the next one is written over its beginning
+                out.seek(bounds[-1] * 2)  # the next recording overwrites what was written
                 continue
             bounds.append(end)
-            total, squares = total + its_total, squares + its_squares
+            total, squares = total + file_total, squares + file_squares
     return Part(bounds, total, squares)
 
 
@@ -142,6 +160,6 @@ def _open(path: Path, part: Part) -> Decoded:
     count = part.bounds[-1]
     samples = np.memmap(path, np.int16, "r", shape=(count,)) if count else np.zeros(0, np.int16)
     mean = part.total / count if count else 0.0
-    # In integers up to the division: a difference of large numbers.
+    # Integers up to the division, because it is a difference of large numbers.
     variance = (part.squares * count - part.total**2) / count**2 if count else 0.0
     return Decoded(samples, np.array(part.bounds), mean, variance**0.5)

@@ -1,6 +1,6 @@
-"""IAM-OnDB as its owners ship it: `lineStrokes/**/FORM-LINE.xml`, and the lists of the official split.
+"""Reads IAM-OnDB as its owners distribute it: `lineStrokes/**/FORM-LINE.xml`, and the lists of the official split.
 
-A line's file holds `<Stroke><Point x= y= time=/>...`, in tablet units, y growing downwards.
+The file of a line contains `<Stroke><Point x= y= time=/>...`, in tablet units, y growing downwards.
 """
 
 from itertools import accumulate
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vrnn_engine.errors import DataError
 
 LISTS = {"trainset.txt": "train", "testset_v.txt": "valid", "testset_t.txt": "valid", "testset_f.txt": "test"}
-"""Forms of each part in the benchmark task of the corpus: its two validation sets are one here."""
+"""Split of the forms in each list of the corpus' benchmark task; its two validation sets are one here."""
 
 
 def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDArray[Any]], list[str]]:
@@ -23,22 +23,22 @@ def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDA
     Parameters
     ----------
     folder : Path
-        Holds the lines' XML files, and the lists where they are present, at any depth.
+        Contains the XML files of the lines, and optionally the lists, at any depth.
     strict : bool
-        Refuse a file that cannot be read, instead of leaving it out.
+        Raise an error if a file cannot be read, instead of leaving it out.
 
     Returns
     -------
     dict
-        `dxy` int32 [N, 2], `eos` uint8 [N], `offsets` [lines + 1] and `ids` [lines]; with the lists also
-        `split` [lines], and no lines but theirs.
+        `dxy` int32 [N, 2], `eos` uint8 [N], `offsets` [lines + 1] and `ids` [lines].  If all four lists are present,
+        also `split` [lines], and only the lines of forms that they name.
     list of str
-        A line for each file that was left out: which, and why.
+        For each file left out: which, and why.
 
     Raises
     ------
     DataError
-        No lines; a list that is no text; or, if strict, a line that cannot be read.
+        There are no lines; a list is not a text file; or, if strict, a line cannot be read.
     """
     parts = _official_split(folder)
     found: list[tuple[str, NDArray[np.int32], NDArray[np.uint8]]] = []
@@ -53,7 +53,7 @@ def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDA
                 raise DataError(f"{path}: not a line of IAM-OnDB: {error}") from None
             skipped.append(f"{path}: {error}")
     if not found:
-        why = f"the first that cannot be read: {skipped[0]}" if skipped else "is it the one that holds lineStrokes/?"
+        why = f"the first file that cannot be read: {skipped[0]}" if skipped else "does it contain lineStrokes/?"
         raise DataError(f"{folder}: no lines of ink in this folder; {why}")
     table: dict[str, NDArray[Any]] = {
         "dxy": np.concatenate([dxy for _, dxy, _ in found]),
@@ -67,7 +67,7 @@ def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDA
 
 
 def _official_split(folder: Path) -> dict[str, str]:
-    """Return the part of each form; empty unless all four lists are there."""
+    """Return the split of each form; empty unless all four lists are present."""
     lists = {path.name: path for path in folder.rglob("*set*.txt") if path.name in LISTS}
     if len(lists) < len(LISTS):
         return {}
@@ -78,12 +78,13 @@ def _forms(path: Path) -> list[str]:
     try:
         return path.read_text("utf-8").split()
     except OSError as error:
-        raise DataError(f"{path}: a list of forms that cannot be read: {error.strerror}") from None
+        raise DataError(f"{path}: cannot read this list of forms: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise DataError(f"{path}: a list of forms must be text in UTF-8; take it from the corpus again") from None
+        raise DataError(f"{path}: this list of forms is not text in UTF-8; copy it from the corpus again") from None
 
 
 def _read_line(path: Path) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """Return the moves [n, 2] of a line, and where the pen is lifted [n]."""
     strokes = [
         np.array([(point.attrib["x"], point.attrib["y"]) for point in stroke.iter("Point")]).astype(np.int32)
         for stroke in ElementTree.parse(path).getroot().iter("Stroke")
@@ -91,7 +92,7 @@ def _read_line(path: Path) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     strokes = [stroke for stroke in strokes if len(stroke)]
     if not strokes:
         raise ValueError("it has no strokes")
-    path_of_pen = np.concatenate(strokes)
-    eos = np.zeros(len(path_of_pen), np.uint8)
+    points = np.concatenate(strokes)
+    eos = np.zeros(len(points), np.uint8)
     eos[np.cumsum([len(stroke) for stroke in strokes]) - 1] = 1
-    return np.diff(path_of_pen, axis=0, prepend=path_of_pen[:1]), eos
+    return np.diff(points, axis=0, prepend=points[:1]), eos

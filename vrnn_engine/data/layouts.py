@@ -1,4 +1,4 @@
-"""Where the recordings of a corpus lie, and which belong together: one function per layout, as its owners ship it."""
+"""Finds the recordings of a corpus and splits them: one function for each layout of files."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ from vrnn_engine.errors import DataError
 SUFFIXES = {".flac", ".wav", ".ogg", ".mp3"}
 Layout = Literal["folders", "blizzard", "timit", "onomatopoeia", "accent"]
 Splits = dict[Path, str]
-"""The split of each recording."""
+"""Split of each recording."""
 
 SHARED_SENTENCES = {"sa1", "sa2"}
 CHAPTER = re.compile(r"(.+-\d+)-\d+")
@@ -25,14 +25,19 @@ def find_recordings(folder: Path, layout: Layout = "folders") -> dict[str, list[
     Parameters
     ----------
     folder : Path
-        If it has folders `train/`, `valid/` and `test/`, these are the splits, whatever the layout.
+        If it contains folders `train/`, `valid/` and `test/`, these are the splits, whatever the layout.
     layout : str
-        A name in `LAYOUTS`: how recordings are told apart where there are no such folders.
+        A name in `LAYOUTS`: how to split the recordings if there are no such folders.
+
+    Returns
+    -------
+    dict
+        Paths by `train`, `valid` and `test`; none of them is empty.
 
     Raises
     ------
     DataError
-        No such folder, or no recordings for one of the splits.
+        The folder does not exist, or a split has no recordings.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder of recordings")
@@ -49,41 +54,46 @@ def find_recordings(folder: Path, layout: Layout = "folders") -> dict[str, list[
         if sorted_already:
             raise DataError(f"{folder / split}: no {what} in this folder; put some there")
         if not any(files.values()):
-            raise DataError(f"{folder}: no {what} for any part in the layout {layout!r}; is it the right folder?")
+            raise DataError(f"{folder}: no {what} in the layout {layout!r}; is it the right folder?")
         raise DataError(
-            f"{folder}: no recordings for its {split} part in the layout {layout!r}, which goes by {KEYS[layout]}; "
-            "give more of them, or sort the recordings into train/, valid/ and test/"
+            f"{folder}: its {split} split has no recordings in the layout {layout!r}, which splits by {KEYS[layout]}; "
+            "add recordings, or sort them into train/, valid/ and test/"
         )
     return files
 
 
 def recordings_in(folder: Path) -> list[Path]:
-    """Return the recordings of a tree, sorted by path; hidden files (the ._ copies of macOS) are none."""
+    """Return the recordings of a folder and its sub-folders, sorted, without hidden files (the ._ copies of macOS)."""
     return sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
     )
 
 
 def ranked_splits(keys: Iterable[str]) -> dict[str, str]:
-    """Return the split of each key: 0.9/0.05/0.05 in the order of their hashes.
+    """Return the split of each key: sorted by a hash, the first 5 % test, the next 5 % validate, the rest train.
 
-    Unlike `split_by_hash` it leaves no split empty when there are only a few keys (speakers), from three on.
+    Unlike with `split_by_hash`, three keys (speakers) are enough to leave no split empty.
+
+    Parameters
+    ----------
+    keys : iterable of str
+        Names of what must stay in one split; duplicates count once.
     """
     ranked = sorted(set(keys), key=lambda key: hashlib.sha256(key.encode()).digest())
-    few = max(1, round(len(ranked) / 20))
-    return {key: "test" if i < few else "valid" if i < 2 * few else "train" for i, key in enumerate(ranked)}
+    count = max(1, round(len(ranked) / 20))
+    return {key: "test" if i < count else "valid" if i < 2 * count else "train" for i, key in enumerate(ranked)}
 
 
 def _folders(folder: Path) -> Splits:
-    """Any tree, split by prompt (the file name up to its second underscore), so that takes stay together."""
+    """Split by prompt (the file name up to its second underscore), so that all takes of a prompt stay together."""
     return {path: split_by_hash("_".join(path.stem.split("_")[:2])) for path in recordings_in(folder)}
 
 
 def _blizzard(folder: Path) -> Splits:
-    """Blizzard 2013, one reader, split by chapter.
+    """Split Blizzard 2013, which has one reader, by chapter.
 
-    A chapter is a file of the unsegmented set (BOOK/NN.mp3), or the sentences BOOK/CB-XX-NN-SENTENCE.wav of the
-    segmented one.  Copies of a recording in several formats stay together.
+    A chapter is one file BOOK/NN.mp3 of the unsegmented set, or all sentences BOOK/CB-XX-NN-SENTENCE.wav of the
+    segmented set.  Copies of a recording in several formats stay together.
     """
 
     def chapter(path: Path) -> str:
@@ -94,11 +104,11 @@ def _blizzard(folder: Path) -> Splits:
 
 
 def _timit(folder: Path) -> Splits:
-    """TIMIT, ...TRAIN|TEST/DRn/SPEAKER/SENTENCE.WAV: the official test speakers, and 5 % of the others for validation.
+    """Split TIMIT, ...TRAIN|TEST/DRn/SPEAKER/SENTENCE.WAV: official test speakers, and 5 % of the others to validate.
 
-    Where the tree has no TRAIN and TEST (the sample in nltk), its speakers are split 0.9/0.05/0.05.
+    If there are no TRAIN and TEST (as in the sample of nltk), its speakers are split 0.9/0.05/0.05.
     SA1 and SA2 are left out: every speaker reads these two sentences, so their text would be in all splits.
-    Some copies have each recording twice, as SPHERE (SA1.WAV) and as RIFF (SA1.WAV.wav): the first is taken.
+    Some copies have each recording twice, as SPHERE (SA1.WAV) and as RIFF (SA1.WAV.wav); the first is used.
     """
     recordings = {(path.parent, path.name.lower().split(".")[0]): path for path in reversed(recordings_in(folder))}
     kept = {path: speaker for (speaker, sentence), path in recordings.items() if sentence not in SHARED_SENTENCES}
@@ -117,10 +127,10 @@ def _train_or_test(path: Path) -> str:
 
 
 def _onomatopoeia(folder: Path) -> Splits:
-    """Human sounds without words, split by who made them.
+    """Split human sounds without words by actor.
 
-    That is told by names SPEAKER_CLASS_TRIAL_... (numbers but for the first, as in the Nonverbal Vocalization set);
-    else by the first folder below; else, in one flat folder, by the name up to its first underscore or dash.
+    The actor is the first part of a name SPEAKER_CLASS_TRIAL_... whose other parts are numbers (as in the Nonverbal
+    Vocalization set); else the first sub-folder; else, in a flat folder, the name up to its first underscore or dash.
     """
 
     def actor(path: Path) -> str:
@@ -133,7 +143,7 @@ def _onomatopoeia(folder: Path) -> Splits:
 
 
 def _accent(folder: Path) -> Splits:
-    """The Speech Accent Archive: one file is one speaker (english1.mp3), in one folder or in one per language."""
+    """Split the Speech Accent Archive by speaker: one file each (english1.mp3), in one folder or one per language."""
     return _by_key(folder, lambda path: path.stem.lower())
 
 
@@ -158,4 +168,4 @@ KEYS: dict[Layout, str] = {
     "onomatopoeia": "actor",
     "accent": "speaker (the file name)",
 }
-"""What stays in one split."""
+"""What stays in one split, for messages."""

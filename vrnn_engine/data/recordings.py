@@ -1,4 +1,4 @@
-"""A recording as 16-bit mono samples at one rate, block by block."""
+"""Reads a recording block by block, as 16-bit mono samples at a given rate."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,28 +11,40 @@ from numpy.typing import NDArray
 from vrnn_engine.errors import DataError
 
 QUANTUM = 1 / 32768
-"""One step of 16-bit audio: what uniform dequantisation noise spreads a sample over."""
+"""Size of one step of 16-bit audio, of full scale; the width of the dequantisation noise."""
 BLOCK = 1 << 20
-"""Samples of a channel that are decoded at a time."""
+"""Samples per channel that are decoded at a time."""
 
 
 def mono_blocks(path: Path, rate: int) -> Iterator[NDArray[np.int16]]:
-    """Yield a recording at `rate` Hz in blocks, its channels averaged.
+    """Yield a recording in blocks, resampled and averaged over its channels.
+
+    Parameters
+    ----------
+    path : Path
+        Any file that libsndfile reads.
+    rate : int
+        Sampling rate of the blocks, Hz.
+
+    Yields
+    ------
+    int16 array [n]
+        Mono samples in units of `QUANTUM`.
 
     Raises
     ------
     DataError
-        It is not a recording, or damaged, perhaps only after some blocks; or it holds nothing.
+        The file is not a recording, has no samples, or is damaged (which may show only after some blocks).
     """
     try:
         with soundfile.SoundFile(path) as file:
             if not file.frames:
-                raise DataError(f"{path}: a recording without samples")
+                raise DataError(f"{path}: this recording has no samples")
             resampler = None if file.samplerate == rate else soxr.ResampleStream(file.samplerate, rate, 1)
             for samples in file.blocks(BLOCK, dtype="float32", always_2d=True):
                 mono = samples.mean(axis=1)
                 if not np.isfinite(mono).all():
-                    raise DataError(f"{path}: holds samples that are not finite")
+                    raise DataError(f"{path}: contains samples that are not finite")
                 yield _quantised(mono if resampler is None else resampler.resample_chunk(mono))
             if resampler is not None:
                 yield _quantised(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
@@ -41,7 +53,18 @@ def mono_blocks(path: Path, rate: int) -> Iterator[NDArray[np.int16]]:
 
 
 def read_mono(path: Path, rate: int) -> NDArray[np.int16]:
-    """Return a whole recording as `mono_blocks` gives it."""
+    """Return a whole recording.
+
+    Parameters
+    ----------
+    path, rate
+        See `mono_blocks`.
+
+    Returns
+    -------
+    int16 array [N]
+        Mono samples in units of `QUANTUM`.
+    """
     return np.concatenate(list(mono_blocks(path, rate)))
 
 
@@ -50,11 +73,12 @@ def _quantised(mono: NDArray[np.float32]) -> NDArray[np.int16]:
 
 
 def _reason(path: Path, error: soundfile.LibsndfileError) -> str:
+    """Return why a file cannot be read, more precisely than libsndfile does."""
     try:
         with path.open("rb") as file:
             header = file.read(1024)
-    except OSError as denied:  # of which libsndfile says only "system error"
+    except OSError as denied:  # libsndfile says only "system error"
         return denied.strerror or str(denied)
     if header.startswith(b"NIST_1A") and b"shorten" in header:
-        return "SPHERE compressed with Shorten, which libsndfile cannot read; decompress it (sph2pipe -p -f wav)"
+        return "SPHERE compressed with Shorten, which libsndfile cannot read; decompress it with sph2pipe -p -f wav"
     return error.error_string

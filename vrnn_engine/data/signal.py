@@ -1,4 +1,4 @@
-"""One long signal of many recordings, and noise of its length: both read by position, neither held in memory."""
+"""Many recordings as one long signal, and noise of the same length, both read by position without holding them."""
 
 from typing import Any
 
@@ -10,16 +10,16 @@ from vrnn_engine.data.cache import Decoded
 
 
 class Joined:
-    """Recordings one after another as one signal, in an order of one's own; put together only where it is read.
+    """Concatenates recordings in any order, lazily: only what is read is copied.
 
     Parameters
     ----------
     part : Decoded
         The recordings.
     order : int array, optional
-        Indices of recordings.  Default: all, as they come.
+        Indices of recordings.  Default: all, in their order.
     start : int
-        Samples left out of the first one, or all of it.
+        Number of samples to leave out of the first one, at most all of them.
     """
 
     def __init__(self, part: Decoded, order: NDArray[np.int64] | None = None, start: int = 0):
@@ -30,13 +30,16 @@ class Joined:
         lengths[0] = max(0, lengths[0] - start)
         self.samples = part.samples
         self.joins = np.cumsum(lengths)
-        """Where, in this signal, each recording ends."""
+        """Position in this signal where each recording ends."""
 
     def __len__(self) -> int:
         return int(self.joins[-1])
 
     def read(self, first: int, count: int) -> NDArray[np.int16]:
-        """Return samples `first` to `first + count`, which must be there."""
+        """Return samples `first` to `first + count`, as int16 [count].
+
+        The caller makes sure that the signal has them.
+        """
         out = np.empty(count, np.int16)
         done = 0
         recording = int(np.searchsorted(self.joins, first, side="right"))
@@ -50,9 +53,12 @@ class Joined:
 
 
 class Noise:
-    """Uniform noise in [0, 1), the same wherever one begins to read: `rng.random` of a whole signal, in parts.
+    """Uniform noise in [0, 1) by position: the numbers that `rng.random` would draw for the whole signal at once.
 
-    `rng` must be of PCG64, as `numpy.random.default_rng` makes it, and is left as it is.
+    Parameters
+    ----------
+    rng : Generator
+        With the bit generator PCG64, as `numpy.random.default_rng` makes it.  Its state does not change.
     """
 
     def __init__(self, rng: np.random.Generator):
@@ -61,11 +67,11 @@ class Noise:
         self.rng = np.random.Generator(self.bits)
 
     def read(self, first: int, count: int) -> Floats:
-        """Return values `first` to `first + count`."""
+        """Return values `first` to `first + count`, as float32 [count]."""
         self.bits.state = self.state
         skipped = 0
         if first:
-            # A float32 takes half of a 64-bit draw, and the state may hold a half; to advance drops it.
+            # A float32 uses half of a 64-bit draw, and the state may hold the other half, which advance() drops.
             halves = first - self.state["has_uint32"]
             self.bits.advance(halves // 2)
             skipped = halves % 2

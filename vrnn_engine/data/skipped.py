@@ -1,4 +1,4 @@
-"""What a corpus left out because it could not be read: said in one line."""
+"""One warning about all files of a corpus that could not be read."""
 
 import logging
 from collections.abc import Sequence
@@ -7,13 +7,30 @@ from pathlib import Path
 from vrnn_engine.errors import DataError
 
 NAMED = 5
-"""Files that a warning names."""
+"""Largest number of files that a warning names."""
 
 _log = logging.getLogger(__name__)
 
 
 def warn_of_skipped(folder: Path, skipped: Sequence[str], count: int, what: str) -> None:
-    """Log a warning of files left out, of `count`; raise `DataError` if those are all."""
+    """Log one warning that names the files left out.
+
+    Parameters
+    ----------
+    folder : Path
+        The corpus.
+    skipped : sequence of str
+        For each file left out: which, and why.
+    count : int
+        Number of all files, the skipped ones included.
+    what : str
+        What the files are, in the plural.
+
+    Raises
+    ------
+    DataError
+        All files were left out.
+    """
     if not skipped:
         return
     if len(skipped) == count:

@@ -1,4 +1,4 @@
-"""Speech corpora: recordings joined to one long signal a split, walked as lanes of frames of samples."""
+"""Speech corpora: the recordings of each split as one long signal, read as lanes of frames of samples."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,79 +7,82 @@ import numpy as np
 
 from vrnn_engine.data.batches import Batch, Floats, lane_chunks
 from vrnn_engine.data.cache import decode
-from vrnn_engine.data.layouts import Layout, find_recordings
+from vrnn_engine.data.layouts import find_recordings
+from vrnn_engine.data.options import SpeechData
 from vrnn_engine.data.recordings import QUANTUM
 from vrnn_engine.data.signal import Joined, Noise
 from vrnn_engine.data.skipped import warn_of_skipped
 from vrnn_engine.errors import DataError
 
 FITTING_FRAMES = 360_000
-"""At most this much of the training split is given for a basis to fit: 75 minutes of the paper's frames, 275 MiB."""
+"""Largest number of training frames that a basis is fitted to: 75 minutes of the paper's frames, 275 MiB."""
 FITTING_STRETCH = 800
-"""Frames of each stretch of it, where it is a part."""
+"""Length in frames of each stretch, if only some stretches of the training split are used."""
 
 
 class SpeechCorpus:
-    """Recordings of one rate, normalised by one global mean and sd of the training split.
+    """Recordings of one rate, normalised by the mean and sd of the training split.
 
-    They are read from a cache on disk (see `vrnn_engine.data.cache`), never as a whole.
+    They are read from a cache on disk (see `vrnn_engine.data.cache`), never loaded as a whole.
 
     Parameters
     ----------
     folder : Path
-        Recordings, as `layout` has them; see `vrnn_engine.data.layouts.find_recordings`.
-    rate : int
-        Hz.  Recordings of another rate are resampled; channels are averaged.
-    frame_size, lanes, chunk, carry, context : int
-        See `lane_chunks`.
-    layout : str
-        Name of the layout.
+        The recordings, sorted as `options.layout` says; see `vrnn_engine.data.layouts.find_recordings`.
+    options : SpeechData
+        Rate, layout, lanes and chunks.  Recordings of another rate are resampled; channels are averaged.
+    frame_size : int
+        F, samples of a frame.
+    context : int
+        Frames before the first one that the basis needs.
     strict : bool
-        Refuse a corpus with recordings that cannot be read.  Else they are left out, with a logged warning.
+        Raise an error if a recording cannot be read, instead of leaving it out with a logged warning.
 
     Attributes
     ----------
+    parts : dict of str to Decoded
+        Samples of each split.
     skipped : tuple of str
-        A line (which, and why) for each recording left out.
+        For each recording left out: which, and why.
+    mean, std : tuple of one float
+        Of the samples of the training split, full scale +-1.
 
     Raises
     ------
     DataError
-        No folder, no recordings, none that can be read, or a split too short for its lanes.
+        There is no folder, or no recording that can be read; or a split is too short for its lanes, or silent.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        rate: int,
-        frame_size: int,
-        lanes: int,
-        chunk: int,
-        carry: int,
-        context: int,
-        layout: Layout = "folders",
-        strict: bool = False,
-    ):
-        self.frame_size = frame_size
-        self.lanes = {"lanes": lanes, "chunk": chunk, "carry": carry, "context": context}
-        files = find_recordings(folder, layout)
-        self.parts, self.skipped = decode(files, rate, strict)
+    def __init__(self, folder: Path, options: SpeechData, frame_size: int, context: int, strict: bool = False):
+        self.options, self.frame_size, self.context = options, frame_size, context
+        files = find_recordings(folder, options.layout)
+        self.parts, self.skipped = decode(files, options.rate, strict)
         warn_of_skipped(folder, self.skipped, sum(map(len, files.values())), "recordings")
-        least = (lanes * chunk + context + 1) * frame_size  # an epoch begins up to a frame late
+        rate, lanes, chunk = options.rate, options.lanes, options.chunk
+        least = (lanes * chunk + context + 1) * frame_size  # an epoch begins up to one frame late
         for split, part in self.parts.items():
             if (have := len(part.samples)) < least:
                 raise DataError(
-                    f"{folder}: its {split} part has {have / rate:.1f} s, fewer than the {least / rate:.1f} s that "
+                    f"{folder}: its {split} split has {have / rate:.1f} s, fewer than the {least / rate:.1f} s that "
                     f"{lanes} lanes of {chunk} frames need; give more data or fewer lanes"
                 )
         self.mean: tuple[float, ...] = (self.parts["train"].mean * QUANTUM,)
         self.std: tuple[float, ...] = (self.parts["train"].std * QUANTUM,)
         if not self.std[0] > 0:
-            raise DataError(f"{folder}: its train part is silent")
+            raise DataError(f"{folder}: its train split is silent; use other recordings")
 
     def epoch(self, split: str, rng: np.random.Generator | None) -> Iterator[Batch]:
-        """One pass over a split as lanes; `rng`, a fresh PCG64 generator, shuffles, offsets and dequantises it."""
-        part = self.parts[split]
+        """Yield the batches of one pass over a split.
+
+        Parameters
+        ----------
+        split : str
+            `train`, `valid` or `test`.
+        rng : Generator or None
+            A new generator of PCG64 that shuffles the recordings, shifts the frames by a random number of samples and
+            adds dequantisation noise; None gives every pass the same batches.
+        """
+        part, options = self.parts[split], self.options
         if rng is None:
             signal, noise = Joined(part), None
         else:
@@ -87,10 +90,17 @@ class SpeechCorpus:
             signal = Joined(part, order, int(rng.integers(self.frame_size)))
             noise = Noise(rng)
         frames = len(signal) // self.frame_size
-        return lane_chunks(lambda first, count: self._frames(signal, noise, first, count), frames, **self.lanes)
+        return lane_chunks(
+            lambda first, count: self._frames(signal, noise, first, count),
+            frames,
+            options.lanes,
+            options.chunk,
+            options.carry,
+            self.context,
+        )
 
     def fitting_signal(self) -> Floats:
-        """Training frames [T, F]: all, or a fixed random choice of stretches of a long split."""
+        """Return normalised training frames [T, F]: all, or a fixed random choice of stretches of a long split."""
         signal = Joined(self.parts["train"])
         frames = len(signal) // self.frame_size
         if frames <= FITTING_FRAMES:
@@ -100,7 +110,7 @@ class SpeechCorpus:
         return np.concatenate([self._frames(signal, None, int(first), FITTING_STRETCH) for first in chosen])
 
     def _frames(self, signal: Joined, noise: Noise | None, first: int, count: int) -> Floats:
-        """Frames [count, F] of a signal from frame `first` on, normalised."""
+        """Return frames [count, F] of a signal from frame `first` on, normalised."""
         where = first * self.frame_size, count * self.frame_size
         samples = signal.read(*where).astype(np.float32)
         if noise is not None:

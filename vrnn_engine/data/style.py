@@ -1,9 +1,9 @@
-"""The style of ink, its slant and size; and lines without it, measured whole.
+"""The style of ink: measures the slant and size of a line, and transforms it to the usual ones.
 
-    seen = A(s) plain    A(s) (dx, dy) = exp(size_sd s_2) (dx - slant_sd s_1 dy, dy)    s ~ N(0, I)
+    line = A(s) plain    A(s) (dx, dy) = exp(size_sd s_2) (dx - slant_sd s_1 dy, dy)    s ~ N(0, I)
 
-A model that is trained on plain ink knows one style, so it cannot lose it; `vrnn_engine.models.style` gives a stream
-its own.
+A model that is trained on plain ink knows only one style, so it cannot drift to another.  `vrnn_engine.models.style`
+applies A(s) to what it generates, with a style s for each stream.
 """
 
 import math
@@ -19,25 +19,26 @@ from vrnn_engine.errors import DataError
 Spread = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 KNOWN_AFTER = 1.0
-"""Seconds of ink after which its measures count as much as what is usual."""
+"""Seconds of ink after which its measured style counts as much as the usual one."""
 BASELINE = 0.5
-"""Seconds over which the height that ink is at is averaged: what is slower is its baseline."""
+"""Time constant in seconds of the filter that separates the ink from its slowly moving baseline."""
 MOST = 3.0
-"""Sds from the usual, either way, that a measured style may be."""
+"""Largest distance of a measured style from the usual one, in sds."""
 SMALLEST = 1e-3
-"""Share of the usual size that ink is taken to have at least."""
+"""Smallest size that ink is taken to have, as a share of the usual one."""
 
 
 class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What styles a corpus has: means and sds over its writers."""
+    """Distribution of the styles of a corpus: means and sds over its writers."""
 
     slant: Annotated[float, msgspec.Meta(ge=-2, le=2)]
-    """Across over down of downstrokes; positive where the top leans to the right."""
+    """Mean slant of downstrokes: distance across over distance down; positive where the top leans to the right."""
     slant_sd: Spread
+    """Sd of the slant."""
     size: Annotated[float, msgspec.Meta(gt=0)]
-    """Rms height of the ink about its baseline, in the unit of the ink."""
+    """Typical rms height of the ink about its baseline, in the unit of the ink."""
     size_sd: Spread
-    """Of the size's logarithm."""
+    """Sd of the logarithm of the size."""
 
 
 def style_of(line: Floats, usual: Style, rate: float) -> tuple[float, float]:
@@ -46,16 +47,18 @@ def style_of(line: Floats, usual: Style, rate: float) -> tuple[float, float]:
     Parameters
     ----------
     line : array [n, 3]
-        dx, dy, and whether the pen is lifted after the point; y grows downwards.
+        dx, dy, and 1 where the pen is lifted after the point; y grows downwards.
     usual : Style
+        The distribution of styles.
     rate : float
-        Points a second.
+        Points per second.
 
     Returns
     -------
     tuple of float
-        s, its slant and size in sds from the usual.  The slant is that of the straight line through the moves down on
-        the paper, weighed by their squares; the size is the rms height above a baseline that follows the ink.
+        s: slant and log size, in sds from the mean.  The slant is the least-squares fit of dx to dy over the downward
+        moves on the paper; the size is the rms height above a baseline that follows the ink.  Of a short line, both
+        are shrunk towards 0.
     """
     slant, size = _measures(line, rate)
     lean = 0.0 if math.isnan(slant) else slant - usual.slant
@@ -66,14 +69,24 @@ def style_of(line: Floats, usual: Style, rate: float) -> tuple[float, float]:
 
 
 def usual_style(lines: Sequence[Floats], writers: Sequence[str], rate: float) -> Style:
-    """Measure what styles there are: of writers who have three lines of three seconds or more, their mean and sd.
+    """Measure the distribution of styles over writers.
 
-    The sds are those between writers, without what a writer's lines differ by (one-way analysis of variance).
+    Only writers with three or more lines of three seconds or more count.  The sds are between writers: the variance
+    within a writer's lines is subtracted (one-way analysis of variance).
+
+    Parameters
+    ----------
+    lines : sequence of arrays [n, 3]
+        dx, dy, pen-up.
+    writers : sequence of str
+        Writer of each line.
+    rate : float
+        Points per second.
 
     Raises
     ------
     DataError
-        There are no two such writers, or they do not differ.
+        There are fewer than two such writers, or they do not differ.
     """
     found: dict[str, list[tuple[float, float]]] = {}
     for line, writer in zip(lines, writers, strict=True):
@@ -83,7 +96,9 @@ def usual_style(lines: Sequence[Floats], writers: Sequence[str], rate: float) ->
                 found.setdefault(writer, []).append((slant, math.log(size)))
     groups = [np.array(values) for values in found.values() if len(values) >= 3]
     if len(groups) < 2:
-        raise DataError("a usual style needs two writers with three lines of three seconds each")
+        raise DataError(
+            "too little ink to measure styles: two writers with three lines of three seconds each are needed"
+        )
     every, means = np.concatenate(groups), np.array([group.mean(0) for group in groups])
     within = sum(np.square(group - group.mean(0)).sum(0) for group in groups) / (len(every) - len(groups))
     between = every.var(0) - within
@@ -95,8 +110,8 @@ def usual_style(lines: Sequence[Floats], writers: Sequence[str], rate: float) ->
 
 
 def _measures(line: Floats, rate: float) -> tuple[float, float]:
-    """Return the slant of a line, NaN if it never goes down on the paper, and its size."""
-    from scipy import signal  # here, since only to train needs it
+    """Return the slant of a line (NaN if the pen never moves down on the paper) and its size."""
+    from scipy import signal  # imported here, because only training needs it
 
     moves = np.asarray(line[:, :2], np.float64)
     on_paper = np.append(False, line[:-1, 2] < 0.5)
@@ -107,7 +122,22 @@ def _measures(line: Floats, rate: float) -> tuple[float, float]:
 
 
 def plain(line: Floats, usual: Style, rate: float) -> Floats:
-    """Return a line in the usual style."""
+    """Transform a line to the usual style.
+
+    Parameters
+    ----------
+    line : array [n, 3]
+        dx, dy, pen-up.
+    usual : Style
+        The distribution of styles.
+    rate : float
+        Points per second.
+
+    Returns
+    -------
+    array [n, 3]
+        The line with the mean slant and size.
+    """
     slant, size = style_of(line, usual, rate)
     made = line.copy()
     made[:, 0] += usual.slant_sd * slant * line[:, 1]

@@ -1,1 +1,1 @@
-"""How good a model is: statistics of what it generates, beside those of real material."""
+"""Measures models: likelihood bounds, latents of a recording, and statistics of what a model generates."""

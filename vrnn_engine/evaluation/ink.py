@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from vrnn_engine.data.pen import ink_height
+from vrnn_engine.data.strokes import ink_height
 from vrnn_engine.errors import DataError
 
 Ink = NDArray[np.floating]

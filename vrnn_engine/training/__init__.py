@@ -1,1 +1,1 @@
-"""Recipes, the training loop and checkpoints (PyTorch)."""
+"""Trains recipes: the trainer, its schedules, validation, and checkpoints."""

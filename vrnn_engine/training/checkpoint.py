@@ -1,4 +1,4 @@
-"""Checkpoints: what a run needs to go on, and an exporter to begin; plain tensors and values only."""
+"""Checkpoints: files from which a run is resumed, or a voice exported; they contain plain tensors and values only."""
 
 import warnings
 from dataclasses import dataclass
@@ -23,28 +23,36 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One moment of a training run."""
+    """A training run as of one update."""
 
     recipe: Recipe
     model: dict[str, Tensor]
-    """The weights to evaluate and export (the running average where the recipe keeps one)."""
+    """Weights to evaluate and export: the moving average, if the recipe has one."""
     mean: tuple[float, ...]
+    """Mean of the training data, per channel."""
     std: tuple[float, ...]
-    """The data's normalisation, per channel."""
+    """Standard deviation of the training data, per channel."""
     metrics: dict[str, float]
+    """Bounds in nats and training time in seconds, by name; see `vrnn_engine.training.validation.Bound`."""
     started_from: str
-    """Name of the recipe whose weights the run began with; empty for a fresh start."""
+    """Name of the recipe whose weights the run began with; empty if it began with random ones."""
     resume: dict[str, Any]
-    """The run's own state (see `vrnn_engine.training.training_run`)."""
+    """What the run needs to continue; see `vrnn_engine.training.training_run.TrainingRun.save`."""
 
     def build(self) -> RecurrentModel:
-        """Return the model with its weights, in evaluation mode."""
+        """Return the model with its weights, in evaluation mode, on the CPU.
+
+        Raises
+        ------
+        CheckpointError
+            The weights do not fit the recipe's model.
+        """
         model = build_model(self.recipe.model)
         try:
             model.load_state_dict(self.model)
         except RuntimeError:
             raise CheckpointError(
-                f"a checkpoint of recipe {self.recipe.name} whose weights do not fit its own model; train again"
+                f"the weights of this checkpoint do not fit the model of its recipe {self.recipe.name}; train again"
             ) from None
         return model.eval()
 
@@ -77,22 +85,27 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint; nothing in the file is executed.
+    """Load a checkpoint.  Nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : Path
+        As `save_checkpoint` wrote it.
 
     Raises
     ------
     CheckpointError
-        Missing, truncated, from elsewhere, or newer than this package.
+        The file is missing, truncated, not a checkpoint of this package, or from a newer version of it.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; train one with `vrnn-engine train`")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of torch about foreign pickles: the error below says it
+            warnings.simplefilter("ignore")  # torch warns about foreign pickles; the error below says enough
             fields = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # noqa: BLE001 - whatever torch trips over in a file that is not one of its own
+    except Exception:  # noqa: BLE001 - torch raises many kinds of errors for a foreign file
         raise CheckpointError(
-            f"{path}: not a checkpoint of vrnn-engine, or a truncated one; train again or take another copy"
+            f"{path}: not a checkpoint of vrnn-engine, or a truncated one; train again or use another copy"
         ) from None
     if not isinstance(fields, dict) or fields.get("magic") != MAGIC:
         raise CheckpointError(f"{path}: not a checkpoint of vrnn-engine; `vrnn-engine train` writes them")
@@ -109,4 +122,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
             resume=fields["resume"],
         )
     except (KeyError, TypeError, msgspec.ValidationError) as error:
-        raise CheckpointError(f"{path}: a checkpoint that lacks or garbles something: {error}") from None
+        raise CheckpointError(
+            f"{path}: this checkpoint lacks a field, or has a wrong one: {error}; train again"
+        ) from None

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from vrnn_engine.data.options import PenData
 from vrnn_engine.data.pen import PenCorpus
 from vrnn_engine.data.speech import SpeechCorpus
 from vrnn_engine.models.basis import build_basis
-from vrnn_engine.training.recipe import PenData, Recipe
+from vrnn_engine.training.recipe import Recipe
 
 
 def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus | SpeechCorpus:
@@ -31,31 +32,6 @@ def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus |
         The corpus is missing, unreadable, or too small for the recipe.
     """
     if isinstance(recipe.data, PenData):
-        pen = recipe.data
-        return PenCorpus(
-            data,
-            pen.rows,
-            pen.chunk,
-            pen.rate if pen.resample else None,
-            pen.height_mm,
-            pen.authors_normalisation,
-            pen.max_points,
-            pen.max_move,
-            pen.split_by_form,
-            pen.style,
-            pen.rate,
-            strict,
-        )
-    speech, model = recipe.data, recipe.model
-    context = build_basis(model).context
-    return SpeechCorpus(
-        data,
-        speech.rate,
-        model.frame_size,
-        speech.lanes,
-        speech.chunk,
-        speech.carry,
-        context,
-        speech.layout,
-        strict,
-    )
+        return PenCorpus(data, recipe.data, strict)
+    context = build_basis(recipe.model).context
+    return SpeechCorpus(data, recipe.data, recipe.model.frame_size, context, strict)

@@ -1,4 +1,4 @@
-"""Recipes: TOML files that say everything about a training run but where its data lies."""
+"""Recipes: TOML files that describe a training run completely, except where its data lies."""
 
 import difflib
 import math
@@ -10,95 +10,71 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from vrnn_engine.data.layouts import Layout
+from vrnn_engine.data.options import Above0, PenData, Positive, SpeechData
 from vrnn_engine.data.style import Style
 from vrnn_engine.errors import RecipeError
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.families import check
 
 MAX_SEED = 2**63 - 1
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-Above0 = Annotated[float, msgspec.Meta(gt=0)]
-
-
-class SpeechData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="speech"):
-    """A folder of recordings; see `vrnn_engine.data.speech.SpeechCorpus`."""
-
-    rate: Positive
-    lanes: Positive
-    chunk: Positive
-    carry: Positive
-    layout: Layout = "folders"
-    """How the corpus names and sorts its recordings; see `vrnn_engine.data.layouts`."""
-
-
-class PenData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="pen"):
-    """An .npz of ink lines; see `vrnn_engine.data.pen.PenCorpus`."""
-
-    rows: Positive
-    chunk: Positive
-    rate: Positive
-    """Points per second of the voice that comes of it."""
-    resample: bool = False
-    """Resample every line to `rate`; else the file's points are taken to have it."""
-    height_mm: Above0 | None = None
-    authors_normalisation: bool = False
-    max_points: Positive = 4096
-    max_move: Above0 | None = None
-    split_by_form: bool = False
-    style: Style | None = None
-    """Train on lines that all have the usual style, and have a stream draw one of its own."""
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long and how fast to train."""
+    """How long and how fast to train: the `[training]` table."""
 
     updates: Positive
+    """Number of steps of Adam."""
     learning_rate: Above0
+    """At the first update."""
     final_learning_rate: Above0
-    """Reached at the last update along a half cosine."""
+    """At the last update; half a cosine lies between the two."""
     clip: Above0 = 1.0
-    """Largest global norm of the gradient of the loss per frame."""
+    """Largest global norm of the gradient of the loss per frame; a larger gradient is scaled down to it."""
     kl_start: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    """Weight of the KL in the loss at the first update."""
     kl_warmup: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """The KL's weight rises from `kl_start` to 1 over this many updates."""
+    """Number of updates over which the weight of the KL rises from `kl_start` to 1."""
     average: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
-    """Decay of the running average of the weights that is validated and exported; 0 for none."""
+    """Decay of the moving average of the weights, which is validated and exported; 0 for no average."""
     resample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
-    """Share of sequences whose frames the recurrence sees as the decoder would have drawn them (parallel
-    scheduled sampling, Duckworth et al. 2019): what it will live on when it runs free."""
+    """Share of sequences in which the recurrence reads frames sampled from the decoder instead of the true ones, as it
+    will in free-running generation (parallel scheduled sampling, Duckworth et al. 2019)."""
     resample_from: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """The update that `resample` begins at.  What was best before it is forgotten: whatever its bound, a
-    model that never saw its own frames drifts."""
+    """Update at which `resample` begins.  The best checkpoint so far is then replaced at the next validation, whatever
+    its bound, because a model that never read its own frames drifts."""
     validate_every: Positive = 500
+    """Number of updates between validations; the last update is also followed by one."""
     accumulate: Positive = 1
-    """Parts that a batch's rows are walked in, one after another, to take less memory; the numbers stay
-    the same."""
+    """Number of parts in which the rows of a batch are computed, one after another; more parts need less memory and
+    give the same numbers."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """`bf16` computes the products in bfloat16 (autocast), and likelihoods and the recurrence's cell in fp32."""
+    """`bf16` computes matrix products in bfloat16 (autocast), likelihoods and the cell of the recurrence in fp32."""
 
     def __post_init__(self) -> None:
         if self.resample_from >= self.updates:
             raise ValueError(f"resample_from {self.resample_from} is not before the last of {self.updates} updates")
         if self.resample_from and not self.resample:
-            raise ValueError(f"resample_from {self.resample_from} goes with a resample above 0")
+            raise ValueError(f"resample_from {self.resample_from} needs a resample above 0")
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a voice's card should say of the data that the recipe is meant for."""
+    """What the card of a voice says about its training data: the `[about]` table."""
 
     data: str
+    """What the data is."""
     source: str
+    """Where to get it."""
     licence: str
+    """Its licence."""
     unit: str
-    """Unit of a frame's values: `full scale`, `mm`, `tablet units`."""
+    """Unit of the values of a frame: `full scale`, `mm`, `tablet units`."""
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A whole training run."""
+    """A complete description of a training run."""
 
     name: str
-    """Letters, digits, `.`, `_` and `-`: folders and voices are named by it."""
+    """Name of the folder of checkpoints and of the voice: letters, digits, `.`, `_` and `-`."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEED)]
     about: About
     model: ModelConfig
@@ -107,30 +83,35 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]*", self.name):
-            raise ValueError(f"name {self.name!r}: letters, digits, '.', '_' and '-' only, as folders are named by it")
+            raise ValueError(f"name {self.name!r}: letters, digits, '.', '_' and '-' only, because it names a folder")
         check(self.model)
         if isinstance(self.data, PenData) != (self.model.modality == "pen"):
             raise ValueError(f"data of kind {type(self.data).__name__} does not fit basis {self.model.basis!r}")
 
     @property
     def style(self) -> Style | None:
-        """That of ink, if the recipe has one."""
+        """The style table of a pen recipe, if it has one."""
         return self.data.style if isinstance(self.data, PenData) else None
 
 
 def bundled_recipes() -> list[str]:
-    """Names of the recipes that come with the package."""
+    """Return the names of the recipes in this package, sorted."""
     folder = resources.files(__package__) / "recipes"
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 def load_recipe(name: str) -> Recipe:
-    """Return a bundled recipe by name, or one from a path that ends in .toml.
+    """Load a recipe.
+
+    Parameters
+    ----------
+    name : str
+        Name of a bundled recipe, or a path that ends in .toml.
 
     Raises
     ------
     RecipeError
-        Unknown name, unreadable file, or a wrong field (which one, and why).
+        The name is unknown, the file cannot be read, or a field is wrong; the message says which, and why.
     """
     if name.endswith(".toml"):
         where = name
@@ -154,7 +135,20 @@ def load_recipe(name: str) -> Recipe:
 
 
 def changed(recipe: Recipe, seed: int | None = None, updates: int | None = None) -> Recipe:
-    """Return a recipe with another seed or number of updates; raise `RecipeError` where it does not fit them."""
+    """Return a recipe with another seed or number of updates.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Stays as it is.
+    seed, updates : int, optional
+        None keeps the value of the recipe.
+
+    Raises
+    ------
+    RecipeError
+        The new value is out of range, or contradicts another field.
+    """
     fields = recipe_fields(recipe)
     if seed is not None:
         fields["seed"] = seed
@@ -167,19 +161,25 @@ def changed(recipe: Recipe, seed: int | None = None, updates: int | None = None)
 
 
 def recipe_from(fields: dict[str, Any]) -> Recipe:
-    """Build a recipe from plain values, as TOML and checkpoints hold them."""
+    """Build a recipe from plain values, as TOML and checkpoints contain them.
+
+    Raises
+    ------
+    msgspec.ValidationError
+        A field is missing, unknown or out of range.
+    """
     _refuse_infinite(fields, "$")
     return msgspec.convert(fields, Recipe)
 
 
 def recipe_fields(recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe as plain values."""
+    """Return a recipe as plain values, the inverse of `recipe_from`."""
     fields: dict[str, Any] = msgspec.to_builtins(recipe)
     return fields
 
 
 def _refuse_infinite(value: Any, where: str) -> None:
-    """TOML has `inf` and `nan`, which no bound of a field's type keeps out."""
+    """Raise an error for `inf` and `nan`: TOML has them, and the bounds of a field's type do not exclude them."""
     if isinstance(value, dict):
         for name, part in value.items():
             _refuse_infinite(part, f"{where}.{name}")

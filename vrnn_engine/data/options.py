@@ -1,0 +1,55 @@
+"""How a corpus is read and cut into sequences: the `[data]` table of a recipe."""
+
+from typing import Annotated
+
+import msgspec
+
+from vrnn_engine.data.layouts import Layout
+from vrnn_engine.data.style import Style
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Above0 = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class SpeechData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="speech"):
+    """Options of a folder of recordings; see `vrnn_engine.data.speech.SpeechCorpus`."""
+
+    rate: Positive
+    """Sampling rate of the corpus in Hz; recordings of another rate are resampled."""
+    lanes: Positive
+    """Stretches of the signal that are read side by side: the rows of a batch."""
+    chunk: Positive
+    """Frames of a batch."""
+    carry: Positive
+    """Batches over which the state is carried; then it is zeroed."""
+    layout: Layout = "folders"
+    """How the corpus names and sorts its recordings; see `vrnn_engine.data.layouts`."""
+
+
+class PenData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="pen"):
+    """Options of a corpus of handwritten lines; see `vrnn_engine.data.pen.PenCorpus`."""
+
+    rows: Positive
+    """Lines that are read side by side: the rows of a batch."""
+    chunk: Positive
+    """Points of a batch; the state is carried to the end of a line."""
+    rate: Positive
+    """Points per second of the lines, and of a voice trained on them."""
+    resample: bool = False
+    """Resample every stroke to `rate` (linearly; ends are kept; a move between strokes stays one step).  Without it,
+    the points of the file are taken to have that rate."""
+    height_mm: Above0 | None = None
+    """Scale the lines of each contributor to millimetres in which the sd of the ink about its baseline is this much,
+    because contributors wrote on tablets of different scales.  Without it, lines stay in tablet units."""
+    authors_normalisation: bool = False
+    """Normalise dx and dy by one scalar mean and sd: the sums over both columns, divided by the number of points, as
+    in the code of the paper's authors.  Without it, each column has its own mean and sd."""
+    max_points: Positive = 4096
+    """Longer lines are left out."""
+    max_move: Above0 | None = None
+    """Lines with a longer single move (in mm or tablet units) are left out: they are forms and tables, not running
+    text."""
+    split_by_form: bool = False
+    """Keep lines whose id agrees up to its last dash (one form) in one split."""
+    style: Style | None = None
+    """Train on lines that all have the usual style, and let each stream draw a style of its own."""

@@ -1,0 +1,92 @@
+"""Reads and checks an .npz file of ink lines."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vrnn_engine.data.batches import SPLITS
+from vrnn_engine.errors import DataError
+
+REQUIRED = {"dxy", "eos", "offsets", "ids"}
+PER_LINE = {"contributor", "points_per_inch", "points_per_second", "split"}
+
+
+def load_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the arrays of an .npz file of ink lines, and check them.
+
+    Parameters
+    ----------
+    path : Path
+        The file, with the arrays `dxy` [N, 2] (moves in tablet units, y growing downwards), `eos` [N] (1 where the pen
+        is lifted after the point), `offsets` [lines + 1] (where each line begins, and where the last one ends) and
+        `ids` [lines].  Optional, all [lines]: `contributor`, `points_per_inch`, `points_per_second`, `split`.
+
+    Returns
+    -------
+    dict
+        The arrays by name.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, lacks an array, or has one of the wrong shape or with impossible values.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            table = dict(file)
+    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path}: not a readable .npz of ink lines: {error}") from None
+    if missing := REQUIRED - set(table):
+        raise DataError(f"{path}: lacks {', '.join(sorted(missing))}; is it an .npz of ink lines?")
+    _check_points(path, table)
+    _check_lines(path, table)
+    return table
+
+
+def require_arrays(table: dict[str, NDArray[Any]], names: set[str], purpose: str, path: Path) -> None:
+    """Raise `DataError` if a table lacks arrays.
+
+    Parameters
+    ----------
+    table : dict
+        As `load_npz` returns it.
+    names : set of str
+        The arrays that are needed.
+    purpose : str
+        What needs them, for the message.
+    path : Path
+        The corpus, for the message.
+    """
+    if missing := names - set(table):
+        raise DataError(f"{path}: lacks {', '.join(sorted(missing))}, which {purpose} needs")
+
+
+def _check_points(path: Path, table: dict[str, NDArray[Any]]) -> None:
+    points, ends, lines = len(table["dxy"]), table["offsets"], len(table["ids"])
+    if table["dxy"].shape != (points, 2) or table["eos"].shape != (points,):
+        raise DataError(f"{path}: dxy must be [N, 2] and eos [N], not {table['dxy'].shape} and {table['eos'].shape}")
+    if ends.shape != (lines + 1,) or ends.dtype.kind not in "iu" or ends[0] != 0 or ends[-1] != points:
+        raise DataError(f"{path}: offsets must be {lines + 1} integers, from 0 to the number of points, {points}")
+    if (np.diff(ends.astype(np.int64)) <= 0).any():
+        raise DataError(f"{path}: offsets must increase: each line begins after the one before, and has a point")
+    if table["dxy"].dtype.kind not in "iuf" or not np.isfinite(table["dxy"]).all():
+        raise DataError(f"{path}: dxy must be finite numbers")
+    if not np.isin(table["eos"], (0, 1)).all():
+        raise DataError(f"{path}: eos must be 0 or 1: whether the pen is lifted after a point")
+
+
+def _check_lines(path: Path, table: dict[str, NDArray[Any]]) -> None:
+    lines = len(table["ids"])
+    for name in PER_LINE & set(table):
+        if table[name].shape != (lines,):
+            raise DataError(f"{path}: {name} must have one value for each of the {lines} lines")
+    for name in {"points_per_inch", "points_per_second"} & set(table):
+        values = table[name]
+        if values.dtype.kind not in "iuf" or not (np.isfinite(values) & (values > 0)).all():
+            raise DataError(f"{path}: {name} must be finite numbers above 0")
+    if unknown := set(np.unique(table.get("split", [])).tolist()) - set(SPLITS):
+        raise DataError(f"{path}: split must be {', '.join(SPLITS)}, not {unknown.pop()!r}")
