@@ -2,7 +2,9 @@
 
 import ctypes
 import threading
+import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +15,13 @@ from onnx import helper
 from support import toy_voice
 
 import vrnn_engine as vrnn
+from vrnn_engine.runtime.graph.batch_memory import BatchMemory
+from vrnn_engine.runtime.graph.batch_pool import BatchPool
 from vrnn_engine.runtime.graph.binding import HOST, StepBatch
 from vrnn_engine.runtime.graph.cuda_graphs import CapturedBatch, in_one_thread
 from vrnn_engine.runtime.graph.pinned import cuda_runtime
 from vrnn_engine.runtime.graph.provider import cuda_obstacle
-from vrnn_engine.runtime.graph.session import GraphSession
+from vrnn_engine.runtime.graph.session import EngineOptions, GraphSession
 from vrnn_engine.runtime.graph.voice_graphs import VoiceGraphs
 from vrnn_engine.runtime.stepper import Stepper
 
@@ -319,19 +323,48 @@ def test_priming_runs_in_the_thread_of_cuda_graphs(as_captured: vrnn.Engine) -> 
     np.testing.assert_array_equal(stream.read(4), plain.read(4))
 
 
-def test_captured_graphs_are_released_in_the_thread_of_cuda_graphs(toy_audio: Path) -> None:
-    class Session:
-        def __del__(self) -> None:
-            released.append(threading.get_ident())
-            done.set()
+def thread_of_release(owners: list) -> int:
+    """Empty a list of one object, and return the thread in which the attributes of that object are released."""
 
-    released: list[int] = []
-    done = threading.Event()
-    graphs = VoiceGraphs(vrnn.Voice.open(toy_audio), device="cpu")
-    graphs.call, graphs.step = in_one_thread, Session()
-    del graphs
-    assert done.wait(30)
-    assert released == [in_one_thread(threading.get_ident)]
+    class Held:
+        pass
+
+    def note() -> None:
+        threads.append(threading.get_ident())
+        released.set()
+
+    threads: list[int] = []
+    released = threading.Event()
+    owners[0].held = held = Held()
+    weakref.finalize(held, note)
+    del held
+    owners.clear()
+    assert released.wait(30)
+    return threads[0]
+
+
+class OnPretendedGpu(GraphSession):
+    """A session on the CPU that says that it is on a GPU."""
+
+    def __init__(self, folder, graph, controls, device, options) -> None:
+        super().__init__(folder, graph, controls, "cpu", replace(options, cuda_graphs=False))
+        self.location = ("cuda", 0)
+
+
+def test_graphs_and_batches_are_released_in_the_thread_of_cuda_graphs(
+    toy_audio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vrnn_engine.runtime.graph.voice_graphs.GraphSession", OnPretendedGpu)
+    voice = vrnn.Voice.open(toy_audio)
+    graphs = [VoiceGraphs(voice, "cuda", options=EngineOptions(cuda_graphs=True))]
+    assert graphs[0].captured
+    assert graphs[0].call is in_one_thread
+    step = graphs[0].step
+    pools = [BatchPool(step, BatchMemory(voice.name, step), captured=True)]
+    expected = in_one_thread(threading.get_ident)
+    assert thread_of_release(graphs) == expected
+    assert thread_of_release(pools) == expected
+    assert thread_of_release([VoiceGraphs(voice, "cuda")]) == threading.get_ident()
 
 
 def test_replay_that_differs_from_the_plain_step_is_refused(tmp_path: Path) -> None:

@@ -37,6 +37,10 @@ class BatchPool:
         self._memory = memory
         self._captured = captured
         self._lock = threading.Lock()
+        if captured:
+            from vrnn_engine.runtime.graph.cuda_graphs import release_in_one_thread
+
+            release_in_one_thread(self)
 
     def prepare(self, rows: int) -> None:
         """Make a batch in advance; raise `StreamError` if the memory does not suffice."""
@@ -69,9 +73,3 @@ class BatchPool:
         from vrnn_engine.runtime.graph.cuda_graphs import CapturedBatch
 
         return CapturedBatch(self._step, rows)
-
-    def __del__(self) -> None:
-        if self._captured:
-            from vrnn_engine.runtime.graph.cuda_graphs import release_in_one_thread
-
-            release_in_one_thread(self.__dict__)

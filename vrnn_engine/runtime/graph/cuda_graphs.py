@@ -14,6 +14,7 @@ What onnxruntime requires, and how it is met:
 import contextlib
 import itertools
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -41,8 +42,26 @@ def in_one_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
     return _thread.submit(function, *args, **kwargs).result()
 
 
-def release_in_one_thread(attributes: dict[str, object]) -> None:
-    """Clear an object's attributes in the thread of all CUDA graphs, because that frees GPU memory; do not wait."""
+def release_in_one_thread(owner: object) -> "weakref.finalize[..., object]":
+    """Arrange that the attributes of an object are released in the thread of all CUDA graphs, as that frees GPU memory.
+
+    Parameters
+    ----------
+    owner : object
+        Anything with a `__dict__`. Its attributes are released once it is collected.
+
+    Returns
+    -------
+    weakref.finalize
+        Its `detach` cancels this.
+    """
+    finalizer = weakref.finalize(owner, _release, vars(owner))
+    finalizer.atexit = False
+    return finalizer
+
+
+def _release(attributes: dict[str, object]) -> None:
+    """Clear attributes in the thread of all CUDA graphs; do not wait for it."""
     held = list(attributes.values())
     attributes.clear()
     with contextlib.suppress(RuntimeError):  # the process is about to end

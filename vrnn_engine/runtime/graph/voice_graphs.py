@@ -71,7 +71,11 @@ class VoiceGraphs:
         self._observe: GraphSession | None = None
         self._loading = threading.Lock()
         graph = voice.graph("step", precision)
-        self.call: Caller = _one_thread() if options.cuda_graphs else call_here
+        self.call: Caller = call_here
+        if options.cuda_graphs:
+            from vrnn_engine.runtime.graph.cuda_graphs import in_one_thread, release_in_one_thread
+
+            self.call, release = in_one_thread, release_in_one_thread(self)
         self.step = self._load(graph, device, options)
         # The best precision depends on the provider, which is known only after loading.
         precisions = [one.precision for one in voice.manifest.graphs if one.role == "step"]
@@ -89,8 +93,9 @@ class VoiceGraphs:
                 f"{voice.manifest.frame_size}; export the voice again"
             )
         self.captured = options.cuda_graphs and self.step.location != HOST
-        if not self.captured:
+        if options.cuda_graphs and not self.captured:
             self.call = call_here
+            release.detach()
 
     @property
     def observe(self) -> GraphSession:
@@ -119,15 +124,3 @@ class VoiceGraphs:
         if not observe.noise.items() <= self.step.noise.items():
             raise VoiceError(f"{observe.path}: it has noise that the step graph lacks; export the voice again")
         return observe
-
-    def __del__(self) -> None:
-        if self.__dict__.get("call", call_here) is not call_here:
-            from vrnn_engine.runtime.graph.cuda_graphs import release_in_one_thread
-
-            release_in_one_thread(self.__dict__)
-
-
-def _one_thread() -> Caller:
-    from vrnn_engine.runtime.graph.cuda_graphs import in_one_thread
-
-    return in_one_thread
