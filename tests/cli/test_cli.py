@@ -1,4 +1,4 @@
-"""The command line, as its users run it: exit codes, what goes to stdout, one line for each thing that goes wrong."""
+"""The command line in a process of its own: exit codes, what goes to stdout, one line for each error."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def test_help_imports_nothing_heavy(run: Run) -> None:
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
-def test_pcm_on_stdout_is_exactly_what_the_stream_yields(run: Run, toy_audio: Path) -> None:
+def test_pcm_on_stdout_equals_the_stream(run: Run, toy_audio: Path) -> None:
     done = run("stream", "--voice", toy_audio, "--to", "-", "--seconds", "0.51", "--seed", "7", text=False)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout) == round(0.51 * 16000) * 2
@@ -52,8 +52,8 @@ def test_pcm_on_stdout_is_exactly_what_the_stream_yields(run: Run, toy_audio: Pa
         assert part in done.stderr
 
 
-def test_pcm_on_stdout_loads_nothing_it_does_not_need(toy_audio: Path) -> None:
-    """It would delay the first sample."""
+def test_streaming_to_stdout_imports_no_optional_library(toy_audio: Path) -> None:
+    """Imports delay the first sample."""
     argv = ["stream", "--voice", str(toy_audio), "--to", "-", "--seconds", "0.1"]
     code = (
         f"import sys; from vrnn_engine.cli.main import run; sys.argv[1:] = {argv!r}\n"
@@ -64,7 +64,7 @@ def test_pcm_on_stdout_loads_nothing_it_does_not_need(toy_audio: Path) -> None:
     assert done.stderr.splitlines()[-1] == b"[]", done.stderr
 
 
-def test_threads_change_nothing_of_what_is_heard(run: Run) -> None:
+def test_the_number_of_threads_changes_no_bit(run: Run) -> None:
     words = ("stream", "--voice", "blizzard", "--to", "-", "--seconds", "0.5", "--seed", "7")
     one, two = (run(*words, "--threads", threads, text=False) for threads in (1, 2))
     assert (one.returncode, two.returncode) == (0, 0)
@@ -88,14 +88,14 @@ def test_the_same_seed_gives_the_same_file(run: Run, work: Path, toy_audio: Path
     assert soundfile.info(work / "a.wav").frames == 16000
 
 
-def test_without_a_target_ink_goes_to_a_page(run: Run, work: Path, toy_pen: Path) -> None:
+def test_without_a_target_ink_is_written_to_an_svg(run: Run, work: Path, toy_pen: Path) -> None:
     done = run("stream", "--voice", toy_pen, "--seconds", "2")
     assert done.returncode == 0
     assert "toy-pen.svg" in done.stderr
     assert (work / "toy-pen.svg").read_text().startswith("<svg")
 
 
-def test_the_width_of_a_page(run: Run, work: Path, toy_pen: Path) -> None:
+def test_width_sets_the_width_of_the_page(run: Run, work: Path, toy_pen: Path) -> None:
     for to, width in (("a.svg", 120), ("b.svg?margin=5", 99.5)):
         assert run("stream", "--voice", toy_pen, "--seconds", "2", "--to", to, "--width", width).returncode == 0
         assert f'width="{width:g}mm"' in (work / to.partition("?")[0]).read_text()
@@ -103,7 +103,7 @@ def test_the_width_of_a_page(run: Run, work: Path, toy_pen: Path) -> None:
 
 
 def no_portaudio(tmp_path: Path) -> dict[str, str]:
-    """Return an environment in which the PortAudio library is not found, as where it is not installed."""
+    """Return an environment in which the PortAudio library is not found."""
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(
@@ -114,7 +114,7 @@ def no_portaudio(tmp_path: Path) -> dict[str, str]:
     return {"PYTHONPATH": f"{site}{os.pathsep}{ROOT}"}
 
 
-def test_without_portaudio(run: Run, work: Path, toy_audio: Path, tmp_path: Path) -> None:
+def test_without_portaudio_sound_goes_to_a_file(run: Run, work: Path, toy_audio: Path, tmp_path: Path) -> None:
     env = no_portaudio(tmp_path)
     error = the_error(run("stream", "--voice", toy_audio, "--to", "speakers", env=env))
     assert "apt install libportaudio2" in error
@@ -134,13 +134,13 @@ def test_without_portaudio(run: Run, work: Path, toy_audio: Path, tmp_path: Path
     assert "listen to a file instead" in error
 
 
-def test_devices_name_the_processors(run: Run) -> None:
+def test_devices_lists_the_processors(run: Run) -> None:
     processors = json.loads(run("devices", "--json").stdout)["processors"]
     assert [one["name"] for one in processors] == ["cpu", "cuda"]
     assert processors[0]["trouble"] is None
 
 
-def test_settings_reach_the_stream(run: Run, toy_audio: Path) -> None:
+def test_options_set_the_controls(run: Run, toy_audio: Path) -> None:
     options = (
         "--temperature",
         0.5,
@@ -159,7 +159,7 @@ def test_settings_reach_the_stream(run: Run, toy_audio: Path) -> None:
     assert done.stdout == to_pcm16(stream.read(8))[0].tobytes()
 
 
-def test_priming_converts_and_says_so(run: Run, work: Path, toy_audio: Path) -> None:
+def test_priming_converts_the_recording_and_reports_it(run: Run, work: Path, toy_audio: Path) -> None:
     sound = np.random.default_rng(0).uniform(-0.3, 0.3, (44100, 2))
     soundfile.write(work / "in.wav", sound, 44100)
     done = run("stream", "--voice", toy_audio, "--to", "-", "-s", "0.1", "--seed", 7, "--prime", "in.wav", text=False)
@@ -196,7 +196,7 @@ def test_priming_converts_and_says_so(run: Run, work: Path, toy_audio: Path) -> 
         (("--to", "none/a.wav"), ("no folder",)),
     ],
 )
-def test_what_goes_wrong_is_one_line(
+def test_an_error_is_one_line_and_writes_no_file(
     run: Run, work: Path, toy_audio: Path, options: tuple[str, ...], parts: tuple[str, ...]
 ) -> None:
     run("voices", "install", toy_audio)
@@ -234,7 +234,7 @@ def test_a_graph_that_breaks_the_contract_is_one_line(run: Run, work: Path, tmp_
         ("sing",),
     ],
 )
-def test_wrong_usage_is_2(run: Run, args: tuple[str, ...]) -> None:
+def test_wrong_usage_exits_with_code_2(run: Run, args: tuple[str, ...]) -> None:
     done = run(*args)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
@@ -243,7 +243,7 @@ def test_wrong_usage_is_2(run: Run, args: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("option", "library", "distribution"), [("--osc", "pythonosc", "python-osc"), ("--midi", "rtmidi", "python-rtmidi")]
 )
-def test_without_the_extra_for_steering_it_is_named(
+def test_a_missing_package_names_its_extra(
     run: Run, work: Path, toy_audio: Path, tmp_path: Path, option: str, library: str, distribution: str
 ) -> None:
     (tmp_path / "site").mkdir()
@@ -279,7 +279,7 @@ def test_a_closed_pipe_is_one_line(toy_audio: Path) -> None:
     assert "Exception ignored" not in said
 
 
-def test_a_closed_pipe_under_a_list_is_one_line(run: Run) -> None:
+def test_a_closed_pipe_while_listing_is_one_line(run: Run) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as pipe:
@@ -289,8 +289,8 @@ def test_a_closed_pipe_under_a_list_is_one_line(run: Run) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("buffered", ["", "1"])
-def test_a_full_disk_behind_stdout_is_one_line(run: Run, toy_audio: Path, buffered: str) -> None:
-    env = {"PYTHONUNBUFFERED": buffered}  # with a buffer, the disk is found full again when Python ends
+def test_a_full_disk_at_stdout_is_one_line(run: Run, toy_audio: Path, buffered: str) -> None:
+    env = {"PYTHONUNBUFFERED": buffered}  # with a buffer, Python writes again when it exits
     with open("/dev/full", "wb") as full:
         assert "No space left" in the_error(run("stream", "--voice", toy_audio, "--to", "-", stdout=full, env=env))
         for words in (["devices"], ["voices"], ["voices", "show", "blizzard"], ["voices", "--json"], ["--version"]):
@@ -298,12 +298,12 @@ def test_a_full_disk_behind_stdout_is_one_line(run: Run, toy_audio: Path, buffer
             assert error == "error: stdout: cannot write the answer: No space left on device"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals are another thing on Windows")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129), ("SIGQUIT", 131)])
 @pytest.mark.parametrize("nohup", [False, True])
 def test_an_interrupt_leaves_a_valid_file(tmp_path: Path, toy_audio: Path, name: str, code: int, nohup: bool) -> None:
     def prepare() -> None:
-        # Where the tests run in the background, SIGINT is ignored, and children inherit that.
+        # A shell starts background jobs with SIGINT ignored, and child processes inherit that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGQUIT, signal.SIG_DFL)
         signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
@@ -338,7 +338,7 @@ def test_an_interrupt_leaves_a_valid_file(tmp_path: Path, toy_audio: Path, name:
     assert len(samples) * 2 + 44 == (tmp_path / "a.wav").stat().st_size
 
 
-def test_no_colour_codes_where_no_terminal_is(run: Run, toy_audio: Path) -> None:
+def test_output_that_is_not_a_terminal_has_no_colour_codes(run: Run, toy_audio: Path) -> None:
     done = run("stream", "--voice", "none", env={"FORCE_COLOR": "1"})
     assert "\x1b" not in done.stderr
 
@@ -369,7 +369,7 @@ def test_voices_list_show_verify_install(run: Run, toy_audio: Path, tmp_path: Pa
     assert "no such" in the_error(run("voices", "install", "none"))
 
 
-def test_a_broken_voice_in_the_list_says_why(run: Run, toy_audio: Path) -> None:
+def test_the_list_says_why_a_voice_is_broken(run: Run, toy_audio: Path) -> None:
     path = Path(json.loads(run("voices", "install", toy_audio, "--json").stdout)["path"])
     (path / "voice.json").write_text('{"schema_version": 99}')
     done = run("voices")

@@ -1,4 +1,4 @@
-"""`vrnn-engine devices`: what can play and hear sound here, and what can run a voice."""
+"""`vrnn-engine devices`: lists sound devices, microphones and processors."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +17,21 @@ def devices(json: report.AsJson = False) -> None:
     from vrnn_engine.runtime.audio.portaudio import INPUT, OUTPUT
 
     sound, trouble = _sound(OUTPUT)
-    microphones, deaf = _sound(INPUT)
+    microphones, microphone_trouble = _sound(INPUT)
     processors = _processors()
     if json:
-        found = {"sound": sound, "sound_error": trouble, "microphones": microphones, "microphones_error": deaf}
-        report.print_json({**found, "processors": processors})
+        report.print_json(
+            {
+                "sound": sound,
+                "sound_error": trouble,
+                "microphones": microphones,
+                "microphones_error": microphone_trouble,
+                "processors": processors,
+            }
+        )
         return
     _answer("Sound devices (--to speakers:NAME)", sound, trouble)
-    _answer("\nMicrophones (--from microphone:NAME)", microphones, deaf)
+    _answer("\nMicrophones (--from microphone:NAME)", microphones, microphone_trouble)
     report.answer("\nProcessors (--device NAME)")
     report.print_table(
         ("name", "provider", "usable"), [(p["name"], p["provider"], p["trouble"] or "yes") for p in processors]
@@ -44,7 +51,7 @@ def _answer(title: str, found: list[dict[str, Any]], trouble: str | None) -> Non
 
 
 def _sound(direction: "Direction") -> tuple[list[dict[str, Any]], str | None]:
-    """Return the devices of a direction, and why there are none."""
+    """Return the devices of a direction; or none, and the reason."""
     from vrnn_engine.runtime.audio.devices import find_device, list_devices
     from vrnn_engine.runtime.audio.portaudio import load_sounddevice
 
@@ -68,10 +75,10 @@ def _sound(direction: "Direction") -> tuple[list[dict[str, Any]], str | None]:
 
 
 def _processors() -> list[dict[str, Any]]:
-    """Return what --device may name; `trouble` says why one cannot run, None that nothing is known against it."""
+    """Return the values of --device; `trouble` says why one cannot run, or is None if no reason is known."""
     from vrnn_engine.runtime.graph.provider import CPU, CUDA, cuda_obstacle
 
     obstacle = cuda_obstacle()
-    # "May be": the libraries of CUDA itself show only when a voice is loaded.
+    # Whether CUDA's own libraries are installed shows only when a voice is loaded.
     found = [("cpu", CPU, None), ("cuda", CUDA, obstacle.reason if obstacle else None)]
     return [{"name": name, "provider": provider, "trouble": trouble} for name, provider, trouble in found]

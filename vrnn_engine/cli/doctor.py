@@ -3,6 +3,7 @@
 import typer
 
 from vrnn_engine.cli import report
+from vrnn_engine.cli.guard import FAILED
 
 MARKS = {"ok": "ok", "note": "-", "problem": "PROBLEM"}
 
@@ -29,4 +30,4 @@ def doctor(json: report.AsJson = False) -> None:
         command = f"Recommended: vrnn-engine stream {options}"
         report.answer("\n" + (command if found.works else "vrnn-engine stream cannot run here as it is."))
     if not found.works:
-        raise typer.Exit(report.FAILED)
+        raise typer.Exit(FAILED)

@@ -8,7 +8,7 @@ from typing import Annotated, TextIO, cast
 import typer
 
 import vrnn_engine
-from vrnn_engine.cli import report
+from vrnn_engine.cli import guard, report
 from vrnn_engine.cli.help import GroupedHelp
 
 # The module of a verb holds a function of the same name, or, where the verb has subcommands, a typer `app`.
@@ -48,7 +48,7 @@ def build_app(words: Sequence[str] = ()) -> typer.Typer:
             app.add_typer(module.app, name=name)
         else:
             command = app.command(name, cls=GroupedHelp, epilog=getattr(module, "EPILOG", None))
-            command(report.guard(getattr(module, name)))
+            command(guard.guard(getattr(module, name)))
     return app
 
 
@@ -64,15 +64,15 @@ def _set_options(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
 ) -> None:
-    report.set_debug(debug)
+    guard.set_debug(debug)
 
 
 def run() -> None:
     """Run the command line of this process and exit with its code (the entry point `vrnn-engine`)."""
     if sys.stderr is not None:  # None if the process was started with stderr closed
-        sys.stderr = cast(TextIO, report.Tolerant(sys.stderr))
+        sys.stderr = cast(TextIO, report.IgnoreClosed(sys.stderr))
     try:
         build_app(sys.argv[1:])(prog_name="vrnn-engine")
     # Errors outside the verbs: an interrupt during start-up, a closed pipe while help or the version is printed.
     except (KeyboardInterrupt, OSError, vrnn_engine.VRNNEngineError) as error:
-        sys.exit(report.explain(error))
+        sys.exit(guard.explain(error))

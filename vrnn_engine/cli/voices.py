@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vrnn_engine.cli import report
+from vrnn_engine.cli.guard import guard
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.voice.manifest import Manifest
@@ -118,10 +119,10 @@ def verify(voice: Named, json: report.AsJson = False) -> None:
             }
         )
         return
-    report.answer(f"{opened.name}: {len(opened.manifest.files)} files are what the manifest says")
+    report.answer(f"{opened.name}: {len(opened.manifest.files)} files match their checksums")
     worst = max(found.differences.values())
     report.answer(
-        f"{opened.name}: {found.frames} frames are as PyTorch made them "
+        f"{opened.name}: {found.frames} frames agree with PyTorch's "
         f"(largest difference {worst:.2g} of the largest value, {found.tolerance:g} allowed)"
     )
 
@@ -150,7 +151,7 @@ def _makes(manifest: "Manifest") -> str:
 
 
 app = typer.Typer(no_args_is_help=False)
-app.callback(invoke_without_command=True)(report.guard(voices))
+app.callback(invoke_without_command=True)(guard(voices))
 _VERBS: dict[str, Callable[..., None]] = {"list": list_, "show": show, "verify": verify, "install": install}
 for _name, _verb in _VERBS.items():
-    app.command(_name)(report.guard(_verb))
+    app.command(_name)(guard(_verb))

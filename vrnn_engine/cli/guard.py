@@ -1,0 +1,102 @@
+"""Turns errors and signals into one line on stderr and an exit code.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated (129 by SIGHUP, 131 by SIGQUIT).
+"""
+
+import functools
+import inspect
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from vrnn_engine.base.extras import missing_extra
+from vrnn_engine.cli import report
+from vrnn_engine.errors import VRNNEngineError
+
+FAILED = 1
+INTERRUPTED = 130
+TERMINATING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
+"""Signals that end a process, besides SIGINT (Ctrl-C); the exit code is 128 plus the signal's number."""
+
+_debug = False
+
+
+class Terminated(KeyboardInterrupt):
+    """Raised by a signal in `TERMINATING`.
+
+    It is a `KeyboardInterrupt`, so that a file is completed and a plotter's pen is lifted as after Ctrl-C.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.code = 128 + number
+
+
+def set_debug(on: bool) -> None:
+    """Print tracebacks of errors from now on; once it is on, it stays on."""
+    global _debug
+    _debug = _debug or on
+
+
+def guard(verb: Callable[..., None]) -> Callable[..., None]:
+    """Add the option `--debug` to a verb, and end its errors with one line on stderr and an exit code."""
+
+    @functools.wraps(verb)
+    def guarded(*args: Any, debug: bool = False, **options: Any) -> None:
+        set_debug(debug)
+        for number in TERMINATING:
+            if signal.getsignal(number) != signal.SIG_IGN:  # ignored under nohup
+                signal.signal(number, _on_termination)
+        try:
+            verb(*args, **options)
+        except typer.Exit:
+            raise
+        except BaseException as error:
+            code = explain(error)
+            if code is None:
+                raise
+            raise typer.Exit(code) from None
+
+    flag = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
+    old = inspect.signature(verb)
+    extra = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=flag)
+    guarded.__signature__ = old.replace(parameters=[*old.parameters.values(), extra])  # type: ignore[attr-defined]
+    guarded.__annotations__ = {**verb.__annotations__, "debug": flag}
+    return guarded
+
+
+def explain(error: BaseException) -> int | None:
+    """Print the line about an exception, and its traceback after `set_debug`.
+
+    Returns
+    -------
+    int or None
+        The exit code; None if the exception is a bug, or not an error.
+    """
+    if _debug and not isinstance(error, SystemExit):
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, KeyboardInterrupt):
+        report.say("terminated" if isinstance(error, Terminated) else "interrupted")
+        return error.code if isinstance(error, Terminated) else INTERRUPTED
+    if isinstance(error, ModuleNotFoundError):
+        error = missing_extra(error) or error
+    if isinstance(error, BrokenPipeError):
+        error = VRNNEngineError("stdout: the program reading it closed the pipe")
+    elif isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        error = VRNNEngineError(f"{where}{error.strerror or error}")
+    if isinstance(error, VRNNEngineError):
+        report.say("error: " + " ".join(str(error).split()), style="red")
+        return FAILED
+    return None
+
+
+def _on_termination(number: int, frame: FrameType | None) -> None:
+    if number == getattr(signal, "SIGHUP", None):  # it arrives twice: from the system and from the shell
+        signal.signal(number, signal.SIG_IGN)
+    raise Terminated(number)
