@@ -23,13 +23,14 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 import numpy as np
 import onnxruntime as ort
 import torch
-from random_voice import random_model, steps_of
+from random_voice import normalised_steps, random_model
 
 from vrnn_engine.errors import VRNNEngineError
-from vrnn_engine.exporters.fuse import fuse
-from vrnn_engine.exporters.graph import save_graphs, trace
+from vrnn_engine.exporters.fuse import fuse_products
 from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.exporters.steps import RecurrentSteps
+from vrnn_engine.exporters.tracing import trace
+from vrnn_engine.exporters.weights_file import save_graphs
 from vrnn_engine.runtime.graph.session import onnxruntime_options
 from vrnn_engine.training.recipe import load_recipe
 
@@ -44,7 +45,7 @@ def main() -> None:
     if min(*options.frames, options.rounds) < 1:
         parser.error("--frames and --rounds are at least 1")
     recipe = load_recipe(options.recipe)
-    steps = steps_of(recipe, random_model(recipe))
+    steps = normalised_steps(recipe, random_model(recipe))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, torch.no_grad():
         calls = {k: unrolled(steps, k, Path(folder) / str(k)) for k in options.frames}
         taken: dict[int, list[float]] = {k: [] for k in calls}
@@ -69,7 +70,7 @@ def main() -> None:
 
 def unrolled(steps: RecurrentSteps, frames: int, folder: Path) -> Callable[[], ort.OrtValue]:
     """Return a function that takes so many frames in one run of one graph: [1, frames, F]."""
-    shapes, fused = steps.step_inputs(), fuse(steps)  # as a voice has them
+    shapes, fused = steps.step_inputs(), fuse_products(steps)  # as a voice has them
 
     def several(inputs: Named) -> Named:
         state, made = {name: value for name, value in inputs.items() if name.startswith("state.")}, []

@@ -1,9 +1,9 @@
-"""A voice of a recipe's size with random weights: what its speed needs, and nothing else of training.
+"""Write a voice of a recipe's size with random weights, to measure its speed without training.
 
     python benchmarks/random_voice.py RECIPE OUT [--precision int8]...
 
-It passes all that an export checks.  `vrnn-engine bench --voice OUT --rows 1 --seconds 600` measures it, and so does
-`benchmarks/steps.py --voice OUT`.  `blizzard-paper` has the size of the paper's model; writing it in all
+The voice passes all checks of an export.  `vrnn-engine bench --voice OUT --rows 1 --seconds 600` measures it, and so
+does `benchmarks/steps.py --voice OUT`.  `blizzard-paper` has the size of the paper's model; writing it in all
 precisions takes some minutes, 5 GiB of memory and 0.5 GiB of disk.  Needs the extra `train`.
 """
 
@@ -16,9 +16,10 @@ import torch
 
 from vrnn_engine import Voice
 from vrnn_engine.errors import VRNNEngineError
-from vrnn_engine.exporters import export
-from vrnn_engine.exporters.quantise import BITS, Few
+from vrnn_engine.exporters.export import recurrent_steps
+from vrnn_engine.exporters.quantise import BITS, ReducedPrecision
 from vrnn_engine.exporters.steps import RecurrentSteps
+from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.models.families import build_model
 from vrnn_engine.models.recurrent import RecurrentModel
 from vrnn_engine.runtime.voice.manifest import Provenance
@@ -29,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", metavar="RECIPE")
     parser.add_argument("out", metavar="OUT", type=Path)
-    parser.add_argument("--precision", action="append", default=[], choices=BITS, help="beside fp32")
+    parser.add_argument("--precision", action="append", default=[], choices=BITS, help="besides fp32; repeatable")
     options = parser.parse_args()
     precisions = [one for one in BITS if one in options.precision]
     recipe = load_recipe(options.recipe)
@@ -40,28 +41,30 @@ def main() -> None:
 
 
 def random_model(recipe: Recipe) -> RecurrentModel:
-    """Build a recipe's model with the weights that training begins with."""
+    """Return a recipe's model with initial weights."""
     torch.manual_seed(0)
     return build_model(recipe.model).eval()
 
 
-def steps_of(recipe: Recipe, model: RecurrentModel) -> RecurrentSteps:
-    """Return a recipe's model as a step model, in the units it was trained in."""
+def normalised_steps(recipe: Recipe, model: RecurrentModel) -> RecurrentSteps:
+    """Return the step model of a recipe's model, in normalised units."""
     axes = 2 if model.config.modality == "pen" else 1
-    return export.steps_of(recipe, model, (0.0,) * axes, (1.0,) * axes)
+    return recurrent_steps(recipe, model, (0.0,) * axes, (1.0,) * axes)
 
 
-def write_random_voice(recipe: Recipe, model: RecurrentModel, folder: Path, precisions: Sequence[Few] = ()) -> Voice:
-    """Write a model that was never trained as a voice; raise `ExportError` as `write_voice` does."""
+def write_random_voice(
+    recipe: Recipe, model: RecurrentModel, folder: Path, precisions: Sequence[ReducedPrecision] = ()
+) -> Voice:
+    """Write an untrained model as a voice; raises `ExportError` as `write_voice` does."""
     provenance = Provenance(
-        data="none: its weights are random, and it is good for nothing but measuring how fast it is",
+        data="none: the weights are random, and only the speed of this voice means anything",
         source="benchmarks/random_voice.py",
         licence="none",
         command=f"python benchmarks/random_voice.py {recipe.name} OUT",
     )
     signals = [matrix for matrix in model.buffers() if matrix.dim() == 2]
-    return export.write_voice(
-        steps_of(recipe, model), f"random-{recipe.name}", folder, provenance, precisions, signals
+    return write_voice(
+        normalised_steps(recipe, model), f"random-{recipe.name}", folder, provenance, precisions, signals
     ).voice
 
 

@@ -38,7 +38,7 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 
 import msgspec
 import torch
-from random_voice import random_model, steps_of, write_random_voice
+from random_voice import normalised_steps, random_model, write_random_voice
 from ways import BLOCK, FP32, Step, named, ways_of
 
 from vrnn_engine import Voice
@@ -161,7 +161,7 @@ def model_of(voice: Voice) -> RecurrentModel | None:
     if recipe is None:
         return None
     model = random_model(recipe)
-    return model if steps_of(recipe, model).step_inputs() == voice.graph("step").inputs else None
+    return model if normalised_steps(recipe, model).step_inputs() == voice.graph("step").inputs else None
 
 
 if __name__ == "__main__":

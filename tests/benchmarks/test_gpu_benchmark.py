@@ -37,8 +37,8 @@ def test_what_is_no_gpu_is_refused(device: str, monkeypatch: pytest.MonkeyPatch,
 
 def test_half_precision_is_half_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """But for what stays in single precision, among it what is only stored in half; bundled voices are all that."""
-    monkeypatch.setattr("vrnn_engine.exporters.quantise.LEAST", 64)
-    monkeypatch.setattr("vrnn_engine.exporters.precision.MOST_BOUND", 1.0)  # the weights mean nothing
+    monkeypatch.setattr("vrnn_engine.exporters.quantise.MIN_WEIGHTS", 64)
+    monkeypatch.setattr("vrnn_engine.exporters.precision.MAX_BOUND", 1.0)  # the weights mean nothing
     model = tiny_models.model("samples-gauss")
     voice = random_voice.write_random_voice(speech_recipe("samples-gauss"), model, tmp_path / "voice", ["fp16"])
     single, half = (gpu.stored(voice, precision) for precision in ("fp32", "fp16"))

@@ -30,7 +30,7 @@ def written(tmp_path_factory):
     recipe = speech_recipe("mdct-gauss")
     model = random_voice.random_model(recipe)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vrnn_engine.exporters.quantise.LEAST", 64)
+        patch.setattr("vrnn_engine.exporters.quantise.MIN_WEIGHTS", 64)
         voice = random_voice.write_random_voice(recipe, model, tmp_path_factory.mktemp("random") / "voice", ["int8"])
     return recipe, model, voice
 

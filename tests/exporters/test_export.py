@@ -1,4 +1,4 @@
-"""Exported voices against PyTorch: parity, feedback, batch independence, and refusal of what differs."""
+"""Exported voices: parity with PyTorch, state feedback, independence of rows, and refusal of wrong graphs."""
 
 import json
 
@@ -13,9 +13,12 @@ from support.graphs import MADE_UP, TOLERANCE, difference, inputs_for, run, sess
 
 from vrnn_engine import Engine, Voice
 from vrnn_engine.errors import CheckpointError, ControlError, ExportError
-from vrnn_engine.exporters import export as exporting
-from vrnn_engine.exporters.export import export, with_defaults, write_voice
+from vrnn_engine.exporters import voice_writer
+from vrnn_engine.exporters.controls import with_defaults
+from vrnn_engine.exporters.export import export
+from vrnn_engine.exporters.provenance import training_command
 from vrnn_engine.exporters.reference import CARRIED_FRAMES
+from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.runtime.graph.parity import verify
 from vrnn_engine.training.checkpoint import Checkpoint
 from vrnn_engine.training.recipe import load_recipe, recipe_fields, recipe_from
@@ -25,17 +28,17 @@ FRAMES = 20
 
 @pytest.fixture(scope="module", params=tiny_models.KINDS)
 def exported(request, tmp_path_factory):
-    """A step model and the voice exported from it."""
+    """Return a step model and the voice exported from it."""
     return tiny_models.steps(request.param), export_once(request.param, tmp_path_factory)
 
 
 def held_at(controls, latent):
-    """Controls that hold z at a value, where there is a z."""
+    """Return controls that hold z at a value, if the model has latents."""
     return controls if latent is None else controls | {"latent.hold": np.ones_like(latent), "latent.target": latent}
 
 
 @pytest.mark.parametrize("rows", [1, 5])
-def test_graphs_compute_what_pytorch_computes(exported, rows):
+def test_graphs_agree_with_pytorch(exported, rows):
     model, voice = exported
     rng = np.random.default_rng(0)
     for session, function, shapes in zip(
@@ -52,19 +55,19 @@ def test_graphs_compute_what_pytorch_computes(exported, rows):
 
 
 def test_unroll_step_and_observe_graph_agree_on_one_recording(exported):
-    """The teacher-forced unroll (training), the PyTorch step and the ONNX step, frame by frame."""
+    """Compare the teacher-forced unroll, the PyTorch step and the ONNX step, frame by frame."""
     model, voice = exported
     rng = np.random.default_rng(1)
     frames = inputs_for({"frame": (model.frame_size,)}, FRAMES, rng)["frame"]
     noise = rng.standard_normal((FRAMES, model.model.config.latent_size)).astype(np.float32)
     mdct = model.basis == "mdct"
-    normalised = (torch.from_numpy(frames) - model._mean) / model._std
+    normalised = model.normalise(torch.from_numpy(frames))
     with torch.no_grad():
-        # What a stream begins with; the first block of an MDCT stream opens its first frame.
+        # A stream begins with silence; the first block of an MDCT stream completes no frame.
         silence = torch.zeros(0 if mdct else model.model.basis.context, model.frame_size)
         inside = model.model.basis.frames(torch.cat([silence, normalised]))
         unroll = model.model.unroll(inside[:, None], torch.from_numpy(noise[int(mdct) :])[:, None])
-    of_latents = (
+    latent_outputs = (
         ("posterior.mean", unroll.posterior.mean),
         ("posterior.std", unroll.posterior.std),
         ("prior.mean", unroll.prior.mean),
@@ -76,7 +79,7 @@ def test_unroll_step_and_observe_graph_agree_on_one_recording(exported):
     state = session.zero_state()
     defaults = {c.name: np.full((1, *c.shape), c.default, np.float32) for c in model.controls}
     for t in range(FRAMES):
-        at = t - int(mdct)  # the first block only opens the first frame
+        at = t - int(mdct)  # the first block completes no frame
         if at >= 0:
             assert difference(state["h"], unroll.old.h[at].numpy()) < TOLERANCE
         state, found = session.run(state, {"latent": noise[t : t + 1]}, defaults, frames[t : t + 1])
@@ -87,7 +90,7 @@ def test_unroll_step_and_observe_graph_agree_on_one_recording(exported):
             continue
         for name, value in (
             ("log_likelihood", unroll.log_likelihood),
-            *(of_latents if model.model.config.latent_size else ()),
+            *(latent_outputs if model.model.config.latent_size else ()),
         ):
             assert difference(found[name], value[at].numpy()) < TOLERANCE, name
     assert difference(state["h"], unroll.state.h.numpy()) < TOLERANCE
@@ -115,8 +118,8 @@ def test_generated_frames_fed_back_reproduce_the_state(exported):
             assert difference(state["c"], made[t - late][3]) < TOLERANCE
 
 
-def test_observing_goes_on_where_generating_stopped(exported):
-    """Whichever mix of both made the state, the recurrence has seen every frame exactly once."""
+def test_observing_continues_after_generating(exported):
+    """After any sequence of generating and observing, the recurrence has read each frame once."""
     model, voice = exported
     step, observe = sessions(voice)
     rng = np.random.default_rng(3)
@@ -138,7 +141,7 @@ def test_observing_goes_on_where_generating_stopped(exported):
         assert difference(state["h"], h[t - late]) < TOLERANCE
 
 
-def test_a_voice_streams_takes_its_controls_and_is_primed(exported):
+def test_a_voice_streams_with_controls_and_priming(exported):
     model, voice = exported
     stream = Engine.load(voice, "cpu").stream(3)
     assert ("latent.temperature" in stream.controls) == bool(model.model.config.latent_size)
@@ -168,7 +171,7 @@ def test_rows_of_a_batch_are_independent_bit_for_bit(exported):
             assert np.array_equal(value, together[name][rows]), (name, rows)
 
 
-def test_streams_in_company_are_bit_identical(exported):
+def test_a_stream_does_not_depend_on_its_batch(exported):
     voice = exported[1]
     alone = [Engine.load(voice, "cpu").stream(seed).read(21) for seed in range(5)]
     engine = Engine.load(voice, "cpu", rows=5)
@@ -179,7 +182,7 @@ def test_streams_in_company_are_bit_identical(exported):
         assert np.array_equal(np.concatenate([first[row], (rest[0] + rest[1])[row]]), expected)
 
 
-def test_graphs_share_their_weights_and_name_no_place(exported):
+def test_graphs_share_their_weights_and_contain_no_paths(exported):
     voice = exported[1]
     files = {path.name: path for path in voice.path.iterdir()}
     assert set(files) == {"voice.json", "CARD.md", "parity.npz", "step.onnx", "observe.onnx", "weights.bin"}
@@ -194,7 +197,7 @@ def test_graphs_share_their_weights_and_name_no_place(exported):
     assert files["weights.bin"].stat().st_size <= sum(sizes.values()) + pages
 
 
-def test_what_is_summed_is_one_product_in_both_graphs_and_stored_once(exported):
+def test_the_gates_are_one_product_in_both_graphs_and_stored_once(exported):
     model, voice = exported
     recurrence = model.model.recurrence
     parts = [part.weight for part in (recurrence.from_x, recurrence.from_z, recurrence.from_h) if part is not None]
@@ -210,7 +213,7 @@ def test_what_is_summed_is_one_product_in_both_graphs_and_stored_once(exported):
     assert places[0] == places[1]
 
 
-def test_a_step_multiplies_with_one_of_many_components_and_stores_none_of_them_twice(tmp_path):
+def test_a_step_gathers_one_of_many_components_and_shares_their_weights(tmp_path):
     model = tiny_models.steps("mdct-gmm")
     folder = write_voice(model, "many", tmp_path / "many", MADE_UP).voice.path
     step, observe = (
@@ -226,7 +229,7 @@ def test_a_step_multiplies_with_one_of_many_components_and_stores_none_of_them_t
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mdct-gauss", "pen-gmm"])
-def test_weights_that_half_precision_holds_are_stored_in_it_and_lose_nothing(tmp_path, kind):
+def test_weights_that_are_exact_in_half_precision_are_stored_in_it(tmp_path, kind):
     whole, rounded = tiny_models.steps(kind), tiny_models.steps(kind)
     with torch.no_grad():
         for weight in rounded.model.parameters():
@@ -243,25 +246,25 @@ def test_weights_that_half_precision_holds_are_stored_in_it_and_lose_nothing(tmp
     signals = [matrix.numpy() for matrix in rounded.model.buffers() if matrix.dim() == 2]
     weights = [one for one in large if not any(np.array_equal(one, m) or np.array_equal(one.T, m) for m in signals)]
     assert len(halves) == len(weights) >= 7
-    # Bit for bit the frames of the same weights in single precision.
+    # The frames are bit for bit those of the same weights stored in single precision.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vrnn_engine.exporters.graph.halve", lambda graph: None)
+        patch.setattr("vrnn_engine.exporters.weights_file.store_as_half", lambda graph: None)
         single = write_voice(rounded, kind, tmp_path / "single", MADE_UP).voice
     assert np.array_equal(
         Engine.load(voices["half"].voice, "cpu").stream(1).read(30), Engine.load(single, "cpu").stream(1).read(30)
     )
 
 
-def test_manifest_and_card_tell_what_the_voice_is(exported):
+def test_manifest_and_card_describe_the_voice(exported):
     model, voice = exported
     manifest = json.loads((voice.path / "voice.json").read_text())
     assert manifest["schema_version"] == 1
     config, controls = model.model.config, {control["name"] for control in manifest["controls"]}
-    of_latents = {"latent.temperature", "latent.shift", "latent.hold", "latent.target"}
+    latent_outputs = {"latent.temperature", "latent.shift", "latent.hold", "latent.target"}
     assert controls == (
         {"output.temperature"}
         | ({"output.voicing"} if config.source_filter else set())
-        | (of_latents if config.latent_size else set())
+        | (latent_outputs if config.latent_size else set())
         | ({"mixture.temperature"} if config.components > 1 else set())
     )
     assert manifest["family"] == config.family
@@ -272,9 +275,9 @@ def test_manifest_and_card_tell_what_the_voice_is(exported):
 
 
 @pytest.mark.parametrize("spoil", ["weight", "frame"])
-def test_a_graph_that_differs_is_refused_and_nothing_is_left(tmp_path, monkeypatch, spoil):
+def test_a_graph_that_differs_is_refused_and_nothing_is_written(tmp_path, monkeypatch, spoil):
     model = tiny_models.steps("samples-gauss")
-    honest = exporting.save_graphs
+    honest = voice_writer.save_graphs
 
     def tampered(graphs, folder):
         graph = graphs["step.onnx"].graph
@@ -287,19 +290,19 @@ def test_a_graph_that_differs_is_refused_and_nothing_is_left(tmp_path, monkeypat
             graph.node.append(onnx.helper.make_node("Tanh", ["frame.before"], ["frame"]))
         return honest(graphs, folder)
 
-    monkeypatch.setattr(exporting, "save_graphs", tampered)
+    monkeypatch.setattr(voice_writer, "save_graphs", tampered)
     with pytest.raises(ExportError, match="differs from PyTorch"):
         write_voice(model, "spoilt", tmp_path / "spoilt", MADE_UP)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_export_never_overwrites(tmp_path):
+def test_an_export_does_not_overwrite_a_folder(tmp_path):
     (tmp_path / "mine").mkdir()
-    with pytest.raises(ExportError, match="is there already"):
+    with pytest.raises(ExportError, match="exists already"):
         write_voice(tiny_models.steps("samples-gauss"), "mine", tmp_path / "mine", MADE_UP)
 
 
-def test_other_defaults_are_checked_against_the_controls():
+def test_new_defaults_are_checked_against_the_controls():
     controls = tiny_models.steps("samples-gauss").controls
     changed = {c.name: c.default for c in with_defaults(controls, {"output.temperature": 0.9})}
     assert changed == {c.name: c.default for c in controls} | {"output.temperature": 0.9}
@@ -325,13 +328,13 @@ def test_other_defaults_are_checked_against_the_controls():
         ("mine", {}, "", "mine.toml --data DATA"),
     ],
 )
-def test_a_voice_names_the_command_that_made_it(name, changes, start, command):
+def test_the_provenance_names_the_training_command(name, changes, start, command):
     fields = recipe_fields(load_recipe("handwriting")) | {"name": name}
     for key, value in changes.items():
         fields[key] = fields[key] | value if isinstance(value, dict) else value
     base, resume = ("", {"begun": start}) if isinstance(start, list) else (start, {})
-    kept = Checkpoint(recipe_from(fields), {}, (), (), {}, base, resume)
-    assert exporting._command(kept) == f"vrnn-engine train {command}"
+    checkpoint = Checkpoint(recipe_from(fields), {}, (), (), {}, base, resume)
+    assert training_command(checkpoint) == f"vrnn-engine train {command}"
 
 
 def test_a_missing_checkpoint_is_one_clear_line(tmp_path):

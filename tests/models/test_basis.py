@@ -1,4 +1,4 @@
-"""Frame bases: the MDCT against the textbook, perfect reconstruction, orthonormality, density."""
+"""Frame bases: the MDCT compared with the textbook sum, perfect reconstruction, orthonormality and density."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def basis():
 
 @pytest.fixture
 def signal():
-    """Ten blocks with silence on both sides, [12, F]."""
+    """Return ten blocks with silence on both sides, [12, F]."""
     torch.manual_seed(1)
     edge = torch.zeros(1, SIZE)
     return torch.cat([edge, torch.randn(10, SIZE), edge])
@@ -31,7 +31,7 @@ def test_coefficients_are_the_textbook_mdct(basis, signal):
     assert np.allclose(basis.frames(signal).numpy(), expected, atol=1e-5)
 
 
-def test_synthesis_gives_the_signal_back_one_frame_later(basis, signal):
+def test_synthesis_reconstructs_the_signal_one_frame_later(basis, signal):
     overlap, blocks = torch.zeros(SIZE), []
     for frame in basis.frames(signal):
         block, overlap = basis.synthesise(overlap, frame)
@@ -39,7 +39,7 @@ def test_synthesis_gives_the_signal_back_one_frame_later(basis, signal):
     assert torch.allclose(torch.stack(blocks), signal[:-1], atol=1e-5)
 
 
-def test_a_true_block_serves_as_overlap(basis, signal):
+def test_an_observed_block_can_be_the_overlap(basis, signal):
     frames = basis.frames(signal)
     block, _ = basis.synthesise(signal[5], frames[5])
     assert torch.allclose(block, signal[5], atol=1e-5)
@@ -47,7 +47,7 @@ def test_a_true_block_serves_as_overlap(basis, signal):
     assert not torch.allclose(wrong, signal[5], atol=0.1)
 
 
-def test_the_transform_is_orthonormal_so_densities_compare(basis, signal):
+def test_the_transform_is_orthonormal_and_keeps_densities(basis, signal):
     coefficients = basis.frames(signal)
     assert (coefficients * basis.scale).pow(2).sum() == pytest.approx(signal.pow(2).sum().item(), rel=1e-5)
     # White Gaussian noise has the same density in both bases.
@@ -58,7 +58,7 @@ def test_the_transform_is_orthonormal_so_densities_compare(basis, signal):
     assert in_mdct.item() == pytest.approx(in_samples.item(), rel=1e-5)
 
 
-def test_fit_gives_every_bin_unit_power(basis):
+def test_fit_scales_every_bin_to_unit_power(basis):
     torch.manual_seed(2)
     loud = torch.randn(4000, SIZE).cumsum(-1)
     basis.fit(loud)

@@ -1,4 +1,4 @@
-"""Emphasis: against scipy's own filter, exactly undone, of determinant one, and what it is for."""
+"""Emphasis: compared with scipy's filter, inverted exactly, with determinant one; and its gain."""
 
 import msgspec
 import numpy as np
@@ -12,7 +12,7 @@ from vrnn_engine.models.config import EmphasisConfig
 from vrnn_engine.models.emphasis import Emphasis
 
 SIZE = 200
-CONFIG = EmphasisConfig(order=8, lower=0.00625, upper=0.009375)  # of recipe blizzard: 100 and 150 Hz at 16 kHz
+CONFIG = EmphasisConfig(order=8, lower=0.00625, upper=0.009375)  # as in the recipe blizzard: 100 and 150 Hz at 16 kHz
 
 
 @pytest.fixture(scope="module")
@@ -42,18 +42,18 @@ def by_scipy(samples):
     return signal.sosfilt(signal.zpk2sos(rising, falling, 1), samples.double().numpy().ravel())
 
 
-def test_is_the_filter_it_says_it_is(emphasis, blocks):
+def test_blocks_are_filtered_as_by_scipy(emphasis, blocks):
     found, _ = walk(emphasis, blocks, torch.zeros(emphasis.memory_size))
-    assert np.abs(found.numpy().ravel() - by_scipy(blocks)).max() < 1e-3  # of values up to 11
+    assert np.abs(found.numpy().ravel() - by_scipy(blocks)).max() < 1e-3  # the values are up to 11
 
 
-def test_undo_gives_the_signal_back_whichever_of_both_went_before(emphasis, blocks):
+def test_undo_inverts_the_filter_after_either_direction(emphasis, blocks):
     start = torch.zeros(emphasis.memory_size)
     lifted, after = walk(emphasis, blocks, start)
     plain, after_undo = walk(emphasis.undo, lifted, start)
     assert torch.allclose(plain, blocks, atol=1e-3)
     assert torch.allclose(after, after_undo, atol=1e-3)
-    # A stream that has observed some blocks and then generates has one memory for both.
+    # A stream that observes blocks and then generates uses the same memory for both.
     _, memory = walk(emphasis, blocks[:10], start)
     rest, _ = walk(emphasis.undo, lifted[10:], memory)
     assert torch.allclose(rest, blocks[10:], atol=1e-3)
@@ -62,11 +62,11 @@ def test_undo_gives_the_signal_back_whichever_of_both_went_before(emphasis, bloc
 def test_densities_need_no_correction(emphasis):
     jacobian = emphasis.forth[:SIZE, :SIZE].double()
     assert torch.linalg.slogdet(jacobian).logabsdet.item() == pytest.approx(0, abs=1e-3)
-    assert torch.equal(jacobian, torch.triu(jacobian))  # a sample tells of itself and of later ones
+    assert torch.equal(jacobian, torch.triu(jacobian))  # a sample changes itself and later ones
     assert torch.equal(jacobian.diagonal(), torch.ones(SIZE, dtype=torch.float64))
 
 
-def test_lifts_the_low_end_and_leaves_the_rest(emphasis):
+def test_low_frequencies_are_lifted_and_others_unchanged(emphasis):
     def gain(hertz):
         tone = torch.sin(2 * np.pi * hertz / 16000 * torch.arange(100 * SIZE))
         lifted, _ = walk(emphasis, tone.reshape(-1, SIZE), torch.zeros(emphasis.memory_size))
@@ -77,15 +77,15 @@ def test_lifts_the_low_end_and_leaves_the_rest(emphasis):
     assert gain(4000) == pytest.approx(0, abs=0.6)
 
 
-def test_a_true_signal_makes_the_beginning_forgotten(emphasis, blocks):
-    settled = emphasis.settles
+def test_the_initial_memory_has_no_effect_after_settling(emphasis, blocks):
+    settled = emphasis.settling_blocks
     short, _ = walk(emphasis, blocks[10 - settled :], torch.zeros(emphasis.memory_size))
     long, _ = walk(emphasis, blocks, torch.zeros(emphasis.memory_size))
     assert torch.allclose(short[settled:], long[10:], atol=1e-2)
     assert not torch.allclose(short[:1], long[10 - settled : 11 - settled], atol=0.1)
 
 
-def test_frames_are_emphasised(emphasis, blocks):
+def test_the_frames_of_the_basis_are_emphasised(emphasis, blocks):
     basis = PlainBasis(SIZE, emphasis)
     frames = basis.frames(blocks)
     lifted = torch.from_numpy(by_scipy(blocks)).float().reshape(-1, SIZE)
@@ -97,11 +97,11 @@ def test_frames_are_emphasised(emphasis, blocks):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"lower": 0.1, "upper": 0.05}, "emphasis.lower 0.1 must be below emphasis.upper 0.05"),
-        ({"basis": "mdct", "source_filter": None}, "emphasis goes with basis 'samples'"),
+        ({"lower": 0.1, "upper": 0.05}, "emphasis.lower 0.1 is not below emphasis.upper 0.05"),
+        ({"basis": "mdct", "source_filter": None}, "emphasis needs basis 'samples'"),
     ],
 )
-def test_a_wrong_one_is_refused(fields, message):
+def test_an_invalid_emphasis_is_refused(fields, message):
     described = msgspec.to_builtins(config("source-gauss"))
     described["emphasis"] |= {name: value for name, value in fields.items() if name in described["emphasis"]}
     described |= {name: value for name, value in fields.items() if name not in described["emphasis"]}

@@ -1,4 +1,4 @@
-"""The registry of families, what sets each apart, and that each trains."""
+"""The families: their registry, their differences, and the training of each."""
 
 import msgspec
 import numpy as np
@@ -27,21 +27,21 @@ def generate(model, state, seed=0):
         return model.generate(state, torch.randn(3, model.config.latent_size), noise)
 
 
-def test_the_papers_five_are_there_and_a_sixth():
+def test_the_families_of_the_paper_and_the_srnn_exist():
     assert set(families()) >= PAPER | {"srnn-gauss", "srnn-gmm"}
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"family": "vrn-gauss"}, "no family 'vrn-gauss'; there are vrnn-gauss"),
-        ({"family": "rnn-gauss"}, "family 'rnn-gauss' has no latent_size; leave it out"),
-        ({"family": "vrnn-i-gauss"}, "family 'vrnn-i-gauss' has no prior; leave it out"),
+        ({"family": "vrn-gauss"}, "unknown family 'vrn-gauss'; choose one of vrnn-gauss"),
+        ({"family": "rnn-gauss"}, "family 'rnn-gauss' does not use latent_size; remove it"),
+        ({"family": "vrnn-i-gauss"}, "family 'vrnn-i-gauss' does not use prior; remove it"),
         ({"encoder": ()}, "family 'vrnn-gauss' needs encoder"),
         ({"latent_size": 0}, "family 'vrnn-gauss' needs latent_size"),
     ],
 )
-def test_a_config_that_does_not_fit_its_family_is_refused(changes, message):
+def test_a_configuration_that_does_not_fit_its_family_is_refused(changes, message):
     config = msgspec.structs.replace(tiny_models.config("samples-gauss"), **changes)
     with pytest.raises(ValueError, match=message):
         check(config)
@@ -51,13 +51,13 @@ def test_a_config_that_does_not_fit_its_family_is_refused(changes, message):
         msgspec.convert(recipe_fields(speech_recipe()) | {"model": msgspec.to_builtins(config)}, Recipe)
 
 
-def test_a_mixture_needs_components():
+def test_a_gmm_family_needs_components():
     with pytest.raises(ValueError, match="needs components > 1"):
         msgspec.structs.replace(tiny_models.config("samples-gauss"), family="rnn-gmm")
 
 
 @pytest.mark.parametrize("kind", ["samples-gauss", "samples-rnn-gmm"])
-def test_slow_cells_are_leaky_averages_and_stay_so(kind):
+def test_slow_cells_stay_leaky_averages_during_training(kind):
     torch.manual_seed(0)
     slow = SlowCells(count=3, shortest=10, longest=1000)
     model = build_model(msgspec.structs.replace(tiny_models.config(kind), slow_cells=slow))
@@ -80,18 +80,18 @@ def test_slow_cells_are_leaky_averages_and_stay_so(kind):
     assert not torch.isclose(kept[:, 3:6], others, atol=0.01).all()
 
 
-def test_a_recipe_of_an_unknown_family_is_one_clear_line(tmp_path):
+def test_a_recipe_with_an_unknown_family_is_a_one_line_error(tmp_path):
     from importlib import resources
 
     text = (resources.files("vrnn_engine.training") / "recipes" / "handwriting.toml").read_text()
     (tmp_path / "mine.toml").write_text(text.replace('family = "vrnn-gauss"', 'family = "vrnn-gaus"'))
-    with pytest.raises(RecipeError, match=r"mine\.toml: .*there are vrnn-gauss"):
+    with pytest.raises(RecipeError, match=r"mine\.toml: .*choose one of vrnn-gauss"):
         load_recipe(str(tmp_path / "mine.toml"))
 
 
 @pytest.mark.parametrize("kind", ONE_OF_EACH)
-def test_what_each_family_makes_depends_on_what_it_says_it_does(kind):
-    """Prior on h: not of VRNN-I.  The next h on z, beside x: not of RNN and SRNN.  Prior on the last z: SRNN alone."""
+def test_each_family_has_its_dependencies(kind):
+    """The prior depends on h (but for VRNN-I) and on the last z (only SRNN); the next h on z (but for RNN and SRNN)."""
     model = tiny_models.model(kind)
     start = model.initial_state(3)
     first = generate(model, start)
@@ -123,11 +123,11 @@ def test_every_family_trains(tmp_path, kind):
     speech = tmp_path / "speech"
     for number, split in enumerate(("train", "valid", "test")):
         noise = np.random.default_rng(number).standard_normal(16000)
-        loud = np.arange(16000) // 200 % 2  # every ten frames louder or quieter: h tells which
+        loud = np.arange(16000) // 200 % 2  # louder or quieter for ten frames each, which h can predict
         (speech / split).mkdir(parents=True)
         soundfile.write(speech / split / "noise.wav", (0.01 + 0.1 * loud) * noise, 8000)
     seen = []
-    # Wider than the other tiny ones: weights of at most 0.08 on a dozen units pass next to nothing on.
+    # Wider than other tiny models: with initial weights below 0.08, a dozen units have almost no output.
     wide = {
         name: (64,)
         for name in ("phi_x", "phi_z", "encoder", "prior", "decoder")

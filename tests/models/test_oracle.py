@@ -1,11 +1,11 @@
-"""The model's step, unroll and state against an independent NumPy oracle, and the known porting errors."""
+"""Step, unroll and state of each model compared with an independent NumPy oracle; the known porting mistakes."""
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 from support import tiny_models
-from support.oracle import MISTAKES, OF_LATENTS, Oracle
+from support.oracle import LATENT_MISTAKES, MISTAKES, Oracle
 
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.recurrent import LatentControls
@@ -28,7 +28,7 @@ def frames_for(model, seed=4):
 
 
 def generated(model, temperature=1.0):
-    """Frames and states of the PyTorch step, [T, F] and [T, 2H]."""
+    """Return frames [T, F] and states [T, 2H] of the PyTorch step."""
     state, frames, states = model.initial_state(1), [], []
     latent, output, mixture = (torch.from_numpy(part) for part in noise_for(model))
     with torch.no_grad():
@@ -65,12 +65,12 @@ def test_generate_agrees_with_the_oracle(kind, temperature):
 
 @pytest.mark.parametrize("kind", tiny_models.KINDS)
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_the_comparison_notices_every_known_porting_error(kind, mistake):
+def test_the_oracle_notices_every_known_porting_mistake(kind, mistake):
     model = tiny_models.model(kind)
-    if mistake in OF_LATENTS and not model.config.latent_size:
-        pytest.skip("no latents to get wrong")
+    if mistake in LATENT_MISTAKES and not model.config.latent_size:
+        pytest.skip("this model has no latents")
     if mistake == "prior reads the updated h" and not model.config.prior:
-        pytest.skip("this prior reads nothing")
+        pytest.skip("this prior has no inputs")
     frames, states = generated(model)
     wrong_frames, wrong_states = generated_by_oracle(model, mistake)
     assert max(difference(frames, wrong_frames), difference(states, wrong_states)) > 100 * TOLERANCE
@@ -111,7 +111,7 @@ def test_unroll_agrees_with_the_oracle_and_with_the_step(kind):
 
 
 @pytest.mark.parametrize("kind", tiny_models.KINDS)
-def test_carried_state_makes_two_chunks_one(kind):
+def test_two_chunks_with_carried_state_equal_one(kind):
     model = tiny_models.model(kind)
     frames, noise = torch.from_numpy(frames_for(model))[:, None], torch.from_numpy(noise_for(model)[0])[:, None]
     with torch.no_grad():
@@ -126,8 +126,8 @@ def test_carried_state_makes_two_chunks_one(kind):
 
 
 @pytest.mark.parametrize("kind", ["mdct-gauss", "source-gauss", "pen-gmm"])
-def test_the_recurrence_alone_sees_the_shown_frames(kind):
-    """Scheduled sampling: the true frame is encoded and scored, the shown one moves the state."""
+def test_only_the_recurrence_reads_the_shown_frames(kind):
+    """Scheduled sampling: the observed frame is encoded and scored, the shown one advances the state."""
     model = tiny_models.model(kind)
     frames, other = (torch.from_numpy(frames_for(model, seed))[:, None] for seed in (4, 5))
     noise = torch.from_numpy(noise_for(model)[0])[:, None]
@@ -149,7 +149,7 @@ def test_the_recurrence_alone_sees_the_shown_frames(kind):
 
 @pytest.mark.parametrize("kind", ["mdct-gauss", "source-gauss"])
 def test_resampled_frames_follow_the_decoder(kind):
-    """Each continues the true frames before it."""
+    """Each one continues the observed frames before it."""
     model = tiny_models.model(kind)
     frames = torch.from_numpy(frames_for(model))[:, None]
     noise = OutputNoise(torch.ones_like(frames))
@@ -165,7 +165,7 @@ def test_resampled_frames_follow_the_decoder(kind):
         assert torch.allclose(drawn, decoded.mean + decoded.std)
 
 
-def test_the_likelihood_is_a_density_of_the_signal_and_not_of_scaled_coefficients():
+def test_the_likelihood_is_a_density_of_the_signal_not_of_scaled_coefficients():
     model = tiny_models.model("mdct-gauss")
     frame = torch.from_numpy(frames_for(model)[:1])
     state = model.initial_state(1)
@@ -179,7 +179,7 @@ def test_the_likelihood_is_a_density_of_the_signal_and_not_of_scaled_coefficient
 
 
 @pytest.mark.parametrize("kind", ["samples-gauss", "pen-gmm"])
-def test_generation_reads_the_prior_and_never_the_encoder(kind):
+def test_generation_uses_the_prior_not_the_encoder(kind):
     model = tiny_models.model(kind)
     before = generated(model)[0]
     with torch.no_grad():
@@ -192,7 +192,7 @@ def test_generation_reads_the_prior_and_never_the_encoder(kind):
     assert difference(generated(model)[0], before) > 1e-2
 
 
-def test_latents_are_steered_in_the_documented_order():
+def test_latent_controls_apply_in_the_documented_order():
     model = tiny_models.model("samples-gauss")
     noise = torch.randn(1, 7)
     state = model.initial_state(1)

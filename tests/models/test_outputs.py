@@ -1,4 +1,4 @@
-"""Output distributions: densities against SciPy and against numerical integrals, samples against densities."""
+"""Output distributions: densities compared with SciPy and numerical integrals, samples compared with densities."""
 
 import numpy as np
 import pytest
@@ -36,13 +36,13 @@ def mixture(k=4, size=2):
     return Mixture(torch.log_softmax(torch.randn(k), -1), Normal(2 * torch.randn(k, size), torch.rand(k, size) + 0.2))
 
 
-def test_gaussian_density_is_scipys():
+def test_the_gaussian_density_equals_scipys():
     normal, x = Normal(torch.randn(5), torch.rand(5) + 0.1), torch.randn(5)
     expected = stats.norm.logpdf(x.numpy(), normal.mean.numpy(), normal.std.numpy()).sum()
     assert log_density(normal, x).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_kl_is_that_of_torch_distributions():
+def test_the_kl_equals_that_of_torch_distributions():
     q, p = (Normal(torch.randn(6), torch.rand(6) + 0.1) for _ in range(2))
     expected = torch.distributions.kl_divergence(torch.distributions.Normal(*q), torch.distributions.Normal(*p)).sum()
     assert kl_divergence(q, p).item() == pytest.approx(expected.item(), rel=1e-5)
@@ -83,7 +83,7 @@ def test_pen_density_has_the_correlation():
 
 
 def test_samples_of_each_output_follow_its_density():
-    """Mean of the log density over samples is minus the entropy, which a second formula gives."""
+    """Moments of the samples agree with the parameters."""
     count = 40_000
     gaussian = Normal(torch.randn(2), torch.rand(2) + 0.2)
     drawn = GaussianOutput(3, 2).sample(gaussian, OutputNoise(torch.randn(count, 2)))
@@ -103,14 +103,14 @@ def test_samples_of_each_output_follow_its_density():
 
 
 @pytest.mark.parametrize("components", [4, MANY_COMPONENTS])
-def test_a_frame_drawn_of_its_component_alone_is_one_of_them_all(components):
+def test_sampling_one_component_equals_sampling_the_mixture(components):
     output, features = MixtureOutput(6, 20, components), torch.randn(64, 6)
     for weight in output.parameters():
         torch.nn.init.normal_(weight)
     noise = OutputNoise(torch.randn(64, 20), torch.randn(64, components), 0.7, torch.rand(64, 1))
-    of_all = output(features, features[:, :0])
-    assert len(of_all.log_weights.argmax(-1).unique()) > 2
-    assert torch.allclose(output.draw(features, noise), output.sample(of_all, noise), rtol=1e-4, atol=1e-5)
+    parameters = output(features, features[:, :0])
+    assert len(parameters.log_weights.argmax(-1).unique()) > 2
+    assert torch.allclose(output.draw(features, noise), output.sample(parameters, noise), rtol=1e-4, atol=1e-5)
 
 
 def test_pen_samples_have_the_correlation_and_the_pen_ups():

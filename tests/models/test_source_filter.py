@@ -1,4 +1,4 @@
-"""The source-filter output: an exact density, an exact inverse, periods that go on, power that does not grow."""
+"""The source-filter output: exact density, exact inverse, continuing periods, bounded power."""
 
 import math
 
@@ -16,7 +16,7 @@ from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.periodicity import FEW_ROWS, correlate
 from vrnn_engine.models.source_filter import (
     DECAY,
-    MOST_GAIN,
+    MAX_GAIN,
     Heard,
     SourceFilterOutput,
     convolve,
@@ -33,17 +33,17 @@ def output():
 
 
 def heard(past):
-    """Two past frames with the periodicity that phi_x was shown."""
+    """Return two past frames with the periodicity of the second."""
     return Heard(past, periodicity(past))
 
 
 def periodicity(both, emphasis=None):
-    """Of the second of two frames."""
+    """Return the periodicity of the second of two frames."""
     return Analysis(CONFIG, SIZE, emphasis)(both)[1]
 
 
 def fix(output, cepstrum=None, gain=None, share=None, std=None):
-    """Let parameters no longer depend on the features."""
+    """Make parameters independent of the features."""
     with torch.no_grad():
         for value, rows in zip(
             (cepstrum, gain, share, std), torch.arange(sum(output.parts)).split(output.parts), strict=True
@@ -53,8 +53,8 @@ def fix(output, cepstrum=None, gain=None, share=None, std=None):
                 output.head.bias[rows] = value
 
 
-def test_the_density_is_that_of_the_samples(output):
-    """By the change of variables: p(x) = N(e) / |dx/de|, with the Jacobian of the whole frame."""
+def test_the_density_is_that_of_the_sampler(output):
+    """Change of variables: p(x) = N(e) / |dx/de|, with the Jacobian of the whole frame."""
     torch.manual_seed(1)
     parameters = output(torch.randn(1, INPUTS), heard(torch.randn(1, 2 * SIZE)))
     noise = torch.randn(1, SIZE)
@@ -64,11 +64,11 @@ def test_the_density_is_that_of_the_samples(output):
     assert output.log_prob(parameters, frame).item() == pytest.approx(expected.item(), abs=1e-2)
 
 
-def test_many_rows_and_few_come_out_alike(output):
-    """Spectra and sums: the unroll of training and the step."""
+def test_many_and_few_rows_give_the_same_parameters(output):
+    """Many rows use spectra, as in training; few rows use sums, as in a step."""
     torch.manual_seed(2)
     features, past = torch.randn(FEW_ROWS + 1, INPUTS), torch.randn(FEW_ROWS + 1, 2 * SIZE)
-    past[:, :SIZE] *= 1000  # a loud past leaves nothing of its rounding in what is quiet
+    past[:, :SIZE] *= 1000  # rounding errors of a loud past must not show in a quiet frame
     frame = 1e-3 * torch.randn(FEW_ROWS + 1, SIZE)
     with torch.no_grad():
         together, alone = output(features, heard(past)), output(features[:3], heard(past[:3]))
@@ -78,7 +78,7 @@ def test_many_rows_and_few_come_out_alike(output):
     assert torch.allclose(found, expected, rtol=1e-4)
 
 
-def test_correlate_is_the_plain_sum():
+def test_correlate_equals_the_sum():
     x, taps = torch.randn(FEW_ROWS + 1, 9), torch.randn(FEW_ROWS + 1, 4)
     expected = torch.stack([(x[:, n : n + 4] * taps).sum(-1) for n in range(6)], dim=-1)
     assert torch.allclose(correlate(x, taps), expected, atol=1e-5)
@@ -86,9 +86,9 @@ def test_correlate_is_the_plain_sum():
 
 
 @pytest.mark.parametrize("size", [0.1, 1.0])
-def test_the_filter_and_its_inverse_undo_each_other(output, size):
+def test_the_filter_inverts_its_inverse(output, size):
     cepstrum = size * torch.randn(5, CONFIG.cepstrum) / torch.arange(1, CONFIG.cepstrum + 1)
-    inverse, response = output.filters(cepstrum)
+    inverse, response = output.filter_taps(cepstrum)
     impulse = torch.eye(1, SIZE, dtype=torch.float64).expand(5, -1)
     assert torch.allclose(inverse[:, 0], impulse[:, 0])
     assert torch.allclose(convolve(inverse[:, :SIZE], response), impulse, atol=1e-6)
@@ -96,7 +96,7 @@ def test_the_filter_and_its_inverse_undo_each_other(output, size):
 
 def test_the_filter_has_the_warped_spectrum(output):
     cepstrum = 0.5 * torch.randn(1, CONFIG.cepstrum) / torch.arange(1, CONFIG.cepstrum + 1)
-    spectrum = -torch.fft.rfft(output.filters(cepstrum)[0], 1024).abs().log()
+    spectrum = -torch.fft.rfft(output.filter_taps(cepstrum)[0], 1024).abs().log()
     delay = DECAY * torch.exp(-1j * torch.arange(513) * 2 * math.pi / 1024)
     order = torch.arange(1, CONFIG.cepstrum + 1)[:, None]
     expected = cepstrum @ (((delay - 0.42) / (1 - 0.42 * delay)) ** order - (-0.42) ** order).real
@@ -104,13 +104,13 @@ def test_the_filter_has_the_warped_spectrum(output):
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.5, 1.0])
-def test_a_filter_is_stable_whatever_the_cepstrum(output, slope):
-    """Cut off after two frames, too: all zeros of that polynomial lie inside the unit circle."""
+def test_the_filter_is_stable_for_any_cepstrum(output, slope):
+    """All zeros of the polynomial that is truncated to two frames lie inside the unit circle."""
     cepstrum = 10 * torch.randn(20, CONFIG.cepstrum) / torch.arange(1, CONFIG.cepstrum + 1) ** slope
-    taps = output.filters(cepstrum)[0].numpy()
+    taps = output.filter_taps(cepstrum)[0].numpy()
     spectra = 20 * np.log10(np.abs(np.fft.rfft(taps, 1024)))
-    assert 30 < np.abs(spectra).max() < 43  # it asked for hundreds of dB, and the more it asks the same it gets
-    assert np.allclose(output.filters(2 * cepstrum)[0].numpy(), taps, atol=1e-4)
+    assert 30 < np.abs(spectra).max() < 43  # limited; more changes nothing
+    assert np.allclose(output.filter_taps(2 * cepstrum)[0].numpy(), taps, atol=1e-4)
     assert max(np.abs(np.roots(polynomial)).max() for polynomial in taps) < 1
 
 
@@ -118,7 +118,7 @@ def tone(period, length=2 * SIZE, level=1.0):
     return level * torch.sin(2 * math.pi * torch.arange(length) / period)[None]
 
 
-def test_periodicity_tells_the_period_and_not_the_level():
+def test_periodicity_shows_the_period_at_any_level():
     found = periodicity(tone(100.0))[0]
     assert 160 - found.argmax().item() == 100
     assert found.max().item() == pytest.approx(1, abs=1e-3)
@@ -127,20 +127,20 @@ def test_periodicity_tells_the_period_and_not_the_level():
     assert periodicity(torch.randn(1, 2 * SIZE)).abs().max() < 0.5
 
 
-def test_what_the_emphasis_lifts_does_not_hide_a_period():
-    """A rumble lifted far over a voice, below any pitch of it."""
+def test_the_emphasis_does_not_hide_a_period():
+    """A rumble below any pitch is lifted to a level far above the voice."""
     emphasis = EmphasisConfig(order=6, lower=0.00625, upper=0.009375)
     voice = tone(75.0) + tone(25.0) + 0.3 * tone(300.0)
-    lifted = Emphasis(emphasis, SIZE).walk(voice.unflatten(-1, (2, SIZE)).movedim(1, 0)).movedim(0, 1).flatten(1)
+    lifted = Emphasis(emphasis, SIZE).emphasise(voice.unflatten(-1, (2, SIZE)).movedim(1, 0)).movedim(0, 1).flatten(1)
     assert lifted.square().mean() > 4 * voice.square().mean()
-    deaf, hears = (periodicity(lifted, e)[0] for e in (None, emphasis))
-    assert 160 - hears.argmax().item() == 75
-    assert hears.max() > 0.9
-    assert 160 - deaf.argmax().item() != 75
+    without, corrected = (periodicity(lifted, e)[0] for e in (None, emphasis))
+    assert 160 - corrected.argmax().item() == 75
+    assert corrected.max() > 0.9
+    assert 160 - without.argmax().item() != 75
 
 
 def follow(output, past, frames, features, noise=0.0):
-    """Let a past of two frames [B, 2F], oldest sample first, go on for so many frames: [B, frames * F]."""
+    """Return the `frames` frames [B, frames * F] that follow a past of two frames [B, 2F], oldest sample first."""
     made = [past[:, :SIZE], past[:, SIZE:]]
     with torch.no_grad():
         for _ in range(frames):
@@ -150,20 +150,20 @@ def follow(output, past, frames, features, noise=0.0):
     return torch.cat(made[2:], dim=-1)
 
 
-def test_what_has_a_period_goes_on_with_it(output):
-    """With nothing new, a frame is what was there a period ago, less the gain, whatever the filter."""
+def test_a_period_continues(output):
+    """Without noise, a frame is the signal one period earlier times the gain, for any filter."""
     fix(output, gain=20.0, share=-20.0, std=-20.0)
     with torch.no_grad():
         output.choice.weight.zero_()
-        output.choice.bias[-1] = 1e4  # the likeliest period alone
+        output.choice.bias[-1] = 1e4  # only the likeliest period
     shape = torch.randn(100)
     frames = follow(output, shape.repeat(4)[None], 3, 0.2 * torch.randn(1, INPUTS))[0].unflatten(-1, (6, 100))
     for turn, frame in enumerate(frames, start=1):
-        assert torch.allclose(frame, MOST_GAIN**turn * shape, atol=0.05)
+        assert torch.allclose(frame, MAX_GAIN**turn * shape, atol=0.05)
 
 
-def test_no_tone_feeds_on_itself(output):
-    """Where a period comes back as strongly as it may, a loud past fades, and a soft one grows to the same power."""
+def test_no_tone_grows(output):
+    """With the largest gain, a loud past decays and a soft past rises to the same power."""
     fix(output, gain=4.0, share=4.0, std=-1.0)
     torch.manual_seed(3)
     features = 0.2 * torch.randn(32, INPUTS)
@@ -174,8 +174,8 @@ def test_no_tone_feeds_on_itself(output):
     assert max(powers) < 2 * min(powers)
 
 
-def test_voicing_goes_from_a_whisper_to_a_tone(output):
-    """It changes how well the past repeats itself, and at zero nothing."""
+def test_voicing_ranges_from_a_whisper_to_a_tone(output):
+    """Voicing changes the gain of the period; 0 changes nothing."""
     fix(output, cepstrum=0.0, gain=2.0, share=-20.0)
     past, noise = tone(100.0, level=5.0), torch.randn(1, SIZE)
     with torch.no_grad():
@@ -193,36 +193,36 @@ def test_voicing_goes_from_a_whisper_to_a_tone(output):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"basis": "mdct", "emphasis": None}, "source_filter goes with basis 'samples'"),
-        ({"input_compression": 1.0}, "source_filter goes with"),
+        ({"basis": "mdct", "emphasis": None}, "source_filter needs basis 'samples'"),
+        ({"input_compression": 1.0}, "source_filter needs"),
         ({"source_filter": msgspec.structs.replace(CONFIG, longest=30, gains=4)}, "shortest 40, longest 30"),
         ({"source_filter": msgspec.structs.replace(CONFIG, shortest=5, longest=9, gains=3)}, "gains 3 does not divide"),
     ],
 )
-def test_a_config_that_does_not_fit_is_refused(changes, message):
+def test_an_invalid_configuration_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         msgspec.structs.replace(tiny_models.config("source-gauss"), **changes)
 
 
-def test_phi_x_hears_the_same_whatever_the_sign():
-    """What a recurrence is shown does not hang on the phase of a tone but on what can be heard of it."""
+def test_the_analysis_does_not_depend_on_the_sign():
+    """The recurrence reads what is audible of a tone, and not its phase."""
     model = tiny_models.model("source-gauss")
     both = torch.randn(2, 40)
-    said = torch.cat(model.analysis(both), dim=-1)
-    assert said.shape == (2, model.analysis.size)
-    assert torch.allclose(said, torch.cat(model.analysis(-both), dim=-1))
+    features_of = torch.cat(model.analysis(both), dim=-1)
+    assert features_of.shape == (2, model.analysis.size)
+    assert torch.allclose(features_of, torch.cat(model.analysis(-both), dim=-1))
     moved = functional.pad(both[:, 1:], (0, 1))
-    assert not torch.allclose(said, torch.cat(model.analysis(moved), dim=-1), atol=1e-2)
+    assert not torch.allclose(features_of, torch.cat(model.analysis(moved), dim=-1), atol=1e-2)
 
 
-def test_signals_are_not_rounded_to_bfloat16(output):
-    """Autocast is for features: a filter is still undone by its inverse, and phi_x hears every bit."""
+def test_autocast_does_not_round_signals(output):
+    """Under autocast, the filter still inverts its inverse, and the analysis does not change."""
     features, past = torch.randn(3, INPUTS), torch.randn(3, 2 * SIZE)
     model = tiny_models.model("source-gauss")
-    said = model.analysis(past[:, :40])
+    features_of = model.analysis(past[:, :40])
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         parameters = output(features, heard(past))
-        for found, expected in zip(model.analysis(past[:, :40]), said, strict=True):
+        for found, expected in zip(model.analysis(past[:, :40]), features_of, strict=True):
             assert torch.equal(found, expected)
     impulse = torch.eye(1, SIZE, dtype=torch.float64).expand(3, -1)
     assert torch.allclose(convolve(parameters.inverse, parameters.response), impulse, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Helpers of tests that run the command line as its users do: in a process of its own."""
+"""Run the command line in a process of its own, as users do."""
 
 import os
 import subprocess

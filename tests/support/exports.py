@@ -9,7 +9,7 @@ from filelock import FileLock
 from support import tiny_models
 from support.graphs import MADE_UP
 from vrnn_engine import Voice
-from vrnn_engine.exporters.export import write_voice
+from vrnn_engine.exporters.voice_writer import write_voice
 
 
 def export_once(kind: str, factory: pytest.TempPathFactory) -> Voice:

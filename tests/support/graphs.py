@@ -1,4 +1,4 @@
-"""Runs the graphs of an exported voice on random inputs, and compares what they give."""
+"""Run the graphs of an exported voice on random inputs, and compare the outputs."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def sessions(voice):
 
 
 def inputs_for(shapes, rows, rng):
-    """Random inputs of a graph, valid ones where it matters."""
+    """Return random inputs of a graph, within the ranges that it needs."""
     values = {name: rng.standard_normal((rows, *shape)).astype(np.float32) for name, shape in shapes.items()}
     for name in values:
         if name == "state.pending":

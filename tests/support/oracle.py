@@ -1,7 +1,6 @@
-"""The step of every family in plain float64 NumPy, written from the equations and sharing no code with the package.
+"""An oracle: the step of every family in float64 NumPy, written from the equations, without code of the package.
 
-`mistake` introduces one of the errors that ports of this model are known for, so that a test can
-show that it would notice.
+`mistake` introduces one of the known mistakes of ports of this model, so that a test can show that it would notice it.
 """
 
 import itertools
@@ -21,12 +20,16 @@ MISTAKES = (
     "the seed frame is left in the output",
     "the noise is uniform",
 )
-OF_LATENTS = ("prior reads the updated h", "z is paired with the previous x", "the latent is drawn from the posterior")
-"""Mistakes that only a model with latents can make; the first and the last need a prior that is not N(0, I)."""
+LATENT_MISTAKES = (
+    "prior reads the updated h",
+    "z is paired with the previous x",
+    "the latent is drawn from the posterior",
+)
+"""Mistakes that need latents; the first and the last also need a prior other than N(0, I)."""
 
 
 class Oracle:
-    """A model's weights as float64 arrays, and its step."""
+    """A model's weights as float64 arrays, its state and its step."""
 
     def __init__(self, model, mistake=None):
         self.weights = {name: value.numpy().astype(np.float64) for name, value in model.state_dict().items()}
@@ -89,7 +92,7 @@ class Oracle:
         return sigmoid(o) * np.tanh(c), c
 
     def analyse(self, x):
-        """Log spectrum of the last two frames under a sine window, log levels of the frame's parts, periodicity."""
+        """Return the log spectrum of the last two frames, the log levels of the frame's parts, and the periodicity."""
         size, c = len(x), self.config.source_filter
         both = np.append(self.past[0] if self.past else np.zeros(size), x)
         window = np.sin(np.pi * (np.arange(2 * size) + 0.5) / (2 * size))
@@ -99,7 +102,7 @@ class Oracle:
         return np.append(0.25 * np.log(power + 1e-5) + 1, self.periodicity(both))
 
     def periodicity(self, both):
-        """How like the second half of `both`, without emphasis, is to what is a period before, from the longest on."""
+        """Return the periodicity of the second half of `both`, without emphasis, from the longest period on."""
         c, size, found = self.config.source_filter, len(both) // 2, []
         if self.config.emphasis:
             e = self.config.emphasis
@@ -112,7 +115,7 @@ class Oracle:
         return np.array(found)
 
     def excite(self, features, noise):
-        """The source-filter model, a sample after the other."""
+        """Return a frame of the source-filter model, computed sample by sample."""
         c, size = self.config.source_filter, self.config.frame_size
         parts = np.cumsum([c.cepstrum, c.gains, c.gains])
         cepstrum, gain, share, std = np.split(self.affine("decoder.output.head", features), parts)
@@ -161,7 +164,7 @@ class Oracle:
         return mean + temperature * std * noise, mean
 
     def generate(self, latent_noise, noise, mixture, temperature=1.0):
-        """One generated frame in the basis; advances the state."""
+        """Generate a frame in the basis and advance the state."""
         if self.mistake == "the noise is uniform":
             latent_noise, noise = (
                 np.array([0.5 * (1 + math.erf(n / math.sqrt(2))) for n in part]) for part in (latent_noise, noise)
@@ -182,7 +185,7 @@ class Oracle:
         return out, z
 
     def observe(self, x, latent_noise):
-        """One observed frame in the basis; advances the state."""
+        """Observe a frame in the basis and advance the state."""
         mean, std = self.posterior(x, self.state[0])
         z = mean + std * latent_noise
         self.advance(self.last_x if self.mistake == "z is paired with the previous x" else x, z)
@@ -198,9 +201,9 @@ class Oracle:
 
 
 def inverse_filter(cepstrum, warp, count):
-    """First taps of exp(-sum_m c_m (D^m - (-warp)^m)), D = (d - warp) / (1 - warp d), d = 0.97 / z, by power series.
+    """Return the first taps of exp(-sum_m c_m (D^m - (-warp)^m)), D = (d - warp) / (1 - warp d), d = 0.97 / z.
 
-    Its spectrum must stay within 40 dB.
+    Computed by power series; the spectrum must stay within 40 dB.
     """
     series, power = np.zeros(count), np.eye(1, count)[0]
     for c in cepstrum:
@@ -215,7 +218,7 @@ def inverse_filter(cepstrum, warp, count):
 
 
 def mdct_frames(blocks):
-    """MDCT of blocks [T+1, F] by the textbook sum, [T, F]."""
+    """Return the MDCT [T, F] of blocks [T + 1, F], by the textbook sum."""
     size = blocks.shape[1]
     n, k = np.arange(2 * size), np.arange(size)
     kernel = np.cos(np.pi / size * np.outer(n + 0.5 + size / 2, k + 0.5)) * math.sqrt(2 / size)

@@ -1,4 +1,4 @@
-"""Tiny models of every basis and output, with weights large enough that every mistake shows."""
+"""Tiny models of every basis and output, with weights so large that every mistake shows."""
 
 import torch
 
@@ -47,7 +47,7 @@ KINDS = {
 
 
 def config(kind: str) -> ModelConfig:
-    """Return a config with layers of unequal sizes, so that a swapped pair cannot fit."""
+    """Return a configuration whose layers have different sizes, so that two swapped layers do not fit."""
     sizes = {
         "latent_size": 7,
         "recurrent_size": 12,
@@ -77,7 +77,7 @@ def model(kind: str, seed: int = 0) -> RecurrentModel:
 
 
 def steps(kind: str, seed: int = 0) -> RecurrentSteps:
-    """Return the model as a step model, in world units that are not the model's."""
+    """Return the model as a step model, in world units that differ from the model's."""
     mean, std = ((0.2, -0.1), (1.5, 0.7)) if kind.startswith("pen") else ((0.01,), (0.3,))
     rate, unit = (50, "mm") if kind.startswith("pen") else (1600, "full scale")
     return RecurrentSteps(model(kind, seed), rate, unit, mean, std)

@@ -293,7 +293,7 @@ def test_a_wrong_recipe_is_one_clear_line(tmp_path, change, message):
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [("10.0", "input_compression goes with audio"), ("inf", r"finite number, got inf.*model\.input_compression")],
+    [("10.0", "input_compression is for audio"), ("inf", r"finite number, got inf.*model\.input_compression")],
 )
 def test_a_pen_is_not_compressed(tmp_path, value, message):
     assert_refused(tmp_path, "handwriting", ("frame_size = 3", f"frame_size = 3\ninput_compression = {value}"), message)

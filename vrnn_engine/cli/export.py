@@ -45,18 +45,18 @@ def export(
     from vrnn_engine.exporters.export import export as write
     from vrnn_engine.exporters.quantise import BITS
 
-    few = [one for one in BITS if one in (precision or ())]
+    reduced = [one for one in BITS if one in (precision or ())]
     if unknown := set(precision or ()) - {"fp32", *BITS}:
         raise typer.BadParameter(f"{min(unknown)!r} is not one of fp32, {', '.join(BITS)}", param_hint="--precision")
-    done = write(checkpoint, out, name, defaults, half_weights, few)
+    done = write(checkpoint, out, name, defaults, half_weights, reduced)
     report.say(
         f"all outputs of {done.frames} frames agree with PyTorch: the largest difference is {done.difference:.1e} of "
         "an output's largest value"
     )
-    for moved in done.moved:
+    for found in done.deviations:
         report.say(
-            f"{moved.precision}: frames change by {moved.frame:.1%} of their size, the bound by {moved.bound:+.3f} "
-            f"nats a frame, the levels of free-running streams by up to {moved.levels:.1f} dB"
+            f"{found.precision}: frames change by {found.frame:.1%} of their size, the bound by {found.bound:+.3f} "
+            f"nats a frame, the levels of free-running streams by up to {found.levels:.1f} dB"
         )
     report.say(
         f"voice {done.voice.name!r} written to {done.voice.path}; next: vrnn-engine stream --voice {done.voice.path}"

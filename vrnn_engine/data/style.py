@@ -2,8 +2,8 @@
 
     line = A(s) plain    A(s) (dx, dy) = exp(size_sd s_2) (dx - slant_sd s_1 dy, dy)    s ~ N(0, I)
 
-A model that is trained on plain ink knows only one style, so it cannot drift to another.  `vrnn_engine.models.style`
-applies A(s) to what it generates, with a style s for each stream.
+A model that is trained on plain ink knows only one style, so it cannot drift to another.
+`vrnn_engine.exporters.ink_style` applies A(s) to what it generates, with a style s for each stream.
 """
 
 import math

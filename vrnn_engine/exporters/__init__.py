@@ -1,1 +1,1 @@
-"""Checkpoint -> voice: step and observe graphs, weights file, manifest, parity (PyTorch and onnx)."""
+"""Convert a checkpoint to a voice: graphs, weights file, manifest and parity vectors (PyTorch and onnx)."""

@@ -1,4 +1,4 @@
-"""CARD.md: what a person should know of a voice before using it, written from its manifest."""
+"""CARD.md: what a user should know about a voice, written from its manifest."""
 
 from vrnn_engine.runtime.voice.manifest import Manifest
 
@@ -6,7 +6,13 @@ MODALITY = {"audio": "sound", "pen": "handwriting"}
 
 
 def card(manifest: Manifest) -> str:
-    """Return the text of CARD.md."""
+    """Return the text of CARD.md.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The voice's manifest; its `files` are not used.
+    """
     origin = manifest.provenance
     rate = "samples" if manifest.modality == "audio" else "points"
     controls = "\n".join(

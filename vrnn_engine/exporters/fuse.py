@@ -1,15 +1,15 @@
-"""Products whose sum is taken, as one product of their inputs side by side: what a step is traced from.
+"""Combine sums of products into one product of concatenated inputs, before a step is traced.
 
     W_a a + W_h h + b = [W_a W_h] [a, h] + b
 
-The models keep them apart, since training takes what depends on the frame alone out of the loop.  In a step they read
-as many weights either way, but three products of the gates and the sums of them become one node of the graph: a step
-of `iamondb` takes 0.98 of the time in fp32 and 0.9 in 8 and 4 bits (0.8 for 16 rows), one of `blizzard` as long and
-0.95, and one of `blizzard-paper`, which waits for its weights, as long in all of them (onnxruntime 1.31, one core).
+The models keep these products apart, since training computes the part that depends only on the frame outside the loop
+over time.  In a step, both forms read the same weights, but one node replaces three products and two sums.  One step of
+`iamondb` takes 0.98 of the time in fp32 and 0.9 in 8 and 4 bits (0.8 for 16 rows); one of `blizzard` the same time in
+fp32 and 0.95 in 8 and 4 bits; one of `blizzard-paper`, which is limited by reading its weights, the same in all
+precisions (onnxruntime 1.31, one core).
 
-Products that share an input (the prior's, the decoder's and the gates' share h) stay apart.  As one product, cut into
-its parts, they took 0.96 to 1.08 of the time for one row, and up to 1.04 for 16: what a product less saves, the
-cutting costs.
+Products that share an input (prior, decoder and gates share h) stay apart.  As one product whose output is split, they
+took 0.96 to 1.08 of the time for one row, and up to 1.04 for 16: splitting costs as much as a product saves.
 """
 
 import copy
@@ -23,13 +23,16 @@ from vrnn_engine.models.conditionals import Recurrence
 from vrnn_engine.models.layers import JointStack
 
 
-def fuse(steps: StepModel) -> StepModel:
-    """Return the same steps, to be traced; those that are no model of this package's as they are."""
+def fuse_products(steps: StepModel) -> StepModel:
+    """Return a step model that computes the same with fewer products.
+
+    A step model that is not a `RecurrentSteps` is returned unchanged.
+    """
     if not isinstance(steps, RecurrentSteps):
         return steps
     weights = [*steps.model.parameters(), *steps.model.buffers()]
     fused = copy.copy(steps)
-    # The copy shares its weights, but for those that are put side by side.
+    # The copy shares all weights that are not concatenated.
     fused.model = copy.deepcopy(steps.model, {id(tensor): tensor for tensor in weights})
     for module in list(fused.model.modules()):
         for name, part in module.named_children():
@@ -41,11 +44,11 @@ def fuse(steps: StepModel) -> StepModel:
 
 
 class _OneProductStack(JointStack):
-    def __init__(self, apart: JointStack):
+    def __init__(self, separate: JointStack):
         nn.Module.__init__(self)
         self.project = nn.Identity()
-        self.both = _side_by_side(apart.project, apart.from_h)
-        self.rest, self.outputs = apart.rest, apart.outputs
+        self.both = _concatenate(separate.project, separate.from_h)
+        self.rest, self.outputs = separate.rest, separate.outputs
 
     def join(self, projected: Tensor, h: Tensor) -> Tensor:
         joined: Tensor = self.both(torch.cat([projected, h], dim=-1))
@@ -53,10 +56,10 @@ class _OneProductStack(JointStack):
 
 
 class _OneProductRecurrence(Recurrence):
-    def __init__(self, apart: Recurrence):
+    def __init__(self, separate: Recurrence):
         nn.Module.__init__(self)
-        self.from_x, self.from_z, self.from_h = nn.Identity(), apart.from_z, apart.from_h
-        self.all = _side_by_side(apart.from_x, apart.from_z, apart.from_h)
+        self.from_x, self.from_z, self.from_h = nn.Identity(), separate.from_z, separate.from_h
+        self.all = _concatenate(separate.from_x, separate.from_z, separate.from_h)
 
     def join(self, x_gates: Tensor, z_features: Tensor, h: Tensor) -> Tensor:
         inputs = [x_gates, h] if self.from_z is None else [x_gates, z_features, h]
@@ -64,8 +67,8 @@ class _OneProductRecurrence(Recurrence):
         return joined
 
 
-def _side_by_side(*parts: nn.Module | None) -> nn.Linear:
-    """Return the sum of linear maps, the first of which has the bias, as one map of their inputs side by side."""
+def _concatenate(*parts: nn.Module | None) -> nn.Linear:
+    """Return one linear map of the concatenated inputs of several, whose sum it is; the first one has the bias."""
     maps = [part for part in parts if isinstance(part, nn.Linear)]
     weight = torch.cat([one.weight for one in maps], dim=1)
     whole = nn.Linear(weight.shape[1], weight.shape[0], device="meta")

@@ -1,8 +1,8 @@
-"""The step protocol: what a recurrent model offers to become a voice.
+"""The interface that a recurrent model implements to become a voice.
 
-Tensors go in and out by the names of the graph contract (docs/voice-format.md): `state.NAME`,
-`noise.NAME`, `control.NAME` and `frame` in; `next.NAME`, `frame`, `latent`, `prior.mean` ... out.
-The batch comes first in all of them.  Anything that implements this exports and streams.
+Tensors are passed by the names of the graph contract (docs/voice-format.md): `state.NAME`, `noise.NAME`, `control.NAME`
+and `frame` in; `next.NAME`, `frame`, `latent`, `prior.mean`, ... out.  The batch is the first axis of each.  Any model
+that implements this interface can be exported and streamed.
 """
 
 from typing import Literal, Protocol
@@ -12,30 +12,37 @@ from torch import Tensor
 from vrnn_engine.runtime.voice.manifest import Control, Normalisation
 
 Named = dict[str, Tensor]
+"""Tensors by their full names."""
 Shape = tuple[int, ...]
+"""Shape of a tensor without the batch axis."""
 
 
 class StepModel(Protocol):
-    """One step of a model, to generate and to observe, as pure functions of named tensors."""
+    """One step of a model, to generate and to observe, as pure functions of named tensors.
+
+    The attributes, but for `controls`, go into the manifest as they are.
+    """
 
     modality: Literal["audio", "pen"]
     rate: int
     """Samples or points per second."""
     frame_size: int
+    """Values in a frame."""
     unit: str
+    """Unit of a frame's values."""
     basis: Literal["samples", "mdct", "points"]
     family: str
     normalisation: Normalisation
     controls: tuple[Control, ...]
 
     def step_inputs(self) -> dict[str, Shape]:
-        """Names and shapes (without the batch) of what `generate` takes."""
+        """Return the names and shapes, without the batch, of the inputs of `generate`."""
 
     def observe_inputs(self) -> dict[str, Shape]:
-        """Names and shapes (without the batch) of what `observe` takes."""
+        """Return the names and shapes, without the batch, of the inputs of `observe`."""
 
     def generate(self, inputs: Named) -> Named:
-        """One generated frame, and the next state."""
+        """Generate a frame: return it, its latent and prior, and the next state."""
 
     def observe(self, inputs: Named) -> Named:
-        """One observed frame: its posterior, KL and log-likelihood, and the next state."""
+        """Observe a frame: return its posterior, KL and log-likelihood, and the next state."""

@@ -1,4 +1,4 @@
-"""What PyTorch computes for fixed noise: the vectors that a voice carries, and that its graphs must match."""
+"""Parity vectors: what PyTorch computes for fixed noise, and the comparison of a graph with PyTorch."""
 
 from collections.abc import Mapping
 
@@ -12,23 +12,32 @@ from vrnn_engine.runtime.graph.parity import relative_difference
 from vrnn_engine.runtime.graph.session import GraphSession
 
 FRAMES = 200
-"""Compared when a voice is exported."""
+"""Frames that an export compares."""
 CARRIED_FRAMES = 16
-"""Of those, how many a voice carries, for `voices verify` to replay in a free run, which multiplies rounding."""
+"""Frames that a voice carries.  `voices verify` generates them freely, which multiplies rounding errors."""
 TOLERANCE = 1e-4
-"""Largest difference from PyTorch, relative to the largest value of what is compared (fp32)."""
-KEPT = ("posterior.mean", "kl", "log_likelihood")
-"""Outputs of an observe graph that a voice's vectors hold, where it has them."""
+"""Limit of a difference from PyTorch in fp32, relative to the largest value of the output."""
+OBSERVED = ("posterior.mean", "kl", "log_likelihood")
+"""Outputs of the observe graph that the parity vectors contain, if the graph has them."""
 
 Arrays = dict[str, NDArray[np.float32]]
 
 
-def reference(model: StepModel, frames: int = FRAMES, seed: int = 0) -> Arrays:
-    """Run a model in PyTorch: generate from zero state, then observe what was generated.
+def reference_vectors(model: StepModel, frames: int = FRAMES, seed: int = 0) -> Arrays:
+    """Compute parity vectors in PyTorch: generate frames from a state of zeros, then observe them.
+
+    Parameters
+    ----------
+    model : StepModel
+        Generates and observes with the defaults of its controls.
+    frames : int
+        T, the number of frames.
+    seed : int
+        Seed of the noise.
 
     Returns
     -------
-    dict
+    dict of str to array
         The arrays that `vrnn_engine.runtime.voice.manifest.Parity` describes, each [T, ...].
     """
     rng = np.random.default_rng(seed)
@@ -52,26 +61,35 @@ def reference(model: StepModel, frames: int = FRAMES, seed: int = 0) -> Arrays:
     for frame in torch.cat(made).split(1):
         outputs = model.observe({**state, **silence, **_only(defaults, inputs), "frame": frame})
         state = _next(outputs)
-        for name in outputs.keys() & set(KEPT):
+        for name in outputs.keys() & set(OBSERVED):
             seen.setdefault(name, []).append(outputs[name])
     return vectors | {f"observe.{name}": torch.cat(values).numpy() for name, values in seen.items()}
 
 
 def compare(model: StepModel, session: GraphSession, vectors: Mapping[str, NDArray[np.float32]]) -> float:
-    """Walk a graph and PyTorch side by side over all frames, and compare everything either puts out.
+    """Compare all outputs of a graph with those of PyTorch, frame by frame.
 
-    Both start every frame from PyTorch's state, so that a difference is that of one step: a free run
-    of a recurrent model multiplies rounding errors.
+    Both compute each frame from PyTorch's state, so that a difference is that of one step: in a free-running recurrent
+    model, rounding errors multiply.
+
+    Parameters
+    ----------
+    model : StepModel
+        The model in PyTorch.
+    session : GraphSession
+        Its step or observe graph.
+    vectors : mapping of str to array
+        What `reference_vectors` returned.
 
     Returns
     -------
     float
-        The largest difference, relative to the largest value that the output it is in has in any frame.
+        The largest difference, relative to the largest value of its output in any frame.
 
     Raises
     ------
     ExportError
-        It is more than `TOLERANCE`, or not a number; in which output, by how much.
+        The difference is above `TOLERANCE` or not a number.
     """
     observing = session.takes_frame
     inputs, function = (model.observe_inputs(), model.observe) if observing else (model.step_inputs(), model.generate)
@@ -91,18 +109,18 @@ def compare(model: StepModel, session: GraphSession, vectors: Mapping[str, NDArr
     if not apart[worst] <= TOLERANCE:
         raise ExportError(
             f"{session.path}: {worst} differs from PyTorch's by {apart[worst]:.2g} of its largest value, "
-            f"more than {TOLERANCE:g}; no voice was written"
+            f"and the limit is {TOLERANCE:g}; no voice was written"
         )
     return apart[worst]
 
 
 def _run(session: GraphSession, state: Named, given: Named) -> Arrays:
     frame = given["frame"].numpy() if session.takes_frame else None
-    carried, found = session.run(_bare(state, "state."), _bare(given, "noise."), _bare(given, "control."), frame)
+    carried, found = session.run(_strip(state, "state."), _strip(given, "noise."), _strip(given, "control."), frame)
     return {f"next.{name}": value for name, value in carried.items()} | found
 
 
-def _bare(values: Named, prefix: str) -> Arrays:
+def _strip(values: Named, prefix: str) -> Arrays:
     return {name.removeprefix(prefix): value.numpy() for name, value in values.items() if name.startswith(prefix)}
 
 

@@ -1,29 +1,46 @@
-"""A model of any family as a step model: its step in world units, with its controls."""
+"""The step model of a trained model of any family: its step in world units, with its controls."""
 
 from typing import Literal
 
 import torch
+from torch import Tensor
 
+from vrnn_engine.exporters.controls import latent_controls, output_controls, style_controls
+from vrnn_engine.exporters.ink_style import InkStyle
 from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.models.basis import MdctBasis
-from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.recurrent import LatentControls, RecurrentModel, State
-from vrnn_engine.models.style import Hand
 from vrnn_engine.runtime.voice.manifest import Control, Normalisation
 
 
 class RecurrentSteps:
-    """A trained model behind `vrnn_engine.exporters.protocol.StepModel`.
+    """A trained model that implements `vrnn_engine.exporters.protocol.StepModel`.
 
-    Without latents, nothing of them is among its inputs, outputs and controls.
+    A model without latents has no inputs, outputs and controls for them.
 
-    An MDCT voice carries two more states.  `overlap` [F] is the newest block as far as it is known:
-    whole after observing, and the half that the last frame determines after generating.  `pending`
-    [1] is 1 where the next observed block completes a frame that the recurrence has not seen yet, as
-    it does after observing; it is 0 at the start and after generating, where the recurrence is
-    already past that frame, and the observed block only fills `overlap`.  One with an emphasis carries its
-    filter's memory as `emphasis`, and one of ink with a style that of its `Hand` as `style`.
+    Besides the states of the model there may be these:
+
+    - `overlap` [F] (MDCT): the newest block as far as it is known, all of it after observing, and the part that the
+      last frame determines after generating.
+    - `pending` [1] (MDCT): 1 if the next observed block completes a frame that the recurrence has not read, as after
+      observing; 0 at the start and after generating, where the recurrence has read that frame, and an observed block
+      only fills `overlap`.
+    - `emphasis`: the memory of the emphasis filter and its inverse.
+    - `style` (ink): the state of `InkStyle`.
+
+    Parameters
+    ----------
+    model : RecurrentModel
+        The trained model.
+    rate : int
+        Samples or points per second.
+    unit : str
+        Unit of a frame's values.
+    mean, std : tuple of float
+        Normalisation of the training data: one number for audio, one for dx and one for dy for a pen.
+    ink_style : InkStyle, optional
+        Applies a style to what the model generates, and removes it from what it observes.
     """
 
     def __init__(
@@ -33,10 +50,10 @@ class RecurrentSteps:
         unit: str,
         mean: tuple[float, ...],
         std: tuple[float, ...],
-        hand: Hand | None = None,
+        ink_style: InkStyle | None = None,
     ):
         config = model.config
-        self._hand = hand
+        self._ink_style = ink_style
         self.model = model
         self.modality = config.modality
         self.rate, self.unit = rate, unit
@@ -45,27 +62,42 @@ class RecurrentSteps:
         self.family: str = config.family
         self.normalisation = Normalisation(mean=mean, std=std)
         self._latents = bool(config.latent_size)
-        self.controls = self._latent_controls() + output_controls(config) + (style_controls() if hand else ())
-        pen = config.modality == "pen"  # whose third column, pen-up, stays as it is
+        self.controls = self._latent_controls() + output_controls(config) + (style_controls() if ink_style else ())
+        pen = config.modality == "pen"  # pen-up, the third column, is not normalised
         self._mean = torch.tensor([*mean, 0.0] if pen else mean)
         self._std = torch.tensor([*std, 1.0] if pen else std)
 
+    def normalise(self, frames: Tensor) -> Tensor:
+        """Return frames [..., F] in world units as normalised frames."""
+        return (frames - self._mean) / self._std
+
     def step_inputs(self) -> dict[str, Shape]:
-        """Names and shapes of what `generate` takes."""
+        """Return the names and shapes, without the batch, of the inputs of `generate`."""
         noise = self._latent_noise() | {"noise.output": (self.frame_size,)}
         if k := self.model.output.mixture_size:
             noise["noise.mixture"] = (k,)
-        if self._hand:
-            noise["noise.style"] = (self._hand.noise_size,)
+        if self._ink_style:
+            noise["noise.style"] = (self._ink_style.noise_size,)
         return self._states() | noise | {f"control.{control.name}": control.shape for control in self.controls}
 
     def observe_inputs(self) -> dict[str, Shape]:
-        """Names and shapes of what `observe` takes."""
+        """Return the names and shapes, without the batch, of the inputs of `observe`."""
         controls = {f"control.{control.name}": control.shape for control in self._latent_controls()}
         return self._states() | {"frame": (self.frame_size,)} | self._latent_noise() | controls
 
     def generate(self, inputs: Named) -> Named:
-        """Generate one frame [B, F] in world units, and the next state."""
+        """Generate a frame [B, F] in world units.
+
+        Parameters
+        ----------
+        inputs : dict of str to Tensor
+            Named as in `step_inputs`, with a batch axis B first.
+
+        Returns
+        -------
+        dict of str to Tensor
+            `frame`, `latent`, `prior.mean`, `prior.std` and the next state, `next.NAME`.
+        """
         noise = OutputNoise(
             inputs["noise.output"],
             inputs.get("noise.mixture"),
@@ -82,10 +114,10 @@ class RecurrentSteps:
         elif basis.emphasis:
             frame, carried["next.emphasis"] = basis.emphasis.undo(frame, inputs["state.emphasis"])
         seen = frame * self._std + self._mean
-        if self._hand:
-            carried["next.style"] = held = self._hand.draw(inputs["state.style"], inputs["noise.style"])
-            style = self._hand.style(held, inputs["control.style.temperature"])
-            seen = self._hand.write(seen, style, inputs["control.style.slant"], inputs["control.style.size"])
+        if self._ink_style:
+            carried["next.style"] = held = self._ink_style.draw(inputs["state.style"], inputs["noise.style"])
+            style = self._ink_style.style(held, inputs["control.style.temperature"])
+            seen = self._ink_style.apply(seen, style, inputs["control.style.slant"], inputs["control.style.size"])
         return _present(
             {
                 **_next(made.state),
@@ -98,12 +130,24 @@ class RecurrentSteps:
         )
 
     def observe(self, inputs: Named) -> Named:
-        """Observe one frame [B, F] in world units, and give the next state."""
+        """Observe a frame [B, F] in world units.
+
+        Parameters
+        ----------
+        inputs : dict of str to Tensor
+            Named as in `observe_inputs`, with a batch axis B first.
+
+        Returns
+        -------
+        dict of str to Tensor
+            `latent`, `prior.mean`, `prior.std`, `posterior.mean`, `posterior.std`, `kl`, `log_likelihood` and the next
+            state, `next.NAME`.
+        """
         seen, carried = inputs["frame"], {}
-        if self._hand:
-            carried["next.style"] = held = self._hand.measure(inputs["state.style"], seen)
-            seen = self._hand.read(seen, self._hand.style(held, 0.0))
-        block = (seen - self._mean) / self._std
+        if self._ink_style:
+            carried["next.style"] = held = self._ink_style.measure(inputs["state.style"], seen)
+            seen = self._ink_style.remove(seen, self._ink_style.style(held, 0.0))
+        block = self.normalise(seen)
         old = self._state(inputs)
         basis, frame = self.model.basis, block
         if isinstance(basis, MdctBasis):
@@ -144,8 +188,8 @@ class RecurrentSteps:
             states |= {"state.overlap": (self.frame_size,), "state.pending": (1,)}
         elif basis.emphasis:
             states["state.emphasis"] = (basis.emphasis.memory_size,)
-        if self._hand:
-            states["state.style"] = (self._hand.state_size,)
+        if self._ink_style:
+            states["state.style"] = (self._ink_style.state_size,)
         return states
 
     def _latent_noise(self) -> dict[str, Shape]:
@@ -164,55 +208,10 @@ class RecurrentSteps:
         return State(*(inputs.get(f"state.{name}", nothing) for name in State._fields))
 
 
-def latent_controls(latent_size: int) -> tuple[Control, ...]:
-    """Controls of every model with latents."""
-    z = (latent_size,)
-    return (
-        _temperature("latent.temperature", "multiplies the sd of the prior that z is drawn from"),
-        _control("latent.shift", z, -10, 10, 0, "added to z, per dimension"),
-        _control("latent.hold", z, 0, 1, 0, "how far z is pulled to latent.target, per dimension: 0 not, 1 wholly"),
-        _control("latent.target", z, -10, 10, 0, "where latent.hold pulls z to, per dimension"),
-    )
-
-
-def output_controls(config: ModelConfig) -> tuple[Control, ...]:
-    """Controls of every output distribution; then what only a mixture has, or a source and a filter."""
-    controls = [_temperature("output.temperature", "multiplies the sd of the output distribution")]
-    if config.components > 1:
-        controls.append(_temperature("mixture.temperature", "how freely a component is chosen: 0 always the likeliest"))
-    if config.source_filter:
-        controls.append(_control("output.voicing", (1,), -10, 3, 0, "how well a period repeats itself: -10 whispers"))
-    return tuple(controls)
-
-
-def style_controls() -> tuple[Control, ...]:
-    """Controls of ink with a style."""
-    return (
-        _temperature("style.temperature", "how far the style that a stream draws strays from the usual one"),
-        _control("style.slant", (1,), -45, 45, 0, "degrees that the ink leans further to the right"),
-        _control("style.size", (1,), 0.25, 4, 1, "multiplies the size of the ink"),
-    )
-
-
-def _temperature(name: str, description: str) -> Control:
-    return _control(name, (1,), 0, 4, 1, description)
-
-
-def _control(name: str, shape: Shape, least: float, most: float, default: float, description: str) -> Control:
-    return Control(
-        name=name,
-        shape=shape,
-        default=float(default),
-        minimum=float(least),
-        maximum=float(most),
-        description=description,
-    )
-
-
 def _next(state: State) -> Named:
     return {f"next.{name}": value for name, value in state._asdict().items()}
 
 
 def _present(outputs: Named) -> Named:
-    """Leave out what has no width: what the model has not."""
+    """Return the outputs without those of width 0, which the model does not have."""
     return {name: value for name, value in outputs.items() if value.dim() == 1 or value.shape[-1]}

@@ -1,4 +1,4 @@
-"""The models: conditionals, recurrence, output distributions, frame bases and families (PyTorch)."""
+"""The models, in PyTorch: conditionals, recurrence, output distributions, frame bases and families."""
 
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.families import build_model, families

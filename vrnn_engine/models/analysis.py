@@ -1,7 +1,7 @@
-"""What phi_x is shown of a frame where the output is a source and a filter: what these two are made of.
+"""Features of audio samples that phi_x reads where the output is a source and a filter.
 
-Log spectrum, log level of the frame's parts, and periodicity, instead of samples, whose phases it would have to see
-through.
+They are log spectrum, log levels and periodicity.  The samples themselves depend on phases, which say nothing of what
+is heard.
 """
 
 import math
@@ -12,18 +12,32 @@ from torch.nn import functional
 
 from vrnn_engine.models.config import EmphasisConfig, SourceFilter
 from vrnn_engine.models.emphasis import Emphasis
-from vrnn_engine.models.layers import exactly
+from vrnn_engine.models.layers import disable_autocast
 from vrnn_engine.models.periodicity import Periodicity
 
-QUIET = 1e-5
-"""Power, of a signal of variance one, below which nothing is told apart."""
+POWER_FLOOR = 1e-5
+"""Added to a power before its logarithm is taken; the signal has variance one."""
 
 
 class Analysis(nn.Module):
-    """A frame and the one before it -> [log spectrum, log levels], periodicity.
+    """Log spectrum, log levels and periodicity of a frame and the frame before it.
 
-    The periodicity is that of the signal without its emphasis: what this lifts lies below any period, and would
-    drown it.
+    The periodicity is that of the signal without its emphasis: the emphasis lifts frequencies below any period, and
+    they would hide it.
+
+    Parameters
+    ----------
+    config : SourceFilter
+        The output's configuration.
+    frame_size : int
+        F, samples in a frame.
+    emphasis : EmphasisConfig, optional
+        The emphasis that the frames have.
+
+    Attributes
+    ----------
+    size : int
+        Width of both results of `forward` together.
     """
 
     views: Tensor
@@ -37,23 +51,38 @@ class Analysis(nn.Module):
         window = torch.sin(math.pi / (2 * frame_size) * (n + 0.5)) / math.sqrt(frame_size)
         angle = math.pi / frame_size * torch.outer(n, bins)
         transform = window[:, None] * torch.cat([torch.cos(angle), torch.sin(angle)], dim=-1)
-        plain = Emphasis(emphasis, frame_size).undoing(2 * frame_size) if emphasis else torch.eye(2 * frame_size)
-        self.views_of = [frame_size, frame_size, frame_size + config.longest]
-        # Real and imaginary part of the spectrum, and what of the plain signal the periodicity is of.
+        plain = (
+            Emphasis(emphasis, frame_size).inverse_filter_matrix(2 * frame_size)
+            if emphasis
+            else torch.eye(2 * frame_size)
+        )
+        self.view_sizes = [frame_size, frame_size, frame_size + config.longest]
+        # One matrix gives the real and imaginary parts of the spectrum, and the signal that the periodicity is of.
         views = torch.cat([transform, plain.double()[:, frame_size - config.longest :]], dim=-1)
         self.register_buffer("views", views.float(), persistent=False)
-        self.heard = frame_size + config.levels
-        self.size = self.heard + config.periods
-        """Width of what `forward` returns, taken together."""
+        self.spectrum_size = frame_size + config.levels
+        self.size = self.spectrum_size + config.periods
         length = frame_size // config.levels
         average = torch.eye(config.levels).repeat_interleave(length, 0) / length
-        # Some columns more, so that the logarithm is taken of whole fours; see `in_fours`.
-        self.register_buffer("average", functional.pad(average, (0, -self.heard % 4)), persistent=False)
+        # Padded, so that the logarithm is of a multiple of four values; see `pad_to_multiple_of_4`.
+        self.register_buffer("average", functional.pad(average, (0, -self.spectrum_size % 4)), persistent=False)
 
     def forward(self, both: Tensor) -> tuple[Tensor, Tensor]:
-        """[..., 2 F] -> [..., F + levels], [..., periods]."""
-        with exactly(both.device):
-            real, imaginary, plain = (both @ self.views).split(self.views_of, dim=-1)
+        """Analyse a frame.
+
+        Parameters
+        ----------
+        both : Tensor
+            The frame before and the frame, [..., 2 F], normalised.
+
+        Returns
+        -------
+        tuple of Tensor
+            Log spectrum and log levels, [..., F + levels]; periodicity, [..., periods].
+        """
+        with disable_autocast(both.device):
+            real, imaginary, plain = (both @ self.views).split(self.view_sizes, dim=-1)
             frame = both[..., both.shape[-1] // 2 :]
             power = torch.cat([real * real + imaginary * imaginary, (frame * frame) @ self.average], dim=-1)
-            return (0.25 * torch.log(power + QUIET) + 1)[..., : self.heard], self.periodicity(plain)
+            spectrum = (0.25 * torch.log(power + POWER_FLOOR) + 1)[..., : self.spectrum_size]
+            return spectrum, self.periodicity(plain)

@@ -1,7 +1,7 @@
-"""Frame bases: what of a signal a model sees as one frame, and how a frame becomes signal again.
+"""Frame bases: how a signal becomes the frames that a model sees, and how a frame becomes signal again.
 
-Signals here are normalised.  Every basis is a linear map of determinant `exp(log_det)` over the
-signal, so densities of its coefficients, plus `log_det` a frame, are densities of the signal.
+Signals are normalised here.  Each basis is a linear map of the signal with determinant exp(`log_det`) a frame, so the
+log density of its coefficients, plus `log_det` a frame, is the log density of the signal.
 """
 
 import math
@@ -12,34 +12,59 @@ from torch import Tensor, nn
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.emphasis import Emphasis
 
-FITTING_LANE = 4096
-"""Blocks that are walked one after another to fit; more stand side by side."""
+FITTING_LENGTH = 4096
+"""Blocks of each of the parallel sequences that a long signal is cut into for `fit`."""
 
 
 class PlainBasis(nn.Module):
-    """Frames as they are: audio samples (`samples`), emphasised or not, or pen points (`points`)."""
+    """Frames of the signal itself: audio samples, with an emphasis or without, or pen points.
+
+    Parameters
+    ----------
+    frame_size : int
+        F, values in a frame.
+    emphasis : Emphasis, optional
+        The filter that the samples go through first.
+
+    Attributes
+    ----------
+    context : int
+        Blocks that `frames` needs before the first frame.
+    log_det : float
+        Log determinant of the map from a block to a frame: 0.
+    """
 
     def __init__(self, frame_size: int, emphasis: Emphasis | None = None):
         super().__init__()
         self.frame_size = frame_size
         self.emphasis = emphasis
-        self.context = emphasis.settles if emphasis else 0
-        """Blocks that `frames` needs before the first frame."""
+        self.context = emphasis.settling_blocks if emphasis else 0
         self.log_det: float | Tensor = 0.0
 
     def frames(self, signal: Tensor) -> Tensor:
-        """[context + T, ..., F] -> [T, ..., F]."""
-        return self.emphasis.walk(signal)[self.context :] if self.emphasis else signal
+        """Return the frames [T, ..., F] of blocks [context + T, ..., F]."""
+        return self.emphasis.emphasise(signal)[self.context :] if self.emphasis else signal
 
     def fit(self, signal: Tensor) -> None:
-        """Nothing to fit."""
+        """Do nothing: this basis has no parameters."""
 
 
 class MdctBasis(nn.Module):
-    """MDCT coefficients: hop F, window 2F, sine window (Princen & Bradley 1986), orthonormal.
+    """Coefficients of the modified discrete cosine transform: hop F, window 2F, sine window, orthonormal.
 
-    Coefficient frame t covers the blocks t-1 and t, and completes block t-1.  Coefficients are
-    divided by `scale`, their sd over the training set, so that every bin has the same size.
+    Princen and Bradley, Analysis/Synthesis Filter Bank Design Based on Time Domain Aliasing Cancellation, 1986.
+    Coefficient frame t covers the blocks t-1 and t, and completes block t-1.  The coefficients are divided by `scale`,
+    their standard deviations over the training set, so that each bin has the same size.
+
+    Parameters
+    ----------
+    frame_size : int
+        F, samples in a block and coefficients in a frame.
+
+    Attributes
+    ----------
+    context : int
+        Blocks that `frames` needs before the first frame: 1.
     """
 
     scale: Tensor
@@ -50,7 +75,6 @@ class MdctBasis(nn.Module):
         super().__init__()
         self.frame_size = frame_size
         self.context = 1
-        """Blocks that `frames` needs before the first whole frame."""
         n = torch.arange(2 * frame_size, dtype=torch.float64)
         k = torch.arange(frame_size, dtype=torch.float64)
         window = torch.sin(math.pi / (2 * frame_size) * (n + 0.5))
@@ -62,36 +86,57 @@ class MdctBasis(nn.Module):
 
     @property
     def log_det(self) -> Tensor:
-        """log |d coefficients / d signal| of one frame."""
+        """Log of |d coefficients / d signal| of one frame."""
         return -torch.log(self.scale).sum()
 
     def frames(self, signal: Tensor) -> Tensor:
-        """Blocks [1 + T, ..., F] -> coefficients [T, ..., F]."""
+        """Return the coefficients [T, ..., F] of blocks [1 + T, ..., F]."""
         return self.analyse(signal[:-1], signal[1:])
 
     def analyse(self, overlap: Tensor, block: Tensor) -> Tensor:
-        """Return the coefficients [..., F] of the frame over the block that `overlap`s and the next one, [..., F]."""
+        """Return the coefficients [..., F] of the frame over the block before and `block`, both [..., F].
+
+        Parameters
+        ----------
+        overlap : Tensor
+            The block before, or what `synthesise` returned as its overlap.
+        block : Tensor
+            The next block.
+        """
         return (overlap @ self.early + block @ self.late) / self.scale
 
     def synthesise(self, overlap: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor]:
-        """Overlap-add one frame: ([..., F], [..., F]) -> the block it completes, the new overlap."""
-        # late @ late.T is a projection: it leaves the overlap of a generated frame as it is, and takes
-        # from a true block just what that frame would have left.  So both serve as overlap.
+        """Overlap-add one frame.
+
+        Parameters
+        ----------
+        overlap : Tensor
+            From the frame before, or the block before if that was observed, [..., F].
+        coefficients : Tensor
+            [..., F].
+
+        Returns
+        -------
+        tuple of Tensor
+            The block that the frame completes, and the overlap for the next frame, both [..., F].
+        """
+        # late @ late.T is a projection: it does not change the overlap of a generated frame, and it reduces an
+        # observed block to the overlap that its frame would have left.  So `overlap` may be either.
         unscaled = coefficients * self.scale
         return unscaled @ self.early.T + (overlap @ self.late) @ self.late.T, unscaled @ self.late.T
 
     def fit(self, signal: Tensor) -> None:
-        """Set `scale` from training blocks [T, F]."""
+        """Set `scale` from the blocks [T, F] of the training set."""
         self.scale.fill_(1.0)
-        lanes = max(1, len(signal) // FITTING_LANE)
-        length = len(signal) // lanes
-        side_by_side = signal[: lanes * length].unflatten(0, (lanes, length)).transpose(0, 1)
+        parts = max(1, len(signal) // FITTING_LENGTH)
+        length = len(signal) // parts
+        side_by_side = signal[: parts * length].unflatten(0, (parts, length)).transpose(0, 1)
         flat = self.frames(side_by_side).flatten(0, -2)
         self.scale.copy_(flat.pow(2).mean(0).sqrt().clamp_min(1e-6))
 
 
 def build_basis(config: ModelConfig) -> "PlainBasis | MdctBasis":
-    """Return the basis that a model is described with."""
+    """Return the basis that a configuration names."""
     if config.basis == "mdct":
         return MdctBasis(config.frame_size)
     return PlainBasis(config.frame_size, Emphasis(config.emphasis, config.frame_size) if config.emphasis else None)

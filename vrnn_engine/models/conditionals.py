@@ -1,22 +1,30 @@
-"""The conditionals that every family is put together from: prior, encoder, decoder, recurrence.
+"""The conditionals that every family is made of: prior, encoder, decoder and recurrence.
 
-Where a model has no latents, z and all that is said of it have width zero, and its phi_z is empty.
+In a model without latents, z and its distributions have width zero, and phi_z has no layers.
 """
 
 import torch
 from torch import Tensor, nn
 
 from vrnn_engine.models.config import ModelConfig
-from vrnn_engine.models.layers import JointStack, ReLUStack, linear, single
+from vrnn_engine.models.layers import JointStack, ReLUStack, linear, to_float32
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.normal import Normal, NormalHead
 from vrnn_engine.models.outputs import MixtureOutput, Parameters, build_output
-from vrnn_engine.models.slow_cells import slow_down
+from vrnn_engine.models.slow_cells import fix_slow_gates
 from vrnn_engine.models.source_filter import Heard
 
 
 class Prior(nn.Module):
-    """p(z | condition)."""
+    """The prior p(z | condition), a diagonal Gaussian.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Gives the layers (`prior`) and Z (`latent_size`).
+    inputs : int
+        Width of the condition.
+    """
 
     def __init__(self, config: ModelConfig, inputs: int):
         super().__init__()
@@ -24,26 +32,34 @@ class Prior(nn.Module):
         self.head = NormalHead(self.stack.outputs, config.latent_size)
 
     def forward(self, condition: Tensor) -> Normal:
-        """[..., inputs] -> Normal of [..., Z]."""
+        """Return the Gaussian [..., Z] given a condition [..., inputs]."""
         normal: Normal = self.head(self.stack(condition))
         return normal
 
 
 class StandardPrior(nn.Module):
-    """p(z) = N(0, I), whatever the condition."""
+    """The prior p(z) = N(0, I), which does not depend on its condition."""
 
     def __init__(self, latent_size: int):
         super().__init__()
         self.latent_size = latent_size
 
     def forward(self, condition: Tensor) -> Normal:
-        """[..., inputs] -> Normal of [..., Z]."""
+        """Return N(0, I) of [..., Z]; of the condition [..., inputs], only the shape is used."""
         mean = condition.new_zeros(()).expand(*condition.shape[:-1], self.latent_size)
         return Normal(mean, mean + 1)
 
 
 class Encoder(nn.Module):
-    """q(z | x, condition)."""
+    """The encoder, or approximate posterior, q(z | x, condition), a diagonal Gaussian.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Gives the layers (`encoder`), the width of phi_x and Z (`latent_size`).
+    inputs : int
+        Width of the condition.
+    """
 
     def __init__(self, config: ModelConfig, inputs: int):
         super().__init__()
@@ -51,31 +67,37 @@ class Encoder(nn.Module):
         self.head = NormalHead(self.stack.outputs, config.latent_size)
 
     def project(self, phi: Tensor) -> Tensor:
-        """phi_x(x) [..., .] -> its part of the first layer [..., E]."""
+        """Return the part [..., E] that phi_x(x) [..., .] adds to the first layer."""
         part: Tensor = self.stack.project(phi)
         return part
 
     def forward(self, projected: Tensor, condition: Tensor) -> Normal:
-        """[..., E] (from `project`) and [..., inputs] -> Normal of [..., Z]."""
+        """Return the Gaussian [..., Z] given `project(phi_x(x))` [..., E] and a condition [..., inputs]."""
         normal: Normal = self.head(self.stack(projected, condition))
         return normal
 
 
 class NoLatent(nn.Module):
-    """Prior and encoder of a model without latents: a Normal of width zero."""
+    """Prior and encoder of a model without latents: a Gaussian of width zero."""
 
     def project(self, phi: Tensor) -> Tensor:
-        """Take nothing of x."""
+        """Return a tensor [..., 0]."""
         return phi[..., :0]
 
     def forward(self, *inputs: Tensor) -> Normal:
-        """[..., .] -> Normal of [..., 0]."""
+        """Return a Gaussian [..., 0]; the last input [..., .] gives its shape."""
         nothing = inputs[-1][..., :0]
         return Normal(nothing, nothing)
 
 
 class Decoder(nn.Module):
-    """p(x | phi_z(z), h), and of the past frames where the `output` reads them."""
+    """The decoder p(x | phi_z(z), h, past frames); only the source-filter output reads past frames.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Gives the layers (`decoder`) and the output distribution.
+    """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -86,20 +108,20 @@ class Decoder(nn.Module):
         self.output = build_output(config, self.stack.outputs)
 
     def forward(self, z_features: Tensor, h: Tensor, past: Heard) -> Parameters:
-        """phi_z(z) [..., .], [..., H] and what was heard -> the parameters of `output`."""
+        """Return the parameters of `output` for phi_z(z) [..., .], h [..., H] and the past."""
         parameters: Parameters = self.output(self.features(z_features, h), past)
         return parameters
 
     def draw(self, z_features: Tensor, h: Tensor, past: Heard, noise: OutputNoise) -> Tensor:
-        """phi_z(z) [B, .], [B, H] and what was heard -> a frame [B, F]."""
+        """Sample a frame [B, F] for phi_z(z) [B, .], h [B, H] and the past."""
         features = self.features(z_features, h)
-        if isinstance(self.output, MixtureOutput):  # which has much to compute that a frame does not show
+        if isinstance(self.output, MixtureOutput):  # computes only the component that it samples
             return self.output.draw(features, noise)
         frame: Tensor = self.output.sample(self.output(features, past), noise)
         return frame
 
     def features(self, z_features: Tensor, h: Tensor) -> Tensor:
-        """phi_z(z) [..., .] and [..., H] -> what `output` reads, [..., .]."""
+        """Return the features [..., .] that `output` reads, for phi_z(z) [..., .] and h [..., H]."""
         features: Tensor = (
             self.stack(self.stack.project(z_features), h) if isinstance(self.stack, JointStack) else self.stack(h)
         )
@@ -107,9 +129,17 @@ class Decoder(nn.Module):
 
 
 class Recurrence(nn.Module):
-    """An LSTM cell over [phi_x(x), phi_z(z)], with the frame's share of the gates given ready.
+    """An LSTM cell (Hochreiter and Schmidhuber 1997) that reads phi_x(x) and phi_z(z).
 
-    Without `reads_z` it is one over phi_x(x) alone.
+    The caller passes `from_x(phi_x(x))`, which it may have computed for all time steps in one product.  The order of
+    the gates is input, forget, output, candidate.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Gives H (`recurrent_size`) and the widths of phi_x and phi_z.
+    reads_z : bool
+        Whether the cell reads phi_z(z).
     """
 
     def __init__(self, config: ModelConfig, reads_z: bool = True):
@@ -122,19 +152,34 @@ class Recurrence(nn.Module):
         for gate in self.from_h.weight.split(size):
             nn.init.orthogonal_(gate)
         if config.slow_cells:
-            slow_down(
+            fix_slow_gates(
                 config.slow_cells, [part for part in (from_x, self.from_z, self.from_h) if part is not None], size
             )
 
     def forward(self, x_gates: Tensor, z_features: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, 4H], [B, .], [B, H], [B, H] -> the next h and c; gates: input, forget, output, candidate."""
-        gates, size = single(self.join(x_gates, z_features, h)), h.shape[-1]
+        """Advance the state.
+
+        Parameters
+        ----------
+        x_gates : Tensor
+            `from_x(phi_x(x))`, [B, 4 H].
+        z_features : Tensor
+            phi_z(z), [B, .].
+        h, c : Tensor
+            The old state, [B, H].
+
+        Returns
+        -------
+        tuple of Tensor
+            The new h and c, [B, H].
+        """
+        gates, size = to_float32(self.join(x_gates, z_features, h)), h.shape[-1]
         enter, keep, show = torch.sigmoid(gates[..., : 3 * size]).chunk(3, dim=-1)
         c = keep * c + enter * torch.tanh(gates[..., 3 * size :])
         return show * torch.tanh(c), c
 
     def join(self, x_gates: Tensor, z_features: Tensor, h: Tensor) -> Tensor:
-        """Return the sum of what each input contributes to the gates, [B, 4H]."""
+        """Return the sum [B, 4 H] of the parts that the inputs add to the gates."""
         from_z = self.from_z(z_features) if self.from_z is not None else 0.0
         gates: Tensor = x_gates + from_z + self.from_h(h)
         return gates

@@ -1,4 +1,4 @@
-"""What a model is made of: the frozen, typed description that recipes and checkpoints carry."""
+"""Configuration of a model: the frozen, typed description in recipes and checkpoints."""
 
 from typing import Annotated, Literal
 
@@ -13,23 +13,23 @@ class SourceFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The source-filter output of audio samples; see `vrnn_engine.models.source_filter`."""
 
     cepstrum: Size
-    """Coefficients of the filter's envelope."""
+    """Number of cepstral coefficients of the filter."""
     warp: Annotated[float, msgspec.Meta(ge=0, lt=1)]
-    """Of its frequency axis: 0.42 is the mel scale at 16 kHz, 0 none."""
+    """Warping of the filter's frequency axis: 0.42 is the mel scale at 16 kHz, 0 is none."""
     shortest: Size
-    """Samples of the shortest period that the excitation may have."""
+    """Shortest period of the excitation, in samples."""
     longest: Size
-    """At most frame_size."""
+    """Longest period of the excitation, in samples; at most `frame_size`."""
     pitch: Layers
-    """Units of the layers that choose the period."""
+    """Units of the hidden layers that choose the period."""
     gains: Size = 5
-    """Parts of a frame with a gain of their own for the period; a divisor of frame_size."""
+    """Parts of a frame, each with its own gain of the period; a divisor of `frame_size`."""
     levels: Size = 10
-    """Parts of a frame with a level of their own, and whose levels phi_x is shown; a divisor of frame_size."""
+    """Parts of a frame, each with its own level, which phi_x reads; a divisor of `frame_size`."""
 
     @property
     def periods(self) -> int:
-        """How many periods there are to choose from."""
+        """Number of possible periods."""
         return self.longest - self.shortest + 1
 
 
@@ -37,26 +37,31 @@ Corner = Annotated[float, msgspec.Meta(gt=0, lt=0.5)]
 
 
 class EmphasisConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An invertible filter before frames of samples; see `vrnn_engine.models.emphasis`.  It lifts what lies
-    below `lower` by about 6 dB x order x log2(upper / lower), and nothing above `upper`."""
+    """An invertible filter of the samples; see `vrnn_engine.models.emphasis`.
+
+    It lifts frequencies below `lower` by about 6 dB x order x log2(upper / lower), and leaves those above `upper`.
+    """
 
     order: Annotated[int, msgspec.Meta(ge=2, multiple_of=2)]
     lower: Corner
-    """Cycles per sample: 0.00625 is 100 Hz at 16 kHz."""
+    """Lower corner frequency in cycles per sample: 0.00625 is 100 Hz at 16 kHz."""
     upper: Corner
+    """Upper corner frequency in cycles per sample."""
 
     def __post_init__(self) -> None:
         if not self.lower < self.upper:
-            raise ValueError(f"emphasis.lower {self.lower:g} must be below emphasis.upper {self.upper:g}")
+            raise ValueError(f"emphasis.lower {self.lower:g} is not below emphasis.upper {self.upper:g}")
 
 
 class SlowCells(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Cells of the recurrence that are leaky averages; see `vrnn_engine.models.slow_cells`."""
 
     count: Size
+    """Number of these cells."""
     shortest: Annotated[float, msgspec.Meta(gt=1)]
-    """Frames that the first averages over; they are spaced evenly by their logarithms."""
+    """Averaging time of the first cell, in frames; the times are spaced evenly on a logarithmic scale."""
     longest: Annotated[float, msgspec.Meta(gt=1)]
+    """Averaging time of the last cell, in frames."""
 
     def __post_init__(self) -> None:
         if self.longest < self.shortest:
@@ -64,43 +69,52 @@ class SlowCells(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Sizes and choices of one model; names follow the paper (phi_x, phi_z, encoder, prior, decoder)."""
+    """Family, sizes and options of one model; the names are those of Chung et al. (2015)."""
 
     family: str
-    """Of `vrnn_engine.models.families`; `-gauss` has one Gaussian as output, `-gmm` a mixture of
-    `components` of them."""
+    """A family of `vrnn_engine.models.families`.  The output of NAME-gauss is one Gaussian, that of NAME-gmm a mixture
+    of `components` Gaussians."""
     basis: Literal["samples", "mdct", "points"]
-    """What a frame is modelled as: its samples, their MDCT coefficients, or a pen's (dx, dy, pen-up)."""
+    """What a frame consists of: audio samples, their MDCT coefficients, or the (dx, dy, pen-up) of a pen."""
     frame_size: Size
     """F: samples in an audio frame; 3 for a pen."""
     recurrent_size: Size
+    """H: cells of the LSTM."""
     phi_x: Layers
+    """Units of the layers that read a frame."""
     decoder: Layers
+    """Units of the decoder's hidden layers."""
     latent_size: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """Z; this and the next three only where the family has them."""
+    """Z: dimensions of the latent.  This field and the next three are set only for families that use them."""
     phi_z: tuple[Size, ...] = ()
+    """Units of the layers that read the latent."""
     encoder: tuple[Size, ...] = ()
+    """Units of the encoder's hidden layers."""
     prior: tuple[Size, ...] = ()
+    """Units of the prior's hidden layers."""
     components: Size = 1
+    """K: components of the output mixture."""
     source_filter: SourceFilter | None = None
-    """Model a frame of samples as an excitation through a filter, given the past."""
+    """Model a frame of samples as an excitation that goes through a filter, given the past frames."""
     emphasis: EmphasisConfig | None = None
-    """Lift the low end of audio samples."""
+    """Lift the low frequencies of audio samples."""
     slow_cells: SlowCells | None = None
-    """Have the first cells of the recurrence average over what went before."""
+    """Make the first cells of the recurrence averages over past frames."""
     input_compression: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    """k > 0 shows phi_x the frame as sign(x) log(1 + k|x|): the MDCT of speech spans four decades,
-    and the quiet ones tell as much as the loud ones."""
+    """If k > 0, phi_x reads sign(x) log(1 + k |x|) instead of x: MDCT coefficients of speech span four decades, and the
+    small ones matter as much as the large ones."""
 
     def __post_init__(self) -> None:
         if (self.basis == "points") != (self.frame_size == 3):
-            raise ValueError("basis 'points' goes with frame_size 3 (dx, dy, pen-up), and only it does")
+            raise ValueError("basis 'points' needs frame_size 3 (dx, dy, pen-up), and no other basis may have it")
         if self.family.endswith("-gmm") != (self.components > 1):
-            raise ValueError(f"family {self.family!r}: one that ends in -gmm needs components > 1, others have one")
+            raise ValueError(
+                f"family {self.family!r} with components {self.components}: -gmm needs components > 1, -gauss needs 1"
+            )
         if self.input_compression and self.basis == "points":
-            raise ValueError("input_compression goes with audio, not with basis 'points'")
+            raise ValueError("input_compression is for audio, not for basis 'points'")
         if self.emphasis and self.basis != "samples":
-            raise ValueError("emphasis goes with basis 'samples'")
+            raise ValueError("emphasis needs basis 'samples'")
         if self.slow_cells and self.slow_cells.count > self.recurrent_size:
             raise ValueError(f"slow_cells.count {self.slow_cells.count} is above recurrent_size {self.recurrent_size}")
         if self.source_filter:
@@ -108,17 +122,17 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def _check_source_filter(self, c: SourceFilter) -> None:
         if self.basis != "samples" or self.components > 1 or self.input_compression:
-            raise ValueError("source_filter goes with basis 'samples', a -gauss family, and no input_compression")
+            raise ValueError("source_filter needs basis 'samples', a -gauss family, and no input_compression")
         if not c.shortest <= c.longest <= self.frame_size:
-            order = f"shortest {c.shortest}, longest {c.longest}, frame_size {self.frame_size}"
-            raise ValueError(f"source_filter: {order} must not fall in this order")
+            sizes = f"shortest {c.shortest}, longest {c.longest}, frame_size {self.frame_size}"
+            raise ValueError(f"source_filter: {sizes}: need shortest <= longest <= frame_size")
         for name, parts in (("gains", c.gains), ("levels", c.levels)):
             if self.frame_size % parts:
                 raise ValueError(f"source_filter.{name} {parts} does not divide frame_size {self.frame_size}")
 
     @property
     def past_size(self) -> int:
-        """Width of the past frames that a state carries: two, or none without a source and filter."""
+        """Width of the past frames in a state: two frames, or 0 without a source-filter output."""
         return 2 * self.frame_size if self.source_filter else 0
 
     @property

@@ -1,15 +1,15 @@
-"""Emphasis: an invertible filter that lifts what a recording has below its lowest tones.
+"""Emphasis: an invertible filter that lifts the frequencies below the lowest tones of a recording.
 
-Many recordings have next to nothing under the voice's fundamental, with an edge that is sharper than a model's own
-filters.  What these leave there is nothing beside the tone, and loud beside the silence.  So a model sees the signal
-with its low end lifted; what it makes is let down again, and its leaks with it.
+Many recordings have almost no energy below the fundamental of the voice, with a cutoff that is sharper than a model's
+own filters.  What such a filter leaks there is inaudible beside a tone, but audible in a pause.  So a model sees the
+signal with its low end lifted; the inverse filter lowers what the model generates, and the leak with it.
 
-The filter is a cascade of S second-order sections, Butterworth at both corners:
+The filter is a cascade of S second-order sections, with the poles of a Butterworth filter at both corners:
 
     emphasised = prod (1 - p z^-1) / prod (1 - q z^-1) signal,   p at `upper`, q at `lower`
 
-All p and q lie inside the unit circle, so the inverse is causal and stable; both begin with 1, so a
-block's Jacobian is triangular with ones on its diagonal, and densities need no correction.
+All p and q lie inside the unit circle, so the inverse is causal and stable.  The impulse responses of both begin with
+1, so the Jacobian of a block is triangular with ones on its diagonal, and densities need no correction.
 """
 
 import numpy as np
@@ -20,15 +20,29 @@ from torch import Tensor, nn
 
 from vrnn_engine.models.config import EmphasisConfig
 
-FORGOTTEN = 1e-4
-"""What of an impulse may be left where the filter is taken to have forgotten it."""
+SETTLED = 1e-4
+"""The filter has settled where its impulse response is below this."""
 
 
 class Emphasis(nn.Module):
-    """The filter and its inverse, a block of F samples at a time.
+    """The filter and its inverse, for one block of F samples at a time.
 
-    Both need the same `memory` [..., 2 * (S + 1)]: of the signal, of what each section makes of it, and so
-    of the emphasised signal, the last sample and its slope.  So they may follow each other freely.
+    Both directions use the same memory, [..., 2 * (S + 1)]: the last sample and its slope of the signal, of the output
+    of each section, and so of the emphasised signal.  So either may follow the other.
+
+    Parameters
+    ----------
+    config : EmphasisConfig
+        Order and corner frequencies.
+    frame_size : int
+        F, samples in a block.
+
+    Attributes
+    ----------
+    memory_size : int
+        Width of the memory.
+    settling_blocks : int
+        Blocks after which the output no longer depends on the initial memory.
     """
 
     forth: Tensor
@@ -43,33 +57,47 @@ class Emphasis(nn.Module):
         self.sections = sections
         self.frame_size = frame_size
         self.memory_size = 2 * (len(sections) + 1)
-        # A block and a memory go linearly into a block and a memory: one product of a matrix that the
-        # filter itself writes down in double precision, from every unit vector.
+        # The map from a block and a memory to the next block and memory is linear.  Its matrix is the filter's
+        # response to each unit vector, computed in double precision.
         self.register_buffer("forth", self._matrix(sections, config, inverse=False).float(), persistent=False)
         self.register_buffer("back", self._matrix(sections, config, inverse=True).float(), persistent=False)
         impulse = signal.sosfilt(sections, np.eye(1, 2**16)[0])
-        self.settles = -(-int(np.flatnonzero(np.abs(impulse) > FORGOTTEN)[-1]) // frame_size)
-        """Blocks after which it no longer matters what the memory began with."""
+        self.settling_blocks = -(-int(np.flatnonzero(np.abs(impulse) > SETTLED)[-1]) // frame_size)
 
     def forward(self, block: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Emphasise [..., F] with [..., 2 * (S + 1)]; return the same of the next block."""
+        """Emphasise a block.
+
+        Parameters
+        ----------
+        block : Tensor
+            [..., F].
+        memory : Tensor
+            [..., 2 * (S + 1)]; zeros at the start of a signal.
+
+        Returns
+        -------
+        tuple of Tensor
+            The emphasised block and the next memory.
+        """
         return self._step(self.forth, block, memory)
 
     def undo(self, block: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Take the emphasis away again."""
+        """Apply the inverse filter to an emphasised block; parameters and results as in `forward`."""
         return self._step(self.back, block, memory)
 
-    def walk(self, signal: Tensor) -> Tensor:
-        """Emphasise blocks [T, ..., F], one after the other, from an empty memory on."""
+    def emphasise(self, signal: Tensor) -> Tensor:
+        """Emphasise successive blocks [T, ..., F], beginning with an empty memory."""
         memory, blocks = signal.new_zeros(*signal.shape[1:-1], self.memory_size), []
         for block in signal:
             emphasised, memory = self(block, memory)
             blocks.append(emphasised)
         return torch.stack(blocks)
 
-    def undoing(self, length: int) -> Tensor:
-        """Return the matrix [length, length] that takes the emphasis from so many samples after silence, in double
-        precision."""
+    def inverse_filter_matrix(self, length: int) -> Tensor:
+        """Return the inverse filter of `length` samples after silence, as a matrix of doubles.
+
+        Row vectors of samples are multiplied from the left: `emphasised @ matrix`.
+        """
         return torch.tensor(signal.sosfilt(np.roll(self.sections, 3, axis=-1), np.eye(length)))
 
     def _step(self, matrix: Tensor, block: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,8 +106,9 @@ class Emphasis(nn.Module):
 
     def _matrix(self, sections: NDArray[np.float64], config: EmphasisConfig, inverse: bool) -> Tensor:
         block, memory = np.split(np.eye(self.frame_size + self.memory_size), [self.frame_size], axis=1)
-        # Slopes rather than two samples, which at these frequencies are so alike that single precision
-        # would lose what sets them apart; measured in radians of `lower`, they are about as large.
+        # The memory holds slopes: two successive samples of such low frequencies are almost equal, and single precision
+        # would lose their difference.  In units of the angular frequency of `lower`, a slope is about as large as a
+        # sample.
         slope = 2 * np.pi * config.lower
         pasts = [np.column_stack([a - slope * b, a]) for a, b in zip(memory.T[::2], memory.T[1::2], strict=True)]
         filters = [(section[:3], section[3:]) for section in sections]

@@ -1,4 +1,4 @@
-"""Small pieces that every conditional is built from: initialised linear maps and ReLU stacks."""
+"""Building blocks of the conditionals: initialised linear maps, ReLU stacks, and the precision of their products."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -7,11 +7,19 @@ import torch
 from torch import Tensor, nn
 
 INIT_RANGE = 0.08
-"""MLP weights start in U(-0.08, 0.08), biases at zero (the paper's authors' code)."""
+"""Initial weights are uniform in [-0.08, 0.08] and initial biases are zero, as in the code of Chung et al. (2015)."""
 
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
-    """Return a linear map initialised as in the paper."""
+    """Return a linear map with the initial values of Chung et al. (2015).
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Width of the input and of the output.
+    bias : bool
+        Whether the map has a bias.
+    """
     layer = nn.Linear(inputs, outputs, bias=bias)
     nn.init.uniform_(layer.weight, -INIT_RANGE, INIT_RANGE)
     if bias:
@@ -19,19 +27,32 @@ def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
     return layer
 
 
-def single(x: Tensor) -> Tensor:
-    """Go back to single precision where products are computed in bfloat16."""
+def to_float32(x: Tensor) -> Tensor:
+    """Convert bfloat16, in which autocast computes products, to float32; return other tensors unchanged."""
     return x.float() if x.dtype == torch.bfloat16 else x
 
 
-def exactly(device: torch.device) -> AbstractContextManager[object]:
-    """Compute products in single precision where autocast would not: those of signals rather than of features."""
+def disable_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Return a context without autocast, for products of signals, which bfloat16 is too coarse for."""
     on = torch.is_autocast_enabled(device.type)
     return torch.autocast(device.type, enabled=False) if on else nullcontext()
 
 
 class ReLUStack(nn.Sequential):
-    """Linear and ReLU, once for each entry of `units`; [..., inputs] -> [..., units[-1]]."""
+    """Layers of a linear map and a ReLU: [..., inputs] -> [..., units[-1]].
+
+    Parameters
+    ----------
+    inputs : int
+        Width of the input.
+    units : sequence of int
+        Width of each layer, first to last.  Without entries, the stack is the identity.
+
+    Attributes
+    ----------
+    outputs : int
+        Width of the output.
+    """
 
     def __init__(self, inputs: int, units: Sequence[int]):
         layers: list[nn.Module] = []
@@ -43,10 +64,17 @@ class ReLUStack(nn.Sequential):
 
 
 class JointStack(nn.Module):
-    """A ReLU stack that reads two inputs side by side, as `relu(W_a a + W_h h + b)` and on.
+    """A ReLU stack with two inputs, a and h, whose first layer is relu(W_a a + W_h h + b).
 
-    The part that `a` contributes to the first layer is computed by `project`, so that a caller who
-    knows `a` for every time step computes it for all of them in one product, outside the loop.
+    `project` computes W_a a + b.  A caller that knows `a` of all time steps can compute it for all of them in one
+    product, outside the loop over time.
+
+    Parameters
+    ----------
+    a_size, h_size : int
+        Widths of the two inputs.
+    units : sequence of int
+        Width of each layer, first to last; at least one.
     """
 
     def __init__(self, a_size: int, h_size: int, units: Sequence[int]):
@@ -57,11 +85,11 @@ class JointStack(nn.Module):
         self.outputs = units[-1]
 
     def forward(self, projected: Tensor, h: Tensor) -> Tensor:
-        """[..., units[0]] (from `project`), [..., H] -> [..., units[-1]]."""
+        """Return the output [..., units[-1]] for `project(a)` [..., units[0]] and h [..., h_size]."""
         hidden: Tensor = self.rest(torch.relu(self.join(projected, h)))
         return hidden
 
     def join(self, projected: Tensor, h: Tensor) -> Tensor:
-        """Return the sum of both parts, [..., units[0]]."""
+        """Return the sum of both inputs' parts of the first layer, [..., units[0]]."""
         joined: Tensor = projected + self.from_h(h)
         return joined

@@ -1,20 +1,28 @@
-"""How well a signal repeats itself: its normalised correlation with itself, a period before."""
+"""Periodicity of a signal: its normalised correlation with itself, one period earlier."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vrnn_engine.models.config import SourceFilter
-from vrnn_engine.models.layers import exactly
+from vrnn_engine.models.layers import disable_autocast
 
 FEW_ROWS = 16
-"""Up to which correlations are sums, as in a graph; more of them are quicker as products of spectra."""
+"""Up to this many rows, `correlate` uses matrix products, as a graph does; for more rows, spectra are faster."""
 SILENCE = 1e-6
-"""Mean square, of a signal of variance one, below which its periodicity is not normalised any further."""
+"""Added to a mean square before the periodicity is normalised by it; the signal has variance one."""
 
 
 class Periodicity(nn.Module):
-    """How like a frame is to what lies each period before it."""
+    """Normalised correlation of a frame with the signal one period earlier, for each period.
+
+    Parameters
+    ----------
+    config : SourceFilter
+        Gives the shortest and the longest period, in samples.
+    frame_size : int
+        F, samples in a frame.
+    """
 
     within: Tensor
 
@@ -22,36 +30,58 @@ class Periodicity(nn.Module):
         super().__init__()
         self.frame_size, self.longest, self.shortest = frame_size, config.longest, config.shortest
         reach = torch.ones(config.longest + frame_size, config.periods + 1)
-        # The samples that each period lies before; in the last column, those of the frame.
+        # A column for each period marks the samples one period before the frame; the last column marks the frame.
         reach = reach.tril().triu(1 - frame_size)
         reach[:, -1] = torch.arange(len(reach)) >= config.longest
         self.register_buffer("within", reach, persistent=False)
 
     def forward(self, sound: Tensor) -> Tensor:
-        """The frame and the longest period before it, [..., longest + F] -> [..., periods], from the longest to the
-        shortest; 1 where the signal repeats itself after that time, whatever its level."""
+        """Return the periodicity of a frame.
+
+        Parameters
+        ----------
+        sound : Tensor
+            The longest period before the frame, and the frame, [..., longest + F].
+
+        Returns
+        -------
+        Tensor
+            [..., periods], from the longest period to the shortest; 1 where the signal repeats exactly.
+        """
         last, earlier = sound[..., self.longest :], sound[..., : self.frame_size + self.longest - self.shortest]
         powers = (sound * sound) @ self.within + self.frame_size * SILENCE
         return correlate(earlier, last) / torch.sqrt(powers[..., :-1] * powers[..., -1:])
 
 
 def correlate(x: Tensor, taps: Tensor, before: int = 0, after: int = 0) -> Tensor:
-    """Return y_n = sum_k taps_k x_(n+k), in the precision of the taps: [..., N] and [..., K] -> [..., N' - K + 1].
+    """Return the correlation y_n = sum_k taps_k x_(n+k), in the precision of the taps.
 
-    N' is N with the silence `before` and `after` x.
+    Parameters
+    ----------
+    x : Tensor
+        [..., N].
+    taps : Tensor
+        [..., K].
+    before, after : int
+        Zeros to add before and after x.
+
+    Returns
+    -------
+    Tensor
+        [..., before + N + after - K + 1].
     """
     length, width = before + x.shape[-1] + after, taps.shape[-1]
     count = length - width + 1
     if torch.compiler.is_exporting() or x[..., 0].numel() <= FEW_ROWS:
-        # `step` outputs at a time, all of them one product of two small matrices: of pieces of x that begin as many
-        # samples apart, and of the taps, each row of them shifted by one more.
+        # One product of two small matrices.  Rows of the first are pieces of x that begin `step` samples apart; rows of
+        # the second are the taps, each shifted by one sample more.  So each piece gives `step` outputs.
         step = next(step for step in range(1, count + 1) if step * step >= count and count % step == 0)
         rows, blocks = count // step, -(-(width + step - 1) // step)
         padded = functional.pad(x.to(taps.dtype), (before, (rows - 1 + blocks) * step - before - x.shape[-1]))
-        with exactly(x.device):
+        with disable_autocast(x.device):
             product = windows(padded, rows, step, blocks) @ shifts(taps, step, blocks * step).transpose(-1, -2)
             return product.flatten(-2)
-    # In double precision: a loud past would leave its rounding in a quiet frame.
+    # In double precision, since the rounding error of a loud past would be audible in a quiet frame.
     size = 1 << (length - 1).bit_length()
     padded = functional.pad(x, (before, after))
     product = torch.fft.rfft(padded.double(), size) * torch.fft.rfft(taps.double(), size).conj()
@@ -59,9 +89,25 @@ def correlate(x: Tensor, taps: Tensor, before: int = 0, after: int = 0) -> Tenso
 
 
 def windows(x: Tensor, rows: int, step: int, blocks: int) -> Tensor:
-    """Return pieces of x that begin `step` apart: [..., (rows - 1 + blocks) * step] -> [..., rows, blocks * step].
+    """Return pieces of x that begin `step` samples apart.
 
-    Whole blocks of `step` samples are copied: an index for every sample takes onnxruntime ten times as long.
+    Copies blocks of `step` samples; with an index for each sample, onnxruntime takes ten times as long.
+
+    Parameters
+    ----------
+    x : Tensor
+        [..., (rows - 1 + blocks) * step].
+    rows : int
+        Number of pieces.
+    step : int
+        Samples from the beginning of a piece to that of the next.
+    blocks : int
+        Length of a piece, in steps.
+
+    Returns
+    -------
+    Tensor
+        [..., rows, blocks * step].
     """
     index = (torch.arange(rows)[:, None] + torch.arange(blocks)).flatten().to(x.device)
     pieces = x.unflatten(-1, (-1, step)).index_select(-2, index)
@@ -69,9 +115,9 @@ def windows(x: Tensor, rows: int, step: int, blocks: int) -> Tensor:
 
 
 def shifts(x: Tensor, rows: int, width: int) -> Tensor:
-    """Return x in a row of silence, shifted right by one more in each: [..., N] -> [..., rows, width].
+    """Return rows of x in zeros, each shifted right by one sample more: [..., N] -> [..., rows, width].
 
-    Copies of x that are one sample longer than a row, one after the other, cut into rows.
+    Joins copies of x that are padded to one sample more than a row, and cuts the result into rows.
     """
     one = functional.pad(x, (0, width + 1 - x.shape[-1]))
     copies = [one] * (rows - 1) + [one[..., : width - rows + 1]]

@@ -1,10 +1,10 @@
-"""A recurrent model of frames: one time step, written once, and the teacher-forced unroll over it.
+"""A recurrent model of frames: one time step, and the teacher-forced pass that repeats it.
 
     prior      p(z | h)              encoder  q(z | x, h)
     decoder    p(x | phi_z(z), h)    recurrence  (h, c) <- LSTM([phi_x(x), phi_z(z)], (h, c))
 
-All conditionals read the *old* state; the recurrence takes the *new* x and z.  This is the VRNN of Chung
-et al. 2015; the families in `vrnn_engine.models.families` leave out or exchange parts of it.
+All conditionals read the *old* state; the recurrence reads the *new* x and z.  This is the VRNN of Chung et al. (2015),
+section 3; the families in `vrnn_engine.models.families` omit or replace parts of it.
 """
 
 from typing import ClassVar, NamedTuple
@@ -25,102 +25,131 @@ from vrnn_engine.models.conditionals import (
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.layers import ReLUStack
 from vrnn_engine.models.noise import OutputNoise
-from vrnn_engine.models.normal import Normal, in_fours, kl_divergence
+from vrnn_engine.models.normal import Normal, kl_divergence, pad_to_multiple_of_4
 from vrnn_engine.models.outputs import Output, Parameters
 from vrnn_engine.models.source_filter import Heard
 
 
 class State(NamedTuple):
-    """What is carried from frame to frame; of width 0 where the model does not."""
+    """What a model carries from frame to frame; a part that the model does not use has width 0."""
 
     h: Tensor
+    """Output of the LSTM, [B, H]."""
     c: Tensor
-    """Of the recurrence, both [B, H]."""
+    """Cells of the LSTM, [B, H]."""
     past: Tensor
-    """The last frames, oldest first, where the output reads them, [B, P * F]."""
+    """The last P frames, oldest first, if the output reads them, [B, P * F]."""
     periodicity: Tensor
-    """Of the newest of these, which phi_x was shown and the output reads as well, [B, L]."""
+    """Periodicity of the newest frame in `past`, [B, periods]."""
     latent: Tensor
     """The last z, [B, Z]."""
 
     @property
     def heard(self) -> Heard:
-        """What the output reads of the past."""
+        """The part of the past that the output reads."""
         return Heard(self.past, self.periodicity)
 
 
 class FrameFeatures(NamedTuple):
-    """All that depends on the frame alone: its part of the encoder's first layer and of the gates; itself; and
-    its periodicity."""
+    """Everything that depends only on the frame and the frames before it, so that it needs no loop over time."""
 
     encoder: Tensor
+    """The frame's part of the encoder's first layer, [..., E]."""
     gates: Tensor
+    """The frame's part of the gates, [..., 4 H]."""
     frame: Tensor
+    """The frame, [..., F]."""
     periodicity: Tensor
+    """The frame's periodicity, [..., periods]; width 0 without a source-filter output."""
 
 
 class LatentControls(NamedTuple):
-    """How z is steered: `temperature` [B, 1]; `shift`, `hold`, `target` [B, Z]."""
+    """Controls of the latent; see `draw_latent`."""
 
     temperature: Tensor
+    """Factor of the standard deviation, [B, 1]."""
     shift: Tensor
+    """Added to z, [B, Z]."""
     hold: Tensor
+    """From 0, z is free, to 1, z equals `target`, [B, Z]."""
     target: Tensor
+    """[B, Z]."""
 
 
 class Inference(NamedTuple):
-    """One observed frame: its posterior, the latent drawn from it, phi_z of that, and the next state."""
+    """Result of observing a frame."""
 
     posterior: Normal
+    """q(z | x, h), [B, Z]."""
     latent: Tensor
+    """z, a sample of the posterior, [B, Z]."""
     z_features: Tensor
+    """phi_z(z), [B, .]."""
     state: State
+    """The next state."""
 
 
 class Generation(NamedTuple):
-    """One generated frame [B, F] in the basis, its prior and latent, and the next state."""
+    """Result of generating a frame."""
 
     frame: Tensor
+    """In the basis, normalised, [B, F]."""
     prior: Normal
+    """p(z | h), [B, Z]."""
     latent: Tensor
+    """z, a sample of the prior, [B, Z]."""
     state: State
+    """The next state."""
 
 
 class Unroll(NamedTuple):
-    """A teacher-forced pass over T frames: everything is [T, B, ...] but the last state."""
+    """Result of a teacher-forced pass over T frames."""
 
     log_likelihood: Tensor
-    """log p(x | z, h) of the normalised signal, in nats."""
+    """log p(x | z, h) of the normalised signal, [T, B], in nats."""
     kl: Tensor
+    """KL(q(z | x, h) || p(z | h)), [T, B], in nats."""
     posterior: Normal
+    """[T, B, Z]."""
     prior: Normal
+    """[T, B, Z]."""
     latent: Tensor
+    """Samples of the posterior, [T, B, Z]."""
     old: State
-    """The state that each frame was predicted from."""
+    """The state before each frame, [T, B, ...]."""
     decoded: Parameters
-    """What the decoder says of each frame: the parameters of the output."""
+    """Parameters of the output distribution of each frame, [T, B, ...]."""
     state: State
+    """The state after the last frame, [B, ...]."""
 
 
 class Score(NamedTuple):
-    """What a model makes of frames it has inferred: the prior, the KL and the log-likelihood, in nats, and
-    what the decoder said."""
+    """Both terms of the ELBO for observed frames, and the distributions they are computed from."""
 
     prior: Normal
+    """[..., Z]."""
     kl: Tensor
+    """KL(q || p), [...], in nats."""
     log_likelihood: Tensor
+    """log p(x | z, h) of the normalised signal, [...], in nats."""
     decoded: Parameters
+    """Parameters of the output distribution."""
 
 
 class RecurrentModel(nn.Module):
-    """What all families share; tensors are in the frame basis and normalised, and time comes first.
+    """Base class of all families.
 
-    A family gives the conditionals, in its `__init__`, and says what of a `ModelConfig` it `uses`.
+    All frames are in the frame basis and normalised; time is the first axis.  A family creates its conditionals in
+    `__init__` and lists the fields of `ModelConfig` that it `uses`.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Sizes and options of the model.
     """
 
     uses: ClassVar[frozenset[str]] = frozenset()
-    """Which of latent_size, phi_z, encoder and prior a config of this family must have; the others it
-    must not."""
+    """Optional fields of `ModelConfig` that a configuration of this family must set; it must not set the others."""
     carries_latent: ClassVar[bool] = False
     """Whether the last z is part of the state."""
     phi_z: nn.Module
@@ -144,11 +173,11 @@ class RecurrentModel(nn.Module):
         return self.decoder.output
 
     def condition(self, state: State) -> Tensor:
-        """Return what of the old state the prior and the encoder read, [..., .]."""
+        """Return the part [..., .] of the old state that the prior and the encoder read."""
         return state.h
 
     def initial_state(self, rows: int) -> State:
-        """Return the state before the first frame: zeros."""
+        """Return the state of `rows` streams before the first frame: zeros."""
         weight = self.recurrence.from_h.weight
         zeros = weight.new_zeros(rows, self.config.recurrent_size)
         latent = self.config.latent_size if self.carries_latent else 0
@@ -157,37 +186,57 @@ class RecurrentModel(nn.Module):
         return State(zeros, zeros, *(weight.new_zeros(rows, width) for width in widths))
 
     def features(self, frame: Tensor, past: Tensor) -> FrameFeatures:
-        """Frames in the basis [..., F] and those before them [..., P * F] -> all that depends on them alone."""
+        """Compute what depends only on frames [..., F] and the P frames before each, [..., P * F]."""
         k, periodicity = self.config.input_compression, frame[..., :0]
         if self.analysis:
-            heard, periodicity = self.analysis(self.remember(frame, past))
-            seen = torch.cat([heard, periodicity], dim=-1)
+            spectrum, periodicity = self.analysis(self.append_frame(frame, past))
+            seen = torch.cat([spectrum, periodicity], dim=-1)
         else:
-            seen = torch.sign(frame) * in_fours(torch.log, 1 + k * frame.abs()) if k else frame
+            seen = torch.sign(frame) * pad_to_multiple_of_4(torch.log, 1 + k * frame.abs()) if k else frame
         phi = self.phi_x(seen)
         return FrameFeatures(self.encoder.project(phi), self.recurrence.from_x(phi), frame, periodicity)
 
     def infer(
         self, features: FrameFeatures, state: State, noise: Tensor, controls: LatentControls | None = None
     ) -> Inference:
-        """Observe one frame: draw z from the posterior with noise [B, Z] and advance the state."""
+        """Observe a frame: sample z from the posterior and advance the state.
+
+        Parameters
+        ----------
+        features : FrameFeatures
+            Of the frame, [B, ...].
+        state : State
+            The state before the frame.
+        noise : Tensor
+            Standard normal, [B, Z].
+        controls : LatentControls, optional
+            Steering of z; none by default.
+        """
         posterior = self.encoder(features.encoder, self.condition(state))
         latent = draw_latent(posterior, noise, controls)
         z_features = self.phi_z(latent)
         return Inference(posterior, latent, z_features, self.advance(features, latent, z_features, state))
 
     def advance(self, features: FrameFeatures, latent: Tensor, z_features: Tensor, state: State) -> State:
-        """Take the new x and z into the state."""
+        """Return the state after a frame, given the features of x, z [B, Z] and phi_z(z) [B, .]."""
         h, c = self.recurrence(features.gates, z_features, state.h, state.c)
-        past = self.remember(features.frame, state.past)
+        past = self.append_frame(features.frame, state.past)
         return State(h, c, past, features.periodicity, latent if self.carries_latent else state.latent)
 
-    def remember(self, frame: Tensor, past: Tensor) -> Tensor:
-        """Put a frame [..., F] after the past ones [..., P * F], and forget the oldest."""
+    def append_frame(self, frame: Tensor, past: Tensor) -> Tensor:
+        """Append a frame [..., F] to the past frames [..., P * F] and drop the oldest."""
         return torch.cat([past, frame], dim=-1)[..., self.config.frame_size :]
 
-    def pasts(self, frames: Tensor, past: Tensor) -> Tensor:
-        """Return what is before each of the frames [T, B, F]: [T, B, P * F], oldest first."""
+    def preceding_frames(self, frames: Tensor, past: Tensor) -> Tensor:
+        """Return the P frames before each frame of [T, B, F], oldest first, [T, B, P * F].
+
+        Parameters
+        ----------
+        frames : Tensor
+            [T, B, F].
+        past : Tensor
+            The P frames before the first one, [B, P * F].
+        """
         if not self.config.past_size:
             return frames[..., :0]
         before = past.unflatten(-1, (-1, self.config.frame_size)).movedim(-2, 0)
@@ -197,7 +246,19 @@ class RecurrentModel(nn.Module):
     def generate(
         self, state: State, latent_noise: Tensor, output_noise: OutputNoise, controls: LatentControls | None = None
     ) -> Generation:
-        """Generate one frame: z from the prior, x from the decoder, and advance the state."""
+        """Generate a frame: sample z from the prior and x from the decoder, and advance the state.
+
+        Parameters
+        ----------
+        state : State
+            The state before the frame.
+        latent_noise : Tensor
+            Standard normal, [B, Z].
+        output_noise : OutputNoise
+            Noise and temperatures of the output.
+        controls : LatentControls, optional
+            Steering of z; none by default.
+        """
         prior = self.prior(self.condition(state))
         latent = draw_latent(prior, latent_noise, controls)
         z_features = self.phi_z(latent)
@@ -207,35 +268,50 @@ class RecurrentModel(nn.Module):
         )
 
     def score(self, frame: Tensor, inference: Inference, old: State) -> Score:
-        """Judge frames inferred from the old state."""
+        """Compute the terms of the ELBO.
+
+        Parameters
+        ----------
+        frame : Tensor
+            The observed frames, [..., F].
+        inference : Inference
+            Result of observing them.
+        old : State
+            The states before them.
+        """
         prior = self.prior(self.condition(old))
         decoded = self.decoder(inference.z_features, old.h, old.heard)
         log_likelihood = self.output.log_prob(decoded, frame) + self.basis.log_det
         return Score(prior, kl_divergence(inference.posterior, prior), log_likelihood, decoded)
 
     def unroll(self, frames: Tensor, noise: Tensor, state: State | None = None, shown: Tensor | None = None) -> Unroll:
-        """Teacher-forced pass over frames in the basis.
+        """Observe a sequence of frames (teacher forcing).
 
         Parameters
         ----------
         frames : Tensor
             [T, B, F], in the basis (`self.basis.frames` of the normalised signal).
         noise : Tensor
-            [T, B, Z], standard normal.
+            Standard normal, [T, B, Z].
         state : State, optional
-            Carried from earlier frames; zeros by default.
+            The state before the first frame; zeros by default.
         shown : Tensor, optional
-            [T, B, F], what the gates of the recurrence are shown instead of the frames, as in scheduled
-            sampling; the encoder, the past frames and the likelihood have the true ones all the same.
+            [T, B, F]: frames that the gates of the recurrence read instead, as in scheduled sampling (Bengio et al.
+            2015).  The encoder, the past frames and the likelihood use `frames`.
+
+        Returns
+        -------
+        Unroll
+            Likelihoods, distributions and states of all frames.
         """
         state = state or self.initial_state(frames.shape[1])
-        pasts = self.pasts(frames, state.past)
+        pasts = self.preceding_frames(frames, state.past)
         features = self.features(frames, pasts)
         if shown is not None:
-            # Not the past: a true frame does not continue the phases of a drawn one.
+            # `pasts` stays: an observed frame does not continue the phases of a sampled one.
             features = features._replace(gates=self.features(shown, pasts).gates)
         olds, steps = [], []
-        # Only the encoder, phi_z and the recurrence are sequential; prior and decoder follow at once.
+        # Only the encoder, phi_z and the recurrence need the loop; prior and decoder follow for all frames at once.
         for *of_frame, eps in zip(*features, noise, strict=True):
             step = self.infer(FrameFeatures(*of_frame), state, eps)
             olds.append(state)
@@ -254,12 +330,30 @@ class RecurrentModel(nn.Module):
         )
 
     def resample(self, unroll: Unroll, noise: OutputNoise) -> Tensor:
-        """Draw every frame of an unroll anew from the decoder, given the latents it had: [T, B, F]."""
+        """Sample each frame of an unroll from its output distribution, [T, B, F]."""
         return self.output.sample(unroll.decoded, noise)
 
 
 def draw_latent(normal: Normal, noise: Tensor, controls: LatentControls | None) -> Tensor:
-    """Sample z [B, Z] and steer it: temperature, then shift, then hold towards the target."""
+    """Sample z and apply the controls.
+
+        z = mean + temperature * std * noise + shift
+        z <- (1 - hold) * z + hold * target
+
+    Parameters
+    ----------
+    normal : Normal
+        Prior or posterior, [B, Z].
+    noise : Tensor
+        Standard normal, [B, Z].
+    controls : LatentControls or None
+        None leaves z as sampled.
+
+    Returns
+    -------
+    Tensor
+        z, [B, Z].
+    """
     if controls is None:
         return normal.mean + normal.std * noise
     latent = normal.mean + controls.temperature * normal.std * noise + controls.shift

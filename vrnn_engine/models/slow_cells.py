@@ -1,8 +1,8 @@
-"""Slow cells: the first cells of a recurrence with fixed gates, so that they remember what was so on average.
+"""Slow cells: cells of the recurrence whose gates are fixed, so that they are averages over a long time.
 
 A cell with the input gate 1 / T and the forget gate 1 - 1 / T is a leaky average of its candidates over T frames (Mozer
-1992; Mikolov et al. 2015).  Gates that have to learn to hold something for longer than a chunk of training never see
-what it would be good for; an average over any time is learned from a few frames of it.
+1992; Mikolov et al. 2015).  Training is truncated to chunks of frames, so learned gates never profit from remembering
+for longer than a chunk.  A fixed average over any time can be learned from a few frames.
 """
 
 import math
@@ -14,30 +14,31 @@ from torch import Tensor, nn
 from vrnn_engine.models.config import SlowCells
 
 
-def slow_down(cells: SlowCells, gates: Sequence[nn.Linear], size: int) -> None:
-    """Fix the gates of the first cells.
+def fix_slow_gates(cells: SlowCells, gates: Sequence[nn.Linear], size: int) -> None:
+    """Fix the input and forget gates of the first cells, in place and during training.
 
     Parameters
     ----------
     cells : SlowCells
-    gates : sequence of Linear
-        Maps whose sum is the gates [4 * size], input and forget first; the first map has the bias.
+        Number of slow cells and their averaging times; the times are spaced evenly on a logarithmic scale.
+    gates : sequence of nn.Linear
+        Maps whose sum is the gates [4 * size], input and forget gates first; the first map has the bias.
     size : int
-        H, all cells.
+        H, the number of all cells.
     """
     frames = torch.logspace(math.log10(cells.shortest), math.log10(cells.longest), cells.count)
-    odds = torch.log(frames - 1)  # of the forget gate's sigmoid
-    held = torch.zeros(4 * size, 1)
-    held[: cells.count] = held[size : size + cells.count] = 1
+    odds = torch.log(frames - 1)  # logit of the forget gate
+    frozen = torch.zeros(4 * size, 1)
+    frozen[: cells.count] = frozen[size : size + cells.count] = 1
     for gate in gates:
-        _hold_at_zero(gate.weight, held)
-    _hold_at_zero(gates[0].bias, held[:, 0])
+        _freeze_at_zero(gate.weight, frozen)
+    _freeze_at_zero(gates[0].bias, frozen[:, 0])
     with torch.no_grad():
         gates[0].bias[: cells.count] = -odds
         gates[0].bias[size : size + cells.count] = odds
 
 
-def _hold_at_zero(weight: Tensor, held: Tensor) -> None:
+def _freeze_at_zero(weight: Tensor, frozen: Tensor) -> None:
     with torch.no_grad():
-        weight.mul_(1 - held)
-    weight.register_hook(lambda gradient: gradient * (1 - held.to(gradient)))
+        weight.mul_(1 - frozen)
+    weight.register_hook(lambda gradient: gradient * (1 - frozen.to(gradient)))

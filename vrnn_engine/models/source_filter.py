@@ -1,21 +1,22 @@
-"""The source-filter output: a frame of samples as an excitation, part of it periodic, through a filter.
+"""The source-filter output: a frame of samples is an excitation, partly periodic, that goes through a filter.
 
     x_n = r_n - sum_k a_k x_(n-k)                            the filter 1 / A (Fant 1960)
-    r_n = g_n p_n + sd_n e_n,  p_n = sum_L w_L r_(n-L),      the excitation: its period (long-term prediction, Atal
-    sd_n^2 = s_n^2 + q_n (1 - g_n^2) p_n^2,  e_n ~ N(0, 1)   1982), and what is new, some of which comes with it
+    r_n = g_n p_n + sd_n e_n,  p_n = sum_L w_L r_(n-L),      the excitation: its past, one period earlier (long-term
+    sd_n^2 = s_n^2 + q_n (1 - g_n^2) p_n^2,  e_n ~ N(0, 1)   prediction, Atal 1982), and noise, partly in proportion
 
-All but x, r and e come from the decoder and the past, so this is a Gaussian of the whole frame: each x_n is e_n times
-sd_n plus what came before, and the product of these is its Jacobian.  A diagonal Gaussian, of samples or of MDCT
-coefficients, knows nothing of the phases that it continues, and so can only whisper.
+The decoder and the past give everything but x, r and e.  So the frame is an invertible function of e: x_n is sd_n e_n
+plus terms that depend on earlier samples, and the Jacobian is the product of the sd_n.  A diagonal Gaussian, of samples
+or of MDCT coefficients, does not depend on the phases that it continues, and so it can only whisper.
 
-g < 1 and q < 1/2: a period comes back with less power than it had, and no tone feeds on itself.
+g < 1 and q < 1/2, so a period loses power each time it repeats, and no tone grows.
 
-What goes through A and comes back through 1 / A, each of which may lift some of it a hundredfold, is computed in double
-precision: in single, a thousandth of the frame would be rounding.
+Signals that go through A and 1 / A are computed in double precision: each may amplify a frequency a hundredfold, and in
+single precision a thousandth of the frame would be rounding error.
 
-The filter is the exponential of a causal cepstrum on a warped frequency axis (the mel-cepstrum of Tokuda et al.
-1994): it and its inverse are stable, and begin with 1.  A is cut off after the two frames of the past, and stays so
-since it fades (DECAY) and its spectrum is bounded (MOST_LOG): not proven, but tested on random cepstra at that bound.
+The filter is the exponential of a causal cepstrum on a warped frequency axis (the mel-cepstrum of Tokuda et al. 1994).
+It and its inverse are stable, and their impulse responses begin with 1.  A is truncated to two frames.  The truncated
+filter stays stable, since its taps decay (DECAY) and its spectrum is bounded (MAX_LOG_GAIN); this is not proven, but
+tested on random cepstra at that bound.
 """
 
 import math
@@ -26,70 +27,81 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vrnn_engine.models.config import SourceFilter
-from vrnn_engine.models.layers import JointStack, exactly, linear, single
+from vrnn_engine.models.layers import JointStack, disable_autocast, linear, to_float32
 from vrnn_engine.models.noise import OutputNoise
-from vrnn_engine.models.normal import STD_BIAS, Normal, in_fours, log_density, positive
+from vrnn_engine.models.normal import STD_BIAS, Normal, log_density, pad_to_multiple_of_4, positive
 from vrnn_engine.models.periodicity import correlate
 
 DECAY = 0.97
-"""How much of an impulse response is left after a sample, at most: A has but 2 F taps, and one that were cut off where
-it still rings could make 1 / A grow.  At 16 kHz no resonance is narrower than 150 Hz then."""
-MOST_LOG = math.log(100)
-"""Bound of the filter's spectrum, up and down: a cepstrum that asks for more is scaled to it as a whole."""
+"""Factor by which an impulse response decays in each sample.  A has only 2 F taps; if it were truncated where it still
+rings, 1 / A could grow.  At 16 kHz this makes every resonance at least 150 Hz wide."""
+MAX_LOG_GAIN = math.log(100)
+"""Limit of the log magnitude of the filter, up and down; a cepstrum that exceeds it is scaled as a whole."""
 GRID = 512
-"""Points of the circle that the filter is computed on, at least: its impulse response dies away within them."""
-MOST_GAIN = 0.98
-MOST_SHARE = 0.5
-"""Bounds of g and q: in the steady state a tone has at most 50 times the power of what is new."""
-LEAST = 0.2
-"""Periodicity of the likeliest period, below which none is likely."""
+"""Minimum number of points on the unit circle at which the filter is computed; its impulse response is shorter."""
+MAX_GAIN = 0.98
+"""Limit of g."""
+MAX_SHARE = 0.5
+"""Limit of q: with both limits, the power of a steady tone is at most 50 times that of the noise."""
+MIN_PERIODICITY = 0.2
+"""If the periodicity of the best period is below this, the weights of all periods become more even."""
 SHARPNESS = 10.0
-"""How much the periodicity of the past says about the next period, before training."""
+"""Initial weight of the past's periodicity in the choice of the period."""
 
 
 class Heard(NamedTuple):
-    """What an output reads of the past; of width 0 where it reads nothing."""
+    """The past that an output reads; both have width 0 if it reads none."""
 
     frames: Tensor
-    """The last frames, oldest first, [..., P * F]."""
+    """The last P frames, oldest first, [..., P * F]."""
     periodicity: Tensor
-    """Of the newest, [..., periods]."""
+    """Periodicity of the newest frame, [..., periods]."""
 
 
-class Excited(NamedTuple):
-    """What the decoder and the past make of a frame before it is there."""
+class SourceFilterParameters(NamedTuple):
+    """Parameters of the distribution of a frame."""
 
     inverse: Tensor
-    """The first F taps of A, which act within the frame, [..., F]."""
+    """The first F taps of A, [..., F]."""
     response: Tensor
     """The first F taps of 1 / A, [..., F]."""
     ringing: Tensor
-    """sum_k a_k x_(n-k) over the past samples, for each sample of the frame, [..., F]."""
+    """sum_k a_k x_(n-k) over the samples before the frame, for each sample of the frame, [..., F]."""
     excitation: Tensor
-    """r of the past frame, under this frame's A, [..., F]."""
+    """r of the frame before, computed with the A of this frame, [..., F]."""
     periods: Tensor
-    """w, which add up to one, from the longest period to the shortest."""
+    """w, [..., periods], from the longest period to the shortest; they sum to one."""
     voicing: Tensor
-    """The logit of g / MOST_GAIN, [..., gains]."""
+    """Logit of g / MAX_GAIN, [..., gains]."""
     share: Tensor
     """q, [..., gains]."""
     std: Tensor
     """s, [..., levels]."""
 
 
-class Driven(NamedTuple):
-    """What a frame's period turns into: [..., F] each."""
+class ExcitationTerms(NamedTuple):
+    """Terms of the excitation's distribution, for each of N samples."""
 
     gain: Tensor
-    """g"""
+    """g, [..., N]."""
     fresh: Tensor
-    """s^2"""
+    """s^2, [..., N]."""
     share: Tensor
-    """q (1 - g^2)"""
+    """q (1 - g^2), [..., N]."""
 
 
 class SourceFilterOutput(nn.Module):
-    """Decoder features and the last two frames -> the distribution of a frame of samples."""
+    """The distribution of a frame of samples, given decoder features and the last two frames.
+
+    Parameters
+    ----------
+    config : SourceFilter
+        Sizes and options.
+    inputs : int
+        Width of the decoder features.
+    frame_size : int
+        F.
+    """
 
     mixture_size = 0
     warped: Tensor
@@ -108,90 +120,127 @@ class SourceFilterOutput(nn.Module):
         self.grid = max(GRID, 1 << (2 * frame_size - 1).bit_length())
         self.points = self.grid // 2 + 1
         self.register_buffer("warped", _warped(config.cepstrum, config.warp, self.grid), persistent=False)
-        # From the parts of a frame to its samples, for g, s^2 and q (1 - g^2) at once.
+        # Repeats the value of each part of a frame for its samples; for g, s^2 and q (1 - g^2) in one product.
         counts = (config.gains, config.levels, config.gains)
         parts = [torch.eye(count).repeat_interleave(frame_size // count, -1) for count in counts]
         self.register_buffer("spread", torch.block_diag(*parts), persistent=False)
 
-    def forward(self, features: Tensor, past: Heard) -> Excited:
-        """[..., inputs] and the last two frames -> Excited."""
+    def forward(self, features: Tensor, past: Heard) -> SourceFilterParameters:
+        """Return the parameters for features [..., inputs] and the last two frames."""
         size = self.frame_size
-        cepstrum, voicing, share, std = single(self.head(features)).split(self.parts, dim=-1)
-        with exactly(features.device):
-            inverse, response = self.filters(cepstrum)
-            # The past begins and goes on with silence, and rings into the frame.
+        cepstrum, voicing, share, std = to_float32(self.head(features)).split(self.parts, dim=-1)
+        with disable_autocast(features.device):
+            inverse, response = self.filter_taps(cepstrum)
+            # Zeros before the past, and after it for the frame, into which the past rings.
             reached = correlate(past.frames, inverse.flip(-1), size - 1, size)
-        return Excited(
+        return SourceFilterParameters(
             inverse[..., :size],
             response,
             reached[..., size:],
             reached[..., :size].float(),
-            self.weigh(features, past.periodicity),
+            self.period_weights(features, past.periodicity),
             # It does not read the past: a tone that got lost would not come back.
             voicing,
-            MOST_SHARE * in_fours(torch.sigmoid, share),
+            MAX_SHARE * pad_to_multiple_of_4(torch.sigmoid, share),
             positive(std),
         )
 
-    def filters(self, cepstrum: Tensor) -> tuple[Tensor, Tensor]:
-        """[..., C], of 1 / A -> the first 2 F taps of A, the first F taps of 1 / A."""
+    def filter_taps(self, cepstrum: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the first 2 F taps of A and the first F taps of 1 / A, given the cepstrum of 1 / A, [..., C]."""
         spectrum = cepstrum.double() @ self.warped
         peak = spectrum[..., : self.points].abs().amax(-1, keepdim=True)
-        log, phase = (spectrum * (MOST_LOG / peak.clamp_min(MOST_LOG))).chunk(2, dim=-1)
+        log, phase = (spectrum * (MAX_LOG_GAIN / peak.clamp_min(MAX_LOG_GAIN))).chunk(2, dim=-1)
         real, imaginary, size = torch.cos(phase), torch.sin(phase), torch.exp(log)
         up, down = (real / size, -imaginary / size), (real * size, imaginary * size)  # A and 1 / A
-        # Both at once, as the real and the imaginary part of one signal.
+        # One inverse transform for both: one is the real part of the signal, the other the imaginary part.
         first = torch.stack([up[0] - down[1], up[1] + down[0]], dim=-1)[..., : self.points, :]
         second = torch.stack([up[0] + down[1], down[0] - up[1]], dim=-1)[..., 1 : self.points - 1, :].flip(-2)
         taps = torch.fft.ifft(torch.view_as_complex(torch.cat([first, second], dim=-2)))
         return taps.real[..., : 2 * self.frame_size], taps.imag[..., : self.frame_size]
 
-    def weigh(self, features: Tensor, evidence: Tensor) -> Tensor:
-        """Return the weight of each period, given how the past repeats itself at it.
+    def period_weights(self, features: Tensor, evidence: Tensor) -> Tensor:
+        """Return the weight of each period.
 
-        The best one counts as much in a free run, which repeats itself less well than what was recorded.
+        Parameters
+        ----------
+        features : Tensor
+            Decoder features, [..., inputs].
+        evidence : Tensor
+            Periodicity of the past, [..., periods].
+
+        Returns
+        -------
+        Tensor
+            [..., periods]; they sum to one.
         """
-        evidence = evidence / evidence.amax(-1, keepdim=True).clamp_min(LEAST)
-        raw = single(self.choice(self.stack(self.stack.project(evidence), features)))
-        return torch.softmax(raw[..., :-1] + in_fours(functional.softplus, raw[..., -1:]) * evidence, dim=-1)
+        # Relative to the best period: generated sound is less periodic than recorded sound, but counts as much.
+        evidence = evidence / evidence.amax(-1, keepdim=True).clamp_min(MIN_PERIODICITY)
+        raw = to_float32(self.choice(self.stack(self.stack.project(evidence), features)))
+        return torch.softmax(
+            raw[..., :-1] + pad_to_multiple_of_4(functional.softplus, raw[..., -1:]) * evidence, dim=-1
+        )
 
-    def log_prob(self, parameters: Excited, x: Tensor) -> Tensor:
-        """Return the log density of x, [..., F] -> [...], in nats."""
+    def log_prob(self, parameters: SourceFilterParameters, x: Tensor) -> Tensor:
+        """Return the log density [...] of frames x [..., F], in nats."""
         excitation = (parameters.ringing + convolve(x, parameters.inverse)).float()
         known = torch.cat([parameters.excitation, excitation], dim=-1)
-        return log_density(self.foretell(parameters, self.drive(parameters), known, 0), excitation)
+        return log_density(self.predict(parameters, self.excitation_terms(parameters), known, 0), excitation)
 
-    def sample(self, parameters: Excited, noise: OutputNoise) -> Tensor:
-        """Return a frame [..., F]."""
-        known, driven = parameters.excitation, self.drive(parameters, noise.voicing)
+    def sample(self, parameters: SourceFilterParameters, noise: OutputNoise) -> Tensor:
+        """Return a sampled frame [..., F]."""
+        known, terms = parameters.excitation, self.excitation_terms(parameters, noise.voicing)
         drawn = noise.output_temperature * noise.output
-        # In parts no longer than the shortest period, so that the past of a part is all that it needs.
+        # In parts no longer than the shortest period: a part then depends only on samples before it.
         length = -(-self.frame_size // -(-self.frame_size // self.config.shortest))
-        parts = zip(*(whole.split(length, dim=-1) for whole in (*driven, drawn)), strict=True)
+        parts = zip(*(whole.split(length, dim=-1) for whole in (*terms, drawn)), strict=True)
         for start, (*part, fresh) in zip(range(0, self.frame_size, length), parts, strict=True):
-            mean, std = self.foretell(parameters, Driven(*part), known, start)
+            mean, std = self.predict(parameters, ExcitationTerms(*part), known, start)
             known = torch.cat([known, mean + std * fresh], dim=-1)
         return convolve(known[..., self.frame_size :] - parameters.ringing, parameters.response).float()
 
-    def foretell(self, parameters: Excited, driven: Driven, known: Tensor, start: int) -> Normal:
-        """Return the distribution of r from sample `start` on, for as many as are `driven`, given what is `known`
-        before."""
-        first = self.frame_size + start - self.config.longest
-        before = known[..., first : first + driven.gain.shape[-1] + self.config.periods - 1]
-        period = correlate(before, parameters.periods)
-        return Normal(driven.gain * period, torch.sqrt(driven.fresh + driven.share * period * period))
+    def predict(self, parameters: SourceFilterParameters, terms: ExcitationTerms, known: Tensor, start: int) -> Normal:
+        """Return the distribution of successive samples of the excitation.
 
-    def drive(self, parameters: Excited, voicing: Tensor | float = 0.0) -> Driven:
-        """Return g, s^2 and q (1 - g^2); `voicing` is added to the logit of g: below zero it whispers."""
-        gain = MOST_GAIN * in_fours(torch.sigmoid, parameters.voicing + voicing)
+        Parameters
+        ----------
+        parameters : SourceFilterParameters
+            Of the frame.
+        terms : ExcitationTerms
+            Of the N samples to predict, [..., N].
+        known : Tensor
+            Excitation of the past frame, and of this frame as far as it is known, [..., F + .].
+        start : int
+            Index of the first predicted sample in the frame.
+
+        Returns
+        -------
+        Normal
+            Of [..., N].
+        """
+        first = self.frame_size + start - self.config.longest
+        before = known[..., first : first + terms.gain.shape[-1] + self.config.periods - 1]
+        period = correlate(before, parameters.periods)
+        return Normal(terms.gain * period, torch.sqrt(terms.fresh + terms.share * period * period))
+
+    def excitation_terms(self, parameters: SourceFilterParameters, voicing: Tensor | float = 0.0) -> ExcitationTerms:
+        """Return g, s^2 and q (1 - g^2) of each sample of a frame.
+
+        Parameters
+        ----------
+        parameters : SourceFilterParameters
+            Of the frame.
+        voicing : Tensor or float
+            Added to the logit of g, [..., 1]; a negative value whispers.
+        """
+        gain = MAX_GAIN * pad_to_multiple_of_4(torch.sigmoid, parameters.voicing + voicing)
         std, share = parameters.std, parameters.share
-        with exactly(gain.device):
+        with disable_autocast(gain.device):
             of_samples = torch.cat([gain, std * std, share * (1 - gain) * (1 + gain)], dim=-1) @ self.spread
-        return Driven(*of_samples.chunk(3, dim=-1))
+        return ExcitationTerms(*of_samples.chunk(3, dim=-1))
 
 
 def convolve(x: Tensor, taps: Tensor) -> Tensor:
-    """Return y_n = sum_k taps_k x_(n-k), from silence on: [..., N] and [..., N] -> [..., N]."""
+    """Return the causal convolution y_n = sum_k taps_k x_(n-k) of x and taps, all [..., N]; x is 0 before."""
     return correlate(x, taps.flip(-1), x.shape[-1] - 1)
 
 
@@ -199,7 +248,7 @@ def _warped(order: int, warp: float, grid: int) -> Tensor:
     """Return the matrix [C, 2 P] from a cepstrum to the logarithm of a spectrum, on half a circle of `grid` points.
 
     Its rows are the powers of a warped unit delay (d - warp) / (1 - warp d), less those of -warp, so that the
-    filter begins with 1.  P is in whole eights: see `in_fours`.
+    filter begins with 1.  P is in whole eights: see `pad_to_multiple_of_4`.
     """
     angle = torch.arange((grid // 2 + 8) // 8 * 8, dtype=torch.float64) * (2 * math.pi / grid)
     delay = torch.polar(torch.full_like(angle, DECAY), -angle)

@@ -1,4 +1,4 @@
-"""The families of models, by name.  A module of this folder adds its own: it names them in `FAMILIES`."""
+"""The families of models, by name.  Each module of this folder lists its families in `FAMILIES`."""
 
 import difflib
 import functools
@@ -9,12 +9,12 @@ from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.recurrent import RecurrentModel
 
 OPTIONAL = ("latent_size", "phi_z", "encoder", "prior")
-"""What of a config belongs to some families only."""
+"""Fields of `ModelConfig` that only some families use."""
 
 
 @functools.cache
 def families() -> dict[str, type[RecurrentModel]]:
-    """Return every family: `NAME-gauss` with one Gaussian as output, `NAME-gmm` with a mixture."""
+    """Return all families by name: the output of `NAME-gauss` is one Gaussian, that of `NAME-gmm` a mixture."""
     found: dict[str, type[RecurrentModel]] = {}
     for module in pkgutil.iter_modules(__path__):
         for name, model in importlib.import_module(f"{__name__}.{module.name}").FAMILIES.items():
@@ -23,21 +23,39 @@ def families() -> dict[str, type[RecurrentModel]]:
 
 
 def check(config: ModelConfig) -> type[RecurrentModel]:
-    """Return the family of a config; raise `ValueError` where it does not exist or does not fit."""
+    """Return the family of a configuration.
+
+    Raises
+    ------
+    ValueError
+        There is no such family, or the configuration lacks a field that the family uses, or sets one that it does not
+        use.
+    """
     known = families()
     if config.family not in known:
         near = difflib.get_close_matches(config.family, known, n=3)
-        raise ValueError(f"no family {config.family!r}; there are {', '.join(near or sorted(known))}")
+        raise ValueError(f"unknown family {config.family!r}; choose one of {', '.join(near or sorted(known))}")
     model = known[config.family]
     for field in OPTIONAL:
         given = bool(getattr(config, field))
         if given and field not in model.uses:
-            raise ValueError(f"family {config.family!r} has no {field}; leave it out")
+            raise ValueError(f"family {config.family!r} does not use {field}; remove it")
         if not given and field in model.uses:
             raise ValueError(f"family {config.family!r} needs {field}")
     return model
 
 
 def build_model(config: ModelConfig) -> RecurrentModel:
-    """Return a freshly initialised model; raise `ValueError` as `check` does."""
+    """Return a model with initial weights, drawn from torch's default generator.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Family, sizes and options.
+
+    Raises
+    ------
+    ValueError
+        The configuration does not fit its family; see `check`.
+    """
     return check(config)(config)

@@ -1,4 +1,4 @@
-"""RNN: the same recurrence and output without latents, p(x_t | h_(t-1)); the paper's baseline."""
+"""RNN: recurrence and output of the VRNN without latents, p(x_t | h_(t-1)); the baseline of Chung et al. (2015)."""
 
 from torch import nn
 
@@ -8,7 +8,13 @@ from vrnn_engine.models.recurrent import RecurrentModel
 
 
 class RNN(RecurrentModel):
-    """All that is random in a frame is the output distribution."""
+    """A model whose only randomness is the output distribution.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Sizes and options.
+    """
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)

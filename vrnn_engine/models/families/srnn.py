@@ -1,9 +1,9 @@
-"""SRNN (Fraccaro et al. 2016), filtering: the latents form a chain of their own beside the recurrence.
+"""SRNN (Fraccaro et al. 2016) with the filtering posterior: the latents form a Markov chain given the recurrence.
 
     p(z_t | z_(t-1), d_t)   q(z_t | z_(t-1), d_t, x_t)   p(x_t | z_t, d_t)   d_t = LSTM(x_(t-1), d_(t-1))
 
-d_t is the old h of this package.  The paper's smoothing posterior reads the future, and cannot stream;
-this is its filtering one (`SRNN (filt)`), without the residual form of the posterior's mean.
+d_t is what this package calls the old h.  The paper's smoothing posterior reads future frames, so it cannot stream.
+This is its filtering posterior (`SRNN (filt)`), without the residual parametrisation of the posterior's mean.
 """
 
 import torch
@@ -16,7 +16,13 @@ from vrnn_engine.models.recurrent import RecurrentModel, State
 
 
 class SRNN(RecurrentModel):
-    """Prior and encoder read the last z; the recurrence does not."""
+    """A model whose prior and encoder read the last z, and whose recurrence does not read z.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Sizes and options.
+    """
 
     uses = frozenset({"latent_size", "phi_z", "encoder", "prior"})
     carries_latent = True

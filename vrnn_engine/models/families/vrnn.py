@@ -1,4 +1,4 @@
-"""VRNN and VRNN-I (Chung et al. 2015): a latent for every frame, which the recurrence reads."""
+"""VRNN and VRNN-I (Chung et al. 2015): each frame has a latent, which the recurrence reads."""
 
 from vrnn_engine.models.conditionals import Decoder, Encoder, Prior, Recurrence, StandardPrior
 from vrnn_engine.models.config import ModelConfig
@@ -7,7 +7,13 @@ from vrnn_engine.models.recurrent import RecurrentModel
 
 
 class VRNN(RecurrentModel):
-    """The prior of z depends on the past, by h."""
+    """A model whose prior of z depends on the past through h.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Sizes and options.
+    """
 
     uses = frozenset({"latent_size", "phi_z", "encoder", "prior"})
 
@@ -25,7 +31,7 @@ class VRNN(RecurrentModel):
 
 
 class VRNNI(VRNN):
-    """z is drawn from N(0, I), independently of the past."""
+    """A VRNN whose prior of z is N(0, I), independent of the past."""
 
     uses = VRNN.uses - {"prior"}
 

@@ -1,4 +1,4 @@
-"""The style of ink: what lines are trained without, what a stream draws once and holds, hears and is steered by."""
+"""The style of ink: measuring and removing it, drawing it once for a stream, observing it, and its controls."""
 
 import math
 from dataclasses import replace
@@ -15,9 +15,10 @@ from support.graphs import MADE_UP, TOLERANCE, difference, inputs_for, run, sess
 from vrnn_engine import Engine
 from vrnn_engine.data.style import Style, plain, style_of, usual_style
 from vrnn_engine.errors import DataError
-from vrnn_engine.exporters.export import export, write_voice
+from vrnn_engine.exporters.export import export
+from vrnn_engine.exporters.ink_style import MAX_LEAN, InkStyle
 from vrnn_engine.exporters.steps import RecurrentSteps
-from vrnn_engine.models.style import STEEPEST, Hand
+from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.training.corpus import open_corpus
 from vrnn_engine.training.recipe import Recipe, load_recipe, recipe_fields
 from vrnn_engine.training.trainer import train
@@ -27,32 +28,32 @@ USUAL = Style(slant=0.2, slant_sd=0.3, size=1.5, size_sd=0.25)
 
 
 def zigzags(slant, size, points=600, seed=0):
-    """Ink of strokes down and up, with lifted pens between them."""
+    """Return ink of strokes down and up, with pen-ups between them."""
     rng = np.random.default_rng(seed)
     length = rng.uniform(2, 4, points // 10) * size
     down = np.repeat(np.stack([length, -length], 1).ravel() / 5, 5)
     across = -slant * down + 0.1 * size * rng.random(points)
     lifted = np.zeros(points)
     lifted[9::30] = 1
-    across[10::30] += 3 * size  # in the air: no slant of the hand's
+    across[10::30] += 3 * size  # in the air, so it does not count for the slant
     return np.stack([across, down, lifted], 1).astype(np.float32)
 
 
-def listen(hand, ink):
-    """Return the state of a hand that has observed ink."""
-    state = torch.zeros(1, hand.state_size)
+def listen(ink_style, ink):
+    """Return the state of an `InkStyle` after observing ink."""
+    state = torch.zeros(1, ink_style.state_size)
     for frame in torch.from_numpy(ink):
-        state = hand.measure(state, frame[None])
+        state = ink_style.measure(state, frame[None])
     return state
 
 
 @pytest.mark.parametrize("slant", [-0.3, 0.0, 0.2, 0.6])
 @pytest.mark.parametrize("size", [0.8, 1.5, 3.0])
-def test_a_line_is_measured_and_made_plain(slant, size):
+def test_the_style_of_a_line_is_measured_and_removed(slant, size):
     ink, other = zigzags(slant, size), zigzags(slant, 2 * size)
     found, larger = style_of(ink, USUAL, RATE), style_of(other, USUAL, RATE)
     known = 600 / 650
-    drift = 0.05 / 0.6  # across a downstroke, which the slant of the line through it has too
+    drift = 0.05 / 0.6  # the ink also moves across during a downstroke, which changes its slant
     assert found[0] == pytest.approx(np.clip(known * (slant - drift - 0.2) / 0.3, -3, 3), abs=0.05)
     if max(abs(found[1]), abs(larger[1])) < 3:
         assert larger[1] - found[1] == pytest.approx(known * math.log(2) / 0.25, abs=0.05)
@@ -63,33 +64,33 @@ def test_a_line_is_measured_and_made_plain(slant, size):
     assert np.array_equal(made[:, 2], ink[:, 2])
 
 
-def test_the_hand_measures_frame_by_frame_what_the_corpus_measures_of_a_line():
-    hand = Hand(USUAL, RATE)
+def test_the_style_measured_frame_by_frame_is_that_of_the_whole_line():
+    ink_style = InkStyle(USUAL, RATE)
     for seed, (slant, size) in enumerate(((0.5, 1.0), (-0.1, 2.0))):
         ink = zigzags(slant, size, seed=seed)
-        ink[0] = 0  # as lines begin
+        ink[0] = 0  # the first frame of a line has no move
         for length in (1, 4, 50, 600):
-            style = hand.style(listen(hand, ink[:length]))
+            style = ink_style.style(listen(ink_style, ink[:length]))
             np.testing.assert_allclose(style[0], style_of(ink[:length], USUAL, RATE), atol=1e-4)
-        made = torch.cat([hand.read(frame[None], style) for frame in torch.from_numpy(ink)])
+        made = torch.cat([ink_style.remove(frame[None], style) for frame in torch.from_numpy(ink)])
         np.testing.assert_allclose(made, plain(ink, USUAL, RATE), atol=1e-5)
-        again = torch.cat([hand.write(frame[None], style, torch.zeros(1, 1), 1.0) for frame in made])
+        again = torch.cat([ink_style.apply(frame[None], style, torch.zeros(1, 1), 1.0) for frame in made])
         np.testing.assert_allclose(again, ink, atol=1e-5)
 
 
-def test_a_leap_is_no_size():
-    """A first move from somewhere, and one to another line."""
-    ink, hand = zigzags(0.2, 1.5), Hand(USUAL, RATE)
+def test_a_jump_does_not_count_as_height():
+    """Neither the first move nor one to another line counts."""
+    ink, ink_style = zigzags(0.2, 1.5), InkStyle(USUAL, RATE)
     ink[0] = 0
-    leaping = ink.copy()
-    leaping[0, :2] = 20, 40
-    leaping[300, :2] = -80, 11
-    leaping[299, 2] = 1
-    found = [hand.style(listen(hand, one)) for one in (ink, leaping)]
-    torch.testing.assert_close(*found, atol=0.6, rtol=0)  # 1.3 and more, if they counted
+    jumping = ink.copy()
+    jumping[0, :2] = 20, 40
+    jumping[300, :2] = -80, 11
+    jumping[299, 2] = 1
+    found = [ink_style.style(listen(ink_style, one)) for one in (ink, jumping)]
+    torch.testing.assert_close(*found, atol=0.6, rtol=0)  # 1.3 and more if they counted
 
 
-def test_the_usual_style_is_that_of_writers_and_not_of_lines():
+def test_the_usual_style_has_the_spread_of_writers_not_of_lines():
     rng = np.random.default_rng(0)
     lines, writers, truth = [], [], []
     for writer in range(40):
@@ -110,10 +111,10 @@ def test_the_usual_style_is_that_of_writers_and_not_of_lines():
         usual_style(lines[:1] * 8, list("aaaabbbb"), RATE)
 
 
-def test_after_a_minute_the_newest_ink_counts():
-    hand = Hand(USUAL, RATE)
+def test_after_a_minute_only_the_newest_ink_counts():
+    ink_style = InkStyle(USUAL, RATE)
     both = np.concatenate([zigzags(-0.2, 1.5, 6000), zigzags(0.5, 1.5, 12000)])
-    measured = hand.style(listen(hand, both))[0, 0]
+    measured = ink_style.style(listen(ink_style, both))[0, 0]
     assert measured == pytest.approx(style_of(zigzags(0.5, 1.5, 6000), USUAL, RATE)[0], abs=0.1)
 
 
@@ -122,13 +123,13 @@ def test_after_a_minute_the_newest_ink_counts():
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    model = RecurrentSteps(tiny_models.model("pen-gauss"), RATE, "mm", (0.2, -0.1), (1.5, 0.7), Hand(USUAL, RATE))
+    model = RecurrentSteps(tiny_models.model("pen-gauss"), RATE, "mm", (0.2, -0.1), (1.5, 0.7), InkStyle(USUAL, RATE))
     return model, write_voice(model, "styled", tmp_path_factory.mktemp("voice") / "styled", MADE_UP).voice
 
 
 @pytest.fixture(scope="module")
 def take(exported):
-    """What a seed writes with some controls; 0 for the temperature is the usual style."""
+    """Return a function that generates ink; temperature 0 gives the usual style."""
 
     def read(seed=1, frames=40, ink=None, **controls):
         stream = Engine.load(exported[1], "cpu").stream(seed)
@@ -142,7 +143,7 @@ def take(exported):
 
 
 def transform(seen, written):
-    """Return the slope across over down and the scale that take one ink to another, which must be all there is."""
+    """Return the shear and the scale that map `written` to `seen`, and check that nothing else differs."""
     scale = (seen[:, 1] @ written[:, 1]) / (written[:, 1] @ written[:, 1])
     rest = seen[:, 0] / scale - written[:, 0]
     slope = -(rest @ written[:, 1]) / (written[:, 1] @ written[:, 1])
@@ -152,7 +153,7 @@ def transform(seen, written):
     return slope, scale
 
 
-def test_a_seed_draws_a_style_and_holds_it(take):
+def test_a_stream_draws_a_style_and_keeps_it(take):
     drawn = np.array([transform(take(seed), take(seed, temperature=0)) for seed in range(60)])
     style = np.stack([drawn[:, 0] / 0.3, np.log(drawn[:, 1]) / 0.25])
     assert stats.kstest(style.ravel(), "norm").pvalue > 0.01
@@ -161,29 +162,29 @@ def test_a_seed_draws_a_style_and_holds_it(take):
     assert [slope, scale] == pytest.approx([drawn[3, 0] / 2, math.sqrt(drawn[3, 1])], abs=1e-3)
 
 
-def test_a_style_is_steered(take):
+def test_controls_change_the_style(take):
     usual = take(temperature=0)
     slope, scale = transform(take(temperature=0, slant=20, size=3), usual)
     assert slope == pytest.approx(math.tan(math.atan(0.2) + math.radians(20)) - 0.2, abs=1e-4)
     assert scale == pytest.approx(3, abs=1e-4)
     slopes = [transform(take(seed, temperature=4, slant=45), take(seed, temperature=0))[0] for seed in range(8)]
-    assert max(slopes) == pytest.approx(math.tan(STEEPEST) - 0.2, abs=1e-3)  # not over
+    assert max(slopes) == pytest.approx(math.tan(MAX_LEAN) - 0.2, abs=1e-3)  # the limit
 
 
 @pytest.mark.parametrize(("slant", "size"), [(0.7, 1.0), (-0.2, 2.5)])
-def test_what_is_observed_is_read_as_plain_ink_and_gone_on_in(exported, take, slant, size):
+def test_generation_continues_in_the_observed_style(exported, take, slant, size):
     ink = zigzags(slant, size)
     ink[0] = 0
     slope, scale = transform(take(ink=ink, seed=2), take(ink=ink, temperature=0, seed=2))
-    assert 0 < abs(slope) < 3 * 0.3 * math.sqrt(50 / 650)  # the little that is not known of it is drawn
+    assert 0 < abs(slope) < 3 * 0.3 * math.sqrt(50 / 650)  # a small uncertain part is drawn
     assert 0 < abs(math.log(scale)) < 3 * 0.25 * math.sqrt(50 / 650)
     stream = Engine.load(exported[1], "cpu").stream(1)
     stream.controls["latent.temperature"] = 0
     found = stream.prime(ink).log_likelihood
     as_plain, as_it_is = (without_style(exported[0], one) for one in (plain(ink, USUAL, RATE), ink))
-    # By the end of a line its style is known as it is from the whole line.
+    # At the end of a line, the style measured so far is that of the whole line.
     assert np.abs(found - as_plain)[300:].mean() < 0.2 * np.abs(as_it_is - as_plain)[300:].mean()
-    # Written in that style: the same frames from a state that observed nothing are those of the usual one.
+    # Frames in that style are those in the usual style, transformed.
     model = exported[0]
     values = {name: torch.randn(30, *shape) for name, shape in model.step_inputs().items() if name.startswith("noise")}
     values |= {f"control.{c.name}": torch.full((30, *c.shape), c.default) for c in model.controls}
@@ -195,7 +196,7 @@ def test_what_is_observed_is_read_as_plain_ink_and_gone_on_in(exported, take, sl
     assert transform(seen, usual) == pytest.approx((0.3 * style[0], math.exp(0.25 * style[1])), abs=1e-3)
 
 
-def test_what_a_stream_drew_is_not_taken_from_what_it_observes(exported):
+def test_the_drawn_style_is_not_removed_from_observed_ink(exported):
     ink = zigzags(0.7, 1.0, 100)
     found = []
     for temperature in (0.0, 3.0):
@@ -228,7 +229,7 @@ def without_style(model, ink):
     return np.array(found)
 
 
-def test_the_graphs_of_a_voice_with_a_style(exported):
+def test_graphs_with_a_style_agree_with_pytorch(exported):
     model, voice = exported
     rng = np.random.default_rng(0)
     shapes = (model.step_inputs(), model.observe_inputs())
@@ -258,12 +259,12 @@ def recipe_of_style(**changes):
 
 
 @pytest.mark.parametrize("change", [{"slant_sd": 0.0}, {"size": -1.0}, {"size_sd": 2.0}, {"slope": 0.1}])
-def test_a_style_that_cannot_be_is_refused(change):
+def test_an_invalid_style_is_refused(change):
     with pytest.raises(msgspec.ValidationError, match=next(iter(change))):
         recipe_of_style(**change)
 
 
-def test_a_corpus_with_a_style_is_trained_on_without_it_and_exported_with_it(tmp_path):
+def test_training_removes_the_style_and_the_export_applies_it(tmp_path):
     recipe = recipe_of_style()
     path = make_ink(tmp_path / "ink.npz")
     corpus, bare = (
@@ -271,7 +272,7 @@ def test_a_corpus_with_a_style_is_trained_on_without_it_and_exported_with_it(tmp
         for style in (USUAL, None)
     )
     line = bare.lines["train"][0]
-    assert np.array_equal(corpus.lines["train"][0], line)  # what is held against generated ink
+    assert np.array_equal(corpus.lines["train"][0], line)  # generated ink is compared with these lines
     moves = plain(line, USUAL, RATE)[:, :2]
     assert not np.allclose(moves, line[:, :2])
     first = corpus.fitting_signal()[: len(line), :2]

@@ -1,0 +1,78 @@
+"""The controls of the models of this package, and other defaults for them."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from vrnn_engine.exporters.protocol import Shape
+from vrnn_engine.models.config import ModelConfig
+from vrnn_engine.runtime.controls import Controls
+from vrnn_engine.runtime.voice.manifest import Control
+
+
+def latent_controls(latent_size: int) -> tuple[Control, ...]:
+    """Return the controls of a model with `latent_size` latent dimensions."""
+    z = (latent_size,)
+    return (
+        _temperature("latent.temperature", "multiplies the sd of the prior that z is drawn from"),
+        _control("latent.shift", z, -10, 10, 0, "added to z, per dimension"),
+        _control("latent.hold", z, 0, 1, 0, "how far z is pulled to latent.target, per dimension: 0 not, 1 wholly"),
+        _control("latent.target", z, -10, 10, 0, "where latent.hold pulls z to, per dimension"),
+    )
+
+
+def output_controls(config: ModelConfig) -> tuple[Control, ...]:
+    """Return the controls of a model's output distribution."""
+    controls = [_temperature("output.temperature", "multiplies the sd of the output distribution")]
+    if config.components > 1:
+        controls.append(_temperature("mixture.temperature", "how freely a component is chosen: 0 always the likeliest"))
+    if config.source_filter:
+        controls.append(_control("output.voicing", (1,), -10, 3, 0, "how well a period repeats itself: -10 whispers"))
+    return tuple(controls)
+
+
+def style_controls() -> tuple[Control, ...]:
+    """Return the controls of ink with a style."""
+    return (
+        _temperature("style.temperature", "how far the style that a stream draws strays from the usual one"),
+        _control("style.slant", (1,), -45, 45, 0, "degrees that the ink leans further to the right"),
+        _control("style.size", (1,), 0.25, 4, 1, "multiplies the size of the ink"),
+    )
+
+
+def with_defaults(controls: tuple[Control, ...], defaults: Mapping[str, float]) -> tuple[Control, ...]:
+    """Return controls with other defaults.
+
+    Parameters
+    ----------
+    controls : tuple of Control
+        The controls of a model.
+    defaults : mapping of str to float
+        New defaults by the names of their controls; the other controls keep theirs.
+
+    Raises
+    ------
+    ControlError
+        There is no control of such a name, or the value is outside its range.
+    """
+    checked = Controls(controls)
+    checked.update(defaults)
+    return tuple(
+        msgspec.structs.replace(control, default=float(defaults.get(control.name, control.default)))
+        for control in controls
+    )
+
+
+def _temperature(name: str, description: str) -> Control:
+    return _control(name, (1,), 0, 4, 1, description)
+
+
+def _control(name: str, shape: Shape, least: float, most: float, default: float, description: str) -> Control:
+    return Control(
+        name=name,
+        shape=shape,
+        default=float(default),
+        minimum=float(least),
+        maximum=float(most),
+        description=description,
+    )

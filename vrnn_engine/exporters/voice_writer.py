@@ -1,0 +1,183 @@
+"""Write a step model as a voice folder, and compare it with PyTorch before the folder takes its place."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+import torch
+from torch import Tensor
+
+from vrnn_engine.base.files import atomic_folder
+from vrnn_engine.errors import ExportError, VoiceError
+from vrnn_engine.exporters.card import card
+from vrnn_engine.exporters.fuse import fuse_products
+from vrnn_engine.exporters.precision import Deviation, check_precisions
+from vrnn_engine.exporters.protocol import StepModel
+from vrnn_engine.exporters.quantise import BITS, ReducedPrecision, quantise
+from vrnn_engine.exporters.reference import CARRIED_FRAMES, FRAMES, TOLERANCE, compare, reference_vectors
+from vrnn_engine.exporters.tracing import trace
+from vrnn_engine.exporters.weights_file import copy_graph, save_graphs
+from vrnn_engine.runtime.graph.parity import verify
+from vrnn_engine.runtime.graph.session import GraphSession
+from vrnn_engine.runtime.voice.manifest import (
+    MANIFEST_FILE,
+    SCHEMA_VERSION,
+    Graph,
+    Manifest,
+    Parity,
+    Provenance,
+    encode_manifest,
+)
+from vrnn_engine.runtime.voice.voice import Voice
+
+PARITY_FILE, CARD_FILE = "parity.npz", "CARD.md"
+
+Models = dict[str, onnx.ModelProto]
+"""Graphs with their weights, by file name."""
+
+
+@dataclass(frozen=True)
+class ExportedVoice:
+    """A voice that was written, and how far it is from PyTorch.
+
+    Attributes
+    ----------
+    voice : Voice
+        The voice, in its place.
+    frames : int
+        Number of frames that were compared.
+    difference : float
+        Largest difference over these frames and all outputs of both graphs, relative to the output's largest value.
+    deviations : tuple of Deviation
+        How far each reduced precision is from fp32.
+    """
+
+    voice: Voice
+    frames: int
+    difference: float
+    deviations: tuple[Deviation, ...]
+
+
+def write_voice(
+    model: StepModel,
+    name: str,
+    folder: Path,
+    provenance: Provenance,
+    precisions: Sequence[ReducedPrecision] = (),
+    signals: Iterable[Tensor] = (),
+) -> ExportedVoice:
+    """Write a step model as a voice.
+
+    Parameters
+    ----------
+    model : StepModel
+        See `vrnn_engine.exporters.protocol`.
+    name : str
+        The voice's name.
+    folder : Path
+        The voice's folder, which must not exist.
+    provenance : Provenance
+        Where the model comes from.
+    precisions : sequence of str
+        `fp16`, `int8`, `int4`: precisions of further step graphs, besides fp32.
+    signals : iterable of Tensor
+        Matrices that stay in fp32, since they are no weights: filters and transforms.
+
+    Returns
+    -------
+    ExportedVoice
+        The voice, and how far its graphs are from PyTorch.
+
+    Raises
+    ------
+    ExportError
+        A graph differs from PyTorch, a precision is too far from fp32, or the folder exists.
+    """
+    if folder.exists():
+        raise ExportError(f"{folder}: exists already; remove it, or choose another folder with --out")
+    try:
+        with torch.no_grad(), atomic_folder(folder) as making:
+            exact = [matrix.numpy() for matrix in signals]
+            graphs, difference, deviations = _write_graphs(model, making, precisions, exact)
+            manifest = _write_manifest(model, name, provenance, graphs, making)
+            verify(Voice.open(making))
+    except OSError as error:
+        raise ExportError(f"{folder}: cannot write the voice: {error.strerror or error}") from None
+    except VoiceError as error:
+        raise ExportError(f"{folder}: not written: {error}") from None
+    return ExportedVoice(Voice(name, folder, manifest), FRAMES, difference, deviations)
+
+
+def _write_graphs(
+    model: StepModel, folder: Path, precisions: Sequence[ReducedPrecision], exact: Sequence[np.ndarray]
+) -> tuple[tuple[Graph, ...], float, tuple[Deviation, ...]]:
+    """Write graphs, weights and parity vectors; return the graphs' manifest entries and their distance from PyTorch."""
+    traced, whole = _trace(model)
+    reduced = {p: {name: quantise(graph, BITS[p], exact) for name, graph in traced.items()} for p in precisions}
+    # Saving takes the weights out of a graph, and the comparison below still needs those of the reduced precisions.
+    steps = {f"step.{p}.onnx": copy_graph(models["step.onnx"]) for p, models in reduced.items()}
+    save_graphs(traced | steps, folder)
+    vectors = reference_vectors(model)
+    difference = max(compare(model, GraphSession(folder, graph, model.controls, "cpu"), vectors) for graph in whole)
+    deviations = check_precisions(reduced, folder, whole, model.controls, vectors)
+    np.savez_compressed(folder / PARITY_FILE, **_carried(vectors))  # type: ignore[arg-type]
+    further = (msgspec.structs.replace(whole[0], precision=p, file=f"step.{p}.onnx") for p in precisions)
+    return (*whole, *further), difference, deviations
+
+
+def _trace(model: StepModel) -> tuple[Models, tuple[Graph, Graph]]:
+    """Return the step and the observe graph, and their entries in the manifest."""
+    step_inputs, observe_inputs = model.step_inputs(), model.observe_inputs()
+    fused = fuse_products(model)
+    step, step_outputs = trace(fused.generate, step_inputs)
+    observe, observe_outputs = trace(fused.observe, observe_inputs)
+    return {"step.onnx": step, "observe.onnx": observe}, (
+        Graph(role="step", precision="fp32", file="step.onnx", inputs=step_inputs, outputs=step_outputs),
+        Graph(role="observe", precision="fp32", file="observe.onnx", inputs=observe_inputs, outputs=observe_outputs),
+    )
+
+
+def _write_manifest(
+    model: StepModel, name: str, provenance: Provenance, graphs: tuple[Graph, ...], folder: Path
+) -> Manifest:
+    """Write CARD.md and voice.json, with the checksums of all other files."""
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=name,
+        modality=model.modality,
+        rate=model.rate,
+        frame_size=model.frame_size,
+        unit=model.unit,
+        basis=model.basis,
+        family=model.family,
+        graphs=graphs,
+        controls=model.controls,
+        normalisation=model.normalisation,
+        provenance=provenance,
+        parity=Parity(file=PARITY_FILE, frames=CARRIED_FRAMES, tolerance=TOLERANCE),
+        files={},
+    )
+    (folder / CARD_FILE).write_text(card(manifest), "utf-8")
+    manifest = msgspec.structs.replace(manifest, files=_checksums(folder))
+    (folder / MANIFEST_FILE).write_bytes(encode_manifest(manifest))
+    return manifest
+
+
+def _carried(vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the part of the vectors that a voice carries; noise was drawn in half precision, so this loses nothing."""
+    return {
+        name: values[:CARRIED_FRAMES].astype(np.float16 if name.startswith("noise.") else np.float32)
+        for name, values in vectors.items()
+    }
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
