@@ -64,7 +64,7 @@ def test_a_gpu_has_no_floor(toy_audio: Path, report: bench.Report, monkeypatch: 
 
     def load(*given: object) -> Engine:
         engine = real(*given)
-        engine.provider = "CUDAExecutionProvider"
+        engine.stepper.graphs.step.provider = "CUDAExecutionProvider"
         return engine
 
     real = Engine.load

@@ -19,7 +19,7 @@ class Runtime:
 
     def __getattr__(self, name: str) -> Callable[..., int]:
         def call(*given: object) -> int:
-            plain = (value.value if isinstance(value, ctypes._SimpleCData) else value for value in given)
+            plain = (value.value if isinstance(value, ctypes.c_void_p | ctypes.c_size_t) else value for value in given)
             self.calls.append((name, *plain))
             return self._fails.get(name, 0)
 
