@@ -19,7 +19,9 @@ R = TypeVar("R")
 class Caller(Protocol):
     """Calls a function in the thread that may use the graphs, and returns its result."""
 
-    def __call__(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def __call__(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a function and wait for its result."""
+        ...
 
 
 def call_here(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
