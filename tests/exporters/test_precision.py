@@ -21,7 +21,7 @@ from vrnn_engine.exporters.tracing import trace
 from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.models import build_model
 from vrnn_engine.runtime.graph.parity import verify
-from vrnn_engine.runtime.graph.provider import suited
+from vrnn_engine.runtime.graph.provider import default_precision
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.training.checkpoint import Checkpoint, save_checkpoint
 
@@ -150,10 +150,10 @@ def test_auto_falls_back_to_the_cpu_if_cuda_cannot_load_its_precision(voice, mon
 
 def test_each_provider_prefers_a_precision():
     carried = ("fp32", "int8", "fp16")
-    assert suited("CUDAExecutionProvider", carried) == "fp16"
-    assert suited("CUDAExecutionProvider", carried[:2]) == "fp32"
-    assert suited("CPUExecutionProvider", carried) == "fp32"
-    assert suited("CPUExecutionProvider", carried[::-1]) == "fp16"
+    assert default_precision("CUDAExecutionProvider", carried) == "fp16"
+    assert default_precision("CUDAExecutionProvider", carried[:2]) == "fp32"
+    assert default_precision("CPUExecutionProvider", carried) == "fp32"
+    assert default_precision("CPUExecutionProvider", carried[::-1]) == "fp16"
 
 
 def test_fp16_shares_half_precision_weights_with_fp32(small, tmp_path):

@@ -6,18 +6,17 @@ import typer
 
 from vrnn_engine.cli import report
 from vrnn_engine.cli import stream_options as options
+from vrnn_engine.runtime.modes import MODES
+from vrnn_engine.runtime.modes import Mode as ListeningMode
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.live.listening_stream import ListeningStream
-    from vrnn_engine.runtime.live.listening_stream import Mode as ListeningMode
     from vrnn_engine.runtime.live.timeline import Timeline
     from vrnn_engine.runtime.player import Player
     from vrnn_engine.runtime.stream import Stream
 
 SECONDS = 10.0
 """How long a voice plays by itself without `--seconds`."""
-MODES = ("resynthesise", "observe", "continue")
-"""As in `runtime.live.listening_stream`, which takes long to import; the first is the default."""
 
 Volume = Annotated[
     float | None,
@@ -129,7 +128,7 @@ def listen(source: "Stream", what: str, mode: str | None, latency: float, strict
     from vrnn_engine.runtime.live.listening_stream import ListeningStream
 
     given = open_input(what, source.voice.manifest, latency, strict)
-    listener = ListeningStream(source, given, cast("ListeningMode", mode or MODES[0]))
+    listener = ListeningStream(source, given, cast(ListeningMode, mode or MODES[0]))
     done = "; converted: " + ", ".join(given.conversions) if given.conversions else ""
     report.say(f"listening to {given.label} ({listener.mode}){done}")
     return listener

@@ -1,4 +1,4 @@
-"""Too little memory is one line that says how much, and changes nothing: in advance where that can be told."""
+"""A lack of memory is an error of one line that changes nothing, raised in advance where that is possible."""
 
 import subprocess
 import sys
@@ -42,8 +42,7 @@ def test_small_needs_are_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @only_linux
-def test_more_rows_than_there_can_be(toy_audio: Path, run: Run) -> None:
-    """Told when the engine is loaded; nothing of them has been made yet."""
+def test_more_rows_than_fit_are_refused_when_the_engine_is_loaded(toy_audio: Path, run: Run) -> None:
     with pytest.raises(vrnn.StreamError, match=rf"^voice 'toy-audio' with rows=1000000000000 {SIZES}"):
         vrnn.Engine.load(toy_audio, device="cpu", rows=10**12)
     error = the_error(run("bench", "--voice", toy_audio, "--device", "cpu", "--rows", 10**12))
@@ -51,7 +50,7 @@ def test_more_rows_than_there_can_be(toy_audio: Path, run: Run) -> None:
 
 
 @only_linux
-def test_more_frames_than_there_can_be(toy_audio: Path) -> None:
+def test_more_frames_than_fit_are_refused(toy_audio: Path) -> None:
     engine = vrnn.Engine.load(toy_audio, device="cpu", rows=2)
     streams = [engine.stream(seed) for seed in range(3)]
     with pytest.raises(vrnn.StreamError, match=rf"with rows=2, frames=1000000000 of 3 streams {SIZES}"):
@@ -61,10 +60,10 @@ def test_more_frames_than_there_can_be(toy_audio: Path) -> None:
 
 
 @only_linux
-def test_a_batch_that_would_not_fit_is_not_begun(tmp_path: Path) -> None:
-    """Of a voice whose state is so large that one stream has room, and a batch, which holds it twice, has not.
+def test_a_batch_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    """One stream fits; a batch, which holds each state twice, does not.
 
-    Zeros that are never written to cost nothing.
+    Zeros take no memory until they are written.
     """
     width = memory.available() // 4 * 3 // 5  # type: ignore[operator]
 
@@ -83,8 +82,7 @@ def test_a_batch_that_would_not_fit_is_not_begun(tmp_path: Path) -> None:
         vrnn.Engine.load(folder, device="cpu")
 
 
-def test_memory_that_others_have_taken_since(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is asked for again before a batch is made, and before many frames."""
+def test_memory_is_checked_again_before_batches_and_before_many_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = vrnn.Engine.load("handwriting", device="cpu", rows=2000)
     streams = [engine.stream(seed) for seed in range(2000)]
     monkeypatch.setattr(memory, "available", lambda: 60 * 2**20)
@@ -92,26 +90,26 @@ def test_memory_that_others_have_taken_since(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(vrnn.StreamError, match=f"with {what}.* and 60 MiB are available"):
             engine.read(frames, some)
     assert not any(stream.frame for stream in streams)
-    engine.read(1, streams[:9])  # too few to ask
+    engine.read(1, streams[:9])  # too few to be checked
 
 
-def test_what_onnxruntime_takes_is_asked_for(toy_audio: Path) -> None:
-    """And only where there are many rows; its answer grows with the results of the graph's nodes."""
+def test_onnxruntimes_memory_counts_for_many_rows(toy_audio: Path) -> None:
+    """Its estimate is the size of the results of the graph's nodes."""
     step = vrnn.Engine.load(toy_audio, device="cpu").stepper.graphs.step
     buffers = step.row_bytes(1)
     state, noise, controls, frame = 6 + 2, 4 + 200, 2 + 3 * 4, 200
     assert buffers == 4 * (2 * state + noise + controls + frame)
     assert step.row_bytes(memory.MANY - 1) == buffers
-    onnxruntimes = step.row_bytes(memory.MANY) - buffers
-    # The mean, its product, its tangent, the noise scaled and the frame are 200 numbers each, fused or not.
-    assert 4 * 200 < onnxruntimes < 4 * 200 * 12
+    results = step.row_bytes(memory.MANY) - buffers
+    # The mean, its product, its tangent, the scaled noise and the frame have 200 numbers each; some may be fused.
+    assert 4 * 200 < results < 4 * 200 * 12
 
 
 @pytest.mark.parametrize(
     "words",
     ["BFCArena: Failed to allocate memory for requested buffer", "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED"],
 )
-def test_simulated_memory_of_a_gpu_is_not_the_machines(
+def test_simulated_lack_of_gpu_memory_is_named_as_such(
     toy_audio: Path, monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
     def fail(error: Exception) -> None:
@@ -125,16 +123,16 @@ def test_simulated_memory_of_a_gpu_is_not_the_machines(
     with pytest.raises(vrnn.StreamError, match=f"^{said}"):
         engine.read(3, streams)
     monkeypatch.setattr(engine.stepper.graphs, "call", lambda *given: fail(MemoryError()))
-    with pytest.raises(vrnn.StreamError, match="needs about"):  # numpy's own, which is the machine's
+    with pytest.raises(vrnn.StreamError, match="needs about"):  # an error of numpy is about the machine's memory
         engine.read(3, streams)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is limited only there")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can limit the memory of a process")
 @pytest.mark.parametrize(
     ("rows", "frames"), [pytest.param(200, 2, id="by onnxruntime"), pytest.param(3, 100_000, id="by numpy")]
 )
-def test_memory_that_cannot_be_had(rows: int, frames: int) -> None:
-    """In a process that has only 48 MiB left.  Nothing has moved; a smaller read goes on as if nothing had been."""
+def test_memory_that_cannot_be_allocated_leaves_the_streams_as_they_were(rows: int, frames: int) -> None:
+    """In a process that has 48 MiB left.  A smaller read afterwards gives the same bits as without the error."""
     script = f"""
         import resource
         import numpy

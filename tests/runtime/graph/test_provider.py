@@ -1,4 +1,4 @@
-"""Device strings, and the truth about what can run here."""
+"""Device strings, and errors about devices that cannot run here."""
 
 import logging
 import subprocess
@@ -27,23 +27,23 @@ OLD_DRIVER = (
     + "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version ; GPU=-1 ; hostname=studio ; "
     + "file=cuda_execution_provider.cc ; line=336 ; expr=cudaSetDevice(info_.device_id); "
 )
-"""As onnxruntime writes it."""
+"""A message of onnxruntime, as it is."""
 
 HAS_DRIVER = getattr(cuda_obstacle(), "driver", True)
 
 
-def test_device_strings() -> None:
+def test_device_strings_are_parsed() -> None:
     assert parse_device("auto").kind == "auto"
     assert parse_device("cuda:3").index == 3
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cpu:1", "", "CPU", None])
-def test_unknown_device(device: str) -> None:
+def test_an_unknown_device_is_an_error(device: str) -> None:
     with pytest.raises(vrnn.ProviderError, match="use auto, cpu, cuda or cuda:N"):
         parse_device(device)
 
 
-def test_cpu_is_cpu(toy_audio: Path) -> None:
+def test_the_device_cpu_runs_on_the_cpu(toy_audio: Path) -> None:
     assert vrnn.Engine.load(toy_audio, device="cpu").provider == "CPUExecutionProvider"
 
 
@@ -57,7 +57,7 @@ def test_cuda_that_cannot_run_names_the_library(toy_audio: Path, device: str) ->
 
 @pytest.fixture
 def logged() -> Iterator[list[tuple[str, str]]]:
-    """What the library logs: level and line."""
+    """Return the levels and lines that the library logs."""
 
     class Kept(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -75,7 +75,7 @@ def logged() -> Iterator[list[tuple[str, str]]]:
 
 @pytest.fixture
 def cuda_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Simulated: a driver that is taken for granted, and an onnxruntime whose CUDA raises when it is to start."""
+    """Simulate a driver, and an onnxruntime whose CUDA provider raises an error when it starts."""
 
     def session(model: str, *given: object, providers: list, **named: object) -> ort.InferenceSession:
         if providers != ["CPUExecutionProvider"]:
@@ -88,7 +88,7 @@ def cuda_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ort, "preload_dlls", lambda: None)
 
 
-def test_simulated_cuda_that_cannot_start_is_no_fault_of_the_voice(
+def test_simulated_cuda_that_cannot_start_is_a_provider_error(
     toy_audio: Path, cuda_fails: None, logged: list[tuple[str, str]]
 ) -> None:
     reason = "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version"
@@ -101,7 +101,7 @@ def test_simulated_cuda_that_cannot_start_is_no_fault_of_the_voice(
 
 
 @pytest.mark.parametrize("device", ["auto", "cuda"])
-def test_simulated_cuda_that_cannot_start_is_not_blamed_for_a_damaged_graph(
+def test_simulated_cuda_that_cannot_start_does_not_hide_a_damaged_graph(
     tmp_path: Path, cuda_fails: None, device: str
 ) -> None:
     folder = toy_voice.build(tmp_path / "voice", edit_step=lambda graph: graph.node.pop())
@@ -137,7 +137,7 @@ def test_simulated_errors_of_a_step_name_device_and_voice(
     assert stream.frame == 0
 
 
-def test_errors_of_anything_else_stay_what_they_are(toy_audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_are_not_translated(toy_audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StepBatch, "step", lambda self: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         vrnn.Engine.load(toy_audio, device="cpu").stream(1).read(1)
@@ -153,7 +153,7 @@ def test_auto_falls_back_with_one_line(toy_audio: Path, logged: list[tuple[str, 
 @pytest.mark.skipif(HAS_DRIVER or sys.platform != "linux", reason="needs Linux without an NVIDIA driver")
 @pytest.mark.parametrize("device", ["cuda", "auto"])
 def test_driver_without_cuda_libraries(toy_audio: Path, device: str) -> None:
-    """With the driver taken for granted, the real onnxruntime meets the real lack of CUDA's libraries."""
+    """Simulate the driver; that CUDA's libraries are missing is real."""
     pytest.importorskip("onnxruntime")
     script = f"""
         import logging, sys

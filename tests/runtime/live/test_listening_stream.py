@@ -13,9 +13,10 @@ from vrnn_engine import Engine, Player, RecordingError, StreamError
 from vrnn_engine.cli import audio
 from vrnn_engine.runtime.live.events import Restore, Rewind, Save, Set
 from vrnn_engine.runtime.live.inputs import FileInput, open_input
-from vrnn_engine.runtime.live.listening_stream import MODES, ListeningStream
+from vrnn_engine.runtime.live.listening_stream import ListeningStream
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.live.saved import SavedFolder
+from vrnn_engine.runtime.modes import MODES
 
 HELD = {"latent.hold": 1.0}
 SOUND = (0.3 * np.random.default_rng(7).standard_normal(30 * 200)).clip(-1, 1).astype(np.float32)
@@ -149,8 +150,10 @@ def test_the_command_line_resynthesises_a_file(run: Run, work: Path, toy_audio: 
     assert soundfile.info(work / "on.wav").frames == 8000, done.stderr
 
 
-def test_the_command_line_has_all_modes() -> None:
-    assert set(audio.MODES) == set(MODES)
+def test_the_help_describes_all_modes_and_the_default() -> None:
+    (option,) = audio.Mode.__metadata__
+    assert all(mode in option.help for mode in MODES)
+    assert f"{MODES[0]} (the default)" in option.help
 
 
 @pytest.mark.parametrize(

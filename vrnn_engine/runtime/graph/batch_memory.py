@@ -6,7 +6,7 @@ import traceback
 from vrnn_engine.errors import ProviderError
 from vrnn_engine.runtime.graph import memory
 from vrnn_engine.runtime.graph.binding import HOST
-from vrnn_engine.runtime.graph.provider import of_onnxruntime, reason_of
+from vrnn_engine.runtime.graph.provider import error_reason, is_onnxruntime_error
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.noise import AHEAD
 
@@ -60,16 +60,16 @@ class BatchMemory:
         ProviderError
             onnxruntime failed.
         """
-        if memory.exhausted(error):
+        if memory.is_out_of_memory(error):
             traceback.clear_frames(error.__traceback__)  # frees their arrays, so that there is memory for the message
             what = self._describe(rows, frames, streams)
             on_gpu = self._step.location != HOST and not isinstance(error, MemoryError)  # numpy's is the machine's
             raise (
                 memory.gpu_shortage(what) if on_gpu else memory.shortage(size + self.batch_bytes(rows), what)
             ) from None
-        if of_onnxruntime(error):
+        if is_onnxruntime_error(error):
             raise ProviderError(
-                f"voice {self._voice!r}: onnxruntime failed on {self._step.provider}: {reason_of(error)}; "
+                f"voice {self._voice!r}: onnxruntime failed on {self._step.provider}: {error_reason(error)}; "
                 "load the voice again, with device='cpu' if it keeps failing"
             ) from error
 

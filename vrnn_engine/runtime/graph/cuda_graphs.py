@@ -25,7 +25,7 @@ from vrnn_engine.errors import ProviderError
 from vrnn_engine.runtime.graph.binding import Arrays, StepBatch
 from vrnn_engine.runtime.graph.denormals import flush_denormals
 from vrnn_engine.runtime.graph.ort import ort
-from vrnn_engine.runtime.graph.provider import reason_of
+from vrnn_engine.runtime.graph.provider import error_reason
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.graph.session import GraphSession
@@ -97,7 +97,7 @@ class CapturedBatch(StepBatch):
             self._options = (_graph_options(next(_graph_ids)), _graph_options(next(_graph_ids)))
             same = self._replay_equals_plain_step()
         except Exception as error:
-            reason = reason_of(error)
+            reason = error_reason(error)
             raise ProviderError(f"{graph.path}: cannot be captured as a CUDA graph: {reason}{ADVICE}") from error
         if not same:
             raise ProviderError(

@@ -71,12 +71,12 @@ def gpu_shortage(what: str) -> StreamError:
     return StreamError(f"{what} needs more GPU memory than is left; use fewer rows, or the device cpu")
 
 
-def exhausted(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Return whether an error of numpy or onnxruntime says that memory could not be allocated."""
     return isinstance(error, MemoryError) or any(words in str(error) for words in _FAILED)
 
 
-def intermediates(model: str, options: ort.SessionOptions, rows: int = 8) -> int:
+def intermediate_bytes(model: str, options: ort.SessionOptions, rows: int = 8) -> int:
     """Estimate the memory that onnxruntime takes for intermediate results on the CPU.
 
     onnxruntime reports the sizes of all results of a step, but only in a session that was created with that option.

@@ -107,7 +107,7 @@ def open_session(
             raise
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no other common base class
             _session(model, options, [CPU])  # raises if the cause is the graph or its file, and not CUDA
-            obstacle = Obstacle(reason_of(error), driver=True)
+            obstacle = Obstacle(error_reason(error), driver=True)
         else:
             if session.get_providers()[0] == CUDA:
                 return session
@@ -120,7 +120,7 @@ def open_session(
     return _session(model, options, [CPU])
 
 
-def suited(provider: str, precisions: Sequence[str]) -> str:
+def default_precision(provider: str, precisions: Sequence[str]) -> str:
     """Return the precision to use by default.
 
     It is fp16 on CUDA if the voice has it, and otherwise the voice's first.  The CPU converts fp16 to fp32 and gains
@@ -136,7 +136,7 @@ def suited(provider: str, precisions: Sequence[str]) -> str:
     return "fp16" if provider == CUDA and "fp16" in precisions else precisions[0]
 
 
-def of_onnxruntime(error: Exception) -> bool:
+def is_onnxruntime_error(error: Exception) -> bool:
     """Return whether an error comes from onnxruntime.
 
     Some have its own classes, which have no common base; others are C++ exceptions, which arrive as `RuntimeError`.
@@ -144,7 +144,7 @@ def of_onnxruntime(error: Exception) -> bool:
     return type(error) is RuntimeError or type(error).__module__.startswith("onnxruntime")
 
 
-def reason_of(error: Exception) -> str:
+def error_reason(error: Exception) -> str:
     """Return the message of an onnxruntime error in one line.
 
     CUDA's message is taken from between the C++ signature and the host's name that surround it.

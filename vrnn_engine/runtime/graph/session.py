@@ -18,7 +18,7 @@ from vrnn_engine.runtime.graph import memory
 from vrnn_engine.runtime.graph.binding import HOST, Arrays, Location
 from vrnn_engine.runtime.graph.denormals import flush_denormals
 from vrnn_engine.runtime.graph.ort import ort
-from vrnn_engine.runtime.graph.provider import CPU, open_session, parse_device, reason_of
+from vrnn_engine.runtime.graph.provider import CPU, error_reason, open_session, parse_device
 from vrnn_engine.runtime.voice.manifest import Control, Graph
 
 MAX_THREADS = 256
@@ -145,7 +145,7 @@ class GraphSession:
 
     @functools.cached_property
     def _intermediates(self) -> int:
-        return memory.intermediates(self.path, onnxruntime_options(self._options))
+        return memory.intermediate_bytes(self.path, onnxruntime_options(self._options))
 
     def zero_state(self, rows: int = 1) -> dict[str, np.ndarray]:
         """Return the state that every stream starts from: name -> zeros [rows, ...]."""
@@ -259,7 +259,7 @@ def load_graph(model: str, options: ort.SessionOptions, device: str, cuda_graphs
     except VRNNEngineError:
         raise
     except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base class
-        reason = "not enough memory" if memory.exhausted(error) else reason_of(error)
+        reason = "not enough memory" if memory.is_out_of_memory(error) else error_reason(error)
         raise VoiceError(f"{model}: onnxruntime cannot load this graph: {reason}") from None
 
 

@@ -7,7 +7,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.graph.binding import HOST
-from vrnn_engine.runtime.graph.provider import CPU, suited
+from vrnn_engine.runtime.graph.provider import CPU, default_precision
 from vrnn_engine.runtime.graph.session import DEFAULT_OPTIONS, EngineOptions, GraphSession
 from vrnn_engine.runtime.voice.manifest import Graph
 from vrnn_engine.runtime.voice.voice import Voice
@@ -81,12 +81,12 @@ class VoiceGraphs:
         self.step = self._load(graph, device, options)
         # The best precision depends on the provider, which is known only after loading.
         precisions = [one.precision for one in voice.manifest.graphs if one.role == "step"]
-        self.precision = suited(self.step.provider, precisions) if precision is None else precision
+        self.precision = default_precision(self.step.provider, precisions) if precision is None else precision
         if self.precision != graph.precision:
             self.step = self._load(voice.graph("step", self.precision), device, options)
-        if precision is None and suited(self.step.provider, precisions) != self.precision:
+        if precision is None and default_precision(self.step.provider, precisions) != self.precision:
             # CUDA could load the first graph and not the second, and `auto` fell back to the CPU.
-            self.precision = suited(self.step.provider, precisions)
+            self.precision = default_precision(self.step.provider, precisions)
             plain = replace(options, cuda_graphs=False)
             self.step = self._load(voice.graph("step", self.precision), "cpu", plain)
         if self.step.frame_shape != (voice.manifest.frame_size,):

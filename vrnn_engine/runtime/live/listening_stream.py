@@ -3,18 +3,16 @@
 Threads: one thread reads (a `Player`'s producer); any thread may write `controls`.
 """
 
-from typing import Literal, Self, get_args
+from typing import Self
 
 import numpy as np
 
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.live.inputs import FrameInput
+from vrnn_engine.runtime.modes import Mode
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice.voice import Voice
-
-Mode = Literal["observe", "resynthesise", "continue"]
-MODES: tuple[Mode, ...] = get_args(Mode)
 
 QUIET = 0.003
 """Root mean square of a microphone's frame, full scale 1, up to which it counts as silence."""

@@ -1,0 +1,9 @@
+"""The modes of a stream that listens to an input.  This module imports nothing heavy, as `--help` needs it."""
+
+from typing import Literal, get_args
+
+Mode = Literal["resynthesise", "observe", "continue"]
+"""What a stream does with an input that it listens to; see `runtime.live.listening_stream`."""
+
+MODES: tuple[Mode, ...] = get_args(Mode)
+"""All modes; the first is the default."""
