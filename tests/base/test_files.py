@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from support.command import environment
 
-from vrnn_engine.base.files import AtomicFile, atomic_folder, non_file_kind, write_atomically
+from vrnn_engine.base.atomic_folder import atomic_folder
+from vrnn_engine.base.files import AtomicFile, non_file_kind, write_atomically
 from vrnn_engine.errors import CheckpointError, SinkError, StreamError
 
 
@@ -179,12 +180,34 @@ def test_a_rename_that_fails_puts_the_earlier_folder_back(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.rglob("*")] == ["folder", "old"]
 
 
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_an_earlier_folder_is_never_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    """Simulated: the new folder cannot be renamed, nor the earlier one be renamed back."""
+
+    def rename(self: Path, target: Path) -> Path:
+        if target == tmp_path / "folder":
+            raise error if self.suffix == ".part" else OSError
+        return real(self, target)
+
+    real = Path.rename
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").touch()
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(error), atomic_folder(tmp_path / "folder"):
+        pass
+    (earlier,) = tmp_path.iterdir()
+    assert earlier.suffix == ".old"
+    assert (earlier / "old").exists()
+
+
 def test_a_killed_process_keeps_the_earlier_folder(tmp_path: Path) -> None:
     target = tmp_path / "folder"
     target.mkdir()
     (target / "old").touch()
     code = (
-        "import sys, time; from pathlib import Path; from vrnn_engine.base.files import atomic_folder\n"
+        "import sys, time; from pathlib import Path; from vrnn_engine.base.atomic_folder import atomic_folder\n"
         "parent = Path(sys.argv[1])\n"
         "with atomic_folder(parent / 'folder') as folder:\n"
         "    (folder / 'a').touch(); (parent / 'half-written').touch(); time.sleep(60)\n"

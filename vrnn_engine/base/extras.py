@@ -38,6 +38,11 @@ EXTRAS = {
 def install_command(extra: str) -> str:
     """Return the command that installs an extra.
 
+    Parameters
+    ----------
+    extra : str
+        Name of the extra.
+
     Examples
     --------
     >>> install_command("plot")

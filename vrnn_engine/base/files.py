@@ -1,4 +1,4 @@
-"""Files and folders that appear under their name complete, or not at all.
+"""Files that appear under their name complete, or not at all.
 
 All writing goes to a hidden temporary name in the same folder, which is then renamed.  A reader never sees a
 half-written file, and an error, a full disk or a killed process leaves an earlier file of that name as it was.
@@ -8,10 +8,7 @@ import contextlib
 import io
 import os
 import secrets
-import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -57,7 +54,7 @@ class AtomicFile(io.RawIOBase):
     See Also
     --------
     write_atomically : Write a whole file in one call.
-    atomic_folder : The same for a folder.
+    vrnn_engine.base.atomic_folder.atomic_folder : The same for a folder.
 
     Examples
     --------
@@ -70,7 +67,7 @@ class AtomicFile(io.RawIOBase):
         self.failure: OSError | None = None
         self._error_class = error_class
         _require_file(path, error_class)
-        self._temporary = _temporary_name(self.path, ".part")
+        self._temporary = temporary_name(self.path, ".part")
         try:
             # The tempfile module makes files that only their owner may read; here the umask decides.
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -103,11 +100,33 @@ class AtomicFile(io.RawIOBase):
         return True
 
     def readinto(self, buffer) -> int | None:  # type: ignore[no-untyped-def]
-        """Read into a buffer, as `io.RawIOBase.readinto`."""
+        """Read bytes into a buffer.
+
+        Parameters
+        ----------
+        buffer : writable buffer
+            Where the bytes go.
+
+        Returns
+        -------
+        int
+            Number of bytes read; 0 at the end of the file.
+        """
         return self._file.readinto(buffer)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Set the position, as `io.RawIOBase.seek`."""
+        """Set the position.
+
+        Parameters
+        ----------
+        offset, whence : int
+            Bytes, and what they are relative to, as for `io.RawIOBase.seek`.
+
+        Returns
+        -------
+        int
+            The new position in bytes.
+        """
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
@@ -115,7 +134,18 @@ class AtomicFile(io.RawIOBase):
         return self._file.tell()
 
     def write(self, data) -> int:  # type: ignore[no-untyped-def]
-        """Write all data.  After an `OSError`, keep it in `failure` and return 0, now and from then on."""
+        """Write all data, without raising an error.
+
+        Parameters
+        ----------
+        data : bytes-like
+            What to write.
+
+        Returns
+        -------
+        int
+            Number of bytes written: all of them, or 0 if this or an earlier write failed.  `failure` is then the error.
+        """
         view = memoryview(data).cast("B")
         done = 0
         try:
@@ -126,7 +156,18 @@ class AtomicFile(io.RawIOBase):
         return done if self.failure is None else 0
 
     def append(self, data: bytes) -> None:
-        """Write all data, and raise an error of `error_class` if that fails."""
+        """Write all data.
+
+        Parameters
+        ----------
+        data : bytes
+            What to write.
+
+        Raises
+        ------
+        VRNNEngineError
+            Of class `error_class`: this or an earlier write failed.
+        """
         self.write(data)
         self.check()
 
@@ -196,47 +237,6 @@ def write_atomically(
         file.append(data)
 
 
-@contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `target`, which is renamed to `target` at the end of the block.
-
-    An earlier folder of that name is replaced.  If the block raises, its folder is removed and the earlier one stays.
-    Missing parent folders are created.  Permissions follow the umask.
-
-    Parameters
-    ----------
-    target : Path
-        The final path.
-
-    Yields
-    ------
-    Path
-        The folder to fill.
-
-    Raises
-    ------
-    OSError
-        A folder cannot be created or renamed.  Where several processes replace `target` at the same time, this may
-        happen to all but one of them.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary, earlier = _temporary_name(target, ".part"), _temporary_name(target, ".old")
-    temporary.mkdir()
-    try:
-        yield temporary
-        with contextlib.suppress(FileNotFoundError):
-            target.rename(earlier)
-        try:
-            temporary.rename(target)
-        except OSError:
-            with contextlib.suppress(OSError):  # nothing to put back, or another process has put its own there
-                earlier.rename(target)
-            raise
-    finally:
-        for path in (temporary, earlier):
-            _remove(path)
-
-
 def write_error(
     path: str | os.PathLike[str], error: OSError, error_class: type[VRNNEngineError] = SinkError
 ) -> VRNNEngineError:
@@ -266,6 +266,11 @@ def write_error(
 def non_file_kind(path: str | os.PathLike[str]) -> str | None:
     """Return what is at a path if it is not a file, e.g. `a folder` or `a pipe`; None if it is a file.
 
+    Parameters
+    ----------
+    path : str or path
+        The path.  A symbolic link is followed.
+
     Raises
     ------
     OSError
@@ -285,13 +290,6 @@ def _require_file(path: str | os.PathLike[str], error_class: type[VRNNEngineErro
             raise error_class(f"{path} is {kind}, and a file would take its place; name a file")
 
 
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def _temporary_name(path: Path, ending: str) -> Path:
+def temporary_name(path: Path, ending: str) -> Path:
+    """Return an unused hidden name with an ending, in the folder of the final path."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}{ending}")

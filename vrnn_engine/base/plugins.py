@@ -63,6 +63,11 @@ class Plugin:
         *given
             Arguments of the call.
 
+        Returns
+        -------
+        Made
+            What the call returned; of type `kind`.
+
         Raises
         ------
         VRNNEngineError
@@ -76,7 +81,17 @@ class Plugin:
 
     @contextmanager
     def blamed(self) -> Iterator[None]:
-        """Convert exceptions of the block to errors that name the plug-in; errors of this package pass unchanged."""
+        """Convert exceptions of the block to errors that name the plug-in; errors of this package pass unchanged.
+
+        Yields
+        ------
+        None
+
+        Raises
+        ------
+        VRNNEngineError
+            Of class `error_class`, in place of an exception of the block.
+        """
         try:
             yield
         except VRNNEngineError:

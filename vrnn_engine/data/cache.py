@@ -11,7 +11,7 @@ import soundfile
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from vrnn_engine.base.files import atomic_folder
+from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.folders import cache_folder
 from vrnn_engine.data.recordings import mono_blocks
 from vrnn_engine.errors import DataError

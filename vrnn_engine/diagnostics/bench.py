@@ -90,6 +90,11 @@ def bench(
         Returns the program and arguments of a process that streams the voice of a `Setup` to its standard output; the
         start-up time is measured with it.
 
+    Returns
+    -------
+    Report
+        All results.
+
     Raises
     ------
     VoiceError, ProviderError, StreamError

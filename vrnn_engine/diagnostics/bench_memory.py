@@ -61,6 +61,11 @@ class Setup(NamedTuple):
 def memory_of_streaming(setup: Setup) -> int | None:
     """Return by how many bytes the peak memory of a process that streams exceeds that of one that only imports.
 
+    Parameters
+    ----------
+    setup : Setup
+        How the process loads the voice.
+
     Returns
     -------
     int or None
@@ -77,10 +82,20 @@ def memory_of_streaming(setup: Setup) -> int | None:
 
 
 def memory_per_stream(setup: Setup) -> int:
-    """Return the bytes that each further stream of a batch takes; raise `VRNNEngineError` if a process fails.
+    """Return the bytes that each further stream of a batch takes.
 
     Two processes are compared, one with `FEW` streams and one with `MANY`.  In a single process that grows, the
     allocator may or may not reuse what the smaller batch has freed.
+
+    Parameters
+    ----------
+    setup : Setup
+        How the processes load the voice.
+
+    Raises
+    ------
+    VRNNEngineError
+        A process failed.
     """
     few, many = (int(run_python(_STREAMS, *setup.arguments(), str(rows))) for rows in (FEW, MANY))
     return (many - few) // (MANY - FEW)

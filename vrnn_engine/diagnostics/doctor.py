@@ -88,7 +88,13 @@ def diagnose() -> Diagnosis:
 
 
 def installed_version(name: str) -> str | None:
-    """Return the version of an installed distribution, or None if it is not installed."""
+    """Return the version of an installed distribution, or None if it is not installed.
+
+    Parameters
+    ----------
+    name : str
+        Name of the distribution, as pip knows it.
+    """
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -59,6 +59,11 @@ def measure_machine(weights: Mapping[str, int]) -> Machine:
     weights : mapping of str to int
         Precision -> bytes of the weights, which are the sizes of the arrays to read.
 
+    Returns
+    -------
+    Machine
+        Name, versions and results.
+
     Raises
     ------
     VRNNEngineError
@@ -80,19 +85,39 @@ def measure_machine(weights: Mapping[str, int]) -> Machine:
 
 
 def reading(size: int) -> Callable[[], object]:
-    """Return a function that reads an array of `size` bytes once, in order."""
+    """Return a function that reads an array once, in order.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of the array.
+    """
     return np.ones(size // 4, np.float32).max
 
 
 def product(rows: int, inputs: int, outputs: int) -> Callable[[], object]:
-    """Return a function that multiplies [rows, inputs] by [inputs, outputs] in fp32."""
+    """Return a function that multiplies two matrices in fp32.
+
+    Parameters
+    ----------
+    rows, inputs, outputs : int
+        The shapes are [rows, inputs] and [inputs, outputs].
+    """
     x, weights = np.ones((rows, inputs), np.float32), np.ones((inputs, outputs), np.float32)
     y = np.empty((rows, outputs), np.float32)
     return lambda: np.matmul(x, weights, out=y)
 
 
 def best(call: Callable[[], object], seconds: float = 0.5) -> float:
-    """Return the shortest duration of a call in seconds, repeating it for `seconds`."""
+    """Return the shortest duration of a call, in seconds.
+
+    Parameters
+    ----------
+    call : callable
+        What to call, without arguments.
+    seconds : float
+        How long to repeat it.
+    """
     shortest, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:
         began = time.perf_counter()

@@ -41,7 +41,18 @@ def run_python(code: str, *arguments: str) -> str:
 
 
 def seconds_to_run(code: str) -> float:
-    """Return how long a new process takes to run Python code; raise as `run_python`."""
+    """Return how long a new process takes to run Python code, in seconds.
+
+    Parameters
+    ----------
+    code : str
+        The code.
+
+    Raises
+    ------
+    VRNNEngineError
+        The process failed.
+    """
     began = time.perf_counter()
     run_python(code)
     return time.perf_counter() - began

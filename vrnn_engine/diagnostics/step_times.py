@@ -106,6 +106,11 @@ def measure_steps(
     threads : int
         Threads that compute one step.
 
+    Returns
+    -------
+    StepTimes
+        The times, without `gain`.
+
     Raises
     ------
     VoiceError, ProviderError, StreamError
@@ -145,6 +150,13 @@ def weight_bytes(voice: Voice, graph: Graph) -> int:
 
     They are the size of the optimised graph, which onnxruntime is asked to write to a temporary folder.
 
+    Parameters
+    ----------
+    voice : Voice
+        The voice.
+    graph : Graph
+        One of its graphs.
+
     Raises
     ------
     VoiceError
@@ -160,7 +172,15 @@ def weight_bytes(voice: Voice, graph: Graph) -> int:
 
 
 def with_gain(times: StepTimes, all_times: Sequence[StepTimes]) -> StepTimes:
-    """Return step times with their `gain`, if `all_times` has those of one stream alone."""
+    """Return step times with their `gain`.
+
+    Parameters
+    ----------
+    times : StepTimes
+        Step times of any number of streams.
+    all_times : sequence of StepTimes
+        All that were measured.  If those of one stream alone are not among them, `gain` stays None.
+    """
     for alone in all_times:
         if (alone.device, alone.precision, alone.rows) == (times.device, times.precision, 1):
             return msgspec.structs.replace(times, gain=times.rows * alone.mean / times.mean)
@@ -168,7 +188,13 @@ def with_gain(times: StepTimes, all_times: Sequence[StepTimes]) -> StepTimes:
 
 
 def recommend(all_times: Sequence[StepTimes]) -> dict[str, str]:
-    """Return `device`, `precision` and `rows` of the most streams that keep up; empty if none do."""
+    """Return `device`, `precision` and `rows` of the largest batch that keeps up; empty if none does.
+
+    Parameters
+    ----------
+    all_times : sequence of StepTimes
+        All that were measured.
+    """
     able = [times for times in all_times if times.keeps_up]
     if not able:
         return {}

@@ -11,7 +11,7 @@ import onnx
 import torch
 from torch import Tensor
 
-from vrnn_engine.base.files import atomic_folder
+from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.errors import ExportError, VoiceError
 from vrnn_engine.exporters.card import card
 from vrnn_engine.exporters.fuse import fuse_products

@@ -60,19 +60,39 @@ def require(need: int, what: str) -> None:
 
 
 def shortage(need: int, what: str) -> StreamError:
-    """Return the error for a lack of memory: `what` needs `need` bytes."""
+    """Return the error for a lack of memory.
+
+    Parameters
+    ----------
+    need : int
+        Bytes.
+    what : str
+        What needs them, e.g. `a batch with rows=900`.
+    """
     free = available()
     known = "more than there is" if free is None else f"and {_size(free)} are available"
     return StreamError(f"{what} needs about {_size(need)} of memory, {known}; use fewer rows, or read fewer frames")
 
 
 def gpu_shortage(what: str) -> StreamError:
-    """Return the error for a lack of GPU memory, whose size is unknown."""
+    """Return the error for a lack of GPU memory, whose size is unknown.
+
+    Parameters
+    ----------
+    what : str
+        What needs it, e.g. `a batch with rows=900`.
+    """
     return StreamError(f"{what} needs more GPU memory than is left; use fewer rows, or the device cpu")
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Return whether an error of numpy or onnxruntime says that memory could not be allocated."""
+    """Return whether an error says that memory could not be allocated.
+
+    Parameters
+    ----------
+    error : Exception
+        An error of numpy or onnxruntime.
+    """
     return isinstance(error, MemoryError) or any(words in str(error) for words in _FAILED)
 
 

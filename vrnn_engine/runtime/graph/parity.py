@@ -139,7 +139,13 @@ def _check_shapes(voice: Voice, step: GraphSession, vectors: Arrays) -> None:
 
 
 def rms_difference(found: np.ndarray, expected: np.ndarray) -> float:
-    """Return the RMS of the difference of two arrays, relative to the RMS of `expected`."""
+    """Return the RMS of the difference of two arrays, relative to the RMS of `expected`.
+
+    Parameters
+    ----------
+    found, expected : ndarray
+        Arrays of one shape.
+    """
     return float(np.sqrt(np.mean(np.square(found - expected)) / max(np.mean(np.square(expected)), 1e-30)))
 
 

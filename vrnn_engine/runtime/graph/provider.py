@@ -50,6 +50,11 @@ def parse_device(device: str) -> Device:
     device : str
         `auto`, `cpu`, `cuda` or `cuda:N`.
 
+    Returns
+    -------
+    Device
+        Kind and number of the device.
+
     Raises
     ------
     ProviderError
@@ -140,6 +145,11 @@ def is_onnxruntime_error(error: Exception) -> bool:
     """Return whether an error comes from onnxruntime.
 
     Some have its own classes, which have no common base; others are C++ exceptions, which arrive as `RuntimeError`.
+
+    Parameters
+    ----------
+    error : Exception
+        The error.
     """
     return type(error) is RuntimeError or type(error).__module__.startswith("onnxruntime")
 
@@ -148,6 +158,11 @@ def error_reason(error: Exception) -> str:
     """Return the message of an onnxruntime error in one line.
 
     CUDA's message is taken from between the C++ signature and the host's name that surround it.
+
+    Parameters
+    ----------
+    error : Exception
+        An error of onnxruntime.
     """
     said = " ".join(str(error).split())
     found = re.search(r"\b[A-Z]+ failure \d+: [^;]*[^; ]", said)

@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from vrnn_engine.base.files import atomic_folder
+from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.folders import voices_folder
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.lookup import is_bundled

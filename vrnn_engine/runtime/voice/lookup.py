@@ -87,7 +87,13 @@ def find_voice(where: str | os.PathLike[str]) -> Path:
 
 
 def is_bundled(name: str) -> bool:
-    """Return whether a voice of this name comes with the package."""
+    """Return whether a voice comes with the package.
+
+    Parameters
+    ----------
+    name : str
+        Name of the voice.
+    """
     return (BUNDLED / name / MANIFEST_FILE).is_file()
 
 

@@ -137,7 +137,20 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.frame_size if self.modality == "audio" else 1
 
     def graph(self, role: str, precision: str = "fp32") -> Graph:
-        """Return the graph of a role and precision; raise `VoiceError` if there is none."""
+        """Return a graph.
+
+        Parameters
+        ----------
+        role : str
+            `step` or `observe`.
+        precision : str
+            `fp32`, `fp16`, `int8` or `int4`.
+
+        Raises
+        ------
+        VoiceError
+            There is no such graph; the message lists those that there are.
+        """
         for graph in self.graphs:
             if graph.role == role and graph.precision == precision:
                 return graph
@@ -154,6 +167,11 @@ def decode_manifest(text: bytes, where: str) -> Manifest:
         Content of `voice.json`.
     where : str
         Its path, for error messages.
+
+    Returns
+    -------
+    Manifest
+        The checked manifest.
 
     Raises
     ------
@@ -180,7 +198,23 @@ def decode_manifest(text: bytes, where: str) -> Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read and check the manifest in a voice's folder; raise `VoiceError` as `decode_manifest`, or if there is none."""
+    """Read and check the manifest in a voice's folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Returns
+    -------
+    Manifest
+        The checked manifest.
+
+    Raises
+    ------
+    VoiceError
+        There is no manifest, it cannot be read, or it is not valid (see `decode_manifest`).
+    """
     path = folder / MANIFEST_FILE
     if not path.resolve().is_relative_to(folder.resolve()):
         raise VoiceError(f"{path}: a link that leaves the voice's folder")
@@ -194,7 +228,13 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Return a manifest as indented JSON, the content of `voice.json`."""
+    """Return a manifest as indented JSON, the content of `voice.json`.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The manifest.
+    """
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
@@ -204,7 +244,20 @@ def json_schema() -> dict[str, Any]:
 
 
 def check_inside(path: str, where: str) -> None:
-    """Raise `VoiceError` unless `path` is a relative path that stays inside its folder; `where` names the voice."""
+    """Check that a path is relative and stays inside its folder.
+
+    Parameters
+    ----------
+    path : str
+        The path, with slashes.
+    where : str
+        The manifest or archive that has it, for the error message.
+
+    Raises
+    ------
+    VoiceError
+        The path is empty or absolute, or leaves its folder on some system.
+    """
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts or "\\" in path or re.match(r"^[A-Za-z]:", path) or not path:
         raise VoiceError(f"{where}: path {path!r} leaves the voice's folder")

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from vrnn_engine.base.files import atomic_folder
+from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.folders import cache_folder
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.archive import unzip
