@@ -130,7 +130,7 @@ def test_an_error_within_a_plugin_names_the_plugin(engine: Engine, what: str) ->
 
 @pytest.mark.usefixtures("plugins")
 @pytest.mark.parametrize(
-    ("target", "reason"), [("bad:1", "no such port"), ("a.gone", "not_there"), ("odd:", "gave a int, not a sink")]
+    ("target", "reason"), [("bad:1", "no such port"), ("a.gone", "not_there"), ("odd:", "returned a int, not a sink")]
 )
 def test_a_broken_plugin_is_named_and_does_not_affect_other_targets(target: str, reason: str) -> None:
     with pytest.raises(SinkError, match=f"plug-in .* of my-sinks is broken: .*{reason}"):

@@ -122,7 +122,7 @@ class Sink(ABC):
     label: str = ""
     """Name of the sink in messages, e.g. the file's path or the device's full name.  Empty: the name of its class."""
     live: bool = False
-    """Whether somebody listens or watches.  The player then writes small blocks, so that a control acts soon."""
+    """Whether the output is heard or seen at once.  The player then writes small blocks, so that controls act soon."""
     patience: float = 5.0
     """Seconds within which `write` and `close` return after `interrupt`."""
     full: bool = False
