@@ -91,7 +91,15 @@ class Controls(MutableMapping[str, Value]):
         return name in self.specs
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return the value of a control, or `default` if the voice has no such control."""
+        """Return the value of a control, or `default` if the voice has no such control.
+
+        Parameters
+        ----------
+        name : str
+            Name of a control.
+        default : any, optional
+            Returned for an unknown name.
+        """
         return self[name] if name in self.specs else default
 
     def update(self, other: Any = (), /, **more: Settable) -> None:
@@ -123,6 +131,11 @@ class Controls(MutableMapping[str, Value]):
 
     def restore(self, values: Mapping[str, Settable]) -> None:
         """Set all controls at once: those in `values` to these, the others to their defaults.
+
+        Parameters
+        ----------
+        values : mapping of str to number or array
+            Values by the name of the control.
 
         Raises
         ------
@@ -171,7 +184,24 @@ class Controls(MutableMapping[str, Value]):
             self._replace({name: new})
 
     def resolve(self, path: str) -> tuple[str, int | None]:
-        """Return the control and the dimension that NAME or NAME/INDEX means; raise `ControlError` if unknown."""
+        """Return the control and the dimension that a path means.
+
+        Parameters
+        ----------
+        path : str
+            NAME for a whole control, or NAME/INDEX for one dimension of it, counted from 0.
+
+        Returns
+        -------
+        name : str
+        index : int or None
+            None for the whole control.
+
+        Raises
+        ------
+        ControlError
+            The voice has no such control or dimension.
+        """
         name, _, last = path.rpartition("/")
         if name in self.specs and path not in self.specs and last.isdecimal():
             self.check(name, self.specs[name].default, int(last))

@@ -84,6 +84,11 @@ class Engine:
             streams, and no other thread of the process may use CUDA while the engine is loaded. CUDA must have every
             node of the voice's graph: this holds for `handwriting`, and not for `blizzard`, whose DFT runs on the CPU.
 
+        Returns
+        -------
+        Engine
+            It has no open streams.
+
         Raises
         ------
         VoiceError
@@ -139,6 +144,11 @@ class Engine:
         ----------
         seed : int, optional
             0 to 2**64-1; a random one of 32 bits by default.
+
+        Returns
+        -------
+        Stream
+            It is open until it is closed or garbage-collected.
 
         Raises
         ------

@@ -39,7 +39,19 @@ class Observation:
 
     @classmethod
     def of(cls, outputs: Mapping[str, np.ndarray], conversions: tuple[str, ...]) -> "Observation":
-        """Make an observation of the outputs of an observe graph, each an array [T, ...] by name."""
+        """Make an observation of the outputs of an observe graph.
+
+        Parameters
+        ----------
+        outputs : mapping of str to float32 array [T, ...]
+            By name; those of a voice without latents are missing.
+        conversions : tuple of str
+            How the recording was converted.
+
+        Returns
+        -------
+        Observation
+        """
         likelihood = outputs["log_likelihood"]
         no_latent = np.zeros((len(likelihood), 0), np.float32)
         return cls(

@@ -1,15 +1,15 @@
 """One live stream of a voice: its seed, its position, its state, and the controls that steer it.
 
-What a stream yields depends on its seed, its controls and the recordings it was primed with. It does not depend on
-block sizes, on the other streams in its batch, or on restarts.
-
+Its frames depend on the seed, the controls and the priming; not on block sizes, other streams in a batch, or restarts.
 Threading contract: any thread may call anything; a second caller on the same stream waits for the first. Controls may
-be written while another thread reads. `state` may be read at any time, and is written only while `lock` is held.
+be written while another thread reads. `state` is the state after the last frame. It may be read at any time; whoever
+steps streams holds their `lock` from reading the states until the next ones are written.
 """
 
 import itertools
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import numpy as np
@@ -27,7 +27,7 @@ from vrnn_engine.runtime.stream_state import StreamState
 from vrnn_engine.runtime.voice.voice import Voice
 
 
-class Stream:
+class Stream(AbstractContextManager["Stream"]):
     """One stream of a voice. `Engine.stream` opens it; it leaves the engine when it is closed or garbage-collected.
 
     Parameters
@@ -43,21 +43,9 @@ class Stream:
 
     Attributes
     ----------
-    stepper : Stepper
-    state : StreamState
-        State after the last frame. Code that steps several streams together holds `lock` from reading the state until
-        it has written the next one.
-    lock : threading.RLock
-        Held by every method that uses the state.
     controls : Controls
-        Control values that steer the stream. A write takes effect in the next frame.
+        A write takes effect in the next frame.
     closed : bool
-        Whether `close` was called.
-
-    See Also
-    --------
-    Engine.stream : Open a stream.
-    Player : Play a stream into a sound device or a file.
 
     Examples
     --------
@@ -95,10 +83,7 @@ class Stream:
 
     @property
     def latent(self) -> np.ndarray:
-        """Latent of the last frame read or observed, float32 [Z]; do not write to it.
-
-        Zeros before the first frame. Z is 0 for a voice without latents.
-        """
+        """Latent of the last frame, float32 [Z]: zeros before the first one; do not write to it."""
         return self.state.latent
 
     @property
@@ -133,10 +118,6 @@ class Stream:
             The stream is closed, `frames` is not a whole number, or the memory does not suffice.
         ProviderError
             onnxruntime failed, for example because a GPU was lost.
-
-        See Also
-        --------
-        Engine.read : Read many streams as one batch.
         """
         frames = frame_count(frames, "read")
         with self.lock:
@@ -145,7 +126,12 @@ class Stream:
         return block
 
     def blocks(self, frames: int) -> Iterator[np.ndarray]:
-        """Return an endless iterator over blocks of `frames` frames, 1 or more; each is what `read` returns.
+        """Return an endless iterator over blocks; each is what `read` returns.
+
+        Parameters
+        ----------
+        frames : int
+            Frames of a block, 1 or more.
 
         Raises
         ------
@@ -184,15 +170,11 @@ class Stream:
         """
         self.check_open()
         given = read_recording(recording, self.voice.manifest, rate)
-        self.prepare_prime()  # before the lock: loading takes long
+        _ = self.stepper.graphs.observe  # loaded before the lock: this takes long
         with self.lock:
             self.check_open()
             outputs, self.state = self.stepper.observe(given.frames, self.state, self.controls)
         return Observation.of(outputs, given.conversions)
-
-    def prepare_prime(self) -> None:
-        """Load the observe graph now instead of in the first `prime`; raise `VoiceError` if the voice has none."""
-        _ = self.stepper.graphs.observe
 
     def snapshot(self) -> bytes:
         """Return all that the next frames depend on: state, position, seed, controls; see `restore`."""
@@ -212,8 +194,7 @@ class Stream:
         Raises
         ------
         StreamError
-            The stream is closed, or the snapshot is corrupted, truncated, of another voice or of a newer version. The
-            stream has not changed.
+            The snapshot is damaged, of another voice or newer; or the stream is closed. It has not changed.
         """
         with self.lock:
             self.check_open()
@@ -229,6 +210,11 @@ class Stream:
     def reseed(self, seed: int) -> None:
         """Use the noise of another seed from the next frame on; state and position stay.
 
+        Parameters
+        ----------
+        seed : int
+            0 to 2**64-1.
+
         Raises
         ------
         StreamError
@@ -240,6 +226,11 @@ class Stream:
 
     def continue_from(self, other: "Stream") -> None:
         """Continue from the state that another stream is in; seed, position and controls stay.
+
+        Parameters
+        ----------
+        other : Stream
+            A stream of the same engine. It does not change.
 
         Raises
         ------
@@ -256,7 +247,7 @@ class Stream:
             self.state = replace(self.state, arrays=arrays, latent=latent)
 
     def fork(self, seed: int | None = None) -> "Stream":
-        """Open a second stream that continues from here independently.
+        """Return a second stream of the engine, which continues from here with the same controls.
 
         Parameters
         ----------
@@ -275,7 +266,18 @@ class Stream:
             return Stream(self.stepper, state, self._group, self.controls.snapshot())
 
     def open_another(self, seed: int | None = None) -> "Stream":
-        """Open a stream of the same engine in zero state, with default controls, as `Engine.stream` does."""
+        """Return a new stream of the engine in zero state, with default controls, as `Engine.stream` does.
+
+        Parameters
+        ----------
+        seed : int, optional
+            0 to 2**64-1; a random one of 32 bits by default.
+
+        Raises
+        ------
+        StreamError
+            The seed is out of range.
+        """
         return Stream(self.stepper, self.stepper.initial_state(random_seed() if seed is None else seed), self._group)
 
     def close(self) -> None:
@@ -289,12 +291,9 @@ class Stream:
         if self.closed:
             raise StreamError("this stream is closed; open another one with engine.stream()")
 
-    def __enter__(self) -> "Stream":
-        return self
-
     def __exit__(self, *error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else f"frame {self.frame}"
-        return f"<Stream of {self.voice.name!r}, seed {self.seed}, {state}>"
+        position = "closed" if self.closed else f"frame {self.frame}"
+        return f"<Stream of {self.voice.name!r}, seed {self.seed}, {position}>"

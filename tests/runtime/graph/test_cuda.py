@@ -9,7 +9,8 @@ from support import toy_voice
 from support.cuda import READ_ON_CPU, read_duet, read_on_cpu, step_graph
 
 import vrnn_engine as vrnn
-from vrnn_engine.runtime.graph.binding import HOST, StepBatch
+from vrnn_engine.runtime.graph.arrays import HOST
+from vrnn_engine.runtime.graph.binding import StepBatch
 from vrnn_engine.runtime.graph.pinned import cuda_runtime
 
 

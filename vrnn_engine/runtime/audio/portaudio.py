@@ -171,8 +171,8 @@ def rescan(sounddevice: ModuleType) -> None:
     with _changing:
         if not _open:
             # sounddevice has no public function for this; its maintainer recommends these two.
-            sounddevice._terminate()
-            sounddevice._initialize()
+            sounddevice._terminate()  # noqa: SLF001
+            sounddevice._initialize()  # noqa: SLF001
 
 
 def cannot_open(device: dict[str, Any], error: Exception | None, direction: Direction) -> VRNNEngineError:

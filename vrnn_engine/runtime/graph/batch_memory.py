@@ -5,7 +5,7 @@ import traceback
 
 from vrnn_engine.errors import ProviderError
 from vrnn_engine.runtime.graph import memory
-from vrnn_engine.runtime.graph.binding import HOST
+from vrnn_engine.runtime.graph.arrays import HOST
 from vrnn_engine.runtime.graph.provider import error_reason, is_onnxruntime_error
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.noise import AHEAD

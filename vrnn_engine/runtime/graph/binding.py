@@ -4,24 +4,14 @@ The state has two buffers. A step reads one and writes the other; then they swap
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vrnn_engine.runtime.graph.arrays import HOST, Arrays, Location
 from vrnn_engine.runtime.graph.denormals import flush_denormals
 from vrnn_engine.runtime.graph.ort import ort
 from vrnn_engine.runtime.graph.pinned import pin
-
-if TYPE_CHECKING:
-    from vrnn_engine.runtime.graph.session import GraphSession
-
-Arrays = Mapping[str, np.ndarray]
-"""float32 arrays by name."""
-Location = tuple[str, int]
-"""A memory as onnxruntime names it: the kind of device, and its index."""
-
-HOST: Location = ("cpu", 0)
-"""The memory that numpy can see."""
+from vrnn_engine.runtime.graph.session import GraphSession
 
 
 class StepBatch:
@@ -47,7 +37,7 @@ class StepBatch:
         Output of the last step. The next step overwrites it.
     """
 
-    def __init__(self, graph: "GraphSession", rows: int, output_location: Location = HOST) -> None:
+    def __init__(self, graph: GraphSession, rows: int, output_location: Location = HOST) -> None:
         self.rows = rows
         self._session = graph.session
         self._outputs = graph.outputs

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import numpy as np
 
 from vrnn_engine.errors import ProviderError
-from vrnn_engine.runtime.graph.binding import Arrays, StepBatch
+from vrnn_engine.runtime.graph.arrays import Arrays
+from vrnn_engine.runtime.graph.binding import StepBatch
 from vrnn_engine.runtime.graph.denormals import flush_denormals
 from vrnn_engine.runtime.graph.ort import ort
 from vrnn_engine.runtime.graph.provider import error_reason

@@ -1,19 +1,17 @@
 """Replays a voice's parity vectors: does this machine compute what PyTorch computed?"""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.controls import Controls
+from vrnn_engine.runtime.graph.arrays import Arrays
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.voice.voice import Voice
 
 MAX_PRECISION_ERROR = 0.15
 """Largest relative RMS difference allowed between the frames of a reduced-precision step graph and those in fp32."""
-
-Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)

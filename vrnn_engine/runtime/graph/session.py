@@ -15,7 +15,7 @@ import numpy as np
 
 from vrnn_engine.errors import ProviderError, VoiceError, VRNNEngineError
 from vrnn_engine.runtime.graph import memory
-from vrnn_engine.runtime.graph.binding import HOST, Arrays, Location
+from vrnn_engine.runtime.graph.arrays import HOST, Arrays, Location
 from vrnn_engine.runtime.graph.denormals import flush_denormals
 from vrnn_engine.runtime.graph.ort import ort
 from vrnn_engine.runtime.graph.provider import CPU, error_reason, open_session, parse_device

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import ParamSpec, Protocol, TypeVar
 
 from vrnn_engine.errors import VoiceError
-from vrnn_engine.runtime.graph.binding import HOST
+from vrnn_engine.runtime.graph.arrays import HOST
 from vrnn_engine.runtime.graph.provider import CPU, default_precision
 from vrnn_engine.runtime.graph.session import DEFAULT_OPTIONS, EngineOptions, GraphSession
 from vrnn_engine.runtime.voice.manifest import Graph

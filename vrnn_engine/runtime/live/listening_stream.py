@@ -67,7 +67,7 @@ class ListeningStream:
         voice = stream.voice
         if mode == "resynthesise" and "latent.target" not in stream.controls:
             raise StreamError(f"voice {voice.name!r} has no latents to resynthesise from; observe or continue")
-        stream.prepare_prime()  # now, so that the first frame does not wait for it
+        _ = stream.stepper.graphs.observe  # loaded now, so that the first frame does not wait for it
         self.stream = stream
         self.input = input
         self.mode = mode

@@ -88,7 +88,18 @@ class PluginSource:
         self._made = plugin.make(ControlSource, "a control source", text)  # type: ignore[type-abstract]
 
     def start(self, performance: "Performance") -> None:
-        """Start it; raise `SourceError` if it fails."""
+        """Start the plug-in's source.
+
+        Parameters
+        ----------
+        performance : Performance
+            What it steers.
+
+        Raises
+        ------
+        SourceError
+            It fails.
+        """
         with self._plugin.blamed():
             self._made.start(performance)
 
