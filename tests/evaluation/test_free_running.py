@@ -1,4 +1,4 @@
-"""`vrnn-engine evaluate --free-running`: takes of a checkpoint beside real ones of the same length."""
+"""`vrnn-engine evaluate --free-running`: generated takes of a checkpoint beside real takes of the same length."""
 
 import json
 import subprocess
@@ -13,6 +13,9 @@ from support.command import environment, the_error
 from support.corpora import syllables, zigzag
 from support.recipes import pen_recipe, speech_recipe
 
+from vrnn_engine.data.options import PenData
+from vrnn_engine.data.pen import PenCorpus
+from vrnn_engine.evaluation import free_running
 from vrnn_engine.evaluation.repetition import repetition
 from vrnn_engine.evaluation.sound import describe
 from vrnn_engine.exporters.export import export
@@ -21,7 +24,7 @@ from vrnn_engine.training.checkpoint import Checkpoint, save_checkpoint
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A checkpoint and a corpus of each modality."""
+    """Folder of a checkpoint and a corpus for sound, and for ink."""
     folder = tmp_path_factory.mktemp("free")
     for name, recipe, kind, std in (
         ("speech.pt", speech_recipe(), "mdct-gauss", (0.1,)),
@@ -55,8 +58,46 @@ def evaluate(folder):
     return run
 
 
+def test_cut_takes_are_spread_over_the_signal():
+    samples = np.arange(100, dtype=np.int16)
+    takes = free_running.cut_takes(samples, 30, 3)
+    assert [(take[0] * 32768, len(take)) for take in takes] == [(0, 30), (35, 30), (70, 30)]
+    assert len(free_running.cut_takes(samples, 30, 9)) == 3  # without overlap
+    assert [len(take) for take in free_running.cut_takes(samples, 100, 2)] == [100]
+
+
+def test_signal_shorter_than_a_take_gives_one_take_and_a_warning(logged):
+    (take,) = free_running.cut_takes(np.ones(40, np.int16), 100, 4)
+    assert len(take) == 40
+    assert logged == ["the real material is only 40% as long as a generated take, and so repeats less"]
+
+
+def test_writer_takes_have_the_first_lines_of_each_writer(folder):
+    corpus = PenCorpus(folder / "ink.npz", PenData(rows=4, chunk=10, rate=50))
+    takes = free_running.writer_takes(corpus, "train", 800)
+    assert [len(take) for take in takes] == [3, 3]  # lines of 360 points
+    assert takes[0][0] is corpus.lines["train"][0]
+
+
+def test_ink_columns_have_a_value_per_take_and_one_constancy(logged):
+    takes = [[zigzag(10 * seed, seed=seed)] for seed in range(3)]
+    columns = free_running.ink_columns(takes)
+    assert columns["slant_median"] == pytest.approx([0, 10, 20], abs=0.5)
+    assert len(columns["lifted"]) == 3
+    assert len(columns["constancy_slant"]) == 1
+    assert "constancy_slant" not in free_running.ink_columns(takes[:1])
+    assert "constancy of style needs two samples" in logged[0]
+
+
+@pytest.mark.parametrize(("seconds", "has_drift"), [(5, False), (120, True)])
+def test_sound_columns_have_drift_from_two_minutes_on(seconds, has_drift):
+    columns = free_running.sound_columns([syllables(seconds, 1)], 8000)
+    assert ("drift_level" in columns) == has_drift
+    assert len(columns["level_db"]) == 1
+
+
 @pytest.mark.slow
-def test_sound_is_held_against_takes_of_the_split(evaluate, folder):
+def test_sound_is_compared_with_takes_of_the_split(evaluate, folder):
     done = evaluate("speech.pt", "--data", "recordings", "--seeds", "2", "--seed", "7", "--seconds", "5", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -72,17 +113,17 @@ def test_sound_is_held_against_takes_of_the_split(evaluate, folder):
 
 
 @pytest.mark.slow
-def test_two_minutes_drift_in_a_table(evaluate):
+def test_takes_of_two_minutes_have_drift_in_the_table(evaluate):
     done = evaluate("speech.pt", "--data", "recordings", "--seeds", "1", "--seconds", "120")
     assert done.returncode == 0, done.stderr
     rows = {row[:24].strip(): row[24:].split() for row in done.stdout.splitlines()}
-    assert rows["drift level"][0] == "-"  # ten seconds are too few to drift
+    assert rows["drift level"][0] == "-"  # ten seconds are too short for drift
     assert float(rows["drift depth"][1]) > 0
     assert "8% as long" in done.stderr
 
 
 @pytest.mark.slow
-def test_ink_is_held_against_the_writers_of_the_split(evaluate):
+def test_ink_is_compared_with_writers_of_the_split(evaluate):
     done = evaluate("pen.pt", "--data", "ink.npz", "--seeds", "3", "--seconds", "12", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -93,18 +134,18 @@ def test_ink_is_held_against_the_writers_of_the_split(evaluate):
 
 
 @pytest.mark.slow
-def test_a_voice_runs_free_with_its_own_defaults(evaluate, folder, tmp_path, toy_audio):
+def test_voice_generates_with_its_default_controls(evaluate, folder, tmp_path, toy_audio):
     quiet = tmp_path / "quiet"
     export(folder / "speech.pt", quiet, defaults={"output.temperature": 0.01})
     words = ("speech.pt", "--data", "recordings", "--seeds", "1", "--seconds", "5", "--json")
     plain, of_voice = (json.loads(evaluate(*words, *more).stdout) for more in ((), ("--voice", str(quiet))))
     assert of_voice["real"] == plain["real"]
     assert of_voice["generated"]["level_db"][0] < plain["generated"]["level_db"][0] - 1
-    assert "is not of speech.pt" in the_error(evaluate(*words, "--voice", str(toy_audio)))
+    assert "was not made from speech.pt" in the_error(evaluate(*words, "--voice", str(toy_audio)))
 
 
 @pytest.mark.slow
-def test_the_recipe_of_a_voice_will_do_for_its_checkpoint(evaluate):
+def test_recipe_replaces_the_checkpoint_of_a_voice(evaluate):
     words = ("handwriting", "--data", "ink.npz", "--seeds", "2", "--seconds", "12", "--json")
     done = evaluate(*words, "--voice", "handwriting")
     assert done.returncode == 0, done.stderr
@@ -112,17 +153,17 @@ def test_the_recipe_of_a_voice_will_do_for_its_checkpoint(evaluate):
     assert (found["recipe"], found["voice"]) == ("handwriting", "handwriting")
     assert sorted(found["real"]["slant_median"]) == pytest.approx([0, 20], abs=0.5)
     assert len(found["generated"]["slant_median"]) == 2
-    assert "recipe handwriting has no weights to run free: give a --voice" in the_error(evaluate(*words))
+    assert "recipe handwriting has no weights to generate with; give a --voice" in the_error(evaluate(*words))
     assert "did you mean handwriting" in the_error(evaluate("handwritin", "--data", "ink.npz"))
     wrong = the_error(evaluate("iamondb", "--data", "ink.npz", "--voice", "handwriting"))
-    assert "is not of iamondb, which has another family, basis, rate or unit" in wrong
+    assert "was not made from iamondb, which has another family, basis, rate or unit" in wrong
 
 
-def test_a_voice_needs_a_free_run(run, folder):
+def test_voice_option_needs_free_running(run, folder):
     done = run("evaluate", folder / "speech.pt", "--data", folder / "recordings", "--voice", "blizzard")
     assert done.returncode == 2
     assert "--free-running" in done.stderr
 
 
-def test_a_lost_checkpoint_is_one_line(evaluate):
+def test_missing_checkpoint_raises_one_line(evaluate):
     assert "none.pt" in the_error(evaluate("none.pt", "--data", "ink.npz"))

@@ -1,4 +1,4 @@
-"""`vrnn-engine evaluate`: how likely a checkpoint finds a corpus, and what it makes when it runs free."""
+"""`vrnn-engine evaluate`: prints the likelihood of a corpus under a checkpoint, or statistics of generated streams."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -53,29 +53,34 @@ def evaluate(
     style of ink.
     """
     if voice and not free_running:
-        raise typer.BadParameter("goes with --free-running", param_hint="--voice")
-    import torch  # noqa: F401  # first: a missing extra is then named before anything is read
+        raise typer.BadParameter("needs --free-running", param_hint="--voice")
+    import torch  # noqa: F401  # first, so that a missing extra is reported before anything is read
 
     from vrnn_engine.evaluation.likelihood import likelihood
     from vrnn_engine.training.checkpoint import load_checkpoint
-    from vrnn_engine.training.corpus import open_corpus
+    from vrnn_engine.training.corpus import open_checkpoint_corpus
     from vrnn_engine.training.world import default_device
 
     report.show_log()
     if free_running:
         freerunning.free_running(checkpoint, data, split, range(seed, seed + seeds), seconds, strict, json, voice)
         return
-    kept = load_checkpoint(Path(checkpoint))
-    model = kept.build().to(default_device())
-    report.say(f"{kept.recipe.name}: reading {data}")
-    corpus = open_corpus(kept.recipe, data, strict)
-    corpus.mean, corpus.std = kept.mean, kept.std  # those the model was trained with, whatever the corpus
+    trained = load_checkpoint(Path(checkpoint))
+    model = trained.build().to(default_device())
+    report.say(f"{trained.recipe.name}: reading {data}")
+    corpus = open_checkpoint_corpus(trained, data, strict)
     found = likelihood(model, corpus, split, samples, seed)
     if json:
-        about = {name: getattr(found, name) for name in ("samples", "sequences", "frames", "values", "log_jacobian")}
-        report.print_json({"recipe": kept.recipe.name, "split": split, **about, "nats": found.table()})
+        about = {
+            "samples": found.samples,
+            "sequences": found.sequences,
+            "frames": found.frames,
+            "values": found.values,
+            "log_jacobian": found.log_jacobian,
+        }
+        report.print_json({"recipe": trained.recipe.name, "split": split, **about, "nats": found.table()})
     else:
-        _print(found, split, kept.recipe.about.unit + (" of plain ink" if kept.recipe.style else ""))
+        _print(found, split, trained.recipe.about.unit + (" of plain ink" if trained.recipe.style else ""))
 
 
 def _print(found: "Likelihood", split: str, unit: str) -> None:

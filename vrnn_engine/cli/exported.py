@@ -1,4 +1,4 @@
-"""A checkpoint as a voice, for verbs that take either."""
+"""Exports a checkpoint to a temporary voice, for verbs that take either."""
 
 import tempfile
 from collections.abc import Iterator
@@ -8,11 +8,18 @@ from pathlib import Path
 
 @contextmanager
 def as_voice(where: str) -> Iterator[str]:
-    """Give the voice to load: a checkpoint is exported for as long as it is needed."""
+    """Yield what `Engine.load` can load.
+
+    Parameters
+    ----------
+    where : str
+        A voice, or a checkpoint ending in .pt.  A checkpoint is exported to a temporary folder, which is removed at the
+        end of the block.
+    """
     if not where.endswith(".pt"):
         yield where
         return
-    # Both first: a missing extra is then named before anything is read.
+    # Both first, so that a missing extra is reported before anything is read.
     import onnx  # noqa: F401
     import torch  # noqa: F401
 

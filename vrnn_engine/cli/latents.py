@@ -1,4 +1,4 @@
-"""`vrnn-engine latents`: draw what a voice's latents say of a recording."""
+"""`vrnn-engine latents`: draws the KL and the latents of a recording under a voice."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,7 +11,7 @@ from vrnn_engine.cli.exported import as_voice
 from vrnn_engine.errors import RecordingError, SinkError, VoiceError
 
 SEED = 0
-"""Of the draws from the posterior: always the same, so that a recording has one picture."""
+"""Seed of the samples from the posterior; fixed, so that the same recording gives the same picture."""
 
 
 def latents(
@@ -44,8 +44,8 @@ def latents(
         to, note = Path(f"{recording.stem}.latents.png"), " (no --to given)"
     if to is not None:
         if to.suffix.lower() not in FORMATS:
-            raise SinkError(f"{to}: a picture ends in {', '.join(FORMATS)}")
-        import matplotlib  # noqa: F401  # a missing extra is named before anything is computed
+            raise SinkError(f"{to}: not a picture format; use {', '.join(FORMATS)}")
+        import matplotlib  # noqa: F401  # first, so that a missing extra is reported before anything is computed
 
     # The file is opened first: a place that cannot be written to is an error before anything is computed.
     with as_voice(voice) as where, AtomicFile(to) if to else nullcontext() as file:

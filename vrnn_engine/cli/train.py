@@ -1,4 +1,4 @@
-"""`vrnn-engine train`: train a recipe on a corpus, with its bound in view."""
+"""`vrnn-engine train`: trains a recipe on a corpus and shows the progress."""
 
 import logging
 import sys
@@ -59,7 +59,7 @@ def train(
         report.show_log()
         report.say(f"{chosen.name}: reading {data}")
     else:
-        logging.getLogger("vrnn_engine").addHandler(logging.NullHandler())  # the first says it
+        logging.getLogger("vrnn_engine").addHandler(logging.NullHandler())  # rank 0 prints the warnings
     with _bar() as bar:
         display = _Display(bar, chosen.training.updates)
         best = run(chosen, data, folder, resume=resume, start=start, strict=strict, report=display)

@@ -1,4 +1,4 @@
-"""How a long take of sound changes: into silence, hum or noise, minute by minute."""
+"""Measures how a long take of sound changes: whether it turns into silence, hum or noise."""
 
 from dataclasses import asdict, dataclass
 
@@ -11,18 +11,23 @@ from vrnn_engine.evaluation.sound import describe
 
 @dataclass(frozen=True)
 class Drift:
-    """The worst minute of a take, and the change from first to last; `SoundStatistics` says what is measured."""
+    """The worst piece of a take, and the change from the first piece to the last.
+
+    See Also
+    --------
+    vrnn_engine.evaluation.sound.SoundStatistics : the statistics of one piece.
+    """
 
     level: float
-    """Largest difference of a minute's level from the mean level of all of them, dB: silence, or a swelling."""
+    """Largest difference of a piece's level from the mean level of all pieces, dB; large for silence or swelling."""
     depth: float
-    """Least sd of the short-term level, dB: steady noise or hum."""
+    """Smallest sd of the short-term level, dB; small for steady noise or hum."""
     syllabic: float
-    """Least modulation index at syllable rate."""
+    """Smallest modulation index at syllable rate."""
     voiced: float
-    """Least share of loud stretches that have a pitch: noise."""
+    """Smallest share of loud stretches that have a pitch; small for noise."""
     high: float
-    """Share of the power above 4 kHz in the last minute less that in the first, dB."""
+    """Share of the power above 4 kHz in the last piece minus that in the first, dB."""
 
     def to_dict(self) -> dict[str, float]:
         """Return the values by name."""
@@ -30,26 +35,26 @@ class Drift:
 
 
 def drift(samples: NDArray[np.floating], rate: int, piece: float = 60.0) -> Drift:
-    """Measure how a take changes.
+    """Measure how a take changes from piece to piece.
 
     Parameters
     ----------
-    samples : array
-        [N], full scale +-1.
+    samples : array [N]
+        Full scale +-1.
     rate : int
         Hz, at least 8 kHz.
     piece : float
-        Seconds of a piece, at least 4: a minute.  What is left after the last whole one is not looked at.
+        Length of a piece in seconds, at least 4.  What remains after the last whole piece is ignored.
 
     Raises
     ------
     DataError
-        Shorter than two pieces, or what `describe` refuses.
+        The take is shorter than two pieces, or `describe` refuses a piece.
     """
     length = round(piece * rate)
     count = len(samples) // length
     if count < 2:
-        raise DataError(f"{len(samples) / rate:.1f} s of sound: drift needs two pieces of {piece:g} s")
+        raise DataError(f"{len(samples) / rate:.1f} s of sound are too short: drift needs two pieces of {piece:g} s")
     found = [describe(part, rate) for part in np.asarray(samples)[: count * length].reshape(count, length)]
     level = np.array([one.level for one in found])
     return Drift(

@@ -1,6 +1,6 @@
-"""Pictures of a recording above what its latents say of it, after figure 2 of Chung et al. (2015).
+"""Draws a recording above its KL and the change of its latents, after figure 2 of Chung et al. (2015).
 
-They need matplotlib, which the extra `plot` installs.
+Needs matplotlib, which the extra `plot` installs.
 """
 
 import io
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg", ".pdf")
-"""Endings of the files that `render` makes."""
+"""File formats of `render`."""
 
 WIDTH = 7.2
-"""Of a figure, in inches."""
+"""Width of a figure, in inches."""
 RESOLUTION = 150
 """Dots per inch."""
 COLUMNS = 800
-"""Pieces that a curve is drawn in, a lowest and a highest value of each: about one a dot of a panel."""
+"""Pieces of a drawn curve, about one per dot of a panel; of each, the lowest and the highest value are drawn."""
 MOST_SEGMENTS = 4000
-"""Pieces of ink up to which a vector format gets each as a path of its own: half a megabyte."""
+"""Largest number of pieces of ink that are drawn as vector paths (half a megabyte); more are drawn as an image."""
 
 INK, KL, CHANGE = "#1b2440", "#b3261e", "#1f5fa8"
 FAINT = "#c3cad9"
 HEAT = (INK, "#8c2a4f", "#e5482d", "#ffa51f")
-"""From low KL to high: what was foretold looks like ink."""
+"""Colours from low KL to high; predicted frames have the colour of ink."""
 
 STYLE: dict[Any, Any] = {
     "font.size": 8.0,
@@ -47,17 +47,18 @@ STYLE: dict[Any, Any] = {
 
 
 def draw_sound(trace: LatentTrace, samples: NDArray[np.floating], rate: int, title: str) -> "Figure":
-    """Draw a waveform, and below it KL and change of the posterior mean over the same seconds.
+    """Draw a waveform, and below it the KL and the change of the posterior mean over the same time.
 
     Parameters
     ----------
     trace : LatentTrace
+        Of the sound.
     samples : array [N]
-        The sound observed, full scale +-1.
+        The sound, full scale +-1.
     rate : int
-        Its samples per second.
+        Samples per second.
     title : str
-        Stands above the waveform.
+        Text above the waveform.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -67,7 +68,7 @@ def draw_sound(trace: LatentTrace, samples: NDArray[np.floating], rate: int, tit
         wave, kl, change = figure.subplots(3, sharex=True, height_ratios=(1.2, 1, 1))
         _curve(wave, np.arange(len(samples)) / rate, samples, INK, width=0.5)
         extent = 1.05 * max(float(np.abs(samples).max()), 1e-3)
-        wave.set_title(title, parse_math=False)  # the name of a file may have two dollars in it
+        wave.set_title(title, parse_math=False)  # a file name may contain two dollar signs
         wave.set(ylabel="Amplitude", xlim=(0, len(samples) / rate), ylim=(-extent, extent))
         _latents(kl, change, trace)
         change.set_ylim(0, None)
@@ -76,18 +77,18 @@ def draw_sound(trace: LatentTrace, samples: NDArray[np.floating], rate: int, tit
 
 
 def draw_ink(trace: LatentTrace, points: NDArray[np.floating], title: str) -> "Figure":
-    """Draw a line of ink, each piece coloured by its KL, and below it KL and change over the seconds.
+    """Draw a line of ink coloured by its KL, and below it the KL and the change of the posterior mean over time.
 
-    Faint lines in the lower panels are where the pen was lifted.
+    Faint lines in the lower panels mark where the pen was lifted.
 
     Parameters
     ----------
     trace : LatentTrace
-        One frame a point.
+        One frame per point.
     points : array [T, 3]
-        The ink observed: dx, dy (y grows downwards), and pen-up, 1 where the pen is lifted after the point.
+        The ink: dx, dy (y grows downwards), and 1 where the pen is lifted after the point.
     title : str
-        Stands above the ink.
+        Text above the ink.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -95,7 +96,7 @@ def draw_ink(trace: LatentTrace, points: NDArray[np.floating], title: str) -> "F
     place = np.cumsum(np.asarray(points[:, :2], np.float64), axis=0)
     wide, high = np.maximum(np.ptp(place, axis=0), 1e-6)
     with matplotlib.rc_context(STYLE):
-        height = np.clip(0.85 * WIDTH * high / wide, 0.6, 5.0)  # what the ink needs, at one scale in x and y
+        height = np.clip(0.85 * WIDTH * high / wide, 0.6, 5.0)  # of the ink, at the same scale in x and y
         figure = Figure(figsize=(WIDTH, float(height) + 3.0))
         page, kl, change = figure.subplots(3, height_ratios=(float(height) + 0.3, 1.1, 1.1))
         _ink(page, place, points[:, 2] > 0.5, trace.kl)
@@ -104,7 +105,7 @@ def draw_ink(trace: LatentTrace, points: NDArray[np.floating], title: str) -> "F
         kl.sharex(change)
         kl.tick_params(labelbottom=False)
         change.set_xlim(0, trace.seconds[-1])
-        # A move between strokes is one step, and changes the mean a hundred times as much as ink does.
+        # A move between strokes is a single step and changes the mean a hundred times as much as ink does.
         change.set_yscale("log", nonpositive="clip")
         lifts = trace.seconds[points[:, 2] > 0.5]
         for axes in (kl, change):
@@ -114,31 +115,39 @@ def draw_ink(trace: LatentTrace, points: NDArray[np.floating], title: str) -> "F
 
 
 def render(figure: "Figure", ending: str) -> bytes:
-    """Return a figure as a file with one of the endings in `FORMATS`; the same figure gives the same bytes."""
+    """Return a figure as the content of a file; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure : Figure
+        As `draw_sound` and `draw_ink` return it.
+    ending : str
+        One of `FORMATS`, in any case.
+    """
     import matplotlib
 
     format = ending.lower().removeprefix(".")
     undated: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    # Text stays text: it can be searched, and takes a tenth of the room of its outlines.
+    # Text is stored as text, which can be searched and takes a tenth of the space of its outlines.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "vrnn-engine"}), io.BytesIO() as file:
         figure.savefig(file, format=format, dpi=RESOLUTION, metadata=undated.get(format))
         return file.getvalue()
 
 
 def envelope(values: NDArray[np.floating], columns: int) -> NDArray[np.intp]:
-    """Choose what of a long curve to draw, so that it looks the same: the lowest and highest value of each column.
+    """Choose the points of a long curve to draw so that it looks the same: the lowest and highest of each column.
 
     Parameters
     ----------
     values : array [N]
         Without NaN.
     columns : int
-        Pieces of equal length (the last may be shorter).
+        Number of pieces of equal length (the last may be shorter).
 
     Returns
     -------
     array [at most 2 * columns]
-        Indices in rising order; all of them, if there are not more.
+        Indices in increasing order; all indices if N is not larger.
     """
     if len(values) <= 2 * columns:
         return np.arange(len(values))
@@ -164,17 +173,17 @@ def _latents(kl: "Axes", change: "Axes", trace: LatentTrace) -> None:
 
 
 def _ink(page: "Axes", place: NDArray[np.float64], lifted: NDArray[np.bool_], kl: NDArray[np.float64]) -> None:
-    """Draw the way to each point where the pen was down on it; a stroke of one point is a dot."""
+    """Draw the segment to each point that the pen drew; a stroke of one point is a dot."""
     from matplotlib.collections import LineCollection
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
     begins = np.concatenate([[True], lifted[:-1]])
     ends = np.concatenate([lifted[:-1], [True]])  # the last point ends its stroke, lifted or not
     drawn = ~begins | ends
-    dot = 1e-3 * (np.ptp(place, axis=0).max() or 1.0)  # not 0: no renderer draws a line of no length
+    dot = 1e-3 * (np.ptp(place, axis=0).max() or 1.0)  # not 0, because no renderer draws a line without length
     before = np.where(begins[:, np.newaxis], place - (dot, 0.0), np.roll(place, 1, axis=0))
     colours = LinearSegmentedColormap.from_list("kl", HEAT)
-    # A few frames have many times the KL of the rest, which would all look alike beside them.
+    # A few frames have many times the KL of the others, and would leave these one colour.
     scale = Normalize(0, max(float(np.percentile(kl, 99)), 1e-6))
     ink = LineCollection(
         list(np.stack([before, place], axis=1)[drawn]), cmap=colours, norm=scale, linewidths=1.2, capstyle="round"

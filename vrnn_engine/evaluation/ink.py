@@ -1,7 +1,7 @@
-"""Statistics of ink: length and curvature of strokes, slant, size, and how constant a writer's style stays.
+"""Statistics of ink: length and curvature of strokes, slant, size, and how constant the style of a writer is.
 
-Ink is lines of points [n, 3]: dx and dy in millimetres (or another unit, and the results are in that one), y growing
-downwards, and whether the pen is lifted after the point.
+A line of ink is an array [n, 3]: dx and dy (y grows downwards), and 1 where the pen is lifted after the point.  Lengths
+are in millimetres if dx and dy are, else in their unit.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,32 +18,32 @@ Ink = NDArray[np.floating]
 Values = NDArray[np.float64]
 
 PIECE = 150
-"""Points of a piece of a line, whose style is measured: three seconds at 50 points a second, a word or two."""
+"""Points of a piece of a line, whose style is measured: three seconds at 50 points per second, a word or two."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Where the middle half of some values lies.  NaN where there are none."""
+    """Median and interquartile range of some values; NaN if there are none."""
 
     median: float
     iqr: float
-    """Difference of the quartiles."""
+    """Upper minus lower quartile."""
 
 
 @dataclass(frozen=True)
 class InkStatistics:
-    """What of some ink can be held against other ink."""
+    """Statistics by which ink is compared with other ink."""
 
     length: Spread
-    """Of the path of a stroke, mm."""
+    """Length of the path of a stroke, mm."""
     curvature: Spread
-    """Of a stroke: sum of its absolute turning angles over its length, rad/mm; 1 / r for an arc of radius r."""
+    """Sum of the absolute turning angles of a stroke over its length, rad/mm; 1 / r for an arc of radius r."""
     slant: Spread
-    """Of the long downstrokes of pieces, degrees: 0 upright, positive where the top leans to the right."""
+    """Slant of the long downstrokes of pieces, degrees: 0 is upright, positive leans to the right."""
     size: Spread
-    """Of pieces: sd of the ink about its baseline, mm."""
+    """Sd of the ink of a piece about its baseline, mm."""
     lifted: float
-    """Share of the points after which the pen is lifted: strokes per point."""
+    """Share of the points after which the pen is lifted, which is strokes per point."""
 
     def to_dict(self) -> dict[str, dict[str, float] | float]:
         """Return the values by name."""
@@ -52,9 +52,10 @@ class InkStatistics:
 
 @dataclass(frozen=True)
 class Constancy:
-    """Of three measures of style: 0, as constant within a sample as can be; 1, a sample has no style of its own.
+    """How much three measures of style vary within samples, relative to all pieces; see `constancy`.
 
-    Each is an sd within samples over the sd of all pieces, see `constancy`.  NaN where nothing varies.
+    0: the measure is constant within each sample.  1: it varies within a sample as much as between samples.  NaN: it
+    does not vary at all.
     """
 
     slant: float
@@ -67,10 +68,17 @@ class Constancy:
 
 
 def describe_ink(lines: Sequence[Ink], piece: int = PIECE) -> InkStatistics:
-    """Measure the lines of one sample.
+    """Compute the statistics of one sample.
 
-    `piece` is the number of points of a piece, for slant and size: by pieces the one long line of a generated stream,
-    whose baseline wanders, is measured as are the short ones of a writer.
+    Slant and size are measured in pieces of equal length, because the one long line of a generated stream, whose
+    baseline wanders, then compares with the short lines of a writer.
+
+    Parameters
+    ----------
+    lines : sequence of arrays [n, 3]
+        The lines of a writer, or the one long line of a generated stream.
+    piece : int
+        Points of a piece.
     """
     parts = [stroke for line in lines for stroke in strokes(line)]
     return InkStatistics(
@@ -83,38 +91,38 @@ def describe_ink(lines: Sequence[Ink], piece: int = PIECE) -> InkStatistics:
 
 
 def constancy(samples: Sequence[Sequence[Ink]], piece: int = PIECE) -> Constancy:
-    """Measure how constant the style stays within a sample, when samples may differ.
+    """Measure how constant the style is within samples that may differ from each other.
 
-    Every sample's lines are cut into pieces of equal length, and each piece gets its median slant, its size and its
-    median curvature.  For each of the three, with n samples of m_i pieces and N pieces in all,
+    The lines of every sample are cut into pieces of equal length; median slant, size and median curvature of each piece
+    are measured.  For each of the three measures x, with n samples i of pieces j and N pieces in all, the result is
 
         sqrt(sum_ij (x_ij - mean of sample i)^2 / (N - n)) / sqrt(sum_ij (x_ij - mean of all)^2 / (N - 1))
 
-    which is sqrt(1 - the intraclass correlation) but for small numbers.
+    which for large numbers is sqrt(1 - intraclass correlation).
 
     Parameters
     ----------
     samples : sequence of sequences of arrays [n, 3]
         The lines of each writer, or the one long line of each generated stream.
     piece : int
-        Points of a piece.  What is left of a line after its last whole piece is not looked at.
+        Points of a piece.  What remains of a line after its last whole piece is ignored.
 
     Raises
     ------
     DataError
-        Fewer than two samples that have two pieces.
+        There are fewer than two samples with two pieces each.
     """
     cut = [list(pieces(lines, piece)) for lines in samples]
     cut = [parts for parts in cut if len(parts) >= 2]
     if len(cut) < 2:
-        raise DataError(f"constancy of style needs two samples with two pieces of {piece} points")
+        raise DataError(f"too little ink: constancy of style needs two samples with two pieces of {piece} points")
     found = [np.array([_style(part) for part in parts]) for parts in cut]
     slant, size, curvature = (_within_over_all([values[:, k] for values in found]) for k in range(3))
     return Constancy(slant=slant, size=size, curvature=curvature)
 
 
 def strokes(line: Ink) -> Iterator[Values]:
-    """Give the moves [n, 2] of each stroke of a line, without those in the air.  A dot has none, and is left out."""
+    """Yield the moves [n, 2] of each stroke of a line, without moves in the air; a dot has none and is left out."""
     ends = np.flatnonzero(line[:, 2] > 0.5) + 1
     for first, last in pairwise(np.unique(np.concatenate([[0], ends, [len(line)]]))):
         moves = np.asarray(line[first + 1 : last, :2], np.float64)
@@ -124,11 +132,16 @@ def strokes(line: Ink) -> Iterator[Values]:
 
 
 def slants(part: Ink) -> list[float]:
-    """Return the slant of each long downstroke of a piece of a line, degrees.
+    """Return the slant of each long downstroke of a piece, in degrees.
 
-    A downstroke is an unbroken run of points of a stroke that each lie lower than the one before; its slant is that of
-    the straight line from its first point to its last.  It is long if it falls by at least the piece's `ink_height`,
-    a third of a tall letter.
+    A downstroke is a run of points of a stroke that each lie lower than the one before; its slant is that of the
+    straight line from its first point to its last.  It is long if its height is at least the `ink_height` of the piece,
+    which is about a third of a tall letter.
+
+    Parameters
+    ----------
+    part : array [n, 3]
+        A piece of a line.
     """
     least, found = ink_height(part), []
     for moves in strokes(part):
@@ -141,7 +154,7 @@ def slants(part: Ink) -> list[float]:
 
 
 def pieces(lines: Sequence[Ink], piece: int) -> Iterator[Ink]:
-    """Cut lines into pieces of so many points."""
+    """Yield pieces of `piece` points each; what remains of a line is left out."""
     for line in lines:
         for first in range(0, len(line) - piece + 1, piece):
             yield line[first : first + piece]
@@ -152,16 +165,18 @@ def _length(moves: Values) -> float:
 
 
 def _curvatures(parts: Sequence[Values]) -> list[float]:
-    """Of each stroke that can turn: of two moves or more."""
+    """Return the curvature of each stroke of two moves or more; a single move cannot turn."""
     return [float(np.abs(_turns(moves)).sum() / _length(moves)) for moves in parts if len(moves) > 1]
 
 
 def _turns(moves: Values) -> Values:
+    """Return the signed angles between neighbouring moves, in radians."""
     before, after = moves[:-1].T, moves[1:].T
     return np.arctan2(before[0] * after[1] - before[1] * after[0], (before * after).sum(0))
 
 
 def _style(part: Ink) -> tuple[float, float, float]:
+    """Return the median slant, the size and the median curvature of a piece."""
     return _spread(slants(part)).median, ink_height(part), _spread(_curvatures(list(strokes(part)))).median
 
 
@@ -173,7 +188,7 @@ def _spread(values: Sequence[float]) -> Spread:
 
 
 def _within_over_all(samples: Sequence[Values]) -> float:
-    """Sd within samples over the sd of all; a piece that has no value (NaN) is left out."""
+    """Return the sd within samples over the sd of all pieces; a piece without a value (NaN) is left out."""
     known = [values[~np.isnan(values)] for values in samples]
     known = [values for values in known if len(values) >= 2]
     together = np.concatenate(known) if known else np.zeros(0)

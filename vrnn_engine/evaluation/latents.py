@@ -1,7 +1,7 @@
-"""What the latents say of a recording: how much each frame told the model, and how far its latents moved.
+"""Traces the latents of a recording: the KL of each frame, and how far the posterior mean moves.
 
-After figure 2 of Chung et al. (2015): both rise where the signal changes in a way that the past did not foretell.
-Numpy only: a voice's observe graph gives all that this needs.
+After figure 2 of Chung et al. (2015): both rise where the signal changes in a way that the past does not predict.
+This needs numpy only, since a voice's observe graph gives all inputs.
 """
 
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class LatentTrace:
-    """Values of each frame that a voice answered for, in order."""
+    """Values of each frame of a recording, in order."""
 
     seconds: NDArray[np.float64]
-    """[T] From the start of the recording to the middle of the frame; to the point itself for a pen."""
+    """[T] Time from the start of the recording to the middle of the frame; for a pen, to the point."""
     kl: NDArray[np.float64]
     """[T] KL(posterior || prior), nats."""
     change: NDArray[np.float64]
-    """[T] Sum over the latent's dimensions of the squared difference between this frame's posterior mean and
-    the one before.  The first frame has none before it: NaN."""
+    """[T] Squared Euclidean distance between the posterior means of this frame and the one before.  NaN for the first
+    frame."""
     log_likelihood: NDArray[np.float64]
-    """[T] Of the normalised frame given the drawn latent, nats."""
+    """[T] Of the normalised frame given the sampled latent, nats."""
 
 
 def trace_latents(
@@ -33,21 +33,28 @@ def trace_latents(
     basis: Literal["samples", "mdct", "points"],
     frames_per_second: float,
 ) -> LatentTrace:
-    """Compute the trace of a recording that a voice observed from zero state.
+    """Compute the trace of a recording that a voice has observed from a state of zeros.
 
-    In the basis `mdct`, step t takes block t of the signal and answers for the frame that it completes: the one over
-    blocks t-1 and t, whose middle is where they meet.  So the very first step, which completes none, is left out; the
-    trace has one frame less than the recording has blocks.  In the basis `samples` the frame is block t itself, and
-    in `points` it is a moment, the t-th point.
+    In the basis `mdct`, step t takes block t of the signal and completes the frame over blocks t-1 and t, whose middle
+    is the boundary between them.  The first step completes no frame and is left out, so the trace has one frame less
+    than the recording has blocks.  In the basis `samples`, the frame of step t is block t; in `points`, it is the t-th
+    point.
 
     Parameters
     ----------
     posterior_mean : array [N, Z]
-        One row a step, as in `vrnn_engine.runtime.stream.Observation`, whose other fields the next two are.
+        One row per step, as `vrnn_engine.runtime.stream.Stream.prime` returns it.
     kl, log_likelihood : array [N]
-        Nats.
+        From the same observation, nats.
     basis : str
-        Of the voice's manifest, as is `frames_per_second`.
+        From the voice's manifest.
+    frames_per_second : float
+        From the voice's manifest.
+
+    Returns
+    -------
+    LatentTrace
+        T is N, or N - 1 in the basis `mdct`.
     """
     first = 1 if basis == "mdct" else 0
     mean = np.asarray(posterior_mean, np.float64)[first:]

@@ -1,10 +1,10 @@
-"""How likely a model finds a corpus: the ELBO, its KL, and the importance-weighted bound.
+"""Bounds on the log-likelihood of a corpus under a model: the ELBO, its KL, and the importance-weighted bound.
 
-Burda et al. 2016: with K latent paths z_k ~ q(z | x), log 1/K sum_k p(x, z_k) / q(z_k | x) is, in expectation,
-a lower bound of log p(x) that more paths make no looser; with one path it is the ELBO.
+With K samples z_k ~ q(z | x), the importance-weighted bound log 1/K sum_k p(x, z_k) / q(z_k | x) is in expectation a
+lower bound of log p(x) that does not get looser with larger K; for K = 1 it is the ELBO (Burda et al. 2016).
 
-A sequence is a chunk of speech (0.5 s in the paper), given the state that one path carried into it from the
-chunks before, or a whole line of ink.
+A sequence is a chunk of speech (0.5 s in the paper), given the state that one sample carried into it from the chunks
+before; or a whole line of ink.  A path is one sample of all latents of a sequence.
 """
 
 import math
@@ -21,62 +21,76 @@ from vrnn_engine.models.normal import log_density
 from vrnn_engine.models.recurrent import RecurrentModel, State
 
 ROWS = 640
-"""Paths walked side by side, at most: more take more memory and are not faster."""
+"""Largest number of paths computed at once; more need more memory and are not faster."""
 
 NORMAL_95 = 1.96
-"""Standard errors to either side of a mean that make its 95 % confidence interval."""
+"""Half the width of a 95 % confidence interval, in standard errors."""
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its uncertainty."""
+    """A mean with its uncertainty, in nats."""
 
     mean: float
     interval: float
-    """Half the width of the 95 % confidence interval, taking the sequences as independent."""
+    """Half the width of the 95 % confidence interval, if sequences are independent."""
 
 
 @dataclass(frozen=True)
 class Likelihood:
-    """What a model makes of a split: of each sequence [N] its bounds, in nats of the normalised signal."""
+    """Bounds on the log-likelihood of each sequence of a split, in nats of the normalised signal."""
 
     elbos: Values
+    """[N] ELBO of each sequence, mean over the paths."""
     kls: Values
+    """[N] KL of each sequence, mean over the paths."""
     importance_weighted_bounds: Values
+    """[N] Importance-weighted bound of each sequence."""
     lengths: Values
-    """Frames of each sequence."""
+    """[N] Frames of each sequence."""
     samples: int
-    """K of the importance-weighted bound.  1 for a model without latents: all three are then exact."""
+    """Number of paths K.  1 for a model without latents, whose likelihood is exact."""
     values: int
-    """Continuous values in a frame: samples of sound, or dx and dy."""
+    """Continuous values of a frame: its samples of sound, or 2 for dx and dy."""
     log_jacobian: float
-    """log |d normalised / d world| of a frame."""
+    """log |d normalised / d world| of a frame: what a bound in world units has more, nats."""
 
     @property
     def sequences(self) -> int:
+        """Number of sequences."""
         return len(self.lengths)
 
     @property
     def frames(self) -> int:
+        """Number of frames of all sequences."""
         return int(self.lengths.sum())
 
     @property
     def elbo(self) -> Estimate:
-        """Of a sequence; so are the next two."""
+        """ELBO per sequence."""
         return _per(np.ones(self.sequences), self.elbos)
 
     @property
     def kl(self) -> Estimate:
+        """KL per sequence, which the ELBO contains with a minus sign."""
         return _per(np.ones(self.sequences), self.kls)
 
     @property
     def importance_weighted(self) -> Estimate:
+        """Importance-weighted bound per sequence."""
         return _per(np.ones(self.sequences), self.importance_weighted_bounds)
 
     def table(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Return every bound, in normalised and in world units, per sequence, frame and value."""
+        """Return all bounds in nats.
+
+        Returns
+        -------
+        dict
+            By bound (`elbo`, `kl`, `importance_weighted`, and `..._world` in world units), then by `per_sequence`,
+            `per_frame` or `per_sample`, then `mean` and `interval` as in `Estimate`.
+        """
         jacobians = self.log_jacobian * self.lengths
         bounds = {
             "elbo": self.elbos,
@@ -103,22 +117,27 @@ def likelihood(
     seed: int = 0,
     report: Callable[[int], None] = lambda sequences: None,
 ) -> Likelihood:
-    """Measure a model on a split.
+    """Compute the bounds of a split.
 
     Parameters
     ----------
     model : RecurrentModel
-        In evaluation mode, on the device to measure it on; the noise is the same on all.
+        In evaluation mode; the device of its weights computes.  The noise does not depend on the device.
     corpus : Corpus
-        In the normalisation that the model was trained in.
+        Normalised as the training data of the model; see `vrnn_engine.training.corpus.open_checkpoint_corpus`.
     split : str
         `train`, `valid` or `test`.
     samples : int
-        K, paths of the importance-weighted bound; the ELBO and the KL are averaged over them.
+        K, paths per sequence; the ELBO and the KL are averaged over them.
     seed : int
-        Of the paths' noise.
+        Of the noise that draws the paths.
     report : callable
-        Called now and then with the number of sequences done.
+        Called after each batch with the number of sequences done.
+
+    Returns
+    -------
+    Likelihood
+        Per sequence; its properties and `table` give means with confidence intervals.
     """
     paths = samples if model.config.latent_size else 1
     noise = torch.Generator().manual_seed(seed)
@@ -130,7 +149,8 @@ def likelihood(
             done += len(sequences.kl)
             report(done)
     elbo, kl, weights, lengths = (
-        torch.cat([getattr(part, name) for part in found]).numpy() for name in ("elbo", "kl", "log_weight", "lengths")
+        torch.cat(parts).numpy()
+        for parts in zip(*((p.elbo, p.kl, p.log_weight, p.lengths) for p in found), strict=True)
     )
     pen = model.config.modality == "pen"
     values = 2 if pen else model.config.frame_size
@@ -147,7 +167,7 @@ def likelihood(
 
 @dataclass
 class _Paths:
-    """Sums over the frames of B sequences, along K paths each: [B, K], float64; and how many frames they are [B]."""
+    """Sums over the frames of B sequences along K paths each, [B, K] float64, and the numbers of frames [B]."""
 
     elbo: Tensor
     kl: Tensor
@@ -165,31 +185,33 @@ class _Paths:
 def _sequences(
     model: RecurrentModel, corpus: Corpus, split: str, paths: int, noise: torch.Generator
 ) -> Iterator[_Paths]:
-    """Walk a split and yield its sequences as they end."""
+    """Yield the sums of the sequences of a split, as they end."""
     whole_lines, device = model.config.modality == "pen", next(model.parameters()).device
     state: State | None = None
     open_lines: _Paths | None = None
     for batch in corpus.epoch(split, None):
         signal, mask = (torch.from_numpy(part).to(device) for part in (batch.signal, batch.mask))
-        walked, state = _walk(model, model.basis.frames(signal), mask, paths, None if batch.fresh else state, noise)
+        sums, state = _unroll_paths(
+            model, model.basis.frames(signal), mask, paths, None if batch.fresh else state, noise
+        )
         if not whole_lines:
-            yield walked
-            # The next chunk is a sequence of its own: all its paths start where one of these ended.
+            yield sums
+            # The next chunk is a new sequence: all its paths start from the state in which the first of these ended.
             state = State(*(part[::paths].repeat_interleave(paths, 0) for part in state))
         elif batch.fresh or open_lines is None:
             if open_lines is not None:
                 yield open_lines
-            open_lines = walked
+            open_lines = sums
         else:
-            open_lines.add(walked)
+            open_lines.add(sums)
     if open_lines is not None:
         yield open_lines
 
 
-def _walk(
+def _unroll_paths(
     model: RecurrentModel, frames: Tensor, mask: Tensor, paths: int, state: State | None, noise: torch.Generator
 ) -> tuple[_Paths, State]:
-    """Walk K paths a row over frames [T, B, F]; the rows of a state are those of row 0, of row 1 and so on."""
+    """Unroll K paths per row over frames [T, B, F]; a state has the K paths of row 0 first, then those of row 1."""
     rows, at_once = frames.shape[1], max(1, ROWS // paths)
     state = state or model.initial_state(rows * paths)
     sums, states = [], []
@@ -210,10 +232,10 @@ def _walk(
 
 
 def _per(counts: Values, sums: Values) -> Estimate:
-    """Estimate a sequence's sum over its count, from independent sequences [N] of both.
+    """Estimate the ratio of the mean sum to the mean count, from independent sequences [N].
 
-    A ratio of two means, with its large-sample standard error (Cochran 1977, section 2.11): long sequences weigh more,
-    and a total that merely grows with the length is no uncertainty.  With counts of one it is the mean and its own.
+    The interval is from the large-sample standard error of a ratio (Cochran 1977, section 2.11), in which a sum that is
+    proportional to the length of the sequence has no uncertainty.  With counts of one it is that of a mean.
     """
     number = len(sums)
     ratio = sums.sum() / counts.sum()

@@ -1,4 +1,4 @@
-"""Statistics of sound that tell speech from hiss: level, long-term spectrum, modulation of the energy."""
+"""Statistics of sound that distinguish speech from noise: level, long-term spectrum, modulation, voicing."""
 
 from dataclasses import asdict, dataclass
 
@@ -9,27 +9,27 @@ from scipy import signal
 from vrnn_engine.errors import DataError
 
 CENTRES = tuple(float(f) for f in 1000 * 2.0 ** (np.arange(-10, 7) / 3))
-"""Third-octave bands from 100 Hz to 4 kHz (IEC 61260, base two), in Hz."""
+"""Centres of the third-octave bands from 100 Hz to 4 kHz (IEC 61260, base two), in Hz."""
 
 ENVELOPE_RATE = 100
-"""Energy values a second."""
+"""Values of the envelope per second."""
 
 SYLLABLES = (2.0, 8.0)
-"""Hz, where the modulation spectrum of speech peaks (Houtgast & Steeneken 1985)."""
+"""Range in Hz where the modulation spectrum of speech peaks (Houtgast & Steeneken 1985)."""
 
 MODULATIONS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Centres of the octaves of the modulation spectrum, Hz."""
 
 VOICED = 0.6
-"""Normalised autocorrelation above which a stretch has a pitch."""
+"""Normalised autocorrelation above which a stretch counts as having a pitch."""
 
 SHORTEST = 4.0
-"""Seconds below which modulation of 2 Hz cannot be told well."""
+"""Shortest sound in seconds; below it, modulation of 2 Hz cannot be measured well."""
 
 
 @dataclass(frozen=True)
 class SoundStatistics:
-    """What of a sound can be held against another one."""
+    """Statistics by which a sound is compared with another one."""
 
     level: float
     """RMS, dB re full scale."""
@@ -38,41 +38,43 @@ class SoundStatistics:
     high: float
     """Share of the power above 4 kHz, dB."""
     depth: float
-    """Sd of the short-term level over time, dB: 2 to 3 for steady noise, over 10 for speech with its pauses."""
+    """Sd of the short-term level over time, dB: 2 to 3 for steady noise, over 10 for speech with pauses."""
     syllabic: float
-    """Modulation index of the envelope at syllable rate: its rms between 2 and 8 Hz over its mean."""
+    """Modulation index of the envelope at syllable rate: rms between 2 and 8 Hz over mean."""
     voiced: float
-    """Share of the loud 40 ms stretches (over half the overall rms) that have a pitch of 80 to 400 Hz: whose
-    normalised autocorrelation peaks above 0.6 at such a lag."""
+    """Share of the loud stretches of 40 ms (over half the overall rms) that have a pitch of 80 to 400 Hz: their
+    normalised autocorrelation exceeds 0.6 at such a lag."""
     clipped: float
-    """Share of samples at full scale."""
+    """Share of the samples at full scale."""
 
     def to_dict(self) -> dict[str, float | tuple[float, ...]]:
         """Return the values by name."""
         return asdict(self)
 
     def band_differences(self, other: "SoundStatistics") -> NDArray[np.float64]:
-        """Third octaves of this sound minus those of another, in dB."""
+        """Return the third-octave levels of this sound minus those of another, in dB, [bands]."""
         return np.subtract(self.bands, other.bands)
 
 
 def describe(samples: NDArray[np.floating], rate: int) -> SoundStatistics:
-    """Measure a sound.
+    """Compute the statistics of a sound.
 
     Parameters
     ----------
-    samples : array
-        [N], full scale +-1.
+    samples : array [N]
+        Full scale +-1.
     rate : int
         Hz, at least 8 kHz.
 
     Raises
     ------
     DataError
-        Shorter than four seconds, or of too low a rate.
+        The sound is shorter than four seconds, or its rate is below 8 kHz.
     """
     if rate < 8000 or len(samples) < SHORTEST * rate:
-        raise DataError(f"{len(samples)} samples at {rate} Hz: statistics need {SHORTEST:g} s at 8 kHz or more")
+        raise DataError(
+            f"{len(samples)} samples at {rate} Hz are too few: statistics need {SHORTEST:g} s at 8 kHz or more"
+        )
     sound = np.asarray(samples, np.float64)
     frequency, density = signal.welch(sound, rate, nperseg=rate)  # bins of 1 Hz
     bands = third_octaves(frequency, density) * frequency[1]
@@ -91,15 +93,33 @@ def describe(samples: NDArray[np.floating], rate: int) -> SoundStatistics:
 
 
 def third_octaves(frequency: NDArray[np.float64], power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum a spectrum [F, ...] over the third octaves of `CENTRES`; `frequency` [F] is in Hz."""
+    """Sum a spectrum over the third octaves of `CENTRES`.
+
+    Parameters
+    ----------
+    frequency : array [F]
+        Hz.
+    power : array [F, ...]
+        Power of each bin.
+
+    Returns
+    -------
+    array [bands, ...]
+        Power of each band.
+    """
     edges = [(centre * 2 ** (-1 / 6), centre * 2 ** (1 / 6)) for centre in CENTRES]
     return np.stack([power[(frequency >= low) & (frequency < high)].sum(0) for low, high in edges])
 
 
 def modulation_spectrum(samples: NDArray[np.floating], rate: int) -> tuple[float, ...]:
-    """Return the modulation index of a sound's envelope, its rms over its mean, in each octave of `MODULATIONS`.
+    """Return the modulation index of the envelope, rms over mean, in each octave of `MODULATIONS`.
 
-    `samples` are [N], four seconds or more as for `describe`; `rate` is in Hz.
+    Parameters
+    ----------
+    samples : array [N]
+        Four seconds or more.
+    rate : int
+        Hz.
     """
     envelope = _envelope(np.asarray(samples, np.float64), rate)
     return tuple(_modulation_index(envelope, f / np.sqrt(2), f * np.sqrt(2)) for f in MODULATIONS)
@@ -108,8 +128,15 @@ def modulation_spectrum(samples: NDArray[np.floating], rate: int) -> tuple[float
 def voiced_share(sound: NDArray[np.float64], rate: int) -> float:
     """Return the share of a sound's loud stretches that have a pitch; see `SoundStatistics.voiced`.
 
-    Each stretch is held against what follows it by a lag, both at their own energy (the normalised
+    Each stretch is correlated with the samples one lag later, each normalised by its own energy (the normalised
     cross-correlation of Talkin 1995), so that neither a window nor a rising level hides a period.
+
+    Parameters
+    ----------
+    sound : array [N]
+        Full scale +-1.
+    rate : int
+        Hz.
     """
     length, lags = round(0.04 * rate), np.arange(round(rate / 400), round(rate / 80) + 1)
     starts = np.arange(0, len(sound) - length - lags[-1], length)
@@ -127,13 +154,13 @@ def voiced_share(sound: NDArray[np.float64], rate: int) -> float:
 
 
 def _envelope(sound: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
-    """Short-term rms, `ENVELOPE_RATE` times a second."""
+    """Return the short-term rms, `ENVELOPE_RATE` values per second."""
     hop = rate // ENVELOPE_RATE
     return np.sqrt(np.square(sound[: len(sound) // hop * hop]).reshape(-1, hop).mean(1))
 
 
 def _modulation_index(envelope: NDArray[np.float64], low: float, high: float) -> float:
-    """Rms of an envelope between two rates in Hz, over its mean."""
+    """Return the rms of an envelope between two frequencies in Hz, over its mean."""
     rates, modulation = signal.welch(envelope, ENVELOPE_RATE, nperseg=min(len(envelope), 512))
     power = modulation[(rates >= low) & (rates <= high)].sum() * rates[1]
     return float(np.sqrt(power) / (envelope.mean() + 1e-9))

@@ -1,4 +1,4 @@
-"""Opens the corpus that a recipe is meant for."""
+"""Opens the corpus that a recipe or a checkpoint is meant for."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ from vrnn_engine.data.options import PenData
 from vrnn_engine.data.pen import PenCorpus
 from vrnn_engine.data.speech import SpeechCorpus
 from vrnn_engine.models.basis import build_basis
+from vrnn_engine.training.checkpoint import Checkpoint
 from vrnn_engine.training.recipe import Recipe
 
 
@@ -35,3 +36,23 @@ def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus |
         return PenCorpus(data, recipe.data, strict)
     context = build_basis(recipe.model).context
     return SpeechCorpus(data, recipe.data, recipe.model.frame_size, context, strict)
+
+
+def open_checkpoint_corpus(checkpoint: Checkpoint, data: Path, strict: bool = False) -> PenCorpus | SpeechCorpus:
+    """Open a corpus with the normalisation that a checkpoint was trained with, whatever the corpus' own mean and sd.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        Its recipe says how to read the corpus.
+    data, strict
+        See `open_corpus`.
+
+    Raises
+    ------
+    DataError
+        As `open_corpus`.
+    """
+    corpus = open_corpus(checkpoint.recipe, data, strict)
+    corpus.mean, corpus.std = checkpoint.mean, checkpoint.std
+    return corpus

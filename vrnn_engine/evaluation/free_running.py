@@ -1,0 +1,176 @@
+"""Compares what a model generates on its own with real material of the same length.
+
+A take is one stream of sound or ink: generated from one seed, or cut out of a corpus.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vrnn_engine.data.pen import PenCorpus
+from vrnn_engine.data.recordings import QUANTUM
+from vrnn_engine.data.speech import SpeechCorpus
+from vrnn_engine.errors import DataError
+from vrnn_engine.evaluation.drift import drift
+from vrnn_engine.evaluation.ink import constancy, describe_ink
+from vrnn_engine.evaluation.repetition import repetition
+from vrnn_engine.evaluation.sound import CENTRES, MODULATIONS, describe, modulation_spectrum
+
+Columns = dict[str, list[float]]
+"""Statistics by name, one value per take; NaN if a take has none."""
+
+Sound = NDArray[np.floating]
+Ink = NDArray[np.floating]
+
+DRIFT_SECONDS = 120.0
+"""Shortest length of a take of sound for which drift is measured: two minutes."""
+
+_log = logging.getLogger(__name__)
+
+
+class FreeRunning(NamedTuple):
+    """Statistics of real and of generated takes."""
+
+    real: Columns
+    generated: Columns
+
+
+def compare(
+    generated: Sequence[NDArray[np.floating]], corpus: PenCorpus | SpeechCorpus, split: str, rate: int, seconds: float
+) -> FreeRunning:
+    """Compute the statistics of generated takes and of real takes of the same length.
+
+    Parameters
+    ----------
+    generated : sequence of arrays
+        One take per seed: sound [N], full scale +-1, or ink [n, 3] as (dx, dy, pen-up).
+    corpus : PenCorpus or SpeechCorpus
+        The real material; its kind decides whether the takes are ink or sound.
+    split : str
+        `train`, `valid` or `test`.
+    rate : int
+        Samples or points per second of the takes.
+    seconds : float
+        Length of a real take.
+
+    Returns
+    -------
+    FreeRunning
+        Of sound, as many real takes as generated ones, spread evenly over the split; of ink, one take per writer.
+
+    Raises
+    ------
+    DataError
+        A take is too short to be measured.
+    """
+    length = round(seconds * rate)
+    if isinstance(corpus, PenCorpus):
+        return FreeRunning(ink_columns(writer_takes(corpus, split, length)), ink_columns([[one] for one in generated]))
+    real = cut_takes(corpus.parts[split].samples, length, len(generated))
+    return FreeRunning(sound_columns(real, rate), sound_columns(generated, rate))
+
+
+def cut_takes(samples: NDArray[np.int16], length: int, count: int) -> list[Sound]:
+    """Cut takes out of a signal, spread evenly over it.
+
+    Parameters
+    ----------
+    samples : int16 array [N]
+        The signal.
+    length : int
+        Samples of a take.
+    count : int
+        Number of takes wanted.
+
+    Returns
+    -------
+    list of arrays
+        Full scale +-1.  At most `count` takes that do not overlap; one shorter take, with a logged warning, if the
+        signal is shorter than a take.
+    """
+    count = max(1, min(count, len(samples) // length))
+    starts = [max(0, len(samples) - length) * k // max(1, count - 1) for k in range(count)]
+    if len(samples) < length:
+        share = len(samples) / length
+        _log.warning("the real material is only %s as long as a generated take, and so repeats less", f"{share:.0%}")
+    return [samples[start : start + length] * QUANTUM for start in starts]
+
+
+def writer_takes(corpus: PenCorpus, split: str, length: int) -> list[list[Ink]]:
+    """Return the first lines of each writer of a split, until a take has `length` points or the lines are used up."""
+    takes: dict[str, list[Ink]] = {}
+    for line, writer in zip(corpus.lines[split], corpus.writers[split], strict=True):
+        take = takes.setdefault(writer, [])
+        if sum(map(len, take)) < length:
+            take.append(line)
+    return list(takes.values())
+
+
+def sound_columns(takes: Sequence[Sound], rate: int) -> Columns:
+    """Compute the statistics of takes of sound.
+
+    Parameters
+    ----------
+    takes : sequence of arrays [N]
+        Full scale +-1.
+    rate : int
+        Hz, at least 8 kHz.
+
+    Returns
+    -------
+    dict
+        `docs/evaluation.md` lists the names; drift only if all takes have `DRIFT_SECONDS`.
+    """
+    return _columns([_sound_row(take, rate) for take in takes])
+
+
+def ink_columns(takes: Sequence[Sequence[Ink]]) -> Columns:
+    """Compute the statistics of takes of ink.
+
+    Parameters
+    ----------
+    takes : sequence of sequences of arrays [n, 3]
+        The lines of each take.
+
+    Returns
+    -------
+    dict
+        `docs/evaluation.md` lists the names.  Constancy has one value for all takes together; if it cannot be measured,
+        it is left out with a logged warning.
+    """
+    columns = _columns([_ink_row(take) for take in takes])
+    try:
+        columns |= {f"constancy_{name}": [value] for name, value in constancy(takes).to_dict().items()}
+    except DataError as error:  # the other statistics are still of use
+        _log.warning("%s", error)
+    return columns
+
+
+def _sound_row(take: Sound, rate: int) -> dict[str, float]:
+    found = describe(take, rate)
+    row = {"level_db": found.level, "above_4_khz_db": found.high, "depth_db": found.depth}
+    row |= {f"band_{centre:.0f}_hz_db": level for centre, level in zip(CENTRES, found.bands, strict=True)}
+    indices = modulation_spectrum(take, rate)
+    row |= {f"modulation_{centre:.0f}_hz": index for centre, index in zip(MODULATIONS, indices, strict=True)}
+    row |= {"modulation_of_syllables": found.syllabic, "voiced": found.voiced, "clipped": found.clipped}
+    row["repetition"] = repetition(take, rate)
+    if len(take) >= DRIFT_SECONDS * rate:
+        row |= {f"drift_{name}": value for name, value in drift(take, rate).to_dict().items()}
+    return row
+
+
+def _ink_row(take: Sequence[Ink]) -> dict[str, float]:
+    found = describe_ink(take)
+    spreads = {"stroke_length": found.length, "curvature": found.curvature, "slant": found.slant, "size": found.size}
+    row: dict[str, float] = {}
+    for name, spread in spreads.items():
+        row |= {f"{name}_median": spread.median, f"{name}_iqr": spread.iqr}
+    return row | {"lifted": found.lifted}
+
+
+def _columns(rows: list[dict[str, float]]) -> Columns:
+    """Turn one row per take into one column per statistic."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
