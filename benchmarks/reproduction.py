@@ -1,12 +1,12 @@
-"""The paper's table anew: every family on every corpus that is here, several seeds, equal parameters and updates.
+"""Reproduces the paper's table: every family on every corpus, with several seeds and equal weights and updates.
 
     python benchmarks/reproduction.py --data DIR [--runs DIR] [--only PART]... [--seeds 1 2 3] [--updates 600]
 
-DIR holds a folder (or, for iamondb, also an .npz file) for each corpus, named as its recipe; those that are missing
-are left out.  Each run is a cell: CORPUS/FAMILY/BASIS/SEED.  A finished cell is a line of docs/reproduction.jsonl
-and is not run again; an interrupted one goes on from its checkpoint; several of these processes share the work.
-After each cell docs/reproduction.md is written anew, from all cells of as many updates.  --only takes the cells
-whose name has PART in it.  Needs the extra `train`.
+DIR contains a folder (for iamondb, a folder or an .npz file) for each corpus, named as its recipe; missing corpora are
+left out.  Each run is a cell, CORPUS/FAMILY/BASIS/SEED.  A finished cell is a line of docs/reproduction.jsonl and is not
+run again; an interrupted cell resumes from its checkpoint; several processes of this script share the cells.  After
+each cell, docs/reproduction.md is written from all cells with the same number of updates.  --only selects the cells
+whose name contains PART.  Needs the extra `train`.
 """
 
 import argparse
@@ -36,13 +36,13 @@ RESULTS = DOCS / "reproduction.jsonl"
 SPEECH = ("blizzard", "timit", "onomatopoeia", "accent")
 INK = ("iamondb",)
 MODEL_OF_SPEECH = "timit"
-"""The recipe whose sizes all speech corpora share here, so that they differ in nothing but their data."""
+"""Recipe whose sizes all speech corpora use here, so that only their data differ."""
 COMPONENTS = 4
-"""Of a mixture of frames; the paper's 20 would leave next to none of the parameters to the rest."""
+"""Components of a mixture of frames; the paper's 20 would take almost all of the weights."""
 SOURCE_FILTER = {"cepstrum": 40, "warp": 0.42, "shortest": 40, "longest": 200, "pitch": [96]}
 SEEDS = [1, 2, 3]
 PATHS = 5
-"""Of the importance-weighted bound."""
+"""K of the importance-weighted bound."""
 
 
 class Cell(NamedTuple):
@@ -60,7 +60,9 @@ class Cell(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, default=Path("runs/reproduction"), help="where unfinished cells are kept")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/reproduction"), help="folder of the checkpoints of unfinished cells"
+    )
     parser.add_argument("--only", action="append", metavar="PART")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--updates", type=int, default=600)
@@ -78,12 +80,12 @@ def main() -> None:
                 if not finished(cell, options.updates):
                     run(cell, data, folder, options.updates)
         except Timeout:
-            continue  # another process is at it
+            continue  # another process runs this cell
     write_page(options.updates)
 
 
 def cells(seeds: list[int]) -> Iterator[Cell]:
-    """Every cell: all of the first seed before the second, so that an unfinished table has no holes."""
+    """Yield all cells, those of the first seed first, so that an unfinished table has no gaps."""
     for seed in seeds:
         for corpus, basis in itertools.product(SPEECH, ("samples", "mdct", "source-filter")):
             for family in FAMILIES:
@@ -94,7 +96,7 @@ def cells(seeds: list[int]) -> Iterator[Cell]:
 
 
 def run(cell: Cell, data: Path, folder: Path, updates: int) -> None:
-    """Train and measure one cell, and put it among the results."""
+    """Train and measure one cell, and append it to the results."""
     recipe = recipe_of(cell, updates)
     began = time.monotonic()
     print(f"{cell}: {updates} updates", flush=True)
@@ -125,7 +127,7 @@ def run(cell: Cell, data: Path, folder: Path, updates: int) -> None:
 
 
 def write_page(updates: int) -> None:
-    """Write the page anew, from all that is finished of that many updates."""
+    """Write the page from all finished cells with this number of updates."""
     rows = [row for row in results() if row["updates"] == updates]
     write_table(rows, DOCS / "reproduction.md", COMPONENTS, len(list(cells(SEEDS))))
 
@@ -136,16 +138,16 @@ def results() -> list[dict]:
 
 
 def finished(cell: Cell, updates: int) -> bool:
-    """Whether a cell is among the results."""
+    """Return whether a cell is among the results."""
     return any(row["updates"] == updates and cell == tuple(row[name] for name in Cell._fields) for row in results())
 
 
 def recipe_of(cell: Cell, updates: int) -> Recipe:
-    """The corpus's small recipe, with the family and basis of a cell and as many parameters as its VRNN-Gauss."""
+    """Return the small recipe of a corpus with the family and basis of a cell, and as many weights as VRNN-Gauss."""
     recipe = load_recipe(cell.corpus)
     speech = cell.corpus in SPEECH
     base = load_recipe(MODEL_OF_SPEECH if speech else cell.corpus)
-    # Neither step size of ink is its recipe's, so that a better recipe does not change what finished cells were.
+    # The learning rates of ink are not those of its recipe, so that a better recipe does not change finished cells.
     schedule = msgspec.structs.replace(
         base.training,
         updates=updates,
@@ -155,7 +157,7 @@ def recipe_of(cell: Cell, updates: int) -> Recipe:
         average=0.99,
         validate_every=max(1, updates // 5),
     )
-    # Ink: as many points an update in shorter chunks of more lines, which takes a third of the time.
+    # Ink: the same number of points per update, in shorter chunks of more lines, takes a third of the time.
     data = (
         msgspec.structs.replace(recipe.data, lanes=16, chunk=40, carry=4)
         if speech
@@ -167,8 +169,8 @@ def recipe_of(cell: Cell, updates: int) -> Recipe:
 
 
 def model_of(family: str, basis: str, base: ModelConfig) -> ModelConfig:
-    """A model of a family with the sizes of another one."""
-    # The paper has no slow cells: they are the recipe's, not the table's.
+    """Return a model config of a family with the sizes of another config."""
+    # The paper has no slow cells.
     fields = msgspec.to_builtins(base) | {"family": family, "components": 1, "slow_cells": None}
     if family.endswith("-gmm"):
         fields["components"] = base.components if basis == "points" and base.components > 1 else COMPONENTS
@@ -183,13 +185,13 @@ def model_of(family: str, basis: str, base: ModelConfig) -> ModelConfig:
 
 
 def parameters(config: ModelConfig) -> int:
-    """Count the weights of a model."""
+    """Return the number of weights of a model."""
     with torch.device("meta"):
         return sum(weight.numel() for weight in build_model(config).parameters())
 
 
 def matched(config: ModelConfig, target: int) -> ModelConfig:
-    """Return a config whose recurrence is as wide as makes it have the wanted number of weights."""
+    """Return a config with the width of the recurrence that gives the wanted number of weights."""
     low, high = 1, 4096
     while low < high:
         middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""docs/reproduction.md, written from the finished cells of benchmarks/reproduction.py."""
+"""Writes docs/reproduction.md from the finished cells of benchmarks/reproduction.py."""
 
 import statistics
 from collections import Counter
@@ -57,45 +57,58 @@ PAPER = {
         "vrnn-gmm": "≥ 1384 ~ 1384",
     },
 }
-"""Table 1 of Chung et al. (2015): average log-likelihood per sequence, test, in nats.  ≥ a lower bound, ~ importance
-sampled; ¹ and the corpora of `RECALLED` could not be checked against a copy of it."""
+"""Table 1 of Chung et al. (2015): average log-likelihood per test sequence, in nats.  ≥ marks a lower bound, ~ an
+importance-sampled estimate.  Numbers with ¹ and those of the corpora in `RECALLED` were not checked against a copy of
+the paper."""
 RECALLED = {"onomatopoeia", "accent", "iamondb"}
 
 ORDER = (("vrnn-gauss", "vrnn-i-gauss"), ("vrnn-i-gauss", "rnn-gauss"), ("vrnn-gauss", "rnn-gmm"))
-"""Of each pair the first has the higher number in the paper; on IAM-OnDB not of the last one."""
+"""Pairs of which the first has the higher number in the paper (on IAM-OnDB, not in the last pair)."""
 
 INTRODUCTION = """# The paper's table, reproduced
 
-Table 1 of [Chung et al. (2015)](https://arxiv.org/abs/1506.02216) beside ours: the average log-likelihood of a test
-sequence in nats (≥: a lower bound; exact for the RNNs). This page is written by
+Table 1 of [Chung et al. (2015)](https://arxiv.org/abs/1506.02216) beside our numbers: the average log-likelihood of a
+test sequence in nats (≥ marks a lower bound; the numbers of the RNNs are exact). The script
 
     python benchmarks/reproduction.py --data DIR
 
-from `reproduction.jsonl`, which has a line for each run, with its confidence interval and time. After ~ stands what is
-closer to the log-likelihood: the paper's importance-sampled estimate, our importance-weighted bound (K = {paths}).
-¹ marks numbers of the paper, or all of them in a table, that no copy at hand confirmed: likely, not certain.
+writes this page from `reproduction.jsonl`, which has one line per run with its confidence interval and training time.
+The number after ~ is closer to the log-likelihood: the paper's importance-sampled estimate, or our importance-weighted
+bound (K = {paths}). ¹ marks numbers of the paper, or whole columns of them, that were not checked against a copy of it.
 
-All runs of a corpus have the same number of updates ({updates}) and, within one basis, of weights (the recurrence is as
-wide as makes it so); they differ by their seeds. Ours are means over seeds, ± the largest distance of a seed.
-{finished} of {planned} runs are finished; a dash is one that is not, or that the paper or this table does not have.
+All runs of a corpus have the same number of updates ({updates}). Within one basis they also have the same number of
+weights, because the width of the recurrence is adjusted. Our numbers are means over seeds, ± the largest deviation of a
+seed. {finished} of {planned} runs are finished; a dash means that a run is not finished, or that there is none.
 
-## What compares with what
+## How to compare the numbers
 
-- Within a row: the bases. All are densities of the same samples. *Samples* is the paper's model of a frame; *MDCT*
-  models its MDCT coefficients; *source and filter* an excitation that continues the past through a filter, as the
-  recipe `blizzard` does.
-- Within a column: the families, at equal weights and updates.
-- Not the paper's column with ours, but for its order. Its models have up to 94 M weights and trained for days, ours
-  about a million and for minutes; and but for IAM-OnDB the recordings are others. A sequence of speech is 0.5 s here;
-  the paper has that for Blizzard alone. Mixtures of frames have {components} components here (the paper: 20), since
-  more would leave next to none of the weights to the rest.
-- Sounds with digital silence, or with nothing above 4 kHz (Accent), have bounds as high as the floor of the sd allows:
-  they say more about the recordings than about the models.
+- Within a row, compare the bases: all are densities of the same samples. *Samples* is the paper's model of a frame.
+  *MDCT* models the MDCT coefficients of a frame. *Source and filter* models an excitation, which continues the past,
+  and a filter, as the recipe `blizzard` does.
+- Within a column, compare the families: they have equal numbers of weights and updates.
+- Do not compare our columns with the paper's, except for the order of the families. The paper's models have up to 94 M
+  weights and trained for days; ours have about a million and trained for minutes. Only IAM-OnDB is the same corpus. A
+  sequence of speech is 0.5 s here; in the paper, only that of Blizzard is. Mixtures of frames have {components} components
+  here (20 in the paper), because more would take almost all of the weights.
+- Digital silence, or a band above 4 kHz without any signal (Accent), gives bounds that are limited only by the smallest
+  allowed sd. These bounds say more about the recordings than about the models.
 """
 
 
 def write_table(rows: list[dict], path: Path, components: int, planned: int) -> None:
-    """Write the page from result rows of one number of updates; see `benchmarks/reproduction.py`."""
+    """Write the page.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Results with the same number of updates; see `benchmarks/reproduction.py`.
+    path : Path
+        The page.
+    components : int
+        Components of a mixture of frames.
+    planned : int
+        Number of runs of the whole table.
+    """
     updates = f"{rows[0]['updates']:,}" if rows else "-"
     paths = max((row["paths"] for row in rows), default="-")
     about = {"updates": updates, "components": components, "finished": len(rows), "planned": planned, "paths": paths}
@@ -110,7 +123,7 @@ def write_table(rows: list[dict], path: Path, components: int, planned: int) -> 
 def _table(corpus: str, rows: list[dict]) -> str:
     bases = [basis for basis in BASES if any(row["basis"] == basis for row in rows)]
     lines = [
-        f"| | the paper{'¹' * (corpus in RECALLED)} |" + "".join(f" {BASES[basis]} | of it KL |" for basis in bases),
+        f"| | the paper{'¹' * (corpus in RECALLED)} |" + "".join(f" {BASES[basis]} | KL |" for basis in bases),
         "|---|---|" + "---|---|" * len(bases),
     ]
     for family, name in FAMILIES.items():
@@ -127,19 +140,19 @@ def _table(corpus: str, rows: list[dict]) -> str:
     seeds = {BASES[basis]: _seeds([row for row in rows if row["basis"] == basis]) for basis in bases}
     alike = len(set(seeds.values())) == 1
     counted = seeds[BASES[bases[0]]] if alike else ", ".join(f"{title} {count}" for title, count in seeds.items())
-    total = f"{rows[0]['test_sequences']:,} test sequences of {frames:.0f} frames on average"
+    total = f"{rows[0]['test_sequences']:,} test sequences, {frames:.0f} frames long on average"
     return "\n".join(lines) + f"\n\nWeights: {weights}. {total}. Seeds: {counted}.\n"
 
 
 def _bounds(rows: list[dict]) -> str:
-    """The ELBO, and the importance-weighted bound where there is a latent to weight."""
+    """Return the ELBO, and the importance-weighted bound if the model has latents."""
     elbo = _mean([row["elbo"] for row in rows])
     weighted = [row["importance_weighted"] for row in rows if row["paths"] > 1]
     return f"{elbo} ~ {_mean(weighted, spread=False)}" if weighted else elbo
 
 
 def _seeds(rows: list[dict]) -> str:
-    """How many seeds a column has; of the family with the fewest to the one with the most, where they differ."""
+    """Return the number of seeds of a column, as a range if families differ."""
     counts = Counter(row["family"] for row in rows).values()
     return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
@@ -154,7 +167,7 @@ def _mean(values: list[float], spread: bool = True) -> str:
 
 
 def _order(rows: list[dict]) -> str:
-    """Say, for each pair of the paper's ordering, how many seeds of each basis bear it out."""
+    """Return, for each pair of the paper's order, in how many seeds of each basis our numbers have the same order."""
     lines = []
     for first, second in ORDER:
         counts = []

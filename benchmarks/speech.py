@@ -1,12 +1,11 @@
-"""How like the training speech does a voice sound?  Level, third octaves, modulation; spectrograms side by side.
+"""Compares a voice with its training speech: level, third octaves, modulation, and spectrograms.
 
     python benchmarks/speech.py --voice blizzard --data DIR/train [--seeds 1 2 3] [--seconds 30]
                                 [--picture out.png] [--save reference.json]
 
-DIR/train holds the recordings the voice was trained on.  Two yardsticks stand beside both: steady noise with the
-spectrum of that speech, as what a voice must not sound like; and the speech itself with the sign of every MDCT
-coefficient drawn anew, as what frames sound like whose phases do not fit.  Needs the extra `train`, and `plot` for
-a picture.
+DIR/train contains the recordings that the voice was trained on.  Two references are added: steady noise with the spectrum
+of that speech, which a voice must not sound like; and the speech with random signs of its MDCT coefficients, which is
+how frames with wrong phases sound.  Needs the extra `train`, and `plot` for a picture.
 """
 
 import argparse
@@ -30,10 +29,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a control, e.g. output.temperature=0.9"
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="set a control, e.g. output.temperature=0.9"
     )
     parser.add_argument("--picture", type=Path)
-    parser.add_argument("--save", type=Path, help="write the speech's statistics, for tests that lack the recordings")
+    parser.add_argument(
+        "--save", type=Path, help="write the statistics of the speech, for tests without the recordings"
+    )
     options = parser.parse_args()
 
     engine = Engine.load(options.voice)
@@ -69,7 +70,7 @@ def main() -> None:
 
 
 def steady_noise(speech: np.ndarray, length: int) -> np.ndarray:
-    """Gaussian noise with the long-term spectrum of a sound."""
+    """Return Gaussian noise with the long-term spectrum of a sound."""
     from scipy import signal
 
     frequency, density = signal.welch(speech, nperseg=4096)
@@ -79,7 +80,7 @@ def steady_noise(speech: np.ndarray, length: int) -> np.ndarray:
 
 
 def random_signs(speech: np.ndarray, frame_size: int) -> np.ndarray:
-    """Speech with its MDCT magnitudes and random signs."""
+    """Return speech with its MDCT magnitudes and random signs."""
     basis = MdctBasis(frame_size)
     blocks = torch.from_numpy(speech[: len(speech) // frame_size * frame_size].reshape(-1, frame_size))
     frames = basis.frames(blocks)

@@ -87,7 +87,7 @@ def _print(found: "Likelihood", split: str, unit: str) -> None:
     report.say(f"{split}: {found.sequences:,} sequences, {found.frames:,} frames; nats, with 95 % confidence intervals")
     names = {
         "elbo": "ELBO",
-        "kl": "of it KL",
+        "kl": "KL within the ELBO",
         "importance_weighted": f"importance-weighted, K = {found.samples}",
         "elbo_world": f"ELBO in world units ({unit})",
         "importance_weighted_world": "importance-weighted in world units",
