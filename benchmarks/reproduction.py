@@ -3,10 +3,10 @@
     python benchmarks/reproduction.py --data DIR [--runs DIR] [--only PART]... [--seeds 1 2 3] [--updates 600]
 
 DIR contains a folder (for iamondb, a folder or an .npz file) for each corpus, named as its recipe; missing corpora are
-left out.  Each run is a cell, CORPUS/FAMILY/BASIS/SEED.  A finished cell is a line of docs/reproduction.jsonl and is not
-run again; an interrupted cell resumes from its checkpoint; several processes of this script share the cells.  After
-each cell, docs/reproduction.md is written from all cells with the same number of updates.  --only selects the cells
-whose name contains PART.  Needs the extra `train`.
+left out.  Each run is a cell, CORPUS/FAMILY/BASIS/SEED.  A finished cell is a line of docs/reproduction.jsonl and is
+not run again; an interrupted cell resumes from its checkpoint; several processes of this script share the cells.
+After each cell, docs/reproduction.md is written from all cells with the same number of updates.  --only selects the
+cells whose name contains PART.  Needs the extra `train`.
 """
 
 import argparse

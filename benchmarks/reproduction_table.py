@@ -73,8 +73,9 @@ test sequence in nats (≥ marks a lower bound; the numbers of the RNNs are exac
     python benchmarks/reproduction.py --data DIR
 
 writes this page from `reproduction.jsonl`, which has one line per run with its confidence interval and training time.
-The number after ~ is closer to the log-likelihood: the paper's importance-sampled estimate, or our importance-weighted
-bound (K = {paths}). ¹ marks numbers of the paper, or whole columns of them, that were not checked against a copy of it.
+The number after ~ is closer to the log-likelihood: the paper's importance-sampled estimate, or our
+importance-weighted bound (K = {paths}). ¹ marks numbers of the paper, or whole columns of them, that were not checked
+against a copy of it.
 
 All runs of a corpus have the same number of updates ({updates}). Within one basis they also have the same number of
 weights, because the width of the recurrence is adjusted. Our numbers are means over seeds, ± the largest deviation of a
@@ -88,8 +89,8 @@ seed. {finished} of {planned} runs are finished; a dash means that a run is not 
 - Within a column, compare the families: they have equal numbers of weights and updates.
 - Do not compare our columns with the paper's, except for the order of the families. The paper's models have up to 94 M
   weights and trained for days; ours have about a million and trained for minutes. Only IAM-OnDB is the same corpus. A
-  sequence of speech is 0.5 s here; in the paper, only that of Blizzard is. Mixtures of frames have {components} components
-  here (20 in the paper), because more would take almost all of the weights.
+  sequence of speech is 0.5 s here; in the paper, only that of Blizzard is. Mixtures of frames have {components}
+  components here (20 in the paper), because more would take almost all of the weights.
 - Digital silence, or a band above 4 kHz without any signal (Accent), gives bounds that are limited only by the smallest
   allowed sd. These bounds say more about the recordings than about the models.
 """

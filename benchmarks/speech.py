@@ -3,9 +3,9 @@
     python benchmarks/speech.py --voice blizzard --data DIR/train [--seeds 1 2 3] [--seconds 30]
                                 [--picture out.png] [--save reference.json]
 
-DIR/train contains the recordings that the voice was trained on.  Two references are added: steady noise with the spectrum
-of that speech, which a voice must not sound like; and the speech with random signs of its MDCT coefficients, which is
-how frames with wrong phases sound.  Needs the extra `train`, and `plot` for a picture.
+DIR/train contains the recordings that the voice was trained on.  Two references are added: steady noise with the
+spectrum of that speech, which a voice must not sound like; and the speech with random signs of its MDCT coefficients,
+which is how frames with wrong phases sound.  Needs the extra `train`, and `plot` for a picture.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""benchmarks/reproduction.py: equal sizes, what is finished is not run again, what was interrupted goes on."""
+"""benchmarks/reproduction.py: equal sizes; finished cells are not run again, interrupted ones are resumed."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from reproduction_table import FAMILIES, PAPER, write_table
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A folder of corpora with one in it, and results of its own."""
+    """Folder with one small corpus, into which results are written."""
     rng = np.random.default_rng(0)
     for split in ("train", "valid", "test"):
         folder = tmp_path / "data" / "timit" / split
@@ -31,7 +31,7 @@ def run(monkeypatch, here, *words):
     reproduction.main()
 
 
-def test_cells_of_a_basis_have_as_many_weights_and_cover_the_paper():
+def test_cells_of_a_basis_have_equal_weights_and_cover_the_paper():
     cells = list(reproduction.cells([1, 2]))
     assert len(set(cells)) == len(cells)
     assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)
@@ -47,7 +47,7 @@ def test_cells_of_a_basis_have_as_many_weights_and_cover_the_paper():
         assert {cell.family for cell in sizes} == set(FAMILIES) - of_mixtures
 
 
-def test_an_interrupted_cell_goes_on_and_a_finished_one_is_not_run_again(here, monkeypatch):
+def test_interrupted_cell_is_resumed_and_finished_cell_is_not_run_again(here, monkeypatch):
     only = ("--only", "timit/vrnn-gauss/mdct")
     measure, calls = reproduction.likelihood, []
     monkeypatch.setattr(reproduction, "likelihood", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -66,7 +66,7 @@ def test_an_interrupted_cell_goes_on_and_a_finished_one_is_not_run_again(here, m
     page = (here / "reproduction.md").read_text()
     assert f"| VRNN-Gauss | ≥ 28805 ~ 30235¹ | {row['elbo']:,.0f} ~ {row['importance_weighted']:,.0f} |" in page
     assert "| RNN-Gauss | -1900 | - |" in page
-    reproduction.write_page(3)  # which none has
+    reproduction.write_page(3)  # no cell has three updates
     assert "VRNN-Gauss" not in (here / "reproduction.md").read_text()
 
     run(monkeypatch, here, *only)
@@ -74,7 +74,7 @@ def test_an_interrupted_cell_goes_on_and_a_finished_one_is_not_run_again(here, m
     assert len(reproduction.results()) == 1
 
 
-def test_the_page_says_how_many_seeds_bear_out_the_papers_order(tmp_path):
+def test_page_counts_the_seeds_that_confirm_the_paper_order(tmp_path):
     about = {
         "corpus": "timit",
         "basis": "samples",

@@ -82,7 +82,7 @@ def test_train_interrupt_resume_export_stream(work):
         (("export", "ink.npz"), "ink.npz: not a checkpoint of vrnn-engine"),
     ],
 )
-def test_what_goes_wrong_is_one_line_and_leaves_nothing(work, words, message):
+def test_failure_prints_one_line_and_leaves_no_files(work, words, message):
     before = sorted(os.listdir(work))
     done = run(*words, cwd=work)
     assert done.returncode == 1
@@ -92,11 +92,11 @@ def test_what_goes_wrong_is_one_line_and_leaves_nothing(work, words, message):
 
 
 @pytest.mark.parametrize("words", [("train", "mine.toml"), ("export",), ("export", "x.pt", "--set", "nonsense")])
-def test_wrong_usage_is_2(work, words):
+def test_wrong_usage_exits_with_2(work, words):
     assert run(*words, cwd=work).returncode == 2
 
 
-def test_without_torch_the_extra_is_named(work):
+def test_missing_torch_names_the_extra(work):
     blocked = Path(work / "blocked")
     blocked.mkdir()
     for name in ("torch", "onnx"):

@@ -9,7 +9,7 @@ from vrnn_engine.evaluation.ink import constancy, describe_ink, slants, strokes
 
 
 def arcs(radius, count=4, points=41):
-    """Half circles, a stroke each."""
+    """Return half circles of one stroke each."""
     angle = np.linspace(0, np.pi, points)
     one = radius * np.column_stack([1 - np.cos(angle), np.sin(angle)])
     path = np.concatenate([one + [3 * radius * i, 0] for i in range(count)])
@@ -17,24 +17,24 @@ def arcs(radius, count=4, points=41):
 
 
 @pytest.mark.parametrize("lean", [-20, 0, 35])
-def test_slanted_strokes_have_their_slant(lean):
+def test_slant_of_slanted_strokes(lean):
     found = describe_ink([zigzag(lean)])
     assert found.slant.median == pytest.approx(lean, abs=0.1)
     assert found.slant.iqr < 0.1
 
 
-def test_slants_that_vary_have_a_spread():
+def test_varying_slants_have_an_interquartile_range():
     found = describe_ink([zigzag(10, wobble=5, points=9000)]).slant
     assert found.median == pytest.approx(10, abs=0.8)
     assert found.iqr == pytest.approx(1.349 * 5, rel=0.15)  # of a normal distribution
 
 
-def test_short_wiggles_have_no_slant():
+def test_short_strokes_have_no_slant():
     tall, low = zigzag(20, points=180), zigzag(-40, height=0.2, points=180)
     assert np.allclose(slants(np.concatenate([tall, low])), 20, atol=0.1)
 
 
-def test_a_long_take_whose_baseline_wanders_has_the_slant_of_its_lines():
+def test_wandering_baseline_does_not_change_the_slant():
     lines = [zigzag(20, height, points=450, wobble=3, seed=seed) for seed in range(8) for height in (4.0, 2.0)]
     take = np.concatenate(lines)
     take[:, 1] += 15 * np.diff(np.sin(np.arange(len(take)) / 1000), prepend=0)  # by 30 mm in a minute
@@ -51,7 +51,7 @@ def test_size_is_the_sd_about_the_baseline(height):
 
 
 @pytest.mark.parametrize("radius", [0.5, 2.0])
-def test_an_arc_has_its_length_and_curvature(radius):
+def test_length_and_curvature_of_an_arc(radius):
     found = describe_ink([arcs(radius)])
     assert found.length.median == pytest.approx(np.pi * radius, rel=1e-3)
     assert found.length.iqr == pytest.approx(0, abs=1e-9)
@@ -59,14 +59,14 @@ def test_an_arc_has_its_length_and_curvature(radius):
     assert found.lifted == 1 / 41
 
 
-def test_moves_in_the_air_are_in_no_stroke():
+def test_strokes_have_no_moves_in_the_air():
     line = np.array(
         [[0, 0, 0], [1, 0, 0], [1, 0, 1], [50, 9, 0], [0, 2, 1], [30, 0, 1], [7, 7, 0], [0, 0, 0], [3, 0, 0]]
     )
     assert [moves.tolist() for moves in strokes(line)] == [[[1, 0], [1, 0]], [[0, 2]], [[3, 0]]]
 
 
-def test_ink_without_strokes_has_no_statistics_but_those_of_dots():
+def test_dots_have_no_statistics_of_strokes():
     dots = np.tile([1.0, 0.1, 1.0], (200, 1))
     found = describe_ink([dots])
     assert found.lifted == 1
@@ -74,24 +74,24 @@ def test_ink_without_strokes_has_no_statistics_but_those_of_dots():
 
 
 def writers(apart, wobble, count=12):
-    """One line of each writer, whose slants are `apart` from one another and wobble about their own."""
+    """Return one line per writer; `apart` is the sd of slants between writers, `wobble` the one within, in degrees."""
     rng = np.random.default_rng(1)
     return [[zigzag(apart * rng.standard_normal(), 4, 18 * 200, wobble, seed)] for seed in range(count)]
 
 
-def test_constancy_is_0_for_a_steady_hand_of_ones_own_and_1_for_everyones_hand():
+def test_constancy_is_0_for_constant_writers_and_1_for_equal_writers():
     assert constancy(writers(apart=10, wobble=0), piece=90).slant < 0.02
     assert constancy(writers(apart=0, wobble=8), piece=90).slant == pytest.approx(1, abs=0.02)
 
 
-def test_constancy_between_is_the_ratio_of_sds():
-    """The median of five slants has 0.536 of their sd."""
+def test_constancy_is_the_ratio_of_sds():
+    """The sd of the median of five slants is 0.536 of their sd."""
     samples = writers(apart=4, wobble=8, count=40)
     own = 0.536 * 8
     assert constancy(samples, piece=90).slant == pytest.approx(own / np.hypot(own, 4), abs=0.08)
 
 
-def test_constancy_is_of_each_measure_alone():
+def test_constancy_of_each_measure_is_independent():
     sizes = [[zigzag(0, height, 3600, wobble=8, seed=seed)] for seed, height in enumerate((2, 3, 4, 5))]
     found = constancy(sizes, piece=90)
     assert found.size < 0.05
@@ -99,15 +99,15 @@ def test_constancy_is_of_each_measure_alone():
     assert found.curvature < 0.6
 
 
-def test_constancy_weighs_samples_by_their_pieces():
-    """The formula by hand: pieces of heights 1, 3 and 2, 4, 6, whose sizes are proportional."""
+def test_constancy_weights_samples_by_their_pieces():
+    """By hand, for pieces of heights 1, 3 and 2, 4, 6, whose sizes are proportional to these."""
     one = [zigzag(0, height, 90) for height in (1, 3)]
     other = [zigzag(0, height, 90) for height in (2, 4, 6)]
     expected = np.sqrt((2 + 8) / 3) / np.std([1, 3, 2, 4, 6], ddof=1)
     assert constancy([one, other], piece=90).size == pytest.approx(expected, rel=1e-3)
 
 
-def test_one_sample_or_short_lines_have_no_constancy():
+def test_constancy_needs_two_samples_with_two_pieces():
     for samples in ([[zigzag(0)]], [[zigzag(0, points=100)]] * 5):
         with pytest.raises(DataError, match="two samples with two pieces"):
             constancy(samples)

@@ -23,7 +23,7 @@ def test_level_and_band_of_a_sine():
     assert max(level for i, level in enumerate(found.bands) if i != at) < found.level - 40
 
 
-def test_bands_of_white_noise_have_the_power_of_their_widths(noise):
+def test_band_power_of_white_noise_is_proportional_to_bandwidth(noise):
     found = describe(noise, RATE)
     assert found.level == pytest.approx(-20, abs=0.1)
     widths = np.array(CENTRES) * (2 ** (1 / 6) - 2 ** (-1 / 6))
@@ -32,7 +32,7 @@ def test_bands_of_white_noise_have_the_power_of_their_widths(noise):
     assert found.clipped == 0
 
 
-def test_modulation_at_syllable_rate_is_told_from_steady_noise(noise):
+def test_modulation_at_syllable_rate_differs_from_steady_noise(noise):
     steady = describe(noise, RATE)
     syllables = describe(noise * (1 + 0.8 * np.sin(2 * np.pi * 4 * SECONDS)), RATE)
     slow = describe(noise * (1 + 0.8 * np.sin(2 * np.pi * 0.25 * SECONDS)), RATE)
@@ -42,7 +42,7 @@ def test_modulation_at_syllable_rate_is_told_from_steady_noise(noise):
     assert syllables.depth > 2 * steady.depth
 
 
-def test_a_pitch_is_told_from_noise(noise):
+def test_voiced_share_separates_pitch_from_noise(noise):
     def voiced(sound):
         return describe(sound, RATE).voiced
 
@@ -56,28 +56,28 @@ def test_a_pitch_is_told_from_noise(noise):
     assert voiced(half) > 0.99
 
 
-def test_differences_are_per_band(noise):
+def test_band_differences_are_in_decibels(noise):
     louder = describe(2 * noise, RATE).band_differences(describe(noise, RATE))
     assert np.allclose(louder, 6.02, atol=0.01)
 
 
-def test_clipping_is_counted(noise):
+def test_clipped_samples_are_counted(noise):
     assert describe(np.clip(20 * noise, -1, 1), RATE).clipped > 0.5
 
 
-def test_too_short_or_too_slow_a_sound_is_refused(noise):
+def test_too_short_sound_or_too_low_rate_is_refused(noise):
     for samples, rate in ((noise[: 3 * RATE], RATE), (noise, 4000)):
         with pytest.raises(DataError, match="statistics need 4 s"):
             describe(samples, rate)
 
 
-def test_modulation_spectrum_has_its_peak_where_the_sound_is_modulated(noise):
+def test_modulation_spectrum_peaks_at_the_modulation_rate(noise):
     found = modulation_spectrum(noise * (1 + 0.8 * np.sin(2 * np.pi * 4 * SECONDS)), RATE)
     assert found[MODULATIONS.index(4.0)] == pytest.approx(0.8 / np.sqrt(2), rel=0.1)
     assert max(found[:2] + found[3:]) < 0.15
 
 
-def test_silence_has_statistics():
+def test_statistics_of_silence_are_finite():
     found = describe(np.zeros(5 * RATE), RATE)
     assert found.level == pytest.approx(-200)
     assert (found.depth, found.syllabic, found.voiced) == (0, 0, 0)

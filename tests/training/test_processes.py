@@ -1,4 +1,4 @@
-"""Training in several processes, in parts and in bfloat16: the numbers of one process, in parts of none, in fp32."""
+"""Training in several processes, in parts, and in bfloat16 gives the numbers of one process, whole batches and fp32."""
 
 import subprocess
 import sys
@@ -35,15 +35,15 @@ def speech(tmp_path_factory):
 
 
 def wide(**schedule):
-    """Four lanes with everything random in it: latents, resampled frames and which."""
+    """Return a recipe of four lanes that uses all kinds of noise: latents, resampled frames, and their choice."""
     recipe = speech_recipe(resample=0.5, resample_from=4, **schedule)
     return msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, lanes=4))
 
 
 def assert_same(folder, other):
-    """Weights and the sizes of gradients agree: Adam alone would hide a gradient of the wrong scale.
+    """Assert that weights and gradient sizes agree; from the weights alone, Adam would hide a wrong gradient scale.
 
-    On the average, as where a gradient is next to nothing Adam makes much of its rounding.
+    The comparison is on average, because Adam amplifies the rounding of a gradient that is almost 0.
     """
     one, two = load_checkpoint(folder / "last.pt"), load_checkpoint(other / "last.pt")
     for name, weights in one.model.items():
@@ -70,7 +70,7 @@ def torchrun(folder, processes, *words):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("modality", ["speech", "pen"])
-def test_two_processes_train_what_one_does_with_twice_the_batch_of_each(tmp_path, speech, modality):
+def test_two_processes_train_the_same_as_one(tmp_path, speech, modality):
     recipe = wide(updates=16) if modality == "speech" else pen_recipe(updates=16, accumulate=2)
     data = speech if modality == "speech" else make_ink(tmp_path / "ink.npz")
     alone = train(recipe, data, tmp_path / "alone")
@@ -79,13 +79,13 @@ def test_two_processes_train_what_one_does_with_twice_the_batch_of_each(tmp_path
     done = torchrun(tmp_path, 2, *words)
     assert done.returncode == 0, done.stderr
     for line in ("reading", "update 16/16: bound", "test_elbo_per_sequence", "best checkpoint: "):
-        assert done.stderr.count(line) == 1  # one of them reports
+        assert done.stderr.count(line) == 1  # only rank 0 reports
     assert done.stderr.count("skipped 1 of 19 recordings") == (modality == "speech")
     both = load_checkpoint(tmp_path / "both" / "best.pt")
     assert_same(tmp_path / "both", tmp_path / "alone")
     for name in ("valid_elbo_per_frame", "test_elbo_per_frame"):
         assert both.metrics[name] == pytest.approx(alone.metrics[name], rel=1e-5)
-    # What both left goes on in one process, with the state of all rows.
+    # The checkpoint of two processes has the state of all rows.
     last = {name: load_checkpoint(tmp_path / name / "last.pt").resume for name in ("alone", "both")}
     states = [last[name]["state"] for name in ("alone", "both")]
     assert states[0].keys() == states[1].keys()
@@ -98,7 +98,7 @@ def test_two_processes_train_what_one_does_with_twice_the_batch_of_each(tmp_path
 
 
 @pytest.mark.slow
-def test_two_processes_resume_what_one_began(tmp_path, speech):
+def test_two_processes_resume_a_run_of_one(tmp_path, speech):
     def interrupt(progress):
         if progress.update == 9:
             raise KeyboardInterrupt
@@ -114,8 +114,8 @@ def test_two_processes_resume_what_one_began(tmp_path, speech):
 
 
 @pytest.mark.parametrize("count", [3, 9])
-def test_a_batch_in_parts_trains_the_same(tmp_path, speech, count):
-    """Nine parts of four rows are four."""
+def test_accumulated_parts_train_the_same_as_a_whole_batch(tmp_path, speech, count):
+    """Four rows give at most four parts."""
     bounds = {}
     for name, changes in (("whole", {}), ("parts", {"accumulate": count})):
         bounds[name] = []
@@ -130,7 +130,7 @@ def test_a_batch_in_parts_trains_the_same(tmp_path, speech, count):
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_the_state_goes_from_chunk_to_chunk_until_the_recipe_starts_anew(tmp_path, speech, monkeypatch, count):
+def test_state_is_carried_over_chunks_and_then_zeroed(tmp_path, speech, monkeypatch, count):
     calls = []
     unroll = RecurrentModel.unroll
 
@@ -153,7 +153,7 @@ def test_the_state_goes_from_chunk_to_chunk_until_the_recipe_starts_anew(tmp_pat
                 assert given.h.any()
 
 
-def test_every_row_has_one_process_and_its_numbers_whoever_walks_it():
+def test_each_row_belongs_to_one_process_and_has_the_same_noise_in_any():
     for count in (1, 2, 7, 32):
         for size in (1, 2, 3, 5):
             rows = [list(range(count))[World(rank, size, CPU).rows(count)] for rank in range(size)]
@@ -188,7 +188,7 @@ def test_likelihoods_stay_in_single_precision_under_bfloat16(kind):
     assert isinstance(half.state, State)
 
 
-def test_a_recipe_in_bfloat16_trains(tmp_path, speech):
+def test_recipe_in_bfloat16_trains(tmp_path, speech):
     seen = {}
     for precision in ("fp32", "bf16"):
         seen[precision] = []

@@ -1,4 +1,4 @@
-"""The bundled recipes: the paper's five at the paper's sizes, and one of each that a small machine can train."""
+"""The bundled recipes: five at the sizes of the paper, and a small one for each of these corpora."""
 
 import msgspec
 import pytest
@@ -17,13 +17,13 @@ def weights(config):
 
 
 @pytest.mark.parametrize("name", bundled_recipes())
-def test_loads_and_survives_a_checkpoint(name):
+def test_bundled_recipe_loads_and_converts_to_plain_values_and_back(name):
     recipe = load_recipe(name)
     assert recipe.name == name
     assert recipe_from(recipe_fields(recipe)) == recipe
 
 
-def test_every_corpus_of_the_paper_has_both():
+def test_every_corpus_of_the_paper_has_two_recipes():
     assert set(bundled_recipes()) == {*CORPORA, *(f"{name}-paper" for name in CORPORA), "handwriting"}
 
 
@@ -40,13 +40,13 @@ def test_every_corpus_of_the_paper_has_both():
         ("iamondb-paper", {}, 8.49),
     ],
 )
-def test_the_papers_sizes_have_as_many_weights_as_its_authors_code(name, changes, millions):
+def test_paper_recipe_has_the_number_of_weights_of_the_authors_code(name, changes, millions):
     config = msgspec.structs.replace(load_recipe(name).model, **changes)
     assert weights(config) / 1e6 == pytest.approx(millions, abs=0.06)
 
 
 @pytest.mark.parametrize("name", CORPORA)
-def test_the_papers_schedule_is_the_papers_and_the_other_is_small(name):
+def test_paper_recipe_has_the_paper_schedule_and_the_other_is_small(name):
     paper, small = load_recipe(f"{name}-paper"), load_recipe(name)
     schedule = paper.training
     assert schedule.kl_start == 1  # no annealing
@@ -57,8 +57,8 @@ def test_the_papers_schedule_is_the_papers_and_the_other_is_small(name):
     assert (small.data.rate, small.about) == (paper.data.rate, paper.about) or name == "blizzard"
 
 
-def test_the_recipe_without_latents_differs_from_blizzard_in_nothing_else():
-    """What it is compared with is the latents alone: as many weights, the same frames, data and schedule."""
+def test_recipe_without_latents_differs_from_blizzard_only_in_them():
+    """The comparison is about latents alone: the number of weights, the frames, data and schedule are the same."""
     rnn, vrnn = load_recipe(str(ROOT / "benchmarks" / "blizzard-rnn.toml")), load_recipe("blizzard")
     assert (rnn.about, rnn.data, rnn.seed) == (vrnn.about, vrnn.data, vrnn.seed)
     mine, theirs = (msgspec.to_builtins(recipe.training) for recipe in (rnn, vrnn))
