@@ -70,7 +70,10 @@ INTRODUCTION = """# The paper's table, reproduced
 Table 1 of [Chung et al. (2015)](https://arxiv.org/abs/1506.02216) beside our numbers: the average log-likelihood of a
 test sequence in nats (≥ marks a lower bound; the numbers of the RNNs are exact). The script
 
-    python benchmarks/reproduction.py --data DIR
+<!-- not run: needs the corpora and hours -->
+```sh
+python benchmarks/reproduction.py --data DIR
+```
 
 writes this page from `reproduction.jsonl`, which has one line per run with its confidence interval and training time.
 The number after ~ is closer to the log-likelihood: the paper's importance-sampled estimate, or our
