@@ -21,7 +21,6 @@ from pathlib import Path
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 import numpy as np
-import onnxruntime as ort
 import torch
 from random_voice import normalised_steps, random_model
 
@@ -31,6 +30,7 @@ from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.exporters.tracing import trace
 from vrnn_engine.exporters.weights_file import save_graphs
+from vrnn_engine.runtime.graph.ort import create_session, ort
 from vrnn_engine.runtime.graph.session import onnxruntime_options
 from vrnn_engine.training.recipe import load_recipe
 
@@ -88,7 +88,7 @@ def unrolled(steps: RecurrentSteps, frames: int, folder: Path) -> Callable[[], o
     folder.mkdir()
     graph, outputs = trace(several, inputs)
     save_graphs({"step.onnx": graph}, folder)
-    session = ort.InferenceSession(str(folder / "step.onnx"), onnxruntime_options(), providers=["CPUExecutionProvider"])
+    session = create_session(str(folder / "step.onnx"), onnxruntime_options(), ["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
     defaults = {f"control.{control.name}": control.default for control in steps.controls}
     given = {

@@ -129,3 +129,23 @@ def test_denormals_are_flushed_in_every_thread_and_nowhere_else(tmp_path: Path) 
     assert first[8] == 0
     assert first == second == third
     assert host_keeps_denormals == "True"
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64", reason="the engine flushes denormals itself only there"
+)
+@pytest.mark.parametrize(
+    "first", ["open_session(model, onnxruntime_options(), 'cpu')", "intermediate_bytes(model, onnxruntime_options())"]
+)
+def test_the_first_session_of_a_process_leaves_the_denormals_of_its_thread(first: str, toy_audio: Path) -> None:
+    script = f"""
+        import numpy
+        from vrnn_engine.runtime.graph.memory import intermediate_bytes
+        from vrnn_engine.runtime.graph.provider import open_session
+        from vrnn_engine.runtime.graph.session import onnxruntime_options
+        model = {str(toy_audio / "step.onnx")!r}
+        {first}
+        print(float(numpy.float32(1e-20) * numpy.float32(1e-20)) > 0)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, cwd=ROOT)
+    assert (done.stdout.strip(), done.returncode) == ("True", 0), done.stderr

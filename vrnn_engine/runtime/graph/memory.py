@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from vrnn_engine.errors import StreamError
-from vrnn_engine.runtime.graph.ort import ort
+from vrnn_engine.runtime.graph.ort import create_session, ort
 
 SMALL = 64 * 2**20
 """Bytes that are taken without a check: checking takes as long as a small step."""
@@ -124,7 +124,7 @@ def intermediate_bytes(model: str, options: ort.SessionOptions, rows: int = 8) -
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "sizes.csv"
             options.add_session_config_entry("session.collect_node_memory_stats_to_file", str(report))
-            session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            session = create_session(model, options, ["CPUExecutionProvider"])
             session.run(None, {one.name: np.zeros((rows, *one.shape[1:]), np.float32) for one in session.get_inputs()})
             del session  # this completes the file
             with report.open() as file:

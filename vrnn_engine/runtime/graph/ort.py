@@ -1,5 +1,42 @@
-"""Imports onnxruntime.  All other modules take `ort` from here, so that what must precede its import has one place."""
+"""Imports onnxruntime and creates its sessions.
+
+All other modules take both from here, so that what must precede the import, and what must surround the creation of a
+session, has one place.
+"""
+
+from typing import Any
 
 import onnxruntime as ort
 
-__all__ = ["ort"]
+from vrnn_engine.runtime.graph.denormals import flush_denormals
+
+__all__ = ["create_session", "ort"]
+
+
+def create_session(model: str | bytes, options: ort.SessionOptions, providers: list[Any]) -> ort.InferenceSession:
+    """Create a session with these providers and no others.
+
+    Parameters
+    ----------
+    model : str or bytes
+        Path of a graph, or a serialised one.
+    options : SessionOptions
+        Options of onnxruntime.
+    providers : list
+        Names of providers, or pairs of a name and its options.
+
+    Returns
+    -------
+    InferenceSession
+        It raises an error where onnxruntime would fall back to another provider: that fallback prints to stdout, which
+        is for data, and hides that it happened.
+
+    Notes
+    -----
+    The first session of a process sets the denormal flags of the thread that creates it, if its options say
+    `session.set_denormal_as_zero`. They are restored, so that the thread's other computations do not change.
+    """
+    with flush_denormals():
+        session = ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
+    session.disable_fallback()
+    return session

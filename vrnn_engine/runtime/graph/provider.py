@@ -13,11 +13,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vrnn_engine.base.extras import install_command
 from vrnn_engine.errors import ProviderError
-from vrnn_engine.runtime.graph.ort import ort
+from vrnn_engine.runtime.graph.ort import create_session, ort
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -101,7 +100,7 @@ def open_session(
             raise ProviderError(
                 f"cuda_graphs need a GPU, and the device is {device!r}; use cuda or auto, or leave out cuda_graphs"
             )
-        return _session(model, options, [CPU])
+        return create_session(model, options, [CPU])
     obstacle = cuda_obstacle(wanted.index)
     # When CUDA does not load, onnxruntime prints to the console, whatever the session options say.
     if obstacle is None:
@@ -111,7 +110,7 @@ def open_session(
         except ProviderError:
             raise
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no other common base class
-            _session(model, options, [CPU])  # raises if the cause is the graph or its file, and not CUDA
+            create_session(model, options, [CPU])  # raises if the cause is the graph or its file, and not CUDA
             obstacle = Obstacle(error_reason(error), driver=True)
         else:
             if session.get_providers()[0] == CUDA:
@@ -122,7 +121,7 @@ def open_session(
         raise ProviderError(f"device {device!r} cannot run here: {obstacle.reason}; use --device cpu or auto")
     level = logging.WARNING if obstacle.driver else logging.DEBUG  # without a driver, nobody expects CUDA
     _log.log(level, "running on the CPU: %s", obstacle.reason)
-    return _session(model, options, [CPU])
+    return create_session(model, options, [CPU])
 
 
 def default_precision(provider: str, precisions: Sequence[str]) -> str:
@@ -234,7 +233,7 @@ def _cuda_session(
     # TF32 products have three digits; without it, a voice sounds as it does on the CPU.
     chosen = {"device_id": str(index), "use_tf32": "0", "enable_cuda_graph": str(int(cuda_graphs))}
     try:
-        return _session(model, options, [(CUDA, chosen), CPU])
+        return create_session(model, options, [(CUDA, chosen), CPU])
     except Exception as error:
         if cuda_graphs and "graph capture feature" in str(error):
             reason = "a part of it runs only on the CPU, or it has branches or loops"
@@ -242,13 +241,6 @@ def _cuda_session(
                 f"{model!s:.300}: cannot be captured as CUDA graphs: {reason}; load the voice without cuda_graphs"
             ) from None
         raise
-
-
-def _session(model: str | bytes, options: ort.SessionOptions, providers: list[Any]) -> ort.InferenceSession:
-    # onnxruntime's own fallback prints to stdout, which is for data, and hides that it happened.
-    session = ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
-    session.disable_fallback()
-    return session
 
 
 @contextlib.contextmanager

@@ -254,8 +254,7 @@ def load_graph(model: str, options: ort.SessionOptions, device: str, cuda_graphs
         The device cannot run here, or not with CUDA graphs.
     """
     try:
-        with flush_denormals():
-            return open_session(model, options, device, cuda_graphs)
+        return open_session(model, options, device, cuda_graphs)
     except VRNNEngineError:
         raise
     except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base class
