@@ -1,10 +1,10 @@
-"""What it gains to take several frames in one call: steps that are unrolled K times, in turn, in one run.
+"""Time graphs that compute K frames in one call, for several K, in turn.
 
     python benchmarks/frames_a_call.py [--recipe blizzard] [--frames 1 2 4 8] [--rounds 30] [--json FILE]
 
-Random weights of the recipe's size; onnxruntime alone, one thread, buffers bound once, the state going on.  A control
-that is set while a call is under way is heard after it, so K frames a call make steering K times as coarse.
-Needs the extra `train`.
+The weights are random, of the recipe's size.  Only onnxruntime is timed: one thread, buffers bound once, the state
+advances.  A control takes effect in the next call, so K frames in a call make steering K times as coarse.  Needs the
+extra `train`.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# One BLAS and one OpenMP thread, which must be settled before numpy and torch are imported.
+# One thread for BLAS and OpenMP each; numpy and torch read these variables when they are imported.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 import numpy as np
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if min(*options.frames, options.rounds) < 1:
-        parser.error("--frames and --rounds are at least 1")
+        parser.error("--frames and --rounds must be at least 1")
     recipe = load_recipe(options.recipe)
     steps = normalised_steps(recipe, random_model(recipe))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, torch.no_grad():
@@ -58,7 +58,7 @@ def main() -> None:
                 if turn:  # the first round warms up
                     taken[k].append(1000 * (time.perf_counter() - began) / (count * k))
     first = taken[options.frames[0]]
-    print(f"{options.recipe}: ms a frame: median, least; over {options.frames[0]} a call: median")
+    print(f"{options.recipe}: ms a frame, median and minimum; ratio to {options.frames[0]} a call, median")
     rows = {}
     for k, values in taken.items():
         ratio = statistics.median(one / other for one, other in zip(values, first, strict=True))
@@ -69,45 +69,20 @@ def main() -> None:
 
 
 def unrolled(steps: RecurrentSteps, frames: int, folder: Path) -> Callable[[], ort.OrtValue]:
-    """Return a function that takes so many frames in one run of one graph: [1, frames, F]."""
-    shapes, fused = steps.step_inputs(), fuse_products(steps)  # as a voice has them
-
-    def several(inputs: Named) -> Named:
-        state, made = {name: value for name, value in inputs.items() if name.startswith("state.")}, []
-        fixed = {name: value for name, value in inputs.items() if name.startswith("control.")}
-        for t in range(frames):
-            noise = {name: inputs[name][:, t] for name in inputs if name.startswith("noise.")}
-            outputs = fused.generate({**state, **fixed, **noise})
-            state = {f"state.{name[5:]}": value for name, value in outputs.items() if name.startswith("next.")}
-            made.append(outputs["frame"])
-        return {f"next.{name[6:]}": value for name, value in state.items()} | {"frame": torch.stack(made, dim=1)}
-
+    """Return a function that computes `frames` frames in one run of a graph: [1, frames, F]."""
     inputs: dict[str, Shape] = {
-        name: (frames, *shape) if name.startswith("noise.") else shape for name, shape in shapes.items()
+        name: (frames, *shape) if name.startswith("noise.") else shape for name, shape in steps.step_inputs().items()
     }
     folder.mkdir()
-    graph, outputs = trace(several, inputs)
+    graph, outputs = trace(unrolled_step(steps, frames), inputs)
     save_graphs({"step.onnx": graph}, folder)
     session = create_session(str(folder / "step.onnx"), onnxruntime_options(), ["CPUExecutionProvider"])
-    rng = np.random.default_rng(0)
-    defaults = {f"control.{control.name}": control.default for control in steps.controls}
-    given = {
-        name: ort.OrtValue.ortvalue_from_numpy(np.full((1, *shape), defaults.get(name, 0.0), np.float32))
-        for name, shape in inputs.items()
-    }
-    for name in sorted(given):
-        if name.startswith("noise."):  # the same for every frame
-            drawn = rng.standard_normal((1, *shapes[name]), np.float32)
-            given[name].update_inplace(np.repeat(drawn[:, np.newaxis], frames, axis=1))
+    given = bound_inputs(steps, inputs, frames)
     here, there = (
-        {
-            name: ort.OrtValue.ortvalue_from_numpy(np.zeros((1, *shape), np.float32))
-            for name, shape in outputs.items()
-            if name.startswith("next.")
-        }
+        {name: on_cpu(np.zeros((1, *shape))) for name, shape in outputs.items() if name.startswith("next.")}
         for _ in range(2)
     )
-    frame = ort.OrtValue.ortvalue_from_numpy(np.zeros((1, *outputs["frame"]), np.float32))
+    frame = on_cpu(np.zeros((1, *outputs["frame"])))
     bindings = []
     for old, new in ((here, there), (there, here)):
         binding = session.io_binding()
@@ -124,6 +99,40 @@ def unrolled(steps: RecurrentSteps, frames: int, folder: Path) -> Callable[[], o
         return frame
 
     return call
+
+
+def unrolled_step(steps: RecurrentSteps, frames: int) -> Callable[[Named], Named]:
+    """Return a function that generates `frames` frames, with the noise of all of them, [B, frames, ...]."""
+    fused = fuse_products(steps)  # as an export does
+
+    def several(inputs: Named) -> Named:
+        state, made = {name: value for name, value in inputs.items() if name.startswith("state.")}, []
+        fixed = {name: value for name, value in inputs.items() if name.startswith("control.")}
+        for t in range(frames):
+            noise = {name: inputs[name][:, t] for name in inputs if name.startswith("noise.")}
+            outputs = fused.generate({**state, **fixed, **noise})
+            state = {f"state.{name[5:]}": value for name, value in outputs.items() if name.startswith("next.")}
+            made.append(outputs["frame"])
+        return {f"next.{name[6:]}": value for name, value in state.items()} | {"frame": torch.stack(made, dim=1)}
+
+    return several
+
+
+def bound_inputs(steps: RecurrentSteps, inputs: dict[str, Shape], frames: int) -> dict[str, ort.OrtValue]:
+    """Return zeros, the defaults of the controls, and noise that is the same for every frame."""
+    rng, shapes = np.random.default_rng(0), steps.step_inputs()
+    defaults = {f"control.{control.name}": control.default for control in steps.controls}
+    given = {name: on_cpu(np.full((1, *shape), defaults.get(name, 0.0))) for name, shape in inputs.items()}
+    for name in sorted(given):
+        if name.startswith("noise."):
+            drawn = rng.standard_normal((1, *shapes[name]), np.float32)
+            given[name] = on_cpu(np.repeat(drawn[:, np.newaxis], frames, axis=1))
+    return given
+
+
+def on_cpu(values: np.ndarray) -> ort.OrtValue:
+    """Return a float32 tensor that onnxruntime can bind."""
+    return ort.OrtValue.ortvalue_from_numpy(values.astype(np.float32))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""The rows of docs/performance.md that need an NVIDIA GPU, all in one command and one run.
+"""Measure the engine on an NVIDIA GPU, for docs/performance.md, in one run.
 
     python benchmarks/gpu.py [--device cuda:0] [--seconds 5] [--rows 1 64 1024 4096 10000] [--json FILE]
 
-Two voices: the bundled `blizzard`, and random weights of the size of the paper (`blizzard-paper`), in fp32 and fp16.
-Of each:
+It measures two voices: the bundled `blizzard`, and random weights of the paper's size (`blizzard-paper`), the latter
+in fp32 and fp16.  For each:
 
-- one stream, p50 and p99 of a frame, with and without CUDA graphs (where the voice cannot be captured, why)
+- one stream: p50 and p99 of a frame, with and without CUDA graphs; or why the voice cannot be captured
 - many streams in a batch: milliseconds a frame, and whether all of them keep up with real time
-- the floors, measured in the same run by PyTorch on the same GPU: the time to read the weights once from its memory,
-  and that of the graph's products for so many rows; and how far the engine is above the longer of them
-- how far its frames are from those of the CPU, over 40 frames
+- the floor, measured in the same run by PyTorch on the same GPU: the time to read the weights once from its memory, or
+  that of the graph's products for all rows if it is longer; and the ratio of the engine's time to it
+- the largest difference from the CPU's frames, over 40 frames
 
-Needs the extras `train` and `cuda`.  Without a GPU that works it says so, and measures nothing.
+Needs the extras `train` and `cuda`.  Without a working GPU it prints why, and measures nothing.
 """
 
 import argparse
@@ -38,21 +38,21 @@ from vrnn_engine.runtime.graph.provider import parse_device
 from vrnn_engine.training.recipe import load_recipe
 
 COMPARED = 40
-"""Frames that are held against the CPU's."""
+"""Frames that are compared with the CPU's."""
 KINDS = {"fp32": torch.float32, "fp16": torch.float16}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--seconds", type=float, default=5.0, help="how long to measure each")
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 64, 1024, 4096, 10000])
-    parser.add_argument("--recipe", default="blizzard-paper", help="whose size the random voice has")
+    parser.add_argument("--recipe", default="blizzard-paper", help="recipe whose size the random voice has")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if parse_device(options.device).kind != "cuda":
-        parser.error("--device is cuda or cuda:N: this measures a GPU")
-    Engine.load("blizzard", options.device)  # raises where it cannot run, before minutes of export
+        parser.error("--device must be cuda or cuda:N: this measures a GPU")
+    Engine.load("blizzard", options.device)  # raises if CUDA cannot run, before an export of minutes
     where = torch.device(options.device)
     print(f"{torch.cuda.get_device_name(where)}; {measure_machine({}).processor}; torch {torch.__version__}")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -70,11 +70,10 @@ def main() -> None:
 
 
 def measure(voice: Voice, precision: str, device: str, rows: Sequence[int], seconds: float) -> list[dict]:
-    """Measure a voice in a precision; print a line for each number of rows, and return them."""
-    weights = stored(voice, precision)
-    print(
-        f"\n{voice.name}, {precision}, {weights / 2**20:.1f} MiB; from the CPU: {apart(voice, precision, device):.2g}"
-    )
+    """Measure a voice in a precision: print a line for each number of rows, and return the results."""
+    weights = weight_bytes_on_gpu(voice, precision)
+    print(f"\n{voice.name}, {precision}, {weights / 2**20:.1f} MiB;", end=" ")
+    print(f"difference from the CPU: {difference(voice, precision, device):.2g}")
     print(f"{'rows':>6} {'graphs':>7}{'p50 ms':>9}{'p99':>9}{'real time':>11}{'floor':>9}{'p50 / floor':>13}")
     found = []
     for count in rows:
@@ -96,7 +95,7 @@ def measure(voice: Voice, precision: str, device: str, rows: Sequence[int], seco
 
 
 def timed(voice: Voice, precision: str, device: str, rows: int, graphs: bool, seconds: float) -> np.ndarray:
-    """Milliseconds of single frames of all rows."""
+    """Return the milliseconds of single frames of all rows."""
     engine = Engine.load(voice, device, rows, precision, cuda_graphs=graphs)
     streams = [engine.stream(seed) for seed in range(rows)]
     engine.read(8, streams)
@@ -108,8 +107,8 @@ def timed(voice: Voice, precision: str, device: str, rows: int, graphs: bool, se
     return np.array(taken)
 
 
-def apart(voice: Voice, precision: str, device: str) -> float:
-    """Largest difference of frames on the GPU from those in fp32 on the CPU, over their largest value."""
+def difference(voice: Voice, precision: str, device: str) -> float:
+    """Return the largest difference of the GPU's frames from the CPU's in fp32, relative to their largest value."""
     here, there = (
         Engine.load(voice, where, 1, kind).stream(7).read(COMPARED)
         for where, kind in (("cpu", "fp32"), (device, precision))
@@ -117,10 +116,10 @@ def apart(voice: Voice, precision: str, device: str) -> float:
     return float(np.abs(here - there).max() / np.abs(here).max())
 
 
-def stored(voice: Voice, precision: str) -> int:
-    """Bytes of the constants of a step as a GPU reads them: those that the graph casts are cast when it is loaded.
+def weight_bytes_on_gpu(voice: Voice, precision: str) -> int:
+    """Return the bytes of a step's constants as a GPU reads them: constants that the graph casts are cast on loading.
 
-    Not `weight_bytes`, since the processor casts whatever is in half precision.
+    `weight_bytes` differs: a CPU casts everything that is in half precision.
     """
     graph = onnx.load(voice.path / voice.graph("step", precision).file, load_external_data=False).graph
     kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
@@ -129,13 +128,13 @@ def stored(voice: Voice, precision: str) -> int:
 
 
 def reading(size: int, device: str) -> float:
-    """Milliseconds to read so many bytes of the GPU's memory, out of so many more that no cache holds them."""
+    """Return the milliseconds to read `size` bytes of the GPU's memory, measured with an array that fits no cache."""
     values = torch.ones(max(size, 2**28) // 4, device=device)
     return fastest(lambda: values.max(), device) * size / (4 * values.numel())
 
 
 def products(voice: Voice, rows: int, kind: torch.dtype, device: str) -> float:
-    """Milliseconds of the products of so many rows with the constant matrices of a step."""
+    """Return the milliseconds of the products of `rows` rows with the constant matrices of a step."""
     pairs = [
         (torch.ones(rows, inputs, dtype=kind, device=device), torch.ones(inputs, outputs, dtype=kind, device=device))
         for inputs, outputs in matrices(voice)
@@ -144,7 +143,7 @@ def products(voice: Voice, rows: int, kind: torch.dtype, device: str) -> float:
 
 
 def fastest(call, device: str, times: int = 50) -> float:
-    """Milliseconds of a call, by the GPU's own clock, at its fastest."""
+    """Return the shortest time of a call in milliseconds, by the GPU's clock."""
     with torch.cuda.device(device):
         taken = []
         for _ in range(times):

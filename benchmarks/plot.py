@@ -1,10 +1,10 @@
-"""Pictures of what was measured, as small SVGs for docs/performance.md.
+"""Draw measured times as small SVGs for docs/performance.md.
 
     python benchmarks/plot.py FILE.json PICTURE.svg
 
-FILE.json is what `vrnn-engine bench --json` printed, or what `benchmarks/steps.py --json` wrote.  Of the first it draws
-the time of a step by the number of streams, a panel for each device and precision; of the second the time of a frame
-of each way beside another.  Needs the extra `plot`.
+FILE.json is the output of `vrnn-engine bench --json` or of `benchmarks/steps.py --json`.  The former is drawn as the
+time of a step by the number of streams, with a panel for each device and precision; the latter as the time of a frame
+for each way.  Needs the extra `plot`.
 """
 
 import argparse
@@ -34,7 +34,7 @@ LABELS = {
     "reading": "reading the weights",
     "products": "the products alone",
 }
-"""Of the ways of `benchmarks/steps.py`."""
+"""Labels of the ways of `benchmarks/steps.py`."""
 OURS, OTHERS, MACHINE, LATE = "#1f5fa8", "#1b2440", "#7a8499", "#b3261e"
 
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("picture", metavar="PICTURE.svg", type=Path)
     options = parser.parse_args()
     if options.picture.suffix.lower() not in FORMATS:
-        sys.exit(f"error: {options.picture}: a picture ends in {', '.join(FORMATS)}")
+        sys.exit(f"error: {options.picture}: unknown picture format; use one of {', '.join(FORMATS)}")
     try:
         report = json.loads(options.measured.read_text("utf-8"))
     except OSError as error:
@@ -53,7 +53,7 @@ def main() -> None:
         sys.exit(f"error: {options.measured}: not JSON: {error}")
     drawing = next((draw for key, draw in DRAWINGS.items() if key in report), None)
     if drawing is None:
-        sys.exit(f"error: {options.measured}: neither of vrnn-engine bench nor of benchmarks/steps.py")
+        sys.exit(f"error: {options.measured}: not the output of vrnn-engine bench or benchmarks/steps.py")
     with matplotlib.rc_context(STYLE):
         picture = render(drawing(report), options.picture.suffix)
     try:
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def draw_ways(report: dict[str, Any]) -> Figure:
-    """Draw the median of each way, with its least and most, on a logarithmic scale."""
+    """Draw the median, minimum and maximum of each way, on a logarithmic scale."""
     names = list(report["ms"])
     figure = Figure(figsize=(WIDTH, 0.9 + 0.22 * len(names)))
     axes = figure.subplots()
@@ -83,13 +83,13 @@ def draw_ways(report: dict[str, Any]) -> Figure:
     axes.margins(x=0.1)
     axes.grid(axis="x", which="major", linewidth=0.4, alpha=0.5)
     streams = "one stream" if report["rows"] == 1 else f"{report['rows']} streams"
-    axes.set_xlabel(f"Milliseconds a frame of {streams}; median, least and most of the rounds")
+    axes.set_xlabel(f"Milliseconds a frame of {streams}; median, minimum and maximum of the rounds")
     axes.set_title(_title(report), parse_math=False)
     return figure
 
 
 def draw_rows(report: dict[str, Any]) -> Figure:
-    """Draw p50 to p99 of a step by its number of streams, beside the time a frame lasts and the machine's floor."""
+    """Draw p50 to p99 of a step by the number of streams, with the deadline of a frame and the machine's floor."""
     panels: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for pace in sorted(report["paces"], key=lambda pace: pace["rows"]):
         panels.setdefault((pace["device"], pace["precision"]), []).append(pace)
@@ -112,7 +112,7 @@ def _panel(axes: "Axes", paces: list[dict[str, Any]]) -> None:
     axes.fill_between(rows, p50, p99, color=OURS, alpha=0.25, linewidth=0, label="p50 to p99")
     axes.plot(rows, p50, color=OURS, marker="o", markersize=3)
     axes.plot(rows, p99, color=OURS, marker="_", linewidth=0.4)
-    if None not in floor:  # which a GPU has not
+    if None not in floor:  # not measured for a GPU
         axes.plot(rows, floor, color=MACHINE, linestyle=":", marker=".", markersize=3, label="the machine's floor")
     axes.set_xscale("log", base=2)
     axes.set_xticks(rows, [str(count) for count in rows], minor=False)
@@ -140,7 +140,7 @@ def _title(report: dict[str, Any]) -> str:
 
 
 DRAWINGS = {"paces": draw_rows, "rounds": draw_ways}
-"""By what only that report has."""
+"""Drawing functions by a key that only their report has."""
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import torch
 from vrnn_engine import Voice
 from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.exporters.export import recurrent_steps
-from vrnn_engine.exporters.quantise import BITS, ReducedPrecision
+from vrnn_engine.exporters.precision.quantise import BITS, ReducedPrecision
 from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.models.families import build_model

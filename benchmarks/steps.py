@@ -1,24 +1,24 @@
-"""A frame of the engine beside the same model stepped otherwise, and beside the machine: all in turn, one thread each.
+"""Time one frame of the engine, of other ways to step the same model, and of the machine's floor, each with one thread.
 
     python benchmarks/steps.py [--recipe blizzard | --voice VOICE] [--precision int8]... [--rows N]
                                [--rounds 20] [--frames 40] [--compile] [--json FILE]
 
-The model is the recipe's with random weights, exported for the occasion; or a voice, beside which the ways of PyTorch
-and numpy step random weights of its recipe, which is the same work.  For the size of the paper, whose export takes
-minutes, write a voice with `benchmarks/random_voice.py blizzard-paper` once, and name it.
+The model is that of a recipe, with random weights, which is exported first; or a voice.  With a voice, PyTorch and
+numpy step random weights of its recipe, which takes the same time.  The export of the paper's size takes minutes: write
+that voice once with `benchmarks/random_voice.py blizzard-paper`, and name it.
 
-- engine: `stream.read(8)`, what an application calls; engine.int8, engine.int4: the same in these precisions
-- bare: onnxruntime on the same graph and nothing else, buffers bound once: the state goes on, the noise stays the same
-- plain: `session.run` with dictionaries of arrays and noise drawn for each step, as one would write it
-- eager: PyTorch's own step, under `inference_mode`
-- compiled: the same through `torch.compile` (with --compile, which takes minutes and a C++ compiler)
-- numpy: the equations by hand in numpy and its BLAS, of one row (for recipes of plain samples or MDCT frames, whose
-  bases cost next to nothing here and are left out)
+- engine: `stream.read(8)`, which an application calls; engine.int8, engine.int4: the same in these precisions
+- bare: only onnxruntime on the same graph, with buffers bound once; the state advances, the noise stays the same
+- plain: `session.run` with dictionaries of arrays and new noise in each step: the obvious way to write it
+- eager: the step of the model in PyTorch, under `inference_mode`
+- compiled: the same with `torch.compile` (with --compile; takes minutes and needs a C++ compiler)
+- numpy: the equations in numpy, for one row (for recipes of plain samples or MDCT frames, without their bases, which
+  take almost no time)
 - reading, reading.int8, ...: numpy reads as many bytes as the graph's weights have in that precision
 - products: numpy's products of all rows with the constant matrices of the fp32 graph (with --rows)
 
-Then ratios, each of times in the same round: `engine / reading` is how far the engine is above the machine's floor for
-its bytes, and `products / engine` which share of the machine's own rate of products it reaches.
+The ways take turns in each round.  Ratios are of times in the same round: `engine / reading` is the distance of the
+engine from the machine's floor for its bytes, and `products / engine` its share of the machine's rate of products.
 
 Needs the extra `train`.
 """
@@ -33,7 +33,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-# One BLAS and one OpenMP thread each, which must be settled before numpy and torch are imported.
+# One thread for BLAS and OpenMP each; numpy and torch read these variables when they are imported.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 import msgspec
@@ -45,36 +45,36 @@ from vrnn_engine import Voice
 from vrnn_engine.diagnostics.machine import measure_machine
 from vrnn_engine.diagnostics.step_times import weight_bytes
 from vrnn_engine.errors import VRNNEngineError
-from vrnn_engine.exporters.quantise import BITS
+from vrnn_engine.exporters.precision.quantise import BITS
 from vrnn_engine.models.recurrent import RecurrentModel
 from vrnn_engine.training.recipe import bundled_recipes, load_recipe
 
 Span = tuple[float, float, float]
-"""Least, median and most of the rounds."""
+"""Minimum, median and maximum of the rounds."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--recipe", default="blizzard")
-    what.add_argument("--voice", help="a voice's name, folder or .zip")
-    parser.add_argument("--precision", action="append", default=[], choices=BITS, help="beside fp32")
+    what.add_argument("--voice", help="name, folder or .zip of a voice")
+    parser.add_argument("--precision", action="append", default=[], choices=BITS, help="besides fp32; repeatable")
     parser.add_argument("--rows", type=int, default=1, help="streams in a batch")
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--frames", type=int, default=40, help="of each in a round")
+    parser.add_argument("--frames", type=int, default=40, help="frames of each way in a round")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     precisions = [one for one in BITS if one in options.precision]
     if min(options.rows, options.rounds, options.frames) < 1:
-        parser.error("--rows, --rounds and --frames are at least 1")
+        parser.error("--rows, --rounds and --frames must be at least 1")
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # sessions hold its files, on Windows
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows keeps files of a session open
         if options.voice:
             voice = Voice.open(options.voice)
             model = model_of(voice)
             if model is None:
-                print(f"{voice.name} is of no recipe that is known here: left out PyTorch and numpy", file=sys.stderr)
+                print(f"{voice.name}: no bundled recipe has its form; left out PyTorch and numpy", file=sys.stderr)
         else:
             recipe = load_recipe(options.recipe)
             model = random_model(recipe)
@@ -91,7 +91,7 @@ def main() -> None:
     print(f"{voice.name}: " + ", ".join(f"{size / 2**20:.1f} MiB in {one}" for one, size in weights.items()), end="; ")
     print(f"streams in a batch: {options.rows}; {options.rounds} rounds of {options.frames} frames")
     print_spans("milliseconds a frame", spans, 3)
-    print_spans("of the same round", ratios, 2)
+    print_spans("ratios in the same round", ratios, 2)
     if options.json:
         report = {
             "voice": voice.name,
@@ -107,19 +107,19 @@ def main() -> None:
 
 
 def print_spans(what: str, spans: dict[str, Span], digits: int) -> None:
-    """Print a table."""
-    print(f"\n{what:28}{'median':>9}{'least':>9}{'most':>9}")
+    """Print a table of medians, minima and maxima."""
+    print(f"\n{what:28}{'median':>9}{'minimum':>9}{'maximum':>9}")
     for name, (least, median, most) in spans.items():
         print(f"{name:28}{median:9.{digits}f}{least:9.{digits}f}{most:9.{digits}f}")
 
 
 def take_turns(ways: dict[str, Step], rounds: int, frames: int) -> dict[str, list[float]]:
-    """Return each way's milliseconds a frame, of every round but a first one to warm up."""
+    """Return the milliseconds a frame of each way in each round, after a round to warm up."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, step in ways.items():
             made = BLOCK if name.startswith("engine") else 1
-            step()  # not timed: the caches are full of what the way before left there
+            step()  # not timed: the caches still hold the data of the way before
             seconds = time_of(step, max(1, frames // made))
             if turn:
                 taken[name].append(1000 * seconds / made)
@@ -127,7 +127,7 @@ def take_turns(ways: dict[str, Step], rounds: int, frames: int) -> dict[str, lis
 
 
 def time_of(step: Step, count: int) -> float:
-    """Mean seconds of a step."""
+    """Return the mean time of a step, in seconds."""
     began = time.perf_counter()
     for _ in range(count):
         step()
@@ -135,12 +135,12 @@ def time_of(step: Step, count: int) -> float:
 
 
 def span(values: Sequence[float]) -> Span:
-    """Least, median and most."""
+    """Return minimum, median and maximum."""
     return min(values), statistics.median(values), max(values)
 
 
 def ratios_of(taken: dict[str, list[float]]) -> dict[str, Span]:
-    """What is to be compared, of the same round each: the engine over its floors, the others over the engine."""
+    """Return ratios of times in the same round: the engine over its floors, the other ways over the engine."""
     precisions = [name.removeprefix("engine").removeprefix(".") or FP32 for name in taken if name.startswith("engine")]
     pairs = [("engine", "bare"), ("plain", "engine")]
     for precision in precisions:
@@ -155,7 +155,7 @@ def ratios_of(taken: dict[str, list[float]]) -> dict[str, Span]:
 
 
 def model_of(voice: Voice) -> RecurrentModel | None:
-    """Return a model of the recipe that a voice says it is of, with random weights; None if it is of another form."""
+    """Return the model of the recipe that a voice names, with random weights; None if its form differs."""
     command = voice.manifest.provenance.command.split()
     recipe = next((load_recipe(word) for word in command if word in bundled_recipes()), None)
     if recipe is None:

@@ -1,7 +1,4 @@
-"""Ways to step a model, as functions that take one step of all rows: the engine, others, and what the machine could do.
-
-What each of them is, `benchmarks/steps.py` says.
-"""
+"""Ways to step a model, as functions that take one step of all rows; `benchmarks/steps.py` describes them."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +17,7 @@ from vrnn_engine.runtime.graph.session import GraphSession
 Step = Callable[[], object]
 Values = Mapping[str, ort.OrtValue]
 BLOCK = 8
-"""Frames of a read of the engine."""
+"""Frames in one call of the engine."""
 FP32 = "fp32"
 
 
@@ -32,14 +29,15 @@ def ways_of(
     Parameters
     ----------
     voice : Voice
-    model : RecurrentModel, optional
-        Of the same form, for the ways of PyTorch and of numpy.
+        The voice to step.
+    model : RecurrentModel or None
+        A model of the same form, for PyTorch and numpy.
     weights : mapping of str to int
-        Bytes of the step graph's weights in each precision that is to be stepped, fp32 first.
+        Bytes of the step graph's weights in each precision to step, fp32 first.
     rows : int
-        Streams that are stepped as one batch.
+        Streams in a batch.
     compiled : bool
-        Whether to compile the model, too.
+        Whether to step a compiled model as well.
     """
     engines = {precision: Engine.load(voice, "cpu", rows, precision) for precision in weights}
     session, controls = engines[FP32].stepper.graphs.step, engines[FP32].stream(0).controls.table
@@ -59,18 +57,18 @@ def ways_of(
 
 
 def named(way: str, precision: str) -> str:
-    """Name a way in a precision."""
+    """Return the name of a way in a precision."""
     return way if precision == FP32 else f"{way}.{precision}"
 
 
 def engine_step(engine: Engine) -> Step:
-    """A block of each of as many streams as the engine has rows."""
+    """Return a step of the engine: one block of each stream, one stream a row."""
     streams = [engine.stream(seed) for seed in range(engine.rows)]
     return lambda: engine.read(BLOCK, streams)
 
 
 def plain(session: GraphSession, controls: Mapping[str, np.ndarray], rows: int) -> Step:
-    """Dictionaries of arrays into `session.run`."""
+    """Return a step of `session.run` with dictionaries of arrays."""
     names = [value.name for value in session.session.get_outputs()]
     feed = {f"state.{name}": array for name, array in session.zero_state(rows).items()}
     feed |= {f"control.{name}": controls[name] for name in session.controls}
@@ -87,7 +85,7 @@ def plain(session: GraphSession, controls: Mapping[str, np.ndarray], rows: int) 
 
 
 def eager(model: RecurrentModel, generate: Callable, rows: int) -> Step:
-    """The step of training's own model."""
+    """Return a step of the PyTorch model."""
     config, state, components = model.config, model.initial_state(rows), model.output.mixture_size
 
     def step() -> torch.Tensor:
@@ -101,7 +99,7 @@ def eager(model: RecurrentModel, generate: Callable, rows: int) -> Step:
 
 
 def products(shapes: Iterable[tuple[int, int]], rows: int) -> Step:
-    """One product with a matrix [K, N] of each of those shapes."""
+    """Return a step of products with one matrix [K, N] of each shape."""
     calls = [product(rows, *shape) for shape in shapes]
 
     def step() -> None:
@@ -112,7 +110,7 @@ def products(shapes: Iterable[tuple[int, int]], rows: int) -> Step:
 
 
 def matrices(voice: Voice) -> list[tuple[int, int]]:
-    """Shapes [K, N] of the constant matrices that a row is multiplied with in a step, once for each product."""
+    """Return the shapes [K, N] of the constant matrices of all products in a step."""
     graph = onnx.load(voice.path / voice.graph("step", FP32).file, load_external_data=False).graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     for node in graph.node:  # of weights that are stored in half precision, or that a signal's precision is raised for
@@ -127,7 +125,7 @@ def matrices(voice: Voice) -> list[tuple[int, int]]:
 
 
 class Bare:
-    """Nothing but onnxruntime: two bindings that hand the state to each other; `noise` is the same in each step."""
+    """Only onnxruntime: two bindings, each of which reads the state that the other wrote; the noise stays the same."""
 
     def __init__(self, session: GraphSession, controls: Mapping[str, np.ndarray], rows: int) -> None:
         rng = np.random.default_rng(0)
@@ -160,11 +158,11 @@ def _on_cpu(arrays: Mapping[str, np.ndarray]) -> Values:
 
 
 class NumpyStep:
-    """A VRNN-Gauss by hand: `frame`, `h` and `c` after each call."""
+    """A step of a VRNN-Gauss in numpy; `h` and `c` are the state after the last call."""
 
     @staticmethod
     def knows(model: RecurrentModel) -> bool:
-        """Whether a model is one that is computed here."""
+        """Return whether the equations here are those of a model."""
         config = model.config
         return config.family == "vrnn-gauss" and config.basis != "points" and not config.source_filter
 
@@ -194,17 +192,17 @@ class NumpyStep:
         return frame
 
     def affine(self, name: str, x: np.ndarray) -> np.ndarray:
-        """W x, and b where there is one."""
+        """Return W x + b, or W x if the map has no bias."""
         y = self.weights[f"{name}.weight"] @ x
         return y + self.weights[f"{name}.bias"] if f"{name}.bias" in self.weights else y
 
     def stack(self, name: str, x: np.ndarray, layers: int) -> np.ndarray:
-        """ReLU layers."""
+        """Return the output of a stack of ReLU layers."""
         for i in range(layers):
             x = np.maximum(self.affine(f"{name}.{2 * i}", x), 0)
         return x
 
     def normal(self, name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and sd of a head."""
+        """Return the mean and standard deviation that a head computes."""
         mean, raw = np.split(self.affine(f"{name}.both", x), 2)
         return mean, np.logaddexp(0, raw) + 1e-4

@@ -1,4 +1,4 @@
-"""benchmarks/frames_a_call.py: it steps the same model, however many frames a call takes."""
+"""benchmarks/frames_a_call.py: the frames do not depend on how many of them one call computes."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from frames_a_call import unrolled
 
 
-def test_three_frames_in_one_call_are_those_of_three_calls(tmp_path: Path) -> None:
+def test_three_frames_in_one_call_equal_three_calls(tmp_path: Path) -> None:
     steps = tiny_models.steps("samples-gauss")
     one, three = unrolled(steps, 1, tmp_path / "1"), unrolled(steps, 3, tmp_path / "3")
     singly = np.concatenate([one().numpy().copy() for _ in range(6)], axis=1)
@@ -26,8 +26,8 @@ def test_three_frames_in_one_call_are_those_of_three_calls(tmp_path: Path) -> No
     assert not np.allclose(singly[:, 0], singly[:, 1], atol=1e-2)
 
 
-def test_one_frame_a_call_is_the_step_of_a_voice(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Node for node, with its products side by side."""
+def test_one_frame_a_call_has_the_products_of_a_voice(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The products of the step graph are combined in both."""
     steps = tiny_models.steps("samples-gauss")
     unrolled(steps, 1, tmp_path / "1")
     voice = export_once("samples-gauss", tmp_path_factory)
@@ -44,10 +44,10 @@ def test_one_frame_a_call_is_the_step_of_a_voice(tmp_path: Path, tmp_path_factor
     ("words", "code", "message"),
     [
         (("--recipe", "nope"), 1, "nope"),
-        (("--frames", "0"), 2, "--frames and --rounds are at least 1"),
+        (("--frames", "0"), 2, "--frames and --rounds must be at least 1"),
     ],
 )
-def test_what_cannot_be_measured_is_one_line(words, code, message) -> None:
+def test_wrong_arguments_are_one_line_errors(words, code, message) -> None:
     command = [sys.executable, str(ROOT / "benchmarks" / "frames_a_call.py"), *words]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False)

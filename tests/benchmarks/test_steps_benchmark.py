@@ -1,4 +1,4 @@
-"""benchmarks/steps.py: what it compares are ways to compute the same, and what it divides is of the same round."""
+"""benchmarks/steps.py: all ways compute the same model, and ratios are of times in the same round."""
 
 import json
 import sys
@@ -26,11 +26,11 @@ import ways
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """A recipe, its model with random weights, and the voice of it in fp32 and int8."""
+    """Return a recipe, its model with random weights, and its voice in fp32 and int8."""
     recipe = speech_recipe("mdct-gauss")
     model = random_voice.random_model(recipe)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vrnn_engine.exporters.quantise.MIN_WEIGHTS", 64)
+        patch.setattr("vrnn_engine.exporters.precision.quantise.MIN_WEIGHTS", 64)
         voice = random_voice.write_random_voice(recipe, model, tmp_path_factory.mktemp("random") / "voice", ["int8"])
     return recipe, model, voice
 
@@ -39,7 +39,7 @@ def controls_of(engine, rows):
     return {name: np.repeat(values, rows, axis=0) for name, values in engine.stream(0).controls.table.items()}
 
 
-def test_the_step_by_hand_is_the_models() -> None:
+def test_the_numpy_step_equals_the_models() -> None:
     model = tiny_models.model("mdct-gauss")
     by_hand = ways.NumpyStep(model)
     drawn = np.random.default_rng(1)
@@ -61,13 +61,13 @@ def test_the_step_by_hand_is_the_models() -> None:
             assert np.allclose(state.h[0], by_hand.h, atol=1e-5)
 
 
-def test_only_what_it_computes_is_stepped_by_hand() -> None:
+def test_the_numpy_step_knows_its_models() -> None:
     known = [kind for kind in tiny_models.KINDS if ways.NumpyStep.knows(tiny_models.model(kind))]
     assert known == ["samples-gauss", "mdct-gauss"]
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_the_bare_way_walks_through_the_states_that_a_stream_would(written, rows) -> None:
+def test_the_bare_way_advances_the_state_as_a_stream_does(written, rows) -> None:
     engine = Engine.load(written[2], "cpu")
     controls = controls_of(engine, rows)
     step = engine.stepper.graphs.step
@@ -101,7 +101,7 @@ def test_every_way_steps(written) -> None:
 def test_the_time_of_a_read_is_shared_by_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     stepped = {name: lambda name=name: calls.append(name) for name in ("engine", "engine.int8", "bare")}
-    clock = iter(range(0, 80000, 8))  # each look at it is 8 s after the last
+    clock = iter(range(0, 80000, 8))  # advances by 8 s at each call
     monkeypatch.setattr(steps, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     taken = steps.take_turns(stepped, rounds=1, frames=16)
     turn = ["engine"] * 3 + ["engine.int8"] * 3 + ["bare"] * 17  # the first of each is not timed
@@ -130,41 +130,41 @@ def test_ratios_are_of_the_same_round() -> None:
     }
 
 
-def test_the_products_are_those_of_all_weights_that_a_step_needs(tmp_path) -> None:
+def test_the_products_are_those_of_all_weights_of_a_step(tmp_path) -> None:
     model = tiny_models.model("samples-gauss")
     voice = random_voice.write_random_voice(speech_recipe("samples-gauss"), model, tmp_path / "voice")
     needed = [w for name, w in model.named_parameters() if w.dim() == 2 and not name.startswith("encoder")]
     assert sum(k * n for k, n in ways.matrices(voice)) == sum(weight.numel() for weight in needed)
-    # Those that are summed are one product, of their inputs side by side: only the outputs stay what they are.
+    # Products whose sum is taken are combined, which changes only the widths of the inputs.
     assert {n for _, n in ways.matrices(voice)} == {weight.shape[0] for weight in needed}
 
 
-def test_products_with_weights_that_are_stored_in_half_precision_count() -> None:
+def test_weights_stored_in_half_precision_count_as_products() -> None:
     voice = Voice.open("blizzard")
     size = 4 * sum(k * n for k, n in ways.matrices(voice))
     assert size == pytest.approx(weight_bytes(voice, voice.graph("step")), rel=0.15)
 
 
-def test_a_random_voice_says_so_and_leads_back_to_its_recipe(written, monkeypatch) -> None:
+def test_a_random_voice_names_its_recipe(written, monkeypatch) -> None:
     recipe, _, voice = written
     assert "random" in voice.name
     assert "weights are random" in (voice.path / "CARD.md").read_text()
-    assert steps.model_of(voice) is None  # its recipe is none of the package's
+    assert steps.model_of(voice) is None  # no bundled recipe
     monkeypatch.setattr(steps, "bundled_recipes", lambda: [recipe.name])
     monkeypatch.setattr(steps, "load_recipe", lambda name: recipe)
     assert steps.model_of(voice).config == recipe.model
 
 
-def test_a_bundled_voice_leads_to_its_recipe() -> None:
+def test_a_bundled_voice_names_its_recipe() -> None:
     assert steps.model_of(Voice.open("handwriting")).config == load_recipe("handwriting").model
 
 
-def test_a_voice_of_a_recipe_that_has_changed_since_is_not_held_against_it(monkeypatch) -> None:
+def test_a_voice_of_a_recipe_that_changed_has_no_model(monkeypatch) -> None:
     monkeypatch.setattr(steps, "random_model", lambda recipe: build_model(tiny_models.config("pen-gmm")))
     assert steps.model_of(Voice.open("handwriting")) is None
 
 
-def test_prints_writes_and_draws(written, tmp_path, monkeypatch, capsys) -> None:
+def test_it_prints_writes_and_draws(written, tmp_path, monkeypatch, capsys) -> None:
     measured, picture = tmp_path / "measured.json", tmp_path / "ways.svg"
     words = ["--voice", str(written[2].path), "--precision", "int8", "--rows", "2", "--rounds", "2", "--frames", "8"]
     monkeypatch.setattr(sys, "argv", ["steps.py", *words, "--json", str(measured)])

@@ -176,7 +176,7 @@ def test_the_report_can_be_drawn(report: bench.Report, tmp_path: Path, monkeypat
             plot.main()
     monkeypatch.setattr(sys, "argv", ["plot.py", str(measured), str(picture)])
     measured.write_text("{}")
-    with pytest.raises(SystemExit, match=r"bench.json: neither of vrnn-engine bench nor of benchmarks/steps.py"):
+    with pytest.raises(SystemExit, match=r"bench.json: not the output of vrnn-engine bench or benchmarks/steps.py"):
         plot.main()
 
 

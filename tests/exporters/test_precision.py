@@ -12,11 +12,11 @@ from support.recipes import speech_recipe
 
 from vrnn_engine import Engine
 from vrnn_engine.errors import ExportError, StreamError, VoiceError
-from vrnn_engine.exporters import precision
 from vrnn_engine.exporters.fuse import fuse_products
-from vrnn_engine.exporters.half import check_range
-from vrnn_engine.exporters.nbits import BLOCK, pack
-from vrnn_engine.exporters.quantise import quantise
+from vrnn_engine.exporters.precision import accuracy
+from vrnn_engine.exporters.precision.half import check_range
+from vrnn_engine.exporters.precision.nbits import BLOCK, pack
+from vrnn_engine.exporters.precision.quantise import quantise
 from vrnn_engine.exporters.tracing import trace
 from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.models import build_model
@@ -90,7 +90,7 @@ def test_exact_and_small_matrices_stay_in_fp32():
 @pytest.fixture
 def small(monkeypatch):
     """Quantise also the small matrices of tiny models."""
-    monkeypatch.setattr("vrnn_engine.exporters.quantise.MIN_WEIGHTS", 64)
+    monkeypatch.setattr("vrnn_engine.exporters.precision.quantise.MIN_WEIGHTS", 64)
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +99,8 @@ def voice(tmp_path_factory):
     signals = [matrix for matrix in model.model.buffers() if matrix.dim() == 2]
     folder = tmp_path_factory.mktemp("voices") / "several"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vrnn_engine.exporters.quantise.MIN_WEIGHTS", 64)
-        patch.setattr(precision, "MAX_BOUND", 0.2)  # random weights: the bound is off by thousands of nats
+        patch.setattr("vrnn_engine.exporters.precision.quantise.MIN_WEIGHTS", 64)
+        patch.setattr(accuracy, "MAX_BOUND", 0.2)  # random weights: the bound is off by thousands of nats
         return write_voice(model, "several", folder, MADE_UP, ("fp16", "int8"), signals)
 
 
@@ -197,7 +197,7 @@ def test_reduced_precision_streams_do_not_depend_on_their_batch(voice, precision
     ],
 )
 def test_a_precision_above_a_limit_is_refused_and_nothing_is_written(small, tmp_path, monkeypatch, limit, message):
-    monkeypatch.setattr(precision, limit, 1e-9)
+    monkeypatch.setattr(accuracy, limit, 1e-9)
     with pytest.raises(ExportError, match=message):
         write_voice(tiny_models.steps("pen-gmm"), "far", tmp_path / "far", MADE_UP, ("int8",))
     assert list(tmp_path.iterdir()) == []
@@ -220,7 +220,7 @@ def test_a_value_outside_half_precision_is_named(x, w, beyond):
 
 def test_activations_outside_half_precision_are_refused(small, tmp_path, monkeypatch):
     """The decoder's hidden layer is scaled by 50000, and the next layer by its inverse: the frames stay the same."""
-    monkeypatch.setattr(precision, "MAX_BOUND", 1.0)
+    monkeypatch.setattr(accuracy, "MAX_BOUND", 1.0)
     model = tiny_models.steps("samples-gauss")
     weights = dict(model.model.named_parameters())
     with torch.no_grad():
@@ -233,7 +233,7 @@ def test_activations_outside_half_precision_are_refused(small, tmp_path, monkeyp
     with pytest.raises(ExportError, match="exceeds the range of half precision"):
         write_voice(model, "wide", tmp_path / "wide", MADE_UP, ("fp16",))
     assert list(tmp_path.iterdir()) == []
-    monkeypatch.setattr(precision, "check_range", lambda *given: None)
+    monkeypatch.setattr(accuracy, "check_range", lambda *given: None)
     assert write_voice(model, "wide", tmp_path / "wide", MADE_UP, ("fp16",)).deviations[0].frame < 0.05
 
 

@@ -7,8 +7,7 @@ from scipy import stats
 from support import tiny_models
 from support.oracle import LATENT_MISTAKES, MISTAKES, Oracle
 
-from vrnn_engine.models.noise import OutputNoise
-from vrnn_engine.models.recurrent import LatentControls
+from vrnn_engine.models.noise import LatentControls, OutputNoise
 
 FRAMES = 12
 TOLERANCE = 1e-4

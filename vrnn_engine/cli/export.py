@@ -43,7 +43,7 @@ def export(
     import torch  # noqa: F401
 
     from vrnn_engine.exporters.export import export as write
-    from vrnn_engine.exporters.quantise import BITS
+    from vrnn_engine.exporters.precision.quantise import BITS
 
     reduced = [one for one in BITS if one in (precision or ())]
     if unknown := set(precision or ()) - {"fp32", *BITS}:

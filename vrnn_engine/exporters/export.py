@@ -5,8 +5,8 @@ from pathlib import Path
 
 from vrnn_engine.exporters.controls import with_defaults
 from vrnn_engine.exporters.ink_style import InkStyle
+from vrnn_engine.exporters.precision.quantise import ReducedPrecision
 from vrnn_engine.exporters.provenance import provenance_of
-from vrnn_engine.exporters.quantise import ReducedPrecision
 from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.exporters.voice_writer import ExportedVoice, write_voice
 from vrnn_engine.models.recurrent import RecurrentModel

@@ -72,11 +72,11 @@ class InkStyle:
         )
         known = frames / (frames + KNOWN_AFTER * self.rate)
         slant = torch.where(power > 0, lean / power.clamp(min=1e-12) - self.usual.slant, 0.0)
-        taller = pad_to_multiple_of_4(torch.log, (torch.sqrt(square) / self.usual.size).clamp(min=SMALLEST))
-        heard = known * torch.cat([slant / self.usual.slant_sd, taller / self.usual.size_sd], dim=-1)
+        log_size = pad_to_multiple_of_4(torch.log, (torch.sqrt(square) / self.usual.size).clamp(min=SMALLEST))
+        measured = known * torch.cat([slant / self.usual.slant_sd, log_size / self.usual.size_sd], dim=-1)
         certain = 1 - torch.sqrt(1 - known)
         measures = [(lifted < 0.5).to(frame), power, lean, height, square, frames]
-        return torch.cat([state[:, :2], heard.clamp(-MOST, MOST), certain, *measures], dim=-1)
+        return torch.cat([state[:, :2], measured.clamp(-MOST, MOST), certain, *measures], dim=-1)
 
     def style(self, state: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
         """Return the style s [B, 2]: the measured one, plus drawn noise as far as that is uncertain.

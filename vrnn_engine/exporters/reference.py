@@ -104,14 +104,16 @@ def compare(model: StepModel, session: GraphSession, vectors: Mapping[str, NDArr
             found.setdefault(name, []).append(value)
             expected.setdefault(name, []).append(outputs[name].numpy())
         state = _next(outputs)
-    apart = {name: relative_difference(name, np.stack(found[name]), np.stack(expected[name])) for name in expected}
-    worst = max(apart, key=lambda name: apart[name])
-    if not apart[worst] <= TOLERANCE:
+    differences = {
+        name: relative_difference(name, np.stack(found[name]), np.stack(expected[name])) for name in expected
+    }
+    worst = max(differences, key=lambda name: differences[name])
+    if not differences[worst] <= TOLERANCE:
         raise ExportError(
-            f"{session.path}: {worst} differs from PyTorch's by {apart[worst]:.2g} of its largest value, "
+            f"{session.path}: {worst} differs from PyTorch's by {differences[worst]:.2g} of its largest value, "
             f"and the limit is {TOLERANCE:g}; no voice was written"
         )
-    return apart[worst]
+    return differences[worst]
 
 
 def _run(session: GraphSession, state: Named, given: Named) -> Arrays:

@@ -9,8 +9,8 @@ from vrnn_engine.exporters.controls import latent_controls, output_controls, sty
 from vrnn_engine.exporters.ink_style import InkStyle
 from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.models.basis import MdctBasis
-from vrnn_engine.models.noise import OutputNoise
-from vrnn_engine.models.recurrent import LatentControls, RecurrentModel, State
+from vrnn_engine.models.noise import LatentControls, OutputNoise
+from vrnn_engine.models.recurrent import RecurrentModel, State
 from vrnn_engine.runtime.voice.manifest import Control, Normalisation
 
 

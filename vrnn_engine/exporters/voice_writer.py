@@ -15,9 +15,9 @@ from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.errors import ExportError, VoiceError
 from vrnn_engine.exporters.card import card
 from vrnn_engine.exporters.fuse import fuse_products
-from vrnn_engine.exporters.precision import Deviation, check_precisions
+from vrnn_engine.exporters.precision.accuracy import Deviation, check_precisions
+from vrnn_engine.exporters.precision.quantise import BITS, ReducedPrecision, quantise
 from vrnn_engine.exporters.protocol import StepModel
-from vrnn_engine.exporters.quantise import BITS, ReducedPrecision, quantise
 from vrnn_engine.exporters.reference import CARRIED_FRAMES, FRAMES, TOLERANCE, compare, reference_vectors
 from vrnn_engine.exporters.tracing import trace
 from vrnn_engine.exporters.weights_file import copy_graph, save_graphs

@@ -1,7 +1,7 @@
 """Features of audio samples that phi_x reads where the output is a source and a filter.
 
-They are log spectrum, log levels and periodicity.  The samples themselves depend on phases, which say nothing of what
-is heard.
+They are log spectrum, log levels and periodicity.  The samples themselves depend on phases, which are hardly
+audible.
 """
 
 import math

@@ -1,8 +1,10 @@
-"""The noise that a frame is sampled with."""
+"""The noise and the controls that a latent and a frame are sampled with."""
 
 from typing import NamedTuple
 
 from torch import Tensor
+
+from vrnn_engine.models.normal import Normal
 
 
 class OutputNoise(NamedTuple):
@@ -18,3 +20,42 @@ class OutputNoise(NamedTuple):
     """Factor of the Gumbel noise that chooses the component, [..., 1]."""
     voicing: Tensor | float = 0.0
     """Added to the logit of the period's gain of a source-filter output, [..., 1]; a negative value whispers."""
+
+
+class LatentControls(NamedTuple):
+    """Controls of the latent; see `draw_latent`."""
+
+    temperature: Tensor
+    """Factor of the standard deviation, [B, 1]."""
+    shift: Tensor
+    """Added to z, [B, Z]."""
+    hold: Tensor
+    """From 0, z is free, to 1, z equals `target`, [B, Z]."""
+    target: Tensor
+    """[B, Z]."""
+
+
+def draw_latent(normal: Normal, noise: Tensor, controls: LatentControls | None) -> Tensor:
+    """Sample z and apply the controls.
+
+        z = mean + temperature * std * noise + shift
+        z <- (1 - hold) * z + hold * target
+
+    Parameters
+    ----------
+    normal : Normal
+        Prior or posterior, [B, Z].
+    noise : Tensor
+        Standard normal, [B, Z].
+    controls : LatentControls or None
+        None leaves z as sampled.
+
+    Returns
+    -------
+    Tensor
+        z, [B, Z].
+    """
+    if controls is None:
+        return normal.mean + normal.std * noise
+    latent = normal.mean + controls.temperature * normal.std * noise + controls.shift
+    return (1 - controls.hold) * latent + controls.hold * controls.target

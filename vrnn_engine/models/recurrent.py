@@ -14,17 +14,10 @@ from torch import Tensor, nn
 
 from vrnn_engine.models.analysis import Analysis
 from vrnn_engine.models.basis import build_basis
-from vrnn_engine.models.conditionals import (
-    Decoder,
-    Encoder,
-    NoLatent,
-    Prior,
-    Recurrence,
-    StandardPrior,
-)
+from vrnn_engine.models.conditionals import Decoder, Encoder, NoLatent, Prior, Recurrence, StandardPrior
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.layers import ReLUStack
-from vrnn_engine.models.noise import OutputNoise
+from vrnn_engine.models.noise import LatentControls, OutputNoise, draw_latent
 from vrnn_engine.models.normal import Normal, kl_divergence, pad_to_multiple_of_4
 from vrnn_engine.models.outputs import Output, Parameters
 from vrnn_engine.models.source_filter import Heard
@@ -63,21 +56,8 @@ class FrameFeatures(NamedTuple):
     """The frame's periodicity, [..., periods]; width 0 without a source-filter output."""
 
 
-class LatentControls(NamedTuple):
-    """Controls of the latent; see `draw_latent`."""
-
-    temperature: Tensor
-    """Factor of the standard deviation, [B, 1]."""
-    shift: Tensor
-    """Added to z, [B, Z]."""
-    hold: Tensor
-    """From 0, z is free, to 1, z equals `target`, [B, Z]."""
-    target: Tensor
-    """[B, Z]."""
-
-
 class Inference(NamedTuple):
-    """Result of observing a frame."""
+    """Result of observing a frame; `state` is the next state."""
 
     posterior: Normal
     """q(z | x, h), [B, Z]."""
@@ -86,11 +66,10 @@ class Inference(NamedTuple):
     z_features: Tensor
     """phi_z(z), [B, .]."""
     state: State
-    """The next state."""
 
 
 class Generation(NamedTuple):
-    """Result of generating a frame."""
+    """Result of generating a frame; `state` is the next state."""
 
     frame: Tensor
     """In the basis, normalised, [B, F]."""
@@ -99,7 +78,6 @@ class Generation(NamedTuple):
     latent: Tensor
     """z, a sample of the prior, [B, Z]."""
     state: State
-    """The next state."""
 
 
 class Unroll(NamedTuple):
@@ -228,14 +206,9 @@ class RecurrentModel(nn.Module):
         return torch.cat([past, frame], dim=-1)[..., self.config.frame_size :]
 
     def preceding_frames(self, frames: Tensor, past: Tensor) -> Tensor:
-        """Return the P frames before each frame of [T, B, F], oldest first, [T, B, P * F].
+        """Return the P frames before each of the frames [T, B, F], oldest first: [T, B, P * F].
 
-        Parameters
-        ----------
-        frames : Tensor
-            [T, B, F].
-        past : Tensor
-            The P frames before the first one, [B, P * F].
+        `past` [B, P * F] is the P frames before the first one.
         """
         if not self.config.past_size:
             return frames[..., :0]
@@ -268,17 +241,7 @@ class RecurrentModel(nn.Module):
         )
 
     def score(self, frame: Tensor, inference: Inference, old: State) -> Score:
-        """Compute the terms of the ELBO.
-
-        Parameters
-        ----------
-        frame : Tensor
-            The observed frames, [..., F].
-        inference : Inference
-            Result of observing them.
-        old : State
-            The states before them.
-        """
+        """Return the terms of the ELBO of observed frames [..., F], given the result and the state before each."""
         prior = self.prior(self.condition(old))
         decoded = self.decoder(inference.z_features, old.h, old.heard)
         log_likelihood = self.output.log_prob(decoded, frame) + self.basis.log_det
@@ -332,29 +295,3 @@ class RecurrentModel(nn.Module):
     def resample(self, unroll: Unroll, noise: OutputNoise) -> Tensor:
         """Sample each frame of an unroll from its output distribution, [T, B, F]."""
         return self.output.sample(unroll.decoded, noise)
-
-
-def draw_latent(normal: Normal, noise: Tensor, controls: LatentControls | None) -> Tensor:
-    """Sample z and apply the controls.
-
-        z = mean + temperature * std * noise + shift
-        z <- (1 - hold) * z + hold * target
-
-    Parameters
-    ----------
-    normal : Normal
-        Prior or posterior, [B, Z].
-    noise : Tensor
-        Standard normal, [B, Z].
-    controls : LatentControls or None
-        None leaves z as sampled.
-
-    Returns
-    -------
-    Tensor
-        z, [B, Z].
-    """
-    if controls is None:
-        return normal.mean + normal.std * noise
-    latent = normal.mean + controls.temperature * normal.std * noise + controls.shift
-    return (1 - controls.hold) * latent + controls.hold * controls.target

@@ -12,8 +12,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from vrnn_engine.exporters.half import PRODUCTS, half_product, half_tensor
-from vrnn_engine.exporters.nbits import DOMAIN, nbits_product, pack_tensors
+from vrnn_engine.exporters.precision.half import PRODUCTS, half_product, half_tensor
+from vrnn_engine.exporters.precision.nbits import DOMAIN, nbits_product, pack_tensors
 from vrnn_engine.exporters.weights_file import copy_graph
 
 ReducedPrecision = Literal["fp16", "int8", "int4"]

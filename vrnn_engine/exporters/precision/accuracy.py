@@ -2,7 +2,7 @@
 
 Three things are compared with fp32: the frames of single steps from the same states; the bound that the observe graph,
 in the same precision, gives to frames that the model generated; and the levels of a free-running stream.  For half
-precision, `vrnn_engine.exporters.half.check_range` is a fourth test.
+precision, `vrnn_engine.exporters.precision.half.check_range` is a fourth test.
 """
 
 import itertools
@@ -16,8 +16,8 @@ import onnx
 from numpy.typing import NDArray
 
 from vrnn_engine.errors import ExportError
-from vrnn_engine.exporters.half import check_range
-from vrnn_engine.exporters.quantise import ReducedPrecision
+from vrnn_engine.exporters.precision.half import check_range
+from vrnn_engine.exporters.precision.quantise import ReducedPrecision
 from vrnn_engine.exporters.weights_file import save_graphs
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.graph.parity import MAX_PRECISION_ERROR, rms_difference
