@@ -1,0 +1,57 @@
+"""Sizes that keep the package readable: modules in a folder, lines in a file, lines in a function."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from support.command import ROOT
+
+PACKAGE = ROOT / "vrnn_engine"
+MOST_MODULES = 15
+MOST_LINES_OF_FILE = 300
+MOST_LINES_OF_FUNCTION = 60
+
+
+def folders() -> list[Path]:
+    """Return the folders with modules, without cli/, which has one module for each verb."""
+    return sorted({path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE / "cli"})
+
+
+def functions(source: str) -> dict[str, int]:
+    """Return the number of lines of each function's body, without its docstring.
+
+    The parameters are left out as well: those of a verb are a table of its options.
+    """
+    lengths = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+            lengths[f"{node.name} (line {node.lineno})"] = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+    return lengths
+
+
+def test_only_the_body_of_a_function_is_counted() -> None:
+    source = 'def f(\n    x,\n):\n    """One.\n\n    Two.\n    """\n    y = x\n\n    return y\n'
+    assert functions(source) == {"f (line 1)": 3}
+
+
+@pytest.mark.parametrize("folder", folders(), ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_a_folder_has_few_modules(folder: Path) -> None:
+    modules = sorted(path.name for path in folder.glob("*.py") if path.name != "__init__.py")
+    assert len(modules) <= MOST_MODULES, modules
+
+
+def test_files_are_short() -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+    long = {str(path.relative_to(ROOT)): lines for path, lines in lengths.items() if lines > MOST_LINES_OF_FILE}
+    assert not long
+
+
+def test_functions_are_short() -> None:
+    long = {
+        f"{path.relative_to(ROOT)}: {name}": lines
+        for path in PACKAGE.rglob("*.py")
+        for name, lines in functions(path.read_text()).items()
+        if lines > MOST_LINES_OF_FUNCTION
+    }
+    assert not long
