@@ -1,4 +1,4 @@
-"""Bounds against a model whose likelihood is known: a linear-Gaussian one, by a Kalman filter."""
+"""Bounds of a linear-Gaussian model, compared with its likelihood from a Kalman filter."""
 
 import json
 import math
@@ -26,7 +26,7 @@ C, Q, R = np.array([1.0, 0.7, -1.3, 0.4]), 0.8, 0.5
 
 
 class LinearGaussian(RecurrentModel):
-    """z ~ N(A z_before, Q^2), x ~ N(C z, R^2); the encoder knows the last z and x, but not what comes after."""
+    """z ~ N(A z_before, Q^2), x ~ N(C z, R^2); the encoder reads the last z and x, but no later ones."""
 
     carries_latent = True
 
@@ -80,7 +80,7 @@ class Emission(nn.Module):
 
 
 class Given:
-    """A corpus of batches."""
+    """A corpus that yields given batches."""
 
     def __init__(self, batches, std=(1.0,)):
         self.batches, self.mean, self.std = batches, (0.0,) * len(std), std
@@ -90,7 +90,7 @@ class Given:
 
 
 def drawn(transition, rows, rng):
-    """Sequences [STEPS, rows, SIZE] of the model itself."""
+    """Sample sequences [STEPS, rows, SIZE] from the model."""
     z, frames = np.zeros((rows, SIZE)), []
     for _ in range(STEPS):
         z = z @ transition.T + Q * rng.standard_normal(z.shape)
@@ -99,7 +99,7 @@ def drawn(transition, rows, rng):
 
 
 def kalman(transition, frames):
-    """log p of one sequence [STEPS, SIZE]."""
+    """Return log p of one sequence [STEPS, SIZE]."""
     mean, covariance, total = np.zeros(SIZE), np.zeros((SIZE, SIZE)), 0.0
     emission = np.diag(C)
     for x in frames.astype(np.float64):
@@ -123,7 +123,7 @@ def measure(transition, samples, rows=200, batches=3):
 MIXING = np.array([[0.8, -0.5, 0.2, 0.0], [0.5, 0.7, -0.3, 0.1], [0.1, 0.3, 0.8, 0.0], [0.4, 0.0, 0.1, 0.6]])
 
 
-def test_bounds_rise_with_more_paths_to_the_likelihood_that_a_kalman_filter_gives():
+def test_bounds_rise_with_more_paths_towards_the_likelihood():
     found = {k: measure(MIXING, k)[0] for k in (1, 5, 40, 640)}
     exact = measure(MIXING, 1)[1]
     bounds = {k: one.importance_weighted.mean for k, one in found.items()}
@@ -136,14 +136,14 @@ def test_bounds_rise_with_more_paths_to_the_likelihood_that_a_kalman_filter_give
     assert found[40].elbo.mean == pytest.approx(found[1].elbo.mean, abs=0.1)
 
 
-def test_an_exact_encoder_makes_every_bound_the_likelihood():
+def test_exact_encoder_makes_every_bound_the_likelihood():
     found, exact = measure(np.zeros((SIZE, SIZE)), 7)
     assert found.importance_weighted.mean == pytest.approx(exact, rel=1e-5)
     assert found.elbo.mean == pytest.approx(exact, abs=0.15)  # its KL is integrated, its likelihood drawn
     assert found.kl.mean > 1
 
 
-def test_confidence_intervals_are_those_of_the_mean():
+def test_confidence_interval_is_that_of_the_mean():
     found, _ = measure(np.zeros((SIZE, SIZE)), 2)
     rng = np.random.default_rng(0)
     exact = [kalman(np.zeros((SIZE, SIZE)), drawn(np.zeros((SIZE, SIZE)), 200, rng)[:, row]) for row in range(200)]
@@ -152,7 +152,7 @@ def test_confidence_intervals_are_those_of_the_mean():
     assert found.frames == 600 * STEPS
 
 
-def test_paths_do_not_depend_on_how_many_are_walked_at_once(monkeypatch):
+def test_bounds_do_not_depend_on_how_many_paths_are_computed_at_once(monkeypatch):
     from vrnn_engine.evaluation import likelihood as module
 
     whole, _ = measure(MIXING, 40, rows=12, batches=1)
@@ -162,8 +162,8 @@ def test_paths_do_not_depend_on_how_many_are_walked_at_once(monkeypatch):
     assert parts.importance_weighted.mean == pytest.approx(whole.importance_weighted.mean, abs=0.5)
 
 
-def test_chunks_of_speech_are_sequences_given_those_before():
-    """Without latents every number is exact: chunk by chunk it is the unroll's own."""
+def test_chunk_of_speech_is_a_sequence_given_the_chunks_before():
+    """Without latents the likelihood is exact, and equal to that of the unroll."""
     model = tiny_models.model("samples-rnn-gmm")
     frames = torch.randn(30, 4, 20)
     batches = [Batch(frames[t : t + 10].numpy(), np.ones((10, 4), np.float32), t == 0) for t in (0, 10, 20)]
@@ -183,7 +183,7 @@ def test_chunks_of_speech_are_sequences_given_those_before():
     assert world == pytest.approx(expected.mean().item() - 20 * math.log(0.3), rel=1e-5)
 
 
-def test_all_paths_of_a_chunk_begin_in_the_state_of_one():
+def test_all_paths_of_a_chunk_start_from_one_state():
     model, begun = LinearGaussian(MIXING), []
     unroll = model.unroll
     model.unroll = lambda frames, noise, state: begun.append(state.latent) or unroll(frames, noise, state)
@@ -198,7 +198,7 @@ def test_all_paths_of_a_chunk_begin_in_the_state_of_one():
 
 
 @pytest.mark.parametrize("kind", ["pen-rnn-gmm", "pen-gmm"])
-def test_lines_of_ink_are_sequences_whole(kind):
+def test_whole_line_of_ink_is_a_sequence(kind):
     model = tiny_models.model(kind)
     rng = np.random.default_rng(0)
     lines = [
@@ -220,7 +220,7 @@ def test_lines_of_ink_are_sequences_whole(kind):
         assert found.kl.mean > 0
 
 
-def test_intervals_of_lines_of_unequal_length_are_those_of_a_bootstrap():
+def test_intervals_of_unequal_lines_agree_with_a_bootstrap():
     model, rng = tiny_models.model("pen-rnn-gmm"), np.random.default_rng(0)
     lengths = rng.integers(5, 80, 120)
     lines = [np.column_stack([rng.standard_normal((n, 2)), rng.random(n) > 0.8]).astype(np.float32) for n in lengths]
@@ -239,7 +239,7 @@ def test_intervals_of_lines_of_unequal_length_are_those_of_a_bootstrap():
             assert estimate["interval"] == pytest.approx(1.96 * drawn.std(), rel=0.05), (name, per)
 
 
-def test_the_command_line_measures_a_checkpoint(tmp_path):
+def test_command_line_measures_a_checkpoint(tmp_path):
     ink = make_ink(tmp_path / "ink.npz")
     best = train(pen_recipe(updates=8), ink, tmp_path / "run")
     command = [sys.executable, "-m", "vrnn_engine", "evaluate", "run/best.pt", "--data", "ink.npz", "--samples", "4"]
