@@ -50,7 +50,7 @@ def test_train_interrupt_resume_export_stream(work):
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert "update 400/400: bound" in done.stderr
-    assert re.search(r"update 300/400: bound .* nats a frame, 0:\d\d:\d\d left", done.stderr)
+    assert re.search(r"update 300/400: bound .* nats per frame, 0:\d\d:\d\d left", done.stderr)
     assert "test_elbo_per_sequence" in done.stderr
 
     exported = run(

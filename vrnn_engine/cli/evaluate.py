@@ -56,15 +56,20 @@ def evaluate(
         raise typer.BadParameter("needs --free-running", param_hint="--voice")
     import torch  # noqa: F401  # first, so that a missing extra is reported before anything is read
 
+    report.show_log()
+    if free_running:
+        freerunning.free_running(checkpoint, data, split, range(seed, seed + seeds), seconds, strict, json, voice)
+    else:
+        _bounds(checkpoint, data, split, samples, seed, strict, json)
+
+
+def _bounds(checkpoint: str, data: Path, split: str, samples: int, seed: int, strict: bool, json: bool) -> None:
+    """Compute the bounds of a checkpoint on a corpus, and print them."""
     from vrnn_engine.evaluation.likelihood import likelihood
     from vrnn_engine.training.checkpoint import load_checkpoint
     from vrnn_engine.training.corpus import open_checkpoint_corpus
     from vrnn_engine.training.world import default_device
 
-    report.show_log()
-    if free_running:
-        freerunning.free_running(checkpoint, data, split, range(seed, seed + seeds), seconds, strict, json, voice)
-        return
     trained = load_checkpoint(Path(checkpoint))
     model = trained.build().to(default_device())
     report.say(f"{trained.recipe.name}: reading {data}")
@@ -80,7 +85,7 @@ def evaluate(
         }
         report.print_json({"recipe": trained.recipe.name, "split": split, **about, "nats": found.table()})
     else:
-        _print(found, split, trained.recipe.about.unit + (" of plain ink" if trained.recipe.style else ""))
+        _print(found, split, trained.recipe.about.unit + (" of ink in the usual style" if trained.recipe.style else ""))
 
 
 def _print(found: "Likelihood", split: str, unit: str) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vrnn_engine.training.training_run import Progress
 
 LINE_EVERY = 100
-"""Updates between two lines where stderr is no terminal."""
+"""Updates between two progress lines if stderr is not a terminal."""
 
 
 def train(
@@ -80,10 +80,10 @@ class _Display:
         self.bound: float | None = None
 
     def __call__(self, progress: "Progress") -> None:
-        # One batch says little of the bound; show where the last few dozen stand.
+        # The bound of one batch is noisy; show a moving average over a few dozen.
         self.bound = progress.bound if self.bound is None else 0.95 * self.bound + 0.05 * progress.bound
         valid = "" if progress.valid_bound is None else f", valid {progress.valid_bound:.2f}"
-        text = f"bound {self.bound:.2f}{valid}, KL {progress.kl:.2f} nats a frame"
+        text = f"bound {self.bound:.2f}{valid}, KL {progress.kl:.2f} nats per frame"
         self.bar.update(self.task, completed=progress.update, description=text)
         if not self.live and (progress.update % LINE_EVERY == 0 or progress.update == progress.updates):
             left = self.bar.tasks[self.task].time_remaining

@@ -176,6 +176,7 @@ class _Paths:
     lengths: Tensor
 
     def add(self, other: "_Paths") -> None:
+        """Add the sums of the next frames of the same sequences."""
         self.elbo += other.elbo
         self.kl += other.kl
         self.log_weight += other.log_weight

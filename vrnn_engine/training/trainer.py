@@ -67,29 +67,37 @@ def train(
         The loss or a validation is not finite.  The checkpoints in `out` are from before.
     """
     with join_world() as world:
-        last = out / LAST
-        if resume and start:
-            raise CheckpointError(f"{last}: a resumed run has its weights already; give either --resume or --from")
-        interrupted = _load_interrupted(last, recipe) if resume else None
-        if not resume and last.exists():
-            raise CheckpointError(
-                f"{last}: this folder has a run already; continue it with --resume, or give another --out"
-            )
-        base = load_checkpoint(start) if start else None
-        corpus = open_corpus(recipe, data, strict)
-        out.mkdir(parents=True, exist_ok=True)
-        world.barrier()  # every process has seen that the folder had no run before rank 0 writes
-        run = TrainingRun(recipe, corpus, out, world)
-        if interrupted:
-            _check_normalisation(interrupted, corpus, last, data)
-            _restore(run, interrupted, last)
-        elif base:
-            run.load_weights(base, str(start))
+        run = _begin(recipe, data, out, world, resume, start, strict)
         _run_updates(run, report)
         if world.is_rank_zero:
-            _add_test_metrics(out / BEST, corpus, world)
+            _add_test_metrics(out / BEST, run.corpus, world)
         world.barrier()
         return load_checkpoint(out / BEST)
+
+
+def _begin(
+    recipe: Recipe, data: Path, out: Path, world: World, resume: bool, start: Path | None, strict: bool
+) -> TrainingRun:
+    """Return a new run, or a resumed one, after checking what is in its folder."""
+    last = out / LAST
+    if resume and start:
+        raise CheckpointError(f"{last}: a resumed run has its weights already; give either --resume or --from")
+    interrupted = _load_interrupted(last, recipe) if resume else None
+    if not resume and last.exists():
+        raise CheckpointError(
+            f"{last}: this folder has a run already; continue it with --resume, or give another --out"
+        )
+    base = load_checkpoint(start) if start else None
+    corpus = open_corpus(recipe, data, strict)
+    out.mkdir(parents=True, exist_ok=True)
+    world.barrier()  # every process has seen that the folder had no run before rank 0 writes
+    run = TrainingRun(recipe, corpus, out, world)
+    if interrupted:
+        _check_normalisation(interrupted, corpus, last, data)
+        _restore(run, interrupted, last)
+    elif base:
+        run.load_weights(base, str(start))
+    return run
 
 
 def _load_interrupted(last: Path, recipe: Recipe) -> Checkpoint:
@@ -119,6 +127,7 @@ def _check_normalisation(interrupted: Checkpoint, corpus: Corpus, last: Path, da
 
 
 def _restore(run: TrainingRun, interrupted: Checkpoint, last: Path) -> None:
+    """Restore a run, and note the total of updates that it had before it was given more."""
     begun = interrupted.recipe.training.updates
     try:
         run.restore(interrupted)
@@ -149,6 +158,7 @@ def _run_updates(run: TrainingRun, report: Callable[[Progress], None]) -> None:
 
 
 def _add_test_metrics(path: Path, corpus: Corpus, world: World) -> None:
+    """Measure a checkpoint on the test split, and write the bounds into it."""
     best = load_checkpoint(path)
     measured = validate(best.build().to(world.device), corpus, "test").metrics("test")
     save_checkpoint(dataclasses.replace(best, metrics=best.metrics | measured), path)

@@ -107,6 +107,7 @@ class TrainingRun:
         self.optimizer.zero_grad()
         seed = (self.recipe.seed * 1_000_003 + self.done) % MAX_SEED
         terms = self.gradient.backward(batch, None if batch.fresh else self.state, self.done, seed)
+        # Not a scheduler: the rate depends on `done` alone, so that a resumed or extended run needs no further state.
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(schedule, self.done)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip)
@@ -133,7 +134,7 @@ class TrainingRun:
 
     def move_average(self) -> None:
         """Move the exponential moving average of the weights towards the weights."""
-        # Not AveragedModel: its first update copies the weights, whatever the decay, and counts on the device.
+        # Not torch's AveragedModel: its first update copies the weights whatever the decay is.
         decay = average_decay(self.recipe.training, self.done)
         with torch.no_grad():
             for average, weights in zip(self.average.parameters(), self.model.parameters(), strict=True):
