@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from vrnn_engine.runtime.stream import Stream
     from vrnn_engine.runtime.voice.voice import Voice
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "CheckpointError",
