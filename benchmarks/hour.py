@@ -1,4 +1,4 @@
-"""Streams a voice for an hour in real time: do step times, memory and underruns stay as in the first minute?
+"""Streams a voice for an hour in real time, and compares step times, memory and underruns with the first minute.
 
     python benchmarks/hour.py [--voice blizzard] [--precision int8] [--device cpu] [--minutes 60] [--to null]
                               [--latency 0.05] [--json FILE]

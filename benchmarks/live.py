@@ -1,4 +1,4 @@
-"""Playing live through a sound server: is every sample heard, how soon is a control heard, what does the callback do?
+"""Plays live through a sound server: lost samples, delay of a control change, and what the audio callback does.
 
     python benchmarks/live.py play     [--minutes 10] [--busy 1] [--latency 0.05] [--voice blizzard] [--json FILE]
     python benchmarks/live.py steer    [--times 100]

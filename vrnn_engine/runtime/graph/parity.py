@@ -1,4 +1,4 @@
-"""Replays a voice's parity vectors: does this machine compute what PyTorch computed?"""
+"""Replays a voice's parity vectors, to verify that this machine computes what PyTorch computed."""
 
 from dataclasses import dataclass
 

@@ -43,9 +43,11 @@ class Ramp:
 
     @property
     def over(self) -> bool:
+        """Whether the last step has been made."""
         return self.done >= self.frames
 
     def step(self) -> np.ndarray:
+        """Return the values of the next frame, float64 [n]."""
         self.done += 1
         return self.end if self.over else self.start + (self.end - self.start) * (self.done / self.frames)
 
@@ -77,6 +79,7 @@ class RandomWalk:
         return twin
 
     def step(self) -> np.ndarray:
+        """Return the values of the next frame, float64 [n]."""
         value = self._value + self._step * self._generator.standard_normal(self._value.shape)
         span = self._high - self._low or 1.0
         value = self._low + np.abs((value - self._low + span) % (2 * span) - span)
@@ -106,8 +109,10 @@ class FollowValues:
 
     @property
     def over(self) -> bool:
+        """Whether the last step has been made."""
         return self.steps is not None and self.done > self.steps
 
     def step(self) -> np.ndarray:
+        """Return the values of the next frame, float64 [n]."""
         self.done += 1
         return self.after if self.over else self.values[(self.done - 1) % len(self.values)]
