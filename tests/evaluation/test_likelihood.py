@@ -178,7 +178,7 @@ def test_chunk_of_speech_is_a_sequence_given_the_chunks_before():
     table = found.table()
     assert table["elbo"]["per_frame"]["mean"] == pytest.approx(expected.mean().item(), rel=1e-5)
     assert table["elbo"]["per_sample"]["mean"] == pytest.approx(expected.mean().item() / 20, rel=1e-5)
-    # A density of x = 0.3 y is that of y over 0.3, twenty times a frame.
+    # The density of x = 0.3 y is that of y divided by 0.3, once for each of the twenty samples of a frame.
     world = table["elbo_world"]["per_frame"]["mean"]
     assert world == pytest.approx(expected.mean().item() - 20 * math.log(0.3), rel=1e-5)
 

@@ -11,10 +11,10 @@ from support.recipes import SCHEDULE, pen_recipe, speech_recipe
 from vrnn_engine.data.batches import Batch
 from vrnn_engine.errors import TrainingError
 from vrnn_engine.training import training_run
-from vrnn_engine.training.checkpoint import load_checkpoint
-from vrnn_engine.training.corpus import open_corpus
+from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint
+from vrnn_engine.training.corpus import open_checkpoint_corpus, open_corpus
 from vrnn_engine.training.gradient import draw_noise
-from vrnn_engine.training.schedule import kl_weight, learning_rate
+from vrnn_engine.training.schedule import average_decay, kl_weight, learning_rate
 from vrnn_engine.training.trainer import train
 from vrnn_engine.training.training_run import TrainingRun
 from vrnn_engine.training.validation import Bound, validate
@@ -126,6 +126,22 @@ def test_latents_are_trained_with_normal_noise():
     for noise in draws[:3]:
         assert stats.kstest(noise.flatten().numpy(), "norm").pvalue > 0.01
     assert stats.kstest(draws.choice.flatten().numpy(), "uniform").pvalue > 0.01
+
+
+def test_checkpoint_corpus_has_the_normalisation_of_the_checkpoint(ink):
+    checkpoint = Checkpoint(pen_recipe(), {}, (1.0, 2.0), (3.0, 4.0), {}, "", {})
+    corpus, own = open_checkpoint_corpus(checkpoint, ink), open_corpus(pen_recipe(), ink)
+    assert (corpus.mean, corpus.std) == ((1.0, 2.0), (3.0, 4.0))
+    one, other = (next(iter(each.epoch("test", None))) for each in (corpus, own))
+    shown = one.mask.astype(bool)
+    signal = one.signal[shown][:, :2] * corpus.std + corpus.mean
+    np.testing.assert_allclose(signal, other.signal[shown][:, :2] * own.std + own.mean, atol=1e-4)
+    assert not np.allclose(one.signal, other.signal)
+
+
+def test_decay_of_the_average_rises_to_that_of_the_recipe():
+    schedule = msgspec.structs.replace(SCHEDULE, average=0.9)
+    assert [average_decay(schedule, done) for done in (1, 10, 90, 1000)] == pytest.approx([1 / 11, 0.5, 0.9, 0.9])
 
 
 def test_kl_weight_and_learning_rate_follow_the_schedule():

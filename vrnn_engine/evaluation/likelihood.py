@@ -55,7 +55,7 @@ class Likelihood:
     values: int
     """Continuous values of a frame: its samples of sound, or 2 for dx and dy."""
     log_jacobian: float
-    """log |d normalised / d world| of a frame: what a bound in world units has more, nats."""
+    """log |d normalised / d world| per frame, nats: added to a bound to convert it to world units."""
 
     @property
     def sequences(self) -> int:
