@@ -63,7 +63,13 @@ def find_recordings(folder: Path, layout: Layout = "folders") -> dict[str, list[
 
 
 def recordings_in(folder: Path) -> list[Path]:
-    """Return the recordings of a folder and its sub-folders, sorted, without hidden files (the ._ copies of macOS)."""
+    """Return the recordings of a folder and its sub-folders, sorted by path.
+
+    Parameters
+    ----------
+    folder : Path
+        Hidden files in it (such as the ._ copies of macOS) are ignored.
+    """
     return sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
     )

@@ -36,9 +36,14 @@ class Joined:
         return int(self.joins[-1])
 
     def read(self, first: int, count: int) -> NDArray[np.int16]:
-        """Return samples `first` to `first + count`, as int16 [count].
+        """Return a stretch of the signal, as int16 [count].
 
-        The caller makes sure that the signal has them.
+        Parameters
+        ----------
+        first : int
+            Position of its first sample.
+        count : int
+            Number of samples; the signal must have as many from there on.
         """
         out = np.empty(count, np.int16)
         done = 0
@@ -67,7 +72,15 @@ class Noise:
         self.rng = np.random.Generator(self.bits)
 
     def read(self, first: int, count: int) -> Floats:
-        """Return values `first` to `first + count`, as float32 [count]."""
+        """Return a stretch of the noise, as float32 [count].
+
+        Parameters
+        ----------
+        first : int
+            Position of its first value.
+        count : int
+            Number of values.
+        """
         self.bits.state = self.state
         skipped = 0
         if first:

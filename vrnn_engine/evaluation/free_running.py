@@ -100,7 +100,17 @@ def cut_takes(samples: NDArray[np.int16], length: int, count: int) -> list[Sound
 
 
 def writer_takes(corpus: PenCorpus, split: str, length: int) -> list[list[Ink]]:
-    """Return the first lines of each writer of a split, until a take has `length` points or the lines are used up."""
+    """Return one take per writer of a split: the writer's first lines.
+
+    Parameters
+    ----------
+    corpus : PenCorpus
+        The real material.
+    split : str
+        `train`, `valid` or `test`.
+    length : int
+        Points after which a take gets no more lines.
+    """
     takes: dict[str, list[Ink]] = {}
     for line, writer in zip(corpus.lines[split], corpus.writers[split], strict=True):
         take = takes.setdefault(writer, [])

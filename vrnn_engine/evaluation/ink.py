@@ -122,7 +122,15 @@ def constancy(samples: Sequence[Sequence[Ink]], piece: int = PIECE) -> Constancy
 
 
 def strokes(line: Ink) -> Iterator[Values]:
-    """Yield the moves [n, 2] of each stroke of a line, without moves in the air; a dot has none and is left out."""
+    """Yield the moves [n, 2] of each stroke of a line, without moves in the air.
+
+    A dot has no moves and is left out.
+
+    Parameters
+    ----------
+    line : array [n, 3]
+        dx, dy, pen-up.
+    """
     ends = np.flatnonzero(line[:, 2] > 0.5) + 1
     for first, last in pairwise(np.unique(np.concatenate([[0], ends, [len(line)]]))):
         moves = np.asarray(line[first + 1 : last, :2], np.float64)
@@ -154,7 +162,15 @@ def slants(part: Ink) -> list[float]:
 
 
 def pieces(lines: Sequence[Ink], piece: int) -> Iterator[Ink]:
-    """Yield pieces of `piece` points each; what remains of a line is left out."""
+    """Cut lines into pieces of equal length; what remains of a line is left out.
+
+    Parameters
+    ----------
+    lines : sequence of arrays [n, 3]
+        dx, dy, pen-up.
+    piece : int
+        Points of a piece.
+    """
     for line in lines:
         for first in range(0, len(line) - piece + 1, piece):
             yield line[first : first + piece]

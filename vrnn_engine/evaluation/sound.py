@@ -52,7 +52,13 @@ class SoundStatistics:
         return asdict(self)
 
     def band_differences(self, other: "SoundStatistics") -> NDArray[np.float64]:
-        """Return the third-octave levels of this sound minus those of another, in dB, [bands]."""
+        """Return the third-octave levels of this sound minus those of another, in dB, [bands].
+
+        Parameters
+        ----------
+        other : SoundStatistics
+            The sound to compare with.
+        """
         return np.subtract(self.bands, other.bands)
 
 

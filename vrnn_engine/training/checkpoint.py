@@ -60,6 +60,13 @@ class Checkpoint:
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write a checkpoint, in place of an earlier one; a failure leaves that one as it was.
 
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        What to write.
+    path : Path
+        In a folder that exists.
+
     Raises
     ------
     CheckpointError

@@ -37,7 +37,15 @@ class NoiseDraws(NamedTuple):
     """Uniform in [0, 1), [1, B, 1]: decides which sequences are resampled."""
 
     def rows(self, rows: slice, device: torch.device) -> "NoiseDraws":
-        """Return the numbers of some rows of the batch, on a device."""
+        """Return the numbers of some rows of the batch, on a device.
+
+        Parameters
+        ----------
+        rows : slice
+            Rows of the whole batch.
+        device : torch.device
+            Where to use them.
+        """
         return NoiseDraws(*(part[:, rows].to(device) for part in self))
 
 
@@ -140,7 +148,15 @@ def draw_noise(model: RecurrentModel, seed: int, batch: Batch, resampling: bool)
 
 
 def split_rows(rows: int, count: int) -> list[slice]:
-    """Split the rows of a batch into `count` parts of nearly equal size, or into single rows if there are fewer."""
+    """Split the rows of a batch into parts of nearly equal size.
+
+    Parameters
+    ----------
+    rows : int
+        Number of rows.
+    count : int
+        Number of parts; if there are fewer rows, each row is a part.
+    """
     count = max(1, min(count, rows))
     return [slice(rows * i // count, rows * (i + 1) // count) for i in range(count)]
 

@@ -163,6 +163,11 @@ def changed(recipe: Recipe, seed: int | None = None, updates: int | None = None)
 def recipe_from(fields: dict[str, Any]) -> Recipe:
     """Build a recipe from plain values, as TOML and checkpoints contain them.
 
+    Parameters
+    ----------
+    fields : dict
+        By field name, nested as in TOML.
+
     Raises
     ------
     msgspec.ValidationError
@@ -173,7 +178,13 @@ def recipe_from(fields: dict[str, Any]) -> Recipe:
 
 
 def recipe_fields(recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe as plain values, the inverse of `recipe_from`."""
+    """Return a recipe as plain values, the inverse of `recipe_from`.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Any recipe.
+    """
     fields: dict[str, Any] = msgspec.to_builtins(recipe)
     return fields
 

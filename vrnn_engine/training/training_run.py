@@ -97,6 +97,16 @@ class TrainingRun:
     def update(self, batch: Batch) -> Progress:
         """Make one step of Adam on the negative ELBO per frame; validate and save where the recipe says so.
 
+        Parameters
+        ----------
+        batch : Batch
+            As `batches` yields it.
+
+        Returns
+        -------
+        Progress
+            Where the run stands afterwards.
+
         Raises
         ------
         TrainingError
@@ -141,7 +151,18 @@ class TrainingRun:
                 average.lerp_(weights, 1 - decay)
 
     def save(self, name: str) -> None:
-        """Write the run as a checkpoint into its folder; all processes must call this together."""
+        """Write the run as a checkpoint into its folder; all processes must call this together.
+
+        Parameters
+        ----------
+        name : str
+            File name, `BEST` or `LAST`.
+
+        Raises
+        ------
+        CheckpointError
+            The file cannot be written.
+        """
         parts = {} if self.state is None else self.state._asdict()
         state = {name: self.world.gather(part) for name, part in parts.items()}
         if not self.world.is_rank_zero:
@@ -170,6 +191,11 @@ class TrainingRun:
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Continue the run that wrote a checkpoint with `save`.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+            Of a run of the same recipe; its number of updates may differ.
 
         Raises
         ------

@@ -48,17 +48,37 @@ class World:
         return self.rank == 0
 
     def rows(self, count: int) -> slice:
-        """Return this process's share of `count` rows of a batch."""
+        """Return this process's share of the rows of a batch.
+
+        Parameters
+        ----------
+        count : int
+            Number of rows of the batch.
+        """
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """Return a module whose gradients are averaged over all processes."""
+        """Return a module whose gradients are averaged over all processes.
+
+        Parameters
+        ----------
+        module : nn.Module
+            Stays as it is, and is returned itself in a world of one.
+        """
         if self.size == 1:
             return module
         return nn.parallel.DistributedDataParallel(module)
 
     def sync_gradients(self, module: nn.Module, last: bool) -> AbstractContextManager[None]:
-        """Return a context in which gradients are exchanged only for the last part of an update."""
+        """Return a context in which gradients are exchanged only for the last part of an update.
+
+        Parameters
+        ----------
+        module : nn.Module
+            As `wrap` returned it.
+        last : bool
+            Whether this is the last part.
+        """
         if isinstance(module, nn.parallel.DistributedDataParallel) and not last:
             return module.no_sync()
         return nullcontext()
@@ -72,7 +92,13 @@ class World:
         return [float(value) for value in sums]
 
     def gather(self, rows: Tensor) -> Tensor:
-        """Return the rows of all processes in order, on the CPU."""
+        """Return the rows of all processes in order, on the CPU.
+
+        Parameters
+        ----------
+        rows : Tensor
+            [B, ...], this process's share.
+        """
         if self.size == 1:
             return rows.cpu()
         parts: list[Tensor] = [torch.empty(0)] * self.size
