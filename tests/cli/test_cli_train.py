@@ -68,7 +68,7 @@ def test_train_interrupt_resume_export_stream(work):
 
     repeated = run("export", "run/best.pt", "--out", "voice", cwd=work)
     assert repeated.returncode == 1
-    assert "is there already" in repeated.stderr
+    assert "exists already" in repeated.stderr
 
 
 @pytest.mark.parametrize(

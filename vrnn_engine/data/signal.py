@@ -33,6 +33,7 @@ class Joined:
         """Position in this signal where each recording ends."""
 
     def __len__(self) -> int:
+        """Return the number of samples."""
         return int(self.joins[-1])
 
     def read(self, first: int, count: int) -> NDArray[np.int16]:
