@@ -132,3 +132,67 @@ def test_npz_may_contain_the_split(corpus, tmp_path):
     np.savez(tmp_path / "odd.npz", **table)
     with pytest.raises(DataError, match="split must be train, valid, test, not 'exam'"):
         pen(tmp_path / "odd.npz")
+
+
+PAGES = ("original/a00/a00-000/strokesz.xml", "original/b01/b01-000/strokesw.xml")
+
+
+def write_page(folder, name):
+    """Write a whole page, in the format of a line."""
+    (folder / name).parent.mkdir(parents=True)
+    line = write_line(folder, "a00-099u-01", scribble(1, 900))
+    line.rename(folder / name)
+
+
+def test_whole_pages_beside_the_lines_are_not_lines(corpus):
+    write_lists(corpus)
+    alone, _ = load_line_strokes(corpus)
+    for name in PAGES:
+        write_page(corpus, name)
+    (corpus / "original" / "a00-001u-01.xml").write_text("<Transcription/>")
+    beside, skipped = load_line_strokes(corpus)
+    assert skipped == []
+    assert all(np.array_equal(beside[name], alone[name]) for name in alone)
+
+
+def test_folder_of_pages_alone_has_no_lines(tmp_path):
+    for name in PAGES:
+        write_page(tmp_path, name)
+    with pytest.raises(DataError, match="no lines of ink in this folder; does it contain lineStrokes"):
+        load_line_strokes(tmp_path / "original")
+
+
+@pytest.mark.parametrize("name", ["trainset", "testset_v", "testset_t", "testset_f"])
+def test_missing_list_is_refused_and_named(corpus, name):
+    write_lists(corpus)
+    (corpus / "task1" / f"{name}.txt").unlink()
+    with pytest.raises(DataError, match=rf"but not {name}\.txt; add .*, or remove all of them") as caught:
+        load_line_strokes(corpus)
+    assert "\n" not in str(caught.value)
+
+
+def test_hidden_copies_of_macos_are_ignored(corpus):
+    write_lists(corpus)
+    alone, _ = load_line_strokes(corpus)
+    for path in [*corpus.rglob("*.xml"), *corpus.rglob("*.txt")]:
+        path.with_name(f"._{path.name}").write_bytes(b"\x00\x05\x16\x07Mac OS X")
+    copied, skipped = load_line_strokes(corpus, strict=True)
+    assert skipped == []
+    assert np.array_equal(copied["ids"], alone["ids"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('x="5"', ""), "a point has no attribute x"),
+        (('y="7"', ""), "a point has no attribute y"),
+        (('x="5"', 'x="1000.5"'), "a coordinate must be a whole number, not '1000.5'"),
+        (('x="5"', 'x="99999999999"'), "a coordinate is out of range"),
+    ],
+)
+def test_line_that_cannot_be_read_is_explained_in_words(tmp_path, change, message):
+    path = write_line(tmp_path, "a01-000u-01", [[(5, 7), (8, 6)]])
+    path.write_text(path.read_text().replace(*change))
+    with pytest.raises(DataError) as caught:
+        load_line_strokes(tmp_path, strict=True)
+    assert str(caught.value) == f"{path}: not a line of IAM-OnDB: {message}"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from support.corpora import make_speech
 
+from vrnn_engine.data.batches import split_by_hash, splits_by_hash
 from vrnn_engine.data.layouts import LAYOUTS, find_recordings, ranked_splits
 from vrnn_engine.errors import DataError
 
@@ -147,3 +148,32 @@ def test_takes_of_one_prompt_stay_in_one_split(tmp_path):
     assert sum(map(len, files.values())) == 180
     assert all(len(splits) == 1 for splits in where.values())
     assert all(files.values())
+
+
+@pytest.mark.parametrize("layout", ["folders", "blizzard", "onomatopoeia", "accent"])
+@pytest.mark.parametrize("count", [3, 4, 9])
+def test_three_recordings_are_enough_for_every_split(tmp_path, layout, count):
+    names = [f"english{i}.wav" for i in range(count)]
+    splits = found(touch(tmp_path, names), layout)
+    assert sorted(name for part in splits.values() for name in part) == names
+    assert len(splits["train"]) == count - 2
+    assert len(splits["valid"]) == len(splits["test"]) == 1
+
+
+def test_two_recordings_do_not_make_a_corpus(tmp_path):
+    with pytest.raises(DataError, match="split has no recordings in the layout 'folders'"):
+        find_recordings(touch(tmp_path, ["a.wav", "b.wav"]))
+
+
+def test_key_keeps_the_split_of_its_hash_unless_a_split_would_be_empty():
+    many = [f"prompt{i}" for i in range(200)]
+    assert splits_by_hash(many) == {key: split_by_hash(key) for key in many}
+    few = splits_by_hash(many[:9])
+    assert sorted(few.values()) == ["test", *["train"] * 7, "valid"]
+    assert splits_by_hash(reversed(many[:9])) == few
+
+
+def test_file_in_place_of_a_folder_is_explained(tmp_path):
+    path = touch(tmp_path, ["single.flac"]) / "single.flac"
+    with pytest.raises(DataError, match=rf"{path}: is a file, .*; give a folder of three or more recordings"):
+        find_recordings(path)

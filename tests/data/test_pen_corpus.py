@@ -75,12 +75,13 @@ def test_lines_left_out_give_one_warning_with_counts(tmp_path, logged):
             {},
             r"by a hash of their form \(the id up to its last dash\), and there are 2 of these; give more",
         ),
-        ({"split_by_form": False}, "by a hash of their id, and there are 8 of these"),
+        ({"split_by_form": False, "lines": 2}, "by a hash of their id, and there are 2 of these"),
         ({"split": ["train"] * 7 + ["test"]}, "its valid split has no lines; the array `split`"),
     ],
 )
 def test_empty_split_error_says_how_lines_are_split(tmp_path, change, message):
-    table = dict(np.load(make_ink(tmp_path / "ink.npz", lines=8)))
+    change = dict(change)
+    table = dict(np.load(make_ink(tmp_path / "ink.npz", lines=change.pop("lines", 8))))
     if "split" in change:
         table["split"] = np.array(change.pop("split"))
     np.savez(tmp_path / "ink.npz", **table)
@@ -101,13 +102,13 @@ def test_epoch_shuffles_and_dequantises_only_with_a_generator(tmp_path):
 
 def test_error_names_a_file_that_is_not_ink(tmp_path):
     path = tmp_path / "ink.npz"
-    with pytest.raises(DataError, match="not a readable"):
+    with pytest.raises(DataError, match="not a readable .*: No such file or directory"):
         PenCorpus(path, OPTIONS)
     path.write_bytes(b"PK nothing")
-    with pytest.raises(DataError, match="not a readable"):
+    with pytest.raises(DataError, match="not an .npz of ink lines"):
         PenCorpus(path, OPTIONS)
     path.write_bytes(b"")
-    with pytest.raises(DataError, match="not a readable"):
+    with pytest.raises(DataError, match="not an .npz of ink lines"):
         PenCorpus(path, OPTIONS)
     np.savez(path, dxy=np.zeros((2, 2)))
     with pytest.raises(DataError, match="lacks eos, ids, offsets"):
@@ -142,6 +143,31 @@ def test_wrong_array_of_ink_raises_one_line(tmp_path, change, message):
     with pytest.raises(DataError, match=message) as caught:
         PenCorpus(path, OPTIONS)
     assert "\n" not in str(caught.value)
+
+
+def test_a_jump_gives_one_warning_that_names_its_line(tmp_path, logged):
+    table = dict(np.load(make_ink(tmp_path / "ink.npz")))
+    table["dxy"] = table["dxy"].astype(np.int32)
+    table["dxy"][table["offsets"][3] + 5] = 1_000_000
+    np.savez(tmp_path / "ink.npz", **table)
+    options = msgspec.structs.replace(OPTIONS, resample=False, height_mm=None)
+    PenCorpus(tmp_path / "ink.npz", options)
+    (line,) = logged
+    assert "1 of 400 lines have a move over 100 times as long as 99 % of all moves, the longest is 1e+06 in line" in line
+    assert "form0-3; " in line
+    assert "max_move" in line
+    logged.clear()
+    PenCorpus(tmp_path / "ink.npz", msgspec.structs.replace(options, max_move=5000.0))
+    assert logged == [f"{tmp_path / 'ink.npz'}: left out 1 of 400 lines: 1 with a move of more than 5000"]
+
+
+@pytest.mark.parametrize("content", ["<svg xmlns='http://www.w3.org/2000/svg'/>", "dx,dy,pen_up\n", "PK nothing"])
+def test_file_that_is_no_npz_names_the_verb_that_converts(tmp_path, content):
+    path = tmp_path / "page.svg"
+    path.write_text(content)
+    with pytest.raises(DataError, match=rf"{path}: not an \.npz of ink lines; convert .* vrnn-engine ink convert") as caught:
+        PenCorpus(path, OPTIONS)
+    assert "pickle" not in str(caught.value)
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -12,6 +12,7 @@ from support.command import run_command as run
 from support.corpora import make_speech, speech_corpus
 from support.recipes import speech_recipe, toml
 
+from vrnn_engine.base.sound_files import open_sound
 from vrnn_engine.data import cache, recordings
 from vrnn_engine.data.recordings import read_mono
 from vrnn_engine.errors import DataError
@@ -67,6 +68,18 @@ def test_blocks_join_to_the_whole_recording(tmp_path, monkeypatch, suffix):
         assert np.array_equal(read_mono(path, rate), whole)
         monkeypatch.undo()
         assert abs(len(whole) - 30000 * rate / 44100) < 2
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_copy_of_macos_beside_a_recording_changes_nothing(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(30000), 16000)
+    alone = read_mono(path, 16000)
+    fork = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        "
+    path.with_name(f"._{path.name}").write_bytes(fork + bytes(4000))
+    assert np.array_equal(read_mono(path, 16000), alone)
+    with open_sound(path) as file:
+        assert file.frames == len(alone)
 
 
 def test_corrupt_recording_is_left_out_with_a_warning(tmp_path, logged, monkeypatch):

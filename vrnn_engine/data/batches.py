@@ -1,7 +1,8 @@
 """Batches of consecutive chunks, and the two ways to cut sequences into them: lanes and lines."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -106,3 +107,24 @@ def split_by_hash(key: str) -> str:
     """
     bucket = int(hashlib.sha256(key.encode()).hexdigest(), 16) % 20
     return {0: "test", 1: "valid"}.get(bucket, "train")
+
+
+def splits_by_hash(keys: Iterable[str]) -> dict[str, str]:
+    """Return the split of each key by its hash, with no split empty if there are three keys.
+
+    If the hashes leave a split empty, it gets a key from the split that has the most.
+
+    Parameters
+    ----------
+    keys : iterable of str
+        Names of what must stay in one split; duplicates count once.
+    """
+    splits = {key: split_by_hash(key) for key in sorted(set(keys))}
+    counts = Counter(splits.values())
+    for split in SPLITS if len(splits) >= len(SPLITS) else ():
+        if not counts[split]:
+            largest = counts.most_common(1)[0][0]
+            theirs = [key for key in splits if splits[key] == largest]
+            splits[min(theirs, key=lambda key: hashlib.sha256(key.encode()).digest())] = split
+            counts = Counter(splits.values())
+    return splits

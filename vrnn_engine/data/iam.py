@@ -11,8 +11,13 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
+from vrnn_engine.data.layouts import visible
 from vrnn_engine.errors import DataError
 
+LINES = "lineStrokes"
+"""Name of the folder of the lines; the corpus' other folders of XML files contain pages and transcriptions."""
+PAGE = "strokes"
+"""First letters of the names of files that contain a whole page: `original/**/strokesz.xml`."""
 LISTS = {"trainset.txt": "train", "testset_v.txt": "valid", "testset_t.txt": "valid", "testset_f.txt": "test"}
 """Split of the forms in each list of the corpus' benchmark task; its two validation sets are one here."""
 
@@ -23,14 +28,15 @@ def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDA
     Parameters
     ----------
     folder : Path
-        Contains the XML files of the lines, and optionally the lists, at any depth.
+        Contains the XML files of the lines, and optionally the lists, at any depth.  If it contains folders
+        `lineStrokes`, only their files are lines: the corpus has whole pages too, in `original/**/strokesz.xml`.
     strict : bool
         Raise an error if a file cannot be read, instead of leaving it out.
 
     Returns
     -------
     dict
-        `dxy` int32 [N, 2], `eos` uint8 [N], `offsets` [lines + 1] and `ids` [lines].  If all four lists are present,
+        `dxy` int32 [N, 2], `eos` uint8 [N], `offsets` [lines + 1] and `ids` [lines].  If the four lists are present,
         also `split` [lines], and only the lines of forms that they name.
     list of str
         For each file left out: which, and why.
@@ -38,20 +44,21 @@ def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDA
     Raises
     ------
     DataError
-        There are no lines; a list is not a text file; or, if strict, a line cannot be read.
+        There are no lines; some of the four lists are missing; a list is not a text file; or, if strict, a line cannot
+        be read.
     """
     parts = _official_split(folder)
     found: list[tuple[str, NDArray[np.int32], NDArray[np.uint8]]] = []
     skipped: list[str] = []
-    for path in sorted(folder.rglob("*.xml")):
+    for path in _line_files(folder):
         if parts and path.stem.rpartition("-")[0] not in parts:
             continue
         try:
             found.append((path.stem, *_read_line(path)))
         except (ElementTree.ParseError, KeyError, OSError, OverflowError, ValueError) as error:
             if strict:
-                raise DataError(f"{path}: not a line of IAM-OnDB: {error}") from None
-            skipped.append(f"{path}: {error}")
+                raise DataError(f"{path}: not a line of IAM-OnDB: {_reason(error)}") from None
+            skipped.append(f"{path}: {_reason(error)}")
     if not found:
         why = f"the first file that cannot be read: {skipped[0]}" if skipped else "does it contain lineStrokes/?"
         raise DataError(f"{folder}: no lines of ink in this folder; {why}")
@@ -66,11 +73,20 @@ def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDA
     return table, skipped
 
 
+def _line_files(folder: Path) -> list[Path]:
+    """Return the files of lines, sorted: those in folders `lineStrokes`, or else all XML files that are not pages."""
+    files = sorted(path for path in visible(folder.rglob("*.xml")) if not path.name.startswith(PAGE))
+    return [path for path in files if LINES in path.relative_to(folder).parts] or files
+
+
 def _official_split(folder: Path) -> dict[str, str]:
-    """Return the split of each form; empty unless all four lists are present."""
-    lists = {path.name: path for path in folder.rglob("*set*.txt") if path.name in LISTS}
-    if len(lists) < len(LISTS):
-        return {}
+    """Return the split of each form, or nothing if there are no lists."""
+    lists = {path.name: path for path in visible(folder.rglob("*set*.txt")) if path.name in LISTS}
+    if lists and (missing := [name for name in LISTS if name not in lists]):
+        raise DataError(
+            f"{folder}: has {', '.join(sorted(lists))} but not {', '.join(missing)}; add what is missing of the four "
+            "lists of the official split, or remove all of them to split by a hash of the form"
+        )
     return {form: LISTS[name] for name, path in lists.items() for form in _forms(path)}
 
 
@@ -83,10 +99,26 @@ def _forms(path: Path) -> list[str]:
         raise DataError(f"{path}: this list of forms is not text in UTF-8; copy it from the corpus again") from None
 
 
+def _reason(error: Exception) -> str:
+    """Return in words why a file is not a line of ink."""
+    if isinstance(error, KeyError):
+        return f"a point has no attribute {error.args[0]}"
+    if isinstance(error, OverflowError):
+        return "a coordinate is out of range"
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _coordinate(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"a coordinate must be a whole number, not {text!r:.40}") from None
+
+
 def _read_line(path: Path) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     """Return the moves [n, 2] of a line, and where the pen is lifted [n]."""
     strokes = [
-        np.array([(point.attrib["x"], point.attrib["y"]) for point in stroke.iter("Point")]).astype(np.int32)
+        np.array([[_coordinate(point.attrib[axis]) for axis in "xy"] for point in stroke.iter("Point")], np.int32)
         for stroke in ElementTree.parse(path).getroot().iter("Stroke")
     ]
     strokes = [stroke for stroke in strokes if len(stroke)]

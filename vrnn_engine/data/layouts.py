@@ -2,11 +2,11 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from vrnn_engine.data.batches import SPLITS, split_by_hash
+from vrnn_engine.data.batches import SPLITS, splits_by_hash
 from vrnn_engine.errors import DataError
 
 SUFFIXES = {".flac", ".wav", ".ogg", ".mp3"}
@@ -39,6 +39,11 @@ def find_recordings(folder: Path, layout: Layout = "folders") -> dict[str, list[
     DataError
         The folder does not exist, or a split has no recordings.
     """
+    if folder.is_file():
+        raise DataError(
+            f"{folder}: is a file, and a corpus is a folder; give a folder of three or more recordings "
+            "(cut one long recording into several)"
+        )
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder of recordings")
     sorted_already = all((folder / split).is_dir() for split in SPLITS)
@@ -70,9 +75,18 @@ def recordings_in(folder: Path) -> list[Path]:
     folder : Path
         Hidden files in it (such as the ._ copies of macOS) are ignored.
     """
-    return sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    )
+    return sorted(path for path in visible(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
+
+
+def visible(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the paths that are not hidden: macOS copies metadata of FILE to ._FILE on other file systems.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Files and folders.
+    """
+    return (path for path in paths if not path.name.startswith("."))
 
 
 def ranked_splits(keys: Iterable[str]) -> dict[str, str]:
@@ -92,7 +106,7 @@ def ranked_splits(keys: Iterable[str]) -> dict[str, str]:
 
 def _folders(folder: Path) -> Splits:
     """Split by prompt (the file name up to its second underscore), so that all takes of a prompt stay together."""
-    return {path: split_by_hash("_".join(path.stem.split("_")[:2])) for path in recordings_in(folder)}
+    return _by_key(folder, lambda path: "_".join(path.stem.split("_")[:2]), splits_by_hash)
 
 
 def _blizzard(folder: Path) -> Splits:
@@ -153,9 +167,13 @@ def _accent(folder: Path) -> Splits:
     return _by_key(folder, lambda path: path.stem.lower())
 
 
-def _by_key(folder: Path, key: Callable[[Path], str]) -> Splits:
+def _by_key(
+    folder: Path,
+    key: Callable[[Path], str],
+    split: Callable[[Iterable[str]], dict[str, str]] = ranked_splits,
+) -> Splits:
     keys = {path: key(path) for path in recordings_in(folder)}
-    splits = ranked_splits(keys.values())
+    splits = split(keys.values())
     return {path: splits[key] for path, key in keys.items()}
 
 

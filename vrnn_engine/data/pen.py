@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vrnn_engine.data.batches import SPLITS, Batch, Floats, line_chunks, split_by_hash
+from vrnn_engine.data.batches import SPLITS, Batch, Floats, line_chunks, splits_by_hash
 from vrnn_engine.data.iam import load_line_strokes
 from vrnn_engine.data.options import PenData
 from vrnn_engine.data.pen_files import load_npz, require_arrays
@@ -18,6 +18,9 @@ from vrnn_engine.data.skipped import warn_of_skipped
 from vrnn_engine.data.strokes import millimetre_scales, resample_strokes
 from vrnn_engine.data.style import plain
 from vrnn_engine.errors import DataError
+
+JUMP = 100
+"""A warning is logged of moves that are longer than 99 % of all moves by this factor."""
 
 _log = logging.getLogger(__name__)
 
@@ -108,22 +111,23 @@ class PenCorpus:
         options = self.options
         lines, scales = _scaled_lines(path, table, options)
         keys = [str(name).rsplit("-", 1)[0] if options.split_by_form else str(name) for name in table["ids"]]
-        splits = table["split"] if "split" in table else [split_by_hash(key) for key in keys]
         writers = _writers(table["ids"], table.get("contributor", keys))
-        unfit: Counter[str] = Counter()
-        for line, scale, split, writer in zip(lines, scales, splits, writers, strict=True):
-            if why := _unfit(line, options):
-                unfit[why] += 1
-                continue
-            self.lines[split].append(line)
-            self.quanta[split].append(float(scale))
-            self.writers[split].append(writer)
+        reasons = [_unfit(line, options) for line in lines]
+        unfit = Counter(why for why in reasons if why)
+        fit = [i for i, why in enumerate(reasons) if not why]
+        by_key = splits_by_hash(keys[i] for i in fit)
+        for i in fit:
+            split = str(table["split"][i]) if "split" in table else by_key[keys[i]]
+            self.lines[split].append(lines[i])
+            self.quanta[split].append(float(scales[i]))
+            self.writers[split].append(writers[i])
         left_out = ", ".join(f"{count:,} {why}" for why, count in unfit.items())
         if unfit:
             _log.warning("%s: left out %s of %s lines: %s", path, f"{unfit.total():,}", f"{len(lines):,}", left_out)
         for split in SPLITS:
             if not self.lines[split]:
                 raise DataError(_empty_split(path, split, table, options, len(set(keys)), left_out))
+        _warn_of_jumps(path, [lines[i] for i in fit], [str(table["ids"][i]) for i in fit])
 
     def _normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         moves = np.concatenate([self._plain(line) for line in self.lines["train"]])[:, :2].astype(np.float64)
@@ -184,6 +188,21 @@ def _unfit(line: Floats, options: PenData) -> str:
     if options.max_move is not None and np.abs(line[:, :2]).max() > options.max_move:
         return f"with a move of more than {options.max_move:g}"
     return ""
+
+
+def _warn_of_jumps(path: Path, lines: list[Floats], ids: list[str]) -> None:
+    """Log a warning if lines have moves far longer than the others: one such move dominates the mean and sd."""
+    moves = [np.abs(line[:, :2]).max(axis=1) for line in lines]
+    limit = JUMP * float(np.quantile(np.concatenate(moves), 0.99))
+    longest = np.array([move.max() for move in moves])
+    if not (limit > 0 and (count := int((longest > limit).sum()))):
+        return
+    worst = int(longest.argmax())
+    _log.warning(
+        "%s: %d of %s lines have a move over %d times as long as 99 %% of all moves, the longest is %.4g in line %s; mend "
+        "them, or leave them out with max_move in the [data] table of the recipe",
+        *(path, count, f"{len(lines):,}", JUMP, longest[worst], ids[worst]),
+    )
 
 
 def _empty_split(

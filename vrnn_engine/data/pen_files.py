@@ -36,10 +36,16 @@ def load_npz(path: Path) -> dict[str, NDArray[Any]]:
         The file cannot be read, lacks an array, or has one of the wrong shape or with impossible values.
     """
     try:
+        if path.exists() and not zipfile.is_zipfile(path):
+            raise DataError(
+                f"{path}: not an .npz of ink lines; convert SVG, InkML, CSV or stroke-3 with "
+                f"vrnn-engine ink convert {path} lines.npz"
+            )
         with np.load(path, allow_pickle=False) as file:
             table = dict(file)
     except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a readable .npz of ink lines: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: not a readable .npz of ink lines: {reason}") from None
     if missing := REQUIRED - set(table):
         raise DataError(f"{path}: lacks {', '.join(sorted(missing))}; is it an .npz of ink lines?")
     _check_points(path, table)

@@ -8,6 +8,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from vrnn_engine.base.sound_files import open_sound
 from vrnn_engine.errors import DataError
 
 QUANTUM = 1 / 32768
@@ -37,7 +38,7 @@ def mono_blocks(path: Path, rate: int) -> Iterator[NDArray[np.int16]]:
         The file is not a recording, has no samples, or is damaged (which may show only after some blocks).
     """
     try:
-        with soundfile.SoundFile(path) as file:
+        with open_sound(path) as file:
             if not file.frames:
                 raise DataError(f"{path}: this recording has no samples")
             resampler = None if file.samplerate == rate else soxr.ResampleStream(file.samplerate, rate, 1)
@@ -48,6 +49,8 @@ def mono_blocks(path: Path, rate: int) -> Iterator[NDArray[np.int16]]:
                 yield _quantised(mono if resampler is None else resampler.resample_chunk(mono))
             if resampler is not None:
                 yield _quantised(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    except OSError as error:
+        raise DataError(f"{path}: not a readable recording: {error.strerror or error}") from None
     except soundfile.LibsndfileError as error:
         raise DataError(f"{path}: not a readable recording: {_reason(path, error)}") from None
 
@@ -74,11 +77,8 @@ def _quantised(mono: NDArray[np.float32]) -> NDArray[np.int16]:
 
 def _reason(path: Path, error: soundfile.LibsndfileError) -> str:
     """Return why a file cannot be read, more precisely than libsndfile does."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(1024)
-    except OSError as denied:  # libsndfile says only "system error"
-        return denied.strerror or str(denied)
+    with path.open("rb") as file:
+        header = file.read(1024)
     if header.startswith(b"NIST_1A") and b"shorten" in header:
         return "SPHERE compressed with Shorten, which libsndfile cannot read; decompress it with sph2pipe -p -f wav"
     return error.error_string

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vrnn_engine.base.files import non_file_kind
+from vrnn_engine.base.sound_files import open_sound
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.voice.manifest import Manifest
 
@@ -95,7 +96,8 @@ def _read_sound(where: str) -> tuple[np.ndarray, float]:
     except (ImportError, OSError) as error:
         raise RecordingError(f"{where}: reading sound needs soundfile and libsndfile: {error}") from None
     try:
-        samples, rate = soundfile.read(where, dtype="float32", always_2d=True)
+        with open_sound(where) as file:
+            samples, rate = file.read(dtype="float32", always_2d=True), file.samplerate
     except (soundfile.LibsndfileError, OSError, RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise RecordingError(f"{where}: cannot be read as sound ({reason}); use WAV, FLAC, OGG or MP3") from None
