@@ -41,7 +41,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     will in free-running generation (parallel scheduled sampling, Duckworth et al. 2019)."""
     resample_from: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Update at which `resample` begins.  The best checkpoint so far is then replaced at the next validation, whatever
-    its bound, because a model that never read its own frames drifts."""
+    its bound, because a model that never read its own frames drifts.  A run with fewer updates never resamples."""
     validate_every: Positive = 500
     """Number of updates between validations; the last update is also followed by one."""
     accumulate: Positive = 1
@@ -51,8 +51,6 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`bf16` computes matrix products in bfloat16 (autocast), likelihoods and the cell of the recurrence in fp32."""
 
     def __post_init__(self) -> None:
-        if self.resample_from >= self.updates:
-            raise ValueError(f"resample_from {self.resample_from} is not before the last of {self.updates} updates")
         if self.resample_from and not self.resample:
             raise ValueError(f"resample_from {self.resample_from} needs a resample above 0")
 

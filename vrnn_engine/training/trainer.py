@@ -1,6 +1,7 @@
 """Trains a recipe: checks what is in the output folder, runs all updates, and tests the best checkpoint."""
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from vrnn_engine.training.recipe import Recipe, changed
 from vrnn_engine.training.training_run import Progress, TrainingRun
 from vrnn_engine.training.validation import validate
 from vrnn_engine.training.world import World, join_world
+
+_log = logging.getLogger(__name__)
 
 
 def train(
@@ -68,11 +71,22 @@ def train(
     """
     with join_world() as world:
         run = _begin(recipe, data, out, world, resume, start, strict)
+        _warn_if_never_resampled(recipe)
         _run_updates(run, report)
         if world.is_rank_zero:
             _add_test_metrics(out / BEST, run.corpus, world)
         world.barrier()
         return load_checkpoint(out / BEST)
+
+
+def _warn_if_never_resampled(recipe: Recipe) -> None:
+    schedule = recipe.training
+    if schedule.resample_from >= schedule.updates:
+        _log.warning(
+            "%s: resampling begins at update %s, and the run ends at %s: this model never reads its own frames in "
+            "training, and may drift when it generates",
+            *(recipe.name, f"{schedule.resample_from:,}", f"{schedule.updates:,}"),
+        )
 
 
 def _begin(
