@@ -153,7 +153,9 @@ def test_a_jump_gives_one_warning_that_names_its_line(tmp_path, logged):
     options = msgspec.structs.replace(OPTIONS, resample=False, height_mm=None)
     PenCorpus(tmp_path / "ink.npz", options)
     (line,) = logged
-    assert "1 of 400 lines have a move over 100 times as long as 99 % of all moves, the longest is 1e+06 in line" in line
+    assert (
+        "1 of 400 lines have a move over 100 times as long as 99 % of all moves, the longest is 1e+06 in line" in line
+    )
     assert "form0-3; " in line
     assert "max_move" in line
     logged.clear()
@@ -165,7 +167,9 @@ def test_a_jump_gives_one_warning_that_names_its_line(tmp_path, logged):
 def test_file_that_is_no_npz_names_the_verb_that_converts(tmp_path, content):
     path = tmp_path / "page.svg"
     path.write_text(content)
-    with pytest.raises(DataError, match=rf"{path}: not an \.npz of ink lines; convert .* vrnn-engine ink convert") as caught:
+    with pytest.raises(
+        DataError, match=rf"{path}: not an \.npz of ink lines; convert .* vrnn-engine ink convert"
+    ) as caught:
         PenCorpus(path, OPTIONS)
     assert "pickle" not in str(caught.value)
 

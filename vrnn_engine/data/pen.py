@@ -199,8 +199,8 @@ def _warn_of_jumps(path: Path, lines: list[Floats], ids: list[str]) -> None:
         return
     worst = int(longest.argmax())
     _log.warning(
-        "%s: %d of %s lines have a move over %d times as long as 99 %% of all moves, the longest is %.4g in line %s; mend "
-        "them, or leave them out with max_move in the [data] table of the recipe",
+        "%s: %d of %s lines have a move over %d times as long as 99 %% of all moves, the longest is %.4g in line %s; "
+        "mend them, or leave them out with max_move in the [data] table of the recipe",
         *(path, count, f"{len(lines):,}", JUMP, longest[worst], ids[worst]),
     )
 
