@@ -102,13 +102,13 @@ def test_epoch_shuffles_and_dequantises_only_with_a_generator(tmp_path):
 
 def test_error_names_a_file_that_is_not_ink(tmp_path):
     path = tmp_path / "ink.npz"
-    with pytest.raises(DataError, match="not a readable .*: No such file or directory"):
+    with pytest.raises(DataError, match=r"not a readable .*: No such file or directory"):
         PenCorpus(path, OPTIONS)
     path.write_bytes(b"PK nothing")
-    with pytest.raises(DataError, match="not an .npz of ink lines"):
+    with pytest.raises(DataError, match=r"not an \.npz of ink lines"):
         PenCorpus(path, OPTIONS)
     path.write_bytes(b"")
-    with pytest.raises(DataError, match="not an .npz of ink lines"):
+    with pytest.raises(DataError, match=r"not an \.npz of ink lines"):
         PenCorpus(path, OPTIONS)
     np.savez(path, dxy=np.zeros((2, 2)))
     with pytest.raises(DataError, match="lacks eos, ids, offsets"):
