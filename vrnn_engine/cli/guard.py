@@ -1,6 +1,7 @@
 """Turns errors and signals into one line on stderr and an exit code.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated (129 by SIGHUP, 131 by SIGQUIT).
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated (129 by SIGHUP, 131 by SIGQUIT),
+141 the reader of an answer has closed the pipe.
 """
 
 import functools
@@ -18,6 +19,8 @@ from vrnn_engine.errors import VRNNEngineError
 
 FAILED = 1
 INTERRUPTED = 130
+CLOSED_PIPE = 141
+"""The reader of an answer has closed the pipe; as for a program that SIGPIPE ends, nothing is printed."""
 TERMINATING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 """Signals that end a process, besides SIGINT (Ctrl-C); the exit code is 128 plus the signal's number."""
 
@@ -85,9 +88,9 @@ def explain(error: BaseException) -> int | None:
         return error.code if isinstance(error, Terminated) else INTERRUPTED
     if isinstance(error, ModuleNotFoundError):
         error = missing_extra(error) or error
-    if isinstance(error, BrokenPipeError):
-        error = VRNNEngineError("stdout: the program reading it closed the pipe")
-    elif isinstance(error, OSError):
+    if isinstance(error, BrokenPipeError):  # from an answer, as in `vrnn-engine voices | head`: nothing went wrong
+        return CLOSED_PIPE
+    if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         error = VRNNEngineError(f"{where}{error.strerror or error}")
     if isinstance(error, VRNNEngineError):

@@ -3,13 +3,13 @@
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Annotated, TextIO, cast
+from typing import Annotated
 
 import typer
 
 import vrnn_engine
-from vrnn_engine.cli import guard, report
-from vrnn_engine.cli.help import GroupedHelp
+from vrnn_engine.cli import guard, report, standard_streams
+from vrnn_engine.cli.once import OnceCommand
 
 # The module of a verb holds a function of the same name, or, where the verb has subcommands, a typer `app`.
 # It may hold an `EPILOG`, which `--help` prints last.
@@ -47,7 +47,7 @@ def build_app(words: Sequence[str] = ()) -> typer.Typer:
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
-            command = app.command(name, cls=GroupedHelp, epilog=getattr(module, "EPILOG", None))
+            command = app.command(name, cls=OnceCommand, epilog=getattr(module, "EPILOG", None))
             command(guard.guard(getattr(module, name)))
     return app
 
@@ -69,8 +69,7 @@ def _set_options(
 
 def run() -> None:
     """Run the command line of this process and exit with its code (the entry point `vrnn-engine`)."""
-    if sys.stderr is not None:  # None if the process was started with stderr closed
-        sys.stderr = cast(TextIO, report.IgnoreClosed(sys.stderr))
+    standard_streams.prepare()
     try:
         build_app(sys.argv[1:])(prog_name="vrnn-engine")
     # Errors outside the verbs: an interrupt during start-up, a closed pipe while help or the version is printed.

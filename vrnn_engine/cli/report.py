@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -25,27 +25,6 @@ Strict = Annotated[
 _display: "Console | None" = None
 
 
-class IgnoreClosed:
-    """A text stream that ignores write errors, e.g. stderr once its terminal has closed.  The process then goes on."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        """Write text, and ignore an `OSError`."""
-        with suppress(OSError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        """Flush the stream, and ignore an `OSError`."""
-        with suppress(OSError):
-            self._stream.flush()
-
-
 def say(line: str, style: str = "") -> None:
     """Print one line on stderr.
 
@@ -56,6 +35,8 @@ def say(line: str, style: str = "") -> None:
     style : str
         Style as rich names it, e.g. `red`; used if stderr is a terminal with colours.
     """
+    if sys.stderr is None:  # the process was started with stderr closed, and print(file=None) writes to stdout
+        return
     if _display is not None:
         _display.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
     elif style and has_colour(sys.stderr):

@@ -26,8 +26,8 @@ Target = Annotated[
         metavar="TARGET",
         help=f"Where the output goes.  Sound: {list_targets_only('audio')}.  Ink: {list_targets_only('pen')}.  Both: "
         f"{list_targets_only('audio', 'pen')} (stdout: raw 16-bit mono PCM for sound, JSON lines for ink).  "
-        "Options follow the target, as in FILE.svg?margin=8 or serial:PORT?format=gcode (docs/ink.md).  Default: the "
-        "sound device if there is one, else VOICE.wav; VOICE.svg for ink.",
+        "Options follow the target, as in FILE.svg?margin=8, serial:PORT?format=gcode (docs/ink.md) or -?format=wav.  "
+        "Default: the sound device if there is one, else VOICE.wav; VOICE.svg for ink.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -50,7 +50,12 @@ Seconds = Annotated[
 ]
 Latency = Annotated[
     float,
-    typer.Option("--latency", metavar="SECONDS", help="Length of the sound device's buffer.", rich_help_panel=OUTPUT),
+    typer.Option(
+        "--latency",
+        metavar="SECONDS",
+        help="Length of the sound device's buffer; for --to -, of the pipe (Linux; at least 4096 bytes).",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 Prime = Annotated[
     Path | None,

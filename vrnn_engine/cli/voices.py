@@ -8,6 +8,7 @@ import typer
 
 from vrnn_engine.cli import report
 from vrnn_engine.cli.guard import guard
+from vrnn_engine.cli.once import OnceCommand
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.voice.manifest import Manifest
@@ -154,4 +155,4 @@ app = typer.Typer(no_args_is_help=False)
 app.callback(invoke_without_command=True)(guard(voices))
 _VERBS: dict[str, Callable[..., None]] = {"list": list_, "show": show, "verify": verify, "install": install}
 for _name, _verb in _VERBS.items():
-    app.command(_name)(guard(_verb))
+    app.command(_name, cls=OnceCommand)(guard(_verb))

@@ -1,5 +1,7 @@
 """16-bit PCM, the format of sound files and of sound on stdout."""
 
+import struct
+
 import numpy as np
 
 _FULL_SCALE = 32768.0
@@ -22,3 +24,18 @@ def to_pcm16(block: np.ndarray) -> tuple[np.ndarray, int]:
     scaled = np.rint(np.asarray(block, np.float32) * _FULL_SCALE)
     clipped = int(np.count_nonzero(np.abs(block) > 1.0))
     return np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1.0).astype("<i2"), clipped
+
+
+def streamed_wav_header(rate: int) -> bytes:
+    """Return the header of a WAV stream of 16-bit mono PCM whose length is not known.
+
+    The sizes of the RIFF and the data chunk are 0xFFFFFFFF, which readers take as "until the end".
+
+    Parameters
+    ----------
+    rate : int
+        Samples per second.
+    """
+    unknown = 0xFFFFFFFF
+    described = struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)  # PCM, mono, bytes per second and sample, bits
+    return struct.pack("<4sI4s4sI16s4sI", b"RIFF", unknown, b"WAVE", b"fmt ", 16, described, b"data", unknown)

@@ -1,33 +1,60 @@
-"""`-`: raw 16-bit little-endian PCM on stdout, or JSON lines for a pen."""
+"""`-`: raw 16-bit little-endian PCM or a WAV stream on stdout, or JSON lines for a pen."""
 
 import os
 import sys
+from typing import Literal
 
 import numpy as np
 
+from vrnn_engine.base.descriptors import limit_pipe, write_all
 from vrnn_engine.base.files import write_error
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks.base import Format, Sink
 from vrnn_engine.runtime.sinks.jsonl import JsonLinesEncoder
-from vrnn_engine.runtime.sinks.pcm import to_pcm16
+from vrnn_engine.runtime.sinks.options import Options, read_options, split_target
+from vrnn_engine.runtime.sinks.pcm import streamed_wav_header, to_pcm16
 
 _STDOUT = 1
+_BYTES_PER_POINT = 60
+"""Usual length of a JSON line of a pen point; enough for the size of a pipe."""
+
+
+class StdoutOptions(Options, frozen=True, kw_only=True):
+    """Options of `-`."""
+
+    format: Literal["raw", "wav"] = "raw"
+    """`raw`: PCM without a header, or JSON lines of ink.  `wav`: a WAV header first, whose sizes mean "to the end"."""
 
 
 class StdoutSink(Sink):
     """Writes to stdout without a buffer, so that each block leaves as soon as it is generated.
 
+    A pipe is made short, so that a control is heard soon: `latency` seconds, but at least a page of memory, usually
+    4096 bytes.  Only Linux can do this.
+
     Parameters
     ----------
-    target, latency
-        Ignored.
+    target : str
+        `-`, with `StdoutOptions`, as in `-?format=wav`.
+    latency : float
+        Seconds that a pipe holds.
+
+    Raises
+    ------
+    SinkError
+        An option is wrong.
     """
 
+    Options = StdoutOptions
     label = "stdout"
     live = True
 
     def __init__(self, target: str = "-", latency: float = 0.05) -> None:
+        place, given = split_target(target)
+        self._options = read_options(place, given, StdoutOptions)
+        self._latency = latency
         self._lines: JsonLinesEncoder | None = None
+        self._interrupted = False
 
     def open(self, format: Format) -> None:
         """Prepare for a format.
@@ -40,8 +67,12 @@ class StdoutSink(Sink):
         Raises
         ------
         SinkError
-            stdout is a terminal and the voice is an audio voice.
+            stdout is closed, or is a terminal and the voice is an audio voice; or ink is asked for as WAV.
         """
+        if sys.stdout is None:
+            raise SinkError("stdout is closed; redirect it to a program or a file, or name a file")
+        if self._options.format == "wav":
+            format.require("audio", "-?format=wav")
         if format.modality == "pen":
             self._lines = JsonLinesEncoder(format)
         elif os.isatty(_STDOUT):
@@ -49,8 +80,10 @@ class StdoutSink(Sink):
                 "stdout is a terminal, which cannot show raw sound; pipe it to a program, e.g. "
                 f"| aplay -f S16_LE -r {format.rate}, or name a .wav file"
             )
-        if sys.stdout is not None:
-            sys.stdout.flush()  # text printed earlier must come first
+        sys.stdout.flush()  # text printed earlier must come first
+        limit_pipe(_STDOUT, max(1, round(self._latency * format.rate * (_BYTES_PER_POINT if self._lines else 2))))
+        if self._options.format == "wav":
+            self._send(streamed_wav_header(format.rate))
 
     def write(self, block: np.ndarray) -> None:
         """Write one block.
@@ -70,13 +103,18 @@ class StdoutSink(Sink):
             samples, clipped = to_pcm16(block)
             self.clipped += clipped
             data = samples.tobytes()
-        # To the descriptor: sys.stdout would keep what it could not write, and fail a second time at exit.
-        view = memoryview(data)
-        try:
-            while view:
-                view = view[os.write(_STDOUT, view) :]
-        except OSError as error:
-            raise write_error(self.label, error) from error
+        self._send(data)
+
+    def interrupt(self) -> None:
+        """Stop waiting for room in a non-blocking stdout."""
+        self._interrupted = True
 
     def close(self) -> None:
         """Do nothing: stdout stays open."""
+
+    def _send(self, data: bytes) -> None:
+        # To the descriptor: sys.stdout would keep what it could not write, and fail a second time at exit.
+        try:
+            write_all(_STDOUT, data, lambda: self._interrupted)
+        except OSError as error:
+            raise write_error(self.label, error) from error

@@ -1,0 +1,116 @@
+"""Writes to file descriptors that other programs gave to this process: its standard streams."""
+
+import contextlib
+import io
+import os
+import select
+import stat
+from collections.abc import Callable
+
+WAIT_SECONDS = 0.2
+"""Longest wait for room in a non-blocking descriptor before the caller is asked whether to give up."""
+
+
+def write_all(descriptor: int, data: bytes | memoryview, give_up: Callable[[], bool] = lambda: False) -> int:
+    """Write all data to a descriptor, and wait for room where it is non-blocking.
+
+    The descriptor stays non-blocking: this setting belongs to all processes that share the open file.
+
+    Parameters
+    ----------
+    descriptor : int
+        The descriptor.
+    data : bytes-like
+        What to write.
+    give_up : callable, optional
+        Asked while there is no room; if it returns True, the rest is not written.
+
+    Returns
+    -------
+    int
+        Number of bytes written: all of them, unless `give_up` has returned True.
+
+    Raises
+    ------
+    OSError
+        The data cannot be written, for example because the reader has closed the pipe.
+    """
+    view = memoryview(data).cast("B")
+    done = 0
+    while done < len(view):
+        try:
+            done += os.write(descriptor, view[done:])
+        except BlockingIOError:
+            if give_up():
+                break
+            # poll, where it exists, takes descriptors of any number; a pipe that has closed counts as ready.
+            if hasattr(select, "poll"):
+                waiting = select.poll()
+                waiting.register(descriptor, select.POLLOUT)
+                waiting.poll(WAIT_SECONDS * 1000)
+            else:
+                select.select([], [descriptor], [], WAIT_SECONDS)
+    return done
+
+
+class WaitingWriter(io.RawIOBase):
+    """A raw stream over a descriptor that waits where the descriptor is non-blocking.
+
+    Parameters
+    ----------
+    descriptor : int
+        Stays open when the stream is closed.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        """Return whether the descriptor is a terminal."""
+        return os.isatty(self._descriptor)
+
+    def write(self, data) -> int:  # type: ignore[no-untyped-def]
+        """Write all data; return the number of bytes."""
+        return write_all(self._descriptor, data)
+
+
+def limit_pipe(descriptor: int, size: int) -> None:
+    """Make a pipe hold as few bytes as possible, but at least `size`; do nothing where that is not possible.
+
+    Only Linux can; the least there is a page of memory, usually 4096 bytes.
+
+    Parameters
+    ----------
+    descriptor : int
+        Nothing happens if it is not a pipe.
+    size : int
+        Bytes.
+    """
+    with contextlib.suppress(ImportError, AttributeError, OSError, ValueError):
+        import fcntl
+
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, size)
+
+
+def open_missing_descriptors() -> None:
+    """Open the null device as stdin, stdout and stderr where the process was started without them.
+
+    The next file to be opened would otherwise take the number, and receive what libraries write to stderr.
+    """
+    while True:
+        try:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+        except OSError:
+            return
+        if descriptor > 2:
+            os.close(descriptor)
+            return
