@@ -23,7 +23,7 @@ def voices_folder() -> Path:
 
 
 def saved_folder() -> Path:
-    """Return the folder of saved states and latent paths; one sub-folder per voice."""
+    """Return the folder of saved states and latent trajectories; one sub-folder per voice."""
     return _chosen("VRNN_ENGINE_MOMENTS") or _data_folder() / "moments"
 
 

@@ -17,11 +17,11 @@ class SpeechData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     rate: Positive
     """Sampling rate of the corpus in Hz; recordings of another rate are resampled."""
     lanes: Positive
-    """Stretches of the signal that are read side by side: the rows of a batch."""
+    """Number of stretches of the signal that are read in parallel: the rows of a batch."""
     chunk: Positive
-    """Frames of a batch."""
+    """Number of frames of a batch, in each lane."""
     carry: Positive
-    """Batches over which the state is carried; then it is zeroed."""
+    """Number of batches over which the state is carried; then it is zeroed."""
     layout: Layout = "folders"
     """How the corpus names and sorts its recordings; see `vrnn_engine.data.layouts`."""
 
@@ -30,9 +30,9 @@ class PenData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Options of a corpus of handwritten lines; see `vrnn_engine.data.pen.PenCorpus`."""
 
     rows: Positive
-    """Lines that are read side by side: the rows of a batch."""
+    """Number of lines that are read in parallel: the rows of a batch."""
     chunk: Positive
-    """Points of a batch; the state is carried to the end of a line."""
+    """Number of points of a batch, in each row; the state is carried to the end of a line."""
     rate: Positive
     """Points per second of the lines, and of a voice trained on them."""
     resample: bool = False

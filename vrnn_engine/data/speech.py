@@ -32,9 +32,9 @@ class SpeechCorpus:
     options : SpeechData
         Rate, layout, lanes and chunks.  Recordings of another rate are resampled; channels are averaged.
     frame_size : int
-        F, samples of a frame.
+        F, samples in a frame.
     context : int
-        Frames before the first one that the basis needs.
+        Number of frames before the first one that the basis needs.
     strict : bool
         Raise an error if a recording cannot be read, instead of leaving it out with a logged warning.
 
@@ -50,7 +50,7 @@ class SpeechCorpus:
     Raises
     ------
     DataError
-        There is no folder, or no recording that can be read; or a split is too short for its lanes, or silent.
+        The folder does not exist or has no readable recording, or a split is silent or too short for its lanes.
     """
 
     def __init__(self, folder: Path, options: SpeechData, frame_size: int, context: int, strict: bool = False):

@@ -33,7 +33,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     topic : str
         What was checked.
     state : str
-        `ok`; `note`: something that the default job does not need does not work; `problem`: the default job cannot run.
+        `ok`: it works; `note`: it does not work, and the default job (see `VOICE`) does not need it; `problem`: the
+        default job cannot run.
     text : str
         What was found, in one line.
     advice : str

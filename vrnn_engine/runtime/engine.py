@@ -70,7 +70,7 @@ class Engine:
         device : str
             `auto` (CUDA where it runs, else the CPU), `cpu`, `cuda` or `cuda:N`.
         rows : int
-            Most streams that are stepped as one batch; more of them are stepped in turns.
+            Largest number of streams that are stepped as one batch; more of them are stepped in turns.
         precision : str, optional
             A precision that the voice has (`vrnn-engine voices show` lists them). By default the first, which is fp32
             in most voices, or fp16 on CUDA where the voice has it.
@@ -114,7 +114,7 @@ class Engine:
 
     @property
     def rows(self) -> int:
-        """Most streams that are stepped as one batch."""
+        """Largest number of streams that are stepped as one batch."""
         return self.stepper.rows
 
     @property
@@ -124,12 +124,12 @@ class Engine:
 
     @property
     def precision(self) -> str:
-        """Precision of the weights that are stepped, for example `fp32` or `int8`."""
+        """Precision of the weights in use, for example `fp32` or `int8`."""
         return self.stepper.graphs.precision
 
     @property
     def fingerprint(self) -> str:
-        """`Voice.fingerprint` of the precision that is stepped; snapshots restore where it is the same."""
+        """`Voice.fingerprint` of the precision in use; a snapshot can be restored only where it is the same."""
         return self.stepper.fingerprint
 
     @property

@@ -19,9 +19,9 @@ from vrnn_engine.runtime.sinks import Format, Sink, SinkLike, as_sink
 from vrnn_engine.runtime.voice.manifest import Manifest
 
 FILE_FRAMES = 20
-"""Frames in a block for a sink that nobody listens to while it is written."""
+"""Number of frames in a block for a sink that is not live, such as a file."""
 LIVE_FRAMES = 4
-"""Most frames in a block for a live sink: a control takes effect at most this many frames late."""
+"""Largest number of frames in a block for a live sink: a control takes effect at most this many frames late."""
 
 
 class Player:
@@ -118,7 +118,7 @@ class Player:
         Parameters
         ----------
         timeout : float, optional
-            Most seconds to wait; without limit by default.
+            Longest time to wait in seconds; without limit by default.
 
         Returns
         -------

@@ -43,7 +43,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     voice: str
     """Name of the voice, for messages."""
     fingerprint: str
-    """`Voice.fingerprint` of the precision that was stepped."""
+    """`Voice.fingerprint` of the precision that was in use."""
     seed: int
     frame: int
     """Frames generated or observed since the zero state."""

@@ -32,7 +32,7 @@ class Stepper:
     graphs : VoiceGraphs
         The voice's graphs on a device.
     rows : int
-        Most states stepped as one batch; more of them are stepped in turns.
+        Largest number of states stepped as one batch; more of them are stepped in turns.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Stepper:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """`Voice.fingerprint` of the precision that is stepped."""
+        """`Voice.fingerprint` of the precision in use."""
         return self.voice.fingerprint(self.graphs.precision)
 
     def initial_state(self, seed: int) -> StreamState:

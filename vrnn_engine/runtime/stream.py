@@ -93,7 +93,7 @@ class Stream(AbstractContextManager["Stream"]):
 
     @property
     def fingerprint(self) -> str:
-        """`Voice.fingerprint` of the precision that is stepped; snapshots restore where it is the same."""
+        """`Voice.fingerprint` of the precision in use; a snapshot can be restored only where it is the same."""
         return self.stepper.fingerprint
 
     def read(self, frames: int) -> np.ndarray:

@@ -10,7 +10,7 @@ T = TypeVar("T")
 class StreamGroup(Generic[T]):
     """The open streams of an engine, in the order they were opened. Any thread may call anything.
 
-    It holds the streams weakly, so that a stream that nobody else holds leaves.
+    It refers to the streams weakly, so a stream leaves when nothing else refers to it.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Recipes: TOML files that describe a training run completely, except where its data lies."""
+"""Recipes: TOML files that describe a training run completely, except for the path of its data."""
 
 import difflib
 import math
@@ -25,9 +25,9 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     updates: Positive
     """Number of steps of Adam."""
     learning_rate: Above0
-    """At the first update."""
+    """Learning rate at the first update."""
     final_learning_rate: Above0
-    """At the last update; half a cosine lies between the two."""
+    """Learning rate at the last update; between the two it follows half a cosine."""
     clip: Above0 = 1.0
     """Largest global norm of the gradient of the loss per frame; a larger gradient is scaled down to it."""
     kl_start: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0

@@ -43,7 +43,8 @@ def kl_weight(schedule: Schedule, done: int) -> float:
 def average_decay(schedule: Schedule, done: int) -> float:
     """Return the decay of the moving average of the weights after an update.
 
-    It rises towards the recipe's `average`, so that the first averages forget the random initial weights quickly.
+    It is done / (done + 10) until that exceeds the recipe's `average`, so that the first averages forget the random
+    initial weights quickly.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 from vrnn_engine.errors import RecordingError, SinkError, VRNNEngineError
 
 MAX_DEVICE_LATENCY = 0.1
-"""Most seconds that a device is asked to buffer itself; a longer latency comes from the ring alone."""
+"""Longest time in seconds that a device is asked to buffer itself; a longer latency comes from the ring alone."""
 STALL_SECONDS = 4.0
 """A device that accepts or delivers no sample for this long counts as disconnected."""
 _REASONS = {-9985: "it is busy, another program may be using it exclusively", -9993: "it does not answer"}

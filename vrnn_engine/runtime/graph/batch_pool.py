@@ -9,7 +9,7 @@ from vrnn_engine.runtime.graph.binding import StepBatch
 from vrnn_engine.runtime.graph.session import GraphSession
 
 MAX_IDLE = 4
-"""Most batches that are kept for the next read of as many rows."""
+"""Largest number of batches kept for the next read of as many rows."""
 
 
 class BatchPool:
@@ -28,7 +28,7 @@ class BatchPool:
     Attributes
     ----------
     idle : list of StepBatch
-        Batches that nobody uses, the last used first.
+        Batches that are not in use, the last used first.
     """
 
     def __init__(self, step: GraphSession, memory: BatchMemory, captured: bool = False) -> None:

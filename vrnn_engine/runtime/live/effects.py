@@ -122,7 +122,7 @@ class Effects:
         return isinstance(event, Prime)
 
     def listen(self, file: str) -> tuple[Stream, Observation]:
-        """Return a new stream that has observed a recording from silence with the noise of seed 0."""
+        """Return a new stream that has observed a recording from the zero state with the noise of seed 0."""
         listener = self._stream.open_another(0)
         return listener, listener.prime(file)
 

@@ -133,7 +133,7 @@ class Rewind(Event, frozen=True, kw_only=True, tag="rewind"):
 
 
 class Prime(Event, frozen=True, kw_only=True, tag="prime"):
-    """Continue from the state that the voice is in after observing a recording from silence."""
+    """Continue from the state that the voice reaches when it observes a recording from the zero state."""
 
     file: str
     """Path of the recording."""

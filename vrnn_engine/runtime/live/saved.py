@@ -117,8 +117,8 @@ class SavedFolder:
 class SavedStates:
     """The saved states and trajectories of one performance.
 
-    Any thread may look them up.  Files are written by a thread of their own, in the order of the calls, so that no
-    frame waits for the disk.
+    Any thread may look them up.  One background thread writes the files, in the order of the calls, so that no frame
+    waits for the disk.
 
     Parameters
     ----------

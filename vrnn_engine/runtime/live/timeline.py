@@ -165,7 +165,7 @@ class PerformanceLog:
         self._write(event)
 
     def close(self) -> None:
-        """Finish the file and give it its name."""
+        """Finish the file and rename it from its temporary name."""
         self._file.commit()
 
     def __enter__(self) -> Self:

@@ -22,8 +22,8 @@ def find_trajectory(path: str, saved: SavedFolder, stream: LiveStream) -> np.nda
     Parameters
     ----------
     path : str
-        Name of a saved trajectory; else a file: .npy, or a recording, which the voice observes from silence with the
-        noise of seed 0.
+        Name of a saved trajectory; else a file: .npy, or a recording, which the voice observes from the zero state
+        with the noise of seed 0.
     saved : SavedFolder
         Where trajectories are saved.
     stream : Stream or ListeningStream

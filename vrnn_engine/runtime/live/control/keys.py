@@ -9,7 +9,7 @@ from vrnn_engine.runtime.live.events import AnyEvent, Follow, Nudge, Reset, Rest
 from vrnn_engine.runtime.live.performance import Performance
 
 STEP, BIG_STEP = 0.01, 0.1
-"""How far an arrow key turns a control, alone and with Shift: fractions of the control's range."""
+"""How far an arrow key changes a control, alone and with Shift: fractions of the control's range."""
 SECONDS = 2.0
 """How far `b` rewinds, and how long the loop of `l` is."""
 LOOP = "loop"
@@ -28,9 +28,9 @@ class Keyboard:
     Attributes
     ----------
     chosen : str
-        The control that the keys turn.
+        The control that the keys change.
     dimension : int or None
-        The one dimension of it that they turn; None for all.
+        The one dimension of it that they change; None for all.
     message : str
         Result of the last key.
     """
@@ -70,7 +70,7 @@ class Keyboard:
         Returns
         -------
         bool
-            Whether to go on; False for `q`.
+            Whether to continue; False for `q`.
         """
         if key == "q":
             return False

@@ -1,4 +1,4 @@
-"""A control source: the controllers of a MIDI device turn controls; a binding is learned by moving the controller.
+"""A control source: the controllers of a MIDI device set controls; a binding is learned by moving the controller.
 
 One thread reads the device, sends events to the performance, and checks whether the device is still connected.
 """
@@ -37,7 +37,7 @@ class Midi:
         The device's input port, or a part of its name; `virtual` or `virtual:NAME` opens a port that other programs
         connect to.
     bindings : MidiMap
-        Which controller turns which control.
+        Which controller sets which control.
     learn : sequence of str
         Controls (CONTROL or CONTROL/INDEX) to bind, in this order, to the controllers that are moved next.
     inputs : Inputs, optional

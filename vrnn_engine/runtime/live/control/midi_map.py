@@ -25,16 +25,19 @@ MAX_VALUE = 127
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A controller and the control that it turns."""
+    """A MIDI controller and the control that it sets."""
 
     channel: Annotated[int, msgspec.Meta(ge=1, le=16)]
+    """MIDI channel."""
     cc: Annotated[int, msgspec.Meta(ge=0, le=MAX_VALUE)]
+    """Number of the controller."""
     control: str
+    """Name of the control."""
     index: Count | None = None
-    """The one dimension of a vector to turn; None turns all."""
+    """The one dimension of a vector to set, counted from 0; None sets all."""
     low: float | None = None
     high: float | None = None
-    """Values at the controller's ends; None takes the ends of the control's range.  They may be swapped."""
+    """Values at the controller's ends; None takes the ends of the control's range.  `low` may exceed `high`."""
 
     def event(self, value: int, spec: Control) -> Set:
         """Return the event for a value of the controller.

@@ -32,7 +32,7 @@ REPORT_RATE = 25.0
 LEVEL_SECONDS = 0.05
 """Seconds of sound whose level is reported."""
 MAX_RECORDINGS = 8
-"""Most recordings that may wait to be observed."""
+"""Largest number of recordings that may wait to be observed."""
 POLL_SECONDS = 0.1
 """Longest wait of a thread before it looks whether it should stop."""
 _MAX_PACKET = 65536

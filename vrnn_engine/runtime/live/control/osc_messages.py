@@ -21,7 +21,7 @@ Argument = int | float | str
 Message = tuple[str, list[Argument]]
 
 MAX_NESTING = 8
-"""Most bundles inside each other."""
+"""Largest depth of bundles inside bundles."""
 
 _REQUESTS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "/reset": ("reset", (), "/reset"),

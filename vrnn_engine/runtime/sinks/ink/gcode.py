@@ -13,7 +13,7 @@ from vrnn_engine.runtime.sinks.ink.plotfile import PlotFileSink
 from vrnn_engine.runtime.sinks.options import Positive
 
 MAX_LINE_LENGTH = 79
-"""Most characters that Grbl accepts in a line."""
+"""Largest number of characters that Grbl accepts in a line."""
 # Grbl acts on some characters outside printable ASCII, and on ! ? and ~, wherever they stand.
 Commands = Annotated[
     str,

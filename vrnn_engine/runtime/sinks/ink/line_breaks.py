@@ -9,7 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 MAX_LINE_POINTS = 4000
-"""Most points in a line, so that a pen that never advances is drawn all the same."""
+"""Largest number of points in a line, so that a pen that never advances is drawn all the same."""
 
 Point = tuple[float, float]
 Stroke = list[Point]
@@ -60,7 +60,7 @@ class LineBreaker:
     Parameters
     ----------
     width, height : float
-        Most extent of a line in mm.
+        Largest extent of a line in mm.
     pitch : float
         Distance between baselines in mm; the scale on which a move to a new line is recognised.
     """
