@@ -98,6 +98,20 @@ def work(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def mounted_file(tmp_path: Path) -> Iterator[Path]:
+    """A file that another one is mounted onto, as into a container; its name has no ending."""
+    outside, inside = tmp_path / "outside", tmp_path / "inside" / "mounted"
+    inside.parent.mkdir()
+    outside.write_bytes(b"before")
+    inside.touch()
+    done = subprocess.run(["mount", "--bind", outside, inside], capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"cannot mount a file here: {done.stderr.strip()}")
+    yield inside
+    subprocess.run(["umount", inside], check=True)
+
+
+@pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 KiB."""
     disk = tmp_path / "disk"

@@ -13,7 +13,8 @@ import pytest
 from support.command import environment
 
 from vrnn_engine.base.atomic_folder import atomic_folder
-from vrnn_engine.base.files import AtomicFile, non_file_kind, write_atomically
+from vrnn_engine.base.file_kinds import non_file_kind
+from vrnn_engine.base.files import AtomicFile, write_atomically
 from vrnn_engine.errors import CheckpointError, SinkError, StreamError
 
 
@@ -98,6 +99,26 @@ def test_a_killed_process_keeps_the_earlier_file(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == b"before"
     write_atomically(tmp_path / "a", b"later")
     assert (tmp_path / "a").read_bytes() == b"later"
+
+
+def test_a_mount_point_gets_the_content(mounted_file: Path) -> None:
+    """A single file that is mounted into a container cannot be replaced by a rename."""
+    before = mounted_file.stat().st_ino
+    mounted_file.write_bytes(b"a longer content than the next")
+    write_atomically(mounted_file, b"later")
+    assert (mounted_file.read_bytes(), mounted_file.stat().st_ino) == (b"later", before)
+    assert list(mounted_file.parent.glob(".*")) == []
+
+
+def test_a_complete_file_that_cannot_be_put_in_place_is_kept(tmp_path: Path) -> None:
+    file = AtomicFile(tmp_path / "a")
+    file.append(b"finished")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").touch()
+    with pytest.raises(SinkError, match=rf"^cannot write {tmp_path}/a: .*; the complete file is (.*)$") as caught:
+        file.commit()
+    file.abort()
+    assert Path(str(caught.value).rpartition(" is ")[2]).read_bytes() == b"finished"
 
 
 def test_the_umask_decides_who_may_read(tmp_path: Path, umask_027: None) -> None:

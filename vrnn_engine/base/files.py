@@ -1,27 +1,20 @@
 """Files that appear under their name complete, or not at all.
 
 All writing goes to a hidden temporary name in the same folder, which is then renamed.  A reader never sees a
-half-written file, and an error, a full disk or a killed process leaves an earlier file of that name as it was.
+half-written file, and an error, a full disk or a killed process leaves an earlier file of that name as it was.  Where
+the file cannot be renamed, because the path is a mount point, its content is copied when it is complete.
 """
 
 import contextlib
 import io
 import os
 import secrets
-import stat
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from vrnn_engine.base.file_kinds import copy_in_place, non_file_kind
 from vrnn_engine.errors import SinkError, VRNNEngineError
-
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
 
 
 class AtomicFile(io.RawIOBase):
@@ -66,6 +59,7 @@ class AtomicFile(io.RawIOBase):
         self.path = Path(os.path.realpath(path))
         self.failure: OSError | None = None
         self._error_class = error_class
+        self._complete = False
         _require_file(path, error_class)
         self._temporary = temporary_name(self.path, ".part")
         try:
@@ -182,24 +176,39 @@ class AtomicFile(io.RawIOBase):
         Raises
         ------
         VRNNEngineError
-            Of class `error_class`: a write has failed, or the file cannot be closed or renamed.  The temporary file is
-            removed.
+            Of class `error_class`: a write has failed, or the file cannot be closed; the temporary file is removed.
+            Or the file can neither be renamed nor copied; the message says where the complete file is.
         """
         try:
             self._file.close()
             self.check()
-            self._temporary.replace(self.path)
         except OSError as error:
             self.abort()
             raise write_error(self.path, error, self._error_class) from error
         except VRNNEngineError:
             self.abort()
             raise
+        try:
+            self._temporary.replace(self.path)
+        except OSError as error:
+            self._complete = True  # from here on it is not removed without a copy
+            self._copy(error)
 
     def abort(self) -> None:
         """Close the file and remove it; a file that was at the path before stays."""
         with contextlib.suppress(OSError):  # the content is discarded anyway
             self._file.close()
+        if not self._complete:
+            self._temporary.unlink(missing_ok=True)
+
+    def _copy(self, reason: OSError) -> None:
+        """Copy the complete file to its path, which it cannot be renamed to."""
+        try:
+            copy_in_place(self._temporary, self.path)
+        except OSError:
+            error = write_error(self.path, reason, self._error_class)
+            where = f"; the complete file is {self._temporary}" if self._temporary.exists() else ""
+            raise self._error_class(f"{error}{where}") from reason
         self._temporary.unlink(missing_ok=True)
 
 
@@ -261,23 +270,6 @@ def write_error(
     if isinstance(error, PermissionError):
         return error_class(f"cannot write {target}: {reason}; choose a place you may write to")
     return error_class(f"cannot write {target}: {reason}")
-
-
-def non_file_kind(path: str | os.PathLike[str]) -> str | None:
-    """Return what is at a path if it is not a file, e.g. `a folder` or `a pipe`; None if it is a file.
-
-    Parameters
-    ----------
-    path : str or path
-        The path.  A symbolic link is followed.
-
-    Raises
-    ------
-    OSError
-        Nothing is there, or it cannot be examined.
-    """
-    mode = os.stat(path).st_mode
-    return next((words for is_kind, words in _KINDS if is_kind(mode)), None)
 
 
 def _require_file(path: str | os.PathLike[str], error_class: type[VRNNEngineError]) -> None:

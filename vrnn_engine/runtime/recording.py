@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vrnn_engine.base.files import non_file_kind
+from vrnn_engine.base.file_kinds import non_file_kind
 from vrnn_engine.base.sound_files import open_sound
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.voice.manifest import Manifest
