@@ -4,7 +4,6 @@ A check that fails is a finding too.  Only a finding of state `problem` keeps pl
 """
 
 import functools
-import importlib.metadata
 import os
 import platform
 from collections.abc import Callable, Iterator
@@ -14,11 +13,10 @@ import msgspec
 
 from vrnn_engine.base.extras import EXTRAS, install_command
 from vrnn_engine.errors import VRNNEngineError
+from vrnn_engine.runtime.graph.wheels import how_to_repair, installed_version, installed_wheels
 
 VOICE = "blizzard"
 """Voice of the default job, which is plain `vrnn-engine stream`."""
-WHEELS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
-"""Distributions that install into the same folder, `onnxruntime`."""
 FRAMES = 80
 """Number of frames that a processor has to compute to count as working."""
 
@@ -88,20 +86,6 @@ def diagnose() -> Diagnosis:
     return Diagnosis(findings=tuple(findings), recommended=recommended)
 
 
-def installed_version(name: str) -> str | None:
-    """Return the version of an installed distribution, or None if it is not installed.
-
-    Parameters
-    ----------
-    name : str
-        Name of the distribution, as pip knows it.
-    """
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 def _run(topic: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     """Yield the findings of a check, and one more if it raises an error."""
     state: State = "problem" if topic in NEEDED else "note"
@@ -129,14 +113,14 @@ def _installed() -> Iterator[Finding]:
 
 
 def _onnxruntime() -> Iterator[Finding]:
-    wheels = [name for name in WHEELS if installed_version(name)]
+    wheels = installed_wheels()
     named = " and ".join(f"{name} {installed_version(name)}" for name in wheels)
     if len(wheels) > 1:
         yield Finding(
             topic="onnxruntime",
             state="note",
             text=f"{named} are installed into the same folder, and overwrite each other's files",
-            advice=f"pip uninstall -y {' '.join(wheels)}, then install the one you want",
+            advice=how_to_repair(),
         )
     from vrnn_engine.runtime.graph.ort import ort
 
@@ -202,7 +186,6 @@ CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
 NEEDED = ("installed", "onnxruntime", "device auto")
 """Topics that the default job depends on; it uses the device `auto`."""
 ADVICE = {
-    "onnxruntime": "reinstall it: pip install --force-reinstall onnxruntime",
     "device auto": "run `vrnn-engine voices verify`, or name a device below that works",
     "device cpu": "run `vrnn-engine voices verify`, or reinstall vrnn-engine",
     "sound": "write to a file, e.g. --to out.wav",

@@ -1,14 +1,21 @@
 """Imports onnxruntime and creates its sessions.
 
 All other modules take both from here, so that what must precede the import, and what must surround the creation of a
-session, has one place.
+session, has one place. Importing this module raises `ProviderError` if onnxruntime does not load.
 """
 
 from typing import Any
 
-import onnxruntime as ort
-
 from vrnn_engine.runtime.graph.denormals import flush_denormals
+
+try:
+    import onnxruntime as ort
+
+    _ = ort.InferenceSession  # a damaged installation may leave a folder that can be imported and has nothing in it
+except Exception as error:
+    from vrnn_engine.runtime.graph.wheels import import_error  # reading metadata would delay the first sound
+
+    raise import_error(error) from error
 
 __all__ = ["create_session", "ort"]
 
