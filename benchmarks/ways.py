@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 
 from vrnn_engine import Engine, Voice
 from vrnn_engine.diagnostics.machine import product, reading
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.recurrent import RecurrentModel
+from vrnn_engine.runtime.graph.ort import ort
 from vrnn_engine.runtime.graph.session import GraphSession
 
 Step = Callable[[], object]

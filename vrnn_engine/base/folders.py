@@ -42,7 +42,8 @@ def cache_folder(purpose: str) -> Path:
     Parameters
     ----------
     purpose : str
-        Name of the sub-folder: `voices` (unpacked archives), `corpora` (decoded recordings) or `locks`.
+        Name of the sub-folder: `voices` (unpacked archives), `corpora` (decoded recordings), `locks` or
+        `matplotlib` (its list of fonts).
     """
     if chosen := _chosen("VRNN_ENGINE_CACHE"):
         return chosen / purpose

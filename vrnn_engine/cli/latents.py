@@ -1,5 +1,6 @@
 """`vrnn-engine latents`: draws the KL and the latents of a recording under a voice."""
 
+import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -45,7 +46,7 @@ def latents(
     if to is not None:
         if to.suffix.lower() not in FORMATS:
             raise SinkError(f"{to}: not a picture format; use {', '.join(FORMATS)}")
-        import matplotlib  # noqa: F401  # first, so that a missing extra is reported before anything is computed
+        _import_matplotlib()  # first, so that a missing extra is reported before anything is computed
 
     # The file is opened first: a place that cannot be written to is an error before anything is computed.
     with as_voice(voice) as where, AtomicFile(to) if to else nullcontext() as file:
@@ -74,3 +75,11 @@ def latents(
     if json:
         columns = {name: values.tolist() for name, values in vars(trace).items()}
         report.print_json({"voice": manifest.name, "recording": str(recording), **columns})
+
+
+def _import_matplotlib() -> None:
+    """Import matplotlib, with its list of fonts in the cache of this program, unless the user has chosen a folder."""
+    from vrnn_engine.base.folders import cache_folder
+
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder("matplotlib")))
+    import matplotlib  # noqa: F401

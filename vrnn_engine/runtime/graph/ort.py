@@ -1,13 +1,17 @@
-"""Imports onnxruntime and creates its sessions.
+"""Imports onnxruntime, without its telemetry, and creates its sessions.
 
 All other modules take both from here, so that what must precede the import, and what must surround the creation of a
 session, has one place. Importing this module raises `ProviderError` if onnxruntime does not load.
 """
 
+import os
 from typing import Any
 
 from vrnn_engine.runtime.graph.denormals import flush_denormals
 
+# onnxruntime reads this once, when it is imported; child processes inherit it. Otherwise it writes a device id and a
+# database of events into the user's cache and sends them to an event server. A value that the user has set stays.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 try:
     import onnxruntime as ort
 
