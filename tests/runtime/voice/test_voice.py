@@ -167,19 +167,6 @@ def test_a_missing_file_is_refused(spoiled: Path) -> None:
     refused(spoiled, r"step\.onnx\.data: missing")
 
 
-def test_a_link_out_of_the_folder_is_refused(spoiled: Path, tmp_path: Path) -> None:
-    """Although its content has the right checksum."""
-    (spoiled / "CARD.md").rename(tmp_path / "CARD.md")
-    (spoiled / "CARD.md").symlink_to(tmp_path / "CARD.md")
-    refused(spoiled, r"CARD\.md: a link that leaves the voice's folder")
-
-
-def test_a_manifest_that_is_a_link_is_refused(spoiled: Path, tmp_path: Path) -> None:
-    (spoiled / "voice.json").rename(tmp_path / "voice.json")
-    (spoiled / "voice.json").symlink_to(tmp_path / "voice.json")
-    refused(spoiled, r"voice\.json: a link that leaves the voice's folder")
-
-
 def _file(path: str) -> Callable[[dict[str, Any]], None]:
     return lambda manifest: manifest["files"].update({path: "0" * 64})
 
