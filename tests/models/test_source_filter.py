@@ -181,7 +181,8 @@ def test_voicing_ranges_from_a_whisper_to_a_tone(output):
     with torch.no_grad():
         parameters = output(torch.randn(1, INPUTS), heard(past))
         frames = {
-            v: output.sample(parameters, OutputNoise(noise, voicing=torch.tensor([[v]]))) for v in (-30.0, 0.0, 5.0)
+            v: output.sample(parameters, OutputNoise(noise, output_voicing=torch.tensor([[v]])))
+            for v in (-30.0, 0.0, 5.0)
         }
         plain = output.sample(parameters, OutputNoise(noise))
     assert torch.equal(frames[0.0], plain)

@@ -11,7 +11,7 @@ from vrnn_engine.runtime.voice.manifest import Control
 
 
 def latent_controls(latent_size: int) -> tuple[Control, ...]:
-    """Return the controls of a model with `latent_size` latent dimensions."""
+    """Return the controls of a model with `latent_size` latent dimensions; each is a field of `LatentControls`."""
     z = (latent_size,)
     return (
         _temperature("latent.temperature", "multiplies the sd of the prior that z is drawn from"),
@@ -22,7 +22,7 @@ def latent_controls(latent_size: int) -> tuple[Control, ...]:
 
 
 def output_controls(config: ModelConfig) -> tuple[Control, ...]:
-    """Return the controls of a model's output distribution."""
+    """Return the controls of a model's output distribution; each is a field of `OutputNoise`, with _ for the dot."""
     controls = [_temperature("output.temperature", "multiplies the sd of the output distribution")]
     if config.components > 1:
         controls.append(_temperature("mixture.temperature", "how freely a component is chosen: 0 always the likeliest"))

@@ -62,7 +62,8 @@ class RecurrentSteps:
         self.family: str = config.family
         self.normalisation = Normalisation(mean=mean, std=std)
         self._latents = bool(config.latent_size)
-        self.controls = self._latent_controls() + output_controls(config) + (style_controls() if ink_style else ())
+        self._output_controls = output_controls(config)
+        self.controls = self._latent_controls() + self._output_controls + (style_controls() if ink_style else ())
         pen = config.modality == "pen"  # pen-up, the third column, is not normalised
         self._mean = torch.tensor([*mean, 0.0] if pen else mean)
         self._std = torch.tensor([*std, 1.0] if pen else std)
@@ -98,14 +99,7 @@ class RecurrentSteps:
         dict of str to Tensor
             `frame`, `latent`, `prior.mean`, `prior.std` and the next state, `next.NAME`.
         """
-        noise = OutputNoise(
-            inputs["noise.output"],
-            inputs.get("noise.mixture"),
-            inputs["control.output.temperature"],
-            inputs.get("control.mixture.temperature", 1.0),
-            inputs.get("control.output.voicing", 0.0),
-        )
-        old = self._state(inputs)
+        old, noise = self._state(inputs), self._output_noise(inputs)
         made = self.model.generate(old, inputs.get("noise.latent", old.latent), noise, self._steering(inputs))
         basis, frame, carried = self.model.basis, made.frame, {}
         if isinstance(basis, MdctBasis):
@@ -202,6 +196,11 @@ class RecurrentSteps:
         if not self._latents:
             return None
         return LatentControls(*(inputs[f"control.latent.{name}"] for name in LatentControls._fields))
+
+    def _output_noise(self, inputs: Named) -> OutputNoise:
+        names = [control.name for control in self._output_controls]
+        steering = {name.replace(".", "_"): inputs[f"control.{name}"] for name in names}
+        return OutputNoise(inputs["noise.output"], inputs.get("noise.mixture"), **steering)
 
     def _state(self, inputs: Named) -> State:
         nothing = inputs["state.h"][..., :0]

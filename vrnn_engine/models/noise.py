@@ -8,7 +8,10 @@ from vrnn_engine.models.normal import Normal
 
 
 class OutputNoise(NamedTuple):
-    """Standard normal noise of one frame, and the controls that scale it."""
+    """Standard normal noise of one frame, and the controls of the output distribution.
+
+    The control `output.temperature` is the field `output_temperature`, and so on.
+    """
 
     output: Tensor
     """[..., F]."""
@@ -18,7 +21,7 @@ class OutputNoise(NamedTuple):
     """Factor of the output's standard deviation, [..., 1]."""
     mixture_temperature: Tensor | float = 1.0
     """Factor of the Gumbel noise that chooses the component, [..., 1]."""
-    voicing: Tensor | float = 0.0
+    output_voicing: Tensor | float = 0.0
     """Added to the logit of the period's gain of a source-filter output, [..., 1]; a negative value whispers."""
 
 

@@ -188,7 +188,7 @@ class SourceFilterOutput(nn.Module):
 
     def sample(self, parameters: SourceFilterParameters, noise: OutputNoise) -> Tensor:
         """Return a sampled frame [..., F]."""
-        known, terms = parameters.excitation, self.excitation_terms(parameters, noise.voicing)
+        known, terms = parameters.excitation, self.excitation_terms(parameters, noise.output_voicing)
         drawn = noise.output_temperature * noise.output
         # In parts no longer than the shortest period: a part then depends only on samples before it.
         length = -(-self.frame_size // -(-self.frame_size // self.config.shortest))
