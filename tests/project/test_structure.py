@@ -1,6 +1,7 @@
-"""Sizes that keep the package readable: modules in a folder, lines in a file, lines in a function."""
+"""What keeps the package readable: few modules in a folder, short files and functions, each error worded once."""
 
 import ast
+import collections
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,30 @@ def test_functions_are_short() -> None:
         if lines > MOST_LINES_OF_FUNCTION
     }
     assert not long
+
+
+def raised(source: str) -> set[str]:
+    """Return the words of the errors that a module raises, with `…` for the values in them."""
+    words = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Raise(exc=ast.Call(args=[ast.Constant(value=str(text)), *_])):
+                words.add(text)
+            case ast.Raise(exc=ast.Call(args=[ast.JoinedStr(values=parts), *_])):
+                words.add("".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts))
+    return words
+
+
+def test_the_words_of_raised_errors_are_found() -> None:
+    source = 'raise A("one")\nraise B(f"{x}: two {y:g}") from None\nraise C(three)\nraise D\nprint("four")\n'
+    assert raised(source) == {"one", "…: two …"}
+
+
+def test_no_two_modules_raise_the_same_words() -> None:
+    """Whoever rewords an error then changes one file."""
+    modules = collections.defaultdict(list)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for words in raised(path.read_text()):
+            modules[words].append(str(path.relative_to(ROOT)))
+    assert len(modules) > 200
+    assert {words: found for words, found in modules.items() if len(found) > 1} == {}

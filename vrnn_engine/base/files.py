@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from vrnn_engine.base.file_errors import write_error
 from vrnn_engine.base.file_kinds import copy_in_place, non_file_kind
 from vrnn_engine.errors import SinkError, VRNNEngineError
 
@@ -244,32 +245,6 @@ def write_atomically(
             raise write_error(path, error, error_class) from error
     with AtomicFile(path, error_class) as file:
         file.append(data)
-
-
-def write_error(
-    path: str | os.PathLike[str], error: OSError, error_class: type[VRNNEngineError] = SinkError
-) -> VRNNEngineError:
-    """Return the error that says why a path cannot be written, and what to do.
-
-    Parameters
-    ----------
-    path : str or path
-        What was to be written, as the user gave it.
-    error : OSError
-        What went wrong.
-    error_class : type
-        Class of the error returned.
-    """
-    target = os.fspath(path)
-    if isinstance(error, BrokenPipeError):
-        return error_class(f"{target}: the program reading it closed the pipe")
-    reason = error.strerror or str(error)
-    if isinstance(error, FileNotFoundError):
-        folder = Path(os.path.realpath(target)).parent
-        return error_class(f"cannot write {target}: there is no folder {folder}; make it first")
-    if isinstance(error, PermissionError):
-        return error_class(f"cannot write {target}: {reason}; choose a place you may write to")
-    return error_class(f"cannot write {target}: {reason}")
 
 
 def _require_file(path: str | os.PathLike[str], error_class: type[VRNNEngineError]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.base.file_kinds import non_file_kind
 from vrnn_engine.base.sound_files import open_sound
 from vrnn_engine.errors import RecordingError
@@ -84,8 +85,7 @@ def _require_file(where: str) -> None:
     except FileNotFoundError:
         raise RecordingError(f"{where}: no such file") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
-        reason = getattr(error, "strerror", None) or error
-        raise RecordingError(f"{where:.300}: cannot be read: {reason}") from None
+        raise read_error(where[:300], error, RecordingError) from None
     if kind is not None:
         raise RecordingError(f"{where}: is {kind}, not a file; give the path of a recording")
 

@@ -9,6 +9,7 @@ import msgspec
 import torch
 from torch import Tensor
 
+from vrnn_engine.base.file_errors import write_error
 from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.errors import CheckpointError
 from vrnn_engine.models.families import build_model
@@ -88,7 +89,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
             torch.save(fields, file)  # type: ignore[arg-type]  # a raw file is enough
         except RuntimeError as error:
             file.check()  # says what went wrong, which torch does not
-            raise CheckpointError(f"cannot write {path}: {error}") from None
+            raise write_error(path, error, CheckpointError) from None
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -196,5 +196,5 @@ class Microphone:
         if never_worked:
             raise RecordingError(f"{self.label} does not work: {error}; listen to a file instead")
         if self._strict:
-            raise RecordingError(f"{self.label} is disconnected: {error}; connect it and start again")
+            raise self._reconnect.error(self.label, error, RecordingError)
         self._reconnect.lost(self.label)

@@ -5,9 +5,14 @@ Threads: one thread, the one that reads from the device or writes to it.
 
 import logging
 import time
+from typing import TypeVar
+
+from vrnn_engine.errors import VRNNEngineError
 
 RETRY_SECONDS = 1.0
 """Time between two attempts to reconnect."""
+
+Error = TypeVar("Error", bound=VRNNEngineError)
 
 _log = logging.getLogger("vrnn_engine")
 
@@ -44,6 +49,21 @@ class Reconnect:
         if self._since is None:
             self._since = self._due
             _log.warning("%s is disconnected; %s until it is back", label, self._meanwhile)
+
+    @staticmethod
+    def error(label: str, cause: Exception, error_class: type[Error]) -> Error:
+        """Return the error for a device that was disconnected and that nobody wants to wait for.
+
+        Parameters
+        ----------
+        label : str
+            Name of the device.
+        cause : Exception
+            What was noticed.
+        error_class : type
+            Class of the error returned.
+        """
+        return error_class(f"{label} is disconnected: {cause}; connect it and start again")
 
     def restored(self, label: str) -> None:
         """Note that the device works, and log that it is back if it was disconnected.

@@ -32,7 +32,7 @@ from vrnn_engine.runtime.live.forks import Forks
 from vrnn_engine.runtime.live.history import History
 from vrnn_engine.runtime.live.listening_stream import LiveStream
 from vrnn_engine.runtime.live.saved import STATE, TRAJECTORY, SavedStates
-from vrnn_engine.runtime.live.trajectories import check_trajectory, find_trajectory, is_recording
+from vrnn_engine.runtime.live.trajectories import check_trajectory, find_trajectory, is_recording, unreadable
 from vrnn_engine.runtime.noise import check_seed
 from vrnn_engine.runtime.observation import Observation
 from vrnn_engine.runtime.sinks import make_sink
@@ -212,7 +212,7 @@ class Effects:
         try:
             return check_trajectory(latents.array(), self._stream.latent.size, where)
         except ValueError as error:
-            raise StreamError(f"{where}: cannot be read as a trajectory: {error}") from None
+            raise unreadable(where, error) from None
 
 
 def _from_numpy(value: Any) -> Any:

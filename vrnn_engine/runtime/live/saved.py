@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.base.files import write_atomically
 from vrnn_engine.base.folders import saved_folder
 from vrnn_engine.base.suggest import suggest
@@ -91,7 +92,7 @@ class SavedFolder:
             hint = suggest(name, self.names(), "there are")
             raise StreamError(f"no saved state {name!r} in {self.folder}{hint}") from None
         except OSError as error:
-            raise StreamError(f"{path}: cannot be read: {error.strerror}") from error
+            raise read_error(path, error, StreamError) from error
 
     def names(self, ending: str = STATE) -> list[str]:
         """Return the names of all files with an ending, `STATE` or `TRAJECTORY`, sorted."""

@@ -16,6 +16,7 @@ from typing import Self
 
 import msgspec
 
+from vrnn_engine.base.file_errors import newer_error, read_error
 from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.errors import SinkError, StreamError
 from vrnn_engine.runtime.live.events import AnyEvent
@@ -108,7 +109,7 @@ def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Tim
     try:
         lines = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8).splitlines()
     except OSError as error:
-        raise StreamError(f"{path}: cannot be read: {error.strerror}") from error
+        raise read_error(path, error, StreamError) from error
     head: Head | None = None
     events: list[AnyEvent] = []
     reached = 0
@@ -120,7 +121,7 @@ def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Tim
             if not events and head is None and b'"timeline"' in line:
                 head = msgspec.json.decode(line, type=Head)
                 if head.timeline > VERSION:
-                    raise StreamError(f"{where}: version {head.timeline} is newer than this vrnn-engine understands")
+                    raise newer_error(where, head.timeline, StreamError)
                 continue
             event: AnyEvent = msgspec.json.decode(line, type=AnyEvent)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

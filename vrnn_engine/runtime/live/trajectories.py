@@ -85,10 +85,15 @@ def check_trajectory(latents: np.ndarray, size: int, where: str) -> np.ndarray:
     return trajectory
 
 
+def unreadable(where: str, error: Exception) -> StreamError:
+    """Return the error that says why something is not a trajectory."""
+    return StreamError(f"{where}: cannot be read as a trajectory: {error}")
+
+
 def _read(path: str | os.PathLike[str], size: int) -> np.ndarray:
     """Return the trajectory in a .npy file."""
     try:
         latents = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise StreamError(f"{path}: cannot be read as a trajectory: {error}") from None
+        raise unreadable(str(path), error) from None
     return check_trajectory(latents, size, str(path))

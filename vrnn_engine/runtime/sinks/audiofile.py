@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from vrnn_engine.base.file_errors import write_error
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks.base import FileSink, Format
 from vrnn_engine.runtime.sinks.pcm import to_pcm16
@@ -88,4 +89,4 @@ class AudioFileSink(FileSink):
 
     def _fail(self, error: Exception) -> NoReturn:
         self.file.check()  # libsndfile only reports "system error"; the file has kept the cause
-        raise SinkError(f"cannot write {self.label}: {error}") from error
+        raise write_error(self.label, error) from error

@@ -193,7 +193,7 @@ class SpeakersSink(Sink):
         if not (self._reconnect.disconnected or device.played):
             raise SinkError(f"{self.label} does not play: {error}; write a .wav file instead")
         if self._options.strict:
-            raise SinkError(f"{self.label} is disconnected: {error}; connect it and start again")
+            raise self._reconnect.error(self.label, error, SinkError)
         self._reconnect.lost(self.label)
 
 

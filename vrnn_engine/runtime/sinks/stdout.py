@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from vrnn_engine.base.descriptors import limit_pipe, write_all
-from vrnn_engine.base.files import write_error
+from vrnn_engine.base.file_errors import write_error
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks.base import Format, Sink
 from vrnn_engine.runtime.sinks.jsonl import JsonLinesEncoder

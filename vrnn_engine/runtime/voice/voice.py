@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from vrnn_engine.base.atomic_folder import atomic_folder
+from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.base.folders import cache_folder
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.archive import unzip
@@ -161,7 +162,7 @@ def check_folder(folder: Path, shown: Path | None = None) -> Voice:
         try:
             found = _sha256(path)
         except OSError as error:
-            raise VoiceError(f"{label}: cannot be read: {error.strerror}") from None
+            raise read_error(label, error, VoiceError) from None
         if found != digest:
             raise VoiceError(f"{label}: wrong checksum, the file is damaged or was changed; get the voice again")
     return Voice(manifest.name, folder, manifest)

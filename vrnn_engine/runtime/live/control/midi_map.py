@@ -13,6 +13,7 @@ from typing import Annotated
 
 import msgspec
 
+from vrnn_engine.base.file_errors import newer_error, read_error
 from vrnn_engine.base.files import write_atomically
 from vrnn_engine.base.folders import config_folder
 from vrnn_engine.errors import SinkError, SourceError
@@ -93,11 +94,11 @@ class MidiMap:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise SourceError(f"{self.path}: cannot be read: {error.strerror}") from error
+            raise read_error(self.path, error, SourceError) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise SourceError(f"{self.path}: not a file of MIDI bindings: {error}") from None
         if file.midi > VERSION:
-            raise SourceError(f"{self.path}: version {file.midi} is newer than this vrnn-engine understands")
+            raise newer_error(self.path, file.midi, SourceError)
         self.bindings = {(one.channel, one.cc): one for one in file.bindings}
 
     def bind(self, binding: Binding) -> None:
