@@ -8,26 +8,29 @@ import typer
 from vrnn_engine.cli import report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vrnn_engine.diagnostics.bench import Report
     from vrnn_engine.diagnostics.bench_memory import Setup
     from vrnn_engine.diagnostics.step_times import StepTimes
 
-_COLUMNS = (
-    "device",
-    "weights",
-    "MiB",
-    "streams",
-    "p50",
-    "p95",
-    "p99",
-    "max ms",
-    "misses",
-    "x real time",
-    "in all",
-    "over 1 stream",
-    "floor ms",
-    "p50 / floor",
-)
+_COLUMNS: "dict[str, Callable[[StepTimes], str]]" = {
+    "device": lambda times: times.device,
+    "weights": lambda times: times.precision,
+    "MiB": lambda times: f"{times.weights / 2**20:.1f}",
+    "streams": lambda times: str(times.rows),
+    "p50": lambda times: f"{times.p50:.3f}",
+    "p95": lambda times: f"{times.p95:.3f}",
+    "p99": lambda times: f"{times.p99:.3f}",
+    "max ms": lambda times: f"{times.max:.3f}",
+    "misses": lambda times: f"{times.misses} of {times.frames}",
+    "x real time": lambda times: f"{times.real_time:.1f}",
+    "in all": lambda times: f"{times.rows * times.real_time:.1f}",
+    "over 1 stream": lambda times: "" if times.gain is None else f"{times.gain:.1f}",
+    "floor ms": lambda times: "" if times.floor is None else f"{times.floor:.3f}",
+    "p50 / floor": lambda times: "" if times.floor is None else f"{times.p50 / times.floor:.2f}",
+}
+"""The columns of the table: head, and the cell for one device, precision and number of streams."""
 
 
 def bench(
@@ -89,7 +92,7 @@ def _print(found: "Report") -> None:
         f"and multiplies matrices at {here.rate / 1e9:.0f} Gflop/s"
     )
     report.answer(f"{found.voice}, threads {found.threads}\n")
-    report.print_table(_COLUMNS, [_row(times) for times in found.paces])
+    report.print_table(tuple(_COLUMNS), [tuple(cell(times) for cell in _COLUMNS.values()) for times in found.paces])
     if found.left_out:
         report.answer(f"left out: {found.left_out}")
     _print_late(found)
@@ -106,22 +109,6 @@ def _print(found: "Report") -> None:
         report.answer("recommended: " + ", ".join(f"{name} {value}" for name, value in found.recommended.items()))
     else:
         report.answer("no number of streams keeps up in real time here")
-
-
-def _row(times: "StepTimes") -> tuple[str, ...]:
-    """Return the line of the table for one device, precision and number of streams."""
-    return (
-        times.device,
-        times.precision,
-        f"{times.weights / 2**20:.1f}",
-        str(times.rows),
-        *(f"{value:.3f}" for value in (times.p50, times.p95, times.p99, times.max)),
-        f"{times.misses} of {times.frames}",
-        f"{times.real_time:.1f}",
-        f"{times.rows * times.real_time:.1f}",
-        "" if times.gain is None else f"{times.gain:.1f}",
-        *(("", "") if times.floor is None else (f"{times.floor:.3f}", f"{times.p50 / times.floor:.2f}")),
-    )
 
 
 def _print_late(found: "Report") -> None:

@@ -37,7 +37,9 @@ _REQUESTS: dict[str, tuple[str, tuple[str, ...], str]] = {
 }
 """Address: the event's tag, the fields that the arguments fill, and the usage for messages."""
 _INTEGERS = {"seed", "times"}
+"""Fields of events that are integers; some programs send every number as a float."""
 _STRINGS = {"name", "file", "to", "path"}
+"""Fields of events that are strings; a number that is sent for one becomes its text."""
 _TYPES = frozenset("ifhds")
 
 
