@@ -251,7 +251,7 @@ def _other_size(graph: onnx.GraphProto) -> None:
         (_extra_output, "the graph has output mean, which the manifest lacks"),
         (_missing_output, r"the graph has no output prior\.std, which the manifest declares"),
         (_fixed_batch, "its first axis is not a dynamic batch"),
-        (_other_size, r"output frame has shape \[400\] a row, the manifest says \[200\]"),
+        (_other_size, r"output frame has shape \[400\] per row, but the manifest says \[200\]"),
     ],
 )
 def test_a_graph_that_differs_from_the_manifest_is_refused(

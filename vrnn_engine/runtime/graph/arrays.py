@@ -1,4 +1,4 @@
-"""Types of what goes into a graph: arrays by name, and the memories in which onnxruntime keeps them."""
+"""Types for the inputs of a graph: named arrays, and the memory (host or GPU) in which onnxruntime keeps them."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ import numpy as np
 Arrays = Mapping[str, np.ndarray]
 """float32 arrays by name."""
 Location = tuple[str, int]
-"""A memory as onnxruntime names it: the kind of device, and its index."""
+"""The memory of a device, as onnxruntime names it: the kind of device, and its index."""
 
 HOST: Location = ("cpu", 0)
-"""The memory that numpy can see."""
+"""Host memory, the only memory that numpy can access."""

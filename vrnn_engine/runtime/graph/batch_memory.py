@@ -1,4 +1,4 @@
-"""How much memory a batch of a voice needs, and the errors that say so."""
+"""Estimates the memory that a batch of a voice needs, and raises errors if too little is available."""
 
 import math
 import traceback
@@ -27,8 +27,8 @@ class BatchMemory:
         self._step = step
 
     def batch_bytes(self, rows: int) -> int:
-        """Return about how many bytes it takes to step `rows` streams as one batch, without their frames."""
-        # A stream has its state, gets the next one, and draws its noise ahead.
+        """Return the approximate bytes needed to step `rows` streams as one batch, without their frames."""
+        # Each stream holds its current state, its next state, and noise drawn ahead.
         state = sum(map(math.prod, self._step.state.values()))
         noise = sum(shape[0] for shape in self._step.noise.values())
         return rows * (self._step.row_bytes(rows) + 4 * (2 * state + AHEAD * noise))
@@ -42,16 +42,16 @@ class BatchMemory:
         memory.require(size, self._describe(rows, frames, streams))
 
     def translate(self, error: Exception, size: int, rows: int, frames: int = 0, streams: int = 0) -> None:
-        """Raise our error for one of numpy or onnxruntime: memory ran out, or onnxruntime failed.
+        """Translate an error of numpy or onnxruntime into ours: memory ran out, or onnxruntime failed.
 
         Parameters
         ----------
         error : Exception
-            Any error; returns if it is neither.
+            Any error. If it is neither of the two, the method returns.
         size : int
-            Bytes of the frames that were to be made.
+            Size of the requested frames in bytes.
         rows, frames, streams : int
-            Rows of a batch, and what was read.
+            Rows of the batch, requested frames per stream, and number of streams, for the message.
 
         Raises
         ------
@@ -61,9 +61,9 @@ class BatchMemory:
             onnxruntime failed.
         """
         if memory.is_out_of_memory(error):
-            traceback.clear_frames(error.__traceback__)  # frees their arrays, so that there is memory for the message
+            traceback.clear_frames(error.__traceback__)  # frees the arrays of the failed calls for the message
             what = self._describe(rows, frames, streams)
-            on_gpu = self._step.location != HOST and not isinstance(error, MemoryError)  # numpy's is the machine's
+            on_gpu = self._step.location != HOST and not isinstance(error, MemoryError)  # numpy uses host memory
             raise (
                 memory.gpu_shortage(what) if on_gpu else memory.shortage(size + self.batch_bytes(rows), what)
             ) from None

@@ -1,4 +1,4 @@
-"""Keeps the buffers of batches between reads."""
+"""Keeps the buffers of batches, so that later reads reuse them."""
 
 import threading
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from vrnn_engine.runtime.graph.binding import StepBatch
 from vrnn_engine.runtime.graph.session import GraphSession
 
 MAX_IDLE = 4
-"""Largest number of batches kept for the next read of as many rows."""
+"""Largest number of idle batches that are kept for reuse."""
 
 
 class BatchPool:
-    """Lends batches to threads, one thread a batch, and makes new ones where none is idle.
+    """Lends each batch to one thread at a time, and makes a new batch if no idle one has the right number of rows.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class BatchPool:
     Attributes
     ----------
     idle : list of StepBatch
-        Batches that are not in use, the last used first.
+        Batches that are not in use, the most recently used first.
     """
 
     def __init__(self, step: GraphSession, memory: BatchMemory, captured: bool = False) -> None:

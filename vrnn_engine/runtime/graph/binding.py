@@ -15,14 +15,14 @@ from vrnn_engine.runtime.graph.session import GraphSession
 
 
 class StepBatch:
-    """Buffers of a number of rows, and the bindings that step them. Not for use from two threads at once.
+    """Buffers for a fixed number of rows, bound to a step graph. Do not use a batch from two threads at once.
 
     Parameters
     ----------
     graph : GraphSession
         A step graph.
     rows : int
-        Streams that are stepped together.
+        Number of streams that are stepped together.
     output_location : Location
         Memory into which a step writes the frame and the latent.
 
@@ -32,7 +32,7 @@ class StepBatch:
     noise, controls : dict of str to float32 array [rows, ...]
         Inputs by name without prefix. Write to them before a step; after a write to `controls`, call `send_controls`.
     tables : list of object
-        For whoever writes the controls: the table from which those of each row were copied.
+        For the caller that writes the controls: for each row, the table from which its controls were last copied.
     frame : float32 array [rows, F]
         Output of the last step. The next step overwrites it.
     """
@@ -41,7 +41,7 @@ class StepBatch:
         self.rows = rows
         self._session = graph.session
         self._outputs = graph.outputs
-        # An input that the graph reads elsewhere than in host memory is copied there when it is bound, and not again.
+        # If the graph reads an input outside host memory, onnxruntime copies it there once, when it is bound.
         self._locations = graph.input_locations
         self.noise = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.noise.items()}
         self.controls = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.controls.items()}
@@ -63,11 +63,11 @@ class StepBatch:
             for old, new in ((here, there), (there, here))
         )
         self._options: tuple[ort.RunOptions | None, ort.RunOptions | None] = (None, None)
-        self._now = 0  # which of the two buffers has the current state
-        self._returned: list[Arrays] = []  # what `states` returned for the current state; nobody writes to it
+        self._now = 0  # index of the buffer that holds the current state
+        self._returned: list[Arrays] = []  # what `states` returned for the current state; read-only
 
     def load_states(self, states: Sequence[Arrays]) -> None:
-        """Copy in the state [1, ...] of each row, unless they are what `states` returned after the last step."""
+        """Load the state [1, ...] of each row. No copy is made of states that `states` returned after the last step."""
         if self._has(states):
             return
         self._returned = []  # first: if a copy below fails, they are no longer the current state
@@ -75,7 +75,7 @@ class StepBatch:
             value.update_inplace(_joined([state[name] for state in states]))
 
     def _has(self, states: Sequence[Arrays]) -> bool:
-        """Whether these are what `states` returned for the first rows, with no step since."""
+        """Return whether `states` returned these objects for the first rows, and no step was taken since."""
         return len(states) <= len(self._returned) and all(a is b for a, b in zip(states, self._returned, strict=False))
 
     def states(self) -> list[Arrays]:
@@ -89,7 +89,7 @@ class StepBatch:
         return np.array(self._latent.numpy())
 
     def send_controls(self) -> None:
-        """Send the controls to where the graph reads them; they take effect in the next step."""
+        """Copy the controls to the memory from which the graph reads them; they take effect in the next step."""
         for value, array in self._controls_to_send:
             value.update_inplace(array)
 
@@ -108,7 +108,7 @@ class StepBatch:
     def _values(
         self, prefix: str, arrays: Arrays
     ) -> tuple[dict[str, ort.OrtValue], list[tuple[ort.OrtValue, np.ndarray]]]:
-        """Make inputs of arrays, where the graph reads them; also return those that are copies of their array."""
+        """Make graph inputs from arrays, in the memory that the graph reads; also return the inputs that are copies."""
         values, to_send = {}, []
         for name, array in arrays.items():
             location = self._locations[f"{prefix}.{name}"]
@@ -122,7 +122,7 @@ class StepBatch:
         for prefix, values in inputs.items():
             for name, value in values.items():
                 binding.bind_ortvalue_input(f"{prefix}.{name}", value)
-        # onnxruntime copies an output after each step if it is bound elsewhere than it is computed.
+        # If an output is bound to other memory than the graph writes, onnxruntime copies it after each step.
         for name, value in new.items():
             binding.bind_ortvalue_output(f"next.{name}", value)
         binding.bind_ortvalue_output("frame", self._frame)
@@ -132,9 +132,9 @@ class StepBatch:
 
 
 class RowView(Mapping[str, np.ndarray]):
-    """One row of arrays [rows, ...] by name, as views [1, ...] that are made when they are asked for.
+    """One row of named arrays [rows, ...], as views [1, ...] that are made on access.
 
-    It keeps all rows in memory. Copy what should outlive the other rows.
+    A view keeps all rows in memory. Copy a row that should outlive the others.
     """
 
     __slots__ = ("_row", "_whole")

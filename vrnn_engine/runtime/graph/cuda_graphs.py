@@ -1,6 +1,6 @@
-"""A batch whose step is launched as one CUDA graph instead of one kernel after the other.
+"""Launches the step of a batch as one CUDA graph instead of one kernel after the other.
 
-What onnxruntime requires, and how it is met:
+Requirements of onnxruntime, and how this module meets them:
 
 - onnxruntime replays a graph only in the thread that captured it, and no other thread may call CUDA during a capture.
   So everything, from loading to release, happens in one thread of the process: see `in_one_thread`. Other code that
@@ -39,22 +39,22 @@ _graph_ids = itertools.count(1)
 
 
 def in_one_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call a function in the thread of all CUDA graphs of this process and wait for it; never from that thread."""
+    """Call a function in the process's thread for CUDA graphs and wait for it. Do not call this in that thread."""
     return _thread.submit(function, *args, **kwargs).result()
 
 
 def release_in_one_thread(owner: object) -> "weakref.finalize[..., object]":
-    """Arrange that the attributes of an object are released in the thread of all CUDA graphs, as that frees GPU memory.
+    """Release the attributes of an object in the thread for CUDA graphs, once it is collected; this frees GPU memory.
 
     Parameters
     ----------
     owner : object
-        Anything with a `__dict__`. Its attributes are released once it is collected.
+        Any object with a `__dict__`.
 
     Returns
     -------
     weakref.finalize
-        Its `detach` cancels this.
+        Its `detach` cancels the release.
     """
     finalizer = weakref.finalize(owner, _release, vars(owner))
     finalizer.atexit = False
@@ -62,11 +62,11 @@ def release_in_one_thread(owner: object) -> "weakref.finalize[..., object]":
 
 
 def _release(attributes: dict[str, object]) -> None:
-    """Clear attributes in the thread of all CUDA graphs; do not wait for it."""
+    """Clear attributes in the thread for CUDA graphs, without waiting for it."""
     held = list(attributes.values())
     attributes.clear()
     with contextlib.suppress(RuntimeError):  # the process is about to end
-        # In a new thread: garbage is collected anywhere, even in a thread that has the lock of the executor's queue.
+        # A new thread, as garbage collection may run in any thread, even in one that holds the executor's queue lock.
         threading.Thread(target=_clear, args=(held,)).start()
 
 
@@ -87,14 +87,14 @@ class CapturedBatch(StepBatch):
     Raises
     ------
     ProviderError
-        The graph cannot be captured, or its replay computes something else than its plain steps.
+        The graph cannot be captured, or its replay gives other results than its plain steps.
     """
 
     def __init__(self, graph: "GraphSession", rows: int) -> None:
         self._zero = graph.zero_state()
         try:
             super().__init__(graph, rows, graph.location)
-            # An id is never used again: onnxruntime would replay the old graph, at its old addresses.
+            # Each id is used once: for a known id, onnxruntime would replay the old graph at its old addresses.
             self._options = (_graph_options(next(_graph_ids)), _graph_options(next(_graph_ids)))
             same = self._replay_equals_plain_step()
         except Exception as error:
@@ -102,11 +102,11 @@ class CapturedBatch(StepBatch):
             raise ProviderError(f"{graph.path}: cannot be captured as a CUDA graph: {reason}{ADVICE}") from error
         if not same:
             raise ProviderError(
-                f"{graph.path}: the replay of its CUDA graph does not compute what its plain steps compute{ADVICE}"
+                f"{graph.path}: the replay of its CUDA graph gives other results than its plain steps{ADVICE}"
             )
 
     def load_states(self, states: Sequence[Arrays]) -> None:
-        """Copy in the state [1, ...] of each row; rows after the last state start from zeros, and nobody reads them."""
+        """Load the state [1, ...] of each row; rows without a state get zeros, and their outputs are not used."""
         if not self._has(states):
             super().load_states([*states, *[self._zero] * (self.rows - len(states))])
 
@@ -116,10 +116,10 @@ class CapturedBatch(StepBatch):
         np.copyto(self.frame, self._frame.numpy())
 
     def _replay_equals_plain_step(self) -> bool:
-        """Capture, replay, and say whether both give the bits of plain steps."""
+        """Capture and replay; return whether the results equal those of plain steps bit for bit."""
         rng = np.random.default_rng(0)
-        # onnxruntime runs a graph twice before it captures, in one call or in three. Inputs change in each round: a
-        # value that the capture froze shows in a later replay.
+        # onnxruntime runs a graph twice before it captures, in one call or in three. Inputs change in each round, so
+        # that a later replay reveals a value that the capture froze.
         for _ in range(4):
             for self._now in (0, 1):
                 for array in (*self.noise.values(), *self.controls.values()):
@@ -128,14 +128,14 @@ class CapturedBatch(StepBatch):
                 self.load_states([state] * self.rows)
                 self.send_controls()
                 self._send_noise()
-                # The plain step comes last: a replay that wrote nothing must not find its results.
+                # The plain step comes last, so that a replay that writes nothing does not pass with its results.
                 replayed, plain = (self._outcome(options) for options in (self._options[self._now], PLAIN))
                 if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(replayed, plain, strict=True)):
                     return False
         return True
 
     def _outcome(self, options: ort.RunOptions) -> list[np.ndarray]:
-        """Step, and return copies of everything that was written."""
+        """Take a step, and return copies of the arrays that it wrote."""
         with flush_denormals():
             self._session.run_with_iobinding(self._bindings[self._now], options)
         return [value.numpy().copy() for value in (self._frame, *self._states[self._now ^ 1].values())]

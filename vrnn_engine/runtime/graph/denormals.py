@@ -19,8 +19,8 @@ _FLUSH = 0x8040  # MXCSR: flush results to zero (bit 15), treat inputs as zero (
 class flush_denormals:  # noqa: N801 - a context manager that reads as a verb
     """Context manager that flushes denormals to zero in this thread.
 
-    It takes about 2 microseconds.  It does nothing except on x86-64 Linux with glibc; elsewhere onnxruntime's own
-    option has to do.
+    It takes about 2 microseconds.  It works only on x86-64 Linux with glibc; elsewhere it does nothing, and only
+    onnxruntime's own option applies.
 
     Examples
     --------

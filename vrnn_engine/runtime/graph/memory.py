@@ -1,7 +1,7 @@
-"""Checks that a request fits into the memory, and recognises the errors of one that did not.
+"""Checks that a request fits into memory, and recognises out-of-memory errors.
 
-Linux grants more memory than exists.  Its OOM killer later ends a process that writes to more than is free.  So large
-needs are estimated first and compared with what is available.
+Linux grants more memory than exists.  Its OOM killer later ends a process that writes to more than is free.  So the
+engine estimates large requests first and compares them with the available memory.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.graph.ort import create_session, ort
 
 SMALL = 64 * 2**20
-"""Bytes that are taken without a check: checking takes as long as a small step."""
+"""Largest request, in bytes, that is not checked: a check takes as long as a small step."""
 MANY = 256
 """Smallest number of rows for which onnxruntime's own memory is estimated; for fewer it is small beside the voice."""
 
@@ -25,11 +25,11 @@ exception class of its own for that."""
 
 
 def available() -> int | None:
-    """Return the bytes that the machine can provide without swapping, or None if it does not say.
+    """Return the bytes that the machine can provide without swapping, or None if that is unknown.
 
-    A limit of this process or of its container is not considered.
+    The result ignores limits of this process and of its container.
     """
-    # Linux is asked without psutil, whose import needs memory and fails when that has already run out.
+    # On Linux this avoids psutil, whose import needs memory and fails when memory has already run out.
     with contextlib.suppress(OSError, StopIteration), open("/proc/meminfo") as file:
         return next(1024 * int(line.split()[1]) for line in file if line.startswith("MemAvailable:"))
     try:
@@ -41,12 +41,12 @@ def available() -> int | None:
 
 
 def require(need: int, what: str) -> None:
-    """Check that memory is available before it is taken.
+    """Check that memory is available before it is allocated.
 
     Parameters
     ----------
     need : int
-        Bytes.  Up to `SMALL` they are taken to be available.
+        Bytes.  Up to `SMALL`, nothing is checked.
     what : str
         What needs them, for the message: e.g. `a batch with rows=900`.
 
@@ -70,12 +70,12 @@ def shortage(need: int, what: str) -> StreamError:
         What needs them, e.g. `a batch with rows=900`.
     """
     free = available()
-    known = "more than there is" if free is None else f"and {_size(free)} are available"
+    known = "more than is available" if free is None else f"and {_size(free)} are available"
     return StreamError(f"{what} needs about {_size(need)} of memory, {known}; use fewer rows, or read fewer frames")
 
 
 def gpu_shortage(what: str) -> StreamError:
-    """Return the error for a lack of GPU memory, whose size is unknown.
+    """Return the error for a lack of GPU memory; the missing amount is unknown.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def intermediate_bytes(model: str, options: ort.SessionOptions, rows: int = 8) -
     Parameters
     ----------
     model : str
-        Path of the graph; it takes no inputs other than float32.
+        Path of the graph, whose inputs must all be float32.
     options : SessionOptions
         Options of the session.  They are changed.
     rows : int

@@ -1,7 +1,7 @@
 """Imports onnxruntime, without its telemetry, and creates its sessions.
 
-All other modules take both from here, so that what must precede the import, and what must surround the creation of a
-session, has one place. Importing this module raises `ProviderError` if onnxruntime does not load.
+All other modules import onnxruntime from here and create sessions here, so that the settings for both are in one
+place. Importing this module raises `ProviderError` if onnxruntime does not load.
 """
 
 import os
@@ -9,15 +9,15 @@ from typing import Any
 
 from vrnn_engine.runtime.graph.denormals import flush_denormals
 
-# onnxruntime reads this once, when it is imported; child processes inherit it. Otherwise it writes a device id and a
-# database of events into the user's cache and sends them to an event server. A value that the user has set stays.
+# onnxruntime reads this variable once, at import; child processes inherit it. Without it, onnxruntime writes a device
+# id and a database of events into the user's cache and sends them to an event server. A value set by the user stays.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 try:
     import onnxruntime as ort
 
-    _ = ort.InferenceSession  # a damaged installation may leave a folder that can be imported and has nothing in it
+    _ = ort.InferenceSession  # a damaged installation may leave an empty folder, which can be imported
 except Exception as error:
-    from vrnn_engine.runtime.graph.wheels import import_error  # reading metadata would delay the first sound
+    from vrnn_engine.runtime.graph.wheels import import_error  # here, as its imports would delay the first sound
 
     raise import_error(error) from error
 
@@ -30,7 +30,7 @@ def create_session(model: str | bytes, options: ort.SessionOptions, providers: l
     Parameters
     ----------
     model : str or bytes
-        Path of a graph, or a serialised one.
+        Path of a graph, or the serialised graph.
     options : SessionOptions
         Options of onnxruntime.
     providers : list
@@ -39,13 +39,13 @@ def create_session(model: str | bytes, options: ort.SessionOptions, providers: l
     Returns
     -------
     InferenceSession
-        It raises an error where onnxruntime would fall back to another provider: that fallback prints to stdout, which
-        is for data, and hides that it happened.
+        The session raises an error instead of falling back to another provider: onnxruntime's fallback prints to
+        stdout, which is reserved for data, and is easily missed.
 
     Notes
     -----
     The first session of a process sets the denormal flags of the thread that creates it, if its options say
-    `session.set_denormal_as_zero`. They are restored, so that the thread's other computations do not change.
+    `session.set_denormal_as_zero`. This function restores them, so that the thread's other computations do not change.
     """
     with flush_denormals():
         session = ort.InferenceSession(model, options, providers=providers, enable_fallback=0)

@@ -76,7 +76,7 @@ def verify(voice: Voice) -> ParityReport:
 
 
 def _replay_step(voice: Voice, vectors: Arrays) -> np.ndarray:
-    """Return the frames [T, F] of the first step graph; raise `VoiceError` if those of another precision differ."""
+    """Return the frames [T, F] of the first step graph; raise `VoiceError` if another precision differs too much."""
     manifest = voice.manifest
     step = _load(voice, "step")
     _check_shapes(voice, step, vectors)

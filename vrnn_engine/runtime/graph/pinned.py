@@ -15,10 +15,10 @@ import numpy as np
 VERSIONS = (13, 12)
 """Versions of the CUDA runtime that onnxruntime may have loaded, the newest first."""
 LOADED = getattr(os, "RTLD_NOLOAD", 0) | getattr(os, "RTLD_NOW", 0)
-"""Open only a library that is loaded already: the one of onnxruntime. Windows finds loaded libraries by name alone."""
+"""Flags to open a library only if onnxruntime has loaded it. Windows finds loaded libraries by their name alone."""
 STAGED = 1 << 16
-"""Bytes up to which CUDA copies from the host through its own buffer without waiting (CUDA Runtime API, "API
-synchronization behavior"). Pinning gains nothing there, and such small arrays share pages, which can be pinned once."""
+"""Largest array, in bytes, that CUDA copies from the host through its own buffer without waiting (CUDA Runtime API,
+"API synchronization behavior"). Pinning gains nothing there, and small arrays share pages, which can be pinned once."""
 
 _PORTABLE = 1  # cudaHostRegisterPortable: for every context of the process
 
@@ -48,7 +48,7 @@ def pin(array: np.ndarray, gpu: int) -> bool:
     Returns
     -------
     bool
-        Whether it is pinned. Copies of an array that is not are only slower.
+        Whether the array is pinned. If it is not, its copies still work, but are slower.
     """
     cuda = cuda_runtime() if array.nbytes > STAGED else None
     if cuda is None:

@@ -1,7 +1,7 @@
-"""Chooses the processor that a voice runs on, and reports the one it really runs on.
+"""Chooses the device (CPU or GPU) that a voice runs on, and reports the device that it really uses.
 
-onnxruntime lists CUDA even if it cannot load, and then falls back to the CPU silently.  Here the device `cuda` raises
-an error that names what is missing.  Only `auto` falls back, with one line on the logger `vrnn_engine`.
+onnxruntime lists CUDA even if CUDA cannot load, and then falls back to the CPU silently.  Here the device `cuda` raises
+an error that names the missing part.  Only `auto` falls back, with one line on the logger `vrnn_engine`.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
 _log = logging.getLogger("vrnn_engine")
-_ORT_DEFAULT_SEVERITY = 2  # warnings; onnxruntime cannot be asked for the current value
+_ORT_DEFAULT_SEVERITY = 2  # warnings; onnxruntime has no function that returns the current value
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def parse_device(device: str) -> Device:
     Raises
     ------
     ProviderError
-        It is none of these.
+        The string is none of these.
     """
     match = re.fullmatch(r"(auto|cpu|cuda)(?::(\d{1,3}))?", device) if isinstance(device, str) else None
     if match is None or (match[2] and match[1] != "cuda"):
@@ -84,7 +84,7 @@ def open_session(
     Returns
     -------
     InferenceSession
-        Its first provider is the one that it runs on.
+        The session; its first provider is the provider that it runs on.
 
     Raises
     ------
@@ -115,7 +115,8 @@ def open_session(
         else:
             if session.get_providers()[0] == CUDA:
                 return session
-            # Not before the session: a provider that is loaded by hand first has no host, and crashes later.
+            # Only after the session: if this loads the provider's library first, the library stays uninitialised and
+            # crashes later.
             obstacle = Obstacle(_provider_trouble(), driver=True)
     if wanted.kind == "cuda":
         raise ProviderError(f"device {device!r} cannot run here: {obstacle.reason}; use --device cpu or auto")
@@ -143,7 +144,8 @@ def default_precision(provider: str, precisions: Sequence[str]) -> str:
 def is_onnxruntime_error(error: Exception) -> bool:
     """Return whether an error comes from onnxruntime.
 
-    Some have its own classes, which have no common base; others are C++ exceptions, which arrive as `RuntimeError`.
+    Some errors have classes of onnxruntime without a common base; others are C++ exceptions, which arrive as
+    `RuntimeError`.
 
     Parameters
     ----------
@@ -156,7 +158,7 @@ def is_onnxruntime_error(error: Exception) -> bool:
 def error_reason(error: Exception) -> str:
     """Return the message of an onnxruntime error in one line.
 
-    CUDA's message is taken from between the C++ signature and the host's name that surround it.
+    Of a CUDA error only CUDA's own message is kept, without the C++ signature and the host's name around it.
 
     Parameters
     ----------
@@ -185,7 +187,7 @@ class Obstacle:
 
 
 def cuda_obstacle(index: int = 0) -> Obstacle | None:
-    """Return why CUDA cannot run, as far as that shows without creating a session.
+    """Return why CUDA cannot run, if the reason can be found without creating a session.
 
     Parameters
     ----------
@@ -209,9 +211,9 @@ def cuda_obstacle(index: int = 0) -> Obstacle | None:
     if status != 0:
         return Obstacle(f"the NVIDIA driver ({name}) reports error {status}: no usable GPU", driver=True)
     if index >= found.value:
-        return Obstacle(f"there is no GPU {index}, only {found.value} of them, counted from 0", driver=True)
+        return Obstacle(f"there is no GPU {index}: the machine has {found.value}, counted from 0", driver=True)
     if CUDA not in ort.get_available_providers():
-        return Obstacle("this onnxruntime is built without CUDA: replace it by onnxruntime-gpu", driver=True)
+        return Obstacle("this onnxruntime is built without CUDA: replace it with onnxruntime-gpu", driver=True)
     return None
 
 
@@ -230,7 +232,7 @@ def _provider_trouble() -> str:
 def _cuda_session(
     model: str | bytes, options: ort.SessionOptions, index: int, cuda_graphs: bool
 ) -> ort.InferenceSession:
-    # TF32 products have three digits; without it, a voice sounds as it does on the CPU.
+    # TF32 keeps about three decimal digits. With TF32 off, a voice sounds as it does on the CPU.
     chosen = {"device_id": str(index), "use_tf32": "0", "enable_cuda_graph": str(int(cuda_graphs))}
     try:
         return create_session(model, options, [(CUDA, chosen), CPU])

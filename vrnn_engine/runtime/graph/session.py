@@ -1,7 +1,7 @@
 """An onnxruntime session of one graph of a voice, checked against the manifest.
 
-It knows no model. It pairs `state.NAME` inputs with `next.NAME` outputs, and passes the rest by name, so that every
-graph that follows the graph contract runs.
+The session knows nothing of the model. It pairs `state.NAME` inputs with `next.NAME` outputs, and passes the rest by
+name, so that every graph that follows the graph contract runs.
 """
 
 import functools
@@ -22,7 +22,7 @@ from vrnn_engine.runtime.graph.provider import CPU, error_reason, open_session, 
 from vrnn_engine.runtime.voice.manifest import Control, Graph
 
 MAX_THREADS = 256
-"""Upper limit on `threads`; catches typos. onnxruntime starts as many as it is given, or aborts the process."""
+"""Upper limit on `threads`; catches typos. onnxruntime tries to start any number, and may abort the process."""
 
 LATENT_OUTPUTS = ("latent", "posterior.mean", "posterior.std", "kl")
 """Outputs of the observe graph of a voice that has latents, besides `log_likelihood`."""
@@ -30,7 +30,7 @@ LATENT_OUTPUTS = ("latent", "posterior.mean", "posterior.std", "kl")
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How much of its host's processor a session takes. The defaults leave the other threads of the host alone.
+    """How a session uses the processor of its host application. The defaults do not disturb the host's other threads.
 
     Raises
     ------
@@ -39,9 +39,10 @@ class EngineOptions:
     """
 
     threads: int = 1
-    """Threads that share a step, including the caller's. On the CPU their number changes no bit of the result."""
+    """Number of threads that compute a step, including the caller's. On the CPU it does not change the result."""
     spinning: bool = False
-    """Whether threads that wait for the next part of a step keep their cores busy. Faster, but slows all others."""
+    """Whether threads that wait for the next part of a step keep their cores busy: a step gets faster, but other
+    threads get slower."""
     cuda_graphs: bool = False
     """Whether to launch a step on a GPU as one CUDA graph."""
 
@@ -83,9 +84,9 @@ class GraphSession:
     state, noise, controls : dict of str to tuple of int
         Shapes without the batch axis, by name without prefix.
     frame_shape, latent_shape : tuple of int
-        Shapes of these outputs without the batch axis; of the latent (0,) if the graph has none.
+        Shapes of the outputs `frame` and `latent` without the batch axis; the latent's is (0,) if the graph has none.
     outputs : tuple of str
-        All outputs but the next state.
+        Names of all outputs except the next state.
     takes_frame : bool
         Whether the graph has an input `frame`, as observe graphs have.
 
@@ -128,10 +129,10 @@ class GraphSession:
         self.outputs: tuple[str, ...] = tuple(others)
 
     def row_bytes(self, rows: int) -> int:
-        """Return about how many bytes of memory each row of a batch takes, besides its stream.
+        """Return the approximate memory of each row of a batch in bytes, without the memory of its stream.
 
         The sum counts the two buffers of the state, the noise, the controls and the frame. On the CPU it also counts
-        onnxruntime's intermediate results if there are many rows. It leaves out the memory of a GPU and what does not
+        onnxruntime's intermediate results if there are many rows. It leaves out GPU memory, and memory that does not
         grow with the rows.
 
         Parameters
@@ -198,8 +199,8 @@ class GraphSession:
                 )
             if tuple(value.shape[1:]) != tuple(declared[value.name]):
                 raise VoiceError(
-                    f"{self.path}: {what} {value.name} has shape {value.shape[1:]} a row, "
-                    f"the manifest says {list(declared[value.name])}"
+                    f"{self.path}: {what} {value.name} has shape {value.shape[1:]} per row, "
+                    f"but the manifest says {list(declared[value.name])}"
                 )
 
     def _check_roles(self, graph: Graph, controls: Mapping[str, tuple[int, ...]]) -> None:
@@ -221,9 +222,7 @@ class GraphSession:
                 raise VoiceError(f"{self.path}: a {graph.role} graph must have an output {name}")
         for name, shape in self.noise.items():
             if len(shape) != 1:
-                raise VoiceError(
-                    f"{self.path}: noise.{name} must be one vector in each row, not of shape {list(shape)}"
-                )
+                raise VoiceError(f"{self.path}: noise.{name} must be one vector per row, not of shape {list(shape)}")
         for name, shape in self.controls.items():
             if controls.get(name) != tuple(shape):
                 raise VoiceError(f"{self.path}: the manifest has no control {name} of shape {list(shape)}")
@@ -234,7 +233,7 @@ def _under(prefix: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tupl
 
 
 def load_graph(model: str, options: ort.SessionOptions, device: str, cuda_graphs: bool = False) -> ort.InferenceSession:
-    """Open an onnxruntime session as `open_session` does; an error in the graph is a `VoiceError`.
+    """Open an onnxruntime session as `open_session` does, and raise `VoiceError` for an error in the graph.
 
     Parameters
     ----------
@@ -251,7 +250,7 @@ def load_graph(model: str, options: ort.SessionOptions, device: str, cuda_graphs
     VoiceError
         onnxruntime cannot load the graph.
     ProviderError
-        The device cannot run here, or not with CUDA graphs.
+        The device cannot run here, or cannot run with CUDA graphs.
     """
     try:
         return open_session(model, options, device, cuda_graphs)
@@ -271,6 +270,6 @@ def onnxruntime_options(chosen: EngineOptions = DEFAULT_OPTIONS) -> ort.SessionO
     options.log_severity_level = 4
     # onnxruntime ignores misspelt keys without a warning; these two keys are in its binary.
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if chosen.spinning else "0")
-    # For the threads that onnxruntime starts; `denormals.py` does the same for those that call it.
+    # For the threads that onnxruntime starts; `denormals.py` does the same for the threads that call onnxruntime.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     return options

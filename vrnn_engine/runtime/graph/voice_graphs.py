@@ -38,8 +38,8 @@ class VoiceGraphs:
     device : str
         `auto`, `cpu`, `cuda` or `cuda:N`.
     precision : str, optional
-        A precision that the voice has. By default the first that the manifest lists, or fp16 on CUDA where the voice
-        has it.
+        A precision that the voice has. By default fp16 on CUDA if the voice has it, and otherwise the first precision
+        that the manifest lists.
     options : EngineOptions
 
     Attributes
@@ -50,14 +50,14 @@ class VoiceGraphs:
     captured : bool
         Whether steps are captured as CUDA graphs.
     call : Caller
-        Runs a function where the graphs may be used: in the thread of all CUDA graphs, or in the caller's own.
+        Runs a function in the thread that may use the graphs: the thread for CUDA graphs, or the caller's own.
 
     Raises
     ------
     VoiceError
         A graph cannot be loaded or does not fit the manifest, or the voice does not have the precision.
     ProviderError
-        The device cannot run here, or the voice not with CUDA graphs.
+        The device cannot run here, or the voice cannot run with CUDA graphs.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class VoiceGraphs:
         if self.precision != graph.precision:
             self.step = self._load(voice.graph("step", self.precision), device, options)
         if precision is None and default_precision(self.step.provider, precisions) != self.precision:
-            # CUDA could load the first graph and not the second, and `auto` fell back to the CPU.
+            # CUDA could load the first graph but not the second, so `auto` fell back to the CPU.
             self.precision = default_precision(self.step.provider, precisions)
             plain = replace(options, cuda_graphs=False)
             self.step = self._load(voice.graph("step", self.precision), "cpu", plain)
@@ -101,8 +101,8 @@ class VoiceGraphs:
 
     @property
     def observe(self) -> GraphSession:
-        """The observe graph, loaded at the first use; raises `VoiceError` if there is none or it does not fit."""
-        with self._loading:  # not a lock that a read takes: loading may wait for a read
+        """The observe graph, loaded at its first use; `VoiceError` if it is missing or does not fit the step graph."""
+        with self._loading:  # no read takes this lock, because loading may wait for a read
             if self._observe is None:
                 self._observe = self._load_observe()
             return self._observe
@@ -112,7 +112,7 @@ class VoiceGraphs:
         return self.call(GraphSession, voice.path, graph, voice.manifest.controls, device, options)
 
     def _load_observe(self) -> GraphSession:
-        # On the provider of the step graph, which was chosen, and reported, when that graph was loaded.
+        # It uses the provider of the step graph, which was chosen and reported when that graph was loaded.
         device = "cpu" if self.step.provider == CPU else self._device
         graph, size = self._voice.graph("observe"), self._voice.manifest.frame_size
         observe = self._load(graph, device, replace(self._options, cuda_graphs=False))

@@ -1,7 +1,7 @@
-"""Which wheel of onnxruntime is installed, and which one to reinstall if it does not load.
+"""Finds the installed wheel of onnxruntime, and the command that repairs it if onnxruntime does not load.
 
-Several distributions unpack into the same folder, `onnxruntime`. Removing one of two leaves a folder without the files
-that both had.
+Several distributions unpack into the same folder, `onnxruntime`. If two are installed, removing one of them deletes the
+files that both contain.
 """
 
 import importlib.metadata
@@ -34,9 +34,10 @@ def installed_wheels() -> list[str]:
 
 
 def how_to_repair() -> str:
-    """Return the command that leaves exactly one wheel of onnxruntime, whole: `pip ...`.
+    """Return the `pip` command that leaves exactly one intact wheel of onnxruntime.
 
-    It names the wheel that is installed; if there are several or none, the one that this package depends on here.
+    The command reinstalls the installed wheel. If several or none are installed, it installs the wheel that this
+    package depends on for this platform.
     """
     wheels = installed_wheels()
     if len(wheels) == 1:
@@ -48,12 +49,12 @@ def how_to_repair() -> str:
 
 
 def import_error(error: Exception) -> ProviderError:
-    """Return the error that says that onnxruntime does not load, why, and what to do.
+    """Return an error that says why onnxruntime does not load, and how to repair it.
 
     Parameters
     ----------
     error : Exception
-        What its import raised.
+        The exception that the import raised.
     """
     wheels = installed_wheels()
     if not wheels and isinstance(error, ModuleNotFoundError) and error.name == "onnxruntime":
