@@ -80,7 +80,16 @@ def read_svg(path: Path) -> tuple[Strokes, tuple[float, float]]:
     found = [node.attrib["d"] for node in root.iter(f"{SVG}path")]
     width, height = (float(number) for number in root.attrib["viewBox"].split()[2:])
     assert (root.attrib["width"], root.attrib["height"]) == (f"{width:g}mm", f"{height:g}mm")
-    return [np.array([float(n) for n in re.findall(r"-?[\d.]+", d)]).reshape(-1, 2) for d in found], (width, height)
+    return [(read_path(d)[::3] if "C" in d else read_path(d)) for d in found], (width, height)
+
+
+def read_path(d: str) -> np.ndarray:
+    """Return the coordinates of a path of one command, M X Y and then L or C with nothing but numbers."""
+    number = r"-?\d+\.\d\d"
+    assert re.fullmatch(rf"M{number} {number}[LC]{number}( {number})*", d), d
+    places = np.array([float(text) for text in re.findall(number, d)]).reshape(-1, 2)
+    assert "L" in d or len(places) % 3 == 1
+    return places
 
 
 def read_hpgl(path: Path | str) -> list[Strokes]:

@@ -91,10 +91,26 @@ def test_layers_can_be_strokes(tmp_path: Path) -> None:
     assert root.attrib["stroke-width"] == "0.5"
 
 
+@pytest.mark.parametrize("layers", ["", "layers=pen", "layers=line", "layers=stroke"])
+def test_all_layers_hold_the_same_strokes_and_a_pen_is_one_layer(tmp_path: Path, layers: str) -> None:
+    ink = writing(1000)
+    send(f"{tmp_path}/a.svg?width=120&{layers}".rstrip("&"), ink)
+    root = ET.parse(tmp_path / "a.svg").getroot()
+    groups = root.findall(f"{SVG}g")
+    kind = layers.partition("=")[2] or "pen"
+    lines = lay_out(ink, width=120)
+    count = {"pen": 1, "line": len(lines), "stroke": sum(len(line.strokes) for line in lines)}[kind]
+    assert [group.attrib[LABEL] for group in groups] == [f"{n} {kind}" for n in range(1, count + 1)]
+    send(f"{tmp_path}/b.svg?width=120&layers=stroke", ink)
+    assert [path.attrib["d"] for path in root.iter(f"{SVG}path")] == [
+        path.attrib["d"] for path in ET.parse(tmp_path / "b.svg").getroot().iter(f"{SVG}path")
+    ]
+
+
 def test_vpype_reads_the_strokes_and_a_layer_for_each_line(tmp_path: Path) -> None:
     vpype = pytest.importorskip("vpype", reason="vpype comes with the extra `dev`")
     ink = writing(2000)
-    send(f"{tmp_path}/a.svg?width=120&margin=5", ink)
+    send(f"{tmp_path}/a.svg?width=120&margin=5&layers=line&smooth=false", ink)
     document = vpype.read_multilayer_svg(str(tmp_path / "a.svg"), quantization=0.1)
     millimetre = 96 / 25.4
     lines = lay_out(ink, width=120, margin=5)
@@ -182,6 +198,19 @@ def test_further_pages_of_svg_are_further_files(tmp_path: Path) -> None:
     assert {size for _, size in pages} == {(180.0, 60.0)}
     assert_same_shapes([stroke for strokes, _ in pages for stroke in strokes], shapes(ink), 0.021)
     assert sink.label == f"{tmp_path}/a.svg ... {tmp_path}/a-3.svg"
+
+
+@pytest.mark.parametrize(("pages", "older"), [(2, "a-3.svg ... {}/a-5.svg"), (4, "a-5.svg"), (5, None)])
+def test_pages_of_an_earlier_longer_run_are_named(
+    tmp_path: Path, said: list[str], pages: int, older: str | None
+) -> None:
+    for number in (2, 3, 4, 5, 7):  # 7 does not follow on 5, so it is another drawing
+        (tmp_path / f"a-{number}.svg").write_text("older")
+    send(f"{tmp_path}/a.svg?height=37&pitch=13", words(7 * pages))
+    assert len(list(tmp_path.iterdir())) == 6
+    assert [(tmp_path / f"a-{n}.svg").read_text() == "older" for n in (2, 3, 4, 5)] == [n > pages for n in (2, 3, 4, 5)]
+    expected = [] if older is None else [f"{tmp_path}/{older.format(tmp_path)}: from an earlier run"]
+    assert [line.partition(", not")[0] for line in said] == expected
 
 
 def test_a_full_disk_leaves_the_last_page_that_was_written(tiny_disk: Path) -> None:

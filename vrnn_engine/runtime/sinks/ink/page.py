@@ -7,7 +7,7 @@ above and below its baseline.  Until then its place is a guess (`Layout.unfinish
 import functools
 import math
 from statistics import median
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -20,7 +20,21 @@ from vrnn_engine.runtime.sinks.options import Options, Positive, add_option
 MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "pt": 25.4 / 72.0, "px": 25.4 / 96.0}
 """Units of length that a pen voice may use, in millimetres."""
 
+PAPERS = {
+    "a2": (420.0, 594.0),
+    "a3": (297.0, 420.0),
+    "a4": (210.0, 297.0),
+    "a5": (148.0, 210.0),
+    "a6": (105.0, 148.0),
+    "letter": (215.9, 279.4),
+    "legal": (215.9, 355.6),
+    "tabloid": (279.4, 431.8),
+}
+"""Width and height in mm of the sizes of paper, upright."""
+
 _ROUNDING = 1e-6
+
+Paper = Literal["a2", "a3", "a4", "a5", "a6", "letter", "legal", "tabloid"]
 
 
 class PageOptions(Options, frozen=True, kw_only=True):
@@ -30,6 +44,12 @@ class PageOptions(Options, frozen=True, kw_only=True):
     """Width of the page."""
     height: Positive | None = None
     """Height of the page; None: the page has no end."""
+    paper: Paper | None = None
+    """Size of paper, upright; instead of width and height."""
+    orientation: Literal["portrait", "landscape"] | None = None
+    """Whether the long side of the page is upright or level; None: as the width and height are."""
+    smooth: bool = True
+    """Whether a stroke is a smooth curve through its points, instead of straight lines."""
     margin: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 12.0
     """Blank border on every side."""
     pitch: Positive = 11.0
@@ -37,9 +57,20 @@ class PageOptions(Options, frozen=True, kw_only=True):
     scale: Positive | None = None
     """Millimetres of one of the voice's units; None if that is a unit of length."""
 
+    @classmethod
+    def with_defaults(cls, given: dict[str, str]) -> dict[str, str]:
+        """Add to given options what follows from them; by default, nothing does.
+
+        Parameters
+        ----------
+        given : dict of str to str
+            The options as written, by name.
+        """
+        return given
+
 
 class A4Options(PageOptions, frozen=True, kw_only=True):
-    """Options of a sheet of paper; upright A4 by default."""
+    """Options of a page that has an end; upright A4 by default."""
 
     width: Positive = 210.0
     height: Positive = 297.0

@@ -1,5 +1,6 @@
 """FILE.svg: ink as a page in millimetres; the file is complete at any time while the page grows."""
 
+import logging
 from pathlib import Path
 from typing import Literal
 from xml.sax.saxutils import escape
@@ -10,7 +11,11 @@ from vrnn_engine.base.files import AtomicFile, write_atomically
 from vrnn_engine.runtime.sinks.base import Format, Sink
 from vrnn_engine.runtime.sinks.ink.line_breaks import Stroke
 from vrnn_engine.runtime.sinks.ink.page import Layout, Line, PageOptions
-from vrnn_engine.runtime.sinks.options import Positive, read_options, split_target
+from vrnn_engine.runtime.sinks.ink.paper import read_page_options
+from vrnn_engine.runtime.sinks.ink.smooth import bezier_curves
+from vrnn_engine.runtime.sinks.options import Positive, split_target
+
+_log = logging.getLogger("vrnn_engine")
 
 _GROWTH = 1 / 32
 """Share by which a page must grow before it is written again; keeps the total cost proportional to the page."""
@@ -24,8 +29,8 @@ class SvgOptions(PageOptions, frozen=True, kw_only=True):
 
     ink: Positive = 0.35
     """Width of the ink in mm."""
-    layers: Literal["line", "stroke"] = "line"
-    """Whether each line of writing is a layer, or each stroke."""
+    layers: Literal["pen", "line", "stroke"] = "pen"
+    """What is a layer: all that one pen draws, each line of writing, or each stroke."""
 
 
 class SvgSink(Sink):
@@ -52,7 +57,7 @@ class SvgSink(Sink):
 
     def __init__(self, target: str, latency: float = 0.05) -> None:
         self.label, given = split_target(target)
-        self._options = read_options(self.label, given, SvgOptions)
+        self._options = read_page_options(self.label, given, SvgOptions)
         self._path = Path(self.label)
         self._drawing = _Drawing(self._options)
         self._page = 0
@@ -90,17 +95,19 @@ class SvgSink(Sink):
             The file cannot be written, e.g. because the disk is full.
         """
         self._add(self._layout.add(block))
-        current = self._drawing.copy()
-        for line in self._layout.unfinished():
-            if line.page == self._page:
+        growing = [line for line in self._layout.unfinished() if line.page == self._page]
+        strokes = self._drawing.strokes + sum(len(line.strokes) for line in growing)
+        if strokes > self._strokes_written * (1 + _GROWTH):
+            current = self._drawing.copy()
+            for line in growing:
                 current.add(line)
-        if current.strokes > self._strokes_written * (1 + _GROWTH):
             self._write_page(current)
 
     def close(self) -> None:
         """Write the last page completely."""
         self._add(self._layout.finish())
         self._write_page(self._drawing)
+        self._report_older_pages()
 
     def _add(self, lines: list[Line]) -> None:
         for line in lines:
@@ -109,10 +116,21 @@ class SvgSink(Sink):
                 self._drawing, self._page, self._strokes_written = _Drawing(self._options), line.page, 0
             self._drawing.add(line)
 
+    def _page_path(self, page: int) -> Path:
+        return self._path.with_stem(f"{self._path.stem}-{page + 1}") if page else self._path
+
+    def _report_older_pages(self) -> None:
+        """Name the pages of an earlier, longer run, which would be taken for pages of this one."""
+        older: list[Path] = []
+        while (path := self._page_path(self._page + len(older) + 1)).exists():
+            older.append(path)
+        if older:
+            names = str(older[0]) if len(older) == 1 else f"{older[0]} ... {older[-1]}"
+            _log.warning("%s: from an earlier run, not pages of this one; remove what you do not need", names)
+
     def _write_page(self, drawing: "_Drawing") -> None:
-        path = self._path
+        path = self._page_path(self._page)
         if self._page:
-            path = path.with_stem(f"{path.stem}-{self._page + 1}")
             self.label = f"{self._path} ... {path}"
         write_atomically(path, drawing.document(self._title).encode())
         self._strokes_written = drawing.strokes
@@ -123,40 +141,53 @@ class _Drawing:
 
     def __init__(self, options: SvgOptions) -> None:
         self._options = options
-        self._layers: list[str] = []
+        self._parts: list[str] = []
         self._bottom = options.margin
         self.strokes = 0
 
     def copy(self) -> "_Drawing":
         twin = _Drawing(self._options)
-        twin._layers, twin._bottom, twin.strokes = list(self._layers), self._bottom, self.strokes
+        twin._parts, twin._bottom, twin.strokes = list(self._parts), self._bottom, self.strokes
         return twin
 
     def add(self, line: Line) -> None:
         kind = self._options.layers
-        for strokes in [line.strokes] if kind == "line" else [[stroke] for stroke in line.strokes]:
-            # vpype and plotting software take a layer's number from the beginning of its name.
-            number = len(self._layers) + 1
-            self._layers.append(
-                f'<g inkscape:groupmode="layer" id="{kind}{number}" inkscape:label="{number} {kind}">\n'
-                f"{''.join(map(_path_element, strokes))}</g>\n"
-            )
+        parts = [_path_element(stroke, self._options.smooth) for stroke in line.strokes]
+        if kind == "line":
+            parts = ["".join(parts)]
+        if kind != "pen":  # the one layer of a pen is put around all parts at the end
+            first = len(self._parts) + 1
+            parts = [_layer_element(kind, number, part) for number, part in enumerate(parts, first)]
+        self._parts += parts
         self.strokes += len(line.strokes)
         self._bottom = line.bottom
 
     def document(self, title: str) -> str:
         width, height = self._options.width, self._options.height or self._bottom + self._options.margin
+        content = "".join(self._parts)
+        if self._options.layers == "pen":
+            content = _layer_element("pen", 1, content)
         return (
             '<svg xmlns="http://www.w3.org/2000/svg" xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape" '
             f'width="{width:.6g}mm" height="{height:.6g}mm" viewBox="0 0 {width:.6g} {height:.6g}" fill="none" '
             f'stroke="#1b2440" stroke-width="{self._options.ink:g}" stroke-linecap="round" stroke-linejoin="round" '
-            f'style="background:#fff">\n<title>{escape(title)}</title>\n{"".join(self._layers)}</svg>\n'
+            f'style="background:#fff">\n<title>{escape(title)}</title>\n{content}</svg>\n'
         )
 
 
-def _path_element(stroke: Stroke) -> str:
+def _layer_element(kind: str, number: int, paths: str) -> str:
+    # vpype and plotting software take a layer's number, and so the pen, from the beginning of its name.
+    return f'<g inkscape:groupmode="layer" id="{kind}{number}" inkscape:label="{number} {kind}">\n{paths}</g>\n'
+
+
+def _path_element(stroke: Stroke, smooth: bool) -> str:
+    """Return a stroke as a path: lines, or curves through its points, or a short line for a dot."""
     points = [f"{x:.2f} {y:.2f}" for x, y in stroke]
     if len(set(points)) == 1:
         x, y = stroke[0]
         points = [points[0], f"{x + _DOT_LENGTH:.2f} {y:.2f}"]
+    if smooth and len(points) > 2:
+        curves = bezier_curves(stroke)[:, 1:].reshape(-1, 6).tolist()
+        steps = " ".join("{:.2f} {:.2f} {:.2f} {:.2f} {:.2f} {:.2f}".format(*curve) for curve in curves)
+        return f'<path d="M{points[0]}C{steps}"/>\n'
     return f'<path d="M{points[0]}L{" ".join(points[1:])}"/>\n'
