@@ -20,7 +20,7 @@ from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks import make_sink
 
 
-@pytest.mark.parametrize("name", ["page.svg", "page.hpgl", "page.gcode"])
+@pytest.mark.parametrize("name", ["page.svg", "page.hpgl", "page.plt", "page.gcode", "page.nc"])
 def test_ink_in_an_unknown_unit_needs_a_scale(tmp_path: Path, name: str) -> None:
     ink, tablet = writing(300), dataclasses.replace(PEN, unit="tablet units")
     hint = re.escape(f"give its size in mm, e.g. {tmp_path / name}?scale=0.01")
@@ -33,12 +33,12 @@ def test_ink_in_an_unknown_unit_needs_a_scale(tmp_path: Path, name: str) -> None
     assert (tmp_path / name).read_bytes() == expected
 
 
-@pytest.mark.parametrize("target", ["a.svg", "a.hpgl", "a.gcode"])
+@pytest.mark.parametrize("target", ["a.svg", "a.hpgl", "a.plt", "a.gcode", "a.nc"])
 def test_a_page_that_is_too_small_is_an_error_and_leaves_no_file(
     target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for options in ("width=30", "height=30", "margin=100", "pitch=100"):
+    for options in ("width=30", "height=30", "margin=100", "pitch=200"):
         with pytest.raises(SinkError, match=rf"^{target}: a page .* has no room for lines .* a larger width"):
             make_sink(f"{target}?{options}").open(PEN)
     assert list(tmp_path.iterdir()) == []
@@ -54,7 +54,7 @@ def test_ink_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
 
 def test_hpgl_and_gcode_draw_the_strokes_of_the_layout(tmp_path: Path) -> None:
     ink = writing(4000)
-    options = "width=150&height=100&margin=8"
+    options = "width=150&height=100&margin=8&smooth=false"
     send(f"{tmp_path}/a.hpgl?{options}&pen=2", ink[:1500], ink[1500:])
     send(f"{tmp_path}/a.gcode?{options}", ink[:1500], ink[1500:])
     lines = lay_out(ink, width=150, height=100, margin=8)

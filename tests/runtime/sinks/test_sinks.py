@@ -47,6 +47,8 @@ def send(target: Path, format: Format, *blocks: np.ndarray) -> Sink:
         ("C:\\x.svg", "SvgSink"),
         ("a.jsonl", "JsonLinesSink"),
         ("a.hpgl?pen=2", "HpglSink"),
+        ("a.PLT", "HpglSink"),
+        ("a.nc?feed=9", "GcodeSink"),
         ("a.GCODE", "GcodeSink"),
         ("terminal?width=80", "TerminalSink"),
         ("serial:/dev/x.svg?format=gcode", "SerialSink"),
@@ -99,7 +101,14 @@ def test_an_unknown_target_is_an_error_that_lists_the_targets(target: str) -> No
         ("a.svg?width=inf", "give a number above 0"),
         ("a.svg?height=-1", "give a number above 0"),
         ("a.svg?margin=-1", "give a number from 0"),
-        ("a.svg?layers=7", "give line or stroke"),
+        ("a.svg?layers=7", "give line or pen or stroke"),
+        ("a.svg?paper=b5", "give a2 or a3 or a4 or a5 or a6 or legal or letter or tabloid"),
+        ("a.svg?paper=a4&width=100", "a.svg: give either paper=a4, or a width and a height"),
+        ("a.svg?orientation=landscape", "a page without a height has no orientation; give a paper, or a height"),
+        ("a.plt?plotter=7476a", "give 7440a or 7475a or generic"),
+        ("a.plt?rotate=45", "give 0 or 90 or 180 or 270"),
+        ("a.plt?start=%07", "give printable ASCII on one line, and %1B for an escape character"),
+        ("a.nc?dialect=mach3", "give grbl or klipper or marlin"),
         ("a.svg?width", "a.svg: 'width' is not an option; write NAME=VALUE"),
         ("a.svg?=3", "'=3' is not an option"),
         ("a.hpgl?pen=9", "give a whole number from 1 up to 8"),
@@ -198,7 +207,7 @@ def test_json_lines_of_ink_and_of_sound(tmp_path: Path) -> None:
     assert np.array_equal(np.float32(lines[1]["samples"]), sent[200:400])
 
 
-@pytest.mark.parametrize("ending", ["wav", "flac", "hpgl", "gcode", "jsonl"])
+@pytest.mark.parametrize("ending", ["wav", "flac", "hpgl", "plt", "gcode", "nc", "jsonl"])
 def test_a_file_appears_only_when_finished(tmp_path: Path, ending: str) -> None:
     format, block = (AUDIO, noise(400)) if ending in ("wav", "flac") else (PEN, np.ones((5, 3), np.float32))
     path = tmp_path / f"a.{ending}"
@@ -241,7 +250,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "real" / "b.jsonl").read_bytes() == b"x"
 
 
-@pytest.mark.parametrize("ending", ["wav", "flac", "jsonl", "hpgl", "gcode"])
+@pytest.mark.parametrize("ending", ["wav", "flac", "jsonl", "hpgl", "plt", "gcode", "nc"])
 def test_a_full_disk_is_an_error_and_leaves_no_file(tiny_disk: Path, ending: str) -> None:
     format, block = (AUDIO, noise(4000)) if ending in ("wav", "flac") else (PEN, np.ones((2000, 3), np.float32))
     sink = make_sink(tiny_disk / f"a.{ending}")

@@ -1,15 +1,19 @@
-"""FILE.gcode: G-code for pen plotters that run Grbl: millimetres, absolute positions, configurable pen commands."""
+"""FILE.gcode and FILE.nc: G-code for pen plotters: millimetres, absolute positions, configurable pen commands."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
 
 from vrnn_engine.runtime.sinks.base import Format
-from vrnn_engine.runtime.sinks.ink.language import PlotterLanguage
 from vrnn_engine.runtime.sinks.ink.line_breaks import Point, Stroke
 from vrnn_engine.runtime.sinks.ink.page import A4Options
-from vrnn_engine.runtime.sinks.ink.plotfile import PlotFileSink
+from vrnn_engine.runtime.sinks.ink.plotters.language import PlotterLanguage
+from vrnn_engine.runtime.sinks.ink.plotters.placement import Placement, Rotation
+from vrnn_engine.runtime.sinks.ink.plotters.plotfile import PlotFileSink
+from vrnn_engine.runtime.sinks.ink.smooth import short_steps, straight_steps
 from vrnn_engine.runtime.sinks.options import Positive
 
 MAX_LINE_LENGTH = 79
@@ -24,13 +28,60 @@ Commands = Annotated[
 ]
 
 
-class GcodeOptions(A4Options, frozen=True, kw_only=True):
-    """Options of FILE.gcode."""
+Dialect = Literal["grbl", "marlin", "klipper"]
 
-    down: Commands = "M3 S90"
-    """Commands that lower the pen, separated by `;`."""
-    up: Commands = "M5"
-    """Commands that lift the pen, separated by `;`."""
+
+@dataclass(frozen=True)
+class _Words:
+    """What one program for machines writes otherwise than another.
+
+    Parameters
+    ----------
+    down, up : str
+        Commands that move the pen, unless the options name others.
+    setup : tuple of str
+        Sets millimetres and absolute positions; and mm/min where that has to be said.
+    pause : str
+        Waits for somebody to resume.
+    dwell : callable
+        Returns the command that waits for some seconds.
+    sync : tuple of str
+        Waits until all moves are done, for commands that would be carried out before them.
+    travels_at_feed : bool
+        Whether G0 moves at the last F, so that it needs one of its own.
+    """
+
+    down: str
+    up: str
+    setup: tuple[str, ...]
+    pause: str
+    dwell: Callable[[float], str]
+    sync: tuple[str, ...] = ()
+    travels_at_feed: bool = True
+
+
+def _dwell_milliseconds(seconds: float) -> str:
+    return f"G4 P{max(round(1000 * seconds), 1)}"
+
+
+_DIALECTS: dict[Dialect, _Words] = {
+    "grbl": _Words("M3 S90", "M5", ("G21", "G90", "G94"), "M0", lambda s: f"G4 P{s:g}", travels_at_feed=False),
+    "marlin": _Words("M280 P0 S90", "M280 P0 S0", ("G21", "G90"), "M0", _dwell_milliseconds, ("M400",)),
+    "klipper": _Words(
+        "SET_SERVO SERVO=pen ANGLE=90", "SET_SERVO SERVO=pen ANGLE=0", ("G21", "G90"), "PAUSE", _dwell_milliseconds
+    ),
+}
+
+
+class GcodeOptions(A4Options, frozen=True, kw_only=True):
+    """Options of FILE.gcode and FILE.nc."""
+
+    dialect: Dialect = "grbl"
+    """The program that the machine runs."""
+    down: Commands | None = None
+    """Commands that lower the pen, separated by `;`; None: those of the dialect."""
+    up: Commands | None = None
+    """Commands that lift the pen, separated by `;`; None: those of the dialect."""
     settle: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.15
     """Seconds that the pen takes to move up or down."""
     feed: Positive = 3000.0
@@ -39,6 +90,8 @@ class GcodeOptions(A4Options, frozen=True, kw_only=True):
     """Commands sent first, e.g. `$H` to home the machine."""
     origin: Literal["bottom", "top"] = "bottom"
     """Left corner of the page that is X0 Y0.  From `bottom`, Y grows upwards; from `top`, downwards."""
+    rotate: Rotation = 0
+    """Degrees by which the page is turned counter-clockwise on the machine."""
 
 
 class Gcode:
@@ -53,33 +106,43 @@ class Gcode:
     """
 
     def __init__(self, options: GcodeOptions, rate: int) -> None:
-        seconds = round(options.settle, 3)
-        settle = [f"G4 P{seconds:g}"] if seconds else []  # no exponent: :g writes none from 0.001 on
+        words = _DIALECTS[options.dialect]
+        wait = round(options.settle, 3)  # no exponent: :g writes none from 0.001 on
+        settle = [words.dwell(wait)] if wait else []
         self._start = _split_commands(options.start)
-        self._down = [*_split_commands(options.down), *settle]
-        self._up = [*_split_commands(options.up), *settle]
-        self._feed, self._rate = options.feed, rate
-        self._flip = options.height if options.origin == "bottom" else None
+        down, up = (
+            (words.down if options.down is None else options.down),
+            words.up if options.up is None else options.up,
+        )
+        self._down = [*words.sync, *_split_commands(down), *settle]
+        self._up = [*words.sync, *_split_commands(up), *settle]
+        self._words, self._feed, self._rate = words, options.feed, rate
+        self._travel = f" F{options.feed:.0f}" if words.travels_at_feed else ""
+        self._placement = Placement(options.width, options.height, options.rotate, options.origin == "top")
+        self._split = short_steps if options.smooth else straight_steps
 
     def begin(self) -> list[str]:
-        """Send the start commands, then set millimetres, absolute positions, mm/min, and the pen up."""
-        return [*self._start, "G21", "G90", "G94", *self._up]
+        """Send the start commands, then set millimetres, absolute positions and mm/min, and lift the pen."""
+        return [*self._start, *self._words.setup, *self._up]
 
     def draw(self, stroke: Stroke) -> list[str]:
         """Draw a stroke at the speed of the voice's pen, limited by `feed`."""
         here = self._convert(stroke[0])
-        lines = [f"G0 X{here[0]:.2f} Y{here[1]:.2f}", *self._down]
-        for point in stroke[1:]:
-            there = self._convert(point)
-            if there != here:
-                feed = min(math.dist(here, there) * self._rate * 60, self._feed)
-                lines.append(f"G1 X{there[0]:.2f} Y{there[1]:.2f} F{max(feed, 1):.0f}")
-            here = there
+        lines = [f"G0 X{here[0]:.2f} Y{here[1]:.2f}{self._travel}", *self._down]
+        for steps in self._split(stroke):
+            moves = []
+            for point in steps:
+                there = self._convert(point)
+                if there != here:
+                    moves.append((there, math.dist(here, there)))
+                here = there
+            feed = min(sum(length for _, length in moves) * self._rate * 60, self._feed)
+            lines += [f"G1 X{x:.2f} Y{y:.2f} F{max(feed, 1):.0f}" for (x, y), _ in moves]
         return [*lines, *self._up]
 
     def next_page(self) -> list[str]:
         """Park, and pause until somebody has changed the paper and resumes the program."""
-        return [*self.park(), "M0"]
+        return [*self.park(), self._words.pause]
 
     def lift(self) -> list[str]:
         """Lift the pen."""
@@ -87,15 +150,15 @@ class Gcode:
 
     def park(self) -> list[str]:
         """Move to the origin."""
-        return ["G0 X0 Y0"]
+        return [f"G0 X0 Y0{self._travel}"]
 
     def _convert(self, point: Point) -> Point:
-        x, y = point
-        return round(x, 2), round(y if self._flip is None else self._flip - y, 2)
+        x, y = self._placement.convert(point)
+        return round(x, 2), round(y, 2)
 
 
 class GcodeSink(PlotFileSink):
-    """Writes FILE.gcode."""
+    """Writes FILE.gcode or FILE.nc."""
 
     Options = GcodeOptions
     _options: GcodeOptions

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.sinks.ink.link import StopRequested
+from vrnn_engine.runtime.sinks.ink.plotters.link import StopRequested
 
 BUFFER = 127
 """Size of Grbl's receive buffer in bytes."""

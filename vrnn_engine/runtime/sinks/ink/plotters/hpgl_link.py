@@ -1,4 +1,4 @@
-"""A serial connection to a plotter that reads HPGL and never answers; flow control alone slows it down."""
+"""A serial connection to a plotter that reads HPGL: flow control slows it down, and it may answer when it is asked."""
 
 import contextlib
 import os
@@ -8,11 +8,11 @@ import time
 from typing import Any
 
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.sinks.ink.link import StopRequested
+from vrnn_engine.runtime.sinks.ink.plotters.hpgl_handshake import ABORT, ASK_ERROR, describe_error
+from vrnn_engine.runtime.sinks.ink.plotters.link import StopRequested
 
-_ABORT = b"\x1b.K"
-"""HPGL device control: discard what is in the buffer."""
 _POLL = 0.05  # seconds between two checks for room
+_ANSWER = 1.0  # seconds in which a plotter answers that can; many cables carry nothing back
 
 
 class HpglLink:
@@ -28,13 +28,22 @@ class HpglLink:
         Seconds that the plotter may keep a write waiting.
     stopped : threading.Event
         Set, from any thread, when the player is stopped.
+    handshake : bytes
+        Sent first: escape sequences that set the plotter to the port's flow control.
     """
 
-    def __init__(self, port: Any, label: str, timeout: float, stopped: threading.Event) -> None:
+    def __init__(self, port: Any, label: str, timeout: float, stopped: threading.Event, handshake: bytes = b"") -> None:
         self._port, self._label, self._timeout, self._stopped = port, label, timeout, stopped
+        self._handshake = handshake
+        self._answers = False
 
     def start(self) -> None:
-        """Do nothing: the plotter does not answer."""
+        """Agree on the handshake, and find out whether the plotter answers; it need not."""
+        try:
+            self._write(self._handshake)
+            self._answers = self._ask_error() is not None
+        except OSError as error:
+            raise self._disconnected(error) from error
 
     def send(self, lines: list[str]) -> None:
         """Write lines; raise `SinkError` if flow control holds them back longer than the timeout."""
@@ -45,8 +54,20 @@ class HpglLink:
             raise self._disconnected(error) from error
 
     def finish(self, lines: list[str]) -> None:
-        """Write the last lines, and wait until they have left the buffer, which closing the port does not."""
+        """Write the last lines, and wait until they have left, which closing the port does not.
+
+        Then raise `SinkError` if the plotter reports that it lost some.
+        """
         self.send(lines)
+        self._wait_until_sent()
+        try:
+            loss = describe_error(self._ask_error() or "") if self._answers else None
+        except OSError as error:
+            raise self._disconnected(error) from error
+        if loss is not None:
+            raise SinkError(f"{self._label}: {loss}")
+
+    def _wait_until_sent(self) -> None:
         left, deadline = -1, 0.0
         while waiting := self._bytes_waiting():
             if waiting != left:
@@ -65,7 +86,20 @@ class HpglLink:
         with contextlib.suppress(Exception):  # also the termios errors that pySerial passes on; nobody can be told
             self._port.reset_output_buffer()
             self._port.xonxoff = self._port.rtscts = False
-            self._port.write(_ABORT + "".join(f"{line}\n" for line in [";", *lift]).encode())
+            self._port.write(ABORT + "".join(f"{line}\n" for line in [";", *lift]).encode())
+
+    def _ask_error(self) -> str | None:
+        """Return the plotter's answer to the question for its last error; None if none comes."""
+        self._port.reset_input_buffer()
+        self._write(ASK_ERROR)
+        answer, deadline = b"", time.monotonic() + _ANSWER
+        while not answer.endswith(b"\r"):
+            if self._stopped.is_set():
+                raise StopRequested
+            if time.monotonic() > deadline:
+                return None
+            answer += self._port.read(max(self._port.in_waiting, 1))
+        return answer.decode("ascii", "replace").strip()
 
     def _write(self, data: bytes) -> None:
         """Write all data.  pySerial's own `write` cannot be interrupted while flow control holds it back."""

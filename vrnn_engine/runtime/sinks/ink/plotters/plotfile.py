@@ -6,9 +6,10 @@ from typing import ClassVar
 import numpy as np
 
 from vrnn_engine.runtime.sinks.base import FileSink, Format
-from vrnn_engine.runtime.sinks.ink.language import PlotterLanguage
 from vrnn_engine.runtime.sinks.ink.page import A4Options, Layout, Line
-from vrnn_engine.runtime.sinks.options import read_options, split_target
+from vrnn_engine.runtime.sinks.ink.paper import read_page_options
+from vrnn_engine.runtime.sinks.ink.plotters.language import PlotterLanguage
+from vrnn_engine.runtime.sinks.options import split_target
 
 
 class PlotFileSink(FileSink):
@@ -32,7 +33,7 @@ class PlotFileSink(FileSink):
     def __init__(self, target: str, latency: float = 0.05) -> None:
         place, given = split_target(target)
         super().__init__(place, latency)
-        self._options = read_options(place, given, self.Options)
+        self._options = read_page_options(place, given, self.Options)
         self._page = 0
 
     @abstractmethod

@@ -14,18 +14,25 @@ import numpy as np
 
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks.base import Format, Sink
-from vrnn_engine.runtime.sinks.ink.gcode import Gcode, GcodeOptions
-from vrnn_engine.runtime.sinks.ink.grbl import GrblLink
-from vrnn_engine.runtime.sinks.ink.hpgl import Hpgl, HpglOptions
-from vrnn_engine.runtime.sinks.ink.hpgl_link import HpglLink
-from vrnn_engine.runtime.sinks.ink.language import PlotterLanguage
-from vrnn_engine.runtime.sinks.ink.link import PlotterLink, StopRequested
-from vrnn_engine.runtime.sinks.ink.open_serial import open_serial
 from vrnn_engine.runtime.sinks.ink.page import Layout, Line
-from vrnn_engine.runtime.sinks.options import Positive, read_options, split_target
+from vrnn_engine.runtime.sinks.ink.paper import read_page_options
+from vrnn_engine.runtime.sinks.ink.plotters.gcode import Gcode, GcodeOptions
+from vrnn_engine.runtime.sinks.ink.plotters.grbl import GrblLink
+from vrnn_engine.runtime.sinks.ink.plotters.hpgl import Hpgl, HpglOptions
+from vrnn_engine.runtime.sinks.ink.plotters.hpgl_handshake import handshake
+from vrnn_engine.runtime.sinks.ink.plotters.hpgl_link import HpglLink
+from vrnn_engine.runtime.sinks.ink.plotters.language import PlotterLanguage
+from vrnn_engine.runtime.sinks.ink.plotters.link import PlotterLink, StopRequested
+from vrnn_engine.runtime.sinks.ink.plotters.open_serial import open_serial
+from vrnn_engine.runtime.sinks.ink.plotters.profiles import PROFILES
+from vrnn_engine.runtime.sinks.options import Positive, split_target
 
 Baud = Annotated[int, msgspec.Meta(ge=50, le=4_000_000)]
 Flow = Literal["none", "xonxoff", "rtscts"]
+OnlyGrbl = Annotated[
+    Literal["grbl"],
+    msgspec.Meta(description="grbl; for other machines write FILE.gcode, and send it with their own program"),
+]
 
 
 class GrblOptions(GcodeOptions, frozen=True, kw_only=True):
@@ -33,6 +40,7 @@ class GrblOptions(GcodeOptions, frozen=True, kw_only=True):
 
     format: Literal["gcode"]
     """Selects G-code."""
+    dialect: OnlyGrbl = "grbl"
     baud: Baud = 115200
     """Speed of the port in bits per second."""
     flow: Flow = "none"
@@ -49,7 +57,7 @@ class HpglPortOptions(HpglOptions, frozen=True, kw_only=True):
     baud: Baud = 9600
     """Speed of the port in bits per second."""
     flow: Flow = "xonxoff"
-    """Flow control."""
+    """Flow control; `xonxoff` and `rtscts` are set in the plotter as well, by escape sequences."""
     timeout: Positive = 60.0
     """Seconds that the plotter may accept no data, while it draws what is in its buffer."""
 
@@ -108,7 +116,8 @@ class SerialSink(Sink):
             self._link, self._language = GrblLink(*connection), Gcode(options, format.rate)
             self._seconds_per_point = 0.0  # the commands say how fast to draw
         else:
-            self._link, self._language = HpglLink(*connection), Hpgl(options)
+            agreed = handshake(options.flow, PROFILES[options.plotter])
+            self._link, self._language = HpglLink(*connection, agreed), Hpgl(options, self.label)
             self._seconds_per_point = 1 / format.rate
         self._link.start()
         self._link.finish(self._language.begin())
@@ -175,7 +184,7 @@ def _read_options(label: str, given: dict[str, str]) -> GrblOptions | HpglPortOp
         raise SinkError("serial: name the plotter's port, e.g. serial:/dev/ttyUSB0?format=gcode")
     match given.get("format"):
         case "gcode":
-            return read_options(label, given, GrblOptions)
+            return read_page_options(label, given, GrblOptions)
         case "hpgl":
-            return read_options(label, given, HpglPortOptions)
+            return read_page_options(label, given, HpglPortOptions)
     raise SinkError(f"{label}: name the plotter's language: {label}?format=gcode (Grbl) or ?format=hpgl")

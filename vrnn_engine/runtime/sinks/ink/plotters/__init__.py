@@ -1,0 +1,1 @@
+"""Pen plotters: their languages, as files and over serial ports."""

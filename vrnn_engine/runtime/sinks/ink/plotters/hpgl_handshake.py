@@ -1,0 +1,49 @@
+"""The handshake of a serial HPGL plotter: HP's escape sequences that agree on it, and what the plotter reports.
+
+An HP plotter that was just switched on lowers its DTR line while its buffer is full, and sends no Xoff unless it is
+told to.  Through a cable that does not carry DTR, whatever does not fit the buffer is then lost.
+"""
+
+from vrnn_engine.runtime.sinks.ink.plotters.profiles import Profile
+
+ASK_ERROR = b"\x1b.E"
+"""Asks for the number of the last error of the connection, and clears it."""
+ABORT = b"\x1b.K"
+"""Makes the plotter discard what is in its buffer."""
+
+_XON, _XOFF = 17, 19
+_ERRORS = {
+    15: "the plotter lost data to an error of the line: do baud, parity and stop bits match its switches?",
+    16: "the plotter lost data, because its buffer overflowed: the option flow must be what the cable carries",
+}
+
+
+def handshake(flow: str, profile: Profile) -> bytes:
+    """Return the escape sequences that set the plotter to a handshake.
+
+    Parameters
+    ----------
+    flow : {'none', 'xonxoff', 'rtscts'}
+        The flow control of the port.  With `none`, nothing is set.
+    profile : Profile
+        The plotter.
+    """
+    if flow == "xonxoff":
+        # ESC.@ keeps DTR high; ESC.I sets the free bytes at which Xoff is sent, and Xon; ESC.N sets Xoff.
+        return f"\x1b.@;0:\x1b.I{profile.xoff_at};;{_XON}:\x1b.N;{_XOFF}:".encode()
+    if flow == "rtscts":
+        # ESC.@ makes DTR follow the buffer; ESC.I sets the free bytes at which it falls, without Xon.
+        return f"\x1b.@;1:\x1b.I{profile.xoff_at};;:\x1b.N:".encode()
+    return b""
+
+
+def describe_error(answer: str) -> str | None:
+    """Return what the plotter's answer to `ASK_ERROR` means; None if it reports no loss of data.
+
+    Parameters
+    ----------
+    answer : str
+        A number.
+    """
+    number = int(answer) if answer.isdigit() else 0
+    return _ERRORS.get(number)
