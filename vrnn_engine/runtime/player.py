@@ -14,6 +14,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from vrnn_engine.base.process_exit import stop_at_exit
 from vrnn_engine.errors import SinkError, StreamError
 from vrnn_engine.runtime.sinks import Format, Sink, SinkLike, as_sink
 from vrnn_engine.runtime.voice.manifest import Manifest
@@ -97,11 +98,14 @@ class Player:
         self._thread = threading.Thread(target=self._run, name="vrnn-engine player", daemon=True)
 
     def __enter__(self) -> Self:
+        if self._thread.ident is not None:
+            raise StreamError("this player has been entered before, and plays once; make another Player to play again")
         try:
             self.sink.open(self.format)
         except BaseException:
             self._abort()
             raise
+        self._cancel_stop_at_exit = stop_at_exit(self.stop, self.label)
         self._thread.start()
         return self
 
@@ -242,6 +246,7 @@ class Player:
             self._error = error
             self._abort()
         finally:
+            self._cancel_stop_at_exit()
             self._ended.set()
 
     def _make(self) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.base.file_kinds import non_file_kind
+from vrnn_engine.base.process_exit import native_call
 from vrnn_engine.base.sound_files import open_sound
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.voice.manifest import Manifest
@@ -131,7 +132,8 @@ def _sound(samples: np.ndarray, manifest: Manifest, rate: float | None, where: s
             raise RecordingError(f"{where}: the rate {rate!r} is not a positive number of samples per second")
         import soxr
 
-        mono = soxr.resample(mono, rate, manifest.rate)
+        with native_call():
+            mono = soxr.resample(mono, rate, manifest.rate)
         conversions.append(f"{rate:g} Hz to {manifest.rate} Hz")
         if mono.size == 0:
             raise RecordingError(f"{where}: too short to be resampled to {manifest.rate} Hz")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vrnn_engine.base.process_exit import native_call
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.audio.devices import choose_rate_and_channels, find_device
 from vrnn_engine.runtime.audio.portaudio import (
@@ -176,7 +177,8 @@ class Microphone:
         self._ring.read_into(samples)
         self._reconnect.restored(self.label)
         if self._resampler is not None:
-            samples = self._resampler.resample_chunk(samples)
+            with native_call():
+                samples = self._resampler.resample_chunk(samples)
         self._ready = np.concatenate([self._ready, samples])
 
     def _wait_for(self, count: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vrnn_engine.base.process_exit import native_call
 from vrnn_engine.runtime.audio.devices import choose_rate_and_channels, find_device
 from vrnn_engine.runtime.audio.portaudio import (
     STALL_SECONDS,
@@ -116,7 +117,10 @@ class OutputDevice:
         DeviceLost
             The device has stopped taking samples.
         """
-        self._fill(samples if self._resampler is None else self._resampler.resample_chunk(samples))
+        if self._resampler is not None:
+            with native_call():
+                samples = self._resampler.resample_chunk(samples)
+        self._fill(samples)
 
     def finish(self) -> None:
         """Play what is left in the ring, and wait until it is played.
@@ -127,7 +131,9 @@ class OutputDevice:
             The device stops before that.
         """
         if self._resampler is not None:
-            self._fill(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+            with native_call():
+                rest = self._resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+            self._fill(rest)
         self._finishing = True
         if not self._started and self.ring.filled:
             self._start()

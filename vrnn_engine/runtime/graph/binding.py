@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from vrnn_engine.base.process_exit import native_call
 from vrnn_engine.runtime.graph.arrays import HOST, Arrays, Location
 from vrnn_engine.runtime.graph.denormals import flush_denormals
 from vrnn_engine.runtime.graph.ort import ort
@@ -97,7 +98,7 @@ class StepBatch:
         """Take one step of all rows."""
         self._send_noise()
         self._returned = []
-        with flush_denormals():
+        with native_call(), flush_denormals():
             self._session.run_with_iobinding(self._bindings[self._now], self._options[self._now])
         self._now ^= 1
 

@@ -7,6 +7,7 @@ place. Importing this module raises `ProviderError` if onnxruntime does not load
 import os
 from typing import Any
 
+from vrnn_engine.base.process_exit import native_call
 from vrnn_engine.runtime.graph.denormals import flush_denormals
 
 # onnxruntime reads this variable once, at import; child processes inherit it. Without it, onnxruntime writes a device
@@ -47,7 +48,7 @@ def create_session(model: str | bytes, options: ort.SessionOptions, providers: l
     The first session of a process sets the denormal flags of the thread that creates it, if its options say
     `session.set_denormal_as_zero`. This function restores them, so that the thread's other computations do not change.
     """
-    with flush_denormals():
+    with native_call(), flush_denormals():
         session = ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
     session.disable_fallback()
     return session

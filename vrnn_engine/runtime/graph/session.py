@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from vrnn_engine.base.process_exit import native_call
 from vrnn_engine.errors import ProviderError, VoiceError, VRNNEngineError
 from vrnn_engine.runtime.graph import memory
 from vrnn_engine.runtime.graph.arrays import HOST, Arrays, Location
@@ -177,7 +178,7 @@ class GraphSession:
             feed[f"control.{name}"] = controls[name]
         if self.takes_frame and frame is not None:
             feed["frame"] = frame
-        with flush_denormals():
+        with native_call(), flush_denormals():
             values = self.session.run(self._fetch, feed)
         split = len(self.state)
         return dict(zip(self.state, values, strict=False)), dict(zip(self.outputs, values[split:], strict=True))

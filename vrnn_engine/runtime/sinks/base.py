@@ -204,10 +204,12 @@ class FileSink(Sink):
         return self._atomic
 
     def close(self) -> None:
-        """Rename the complete file to its path."""
-        self.file.commit()
+        """Rename the complete file to its path. The sink may then be opened again, for another file in its place."""
+        file, self._atomic = self.file, None
+        file.commit()
 
     def abort(self) -> None:
         """Remove what was written; an earlier file of that path stays as it was."""
-        if self._atomic is not None:
-            self._atomic.abort()
+        file, self._atomic = self._atomic, None
+        if file is not None:
+            file.abort()

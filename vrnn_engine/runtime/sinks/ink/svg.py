@@ -59,9 +59,6 @@ class SvgSink(Sink):
         self.label, given = split_target(target)
         self._options = read_page_options(self.label, given, SvgOptions)
         self._path = Path(self.label)
-        self._drawing = _Drawing(self._options)
-        self._page = 0
-        self._strokes_written = 0
 
     def open(self, format: Format) -> None:
         """Prepare the page, and check that the file can be written.
@@ -79,6 +76,7 @@ class SvgSink(Sink):
         format.require("pen", self.label)
         self._layout = Layout(self._options, format, self.label)
         self._title = format.name
+        self._drawing, self._page, self._strokes_written = _Drawing(self._options), 0, 0
         AtomicFile(self._path).abort()
 
     def write(self, block: np.ndarray) -> None:

@@ -34,7 +34,6 @@ class PlotFileSink(FileSink):
         place, given = split_target(target)
         super().__init__(place, latency)
         self._options = read_page_options(place, given, self.Options)
-        self._page = 0
 
     @abstractmethod
     def language(self, format: Format) -> PlotterLanguage:
@@ -55,6 +54,7 @@ class PlotFileSink(FileSink):
         """
         format.require("pen", self.label)
         self._layout = Layout(self._options, format, self.label)
+        self._page = 0
         self._language = self.language(format)
         self._append(self._language.begin())
 
