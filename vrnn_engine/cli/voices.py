@@ -117,6 +117,7 @@ def verify(voice: Named, json: report.AsJson = False) -> None:
                 "frames": found.frames,
                 "tolerance": found.tolerance,
                 "differences": found.differences,
+                "rows": {"difference": found.rows.difference, "output": found.rows.output},
             }
         )
         return
@@ -126,6 +127,9 @@ def verify(voice: Named, json: report.AsJson = False) -> None:
         f"{opened.name}: {found.frames} frames agree with PyTorch's "
         f"(largest difference {worst:.2g} of the largest value, {found.tolerance:g} allowed)"
     )
+    rows = found.rows
+    same = "to the bit" if not rows.difference else f"but for rounding ({rows.difference:.1g}, {rows.output})"
+    report.answer(f"{opened.name}: rows of a batch are independent of each other {same}")
 
 
 def install(

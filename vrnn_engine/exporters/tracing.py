@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from vrnn_engine.errors import ExportError
 from vrnn_engine.exporters.protocol import Named, Shape
+from vrnn_engine.exporters.vector_width import repeat_for_vectors
 
 OPSET = 20
 """Version of the ONNX operators."""
@@ -56,6 +57,7 @@ def trace(function: Callable[[Named], Named], inputs: dict[str, Shape]) -> tuple
     if program is None:
         raise ExportError("torch.onnx.export returned no graph; check that this version of torch is supported")
     model = program.model_proto
+    repeat_for_vectors(model)
     _remove_metadata(model)
     return model, outputs
 

@@ -1,6 +1,7 @@
 """Write a step model as a voice folder, and compare it with PyTorch before the folder takes its place."""
 
 import hashlib
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor
 from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.errors import ExportError, VoiceError
 from vrnn_engine.exporters.card import card
+from vrnn_engine.exporters.contract import check_contract
 from vrnn_engine.exporters.fuse import fuse_products
 from vrnn_engine.exporters.precision.accuracy import Deviation, check_precisions
 from vrnn_engine.exporters.precision.quantise import BITS, ReducedPrecision, quantise
@@ -38,6 +40,8 @@ PARITY_FILE, CARD_FILE = "parity.npz", "CARD.md"
 
 Models = dict[str, onnx.ModelProto]
 """Graphs with their weights, by file name."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,8 @@ def write_voice(
     Raises
     ------
     ExportError
-        A graph differs from PyTorch, a precision is too far from fp32, or the folder exists.
+        The model breaks the graph contract, a graph differs from PyTorch, the rows of a batch depend on each other, a
+        precision is too far from fp32, or the folder exists.
     """
     if folder.exists():
         raise ExportError(f"{folder}: exists already; remove it, or choose another folder with --out")
@@ -104,11 +109,17 @@ def write_voice(
             exact = [matrix.numpy() for matrix in signals]
             graphs, difference, deviations = _write_graphs(model, making, precisions, exact)
             manifest = _write_manifest(model, name, provenance, graphs, making)
-            verify(Voice.open(making))
+            rows = verify(Voice.open(making)).rows
     except OSError as error:
         raise ExportError(f"{folder}: cannot write the voice: {error.strerror or error}") from None
     except VoiceError as error:
         raise ExportError(f"{folder}: not written: {error}") from None
+    if rows.difference:
+        _log.warning(
+            "%s: %s changes with the number of rows, by rounding (%.1g of its largest value): a stream will not have "
+            "the same bits in every batch",
+            *(folder, rows.output, rows.difference),
+        )
     return ExportedVoice(Voice(name, folder, manifest), FRAMES, difference, deviations)
 
 
@@ -131,6 +142,7 @@ def _write_graphs(
 
 def _trace(model: StepModel) -> tuple[Models, tuple[Graph, Graph]]:
     """Return the step and the observe graph, and their entries in the manifest."""
+    check_contract(model)
     step_inputs, observe_inputs = model.step_inputs(), model.observe_inputs()
     fused = fuse_products(model)
     step, step_outputs = trace(fused.generate, step_inputs)

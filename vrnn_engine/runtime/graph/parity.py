@@ -7,6 +7,8 @@ import numpy as np
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.graph.arrays import Arrays
+from vrnn_engine.runtime.graph.differences import relative_difference, rms_difference
+from vrnn_engine.runtime.graph.rows import RowReport, check_rows
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.voice.voice import Voice
 
@@ -28,19 +30,23 @@ class ParityReport:
         Largest difference that the manifest allows.
     differences : dict of str to float
         Array -> largest difference from PyTorch, relative to the largest magnitude of the array.
+    rows : RowReport
+        Whether the bits of a row depend on the other rows of a batch, on this machine.
     """
 
     voice: str
     frames: int
     tolerance: float
     differences: dict[str, float]
+    rows: RowReport
 
 
 def verify(voice: Voice) -> ParityReport:
     """Replay the parity vectors of a voice on the CPU.
 
     The step graph in the first precision (fp32), and the observe graph, are compared with PyTorch's results.  Step
-    graphs in other precisions are compared with the first.
+    graphs in other precisions are compared with the first.  Then steps of several rows are compared with each other
+    (see `vrnn_engine.runtime.graph.rows.check_rows`).
 
     Parameters
     ----------
@@ -56,7 +62,7 @@ def verify(voice: Voice) -> ParityReport:
     ------
     VoiceError
         A vector is missing or has the wrong shape, a graph differs from PyTorch by more than the manifest's tolerance,
-        or a reduced precision differs by more than `MAX_PRECISION_ERROR`.
+        a reduced precision differs by more than `MAX_PRECISION_ERROR`, or a row depends on the other rows of its batch.
     """
     manifest, vectors = voice.manifest, voice.parity()
     frames = _replay_step(voice, vectors)
@@ -65,14 +71,13 @@ def verify(voice: Voice) -> ParityReport:
     if expected:
         found = _replay_observe(voice, vectors["frame"], tuple(expected))
         differences |= {name: relative_difference(name, found[name], expected[name]) for name in expected}
-    report = ParityReport(voice.name, manifest.parity.frames, manifest.parity.tolerance, differences)
     worst = max(differences, key=lambda name: differences[name])
-    if not differences[worst] <= report.tolerance:
+    if not differences[worst] <= manifest.parity.tolerance:
         raise VoiceError(
             f"{voice.path}: {worst} differs from PyTorch's by {differences[worst]:.2g} of its largest value, "
-            f"more than {report.tolerance:g}; export the voice again, or report this machine"
+            f"more than {manifest.parity.tolerance:g}; export the voice again, or report this machine"
         )
-    return report
+    return ParityReport(voice.name, manifest.parity.frames, manifest.parity.tolerance, differences, check_rows(voice))
 
 
 def _replay_step(voice: Voice, vectors: Arrays) -> np.ndarray:
@@ -134,42 +139,3 @@ def _check_shapes(voice: Voice, step: GraphSession, vectors: Arrays) -> None:
         if name not in vectors or vectors[name].shape != wanted:
             where = voice.path / manifest.parity.file
             raise VoiceError(f"{where}: needs an array {name} of shape {list(wanted)}; export the voice again")
-
-
-def rms_difference(found: np.ndarray, expected: np.ndarray) -> float:
-    """Return the RMS of the difference of two arrays, relative to the RMS of `expected`.
-
-    Parameters
-    ----------
-    found, expected : ndarray
-        Arrays of one shape.
-    """
-    return float(np.sqrt(np.mean(np.square(found - expected)) / max(np.mean(np.square(expected)), 1e-30)))
-
-
-def relative_difference(name: str, found: np.ndarray, expected: np.ndarray) -> float:
-    """Return the largest difference of two arrays, relative to the largest magnitude of `expected`.
-
-    Quantities in nats are compared with at least one nat: a KL near zero is the difference of large numbers, so its
-    last bits are noise.
-
-    Parameters
-    ----------
-    name : str
-        Name of the array.  One that ends in `kl` or `log_likelihood` is in nats.
-    found, expected : ndarray
-        The arrays to compare.
-
-    Returns
-    -------
-    float
-        Infinity if the shapes differ, or if `found` has a NaN or an infinity.
-    """
-    if found.shape != expected.shape:
-        return float("inf")
-    if not np.isfinite(found).all():
-        return float("inf")
-    in_nats = name.endswith(("kl", "log_likelihood"))
-    scale = max(float(np.abs(expected).max()), 1.0 if in_nats else 0.0) or 1.0
-    difference = float(np.abs(found.astype(np.float64) - expected).max()) / scale
-    return difference if np.isfinite(difference) else float("inf")

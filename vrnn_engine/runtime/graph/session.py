@@ -86,6 +86,8 @@ class GraphSession:
         Shapes without the batch axis, by name without prefix.
     frame_shape, latent_shape : tuple of int
         Shapes of the outputs `frame` and `latent` without the batch axis; the latent's is (0,) if the graph has none.
+    frame_input_shape : tuple of int
+        Shape of the frame that an observe graph takes, without the batch axis; () if it takes none.
     outputs : tuple of str
         Names of all outputs except the next state.
     takes_frame : bool
@@ -126,6 +128,7 @@ class GraphSession:
         others = [name for name in graph.outputs if not name.startswith("next.")]
         self._fetch = [f"next.{name}" for name in self.state] + others
         self.frame_shape = tuple(graph.outputs.get("frame", ()))
+        self.frame_input_shape = tuple(graph.inputs.get("frame", ()))
         self.latent_shape = tuple(graph.outputs.get("latent", (0,)))
         self.outputs: tuple[str, ...] = tuple(others)
 

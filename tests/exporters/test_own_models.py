@@ -1,0 +1,189 @@
+"""Step models of a user: the contract is checked, and rows of a batch are independent bit for bit."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from support.command import run_command as run
+from support.graphs import MADE_UP
+from torch import nn
+
+from vrnn_engine import Engine, Voice
+from vrnn_engine.errors import ExportError, VoiceError
+from vrnn_engine.exporters.vector_width import VECTORISED, repeat_for_vectors
+from vrnn_engine.exporters.voice_writer import write_voice
+from vrnn_engine.runtime.graph import rows
+from vrnn_engine.runtime.graph.ort import ort
+from vrnn_engine.runtime.graph.parity import verify
+from vrnn_engine.runtime.voice.manifest import Normalisation
+
+FRAME, WIDTH = 5, 6
+"""Neither is a multiple of four, the number of values of a vector."""
+
+
+class OwnModel:
+    """A recurrent cell whose output passes through functions that onnxruntime vectorises."""
+
+    modality, rate, frame_size, unit, basis, family = "audio", 8000, FRAME, "full scale", "samples", "own"
+    normalisation = Normalisation(mean=(0.0,), std=(1.0,))
+    controls = ()
+
+    def __init__(self, cell):
+        torch.manual_seed(0)
+        self.cell = {"gru": nn.GRUCell, "lstm": nn.LSTMCell, "rnn": nn.RNNCell}[cell](FRAME, WIDTH)
+        self.head = nn.Linear(WIDTH, FRAME)
+        self.long = cell == "lstm"
+
+    def states(self):
+        return {"state.h": (WIDTH,)} | ({"state.c": (WIDTH,)} if self.long else {})
+
+    def step_inputs(self):
+        return self.states() | {"noise.output": (FRAME,)}
+
+    def observe_inputs(self):
+        return self.states() | {"frame": (FRAME,)}
+
+    def follow(self, x, inputs):
+        if not self.long:
+            return {"next.h": self.cell(x, inputs["state.h"])}
+        return dict(zip(("next.h", "next.c"), self.cell(x, (inputs["state.h"], inputs["state.c"])), strict=True))
+
+    def generate(self, inputs):
+        o = self.head(inputs["state.h"])
+        phase = o[:, :1] * 3
+        frame = torch.cos(o) + torch.sin(phase) + torch.log(1 + o * o) + inputs["noise.output"]
+        return self.follow(frame, inputs) | {"frame": frame}
+
+    def observe(self, inputs):
+        error = torch.log(1 + (inputs["frame"] - torch.cos(self.head(inputs["state.h"]))) ** 2)
+        return self.follow(inputs["frame"], inputs) | {"log_likelihood": -torch.log(1 + error.sum(-1))}
+
+
+class Mixing(OwnModel):
+    """Subtracts a mean over the batch, from the frame or from the log-likelihood."""
+
+    def __init__(self, output):
+        super().__init__("gru")
+        self.output = output
+
+    def generate(self, inputs):
+        return self.mixed(super().generate(inputs))
+
+    def observe(self, inputs):
+        return self.mixed(super().observe(inputs))
+
+    def mixed(self, outputs):
+        if self.output not in outputs:
+            return outputs
+        o = outputs[self.output]
+        return outputs | {self.output: o - 1e-3 * (o - o.mean(0))}
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
+def test_rows_of_a_users_model_have_the_same_bits_in_every_batch(tmp_path, cell, logged):
+    voice = write_voice(OwnModel(cell), "own", tmp_path / "own", MADE_UP).voice
+    assert verify(Voice.open(voice.path)).rows == rows.RowReport(2, 0.0, "")
+    assert logged == []
+    alone = Engine.load(voice, "cpu").stream(7).read(20)
+    for count in (2, 4, 17):
+        engine = Engine.load(voice, "cpu", rows=count)
+        streams = [engine.stream(seed) for seed in range(7, 7 + count)]
+        assert engine.read(20, streams)[0].tobytes() == alone.tobytes()
+
+
+@pytest.mark.parametrize("output", ["frame", "next.h", "log_likelihood"])
+def test_model_whose_rows_depend_on_one_another_is_refused(tmp_path, output):
+    with pytest.raises(ExportError, match=f"the rows of a batch are not independent: {output} changes by") as caught:
+        write_voice(Mixing(output), "mixing", tmp_path / "mixing", MADE_UP)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_verify_refuses_an_installed_voice_whose_rows_depend_on_one_another(tmp_path, monkeypatch):
+    with monkeypatch.context() as careless:
+        careless.setattr(rows, "ROUNDING", 1.0)
+        voice = write_voice(Mixing("frame"), "mixing", tmp_path / "mixing", MADE_UP).voice
+    with pytest.raises(VoiceError, match="the rows of a batch are not independent: frame"):
+        verify(Voice.open(voice.path))
+    done = run("voices", "verify", str(voice.path), cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {voice.path}")
+
+
+@pytest.mark.parametrize("without", [True, False])
+def test_rounding_that_depends_on_the_batch_is_reported(tmp_path, monkeypatch, logged, without):
+    if without:
+        monkeypatch.setattr("vrnn_engine.exporters.tracing.repeat_for_vectors", lambda model: None)
+    voice = write_voice(OwnModel("gru"), "own", tmp_path / "own", MADE_UP).voice
+    found = json.loads(run("voices", "verify", str(voice.path), "--json", cwd=tmp_path).stdout)["rows"]
+    assert (0 < found["difference"] < 1e-6) == without
+    assert bool(found["output"]) == without
+    said = run("voices", "verify", str(voice.path), cwd=tmp_path).stdout
+    assert ("independent of each other but for rounding" in said) == without
+    assert ("independent of each other to the bit" in said) != without
+    assert len(logged) == without
+    assert all("a stream will not have the same bits in every batch" in line for line in logged)
+
+
+@pytest.mark.parametrize("operator", sorted(VECTORISED))
+@pytest.mark.parametrize("shape", [[1], [3], [8], []], ids=str)
+def test_bits_of_a_function_do_not_depend_on_the_position_in_a_batch(operator, shape):
+    axes = ["batch", *shape]
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node(operator, ["x"], ["y"])],
+        "one",
+        [value("x", onnx.TensorProto.FLOAT, axes)],
+        [value("y", onnx.TensorProto.FLOAT, axes)],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=9)
+    before = len(model.graph.node)
+    repeat_for_vectors(model)
+    assert (len(model.graph.node) == before) == (shape == [8])
+    onnx.checker.check_model(model, full_check=True)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(0).uniform(0.01, 1, (67, *shape)).astype(np.float32)
+    together = session.run(None, {"x": x})[0]
+    for part in (slice(0, 1), slice(0, 2), slice(0, 4), slice(60, 67), slice(66, 67)):
+        assert session.run(None, {"x": x[part]})[0].tobytes() == together[part].tobytes(), part
+
+
+@pytest.mark.parametrize("function", ["generate", "observe"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda out: out.pop("next.h"), "does not return next.h, the next value of state.h; it returns"),
+        (lambda out: out.update({"next.g": out["next.h"]}), "returns next.g, but has no input state.g"),
+        (lambda out: out.update({"next.h": out["next.h"][:, :2]}), r"next.h has shape \[2, 2\] for 2 rows, and must"),
+        (lambda out: out.update(latent=out["next.h"].mean(0)), r"latent has shape \[6\] for 2 rows; its first axis"),
+    ],
+)
+def test_output_that_breaks_the_contract_is_named(tmp_path, function, change, message):
+    model = OwnModel("gru")
+    honest = getattr(model, function)
+
+    def broken(inputs):
+        outputs = honest(inputs)
+        change(outputs)
+        return outputs
+
+    setattr(model, function, broken)
+    with pytest.raises(ExportError, match=f"^{function}: {message}") as caught:
+        write_voice(model, "own", tmp_path / "own", MADE_UP)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("function", "output"), [("generate", "frame"), ("observe", "log_likelihood")])
+def test_missing_output_and_undeclared_input_are_named(tmp_path, function, output):
+    model = OwnModel("gru")
+    setattr(model, function, lambda inputs: {"next.h": inputs["state.h"]})
+    with pytest.raises(ExportError, match=f"{function}: does not return {output}, which it must; it returns next.h"):
+        write_voice(model, "own", tmp_path / "own", MADE_UP)
+    setattr(model, function, lambda inputs: {"next.h": inputs["state.hidden"]})
+    with pytest.raises(
+        ExportError, match=rf"{function}: reads state.hidden, which is not among its inputs \(state.h, "
+    ):
+        write_voice(model, "own", tmp_path / "own", MADE_UP)

@@ -1,0 +1,67 @@
+"""Checks the names and shapes of a step model against the graph contract (docs/voice-format.md) before it is traced."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from vrnn_engine.errors import ExportError
+from vrnn_engine.exporters.protocol import Named, Shape, StepModel
+
+EXAMPLE_ROWS = 2
+
+
+def check_contract(model: StepModel) -> None:
+    """Take one step of each function of a model, and check what it returns.
+
+    Parameters
+    ----------
+    model : StepModel
+        The model to export.
+
+    Raises
+    ------
+    ExportError
+        A function reads an input that is not declared, or an output is missing or has the wrong shape; the message
+        names the function and the output.
+    """
+    frame = {"frame": (model.frame_size,)}
+    _check_function("generate", model.generate, model.step_inputs(), frame)
+    _check_function("observe", model.observe, model.observe_inputs(), {"log_likelihood": ()})
+
+
+def _check_function(
+    name: str, function: Callable[[Named], Named], inputs: Mapping[str, Shape], required: Mapping[str, Shape]
+) -> None:
+    example = {given: torch.zeros(EXAMPLE_ROWS, *shape) for given, shape in inputs.items()}
+    try:
+        outputs = function(example)
+    except KeyError as error:
+        raise ExportError(
+            f"{name}: reads {error.args[0]}, which is not among its inputs ({', '.join(inputs)}); declare "
+            "it, or do not read it"
+        ) from None
+    states = {
+        given.replace("state.", "next.", 1): shape for given, shape in inputs.items() if given.startswith("state.")
+    }
+    for wanted, shape in (states | dict(required)).items():
+        if wanted not in outputs:
+            why = f"the next value of {wanted.replace('next.', 'state.', 1)}" if wanted in states else "which it must"
+            raise ExportError(f"{name}: does not return {wanted}, {why}; it returns {', '.join(outputs)}")
+        _check_shape(name, wanted, outputs[wanted], shape)
+    for found, value in outputs.items():
+        if found.startswith("next.") and found not in states:
+            raise ExportError(f"{name}: returns {found}, but has no input {found.replace('next.', 'state.', 1)}")
+        if value.shape[:1] != (EXAMPLE_ROWS,):
+            raise ExportError(
+                f"{name}: {found} has shape {list(value.shape)} for {EXAMPLE_ROWS} rows; its first axis must be the "
+                "batch"
+            )
+
+
+def _check_shape(name: str, output: str, value: Tensor, shape: Shape) -> None:
+    if tuple(value.shape) != (EXAMPLE_ROWS, *shape):
+        raise ExportError(
+            f"{name}: {output} has shape {list(value.shape)} for {EXAMPLE_ROWS} rows, and must have "
+            f"{[EXAMPLE_ROWS, *shape]}"
+        )

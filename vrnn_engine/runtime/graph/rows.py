@@ -1,0 +1,112 @@
+"""Checks that each row of a graph's outputs depends on that row of its inputs alone, bit for bit."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from vrnn_engine.errors import VoiceError
+from vrnn_engine.runtime.controls import Controls
+from vrnn_engine.runtime.graph.arrays import Arrays
+from vrnn_engine.runtime.graph.differences import relative_difference
+from vrnn_engine.runtime.graph.session import GraphSession
+from vrnn_engine.runtime.voice.voice import Voice
+
+ROWS = 17
+"""Rows of the batch: one more than a multiple of the widths of vector instructions, 4, 8 and 16."""
+PARTS = (slice(0, 1), slice(0, 2), slice(0, 4), slice(ROWS - 1, ROWS))
+"""Rows that are computed apart from the others."""
+STEPS = 3
+"""Steps that are compared; the states of the first are zero."""
+
+
+ROUNDING = 1e-5
+"""A difference up to this share of an output's largest value is rounding; a larger one depends on other rows."""
+
+
+@dataclass(frozen=True)
+class RowReport:
+    """Result of `check_rows`.
+
+    Attributes
+    ----------
+    graphs : int
+        Number of graphs compared.
+    difference : float
+        Largest difference between a row alone and the same row in a batch, relative to the output's largest value; 0 if
+        all bits are equal.
+    output : str
+        Graph and output with this difference; empty if all bits are equal.
+    """
+
+    graphs: int
+    difference: float
+    output: str
+
+
+def check_rows(voice: Voice) -> RowReport:
+    """Compare steps of one, two and four rows with the same rows in a batch of seventeen, on the CPU.
+
+    All graphs of the voice are compared: step graphs in all precisions, and the observe graph.
+
+    Parameters
+    ----------
+    voice : Voice
+        The voice to check.
+
+    Returns
+    -------
+    RowReport
+        The largest difference, which is at most `ROUNDING`.
+
+    Raises
+    ------
+    VoiceError
+        A row depends on the other rows by more than rounding.
+    """
+    graphs = voice.manifest.graphs
+    differences: dict[str, float] = {}
+    for graph in graphs:
+        session = GraphSession(voice.path, graph, voice.manifest.controls, "cpu")
+        for name, difference in _differences(session, Controls(voice.manifest.controls).table).items():
+            if not difference <= ROUNDING:
+                raise VoiceError(
+                    f"{session.path}: the rows of a batch are not independent: {name} changes by {difference:.2g} of "
+                    "its largest value with the number of rows; remove what mixes rows from the step, such as a mean "
+                    "over the batch"
+                )
+            differences[f"{graph.file}: {name}"] = difference
+    worst = max(differences, key=lambda name: differences[name])
+    return RowReport(len(graphs), differences[worst], worst if differences[worst] else "")
+
+
+def _differences(session: GraphSession, controls: Arrays) -> dict[str, float]:
+    """Return the largest relative difference of each output between rows alone and in a batch."""
+    table = {name: np.repeat(value, ROWS, axis=0) for name, value in controls.items()}
+    state = session.zero_state(ROWS)
+    found: dict[str, float] = {}
+    for noise, frame in _inputs(session):
+        following, outputs = session.run(state, noise, table, frame)
+        together = {f"next.{name}": value for name, value in following.items()} | outputs
+        for part in PARTS:
+            given = [{name: value[part] for name, value in values.items()} for values in (state, noise, table)]
+            next_alone, outputs_alone = session.run(*given, None if frame is None else frame[part])
+            alone = {f"next.{name}": value for name, value in next_alone.items()} | outputs_alone
+            for name, value in alone.items():
+                same = value.tobytes() == together[name][part].tobytes()
+                difference = 0.0 if same else relative_difference(name, value, together[name][part])
+                found[name] = max(found.get(name, 0.0), difference)
+        state = following
+    return found
+
+
+def _inputs(session: GraphSession) -> Iterator[tuple[Arrays, np.ndarray | None]]:
+    """Yield noise, and a frame for an observe graph, different in each row and step."""
+    rng = np.random.default_rng(0)
+
+    def normal(shape: tuple[int, ...]) -> np.ndarray:
+        return rng.standard_normal((ROWS, *shape)).astype(np.float32)
+
+    for _ in range(STEPS):
+        noise = {name: normal(shape) for name, shape in session.noise.items()}
+        yield noise, normal(session.frame_input_shape) if session.takes_frame else None
