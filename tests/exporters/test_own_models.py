@@ -101,6 +101,12 @@ def test_model_whose_rows_depend_on_one_another_is_refused(tmp_path, output):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_new_voice_has_a_card_and_no_checksum_of_it(tmp_path):
+    voice = write_voice(OwnModel("gru"), "own", tmp_path / "own", MADE_UP).voice
+    assert (voice.path / "CARD.md").read_text().startswith("# own")
+    assert set(voice.manifest.files) == {path.name for path in voice.path.iterdir()} - {"CARD.md", "voice.json"}
+
+
 def test_verify_refuses_an_installed_voice_whose_rows_depend_on_one_another(tmp_path, monkeypatch):
     with monkeypatch.context() as careless:
         careless.setattr(rows, "ROUNDING", 1.0)

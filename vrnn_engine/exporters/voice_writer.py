@@ -33,6 +33,7 @@ from vrnn_engine.runtime.voice.manifest import (
     Parity,
     Provenance,
     encode_manifest,
+    is_document,
 )
 from vrnn_engine.runtime.voice.voice import Voice
 
@@ -156,7 +157,7 @@ def _trace(model: StepModel) -> tuple[Models, tuple[Graph, Graph]]:
 def _write_manifest(
     model: StepModel, name: str, provenance: Provenance, graphs: tuple[Graph, ...], folder: Path
 ) -> Manifest:
-    """Write CARD.md and voice.json, with the checksums of all other files."""
+    """Write CARD.md and voice.json, with the checksums of all files but these."""
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         name=name,
@@ -191,5 +192,5 @@ def _checksums(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and not is_document(path.name)
     }

@@ -154,12 +154,34 @@ def test_a_zip_bomb_is_refused(toy_audio: Path, tmp_path: Path, monkeypatch: pyt
 # Checks of files and manifest
 
 
-@pytest.mark.parametrize("name", ["step.onnx", "step.onnx.data", "observe.onnx", "parity.npz", "CARD.md"])
+@pytest.mark.parametrize("name", ["step.onnx", "step.onnx.data", "observe.onnx", "parity.npz"])
 def test_a_changed_file_is_refused(spoiled: Path, name: str) -> None:
     data = bytearray((spoiled / name).read_bytes())
     data[-1] ^= 1
     (spoiled / name).write_bytes(data)
     refused(spoiled, f"{name}: wrong checksum")
+
+
+@pytest.mark.parametrize("change", ["corrected", "removed"])
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_card_may_be_corrected(spoiled: Path, homes: Path, change: str, listed: bool) -> None:
+    """Voices of 0.2.0 and earlier list the checksum of CARD.md, later ones do not."""
+    card = spoiled / "CARD.md"
+    files = json.loads((spoiled / "voice.json").read_text())["files"]
+    assert "CARD.md" in files
+    if not listed:
+        toy_voice.change(spoiled, lambda manifest: manifest["files"].pop("CARD.md"))
+    if change == "corrected":
+        card.write_text("# A voice without a typo")
+    else:
+        card.unlink()
+    before = Voice.open(spoiled).fingerprint()
+    installed = install_voice(spoiled)
+    assert installed.fingerprint() == before
+    copy = homes / "installed" / installed.name / "CARD.md"
+    assert copy.exists() == (change == "corrected")
+    assert Voice.open(installed.name).name == installed.name
+    assert Voice.open(zipped(spoiled, spoiled.parent / "corrected.zip")).fingerprint() == before
 
 
 def test_a_missing_file_is_refused(spoiled: Path) -> None:
@@ -317,7 +339,7 @@ def test_another_voice_of_the_same_name_is_replaced_on_request(toy_audio: Path, 
 
 
 def test_installing_a_damaged_voice_leaves_nothing(spoiled: Path, homes: Path) -> None:
-    (spoiled / "CARD.md").write_text("changed")
+    (spoiled / "observe.onnx").write_text("changed")
     with pytest.raises(VoiceError, match="wrong checksum"):
         install_voice(spoiled)
     assert not (homes / "installed").exists()

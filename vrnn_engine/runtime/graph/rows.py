@@ -89,8 +89,9 @@ def _differences(session: GraphSession, controls: Arrays) -> dict[str, float]:
         following, outputs = session.run(state, noise, table, frame)
         together = {f"next.{name}": value for name, value in following.items()} | outputs
         for part in PARTS:
-            given = [{name: value[part] for name, value in values.items()} for values in (state, noise, table)]
-            next_alone, outputs_alone = session.run(*given, None if frame is None else frame[part])
+            next_alone, outputs_alone = session.run(
+                _rows(state, part), _rows(noise, part), _rows(table, part), None if frame is None else frame[part]
+            )
             alone = {f"next.{name}": value for name, value in next_alone.items()} | outputs_alone
             for name, value in alone.items():
                 same = value.tobytes() == together[name][part].tobytes()
@@ -98,6 +99,10 @@ def _differences(session: GraphSession, controls: Arrays) -> dict[str, float]:
                 found[name] = max(found.get(name, 0.0), difference)
         state = following
     return found
+
+
+def _rows(values: Arrays, part: slice) -> Arrays:
+    return {name: value[part] for name, value in values.items()}
 
 
 def _inputs(session: GraphSession) -> Iterator[tuple[Arrays, np.ndarray | None]]:

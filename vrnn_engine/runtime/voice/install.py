@@ -8,7 +8,7 @@ from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.folders import voices_folder
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.lookup import is_bundled
-from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE
+from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, is_document
 from vrnn_engine.runtime.voice.voice import Voice, check_folder
 
 
@@ -45,7 +45,9 @@ def install_voice(path: str | os.PathLike[str], *, replace: bool = False) -> Voi
         raise VoiceError(f"{target}: another voice {voice.name!r} is installed; replace it with --replace")
     try:
         with atomic_folder(target) as folder:
-            for name in (MANIFEST_FILE, *voice.manifest.files):
+            listed = {name for name in voice.manifest.files if not is_document(name)}
+            documents = {path.name for path in voice.path.iterdir() if is_document(path.name) and path.is_file()}
+            for name in sorted({MANIFEST_FILE} | listed | documents):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(voice.path / name, folder / name)
             check_folder(folder, shown=voice.path)

@@ -124,7 +124,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     parity: Parity
     """Results to compare with."""
     files: dict[str, Sha256]
-    """sha256 of every file of the voice except this manifest, by path relative to the voice's folder."""
+    """sha256 of every file of the voice except this manifest and documents, by path relative to the voice's folder."""
 
     @property
     def frames_per_second(self) -> float:
@@ -156,6 +156,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 return graph
         present = ", ".join(f"{g.role}/{g.precision}" for g in self.graphs)
         raise VoiceError(f"voice {self.name!r} has no {role} graph in {precision!r} (it has {present})")
+
+
+def is_document(path: str) -> bool:
+    """Return whether a file of a voice is a document for people, such as `CARD.md`, which no checksum protects.
+
+    Parameters
+    ----------
+    path : str
+        The path, relative to the voice's folder.
+    """
+    return PurePosixPath(path).suffix in (".md", ".txt")
 
 
 def decode_manifest(text: bytes, where: str) -> Manifest:

@@ -5,7 +5,7 @@ import os
 import tempfile
 import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from vrnn_engine.base.folders import cache_folder
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.archive import unzip
 from vrnn_engine.runtime.voice.lookup import find_voice
-from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, Graph, Manifest, read_manifest
+from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, Graph, Manifest, is_document, read_manifest
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Voice:
         entries = sorted(
             (path, digest)
             for path, digest in manifest.files.items()
-            if path == step or (path not in others and PurePosixPath(path).suffix not in (".md", ".txt"))
+            if path == step or (path not in others and not is_document(path))
         )
         return hashlib.sha256(repr(entries).encode()).hexdigest()
 
@@ -135,7 +135,7 @@ class Voice:
 
 
 def check_folder(folder: Path, shown: Path | None = None) -> Voice:
-    """Check the manifest and all files of a voice's folder.
+    """Check the manifest and all files of a voice's folder, but for documents, which anybody may correct.
 
     Parameters
     ----------
@@ -156,6 +156,8 @@ def check_folder(folder: Path, shown: Path | None = None) -> Voice:
     """
     manifest = read_manifest(folder)
     for name, digest in manifest.files.items():
+        if is_document(name):  # voices exported by 0.2.0 or earlier list CARD.md
+            continue
         path, label = folder / name, (shown or folder) / name
         if not path.is_file():
             raise VoiceError(f"{label}: missing, though {MANIFEST_FILE} lists it; get the voice again")
