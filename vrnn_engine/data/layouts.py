@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from vrnn_engine.data.batches import SPLITS, splits_by_hash
 from vrnn_engine.errors import DataError
@@ -13,6 +13,16 @@ SUFFIXES = {".flac", ".wav", ".ogg", ".mp3"}
 Layout = Literal["folders", "blizzard", "timit", "onomatopoeia", "accent"]
 Splits = dict[Path, str]
 """Split of each recording."""
+
+
+class Rule(NamedTuple):
+    """How the recordings of a layout are split."""
+
+    split: Callable[[Path], Splits]
+    """Maps a folder to the split of each recording."""
+    key: str
+    """What stays in one split, for messages."""
+
 
 SHARED_SENTENCES = {"sa1", "sa2"}
 CHAPTER = re.compile(r"(.+-\d+)-\d+")
@@ -50,7 +60,7 @@ def find_recordings(folder: Path, layout: Layout = "folders") -> dict[str, list[
     if sorted_already:
         files = {split: recordings_in(folder / split) for split in SPLITS}
     else:
-        where = LAYOUTS[layout](folder)
+        where = LAYOUTS[layout].split(folder)
         files = {split: [path for path in where if where[path] == split] for split in SPLITS}
     for split, found in files.items():
         if found:
@@ -61,7 +71,8 @@ def find_recordings(folder: Path, layout: Layout = "folders") -> dict[str, list[
         if not any(files.values()):
             raise DataError(f"{folder}: no {what} in the layout {layout!r}; is it the right folder?")
         raise DataError(
-            f"{folder}: its {split} split has no recordings in the layout {layout!r}, which splits by {KEYS[layout]}; "
+            f"{folder}: its {split} split has no recordings in the layout {layout!r}, "
+            f"which splits by {LAYOUTS[layout].key}; "
             "add recordings, or sort them into train/, valid/ and test/"
         )
     return files
@@ -177,19 +188,10 @@ def _by_key(
     return {path: splits[key] for path, key in keys.items()}
 
 
-LAYOUTS: dict[Layout, Callable[[Path], Splits]] = {
-    "folders": _folders,
-    "blizzard": _blizzard,
-    "timit": _timit,
-    "onomatopoeia": _onomatopoeia,
-    "accent": _accent,
+LAYOUTS: dict[Layout, Rule] = {
+    "folders": Rule(_folders, "a hash of the prompt (the file name up to its second _)"),
+    "blizzard": Rule(_blizzard, "chapter"),
+    "timit": Rule(_timit, "speaker"),
+    "onomatopoeia": Rule(_onomatopoeia, "actor"),
+    "accent": Rule(_accent, "speaker (the file name)"),
 }
-
-KEYS: dict[Layout, str] = {
-    "folders": "a hash of the prompt (the file name up to its second _)",
-    "blizzard": "chapter",
-    "timit": "speaker",
-    "onomatopoeia": "actor",
-    "accent": "speaker (the file name)",
-}
-"""What stays in one split, for messages."""
