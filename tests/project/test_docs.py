@@ -106,6 +106,16 @@ def test_names_and_paths_in_documents_exist(document: Path) -> None:
             assert (ROOT / span).exists() or (ROOT / "vrnn_engine" / span).exists(), span
 
 
+def test_ten_small_changes_touch_at_most_three_files_that_exist() -> None:
+    section = (ROOT / "CONTRIBUTING.md").read_text().partition("## Ten small changes and the files they touch")[2]
+    rows = re.findall(r"^\| (\[.*) \| (.*) \|$", section.partition("\n## ")[0], re.M)
+    assert len(rows) == 10
+    for change, files in rows:
+        named = re.findall(r"`([^`]+)`", files)
+        assert 1 <= len(named) <= 3, change
+        assert all((ROOT / "vrnn_engine" / name).exists() for name in named), change
+
+
 def test_the_reference_of_the_command_line_has_every_command() -> None:
     page = (ROOT / "docs" / "reference" / "command-line.md").read_text()
     asked = re.findall(r"^<!-- help: ?(.*?) ?-->$", page, re.M)
