@@ -18,7 +18,7 @@ class VRNNEngineError(Exception):
 
 
 class VoiceError(VRNNEngineError):
-    """A voice is unknown or damaged, does not match its manifest, or lacks what was asked of it."""
+    """A voice is unknown or damaged, does not match its manifest, or lacks a feature that the caller uses."""
 
 
 class ProviderError(VRNNEngineError):
@@ -30,7 +30,7 @@ class ControlError(VRNNEngineError):
 
 
 class StreamError(VRNNEngineError):
-    """A stream, a batch or a performance cannot do what was asked.
+    """A stream, a batch or a performance cannot carry out a call.
 
     Examples: no row is free, the stream is closed, a snapshot belongs to another voice, memory is short, a saved state
     or a timeline cannot be read or written.
@@ -38,7 +38,7 @@ class StreamError(VRNNEngineError):
 
 
 class NotFiniteError(StreamError):
-    """A step gave a frame with NaN or infinity.  The stream stays at the frame before it."""
+    """A step computed a frame with NaN or infinity.  The stream keeps its state before that step."""
 
 
 class RecordingError(VRNNEngineError):
@@ -58,11 +58,11 @@ class RecipeError(VRNNEngineError):
 
 
 class DataError(VRNNEngineError):
-    """A corpus is missing, unreadable, in another layout, or too small; or decoded recordings cannot be cached."""
+    """A corpus is missing, unreadable, too small or not in the expected layout; or the cache cannot be written."""
 
 
 class CheckpointError(VRNNEngineError):
-    """A checkpoint is missing, damaged or from elsewhere, does not fit the run, or cannot be written."""
+    """A checkpoint is missing, damaged, of another program, does not fit the run, or cannot be written."""
 
 
 class TrainingError(VRNNEngineError):
@@ -74,4 +74,4 @@ class ExportError(VRNNEngineError):
 
 
 class MissingExtraError(VRNNEngineError):
-    """A package is needed that is not installed; the message names the extra that installs it."""
+    """A required package is not installed; the message names the extra that installs it."""

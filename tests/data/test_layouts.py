@@ -175,5 +175,5 @@ def test_key_keeps_the_split_of_its_hash_unless_a_split_would_be_empty():
 
 def test_file_in_place_of_a_folder_is_explained(tmp_path):
     path = touch(tmp_path, ["single.flac"]) / "single.flac"
-    with pytest.raises(DataError, match=rf"{path}: is a file, .*; give a folder of three or more recordings"):
+    with pytest.raises(DataError, match=rf"{path}: this is a file, .*; give a folder of three or more recordings"):
         find_recordings(path)

@@ -1,4 +1,4 @@
 """Building blocks of every other part: files, folders, extras, suggestions and plug-ins.
 
-They need the standard library only.
+Loading them imports no package outside the standard library.
 """

@@ -1,4 +1,4 @@
-"""A folder that appears under its name complete, or not at all."""
+"""Writes a folder atomically: it gets its final name when it is complete, or not at all."""
 
 import contextlib
 import os
@@ -15,8 +15,8 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     """Yield an empty folder beside `target`, which is renamed to `target` at the end of the block.
 
     An earlier folder of that name is replaced.  If the block raises, its folder is removed and the earlier one stays.
-    Missing parent folders are created.  Permissions follow the umask.  Two renames replace an earlier folder; a process
-    that is killed between them leaves it as a hidden folder whose name ends in `.old`.
+    Missing parent folders are created.  Permissions follow the umask.  Two renames replace an earlier folder; if the
+    process is killed between them, the earlier folder remains as a hidden folder whose name ends in `.old`.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        A folder cannot be created or renamed.  Where several processes replace `target` at the same time, this may
-        happen to all but one of them.
+        A folder cannot be created or renamed.  If several processes replace `target` at the same time, all but one of
+        them may get this error.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary, earlier = temporary_name(target, ".part"), temporary_name(target, ".old")
@@ -49,7 +49,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             raise
     finally:
         _remove(temporary)
-        if os.path.lexists(target):  # otherwise the earlier folder is all there is
+        if os.path.lexists(target):  # otherwise the earlier folder is the only copy
             _remove(earlier)
 
 

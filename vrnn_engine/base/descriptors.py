@@ -12,7 +12,7 @@ WAIT_SECONDS = 0.2
 
 
 def write_all(descriptor: int, data: bytes | memoryview, give_up: Callable[[], bool] = lambda: False) -> int:
-    """Write all data to a descriptor, and wait for room where it is non-blocking.
+    """Write all data to a descriptor; if it is non-blocking and full, wait for room.
 
     The descriptor stays non-blocking: this setting belongs to all processes that share the open file.
 
@@ -21,9 +21,9 @@ def write_all(descriptor: int, data: bytes | memoryview, give_up: Callable[[], b
     descriptor : int
         The descriptor.
     data : bytes-like
-        What to write.
+        The bytes to write.
     give_up : callable, optional
-        Asked while there is no room; if it returns True, the rest is not written.
+        Called before each wait for room; if it returns True, the rest is not written.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def write_all(descriptor: int, data: bytes | memoryview, give_up: Callable[[], b
 
 
 class WaitingWriter(io.RawIOBase):
-    """A raw stream over a descriptor that waits where the descriptor is non-blocking.
+    """A raw stream over a descriptor; a write to a full non-blocking descriptor waits for room.
 
     Parameters
     ----------
@@ -83,16 +83,17 @@ class WaitingWriter(io.RawIOBase):
 
 
 def limit_pipe(descriptor: int, size: int) -> None:
-    """Make a pipe hold as few bytes as possible, but at least `size`; do nothing where that is not possible.
+    """Set the capacity of a pipe to the smallest possible value that is at least `size` bytes.
 
-    Only Linux can; the least there is a page of memory, usually 4096 bytes.
+    Only Linux supports this; the smallest capacity is one page of memory, usually 4096 bytes.  On other systems the
+    function does nothing.
 
     Parameters
     ----------
     descriptor : int
-        Nothing happens if it is not a pipe.
+        The pipe.  If the descriptor is not a pipe, the function does nothing.
     size : int
-        Bytes.
+        Minimum capacity in bytes.
     """
     with contextlib.suppress(ImportError, AttributeError, OSError, ValueError):
         import fcntl
@@ -104,7 +105,7 @@ def limit_pipe(descriptor: int, size: int) -> None:
 def open_missing_descriptors() -> None:
     """Open the null device as stdin, stdout and stderr where the process was started without them.
 
-    The next file to be opened would otherwise take the number, and receive what libraries write to stderr.
+    Otherwise the next opened file could get descriptor 2, and receive what libraries write to stderr.
     """
     while True:
         try:

@@ -15,7 +15,7 @@ class Extra:
     Attributes
     ----------
     purpose : str
-        What a user can do with it; completes "if you want to".
+        What a user can do with it: a verb phrase that follows "if you want to".
     modules : dict of str to str
         Distribution (what pip installs) -> module (what Python imports).
     """
@@ -32,7 +32,7 @@ EXTRAS = {
         {"python-osc": "pythonosc", "mido": "mido", "python-rtmidi": "rtmidi", "pyserial": "serial"},
     ),
 }
-"""Extra -> what it brings.  `cuda` is not here: it adds libraries to onnxruntime, and no module."""
+"""Each extra by name.  `cuda` is not here: it adds libraries for onnxruntime, and no Python module."""
 
 
 def install_command(extra: str) -> str:
@@ -52,12 +52,12 @@ def install_command(extra: str) -> str:
 
 
 def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
-    """Return the error that names the extra to install, or None if no extra brings the missing module.
+    """Return the error that names the extra to install, or None if no extra installs the missing module.
 
     Parameters
     ----------
     error : ModuleNotFoundError
-        What Python raised for the import.
+        The exception that the import raised.
     """
     module = (error.name or "").partition(".")[0]
     for name, extra in EXTRAS.items():

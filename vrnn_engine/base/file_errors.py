@@ -1,4 +1,4 @@
-"""The words of errors about files that cannot be read or written."""
+"""Messages of errors about files that cannot be read or written."""
 
 import os
 from pathlib import Path
@@ -17,9 +17,9 @@ def write_error(
     Parameters
     ----------
     path : str or path
-        What was to be written, as the user gave it.
+        The file to be written, as the user gave it.
     error : Exception
-        What went wrong: an `OSError`, or an error of the library that writes.
+        The error: an `OSError`, or an error of the library that writes.
     error_class : type
         Class of the error returned.
     """
@@ -43,7 +43,7 @@ def read_error(path: str | os.PathLike[str], error: Exception, error_class: type
     path : str or path
         The file, as the user gave it.
     error : Exception
-        What went wrong: an `OSError`, or a `ValueError` for a path that no file can have.
+        The error: an `OSError`, or a `ValueError` for a path that no file can have.
     error_class : type
         Class of the error returned.
     """

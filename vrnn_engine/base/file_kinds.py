@@ -1,4 +1,4 @@
-"""Says what is at a path that is not a file, and copies into a file that cannot be replaced."""
+"""Names the kind of a path that is not a regular file, and overwrites a file that cannot be replaced."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ _KINDS = (
 
 
 def non_file_kind(path: str | os.PathLike[str]) -> str | None:
-    """Return what is at a path if it is not a file, e.g. `a folder` or `a pipe`; None if it is a file.
+    """Return the kind of a path that is not a regular file, e.g. `a folder` or `a pipe`; None for a regular file.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def non_file_kind(path: str | os.PathLike[str]) -> str | None:
     Raises
     ------
     OSError
-        Nothing is there, or it cannot be examined.
+        The path does not exist, or cannot be examined.
     """
     mode = os.stat(path).st_mode
     return next((words for is_kind, words in _KINDS if is_kind(mode)), None)
@@ -37,12 +37,12 @@ def copy_in_place(source: Path, target: Path) -> None:
     Parameters
     ----------
     source, target : Path
-        From where, and the file to overwrite.
+        The file to read, and the file to overwrite.
 
     Raises
     ------
     OSError
-        One of them cannot be opened, or the disk is full.  The target may then be damaged.
+        One of the files cannot be opened, or the disk is full.  The target may then be incomplete.
     """
     with source.open("rb") as content, target.open("r+b") as file:
         shutil.copyfileobj(content, file, 1 << 20)

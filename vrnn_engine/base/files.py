@@ -1,8 +1,8 @@
-"""Files that appear under their name complete, or not at all.
+"""Writes files atomically: a file gets its final name when it is complete, or not at all.
 
-All writing goes to a hidden temporary name in the same folder, which is then renamed.  A reader never sees a
-half-written file, and an error, a full disk or a killed process leaves an earlier file of that name as it was.  Where
-the file cannot be renamed, because the path is a mount point, its content is copied when it is complete.
+Data is written to a hidden temporary file in the same folder, which is then renamed.  A reader never sees a
+half-written file, and after an error, a full disk or a killed process an earlier file of that name is unchanged.  If
+the file cannot be renamed, because the path is a mount point, its content is copied there once it is complete.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ class AtomicFile(io.RawIOBase):
 
     As a context manager, it commits at the end of the block, and aborts if the block raises.
 
-    Writing is unbuffered, so that a full disk shows in the write that meets it.  The first `OSError` of a write is kept
-    in `failure`, because libraries that write through this object (libsndfile, torch) lose the exception.
+    Writing is unbuffered, so that the write that fills the disk is the one that fails.  The first `OSError` of a write
+    is kept in `failure`, because libraries that write through this object (libsndfile, torch) lose the exception.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class AtomicFile(io.RawIOBase):
         _require_file(path, error_class)
         self._temporary = temporary_name(self.path, ".part")
         try:
-            # The tempfile module makes files that only their owner may read; here the umask decides.
+            # Not the tempfile module: only the owner may read its files, whatever the umask.
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
             descriptor = os.open(self._temporary, flags, 0o666)
         except OSError as error:
@@ -192,18 +192,18 @@ class AtomicFile(io.RawIOBase):
         try:
             self._temporary.replace(self.path)
         except OSError as error:
-            self._complete = True  # from here on it is not removed without a copy
+            self._complete = True  # the temporary file is now the only complete copy, so `abort` must not remove it
             self._copy(error)
 
     def abort(self) -> None:
-        """Close the file and remove it; a file that was at the path before stays."""
+        """Close the temporary file and remove it; an earlier file at the path stays."""
         with contextlib.suppress(OSError):  # the content is discarded anyway
             self._file.close()
         if not self._complete:
             self._temporary.unlink(missing_ok=True)
 
     def _copy(self, reason: OSError) -> None:
-        """Copy the complete file to its path, which it cannot be renamed to."""
+        """Copy the complete temporary file to its path, because it cannot be renamed."""
         try:
             copy_in_place(self._temporary, self.path)
         except OSError:
@@ -249,12 +249,12 @@ def write_atomically(
 
 def _require_file(path: str | os.PathLike[str], error_class: type[VRNNEngineError]) -> None:
     """Raise an error if writing a file at a path would replace a folder, a pipe or a device."""
-    with contextlib.suppress(OSError):  # nothing is there, or opening the file will say what is wrong
+    with contextlib.suppress(OSError):  # the path does not exist, or opening the file will report the error
         kind = non_file_kind(path)
         if kind == "a folder":
             raise error_class(f"{path} is a folder; name a file in it")
         if kind is not None:
-            raise error_class(f"{path} is {kind}, and a file would take its place; name a file")
+            raise error_class(f"{path} is {kind}, which a file would replace; name a file")
 
 
 def temporary_name(path: Path, ending: str) -> Path:

@@ -8,7 +8,7 @@
 | configuration    | `VRNN_ENGINE_CONFIG`   | the system's config folder  |
 
 An empty variable counts as not set.  No function creates a folder.  platformdirs, which knows the system's folders, is
-imported only when a variable does not decide.
+imported only if the variable is not set.
 """
 
 import os
@@ -18,12 +18,12 @@ _APP = "vrnn-engine"
 
 
 def voices_folder() -> Path:
-    """Return the folder of installed voices; one sub-folder each."""
+    """Return the folder of installed voices; it has one sub-folder per voice."""
     return _chosen("VRNN_ENGINE_VOICES") or _data_folder() / "voices"
 
 
 def saved_folder() -> Path:
-    """Return the folder of saved states and latent trajectories; one sub-folder per voice."""
+    """Return the folder of saved states and latent trajectories; it has one sub-folder per voice."""
     return _chosen("VRNN_ENGINE_MOMENTS") or _data_folder() / "moments"
 
 

@@ -1,6 +1,6 @@
-"""Plug-ins: objects that other packages announce by entry points.
+"""Plug-ins: objects that other packages register as entry points.
 
-A plug-in that fails raises an error that names the package that it comes from.
+If a plug-in fails, the error names the package of the plug-in.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ Made = TypeVar("Made")
 
 
 def find_plugins(group: str) -> dict[str, "EntryPoint"]:
-    """Return the entry points of a group, without importing what they name.
+    """Return the entry points of a group, without importing the objects that they name.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Plugin:
         Parameters
         ----------
         kind : type
-            Type that the result must have; a runtime-checkable protocol will do.
+            Type that the result must have, or a runtime-checkable protocol.
         what : str
             Name of that type in the message, e.g. `a sink`.
         *given
@@ -66,7 +66,7 @@ class Plugin:
         Returns
         -------
         Made
-            What the call returned; of type `kind`.
+            The result of the call, of type `kind`.
 
         Raises
         ------

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 def open_sound(path: str | os.PathLike[str]) -> Iterator["soundfile.SoundFile"]:
     """Open a sound file to read it.
 
-    Python opens the file.  If libsndfile opens `a.mp3` by its path, and the MP3 has no ID3 tag, then libsndfile reads
-    a file `._a.mp3` beside it (a copy of macOS), takes that for a resource fork, and refuses the MP3.
+    Python opens the file, not libsndfile, because of a fault in libsndfile: given the path of an MP3 without an ID3
+    tag, `a.mp3`, it reads the file `._a.mp3` beside it (metadata that macOS copies), takes that for the resource fork
+    of the MP3, and refuses the MP3.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ def open_sound(path: str | os.PathLike[str]) -> Iterator["soundfile.SoundFile"]:
     soundfile.LibsndfileError
         It is not a sound file that libsndfile reads.
     ImportError
-        soundfile is not installed; OSError if libsndfile is not.
+        The package soundfile is not installed.  If only the library libsndfile is missing, OSError is raised.
     """
     import soundfile
 

@@ -1,4 +1,4 @@
-"""Ends the error message about an unknown name with the known names that resemble it."""
+"""Suggests known names in the error message about an unknown name."""
 
 from collections.abc import Iterable
 

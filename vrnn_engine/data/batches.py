@@ -1,4 +1,4 @@
-"""Batches of consecutive chunks, and the two ways to cut sequences into them: lanes and lines."""
+"""Batches of consecutive chunks, cut from one long signal (lanes) or from many short sequences (lines)."""
 
 import hashlib
 from collections import Counter
@@ -20,7 +20,7 @@ class Batch(NamedTuple):
     mask: Floats
     """[T, B], 1 where a frame counts, 0 in the padding."""
     fresh: bool
-    """True if the sequences begin here, from a state of zeros; False if they continue those of the last batch."""
+    """True if the state is zero before this chunk; False if the chunk continues the sequences of the last batch."""
 
 
 class Corpus(Protocol):
@@ -62,9 +62,9 @@ def lane_chunks(
     chunk : int
         T, frames of a batch.
     carry : int
-        Batches over which the state is carried; then it is zeroed.
+        Number of batches over which the state is carried; then it is reset to zero.
     context : int
-        C, frames before the first one that the basis needs.
+        C, number of frames that the basis needs before the first frame.
     """
     length = (frames - context) // lanes
     for count, position in enumerate(range(0, length - chunk + 1, chunk)):
@@ -80,9 +80,9 @@ def line_chunks(lines: list[Floats], rows: int, chunk: int) -> Iterator[Batch]:
     lines : list of array
         Each [n, F].  Neighbours should have similar lengths, to save padding.
     rows : int
-        B, sequences of a group; the last group may have fewer.
+        B, number of sequences in a group; the last group may have fewer.
     chunk : int
-        T, frames of a batch; the last chunk of a group may have fewer.
+        T, number of frames in a batch; the last chunk of a group may have fewer.
     """
     for first in range(0, len(lines), rows):
         group = lines[first : first + rows]
@@ -98,26 +98,26 @@ def line_chunks(lines: list[Floats], rows: int, chunk: int) -> Iterator[Batch]:
 
 
 def split_by_hash(key: str) -> str:
-    """Return the split of a key by a hash of it: `train`, `valid` or `test`, with probabilities 0.9, 0.05 and 0.05.
+    """Return the split of a key by its hash: `train`, `valid` or `test`, with probabilities 0.9, 0.05 and 0.05.
 
     Parameters
     ----------
     key : str
-        Name of what must stay in one split: a prompt, a form, a line.
+        Name of a unit that must stay in one split: a prompt, a form, a line.
     """
     bucket = int(hashlib.sha256(key.encode()).hexdigest(), 16) % 20
     return {0: "test", 1: "valid"}.get(bucket, "train")
 
 
 def splits_by_hash(keys: Iterable[str]) -> dict[str, str]:
-    """Return the split of each key by its hash, with no split empty if there are three keys.
+    """Return the split of each key by its hash; with three or more keys, no split is empty.
 
-    If the hashes leave a split empty, it gets a key from the split that has the most.
+    If the hashes leave a split empty, a key moves to it from the largest split.
 
     Parameters
     ----------
     keys : iterable of str
-        Names of what must stay in one split; duplicates count once.
+        Names of the units that must each stay in one split; duplicates count once.
     """
     splits = {key: split_by_hash(key) for key in sorted(set(keys))}
     counts = Counter(splits.values())

@@ -17,7 +17,7 @@ from vrnn_engine.data.recordings import mono_blocks
 from vrnn_engine.errors import DataError
 
 VERSION = 1
-"""Version of the file format; part of the key, so that an older cache is not read."""
+"""Version of the file format; part of the folder's name, so that a cache of another version is not read."""
 INDEX = "index.json"
 
 
@@ -33,11 +33,11 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Index(msgspec.Struct, frozen=True):
-    """Contents of a folder of the cache."""
+    """The file `index.json` in a folder of the cache."""
 
     parts: dict[str, Part]
     skipped: list[str]
-    """For each recording left out: which, and why."""
+    """For each skipped recording, its path and the reason."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ def decode(
 ) -> tuple[dict[str, Decoded], tuple[str, ...]]:
     """Return the samples of all recordings, decoded or from the cache.
 
-    They are decoded into a folder of the user's cache (in $VRNN_ENGINE_CACHE if that is set).  A hash of the rate and
-    of the files' paths, sizes and modification times names the folder, so that the next call with the same arguments
-    finds it.  If several processes ask for the same recordings at once, one decodes and the others wait.  Nothing
-    deletes old folders; the user may.
+    Recordings are decoded into a folder of the user's cache (in $VRNN_ENGINE_CACHE if that is set).  The folder's name
+    is a hash of the rate and of the files' paths, sizes and modification times, so that the next call with the same
+    arguments finds the folder.  If several processes request the same recordings at once, one decodes and the others
+    wait.  This package never deletes old folders; the user may.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def decode(
     dict of str to Decoded
         By split.
     tuple of str
-        For each recording left out: which, and why.
+        For each skipped recording, its path and the reason.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def _key(files: Mapping[str, Sequence[Path]], rate: int) -> str:
     seen: list[object] = [VERSION, soundfile.__libsndfile_version__, rate]
     for split, paths in files.items():
         for path in paths:
-            stat = path.stat() if path.exists() else path.lstat()  # a broken link
+            stat = path.stat() if path.exists() else path.lstat()  # a broken symbolic link
             seen.append((split, str(path.resolve()), stat.st_size, stat.st_mtime_ns))
     return hashlib.sha256(msgspec.json.encode(seen)).hexdigest()[:32]
 
@@ -160,6 +160,6 @@ def _open(path: Path, part: Part) -> Decoded:
     count = part.bounds[-1]
     samples = np.memmap(path, np.int16, "r", shape=(count,)) if count else np.zeros(0, np.int16)
     mean = part.total / count if count else 0.0
-    # Integers up to the division, because it is a difference of large numbers.
+    # In integers up to the division, because the numerator is a difference of large numbers.
     variance = (part.squares * count - part.total**2) / count**2 if count else 0.0
     return Decoded(samples, np.array(part.bounds), mean, variance**0.5)

@@ -1,6 +1,6 @@
 """Reads IAM-OnDB as its owners distribute it: `lineStrokes/**/FORM-LINE.xml`, and the lists of the official split.
 
-The file of a line contains `<Stroke><Point x= y= time=/>...`, in tablet units, y growing downwards.
+The file of a line contains `<Stroke><Point x= y= time=/>...`, in tablet units; y grows downwards.
 """
 
 from itertools import accumulate
@@ -17,9 +17,9 @@ from vrnn_engine.errors import DataError
 LINES = "lineStrokes"
 """Name of the folder of the lines; the corpus' other folders of XML files contain pages and transcriptions."""
 PAGE = "strokes"
-"""First letters of the names of files that contain a whole page: `original/**/strokesz.xml`."""
+"""Prefix of the names of files that contain a whole page: `original/**/strokesz.xml`."""
 LISTS = {"trainset.txt": "train", "testset_v.txt": "valid", "testset_t.txt": "valid", "testset_f.txt": "test"}
-"""Split of the forms in each list of the corpus' benchmark task; its two validation sets are one here."""
+"""Split of the forms in each list of the corpus' benchmark task; its two validation sets are merged."""
 
 
 def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDArray[Any]], list[str]]:
@@ -29,7 +29,8 @@ def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDA
     ----------
     folder : Path
         Contains the XML files of the lines, and optionally the lists, at any depth.  If it contains folders
-        `lineStrokes`, only their files are lines: the corpus has whole pages too, in `original/**/strokesz.xml`.
+        `lineStrokes`, only the files in them are read as lines, because the corpus also has files of whole pages,
+        `original/**/strokesz.xml`.
     strict : bool
         Raise an error if a file cannot be read, instead of leaving it out.
 
@@ -39,7 +40,7 @@ def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDA
         `dxy` int32 [N, 2], `eos` uint8 [N], `offsets` [lines + 1] and `ids` [lines].  If the four lists are present,
         also `split` [lines], and only the lines of forms that they name.
     list of str
-        For each file left out: which, and why.
+        For each skipped file, its path and the reason.
 
     Raises
     ------
@@ -84,8 +85,8 @@ def _official_split(folder: Path) -> dict[str, str]:
     lists = {path.name: path for path in visible(folder.rglob("*set*.txt")) if path.name in LISTS}
     if lists and (missing := [name for name in LISTS if name not in lists]):
         raise DataError(
-            f"{folder}: has {', '.join(sorted(lists))} but not {', '.join(missing)}; add what is missing of the four "
-            "lists of the official split, or remove all of them to split by a hash of the form"
+            f"{folder}: has {', '.join(sorted(lists))} but not {', '.join(missing)}; the official split needs all four "
+            "lists: add the missing ones, or remove all of them to split by a hash of the form"
         )
     return {form: LISTS[name] for name, path in lists.items() for form in _forms(path)}
 
@@ -100,7 +101,7 @@ def _forms(path: Path) -> list[str]:
 
 
 def _reason(error: Exception) -> str:
-    """Return in words why a file is not a line of ink."""
+    """Return the reason, in words, why a file is not a line of ink."""
     if isinstance(error, KeyError):
         return f"a point has no attribute {error.args[0]}"
     if isinstance(error, OverflowError):
@@ -116,7 +117,7 @@ def _coordinate(text: str) -> int:
 
 
 def _read_line(path: Path) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """Return the moves [n, 2] of a line, and where the pen is lifted [n]."""
+    """Return the moves [n, 2] of a line, and [n], 1 where the pen is lifted after a point."""
     strokes = [
         np.array([[_coordinate(point.attrib[axis]) for axis in "xy"] for point in stroke.iter("Point")], np.int32)
         for stroke in ElementTree.parse(path).getroot().iter("Stroke")

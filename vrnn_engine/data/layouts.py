@@ -35,7 +35,7 @@ def find_recordings(folder: Path, layout: Layout = "folders") -> dict[str, list[
     Parameters
     ----------
     folder : Path
-        If it contains folders `train/`, `valid/` and `test/`, these are the splits, whatever the layout.
+        If it contains folders `train/`, `valid/` and `test/`, these are the splits, and `layout` has no effect.
     layout : str
         A name in `LAYOUTS`: how to split the recordings if there are no such folders.
 
@@ -51,7 +51,7 @@ def find_recordings(folder: Path, layout: Layout = "folders") -> dict[str, list[
     """
     if folder.is_file():
         raise DataError(
-            f"{folder}: is a file, and a corpus is a folder; give a folder of three or more recordings "
+            f"{folder}: this is a file, but a corpus is a folder; give a folder of three or more recordings "
             "(cut one long recording into several)"
         )
     if not folder.is_dir():
@@ -101,14 +101,15 @@ def visible(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def ranked_splits(keys: Iterable[str]) -> dict[str, str]:
-    """Return the split of each key: sorted by a hash, the first 5 % test, the next 5 % validate, the rest train.
+    """Return the split of each key: keys are sorted by a hash; the first 5 % are `test`, the next 5 % `valid`.
 
-    Unlike with `split_by_hash`, three keys (speakers) are enough to leave no split empty.
+    The rest are `train`.  `test` and `valid` have at least one key each, so with three or more keys (speakers) no split
+    is empty.
 
     Parameters
     ----------
     keys : iterable of str
-        Names of what must stay in one split; duplicates count once.
+        Names of the units that must each stay in one split; duplicates count once.
     """
     ranked = sorted(set(keys), key=lambda key: hashlib.sha256(key.encode()).digest())
     count = max(1, round(len(ranked) / 20))
@@ -135,11 +136,11 @@ def _blizzard(folder: Path) -> Splits:
 
 
 def _timit(folder: Path) -> Splits:
-    """Split TIMIT, ...TRAIN|TEST/DRn/SPEAKER/SENTENCE.WAV: official test speakers, and 5 % of the others to validate.
+    """Split TIMIT, ...TRAIN|TEST/DRn/SPEAKER/SENTENCE.WAV: official test speakers, and 5 % of the others as `valid`.
 
-    If there are no TRAIN and TEST (as in the sample of nltk), its speakers are split 0.9/0.05/0.05.
+    If there are no folders TRAIN and TEST (as in the TIMIT sample of nltk), speakers are split 0.9/0.05/0.05.
     SA1 and SA2 are left out: every speaker reads these two sentences, so their text would be in all splits.
-    Some copies have each recording twice, as SPHERE (SA1.WAV) and as RIFF (SA1.WAV.wav); the first is used.
+    Some copies have each recording twice, as SPHERE (SX1.WAV) and as RIFF (SX1.WAV.wav); the SPHERE file is used.
     """
     recordings = {(path.parent, path.name.lower().split(".")[0]): path for path in reversed(recordings_in(folder))}
     kept = {path: speaker for (speaker, sentence), path in recordings.items() if sentence not in SHARED_SENTENCES}
@@ -174,7 +175,7 @@ def _onomatopoeia(folder: Path) -> Splits:
 
 
 def _accent(folder: Path) -> Splits:
-    """Split the Speech Accent Archive by speaker: one file each (english1.mp3), in one folder or one per language."""
+    """Split the Speech Accent Archive by speaker; each has a file (english1.mp3), in one folder or several."""
     return _by_key(folder, lambda path: path.stem.lower())
 
 

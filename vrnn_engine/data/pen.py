@@ -20,7 +20,7 @@ from vrnn_engine.data.style import plain
 from vrnn_engine.errors import DataError
 
 JUMP = 100
-"""A warning is logged of moves that are longer than 99 % of all moves by this factor."""
+"""A warning is logged if a move exceeds the 99 % quantile of all moves by this factor."""
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,8 @@ _log = logging.getLogger(__name__)
 class PenCorpus:
     """Lines of ink, normalised by the training split.
 
-    Lines of one point, too long, or with too long a move are left out; a logged warning counts them.
+    Lines of one point, of more than `max_points` points or with a move above `max_move` are left out; a logged warning
+    counts them.
 
     Parameters
     ----------
@@ -36,8 +37,8 @@ class PenCorpus:
         An .npz file of lines (see `vrnn_engine.data.pen_files.load_npz` for its arrays), or a folder of IAM-OnDB as its
         owners distribute it (see `vrnn_engine.data.iam`).
     options : PenData
-        How to scale, select and batch the lines.  With a style, the training signal, the mean and the sd are those of
-        lines in the usual style (see `vrnn_engine.data.style`); `lines` are as they were written.
+        How to scale, select and batch the lines.  With a style, the batches, the mean and the sd are those of lines
+        transformed to the usual style (see `vrnn_engine.data.style`); the attribute `lines` is not transformed.
     strict : bool
         Raise an error if a file of a folder cannot be read, instead of leaving it out with a logged warning.
 
@@ -46,10 +47,10 @@ class PenCorpus:
     lines : dict of lists of float32 arrays [n, 3]
         Each split's lines as (dx, dy, pen-up), in millimetres or tablet units; y grows downwards.
     writers : dict of lists of str
-        Writer of each line: its id up to the last `#`, if it has one; else its `contributor`; else what stays in one
-        split (the form or the line).
+        Writer of each line: the id of the line up to its last `#`, if it has one; else its `contributor`; else the key
+        that lines are split by (the form or the id).
     skipped : list of str
-        For each file left out: which, and why.
+        For each skipped file, its path and the reason.
     mean, std : tuple of float
         Of dx and dy over the training split.
     rate : int
@@ -58,7 +59,7 @@ class PenCorpus:
     Raises
     ------
     DataError
-        The path holds no lines of ink, or a split is left without lines.
+        There are no lines of ink at the path, or a split has no lines.
     """
 
     def __init__(self, path: Path, options: PenData, strict: bool = False):
@@ -77,7 +78,7 @@ class PenCorpus:
         self.std: tuple[float, ...]
         self.mean, self.std = self._normalisation()
         if not min(self.std) > 0:
-            raise DataError(f"{path}: the ink of its train split never moves in one direction; use another corpus")
+            raise DataError(f"{path}: all moves of its train split are equal in x or in y; use another corpus")
 
     def epoch(self, split: str, rng: np.random.Generator | None) -> Iterator[Batch]:
         """Yield the batches of one pass over a split, with lines of similar length in one batch.
@@ -152,7 +153,7 @@ class PenCorpus:
 def _scaled_lines(
     path: Path, table: dict[str, NDArray[Any]], options: PenData
 ) -> tuple[list[Floats], NDArray[np.float64]]:
-    """Return the lines [n, 3] in the corpus' unit and rate, and how much of that unit one tablet unit is, per line."""
+    """Return the lines [n, 3] in the corpus' unit and rate, and the size of each line's tablet unit in it."""
     ends = table["offsets"]
     raw = [np.column_stack([table["dxy"][a:b], table["eos"][a:b]]).astype(np.float32) for a, b in pairwise(ends)]
     scales = np.ones(len(raw))
@@ -171,7 +172,7 @@ def _scaled_lines(
 
 
 def _writers(ids: NDArray[Any], others: Iterable[object]) -> list[str]:
-    """Return the writer of each line: the part of its id that names one, or else another name.
+    """Return the writer of each line: the part of its id before the last `#`, or else its name in `others`.
 
     UNIPEN's ids are `FILE#SEGMENTS`.  A file is a session of one writer, and UNIPEN's contributors are institutions.
     """
@@ -180,7 +181,7 @@ def _writers(ids: NDArray[Any], others: Iterable[object]) -> list[str]:
 
 
 def _unfit(line: Floats, options: PenData) -> str:
-    """Return why a line is left out, or nothing if it is used."""
+    """Return the reason to leave a line out, or an empty string if it is used."""
     if len(line) < 2:
         return "of fewer than 2 points"
     if len(line) > options.max_points:
@@ -200,7 +201,7 @@ def _warn_of_jumps(path: Path, lines: list[Floats], ids: list[str]) -> None:
     worst = int(longest.argmax())
     _log.warning(
         "%s: %d of %s lines have a move over %d times as long as 99 %% of all moves, the longest is %.4g in line %s; "
-        "mend them, or leave them out with max_move in the [data] table of the recipe",
+        "correct them, or leave them out with max_move in the [data] table of the recipe",
         *(path, count, f"{len(lines):,}", JUMP, longest[worst], ids[worst]),
     )
 
@@ -208,7 +209,7 @@ def _warn_of_jumps(path: Path, lines: list[Floats], ids: list[str]) -> None:
 def _empty_split(
     path: Path, split: str, table: dict[str, NDArray[Any]], options: PenData, keys: int, left_out: str
 ) -> str:
-    """Return an error message that says how lines are split, and what to do."""
+    """Return the error message for a split without lines: how lines are split, and what to do."""
     if "split" in table:
         rule = "the array `split` of the file, or the lists of the corpus, decide the split of a line"
     else:

@@ -63,7 +63,7 @@ def require_arrays(table: dict[str, NDArray[Any]], names: set[str], purpose: str
     names : set of str
         The arrays that are needed.
     purpose : str
-        What needs them, for the message.
+        The operation that needs the arrays, for the message.
     path : Path
         The corpus, for the message.
     """
@@ -78,7 +78,7 @@ def _check_points(path: Path, table: dict[str, NDArray[Any]]) -> None:
     if ends.shape != (lines + 1,) or ends.dtype.kind not in "iu" or ends[0] != 0 or ends[-1] != points:
         raise DataError(f"{path}: offsets must be {lines + 1} integers, from 0 to the number of points, {points}")
     if (np.diff(ends.astype(np.int64)) <= 0).any():
-        raise DataError(f"{path}: offsets must increase: each line begins after the one before, and has a point")
+        raise DataError(f"{path}: offsets must increase: every line has at least one point")
     if table["dxy"].dtype.kind not in "iuf" or not np.isfinite(table["dxy"]).all():
         raise DataError(f"{path}: dxy must be finite numbers")
     if not np.isin(table["eos"], (0, 1)).all():

@@ -12,13 +12,13 @@ from vrnn_engine.base.sound_files import open_sound
 from vrnn_engine.errors import DataError
 
 QUANTUM = 1 / 32768
-"""Size of one step of 16-bit audio, of full scale; the width of the dequantisation noise."""
+"""Step of 16-bit audio, where full scale is 1; also the width of the uniform dequantisation noise."""
 BLOCK = 1 << 20
-"""Samples per channel that are decoded at a time."""
+"""Number of samples per channel that are decoded at a time."""
 
 
 def mono_blocks(path: Path, rate: int) -> Iterator[NDArray[np.int16]]:
-    """Yield a recording in blocks, resampled and averaged over its channels.
+    """Yield a recording in blocks, averaged over its channels and resampled.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def mono_blocks(path: Path, rate: int) -> Iterator[NDArray[np.int16]]:
     Raises
     ------
     DataError
-        The file is not a recording, has no samples, or is damaged (which may show only after some blocks).
+        The file is not a recording, has no samples, or is damaged; the damage may be found after some blocks.
     """
     try:
         with open_sound(path) as file:
@@ -76,7 +76,7 @@ def _quantised(mono: NDArray[np.float32]) -> NDArray[np.int16]:
 
 
 def _reason(path: Path, error: soundfile.LibsndfileError) -> str:
-    """Return why a file cannot be read, more precisely than libsndfile does."""
+    """Return the reason why a file cannot be read; more precise than the message of libsndfile for SPHERE files."""
     with path.open("rb") as file:
         header = file.read(1024)
     if header.startswith(b"NIST_1A") and b"shorten" in header:

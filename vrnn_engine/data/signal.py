@@ -1,4 +1,4 @@
-"""Many recordings as one long signal, and noise of the same length, both read by position without holding them."""
+"""Many recordings as one long signal, and noise of the same length; neither is ever held in memory as a whole."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ class Joined:
         first : int
             Position of its first sample.
         count : int
-            Number of samples; the signal must have as many from there on.
+            Number of samples; `first + count` is at most the length of the signal.
         """
         out = np.empty(count, np.int16)
         done = 0
@@ -59,12 +59,12 @@ class Joined:
 
 
 class Noise:
-    """Uniform noise in [0, 1) by position: the numbers that `rng.random` would draw for the whole signal at once.
+    """Uniform noise in [0, 1), read at any position: the numbers that one `rng.random` of the whole signal would draw.
 
     Parameters
     ----------
     rng : Generator
-        With the bit generator PCG64, as `numpy.random.default_rng` makes it.  Its state does not change.
+        With the bit generator PCG64, which `numpy.random.default_rng` uses.  Its state does not change.
     """
 
     def __init__(self, rng: np.random.Generator):
@@ -85,7 +85,7 @@ class Noise:
         self.bits.state = self.state
         skipped = 0
         if first:
-            # A float32 uses half of a 64-bit draw, and the state may hold the other half, which advance() drops.
+            # A float32 uses half of a 64-bit draw; the state may hold an unused half, which advance() discards.
             halves = first - self.state["has_uint32"]
             self.bits.advance(halves // 2)
             skipped = halves % 2

@@ -20,16 +20,16 @@ def warn_of_skipped(folder: Path, skipped: Sequence[str], count: int, what: str)
     folder : Path
         The corpus.
     skipped : sequence of str
-        For each file left out: which, and why.
+        For each skipped file, its path and the reason.
     count : int
         Number of all files, the skipped ones included.
     what : str
-        What the files are, in the plural.
+        Plural noun for the files, e.g. `recordings`.
 
     Raises
     ------
     DataError
-        All files were left out.
+        All files were skipped.
     """
     if not skipped:
         return

@@ -1,4 +1,4 @@
-"""Speech corpora: the recordings of each split as one long signal, read as lanes of frames of samples."""
+"""Speech corpora: the recordings of each split as one long signal, cut into parallel lanes of frames."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ FITTING_STRETCH = 800
 class SpeechCorpus:
     """Recordings of one rate, normalised by the mean and sd of the training split.
 
-    They are read from a cache on disk (see `vrnn_engine.data.cache`), never loaded as a whole.
+    Recordings are read from a cache on disk (see `vrnn_engine.data.cache`); they are never all in memory.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class SpeechCorpus:
     frame_size : int
         F, samples in a frame.
     context : int
-        Number of frames before the first one that the basis needs.
+        Number of frames that the basis needs before the first frame.
     strict : bool
         Raise an error if a recording cannot be read, instead of leaving it out with a logged warning.
 
@@ -43,9 +43,9 @@ class SpeechCorpus:
     parts : dict of str to Decoded
         Samples of each split.
     skipped : tuple of str
-        For each recording left out: which, and why.
+        For each skipped recording, its path and the reason.
     mean, std : tuple of one float
-        Of the samples of the training split, full scale +-1.
+        Of the samples of the training split, where full scale is +-1.
 
     Raises
     ------
@@ -59,7 +59,7 @@ class SpeechCorpus:
         self.parts, self.skipped = decode(files, options.rate, strict)
         warn_of_skipped(folder, self.skipped, sum(map(len, files.values())), "recordings")
         rate, lanes, chunk = options.rate, options.lanes, options.chunk
-        least = (lanes * chunk + context + 1) * frame_size  # an epoch begins up to one frame late
+        least = (lanes * chunk + context + 1) * frame_size  # an epoch may drop almost one frame at its start
         for split, part in self.parts.items():
             if (have := len(part.samples)) < least:
                 raise DataError(
@@ -79,8 +79,8 @@ class SpeechCorpus:
         split : str
             `train`, `valid` or `test`.
         rng : Generator or None
-            A new generator of PCG64 that shuffles the recordings, shifts the frames by a random number of samples and
-            adds dequantisation noise; None gives every pass the same batches.
+            A generator with PCG64.  It shuffles the recordings, shifts the frames by a random number of samples and
+            draws the dequantisation noise.  None gives every pass the same batches.
         """
         part, options = self.parts[split], self.options
         if rng is None:
@@ -100,7 +100,7 @@ class SpeechCorpus:
         )
 
     def fitting_signal(self) -> Floats:
-        """Return normalised training frames [T, F]: all, or a fixed random choice of stretches of a long split."""
+        """Return normalised training frames [T, F]: all frames, or a fixed random selection if the split is long."""
         signal = Joined(self.parts["train"])
         frames = len(signal) // self.frame_size
         if frames <= FITTING_FRAMES:

@@ -24,7 +24,7 @@ def resample_strokes(line: Floats, ratio: float) -> Floats:
     Returns
     -------
     array [m, 3]
-        Every stroke has its old first and last point; the move between two strokes stays one step.
+        The first and last point of every stroke stay; the move between two strokes stays one step.
     """
     position = np.cumsum(line[:, :2], axis=0, dtype=np.float64)
     ends = np.flatnonzero(line[:, 2]) + 1
@@ -61,7 +61,7 @@ def millimetre_scales(
 ) -> NDArray[np.float64]:
     """Return the factor from tablet units to millimetres for each line.
 
-    The factors are such that the lines of each contributor have a median height of `height_mm`.
+    The factors give the lines of each contributor a median `ink_height` of `height_mm`.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def millimetre_scales(
     points_per_inch : array [lines]
         Resolution of the tablet.
     height_mm : float
-        Wanted `ink_height`, mm.
+        Target of the median `ink_height`, mm.
     """
     scales = MM_PER_INCH / points_per_inch.astype(np.float64)
     heights = np.array([ink_height(line) for line in lines]) * scales

@@ -1,9 +1,9 @@
-"""The style of ink: measures the slant and size of a line, and transforms it to the usual ones.
+"""The style of ink: measures the slant and size of a line, and transforms a line to the usual slant and size.
 
     line = A(s) plain    A(s) (dx, dy) = exp(size_sd s_2) (dx - slant_sd s_1 dy, dy)    s ~ N(0, I)
 
-A model that is trained on plain ink knows only one style, so it cannot drift to another.
-`vrnn_engine.exporters.ink_style` applies A(s) to what it generates, with a style s for each stream.
+`plain` is the line in the usual style.  A model that is trained on plain ink knows only that style, so it cannot drift
+to another one.  `vrnn_engine.exporters.ink_style` applies A(s) to the generated ink; each stream has its own s.
 """
 
 import math
@@ -19,13 +19,13 @@ from vrnn_engine.errors import DataError
 Spread = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 KNOWN_AFTER = 1.0
-"""Seconds of ink after which its measured style counts as much as the usual one."""
+"""Length of a line, in seconds, at which its measured style is shrunk halfway to the usual style."""
 BASELINE = 0.5
-"""Time constant in seconds of the filter that separates the ink from its slowly moving baseline."""
+"""Time constant in seconds of the high-pass filter that removes the slowly moving baseline of the ink."""
 MOST = 3.0
-"""Largest distance of a measured style from the usual one, in sds."""
+"""A measured slant or log size is clipped to this distance from the usual one, in sds."""
 SMALLEST = 1e-3
-"""Smallest size that ink is taken to have, as a share of the usual one."""
+"""Lower limit of a measured size, as a share of the usual size."""
 
 
 class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,8 +57,8 @@ def style_of(line: Floats, usual: Style, rate: float) -> tuple[float, float]:
     -------
     tuple of float
         s: slant and log size, in sds from the mean.  The slant is the least-squares fit of dx to dy over the downward
-        moves on the paper; the size is the rms height above a baseline that follows the ink.  Of a short line, both
-        are shrunk towards 0.
+        moves on the paper; the size is the rms height above a baseline that follows the ink.  Both are shrunk towards
+        0 in short lines.
     """
     slant, size = _measures(line, rate)
     lean = 0.0 if math.isnan(slant) else slant - usual.slant
@@ -71,8 +71,8 @@ def style_of(line: Floats, usual: Style, rate: float) -> tuple[float, float]:
 def usual_style(lines: Sequence[Floats], writers: Sequence[str], rate: float) -> Style:
     """Measure the distribution of styles over writers.
 
-    Only writers with three or more lines of three seconds or more count.  The sds are between writers: the variance
-    within a writer's lines is subtracted (one-way analysis of variance).
+    Only writers with at least three lines of at least three seconds count.  The sds are those between writers: the
+    variance within the lines of a writer is subtracted (one-way analysis of variance).
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def usual_style(lines: Sequence[Floats], writers: Sequence[str], rate: float) ->
     Raises
     ------
     DataError
-        There are fewer than two such writers, or they do not differ.
+        There are fewer than two such writers, or they do not differ in slant or size.
     """
     found: dict[str, list[tuple[float, float]]] = {}
     for line, writer in zip(lines, writers, strict=True):

@@ -233,7 +233,7 @@ def test_a_pipe_or_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "pipe")
     for path, kind in ((tmp_path / "pipe", "pipe"), (tmp_path / "link", "pipe"), (Path("/dev/null"), "device")):
-        with pytest.raises(SinkError, match=f"^{path} is a {kind}, and a file would take its place; name a file$"):
+        with pytest.raises(SinkError, match=f"^{path} is a {kind}, which a file would replace; name a file$"):
             AtomicFile(path).abort()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["link", "pipe"]
     with pytest.raises(SinkError, match="File name too long"):
