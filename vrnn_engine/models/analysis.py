@@ -1,7 +1,7 @@
-"""Features of audio samples that phi_x reads where the output is a source and a filter.
+"""Features of audio samples that phi_x reads instead of the samples if the output is a source and a filter.
 
-They are log spectrum, log levels and periodicity.  The samples themselves depend on phases, which are hardly
-audible.
+The features are log spectrum, log levels and periodicity.  The samples themselves also depend on phases, which are
+hardly audible.
 """
 
 import math
@@ -22,17 +22,17 @@ POWER_FLOOR = 1e-5
 class Analysis(nn.Module):
     """Log spectrum, log levels and periodicity of a frame and the frame before it.
 
-    The periodicity is that of the signal without its emphasis: the emphasis lifts frequencies below any period, and
-    they would hide it.
+    The emphasis is undone before the periodicity is computed: it lifts frequencies below the fundamental of any period,
+    and these would hide the period.
 
     Parameters
     ----------
     config : SourceFilter
-        The output's configuration.
+        Configuration of the output distribution.
     frame_size : int
         F, samples in a frame.
     emphasis : EmphasisConfig, optional
-        The emphasis that the frames have.
+        The emphasis that was applied to the frames.
 
     Attributes
     ----------
@@ -57,14 +57,14 @@ class Analysis(nn.Module):
             else torch.eye(2 * frame_size)
         )
         self.view_sizes = [frame_size, frame_size, frame_size + config.longest]
-        # One matrix gives the real and imaginary parts of the spectrum, and the signal that the periodicity is of.
+        # One matrix gives the real and imaginary parts of the spectrum, and the signal for the periodicity.
         views = torch.cat([transform, plain.double()[:, frame_size - config.longest :]], dim=-1)
         self.register_buffer("views", views.float(), persistent=False)
         self.spectrum_size = frame_size + config.levels
         self.size = self.spectrum_size + config.periods
         length = frame_size // config.levels
         average = torch.eye(config.levels).repeat_interleave(length, 0) / length
-        # Padded, so that the logarithm is of a multiple of four values; see `pad_to_multiple_of_4`.
+        # Padded, so that the logarithm is taken of a multiple of four values; see `pad_to_multiple_of_4`.
         self.register_buffer("average", functional.pad(average, (0, -self.spectrum_size % 4)), persistent=False)
 
     def forward(self, both: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,7 +73,7 @@ class Analysis(nn.Module):
         Parameters
         ----------
         both : Tensor
-            The frame before and the frame, [..., 2 F], normalised.
+            The previous frame and the frame, [..., 2 F], normalised.
 
         Returns
         -------

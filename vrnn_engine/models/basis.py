@@ -1,7 +1,7 @@
-"""Frame bases: how a signal becomes the frames that a model sees, and how a frame becomes signal again.
+"""Frame bases: the transform from a signal to the frames that a model sees, and its inverse.
 
-Signals are normalised here.  Each basis is a linear map of the signal with determinant exp(`log_det`) a frame, so the
-log density of its coefficients, plus `log_det` a frame, is the log density of the signal.
+A basis takes and returns normalised signals.  Each basis is a linear map of the signal with determinant exp(`log_det`)
+per frame, so the log density of its coefficients, plus `log_det` per frame, is the log density of the signal.
 """
 
 import math
@@ -13,7 +13,7 @@ from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.emphasis import Emphasis
 
 FITTING_LENGTH = 4096
-"""Blocks of each of the parallel sequences that a long signal is cut into for `fit`."""
+"""`fit` cuts a long signal into parallel sequences of this many blocks."""
 
 
 class PlainBasis(nn.Module):
@@ -24,12 +24,12 @@ class PlainBasis(nn.Module):
     frame_size : int
         F, values in a frame.
     emphasis : Emphasis, optional
-        The filter that the samples go through first.
+        The filter that is applied to the samples first.
 
     Attributes
     ----------
     context : int
-        Blocks that `frames` needs before the first frame.
+        Number of blocks that `frames` needs before the first frame.
     log_det : float
         Log determinant of the map from a block to a frame: 0.
     """
@@ -54,7 +54,7 @@ class MdctBasis(nn.Module):
 
     Princen and Bradley, Analysis/Synthesis Filter Bank Design Based on Time Domain Aliasing Cancellation, 1986.
     Coefficient frame t covers the blocks t-1 and t, and completes block t-1.  The coefficients are divided by `scale`,
-    their standard deviations over the training set, so that each bin has the same size.
+    their rms values over the training set, so that each bin has an rms of one.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class MdctBasis(nn.Module):
     Attributes
     ----------
     context : int
-        Blocks that `frames` needs before the first frame: 1.
+        Number of blocks that `frames` needs before the first frame: 1.
     """
 
     scale: Tensor
@@ -94,12 +94,12 @@ class MdctBasis(nn.Module):
         return self.analyse(signal[:-1], signal[1:])
 
     def analyse(self, overlap: Tensor, block: Tensor) -> Tensor:
-        """Return the coefficients [..., F] of the frame over the block before and `block`, both [..., F].
+        """Return the coefficients [..., F] of the frame that covers the previous block and `block`, both [..., F].
 
         Parameters
         ----------
         overlap : Tensor
-            The block before, or what `synthesise` returned as its overlap.
+            The previous block, or the overlap that `synthesise` returned.
         block : Tensor
             The next block.
         """
@@ -111,7 +111,7 @@ class MdctBasis(nn.Module):
         Parameters
         ----------
         overlap : Tensor
-            From the frame before, or the block before if that was observed, [..., F].
+            The overlap of the previous frame, or the previous block if that was observed, [..., F].
         coefficients : Tensor
             [..., F].
 

@@ -1,4 +1,4 @@
-"""The conditionals that every family is made of: prior, encoder, decoder and recurrence.
+"""The parts of every family: prior, encoder, decoder and recurrence.
 
 In a model without latents, z and its distributions have width zero, and phi_z has no layers.
 """
@@ -45,7 +45,7 @@ class StandardPrior(nn.Module):
         self.latent_size = latent_size
 
     def forward(self, condition: Tensor) -> Normal:
-        """Return N(0, I) of [..., Z]; of the condition [..., inputs], only the shape is used."""
+        """Return N(0, I), [..., Z]; only the shape of the condition [..., inputs] is used."""
         mean = condition.new_zeros(()).expand(*condition.shape[:-1], self.latent_size)
         return Normal(mean, mean + 1)
 
@@ -67,7 +67,7 @@ class Encoder(nn.Module):
         self.head = NormalHead(self.stack.outputs, config.latent_size)
 
     def project(self, phi: Tensor) -> Tensor:
-        """Return the part [..., E] that phi_x(x) [..., .] adds to the first layer."""
+        """Return the contribution [..., E] of phi_x(x) [..., .] to the first layer."""
         part: Tensor = self.stack.project(phi)
         return part
 
@@ -179,7 +179,7 @@ class Recurrence(nn.Module):
         return show * torch.tanh(c), c
 
     def join(self, x_gates: Tensor, z_features: Tensor, h: Tensor) -> Tensor:
-        """Return the sum [B, 4 H] of the parts that the inputs add to the gates."""
+        """Return the sum [B, 4 H] of the contributions of the inputs to the gates."""
         from_z = self.from_z(z_features) if self.from_z is not None else 0.0
         gates: Tensor = x_gates + from_z + self.from_h(h)
         return gates

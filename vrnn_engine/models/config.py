@@ -1,4 +1,4 @@
-"""Configuration of a model: the frozen, typed description in recipes and checkpoints."""
+"""Configuration of a model, as recipes and checkpoints contain it; frozen and typed."""
 
 from typing import Annotated, Literal
 
@@ -23,9 +23,10 @@ class SourceFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     pitch: Layers
     """Units of the hidden layers that choose the period."""
     gains: Size = 5
-    """Parts of a frame, each with its own gain of the period; a divisor of `frame_size`."""
+    """Number of parts of a frame that have their own gain of the periodic excitation; a divisor of `frame_size`."""
     levels: Size = 10
-    """Parts of a frame, each with its own level, which phi_x reads; a divisor of `frame_size`."""
+    """Number of parts of a frame that have their own level of noise, and their own level among the features that phi_x
+    reads; a divisor of `frame_size`."""
 
     @property
     def periods(self) -> int:
@@ -39,10 +40,12 @@ Corner = Annotated[float, msgspec.Meta(gt=0, lt=0.5)]
 class EmphasisConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An invertible filter of the samples; see `vrnn_engine.models.emphasis`.
 
-    It lifts frequencies below `lower` by about 6 dB x order x log2(upper / lower), and leaves those above `upper`.
+    It lifts frequencies below `lower` by about 6 dB x order x log2(upper / lower), and leaves those above `upper` as
+    they are.
     """
 
     order: Annotated[int, msgspec.Meta(ge=2, multiple_of=2)]
+    """Order of the Butterworth filter, even."""
     lower: Corner
     """Lower corner frequency in cycles per sample: 0.00625 is 100 Hz at 16 kHz."""
     upper: Corner
@@ -69,23 +72,23 @@ class SlowCells(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Family, sizes and options of one model; the names are those of Chung et al. (2015)."""
+    """Family, sizes and options of one model; names as in Chung et al. (2015)."""
 
     family: str
-    """A family of `vrnn_engine.models.families`.  The output of NAME-gauss is one Gaussian, that of NAME-gmm a mixture
-    of `components` Gaussians."""
+    """Name of a family in `vrnn_engine.models.families`, with the ending `-gauss` if the output is one Gaussian, or
+    `-gmm` if it is a mixture of `components` Gaussians."""
     basis: Literal["samples", "mdct", "points"]
     """What a frame consists of: audio samples, their MDCT coefficients, or the (dx, dy, pen-up) of a pen."""
     frame_size: Size
     """F: samples in an audio frame; 3 for a pen."""
     recurrent_size: Size
-    """H: cells of the LSTM."""
+    """H: number of cells of the LSTM."""
     phi_x: Layers
     """Units of the layers that read a frame."""
     decoder: Layers
     """Units of the decoder's hidden layers."""
     latent_size: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """Z: dimensions of the latent.  This field and the next three are set only for families that use them."""
+    """Z: number of dimensions of the latent.  This field and the next three are set only for families that use them."""
     phi_z: tuple[Size, ...] = ()
     """Units of the layers that read the latent."""
     encoder: tuple[Size, ...] = ()
@@ -93,16 +96,16 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     prior: tuple[Size, ...] = ()
     """Units of the prior's hidden layers."""
     components: Size = 1
-    """K: components of the output mixture."""
+    """K: number of components of the output mixture."""
     source_filter: SourceFilter | None = None
-    """Model a frame of samples as an excitation that goes through a filter, given the past frames."""
+    """If set, a frame of samples is modelled as a filtered excitation, given the past frames."""
     emphasis: EmphasisConfig | None = None
-    """Lift the low frequencies of audio samples."""
+    """If set, the low frequencies of audio samples are lifted."""
     slow_cells: SlowCells | None = None
-    """Make the first cells of the recurrence averages over past frames."""
+    """If set, the first cells of the recurrence are averages over past frames."""
     input_compression: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    """If k > 0, phi_x reads sign(x) log(1 + k |x|) instead of x: MDCT coefficients of speech span four decades, and the
-    small ones matter as much as the large ones."""
+    """k.  If k > 0, phi_x reads sign(x) log(1 + k |x|) instead of x: MDCT coefficients of speech span four decades, and
+    the small ones matter as much as the large ones."""
 
     def __post_init__(self) -> None:
         if (self.basis == "points") != (self.frame_size == 3):

@@ -1,8 +1,9 @@
 """Emphasis: an invertible filter that lifts the frequencies below the lowest tones of a recording.
 
-Many recordings have almost no energy below the fundamental of the voice, with a cutoff that is sharper than a model's
-own filters.  What such a filter leaks there is inaudible beside a tone, but audible in a pause.  So a model sees the
-signal with its low end lifted; the inverse filter lowers what the model generates, and the leak with it.
+Many recordings have almost no energy below the fundamental of the voice, with a cutoff that is sharper than the filters
+that a model learns.  The energy that these filters leak below the cutoff is inaudible beside a tone, but audible in a
+pause.  So a model is trained on the signal with its low frequencies lifted; the inverse filter lowers them in the
+generated signal, and the leaked energy with them.
 
 The filter is a cascade of S second-order sections, with the poles of a Butterworth filter at both corners:
 
@@ -21,19 +22,20 @@ from torch import Tensor, nn
 from vrnn_engine.models.config import EmphasisConfig
 
 SETTLED = 1e-4
-"""The filter has settled where its impulse response is below this."""
+"""The filter counts as settled once its impulse response stays below this."""
 
 
 class Emphasis(nn.Module):
     """The filter and its inverse, for one block of F samples at a time.
 
-    Both directions use the same memory, [..., 2 * (S + 1)]: the last sample and its slope of the signal, of the output
-    of each section, and so of the emphasised signal.  So either may follow the other.
+    The filter and its inverse use the same memory, [..., 2 * (S + 1)]: the last sample, and the slope there, of the
+    signal and of the output of each section; the last section gives the emphasised signal.  So a block that was
+    filtered in one direction may follow a block that was filtered in the other.
 
     Parameters
     ----------
     config : EmphasisConfig
-        Order and corner frequencies.
+        Order and corner frequencies; S is half the order.
     frame_size : int
         F, samples in a block.
 
@@ -86,7 +88,7 @@ class Emphasis(nn.Module):
         return self._step(self.back, block, memory)
 
     def emphasise(self, signal: Tensor) -> Tensor:
-        """Emphasise successive blocks [T, ..., F], beginning with an empty memory."""
+        """Emphasise successive blocks [T, ..., F]; the memory is zero before the first."""
         memory, blocks = signal.new_zeros(*signal.shape[1:-1], self.memory_size), []
         for block in signal:
             emphasised, memory = self(block, memory)
@@ -94,9 +96,9 @@ class Emphasis(nn.Module):
         return torch.stack(blocks)
 
     def inverse_filter_matrix(self, length: int) -> Tensor:
-        """Return the inverse filter of `length` samples after silence, as a matrix of doubles.
+        """Return the inverse filter as a matrix [length, length] of doubles, for a signal that begins after silence.
 
-        Row vectors of samples are multiplied from the left: `emphasised @ matrix`.
+        Multiply it by row vectors of samples from the left: `emphasised @ matrix`.
         """
         return torch.tensor(signal.sosfilt(np.roll(self.sections, 3, axis=-1), np.eye(length)))
 

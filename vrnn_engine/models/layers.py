@@ -1,4 +1,4 @@
-"""Building blocks of the conditionals: initialised linear maps, ReLU stacks, and the precision of their products."""
+"""Layers of the models: initialised linear maps, ReLU stacks, and the precision of their products."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -33,7 +33,7 @@ def to_float32(x: Tensor) -> Tensor:
 
 
 def disable_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Return a context without autocast, for products of signals, which bfloat16 is too coarse for."""
+    """Return a context without autocast, for products of signals, for which bfloat16 is too coarse."""
     on = torch.is_autocast_enabled(device.type)
     return torch.autocast(device.type, enabled=False) if on else nullcontext()
 
@@ -90,6 +90,6 @@ class JointStack(nn.Module):
         return hidden
 
     def join(self, projected: Tensor, h: Tensor) -> Tensor:
-        """Return the sum of both inputs' parts of the first layer, [..., units[0]]."""
+        """Return the sum of the contributions of both inputs to the first layer, [..., units[0]]."""
         joined: Tensor = projected + self.from_h(h)
         return joined

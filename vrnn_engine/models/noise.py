@@ -1,4 +1,4 @@
-"""The noise and the controls that a latent and a frame are sampled with."""
+"""The noise from which a latent and a frame are sampled, and the controls of the sampling."""
 
 from typing import NamedTuple
 
@@ -16,13 +16,14 @@ class OutputNoise(NamedTuple):
     output: Tensor
     """[..., F]."""
     mixture: Tensor | None = None
-    """[..., K], or None where the output is no mixture."""
+    """[..., K], or None if the output is not a mixture."""
     output_temperature: Tensor | float = 1.0
     """Factor of the output's standard deviation, [..., 1]."""
     mixture_temperature: Tensor | float = 1.0
     """Factor of the Gumbel noise that chooses the component, [..., 1]."""
     output_voicing: Tensor | float = 0.0
-    """Added to the logit of the period's gain of a source-filter output, [..., 1]; a negative value whispers."""
+    """Added to the logit of the gain of the periodic excitation (source-filter output), [..., 1]; a negative value
+    makes a voice whisper."""
 
 
 class LatentControls(NamedTuple):
@@ -33,9 +34,9 @@ class LatentControls(NamedTuple):
     shift: Tensor
     """Added to z, [B, Z]."""
     hold: Tensor
-    """From 0, z is free, to 1, z equals `target`, [B, Z]."""
+    """Weight of `target`, [B, Z]: at 0, z is as sampled; at 1, z equals `target`."""
     target: Tensor
-    """[B, Z]."""
+    """The z to hold, [B, Z]."""
 
 
 def draw_latent(normal: Normal, noise: Tensor, controls: LatentControls | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""The diagonal Gaussian: parameters, KL divergence and log density; and noise of other distributions."""
+"""The diagonal Gaussian: parameters, KL divergence and log density; uniform and Gumbel noise from normal noise."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from vrnn_engine.models.layers import linear, to_float32
 
 STD_FLOOR = 1e-4
 STD_BIAS = 0.6
-"""std = softplus(a) + 1e-4, where the bias of a is 0.6 at first, as in the code of Chung et al. (2015)."""
+"""std = softplus(a) + 1e-4, where the initial bias of a is 0.6, as in the code of Chung et al. (2015)."""
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -27,7 +27,7 @@ class Normal(NamedTuple):
 
 
 class NormalHead(nn.Module):
-    """A linear map from features to a diagonal Gaussian; mean and std are one product.
+    """A linear map from features to a diagonal Gaussian; one matrix product gives mean and std.
 
     Parameters
     ----------
@@ -122,5 +122,5 @@ def uniform_of(normal: Tensor) -> Tensor:
 
 
 def gumbel_of(normal: Tensor) -> Tensor:
-    """Convert standard normal noise to standard Gumbel noise; all noise inputs of a graph can then be normal."""
+    """Convert standard normal noise to standard Gumbel noise, so that all noise inputs of a graph are normal."""
     return pad_to_multiple_of_4(lambda u: -torch.log(-torch.log(u)), uniform_of(normal))

@@ -1,7 +1,7 @@
 """Output distributions p(x | z, h): Gaussian frames, Gaussian-mixture frames, and pen points.
 
-Each maps decoder features to its parameters, and gives the log density of a frame, or a sample, under these
-parameters.  A sample is a pure function of standard normal noise.
+Each distribution maps decoder features to its parameters.  Given the parameters, it computes the log density of a frame
+or samples a frame.  A sample is a pure function of the parameters and of standard normal noise.
 """
 
 from typing import Any, NamedTuple, Protocol
@@ -29,12 +29,12 @@ MAX_CORRELATION = 0.999
 """Upper limit of |rho|: at 1 the bivariate density is degenerate."""
 
 MANY_COMPONENTS = 12
-"""With at least this many components, a sample gathers the weights of its component instead of computing all.
+"""With at least this many components, only the chosen component is computed, from its gathered weights.
 
-Gathering copies these weights for each row of a batch; the product of all components reads all weights once.  With 20
-components of 200 samples (onnxruntime 1.31, one core), gathering takes 0.25 of the time for one row, the same time for
-8 rows, and 1.7 times as long for 64 rows; with 8 components 0.5, 1.3 and 3.4.  A graph uses one of the two, since a
-row's bits must not depend on the number of rows.
+Gathering copies these weights for each row of a batch; computing all components reads all weights once.  With 20
+components of 200 samples (onnxruntime 1.31, one core), gathering takes 0.25 times as long for one row, as long for 8
+rows, and 1.7 times as long for 64 rows; with 8 components 0.5, 1.3 and 3.4 times.  A graph always uses the same way,
+because the bits of a row must not depend on the number of rows.
 """
 
 
@@ -140,7 +140,7 @@ class MixtureOutput(nn.Module):
         return _sample_normal(Normal(*(gather_component(value, chosen) for value in parameters.components)), noise)
 
     def draw(self, features: Tensor, noise: OutputNoise) -> Tensor:
-        """Sample a frame [B, F] for features [B, inputs], as `sample(forward(...))` does, but compute one component."""
+        """Sample a frame [B, F] for features [B, inputs]: equals `sample(forward(...))`, but may cost less."""
         return _sample_normal(self.component(features, choose_component(self.log_weights(features), noise)), noise)
 
     def component(self, features: Tensor, chosen: Tensor) -> Normal:

@@ -1,4 +1,4 @@
-"""Periodicity of a signal: its normalised correlation with itself, one period earlier."""
+"""Periodicity of a signal: its normalised correlation with itself one period earlier."""
 
 import torch
 from torch import Tensor, nn
@@ -8,9 +8,9 @@ from vrnn_engine.models.config import SourceFilter
 from vrnn_engine.models.layers import disable_autocast
 
 FEW_ROWS = 16
-"""Up to this many rows, `correlate` uses matrix products, as a graph does; for more rows, spectra are faster."""
+"""Up to this many rows, `correlate` uses matrix products, as a graph does; for more rows, the FFT is faster."""
 SILENCE = 1e-6
-"""Added to a mean square before the periodicity is normalised by it; the signal has variance one."""
+"""Added to the mean square that normalises the periodicity; the signal has variance one."""
 
 
 class Periodicity(nn.Module):
@@ -41,7 +41,7 @@ class Periodicity(nn.Module):
         Parameters
         ----------
         sound : Tensor
-            The longest period before the frame, and the frame, [..., longest + F].
+            The `longest` samples before the frame, and the frame, [..., longest + F].
 
         Returns
         -------
@@ -74,7 +74,8 @@ def correlate(x: Tensor, taps: Tensor, before: int = 0, after: int = 0) -> Tenso
     count = length - width + 1
     if torch.compiler.is_exporting() or x[..., 0].numel() <= FEW_ROWS:
         # One product of two small matrices.  Rows of the first are pieces of x that begin `step` samples apart; rows of
-        # the second are the taps, each shifted by one sample more.  So each piece gives `step` outputs.
+        # the second are copies of the taps, each shifted by one sample more than the last.  So each piece gives `step`
+        # outputs.
         step = next(step for step in range(1, count + 1) if step * step >= count and count % step == 0)
         rows, blocks = count // step, -(-(width + step - 1) // step)
         padded = functional.pad(x.to(taps.dtype), (before, (rows - 1 + blocks) * step - before - x.shape[-1]))
@@ -91,7 +92,7 @@ def correlate(x: Tensor, taps: Tensor, before: int = 0, after: int = 0) -> Tenso
 def windows(x: Tensor, rows: int, step: int, blocks: int) -> Tensor:
     """Return pieces of x that begin `step` samples apart.
 
-    Copies blocks of `step` samples; with an index for each sample, onnxruntime takes ten times as long.
+    The function copies blocks of `step` samples; with an index for each sample, onnxruntime takes ten times as long.
 
     Parameters
     ----------
@@ -115,9 +116,9 @@ def windows(x: Tensor, rows: int, step: int, blocks: int) -> Tensor:
 
 
 def shifts(x: Tensor, rows: int, width: int) -> Tensor:
-    """Return rows of x in zeros, each shifted right by one sample more: [..., N] -> [..., rows, width].
+    """Return `rows` copies of x in zeros; row k is shifted right by k samples: [..., N] -> [..., rows, width].
 
-    Joins copies of x that are padded to one sample more than a row, and cuts the result into rows.
+    Copies of x, each padded to one sample more than a row, are joined; the result is cut into rows.
     """
     one = functional.pad(x, (0, width + 1 - x.shape[-1]))
     copies = [one] * (rows - 1) + [one[..., : width - rows + 1]]

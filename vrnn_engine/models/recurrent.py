@@ -24,14 +24,14 @@ from vrnn_engine.models.source_filter import Heard
 
 
 class State(NamedTuple):
-    """What a model carries from frame to frame; a part that the model does not use has width 0."""
+    """The state that a model carries from frame to frame; a part that the model does not use has width 0."""
 
     h: Tensor
     """Output of the LSTM, [B, H]."""
     c: Tensor
     """Cells of the LSTM, [B, H]."""
     past: Tensor
-    """The last P frames, oldest first, if the output reads them, [B, P * F]."""
+    """The last P frames, oldest first, [B, P * F]; P is 2 if the output reads past frames, else 0."""
     periodicity: Tensor
     """Periodicity of the newest frame in `past`, [B, periods]."""
     latent: Tensor
@@ -44,12 +44,12 @@ class State(NamedTuple):
 
 
 class FrameFeatures(NamedTuple):
-    """Everything that depends only on the frame and the frames before it, so that it needs no loop over time."""
+    """Everything that depends only on the frame and the frames before it, and so needs no loop over time."""
 
     encoder: Tensor
-    """The frame's part of the encoder's first layer, [..., E]."""
+    """Contribution of the frame to the encoder's first layer, [..., E]."""
     gates: Tensor
-    """The frame's part of the gates, [..., 4 H]."""
+    """Contribution of the frame to the gates of the recurrence, [..., 4 H]."""
     frame: Tensor
     """The frame, [..., F]."""
     periodicity: Tensor
@@ -72,7 +72,7 @@ class Generation(NamedTuple):
     """Result of generating a frame; `state` is the next state."""
 
     frame: Tensor
-    """In the basis, normalised, [B, F]."""
+    """The frame, in the basis, normalised, [B, F]."""
     prior: Normal
     """p(z | h), [B, Z]."""
     latent: Tensor
@@ -102,7 +102,7 @@ class Unroll(NamedTuple):
 
 
 class Score(NamedTuple):
-    """Both terms of the ELBO for observed frames, and the distributions they are computed from."""
+    """Both terms of the ELBO for observed frames, and the distributions from which they are computed."""
 
     prior: Normal
     """[..., Z]."""
@@ -164,7 +164,7 @@ class RecurrentModel(nn.Module):
         return State(zeros, zeros, *(weight.new_zeros(rows, width) for width in widths))
 
     def features(self, frame: Tensor, past: Tensor) -> FrameFeatures:
-        """Compute what depends only on frames [..., F] and the P frames before each, [..., P * F]."""
+        """Compute the features that depend only on frames [..., F] and the P frames before each, [..., P * F]."""
         k, periodicity = self.config.input_compression, frame[..., :0]
         if self.analysis:
             spectrum, periodicity = self.analysis(self.append_frame(frame, past))
@@ -208,7 +208,7 @@ class RecurrentModel(nn.Module):
     def preceding_frames(self, frames: Tensor, past: Tensor) -> Tensor:
         """Return the P frames before each of the frames [T, B, F], oldest first: [T, B, P * F].
 
-        `past` [B, P * F] is the P frames before the first one.
+        `past` [B, P * F] consists of the P frames before the first one.
         """
         if not self.config.past_size:
             return frames[..., :0]
@@ -241,7 +241,7 @@ class RecurrentModel(nn.Module):
         )
 
     def score(self, frame: Tensor, inference: Inference, old: State) -> Score:
-        """Return the terms of the ELBO of observed frames [..., F], given the result and the state before each."""
+        """Return the terms of the ELBO of observed frames [..., F], given the inference and the state before each."""
         prior = self.prior(self.condition(old))
         decoded = self.decoder(inference.z_features, old.h, old.heard)
         log_likelihood = self.output.log_prob(decoded, frame) + self.basis.log_det
@@ -259,8 +259,8 @@ class RecurrentModel(nn.Module):
         state : State, optional
             The state before the first frame; zeros by default.
         shown : Tensor, optional
-            [T, B, F]: frames that the gates of the recurrence read instead, as in scheduled sampling (Bengio et al.
-            2015).  The encoder, the past frames and the likelihood use `frames`.
+            [T, B, F]: frames that the gates of the recurrence read instead of `frames`, as in scheduled sampling
+            (Bengio et al. 2015).  The encoder, the past frames and the likelihood use `frames`.
 
         Returns
         -------
@@ -274,7 +274,8 @@ class RecurrentModel(nn.Module):
             # `pasts` stays: an observed frame does not continue the phases of a sampled one.
             features = features._replace(gates=self.features(shown, pasts).gates)
         olds, steps = [], []
-        # Only the encoder, phi_z and the recurrence need the loop; prior and decoder follow for all frames at once.
+        # Only the encoder, phi_z and the recurrence need the loop; prior and decoder are then computed for all frames
+        # at once.
         for *of_frame, eps in zip(*features, noise, strict=True):
             step = self.infer(FrameFeatures(*of_frame), state, eps)
             olds.append(state)

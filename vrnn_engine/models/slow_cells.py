@@ -1,8 +1,9 @@
 """Slow cells: cells of the recurrence whose gates are fixed, so that they are averages over a long time.
 
 A cell with the input gate 1 / T and the forget gate 1 - 1 / T is a leaky average of its candidates over T frames (Mozer
-1992; Mikolov et al. 2015).  Training is truncated to chunks of frames, so learned gates never profit from remembering
-for longer than a chunk.  A fixed average over any time can be learned from a few frames.
+1992; Mikolov et al. 2015).  Backpropagation through time is truncated to a chunk of frames, so the loss does not teach
+gates to remember for longer than a chunk.  The gates of an average are fixed instead, for any averaging time, and a few
+frames are enough to learn how to use it.
 """
 
 import math

@@ -1,22 +1,24 @@
 """The source-filter output: a frame of samples is an excitation, partly periodic, that goes through a filter.
 
     x_n = r_n - sum_k a_k x_(n-k)                            the filter 1 / A (Fant 1960)
-    r_n = g_n p_n + sd_n e_n,  p_n = sum_L w_L r_(n-L),      the excitation: its past, one period earlier (long-term
-    sd_n^2 = s_n^2 + q_n (1 - g_n^2) p_n^2,  e_n ~ N(0, 1)   prediction, Atal 1982), and noise, partly in proportion
+    r_n = g_n p_n + sd_n e_n,  p_n = sum_L w_L r_(n-L),      the excitation: itself one period L earlier (long-term
+    sd_n^2 = s_n^2 + q_n (1 - g_n^2) p_n^2,  e_n ~ N(0, 1)   prediction, Atal 1982), plus noise; noise replaces the
+                                                             share q_n of the power that the period loses
 
-The decoder and the past give everything but x, r and e.  So the frame is an invertible function of e: x_n is sd_n e_n
-plus terms that depend on earlier samples, and the Jacobian is the product of the sd_n.  A diagonal Gaussian, of samples
-or of MDCT coefficients, does not depend on the phases that it continues, and so it can only whisper.
+The decoder and the past determine all symbols but x, r and e.  So the frame is an invertible function of e: x_n is
+sd_n e_n plus terms that depend on earlier samples, and the Jacobian is the product of the sd_n.  A diagonal Gaussian
+over samples or MDCT coefficients samples each value independently, so it cannot continue the phases of a tone, and
+speech becomes a whisper.
 
 g < 1 and q < 1/2, so a period loses power each time it repeats, and no tone grows.
 
-Signals that go through A and 1 / A are computed in double precision: each may amplify a frequency a hundredfold, and in
-single precision a thousandth of the frame would be rounding error.
+The filters A and 1 / A are applied in double precision: each may amplify a frequency a hundredfold, and in single
+precision rounding errors would be a thousandth of the frame.
 
 The filter is the exponential of a causal cepstrum on a warped frequency axis (the mel-cepstrum of Tokuda et al. 1994).
-It and its inverse are stable, and their impulse responses begin with 1.  A is truncated to two frames.  The truncated
-filter stays stable, since its taps decay (DECAY) and its spectrum is bounded (MAX_LOG_GAIN); this is not proven, but
-tested on random cepstra at that bound.
+This filter and its inverse are stable, and their impulse responses begin with 1.  A is truncated to the length of two
+frames.  The truncated filter stays stable, since its taps decay (DECAY) and its spectrum is bounded (MAX_LOG_GAIN);
+this is not proven, but tested on random cepstra at that bound.
 """
 
 import math
@@ -33,24 +35,25 @@ from vrnn_engine.models.normal import STD_BIAS, Normal, log_density, pad_to_mult
 from vrnn_engine.models.periodicity import correlate
 
 DECAY = 0.97
-"""Factor by which an impulse response decays in each sample.  A has only 2 F taps; if it were truncated where it still
-rings, 1 / A could grow.  At 16 kHz this makes every resonance at least 150 Hz wide."""
+"""Factor by which an impulse response decays in each sample.  A has only 2 F taps; if its impulse response were cut off
+before it has decayed, 1 / A could be unstable.  At 16 kHz this makes every resonance at least 150 Hz wide."""
 MAX_LOG_GAIN = math.log(100)
-"""Limit of the log magnitude of the filter, up and down; a cepstrum that exceeds it is scaled as a whole."""
+"""Limit of the absolute log magnitude of the filter; a cepstrum that exceeds it is scaled down as a whole."""
 GRID = 512
 """Minimum number of points on the unit circle at which the filter is computed; its impulse response is shorter."""
 MAX_GAIN = 0.98
 """Limit of g."""
 MAX_SHARE = 0.5
-"""Limit of q: with both limits, the power of a steady tone is at most 50 times that of the noise."""
+"""Limit of q: with this and the limit of g, the power of a steady tone is at most 50 times s^2."""
 MIN_PERIODICITY = 0.2
-"""If the periodicity of the best period is below this, the weights of all periods become more even."""
+"""The periodicity is divided by its maximum over the periods, or by this if the maximum is smaller; the weights of the
+periods are then more even."""
 SHARPNESS = 10.0
-"""Initial weight of the past's periodicity in the choice of the period."""
+"""Initial bias of the weight that the periodicity of the past has in the choice of the period."""
 
 
 class Heard(NamedTuple):
-    """The past that an output reads; both have width 0 if it reads none."""
+    """The past that an output reads; both tensors have width 0 if the output reads no past."""
 
     frames: Tensor
     """The last P frames, oldest first, [..., P * F]."""
@@ -68,7 +71,7 @@ class SourceFilterParameters(NamedTuple):
     ringing: Tensor
     """sum_k a_k x_(n-k) over the samples before the frame, for each sample of the frame, [..., F]."""
     excitation: Tensor
-    """r of the frame before, computed with the A of this frame, [..., F]."""
+    """r of the previous frame, computed with the A of this frame, [..., F]."""
     periods: Tensor
     """w, [..., periods], from the longest period to the shortest; they sum to one."""
     voicing: Tensor
@@ -120,7 +123,7 @@ class SourceFilterOutput(nn.Module):
         self.grid = max(GRID, 1 << (2 * frame_size - 1).bit_length())
         self.points = self.grid // 2 + 1
         self.register_buffer("warped", _warped(config.cepstrum, config.warp, self.grid), persistent=False)
-        # Repeats the value of each part of a frame for its samples; for g, s^2 and q (1 - g^2) in one product.
+        # Repeats the value of each part of a frame for all samples of the part; one product for g, s^2 and q (1 - g^2).
         counts = (config.gains, config.levels, config.gains)
         parts = [torch.eye(count).repeat_interleave(frame_size // count, -1) for count in counts]
         self.register_buffer("spread", torch.block_diag(*parts), persistent=False)
@@ -131,7 +134,7 @@ class SourceFilterOutput(nn.Module):
         cepstrum, voicing, share, std = to_float32(self.head(features)).split(self.parts, dim=-1)
         with disable_autocast(features.device):
             inverse, response = self.filter_taps(cepstrum)
-            # Zeros before the past, and after it for the frame, into which the past rings.
+            # Zeros before the past, and after it in place of the frame, so that the output there is the ringing.
             reached = correlate(past.frames, inverse.flip(-1), size - 1, size)
         return SourceFilterParameters(
             inverse[..., :size],
@@ -139,7 +142,7 @@ class SourceFilterOutput(nn.Module):
             reached[..., size:],
             reached[..., :size].float(),
             self.period_weights(features, past.periodicity),
-            # It does not read the past: a tone that got lost would not come back.
+            # Voicing does not read the past: otherwise a tone that was lost would not come back.
             voicing,
             MAX_SHARE * pad_to_multiple_of_4(torch.sigmoid, share),
             positive(std),
@@ -173,7 +176,8 @@ class SourceFilterOutput(nn.Module):
         Tensor
             [..., periods]; they sum to one.
         """
-        # Relative to the best period: generated sound is less periodic than recorded sound, but counts as much.
+        # Relative to the best period, so that generated sound, which is less periodic than recorded sound, counts as
+        # much.
         evidence = evidence / evidence.amax(-1, keepdim=True).clamp_min(MIN_PERIODICITY)
         raw = to_float32(self.choice(self.stack(self.stack.project(evidence), features)))
         return torch.softmax(
@@ -190,7 +194,7 @@ class SourceFilterOutput(nn.Module):
         """Return a sampled frame [..., F]."""
         known, terms = parameters.excitation, self.excitation_terms(parameters, noise.output_voicing)
         drawn = noise.output_temperature * noise.output
-        # In parts no longer than the shortest period: a part then depends only on samples before it.
+        # In parts no longer than the shortest period, so that a part depends only on samples before it.
         length = -(-self.frame_size // -(-self.frame_size // self.config.shortest))
         parts = zip(*(whole.split(length, dim=-1) for whole in (*terms, drawn)), strict=True)
         for start, (*part, fresh) in zip(range(0, self.frame_size, length), parts, strict=True):
@@ -208,7 +212,7 @@ class SourceFilterOutput(nn.Module):
         terms : ExcitationTerms
             Of the N samples to predict, [..., N].
         known : Tensor
-            Excitation of the past frame, and of this frame as far as it is known, [..., F + .].
+            Excitation of the previous frame, and of this frame before `start`, [..., F + start].
         start : int
             Index of the first predicted sample in the frame.
 
@@ -230,7 +234,7 @@ class SourceFilterOutput(nn.Module):
         parameters : SourceFilterParameters
             Of the frame.
         voicing : Tensor or float
-            Added to the logit of g, [..., 1]; a negative value whispers.
+            Added to the logit of g, [..., 1]; a negative value makes a voice whisper.
         """
         gain = MAX_GAIN * pad_to_multiple_of_4(torch.sigmoid, parameters.voicing + voicing)
         std, share = parameters.std, parameters.share
@@ -240,15 +244,15 @@ class SourceFilterOutput(nn.Module):
 
 
 def convolve(x: Tensor, taps: Tensor) -> Tensor:
-    """Return the causal convolution y_n = sum_k taps_k x_(n-k) of x and taps, all [..., N]; x is 0 before."""
+    """Return the causal convolution y_n = sum_k taps_k x_(n-k) of x and taps, all [..., N]; x_n is 0 for n < 0."""
     return correlate(x, taps.flip(-1), x.shape[-1] - 1)
 
 
 def _warped(order: int, warp: float, grid: int) -> Tensor:
     """Return the matrix [C, 2 P] from a cepstrum to the logarithm of a spectrum, on half a circle of `grid` points.
 
-    Its rows are the powers of a warped unit delay (d - warp) / (1 - warp d), less those of -warp, so that the
-    filter begins with 1.  P is in whole eights: see `pad_to_multiple_of_4`.
+    Its rows are the powers of a warped unit delay (d - warp) / (1 - warp d), minus those of -warp, so that the impulse
+    response begins with 1.  P is a multiple of 8; see `pad_to_multiple_of_4`.
     """
     angle = torch.arange((grid // 2 + 8) // 8 * 8, dtype=torch.float64) * (2 * math.pi / grid)
     delay = torch.polar(torch.full_like(angle, DECAY), -angle)

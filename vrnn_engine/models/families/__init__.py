@@ -14,7 +14,7 @@ OPTIONAL = ("latent_size", "phi_z", "encoder", "prior")
 
 @functools.cache
 def families() -> dict[str, type[RecurrentModel]]:
-    """Return all families by name: the output of `NAME-gauss` is one Gaussian, that of `NAME-gmm` a mixture."""
+    """Return all families by name; `NAME-gauss` has one Gaussian as output, `NAME-gmm` a mixture of Gaussians."""
     found: dict[str, type[RecurrentModel]] = {}
     for module in pkgutil.iter_modules(__path__):
         for name, model in importlib.import_module(f"{__name__}.{module.name}").FAMILIES.items():

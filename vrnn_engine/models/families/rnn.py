@@ -1,4 +1,4 @@
-"""RNN: recurrence and output of the VRNN without latents, p(x_t | h_(t-1)); the baseline of Chung et al. (2015)."""
+"""RNN: the VRNN without latents, p(x_t | h_(t-1)); the baseline of Chung et al. (2015)."""
 
 from torch import nn
 

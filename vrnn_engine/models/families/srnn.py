@@ -2,8 +2,9 @@
 
     p(z_t | z_(t-1), d_t)   q(z_t | z_(t-1), d_t, x_t)   p(x_t | z_t, d_t)   d_t = LSTM(x_(t-1), d_(t-1))
 
-d_t is what this package calls the old h.  The paper's smoothing posterior reads future frames, so it cannot stream.
-This is its filtering posterior (`SRNN (filt)`), without the residual parametrisation of the posterior's mean.
+This package calls d_t the old h: the state before frame t.  The paper's smoothing posterior reads future frames, so it
+cannot stream.  This module has the paper's filtering posterior (`SRNN (filt)`), without the residual parametrisation of
+the posterior's mean.
 """
 
 import torch
