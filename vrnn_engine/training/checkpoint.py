@@ -1,4 +1,4 @@
-"""Checkpoints: files from which a run is resumed, or a voice exported; they contain plain tensors and values only."""
+"""Checkpoints: files from which a run is resumed or a voice exported; they contain only tensors and plain values."""
 
 import warnings
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from vrnn_engine.models.recurrent import RecurrentModel
 from vrnn_engine.training.recipe import Recipe, recipe_fields, recipe_from
 
 BEST, LAST = "best.pt", "last.pt"
-"""Names of a run's checkpoints in its folder: of the best validation, and of the last."""
+"""File names of a run's checkpoints: the one with the best validation, and the last one."""
 MAGIC = "vrnn-engine checkpoint"
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training run as of one update."""
+    """The state of a training run after some update."""
 
     recipe: Recipe
     model: dict[str, Tensor]
-    """Weights to evaluate and export: the moving average, if the recipe has one."""
+    """Weights to evaluate and export: their moving average, if the recipe has one."""
     mean: tuple[float, ...]
     """Mean of the training data, per channel."""
     std: tuple[float, ...]
@@ -36,9 +36,9 @@ class Checkpoint:
     metrics: dict[str, float]
     """Bounds in nats and training time in seconds, by name; see `vrnn_engine.training.validation.Bound`."""
     started_from: str
-    """Name of the recipe whose weights the run began with; empty if it began with random ones."""
+    """Name of the recipe that trained the initial weights of the run; empty if they were random."""
     resume: dict[str, Any]
-    """What the run needs to continue; see `vrnn_engine.training.training_run.TrainingRun.save`."""
+    """The state that the run needs to continue; see `vrnn_engine.training.training_run.TrainingRun.save`."""
 
     def build(self) -> RecurrentModel:
         """Return the model with its weights, in evaluation mode, on the CPU.
@@ -59,14 +59,14 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint, in place of an earlier one; a failure leaves that one as it was.
+    """Write a checkpoint and replace an earlier one; if this fails, the earlier one is unchanged.
 
     Parameters
     ----------
     checkpoint : Checkpoint
-        What to write.
+        The checkpoint to write.
     path : Path
-        In a folder that exists.
+        The file; its folder must exist.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         try:
             torch.save(fields, file)  # type: ignore[arg-type]  # a raw file is enough
         except RuntimeError as error:
-            file.check()  # says what went wrong, which torch does not
+            file.check()  # raises the error of the operating system, which torch does not report
             raise write_error(path, error, CheckpointError) from None
 
 
@@ -98,12 +98,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Parameters
     ----------
     path : Path
-        As `save_checkpoint` wrote it.
+        A file that `save_checkpoint` wrote.
 
     Raises
     ------
     CheckpointError
-        The file is missing, truncated, not a checkpoint of this package, or from a newer version of it.
+        The file is missing, truncated, not a checkpoint of this package, or of a newer version of this package.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; train one with `vrnn-engine train`")
@@ -118,7 +118,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(fields, dict) or fields.get("magic") != MAGIC:
         raise CheckpointError(f"{path}: not a checkpoint of vrnn-engine; `vrnn-engine train` writes them")
     if fields["version"] > VERSION:
-        raise CheckpointError(f"{path}: checkpoint version {fields['version']} is newer; upgrade vrnn-engine")
+        raise CheckpointError(
+            f"{path}: checkpoint version {fields['version']} is newer than this vrnn-engine reads; upgrade vrnn-engine"
+        )
     try:
         return Checkpoint(
             recipe=recipe_from(fields["recipe"]),
@@ -131,5 +133,5 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise CheckpointError(
-            f"{path}: this checkpoint lacks a field, or has a wrong one: {error}; train again"
+            f"{path}: this checkpoint lacks a field, or a field is invalid: {error}; train again"
         ) from None

@@ -1,4 +1,4 @@
-"""Opens the corpus that a recipe or a checkpoint is meant for."""
+"""Opens a corpus as a recipe or a checkpoint describes it."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from vrnn_engine.training.recipe import Recipe
 
 
 def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus | SpeechCorpus:
-    """Open the corpus at a path as a recipe asks for it.
+    """Open the corpus at a path as a recipe describes it.
 
     Parameters
     ----------
     recipe : Recipe
-        Its `data` says how to read and cut the corpus, its `model` how long a frame is.
+        Its `data` says how to read and cut the corpus, and its `model` says how long a frame is.
     data : Path
         A folder of recordings for a speech recipe; an .npz file or a folder of IAM-OnDB for a pen recipe.
     strict : bool
@@ -25,7 +25,7 @@ def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus |
     Returns
     -------
     PenCorpus or SpeechCorpus
-        Depends on the kind of the recipe's data.
+        A PenCorpus if the recipe's data are of the kind `pen`, else a SpeechCorpus.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus |
 
 
 def open_checkpoint_corpus(checkpoint: Checkpoint, data: Path, strict: bool = False) -> PenCorpus | SpeechCorpus:
-    """Open a corpus with the normalisation that a checkpoint was trained with, whatever the corpus' own mean and sd.
+    """Open a corpus, and normalise it by the mean and sd of a checkpoint instead of its own.
 
     Parameters
     ----------

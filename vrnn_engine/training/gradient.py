@@ -21,7 +21,7 @@ class BatchTerms(NamedTuple):
     log_likelihood: float
     kl: float
     state: State
-    """Of this process's rows, after the last frame; detached."""
+    """State of this process's rows after the last frame; detached."""
 
 
 class NoiseDraws(NamedTuple):
@@ -30,7 +30,7 @@ class NoiseDraws(NamedTuple):
     latent: Tensor
     """Standard normal, [T, B, Z]."""
     output: Tensor
-    """Standard normal, [T, B, F]; B is 0 if no frames are resampled, here and below."""
+    """Standard normal, [T, B, F].  In this field and the next two, B is 0 if no frames are resampled."""
     mixture: Tensor
     """Standard normal, [T, B, K]."""
     choice: Tensor
@@ -44,7 +44,7 @@ class NoiseDraws(NamedTuple):
         rows : slice
             Rows of the whole batch.
         device : torch.device
-            Where to use them.
+            The device to copy them to.
         """
         return NoiseDraws(*(part[:, rows].to(device) for part in self))
 
@@ -74,11 +74,11 @@ class ElboGradient:
         batch : Batch
             All rows; each process takes its share.
         state : State or None
-            Before the first frame, of this process's rows; None for zeros.
+            State of this process's rows before the first frame; None for zeros.
         done : int
-            Number of updates already made: decides the KL's weight and whether frames are resampled.
+            Number of updates already made; it determines the weight of the KL and whether frames are resampled.
         seed : int
-            Of the random numbers of this update.
+            Seed of the random numbers of this update.
         """
         schedule, model, world = self.schedule, self.model, self.world
         count, mine = float(batch.mask.sum()), world.rows(batch.mask.shape[1])
@@ -96,7 +96,8 @@ class ElboGradient:
                 shown = _resampled(model, frames[:, part], drawn, old, schedule.resample) if resampling else None
                 unroll = self.objective(frames[:, part], drawn.latent, old, shown)
                 terms = [(value * mask[:, part]).sum() / count for value in (unroll.log_likelihood, unroll.kl)]
-                # Gradients are averaged over the processes, but each process has only its share of the frames.
+                # DistributedDataParallel averages gradients over the processes, but their sum is needed here: `count`
+                # is the number of frames of all processes.  So each loss is multiplied by the number of processes.
                 (world.size * (weight * terms[1] - terms[0])).backward()
             sums.append([term.item() for term in terms])
             states.append(unroll.state)
@@ -110,7 +111,7 @@ class ElboGradient:
 
 
 class _Objective(nn.Module):
-    """The unroll as a module's forward: DistributedDataParallel averages gradients only of a forward."""
+    """`RecurrentModel.unroll` as a `forward`: DistributedDataParallel averages the gradients of no other method."""
 
     def __init__(self, model: RecurrentModel):
         super().__init__()
@@ -123,18 +124,18 @@ class _Objective(nn.Module):
 def draw_noise(model: RecurrentModel, seed: int, batch: Batch, resampling: bool) -> NoiseDraws:
     """Draw the random numbers of one update.
 
-    They are drawn for the whole batch, so that a row's numbers do not depend on the process that computes it.
+    Numbers are drawn for the whole batch, so that those of a row do not depend on the process that computes the row.
 
     Parameters
     ----------
     model : RecurrentModel
-        Gives the sizes.
+        Gives the sizes Z, F and K.
     seed : int
         The same seed gives the same numbers.
     batch : Batch
         Gives the number of frames T and rows B.
     resampling : bool
-        Whether frames are resampled; without it only `latent` has rows.
+        Whether frames are resampled; if not, only `latent` has rows.
     """
     generator = torch.Generator().manual_seed(seed)
     frames, rows = batch.mask.shape

@@ -1,4 +1,4 @@
-"""Defers Ctrl-C and termination signals: in the middle of an update they would leave a half-updated run."""
+"""Defers Ctrl-C and termination signals, so that they do not end a run in the middle of an update."""
 
 import signal
 import threading
@@ -17,12 +17,12 @@ def deferred_interrupts() -> Iterator[Callable[[], None]]:
     Yields
     ------
     callable
-        Call it without arguments where the process may be interrupted: a signal that has arrived then has its usual
-        effect.
+        Call this function, without arguments, where the process may be interrupted: a signal that has arrived then has
+        its usual effect.
 
     Notes
     -----
-    Python delivers signals to the main thread only; in any other thread this does nothing.
+    Python delivers signals to the main thread only; in any other thread this context does nothing.
     """
     arrived: list[tuple[int, FrameType | None]] = []
     if threading.current_thread() is not threading.main_thread():

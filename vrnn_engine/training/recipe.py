@@ -1,4 +1,4 @@
-"""Recipes: TOML files that describe a training run completely, except for the path of its data."""
+"""Recipes: TOML files that describe a training run completely, except for the path of the data."""
 
 import difflib
 import math
@@ -20,35 +20,36 @@ MAX_SEED = 2**63 - 1
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long and how fast to train: the `[training]` table."""
+    """The `[training]` table of a recipe: number of updates, learning rate, weight of the KL, and precision."""
 
     updates: Positive
     """Number of steps of Adam."""
     learning_rate: Above0
     """Learning rate at the first update."""
     final_learning_rate: Above0
-    """Learning rate at the last update; between the two it follows half a cosine."""
+    """Learning rate after the last update; the rate falls to it along half a cosine."""
     clip: Above0 = 1.0
-    """Largest global norm of the gradient of the loss per frame; a larger gradient is scaled down to it."""
+    """Limit of the global norm of the gradient of the loss per frame; a larger gradient is scaled down to this norm."""
     kl_start: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     """Weight of the KL in the loss at the first update."""
     kl_warmup: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Number of updates over which the weight of the KL rises from `kl_start` to 1."""
     average: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
-    """Decay of the moving average of the weights, which is validated and exported; 0 for no average."""
+    """Decay of the moving average of the weights; the average is validated and exported.  0 for no average."""
     resample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
-    """Share of sequences in which the recurrence reads frames sampled from the decoder instead of the true ones, as it
-    will in free-running generation (parallel scheduled sampling, Duckworth et al. 2019)."""
+    """Probability that, in a sequence, the recurrence reads frames sampled from the decoder instead of the true ones,
+    as in free-running generation (parallel scheduled sampling, Duckworth et al. 2019)."""
     resample_from: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """Update at which `resample` begins.  The best checkpoint so far is then replaced at the next validation, whatever
-    its bound, because a model that never read its own frames drifts.  A run with fewer updates never resamples."""
+    """Number of updates after which `resample` begins.  The next validation then replaces the best checkpoint so far,
+    even if its bound is lower, because a model that never read its own frames drifts.  A run with fewer updates never
+    resamples."""
     validate_every: Positive = 500
-    """Number of updates between validations; the last update is also followed by one."""
+    """Number of updates between validations; there is also a validation after the last update."""
     accumulate: Positive = 1
-    """Number of parts in which the rows of a batch are computed, one after another; more parts need less memory and
-    give the same numbers."""
+    """Number of parts into which the rows of a batch are split; parts are computed one after another and their
+    gradients added.  More parts need less memory and give the same gradient, up to rounding."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """`bf16` computes matrix products in bfloat16 (autocast), likelihoods and the cell of the recurrence in fp32."""
+    """`bf16` computes matrix products in bfloat16 (autocast), but likelihoods and the cell of the LSTM in fp32."""
 
     def __post_init__(self) -> None:
         if self.resample_from and not self.resample:
@@ -56,14 +57,14 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the card of a voice says about its training data: the `[about]` table."""
+    """The `[about]` table of a recipe: the text about the training data on the card of a voice."""
 
     data: str
-    """What the data is."""
+    """Description of the data."""
     source: str
-    """Where to get it."""
+    """Where to get the data."""
     licence: str
-    """Its licence."""
+    """Licence of the data."""
     unit: str
     """Unit of the values of a frame: `full scale`, `mm`, `tablet units`."""
 
@@ -109,7 +110,7 @@ def load_recipe(name: str) -> Recipe:
     Raises
     ------
     RecipeError
-        The name is unknown, the file cannot be read, or a field is wrong; the message says which, and why.
+        The name is unknown, the file cannot be read, or a field is invalid; the message names the field and the reason.
     """
     if name.endswith(".toml"):
         where = name
@@ -138,7 +139,7 @@ def changed(recipe: Recipe, seed: int | None = None, updates: int | None = None)
     Parameters
     ----------
     recipe : Recipe
-        Stays as it is.
+        The recipe; it is not changed.
     seed, updates : int, optional
         None keeps the value of the recipe.
 
@@ -164,7 +165,7 @@ def recipe_from(fields: dict[str, Any]) -> Recipe:
     Parameters
     ----------
     fields : dict
-        By field name, nested as in TOML.
+        Values by field name, nested as in TOML.
 
     Raises
     ------
@@ -188,7 +189,7 @@ def recipe_fields(recipe: Recipe) -> dict[str, Any]:
 
 
 def _refuse_infinite(value: Any, where: str) -> None:
-    """Raise an error for `inf` and `nan`: TOML has them, and the bounds of a field's type do not exclude them."""
+    """Raise an error for `inf` and `nan`: TOML allows them, and the bounds of a field's type do not exclude them."""
     if isinstance(value, dict):
         for name, part in value.items():
             _refuse_infinite(part, f"{where}.{name}")

@@ -1,4 +1,4 @@
-"""What changes from update to update: the learning rate, the KL's weight, and the decay of the moving average."""
+"""Schedules over the updates: the learning rate, the weight of the KL, and the decay of the moving average."""
 
 import math
 
@@ -8,7 +8,7 @@ from vrnn_engine.training.recipe import Schedule
 def learning_rate(schedule: Schedule, done: int) -> float:
     """Return the learning rate of the next update.
 
-    It falls from `learning_rate` to `final_learning_rate` along half a cosine over all updates (cosine annealing
+    The rate falls from `learning_rate` to `final_learning_rate` along half a cosine over all updates (cosine annealing
     without restarts, Loshchilov & Hutter 2017).
 
     Parameters
@@ -25,8 +25,8 @@ def learning_rate(schedule: Schedule, done: int) -> float:
 def kl_weight(schedule: Schedule, done: int) -> float:
     """Return the weight of the KL term in the loss of the next update.
 
-    It rises linearly from `kl_start` to 1 over `kl_warmup` updates, which keeps the latent from being ignored at the
-    start (KL annealing, Bowman et al. 2016).
+    The weight rises linearly from `kl_start` to 1 over `kl_warmup` updates, so that the model does not learn to ignore
+    the latent at the start (KL annealing, Bowman et al. 2016).
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def kl_weight(schedule: Schedule, done: int) -> float:
 def average_decay(schedule: Schedule, done: int) -> float:
     """Return the decay of the moving average of the weights after an update.
 
-    It is done / (done + 10) until that exceeds the recipe's `average`, so that the first averages forget the random
+    The decay is done / (done + 10) until this exceeds the recipe's `average`, so that the average forgets the random
     initial weights quickly.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Trains a recipe: checks what is in the output folder, runs all updates, and tests the best checkpoint."""
+"""Trains a recipe: checks the output folder, runs all updates, and measures the best checkpoint on the test split."""
 
 import dataclasses
 import logging
@@ -32,23 +32,23 @@ def train(
 ) -> Checkpoint:
     """Train a recipe and return its best checkpoint.
 
-    An interrupt (Ctrl-C) saves `out/last.pt` as of the last finished update.  Under torchrun (see
-    `vrnn_engine.training.world`) it leaves `out/last.pt` as of the last validation.
+    On an interrupt (Ctrl-C), the run is saved to `out/last.pt` after the last finished update.  Under torchrun (see
+    `vrnn_engine.training.world`), `out/last.pt` is the run as of the last validation.
 
     Parameters
     ----------
     recipe : Recipe
-        What to train and how; see `vrnn_engine.training.recipe`.
+        Describes model, data and training; see `vrnn_engine.training.recipe`.
     data : Path
-        The recipe's corpus.
+        Path of the corpus.
     out : Path
         Folder for `best.pt` and `last.pt`; created if missing.
     resume : bool
-        Continue from `out/last.pt`; the numbers are those of a run without interruption.  A finished run may be given
-        more updates, and then continues with the learning-rate schedule of the new total.
+        Continue from `out/last.pt`; the result equals that of a run without interruption.  A finished run may be given
+        more updates; it then continues with the learning-rate schedule of the new total.
     start : Path, optional
-        A checkpoint whose weights the new run begins with: to fine-tune on other data, or to continue with a model to
-        which a part was added.
+        A checkpoint whose weights are the initial weights of the new run: to fine-tune on other data, or to continue
+        with a model to which a part was added.
     strict : bool
         Raise an error if a recording cannot be read, instead of leaving it out.
     report : callable
@@ -57,17 +57,17 @@ def train(
     Returns
     -------
     Checkpoint
-        With the highest ELBO on the validation split; its metrics include the bounds on the test split.
+        The checkpoint with the highest ELBO on the validation split; its metrics include the bounds on the test split.
 
     Raises
     ------
     CheckpointError
-        `out` contains another run (give `resume`, or another folder), or nothing to resume, or an unfinished run of
-        another number of updates; or the weights of `start` do not fit.
+        `out` contains a run already and `resume` is false; or `out` contains no run to resume, the run of another
+        recipe, or an unfinished run with another number of updates; or the weights of `start` do not fit.
     DataError
         The corpus is missing or not usable.
     TrainingError
-        The loss or a validation is not finite.  The checkpoints in `out` are from before.
+        The loss or a validation is not finite.  The checkpoints in `out` are those of earlier updates.
     """
     with join_world() as world:
         run = _begin(recipe, data, out, world, resume, start, strict)
@@ -92,7 +92,7 @@ def _warn_if_never_resampled(recipe: Recipe) -> None:
 def _begin(
     recipe: Recipe, data: Path, out: Path, world: World, resume: bool, start: Path | None, strict: bool
 ) -> TrainingRun:
-    """Return a new run, or a resumed one, after checking what is in its folder."""
+    """Return a new run, or a resumed one, after checking the contents of its folder."""
     last = out / LAST
     if resume and start:
         raise CheckpointError(f"{last}: a resumed run has its weights already; give either --resume or --from")
@@ -120,28 +120,28 @@ def _load_interrupted(last: Path, recipe: Recipe) -> Checkpoint:
     begun, wanted = interrupted.recipe.training.updates, recipe.training.updates
     if changed(interrupted.recipe, updates=wanted) != recipe:
         raise CheckpointError(
-            f"{last}: another recipe wrote it; resume with the recipe and --seed that it was trained with, "
+            f"{last}: this run was trained with another recipe or seed; resume it with its own recipe and --seed, "
             "or give another --out"
         )
     if wanted < begun or (wanted > begun and interrupted.resume.get("done") != begun):
         raise CheckpointError(
-            f"{last}: this run has {begun:,} updates; resume it with --updates {begun}, and with more when it is done"
+            f"{last}: this run has {begun:,} updates; resume it with --updates {begun}; it may get more once it is done"
         )
     return interrupted
 
 
 def _check_normalisation(interrupted: Checkpoint, corpus: Corpus, last: Path, data: Path) -> None:
-    """Raise `CheckpointError` if a run began on another corpus, which has another mean and sd."""
+    """Raise `CheckpointError` if a run began on another corpus, which has another mean or sd."""
     before, now = ([*one.mean, *one.std] for one in (interrupted, corpus))
     if len(before) != len(now) or not np.allclose(before, now, rtol=1e-9, atol=0):
         raise CheckpointError(
-            f"{last}: the run began on another corpus than {data}, with another mean and sd; resume on the corpus it "
-            "began on, or start a new run from its weights with --from and another --out"
+            f"{last}: the run began on another corpus than {data}, with another mean and sd; resume it on the same "
+            "corpus, or start a new run from its weights with --from and another --out"
         )
 
 
 def _restore(run: TrainingRun, interrupted: Checkpoint, last: Path) -> None:
-    """Restore a run, and note the total of updates that it had before it was given more."""
+    """Restore a run; if it gets more updates, record their earlier total."""
     begun = interrupted.recipe.training.updates
     try:
         run.restore(interrupted)
@@ -164,8 +164,8 @@ def _run_updates(run: TrainingRun, report: Callable[[Progress], None]) -> None:
                     report(progress)
                 deliver_interrupt()
         except BaseException as error:
-            # A state that is not finite is of no use.  And one process of several may be the only one here, and has
-            # only its part of the state.
+            # A state that is not finite is of no use.  Of several processes, each has only its rows of the state, and
+            # the others may not have been interrupted.
             if run.world.size == 1 and not isinstance(error, TrainingError):
                 run.save(LAST)
             raise

@@ -1,4 +1,4 @@
-"""The state of one training run: one update after another, validation, and checkpoints to resume from."""
+"""The state of one training run; makes updates, validates, and writes checkpoints to resume from."""
 
 import math
 import time
@@ -24,7 +24,7 @@ from vrnn_engine.training.world import World
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands after an update; bounds and KL are in nats per frame."""
+    """Progress of a run after an update; bounds and KL are in nats per frame."""
 
     update: int
     """Number of updates made."""
@@ -46,11 +46,11 @@ class TrainingRun:
     Parameters
     ----------
     recipe : Recipe
-        What to train and how.
+        Describes model and training.
     corpus : Corpus
-        The data that the recipe asks for.
+        The data.
     out : Path
-        Folder of the checkpoints; must exist.
+        Folder of the checkpoints; it must exist.
     world : World
         The processes that train together.
 
@@ -59,7 +59,7 @@ class TrainingRun:
     done : int
         Number of updates made.
     earlier_totals : list of int
-        Totals of updates that the run finished before it was given more.
+        The numbers of updates that the run was trained for before it was resumed with more, in order.
     """
 
     def __init__(self, recipe: Recipe, corpus: Corpus, out: Path, world: World):
@@ -95,17 +95,17 @@ class TrainingRun:
             self.epoch, self.position = self.epoch + 1, 0
 
     def update(self, batch: Batch) -> Progress:
-        """Make one step of Adam on the negative ELBO per frame; validate and save where the recipe says so.
+        """Make one step of Adam on the negative ELBO per frame; validate and save if the recipe's schedule says so.
 
         Parameters
         ----------
         batch : Batch
-            As `batches` yields it.
+            The next batch of `batches`.
 
         Returns
         -------
         Progress
-            Where the run stands afterwards.
+            The progress after this update.
 
         Raises
         ------
@@ -117,7 +117,7 @@ class TrainingRun:
         self.optimizer.zero_grad()
         seed = (self.recipe.seed * 1_000_003 + self.done) % MAX_SEED
         terms = self.gradient.backward(batch, None if batch.fresh else self.state, self.done, seed)
-        # Not a scheduler: the rate depends on `done` alone, so that a resumed or extended run needs no further state.
+        # No scheduler of torch: the rate depends on `done` alone, so a resumed or extended run needs no more state.
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(schedule, self.done)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip)
@@ -195,7 +195,7 @@ class TrainingRun:
         Parameters
         ----------
         checkpoint : Checkpoint
-            Of a run of the same recipe; its number of updates may differ.
+            A checkpoint of the same recipe; its number of updates may differ.
 
         Raises
         ------
@@ -215,19 +215,19 @@ class TrainingRun:
         self.started_from = checkpoint.started_from
 
     def load_weights(self, base: Checkpoint, where: str) -> None:
-        """Begin with the weights of another run, which may lack parts that this model has.
+        """Replace the initial weights by those of another run; parts that the other model lacks stay random.
 
         Parameters
         ----------
         base : Checkpoint
-            Of the other run.
+            A checkpoint of the other run.
         where : str
-            Its path, for the error message.
+            Path of the checkpoint, for the error message.
 
         Raises
         ------
         CheckpointError
-            A weight has no place in this model, or another shape.
+            This model has no such weight, or the weight has another shape.
         """
         mine, weights = self.model.state_dict(), base.model
         unfit = [name for name, value in weights.items() if name not in mine or mine[name].shape != value.shape]
@@ -250,7 +250,7 @@ class TrainingRun:
         self.save(LAST)
 
     def _not_finite(self, what: str) -> TrainingError:
-        """Return an error that says what happened, which checkpoints exist, and how to continue."""
+        """Return the error for `what`, which names the existing checkpoints and says how to continue."""
         paths = [self.out / name for name in (BEST, LAST) if (self.out / name).exists()]
         if not paths:
             return TrainingError(

@@ -17,9 +17,9 @@ class Bound:
     kl: float
     """Nats per frame; the ELBO contains it with a minus sign."""
     sequences: int
-    """Chunks of sound, or lines of ink."""
+    """Number of chunks of sound, or of lines of ink."""
     frames: int
-    """Frames that count, padding excluded."""
+    """Number of frames, without padding."""
 
     def metrics(self, prefix: str) -> dict[str, float]:
         """Return the values by name, as checkpoints and manifests store them.
@@ -42,13 +42,13 @@ def validate(model: RecurrentModel, corpus: Corpus, split: str, seed: int = 0) -
     Parameters
     ----------
     model : RecurrentModel
-        Runs on the device where its weights are.
+        The model; it runs on the device of its weights.
     corpus : Corpus
-        The split is read once, without shuffling or dequantisation noise.
+        The corpus; the split is read once, without shuffling or dequantisation noise.
     split : str
         `train`, `valid` or `test`.
     seed : int
-        Of the noise that draws the latents; the same seed gives the same bound.
+        Seed of the noise from which latents are sampled; the same seed gives the same bound.
 
     See Also
     --------

@@ -1,10 +1,10 @@
-"""Training in several processes, as torchrun starts them: each process takes its rows of every batch.
+"""Training in several processes that torchrun starts: each process computes its rows of every batch.
 
     torchrun --nproc-per-node 4 -m vrnn_engine train ...
 
-All processes read the same batches and draw the same noise, each computes its own rows, and gradients are averaged.
-So any number of processes trains the same model as one process does.  On several machines, all must see the same
-corpus and the same folder of checkpoints: rank 0 writes the checkpoints, and all ranks read them.
+All processes read the same batches and draw the same noise.  Each process computes its own rows, and the gradients are
+averaged, so the number of processes does not change the trained model (up to rounding).  On several machines, all
+must see the same corpus and the same folder of checkpoints: rank 0 writes the checkpoints, and all ranks read them.
 """
 
 import os
@@ -17,9 +17,9 @@ from torch import Tensor, distributed, nn
 
 
 def is_rank_zero() -> bool:
-    """Return whether this process is rank 0, from the environment; True for a process that is alone.
+    """Return whether this process is rank 0, according to the environment; True for a single process.
 
-    Works before the processes have joined, unlike `World.is_rank_zero`.
+    Unlike `World.is_rank_zero`, this function works before the processes have joined.
     """
     return os.environ.get("RANK", "0") == "0"
 
@@ -63,14 +63,14 @@ class World:
         Parameters
         ----------
         module : nn.Module
-            Stays as it is, and is returned itself in a world of one.
+            The module; it is not changed.  If there is only one process, the module itself is returned.
         """
         if self.size == 1:
             return module
         return nn.parallel.DistributedDataParallel(module)
 
     def sync_gradients(self, module: nn.Module, last: bool) -> AbstractContextManager[None]:
-        """Return a context in which gradients are exchanged only for the last part of an update.
+        """Return a context in which the processes exchange gradients only for the last part of an update.
 
         Parameters
         ----------
@@ -118,7 +118,7 @@ def default_device() -> torch.device:
 
 @contextmanager
 def join_world() -> Iterator[World]:
-    """Join the processes that torchrun started; a process started without torchrun is a world of one."""
+    """Join the processes that torchrun started; without torchrun, this process is the only one."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield World(0, 1, default_device())
