@@ -179,7 +179,7 @@ def test_priming_converts_the_recording_and_reports_it(run: Run, work: Path, toy
         (("--set", "latent.shoft=1"), ("unknown control 'latent.shoft'", "'latent.shift'")),
         (("--set", "latent.hold=2"), ("latent.hold", "out of range [0, 1]")),
         (("--set", "latent.hold=0,1"), ("latent.hold", "shape [4]")),
-        (("--set", "latent.hold/4=1"), ("'latent.hold' has no dimension 4: they are 0 to 3",)),
+        (("--set", "latent.hold/4=1"), ("'latent.hold' has no dimension 4, only 0 to 3",)),
         (("--temperature", "99"), ("latent.temperature", "out of range")),
         (("--seed", "-1"), ("seed",)),
         (("--device", "tpu"), ("unknown device 'tpu'",)),

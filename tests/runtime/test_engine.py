@@ -183,7 +183,7 @@ def test_frame_that_is_not_finite_is_an_error_and_moves_no_stream(tmp_path: Path
     good, bad = engine.stream(1), engine.stream(2)
     engine.read(2)
     bad.controls["latent.shift"] = 3
-    with pytest.raises(vrnn.StreamError, match="with seed 2 gave a frame that is not finite"):
+    with pytest.raises(vrnn.StreamError, match="with seed 2 generated a frame that is not finite"):
         engine.read(2)
     assert (good.frame, bad.frame) == (2, 2)
     assert np.isfinite(good.read(2)).all()

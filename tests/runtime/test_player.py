@@ -234,7 +234,7 @@ def test_sink_that_never_returns_is_reported_after_its_patience(toy_audio: Path)
             self.over.wait(60)
 
     player = Player(Engine.load(toy_audio, device="cpu").stream(seed=3), to=Stuck()).__enter__()
-    with pytest.raises(SinkError, match=r"a wall has not finished 0\.1 s after the stop"):
+    with pytest.raises(SinkError, match=r"a wall did not finish within 0\.1 s of the stop"):
         player.stop()
     Stuck.over.set()
     assert player.wait(60)

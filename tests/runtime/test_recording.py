@@ -129,7 +129,7 @@ def test_unfit_ink_is_refused(pen: Manifest, tmp_path: Path) -> None:
     half[0, 2] = 0.5
     for source, message in (
         (tmp_path / "other.npz", r"has the arrays dx, dy and pen_up, .*; this one lacks dy, pen_up"),
-        (tmp_path / "corpus.npz", "many lines of a corpus; save one, .* dx, dy and pen_up"),
+        (tmp_path / "corpus.npz", "is a corpus of many lines; save one line, .* dx, dy and pen_up"),
         (tmp_path / "broken.npz", "cannot be read as ink"),
         (tmp_path / "bad.jsonl", "cannot be read as ink"),
         (tmp_path / "words.jsonl", "cannot be read as ink"),

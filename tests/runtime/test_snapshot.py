@@ -78,7 +78,7 @@ def test_snapshot_of_another_voice_is_refused_but_not_of_another_card(
     stream: vrnn.Stream, toy_pen: Path, tmp_path: Path
 ) -> None:
     saved = stream.snapshot()
-    with pytest.raises(vrnn.StreamError, match="of another voice or version of one"):
+    with pytest.raises(vrnn.StreamError, match="of another voice or another version of it"):
         vrnn.Engine.load(toy_pen, device="cpu").stream().restore(saved)
     twin = toy_voice.build(tmp_path / "twin")
     (twin / "CARD.md").write_text("# A new card\n")

@@ -1,4 +1,4 @@
-"""Control values of a stream: a checked mapping of control names to numbers, for any thread.
+"""Control values of a stream: a mapping from control names to checked numbers, which any thread may use.
 
 Threading contract
 ------------------
@@ -18,16 +18,16 @@ from vrnn_engine.errors import ControlError
 from vrnn_engine.runtime.voice.manifest import Control
 
 Value = float | np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-"""What reading a control returns."""
+"""Type of a control's value when it is read."""
 Settable = Any
-"""What a control can be set to: a number, or anything that numpy converts to an array of numbers."""
+"""Type of a value to set: a number, or anything that numpy converts to an array of numbers."""
 
 
 class Controls(MutableMapping[str, Value]):
     """The controls of one stream, a mapping of name to value.
 
-    Reading a control of shape [1] returns a float; reading a vector returns a read-only copy, float64. A number that is
-    written to a vector goes to each of its dimensions. `del` restores the default of one control, `reset` of all.
+    Reading a control of shape [1] returns a float; reading a vector returns a read-only copy, float64. Writing a number
+    to a vector sets all its dimensions. `del` restores the default of one control, `reset` the defaults of all.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class Controls(MutableMapping[str, Value]):
         return self[name] if name in self.specs else default
 
     def update(self, other: Any = (), /, **more: Settable) -> None:
-        """Set several controls from the same frame on.
+        """Set several controls at once, so that all take effect in the same frame.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class Controls(MutableMapping[str, Value]):
         Raises
         ------
         ControlError
-            One of them cannot be set. None has changed.
+            One of them cannot be set. No control has changed.
         """
         wanted = dict(other, **more)
         self._write({name: self.check(name, value) for name, value in wanted.items()})
@@ -140,12 +140,12 @@ class Controls(MutableMapping[str, Value]):
         Raises
         ------
         ControlError
-            One of them cannot be set. None has changed.
+            One of them cannot be set. No control has changed.
         """
         self._write({**self._defaults, **{name: self.check(name, value) for name, value in values.items()}})
 
     def set_unless_changed(self, values: Mapping[str, np.ndarray], seen: Mapping[str, np.ndarray]) -> None:
-        """Set those controls whose values are still the `seen` ones; a write by someone else since then stays.
+        """Set the controls whose values still equal `seen`; the others keep values that were written since then.
 
         Parameters
         ----------
@@ -162,9 +162,9 @@ class Controls(MutableMapping[str, Value]):
         Parameters
         ----------
         path : str
-            NAME, or NAME/INDEX with an index from 0.
+            NAME for a whole control, or NAME/INDEX for one dimension of it, counted from 0.
         value : number or array
-            A number, or for a whole vector one number for each dimension.
+            A number, or for a whole vector also one number per dimension.
 
         Raises
         ------
@@ -184,7 +184,7 @@ class Controls(MutableMapping[str, Value]):
             self._replace({name: new})
 
     def resolve(self, path: str) -> tuple[str, int | None]:
-        """Return the control and the dimension that a path means.
+        """Return the control and the dimension that a path denotes.
 
         Parameters
         ----------
@@ -209,19 +209,19 @@ class Controls(MutableMapping[str, Value]):
         return self._spec(path).name, None
 
     def check(self, name: str, value: Settable, index: int | None = None) -> np.ndarray:
-        """Return what a control would be set to, without setting it.
+        """Return the array that a control would be set to, without setting it.
 
         Parameters
         ----------
         name : str
         value : number or array
         index : int, optional
-            Dimension that the value is for, which is then one number.
+            Dimension to set; the value must then be one number.
 
         Returns
         -------
         float64 array
-            Of the control's shape.
+            The value in the control's shape.
 
         Raises
         ------
@@ -230,7 +230,7 @@ class Controls(MutableMapping[str, Value]):
         """
         spec = self._spec(name)
         if index is not None and not 0 <= index < spec.shape[0]:
-            raise ControlError(f"control {name!r} has no dimension {index}: they are 0 to {spec.shape[0] - 1}")
+            raise ControlError(f"control {name!r} has no dimension {index}, only 0 to {spec.shape[0] - 1}")
         try:
             given = np.asarray(value)
             if given.dtype.kind not in "buif":

@@ -1,8 +1,8 @@
-"""A voice on a device: opens streams, and reads many of them as one batch.
+"""Runs a voice on a device: opens streams, and reads many of them as one batch.
 
-Threading contract: any thread may call anything. Two threads may read two streams at once; a second caller on the same
-stream waits for the first. With CUDA graphs, reads on the GPU take turns; see `graph/cuda_graphs.py`. The engine holds
-no state of a stream, only which streams are open.
+Threading contract: any thread may call any method. Two threads may read two streams at once; a second caller on the
+same stream waits for the first. With CUDA graphs, reads on the GPU take turns; see `graph/cuda_graphs.py`. The engine
+knows which streams are open, but does not hold their states.
 """
 
 import os
@@ -22,7 +22,7 @@ from vrnn_engine.runtime.voice.voice import Voice
 
 
 class Engine:
-    """A voice on a device. `Engine.load` makes one.
+    """Runs a voice on a device. `Engine.load` makes an engine.
 
     Parameters
     ----------
@@ -68,26 +68,27 @@ class Engine:
         where : str, path or Voice
             Name of a bundled or installed voice, a folder, or a .zip file.
         device : str
-            `auto` (CUDA where it runs, else the CPU), `cpu`, `cuda` or `cuda:N`.
+            `auto` (CUDA if it works, otherwise the CPU), `cpu`, `cuda` or `cuda:N`.
         rows : int
-            Largest number of streams that are stepped as one batch; more of them are stepped in turns.
+            Largest number of streams that are stepped as one batch; more streams are stepped in several batches.
         precision : str, optional
-            A precision that the voice has (`vrnn-engine voices show` lists them). By default the first, which is fp32
-            in most voices, or fp16 on CUDA where the voice has it.
+            A precision that the voice has (`vrnn-engine voices show` lists them). By default fp16 on CUDA if the voice
+            has it, and otherwise the first precision listed, which is fp32 in most voices.
         threads : int
-            Threads of the CPU that share a step, 1 to 256. Their number changes no bit of the result.
+            Number of CPU threads that compute a step, 1 to 256. It does not change the result.
         spinning : bool
-            Whether threads that wait for one another keep their cores busy. Faster, but it slows the application's
-            own threads.
+            Whether threads that wait for one another keep their cores busy. This makes steps faster, but slows the
+            application's own threads.
         cuda_graphs : bool
             Whether to launch a step on a GPU as one CUDA graph. Each step then computes all `rows`, even with fewer
-            streams, and no other thread of the process may use CUDA while the engine is loaded. CUDA must have every
-            node of the voice's graph: this holds for `handwriting`, and not for `blizzard`, whose DFT runs on the CPU.
+            streams, and no other thread of the process may use CUDA while the engine is being loaded. CUDA must
+            support every node of the voice's graph: it does for `handwriting`, but not for `blizzard`, whose DFT runs
+            on the CPU.
 
         Returns
         -------
         Engine
-            It has no open streams.
+            An engine without open streams.
 
         Raises
         ------
@@ -96,7 +97,7 @@ class Engine:
         ProviderError
             The device cannot run here, `threads` is out of range, or the voice cannot use CUDA graphs.
         StreamError
-            `rows` is not a positive integer, or exceeds the memory.
+            `rows` is not a positive integer, or a batch of that size exceeds the memory.
 
         Examples
         --------
@@ -109,7 +110,7 @@ class Engine:
 
     @property
     def voice(self) -> Voice:
-        """The voice."""
+        """The voice that the engine runs."""
         return self.stepper.voice
 
     @property
@@ -129,7 +130,7 @@ class Engine:
 
     @property
     def fingerprint(self) -> str:
-        """`Voice.fingerprint` of the precision in use; a snapshot can be restored only where it is the same."""
+        """`Voice.fingerprint` of the precision in use; a snapshot can be restored only with the same fingerprint."""
         return self.stepper.fingerprint
 
     @property
@@ -143,12 +144,12 @@ class Engine:
         Parameters
         ----------
         seed : int, optional
-            0 to 2**64-1; a random one of 32 bits by default.
+            0 to 2**64-1; by default a random seed of 32 bits.
 
         Returns
         -------
         Stream
-            It is open until it is closed or garbage-collected.
+            The stream. It stays open until it is closed or garbage-collected.
 
         Raises
         ------
@@ -163,22 +164,22 @@ class Engine:
         Parameters
         ----------
         frames : int
-            Frames of each stream, 0 or more.
+            Number of frames to read from each stream, 0 or more.
         streams : sequence of Stream, optional
-            Streams of this engine; by default all open ones, in the order they were opened.
+            Streams of this engine; by default all open streams, in the order in which they were opened.
 
         Returns
         -------
         list of float32 arrays
-            Each stream's block in the same order, shaped as `Stream.read` returns it.
+            One block per stream, in the same order, shaped as `Stream.read` returns it.
 
         Raises
         ------
         NotFiniteError
             A frame of a stream is NaN or infinite. No stream has moved.
         StreamError
-            A stream is closed, given twice, not a stream, or of another engine, or the memory does not suffice. No
-            stream has moved.
+            A stream is closed, is given twice, is not a `Stream` or belongs to another engine, or the memory does not
+            suffice. No stream has moved.
         ProviderError
             onnxruntime failed, for example because a GPU was lost. No stream has moved.
 
@@ -215,4 +216,4 @@ class Engine:
             if not isinstance(stream, Stream):
                 raise StreamError(f"read: {stream!r} is not a stream; open one with engine.stream()")
             if stream.stepper is not self.stepper:
-                raise StreamError("read: a stream belongs to another engine; read it with that one")
+                raise StreamError("read: a stream belongs to another engine; read it with that engine")

@@ -1,4 +1,4 @@
-"""Checks numbers of frames."""
+"""Checks a number of frames."""
 
 import operator
 
@@ -13,7 +13,7 @@ def frame_count(value: int, label: str) -> int:
     value : int
         The number; any type with `__index__`, e.g. an integer of numpy.
     label : str
-        What it is called in the error message.
+        Name of the number in the error message.
 
     Raises
     ------

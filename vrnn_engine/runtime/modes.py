@@ -3,7 +3,7 @@
 from typing import Literal, get_args
 
 Mode = Literal["resynthesise", "observe", "continue"]
-"""What a stream does with an input that it listens to; see `runtime.live.listening_stream`."""
+"""How a stream uses the input that it listens to; see `runtime.live.listening_stream`."""
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 """All modes; the first is the default."""

@@ -1,4 +1,4 @@
-"""Counter-based noise: the values at a frame depend on the seed and the frame alone."""
+"""Counter-based noise: the values at a frame depend only on the seed and the frame."""
 
 import operator
 import secrets
@@ -10,9 +10,9 @@ import numpy as np
 from vrnn_engine.errors import StreamError
 
 BLOCK = 64
-"""Frames of one counter of the generator. Part of the meaning of a seed: another number would change every stream."""
+"""Frames per counter value of the generator. Do not change it: another number gives other noise for every seed."""
 AHEAD = 8
-"""Frames drawn together. More of them take less time for each frame, and delay the frame in which they are drawn."""
+"""Frames of noise drawn at once. A larger number takes less time per frame, but delays the frame that draws more."""
 
 MAX_SEED = 2**64 - 1
 
@@ -30,7 +30,7 @@ def check_seed(seed: int) -> int:
     Raises
     ------
     StreamError
-        It is not an integer, or out of range.
+        The seed is not an integer, or is out of range.
     """
     try:
         value = operator.index(seed)
@@ -47,11 +47,11 @@ def random_seed() -> int:
 
 
 class NoiseSource:
-    """Standard normal noise of one stream, for any frame, in any order. Not for use from two threads at once.
+    """Generates the standard normal noise of one stream, for frames in any order. Not for two threads at once.
 
     Frames come in aligned blocks of 64: block `b` of seed `s` is
     `Generator(Philox(key=s, counter=[0, 0, 0, b])).standard_normal((64, total), float32)`, whose columns belong to the
-    names in sorted order. The block number is the highest word of the counter, so that blocks never overlap.
+    noise names in sorted order. The block number is the highest word of the counter, so that blocks never overlap.
 
     A block is drawn a few frames at a time. Different seeds draw at different frames, so that streams of one batch do
     not all draw in the same frame.
@@ -61,7 +61,7 @@ class NoiseSource:
     seed : int
         0 to 2**64-1.
     widths : mapping of str to int
-        Values of each noise in a frame.
+        Number of values per frame, by the name of the noise.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class NoiseSource:
         # The top bits of a product with an odd number: they differ for consecutive seeds and for powers of two.
         self._phase = ((self.seed * 0x9E3779B97F4A7C15) % 2**64 >> 32) * AHEAD >> 32
         self._generator: np.random.Generator | None = None
-        self._first = self._end = 0  # the frames in `_drawn` are from `_first` up to, not including, `_end`
+        self._first = self._end = 0  # `_drawn` holds the frames from `_first` up to but not including `_end`
         self._drawn: dict[str, Array] = {}
 
     def at(self, frame: int) -> dict[str, Array]:
@@ -118,7 +118,7 @@ class NoiseSource:
         block, row = divmod(frame, BLOCK)
         if self._generator is None or frame != self._end or row == 0:
             self._generator = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, block]))
-            self._generator.standard_normal(row * self._total, np.float32)  # skips the frames before it
+            self._generator.standard_normal(row * self._total, np.float32)  # skips the earlier frames of the block
         count = min(AHEAD - (frame + self._phase) % AHEAD, BLOCK - row)
         drawn = self._generator.standard_normal((count, self._total), np.float32)
         start = 0

@@ -1,4 +1,4 @@
-"""What a voice computes from a recording: latents, KL and likelihood of each frame."""
+"""The results of observing a recording: latents, KL and likelihood of each frame."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Observation:
-    """What a voice computed from a recording of T frames; returned by `Stream.prime`.
+    """The results of observing a recording of T frames, as `Stream.prime` returns them.
 
-    Z is the size of the latent. It is 0 for a voice without latents, whose KL is 0 in each frame.
+    Z is the size of the latent. For a voice without latents, Z is 0 and the KL of each frame is 0.
 
     Attributes
     ----------
@@ -39,12 +39,12 @@ class Observation:
 
     @classmethod
     def of(cls, outputs: Mapping[str, np.ndarray], conversions: tuple[str, ...]) -> "Observation":
-        """Make an observation of the outputs of an observe graph.
+        """Make an observation from the outputs of an observe graph.
 
         Parameters
         ----------
         outputs : mapping of str to float32 array [T, ...]
-            By name; those of a voice without latents are missing.
+            Outputs by name; a voice without latents has only `log_likelihood`.
         conversions : tuple of str
             How the recording was converted.
 

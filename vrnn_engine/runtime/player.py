@@ -1,8 +1,8 @@
 """Plays a stream into a sink in the background.
 
-Threading contract: the caller's thread makes the player, enters it (which opens the sink, so that its errors are raised
-there), waits, stops and leaves. One producer thread calls `stream.read`, `sink.write` and `sink.close`. Any thread may
-set controls meanwhile; other uses of the stream must wait until the player has ended.
+Threading contract: the caller's thread makes the player, enters it (this opens the sink and raises its errors), waits,
+stops it and leaves it. One producer thread calls `stream.read`, `sink.write` and `sink.close`. Any thread may set
+controls meanwhile; other uses of the stream must wait until the player has ended.
 """
 
 import contextlib
@@ -28,7 +28,8 @@ LIVE_FRAMES = 4
 class Player:
     """Reads a stream and writes it to a sink, in a thread of its own. Use it as a context manager.
 
-    Entering opens the sink and starts to play; leaving stops, finishes the sink, and raises an error of the thread.
+    On entering, the player opens the sink and starts to play. On leaving, it stops, finishes the sink, and raises an
+    error that its thread met.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ class Player:
     latency : float
         Seconds that a sound device buffers.
     seconds : float, optional
-        Seconds to play, to the sample. By default it plays until `stop`, or until the stream ends.
+        Seconds to play, exact to the sample. By default the player plays until `stop`, or until the stream ends.
 
     Attributes
     ----------
@@ -55,7 +56,7 @@ class Player:
     StreamError
         `seconds` is not positive.
     SinkError
-        The target is unknown. On entering: it cannot be opened, or does not fit the voice's modality.
+        The target is unknown. On entering: the sink cannot be opened, or does not take the voice's modality.
 
     See Also
     --------
@@ -85,14 +86,14 @@ class Player:
         endless = seconds is None or seconds == float("inf")
         self._left = None if endless or seconds is None else max(1, round(seconds * self.format.rate))
         fps = self.format.rate / self.format.samples_per_frame
-        # At most a quarter of the ring, or the ring would run empty while a block is made.
+        # At most a quarter of the ring, because otherwise the ring could run empty while a block is made.
         self._frames = min(max(int(latency * fps / 4), 1), LIVE_FRAMES) if self.sink.live else FILE_FRAMES
         self._ended_itself = False
         self._written = 0
         self._busy = 0.0
         self._latency = 0.0
         self._stop = threading.Event()
-        # Not Thread.join: after Ctrl-C it takes a running thread for an ended one (CPython 3.11, bpo-45274).
+        # Not Thread.join: after Ctrl-C, it treats a running thread as ended (CPython 3.11, bpo-45274).
         self._ended = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="vrnn-engine player", daemon=True)
@@ -122,12 +123,12 @@ class Player:
         Parameters
         ----------
         timeout : float, optional
-            Longest time to wait in seconds; without limit by default.
+            Longest time to wait in seconds; no limit by default.
 
         Returns
         -------
         bool
-            Whether everything is played.
+            True if everything has been played; False after the timeout.
 
         Raises
         ------
@@ -148,9 +149,9 @@ class Player:
         return True
 
     def stop(self) -> None:
-        """Read no more frames, finish the sink, and wait until it is finished.
+        """Stop reading, finish the sink, and wait until it has finished.
 
-        A file then has all frames read so far, and is valid.
+        A file is then valid and contains all frames read so far.
 
         Raises
         ------
@@ -165,7 +166,9 @@ class Player:
         if not self._ended.is_set():
             self.sink.interrupt()
         if not self._ended.wait(self.sink.patience):
-            raise SinkError(f"{self.label} has not finished {self.sink.patience:g} s after the stop; check the device")
+            raise SinkError(
+                f"{self.label} did not finish within {self.sink.patience:g} s of the stop; check the device"
+            )
         self._raise()
 
     @property
@@ -180,17 +183,17 @@ class Player:
 
     @property
     def underruns(self) -> int:
-        """How often the device had nothing to play; 0 for a file."""
+        """Number of times that the device had no samples to play; 0 for a file."""
         return self.sink.underruns or 0
 
     @property
     def clipped(self) -> int:
-        """Samples beyond full scale, which were limited to it."""
+        """Number of samples that exceeded full scale and were clipped."""
         return self.sink.clipped
 
     @property
     def dropped(self) -> int:
-        """Samples that were generated but not played, because the device was disconnected."""
+        """Number of samples that were generated but not played, because the device was disconnected."""
         return self.sink.dropped
 
     @property
@@ -215,22 +218,22 @@ class Player:
 
     @property
     def full(self) -> bool:
-        """Whether the sink can take no more, for example because the page is full."""
+        """Whether the sink can take no more frames, for example because the page is full."""
         return self.sink.full
 
     @property
     def seconds_played(self) -> float:
-        """Seconds of the stream that were played or written."""
+        """Seconds of the stream that have been played or written."""
         return max(0, self._written - (self.sink.pending or 0) - self.dropped) / self.format.rate
 
     @property
     def latency(self) -> float:
-        """Seconds between the generation and the playing of the last block; 0 for a file."""
+        """Seconds between the generation and the playback of the last block; 0 for a file."""
         return self._latency
 
     @property
     def speed(self) -> float:
-        """Seconds of stream generated in one second of computation; below 1, it cannot be played live."""
+        """Seconds of stream generated per second of computation; below 1, the stream cannot be played live."""
         return self._written / self.format.rate / self._busy if self._busy else 0.0
 
     def _run(self) -> None:
@@ -281,7 +284,7 @@ class Readable(Protocol):
         ...
 
     def read(self, frames: int) -> np.ndarray:
-        """Return the next frames; fewer than asked for once the stream has ended."""
+        """Return the next frames; fewer than requested if the stream has ended."""
 
 
 class Described(Protocol):
@@ -289,5 +292,5 @@ class Described(Protocol):
 
     @property
     def manifest(self) -> Manifest:
-        """The manifest, which has the format of the frames."""
+        """The manifest, which states the format of the frames."""
         ...

@@ -1,4 +1,4 @@
-"""Reads a recording, sound or ink, and converts it to the frames that a voice observes."""
+"""Reads a recording of sound or ink, and converts it to the frames that a voice observes."""
 
 import json
 import os
@@ -29,7 +29,7 @@ class Recording:
     frames : float32 array [T, frame_size]
         Audio: samples, full scale +-1. Pen: dx and dy in the voice's unit, and pen-up, 0 or 1.
     conversions : tuple of str
-        How the recording was converted, one line for each conversion; empty if it fitted.
+        How the recording was converted, one line per conversion; empty if no conversion was needed.
     """
 
     frames: np.ndarray
@@ -39,7 +39,7 @@ class Recording:
 def read_recording(source: RecordingLike, manifest: Manifest, rate: float | None = None) -> Recording:
     """Read a recording and convert it to the format of a voice.
 
-    Sound is mixed to mono and resampled to the voice's rate; its last frame is filled with zeros. Ink is not converted.
+    Sound is mixed to mono and resampled to the voice's rate; its last frame is padded with zeros. Ink is not converted.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def read_recording(source: RecordingLike, manifest: Manifest, rate: float | None
     manifest : Manifest
         Manifest of the voice.
     rate : float, optional
-        Samples per second of an array; the voice's own rate by default. A sound file has its own.
+        Samples per second of an array; the voice's own rate by default. Ignored for a sound file, which has its own.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def read_recording(source: RecordingLike, manifest: Manifest, rate: float | None
     Raises
     ------
     RecordingError
-        The recording is missing, unreadable, empty, of another shape, or has NaN or infinity in it.
+        The recording is missing, unreadable or empty, has the wrong shape, or contains NaN or infinity.
 
     See Also
     --------
@@ -163,8 +163,10 @@ def _read_ink(path: Path) -> np.ndarray:
 
 def _describe_missing(path: Path, missing: list[str], present: set[str]) -> str:
     wanted = "the arrays dx, dy and pen_up, one value for each point"
-    if {"dxy", "offsets"} <= present:  # a prepared corpus, in the units of its tablets
-        return f"{path}: has many lines of a corpus; save one, in the voice's unit and rate, as an .npz with {wanted}"
+    if {"dxy", "offsets"} <= present:  # a prepared corpus, in the units of the tablets that recorded it
+        return (
+            f"{path}: is a corpus of many lines; save one line, in the voice's unit and rate, as an .npz with {wanted}"
+        )
     return f"{path}: an .npz of ink has {wanted}; this one lacks {', '.join(missing)}"
 
 

@@ -1,8 +1,8 @@
-"""Reads and writes the saved state of a stream: bytes that hold all that its next frames depend on.
+"""Encodes and decodes the saved state of a stream: bytes that hold everything its next frames depend on.
 
-    8 bytes magic | 2 bytes version | 16 bytes BLAKE2b of the version and what follows | msgpack
+    8 bytes magic | 2 bytes version | 16 bytes BLAKE2b of the version and the msgpack part | msgpack
 
-The version is outside the msgpack part, so that a newer version is recognised whatever it contains. Nothing in a
+The version is outside the msgpack part, so that a newer version is recognised whatever that part contains. Nothing in a
 snapshot is executed.
 """
 
@@ -38,12 +38,12 @@ class Tensor(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a stream's next frames depend on."""
+    """Everything that a stream's next frames depend on."""
 
     voice: str
     """Name of the voice, for messages."""
     fingerprint: str
-    """`Voice.fingerprint` of the precision that was in use."""
+    """`Voice.fingerprint` of the precision in use when the snapshot was taken."""
     seed: int
     frame: int
     """Frames generated or observed since the zero state."""
@@ -67,7 +67,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def applied_to(self, state: StreamState) -> StreamState:
-        """Return the saved state, for a stream that is now in `state`; raise `StreamError` if the seed is too large."""
+        """Return the saved state for a stream whose state is `state`; raise `StreamError` if the seed is too large."""
         return StreamState(
             arrays={name: tensor.array()[np.newaxis] for name, tensor in self.state.items()},
             frame=self.frame,
@@ -89,7 +89,7 @@ def decode(data: bytes, fingerprint: str, shapes: Mapping[str, tuple[int, ...]],
     Parameters
     ----------
     data : bytes
-        What `encode` returned.
+        A result of `encode`.
     fingerprint : str
         `Voice.fingerprint` of the voice and precision to restore into.
     shapes : mapping of str to tuple of int
@@ -100,13 +100,13 @@ def decode(data: bytes, fingerprint: str, shapes: Mapping[str, tuple[int, ...]],
     Raises
     ------
     StreamError
-        Not a snapshot, truncated, corrupted, of a newer version, or of another voice.
+        The bytes are not a snapshot, are truncated or corrupted, or are of a newer version or another voice.
     """
     if not isinstance(data, bytes | bytearray | memoryview):
-        raise StreamError(f"a snapshot is bytes, not {type(data).__name__}; give what Stream.snapshot() returned")
+        raise StreamError(f"a snapshot is bytes, not {type(data).__name__}; give the result of Stream.snapshot()")
     data = bytes(data)
     if not data.startswith(MAGIC):
-        raise StreamError("these bytes are not a snapshot of a stream; give what Stream.snapshot() returned")
+        raise StreamError("these bytes are not a snapshot of a stream; give the result of Stream.snapshot()")
     version, payload = data[8:10], data[_HEAD:]
     if int.from_bytes(version, "big") > VERSION:
         raise StreamError(
@@ -121,7 +121,7 @@ def decode(data: bytes, fingerprint: str, shapes: Mapping[str, tuple[int, ...]],
         raise StreamError(f"this snapshot cannot be read: {error}") from None
     if snapshot.fingerprint != fingerprint:
         raise StreamError(
-            f"this snapshot is of another voice or version of one ({snapshot.voice!r}, not {voice!r}); "
+            f"this snapshot is of another voice or another version of it ({snapshot.voice!r}, not {voice!r}); "
             "load the voice and precision it was saved with"
         )
     if {name: tensor.shape for name, tensor in snapshot.state.items()} != dict(shapes) or any(

@@ -1,7 +1,7 @@
-"""Steps states of a voice: noise, states and controls in, frames and new states out, a batch at a time.
+"""Steps states of a voice, a batch at a time: computes frames and new states from noise, states and controls.
 
-Threading contract: any thread may call anything. A call changes none of the states it is given; whoever calls it owns
-the noise sources in them meanwhile. With CUDA graphs, everything that runs on the GPU runs in one thread; see
+Threading contract: any thread may call any method. A call does not change the states that it is given; during the call,
+no other thread may use their noise sources. With CUDA graphs, everything that runs on the GPU runs in one thread; see
 `graph/cuda_graphs.py`.
 """
 
@@ -24,7 +24,7 @@ from vrnn_engine.runtime.voice.voice import Voice
 
 
 class Stepper:
-    """Steps any number of states of one voice, `rows` of them as one batch.
+    """Steps any number of states of one voice, in batches of up to `rows` states.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Stepper:
     graphs : VoiceGraphs
         The voice's graphs on a device.
     rows : int
-        Largest number of states stepped as one batch; more of them are stepped in turns.
+        Largest number of states stepped as one batch; more states are stepped in several batches.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Stepper:
     graphs : VoiceGraphs
     rows : int
     noise_widths : dict of str to int
-        Values of each noise in a frame, by name without the prefix `noise.`.
+        Number of values per frame, by the name of the noise without the prefix `noise.`.
     pool : BatchPool
         Buffers of the batches.
 
@@ -71,7 +71,7 @@ class Stepper:
         options: EngineOptions = DEFAULT_OPTIONS,
     ) -> "Stepper":
         """Load a voice's step graph on a device; parameters and errors are those of `Engine.load`."""
-        rows = row_count(rows)  # before the graphs, whose loading takes long
+        rows = row_count(rows)  # checked before loading the graphs, which takes long
         return cls(voice, VoiceGraphs(voice, device, precision, options), rows)
 
     @functools.cached_property
@@ -96,7 +96,7 @@ class Stepper:
             0 or more.
         states : sequence of StreamState
         controls : sequence of Controls
-            Those of each state. They are read before each frame, so that a write takes effect in the next one.
+            The controls of each state. They are read before each frame, so that a write takes effect in the next frame.
 
         Returns
         -------
@@ -135,7 +135,7 @@ class Stepper:
             A recording in the units of the voice.
         state : StreamState
         controls : Controls
-            Read before each frame.
+            They are read before each frame.
 
         Returns
         -------
@@ -191,7 +191,7 @@ class Stepper:
             if not np.isfinite(made).all():
                 self._check_finite(made, part)
             for row, state in enumerate(part):
-                # A copy, so that the block of one stream does not keep those of the others in memory.
+                # A copy, so that the block of one stream does not keep the blocks of the others in memory.
                 block = made[row].copy() if len(made) > 1 else made[0]
                 blocks.append(block.reshape(-1) if flat else block)
                 latent = latents[row] if frames else state.latent
@@ -227,7 +227,7 @@ class Stepper:
         for state, block in zip(states, made, strict=False):
             if not np.isfinite(block).all():
                 raise NotFiniteError(
-                    f"voice {self.voice.name!r} with seed {state.noise.seed} gave a frame that is not finite "
+                    f"voice {self.voice.name!r} with seed {state.noise.seed} generated a frame that is not finite "
                     f"after frame {state.frame}; reset its controls, or open a new stream"
                 )
 
@@ -244,7 +244,7 @@ def row_count(rows: int) -> int:
 
 
 def _draw(batch: StepBatch, frames: int, sources: list[tuple[NoiseSource, int]]) -> dict[str, np.ndarray]:
-    """Return the noise of the next frames: name -> [frames, rows, width]; each row has a source and a frame."""
+    """Return the noise of the next frames: name -> [frames, rows, width]; `sources` has each row's source and frame."""
     ahead = {name: np.zeros((frames, *values.shape), np.float32) for name, values in batch.noise.items()}
     for row, (source, frame) in enumerate(sources):
         source.fill(frame, frames, ahead, row)

@@ -1,9 +1,9 @@
 """One live stream of a voice: its seed, its position, its state, and the controls that steer it.
 
-Its frames depend on the seed, the controls and the priming; not on block sizes, other streams in a batch, or restarts.
-Threading contract: any thread may call anything; a second caller on the same stream waits for the first. Controls may
-be written while another thread reads. `state` is the state after the last frame. It may be read at any time; whoever
-steps streams holds their `lock` from reading the states until the next ones are written.
+The frames depend on the seed, the controls and the priming, but not on block sizes, other streams in a batch, or
+restarts. Threading contract: any thread may call any method; a second caller on the same stream waits for the first.
+Controls may be written while another thread reads. `state` is the state after the last frame, and may be read at any
+time; code that steps streams holds their `lock` from reading the states until it has written the next ones.
 """
 
 import itertools
@@ -28,7 +28,7 @@ from vrnn_engine.runtime.voice.voice import Voice
 
 
 class Stream(AbstractContextManager["Stream"]):
-    """One stream of a voice. `Engine.stream` opens it; it leaves the engine when it is closed or garbage-collected.
+    """One stream of a voice. `Engine.stream` opens a stream; closing or garbage collection removes it from the engine.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ class Stream(AbstractContextManager["Stream"]):
     state : StreamState
         State to continue from.
     group : StreamGroup
-        The open streams of the engine, which this one joins.
+        The open streams of the engine; this stream is added to them.
     controls : mapping of str to number or array, optional
-        Values of the controls; those not in it have their defaults.
+        Values of controls; other controls have their defaults.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Stream(AbstractContextManager["Stream"]):
         self.lock = threading.RLock()
         self._group = group
         self.closed = False
-        group.add(self)  # last: from here on the engine steps it with the others
+        group.add(self)  # last, because the engine may step the stream from here on
 
     @property
     def seed(self) -> int:
@@ -83,17 +83,17 @@ class Stream(AbstractContextManager["Stream"]):
 
     @property
     def latent(self) -> np.ndarray:
-        """Latent of the last frame, float32 [Z]: zeros before the first one; do not write to it."""
+        """Latent of the last frame, float32 [Z]; zeros before the first frame. Do not write to it."""
         return self.state.latent
 
     @property
     def voice(self) -> Voice:
-        """The voice that the stream is of."""
+        """The voice that generates the stream."""
         return self.stepper.voice
 
     @property
     def fingerprint(self) -> str:
-        """`Voice.fingerprint` of the precision in use; a snapshot can be restored only where it is the same."""
+        """`Voice.fingerprint` of the precision in use; a snapshot can be restored only with the same fingerprint."""
         return self.stepper.fingerprint
 
     def read(self, frames: int) -> np.ndarray:
@@ -126,12 +126,12 @@ class Stream(AbstractContextManager["Stream"]):
         return block
 
     def blocks(self, frames: int) -> Iterator[np.ndarray]:
-        """Return an endless iterator over blocks; each is what `read` returns.
+        """Return an endless iterator over blocks, each as `read` returns it.
 
         Parameters
         ----------
         frames : int
-            Frames of a block, 1 or more.
+            Frames per block, 1 or more.
 
         Raises
         ------
@@ -143,7 +143,7 @@ class Stream(AbstractContextManager["Stream"]):
         return (self.read(frames) for _ in itertools.repeat(None))
 
     def prime(self, recording: RecordingLike, rate: float | None = None) -> Observation:
-        """Run the voice over a recording and continue from the state after it.
+        """Observe a recording, and continue from the state after it.
 
         Parameters
         ----------
@@ -170,31 +170,32 @@ class Stream(AbstractContextManager["Stream"]):
         """
         self.check_open()
         given = read_recording(recording, self.voice.manifest, rate)
-        _ = self.stepper.graphs.observe  # loaded before the lock: this takes long
+        _ = self.stepper.graphs.observe  # loaded before taking the lock, because loading takes long
         with self.lock:
             self.check_open()
             outputs, self.state = self.stepper.observe(given.frames, self.state, self.controls)
         return Observation.of(outputs, given.conversions)
 
     def snapshot(self) -> bytes:
-        """Return all that the next frames depend on: state, position, seed, controls; see `restore`."""
+        """Return everything that the next frames depend on: state, position, seed and controls; see `restore`."""
         with self.lock:
             self.check_open()
             values = self.controls.snapshot()
             return encode(Snapshot.of(self.state, values, self.voice.name, self.fingerprint))
 
     def restore(self, saved: bytes) -> None:
-        """Continue where a snapshot was taken, in this or another process.
+        """Continue from a snapshot that was taken in this or another process.
 
         Parameters
         ----------
         saved : bytes
-            What `snapshot` returned.
+            A result of `snapshot`.
 
         Raises
         ------
         StreamError
-            The snapshot is damaged, of another voice or newer; or the stream is closed. It has not changed.
+            The snapshot is damaged, of another voice or of a newer version, or the stream is closed. The stream has not
+            changed.
         """
         with self.lock:
             self.check_open()
@@ -208,7 +209,7 @@ class Stream(AbstractContextManager["Stream"]):
             self.state = state
 
     def reseed(self, seed: int) -> None:
-        """Use the noise of another seed from the next frame on; state and position stay.
+        """Use the noise of another seed from the next frame on, without changing state or position.
 
         Parameters
         ----------
@@ -225,12 +226,12 @@ class Stream(AbstractContextManager["Stream"]):
             self.state = self.state.reseeded(seed)
 
     def continue_from(self, other: "Stream") -> None:
-        """Continue from the state that another stream is in; seed, position and controls stay.
+        """Continue from the current state of another stream, without changing seed, position or controls.
 
         Parameters
         ----------
         other : Stream
-            A stream of the same engine. It does not change.
+            A stream of the same engine, which does not change.
 
         Raises
         ------
@@ -238,7 +239,7 @@ class Stream(AbstractContextManager["Stream"]):
             The other stream belongs to another engine, or one of the two is closed.
         """
         if other.stepper is not self.stepper:
-            raise StreamError("continue_from: that stream belongs to another engine; give one of the same engine")
+            raise StreamError("continue_from: that stream belongs to another engine; give a stream of this engine")
         with other.lock:
             other.check_open()
             arrays, latent = other.state.copied_arrays(), other.latent
@@ -247,12 +248,12 @@ class Stream(AbstractContextManager["Stream"]):
             self.state = replace(self.state, arrays=arrays, latent=latent)
 
     def fork(self, seed: int | None = None) -> "Stream":
-        """Return a second stream of the engine, which continues from here with the same controls.
+        """Return a new stream of the engine that continues from the current state with the same controls.
 
         Parameters
         ----------
         seed : int, optional
-            0 to 2**64-1; random by default. With this stream's own seed, both yield the same frames.
+            0 to 2**64-1; random by default. With this stream's own seed, both streams yield the same frames.
 
         Raises
         ------
@@ -271,7 +272,7 @@ class Stream(AbstractContextManager["Stream"]):
         Parameters
         ----------
         seed : int, optional
-            0 to 2**64-1; a random one of 32 bits by default.
+            0 to 2**64-1; by default a random seed of 32 bits.
 
         Raises
         ------
@@ -281,7 +282,7 @@ class Stream(AbstractContextManager["Stream"]):
         return Stream(self.stepper, self.stepper.initial_state(random_seed() if seed is None else seed), self._group)
 
     def close(self) -> None:
-        """Leave the engine. Closing twice does nothing."""
+        """Close the stream and remove it from the engine. Closing twice does nothing."""
         with self.lock:
             self.closed = True
             self._group.discard(self)

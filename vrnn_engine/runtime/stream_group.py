@@ -1,4 +1,4 @@
-"""Knows which streams of an engine are open."""
+"""Keeps the list of an engine's open streams."""
 
 import threading
 import weakref
@@ -8,9 +8,9 @@ T = TypeVar("T")
 
 
 class StreamGroup(Generic[T]):
-    """The open streams of an engine, in the order they were opened. Any thread may call anything.
+    """The open streams of an engine, in the order in which they were opened. Any thread may call any method.
 
-    It refers to the streams weakly, so a stream leaves when nothing else refers to it.
+    The group holds weak references, so it drops a stream to which nothing else refers.
     """
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ class StreamState:
     Attributes
     ----------
     arrays : mapping of str to float32 array [1, ...]
-        Recurrent state, by name without the prefix `state.`. Nobody writes to the arrays.
+        Recurrent state, by name without the prefix `state.`. The arrays are never written to.
     frame : int
         Frames generated or observed since the zero state; the position in the noise.
     latent : float32 array [Z]

@@ -1,4 +1,4 @@
-"""The targets that a stream can be written to: how each is written, what it takes, and the class that implements it.
+"""The targets that a stream can be written to: the form of each target string, its modalities and its sink class.
 
 Error messages and the help of the command line list the targets from this table.  The module imports nothing heavy.
 """
@@ -19,15 +19,15 @@ class Target:
     sink : str
         The class, as `module:Class` within `vrnn_engine.runtime.sinks`; it is imported when it is used.
     modalities : tuple of str
-        What it takes: `audio`, `pen`, or both.
+        The modalities that the target takes: `audio`, `pen`, or both.
     scheme : str
-        The text before the colon, or all of the target; empty for a file.
+        The text before the colon, or the whole target string; empty for a file.
     argument : str
-        What may follow the scheme after a colon, as messages call it; empty if nothing may.
+        Name, in messages, of the text that may follow the scheme after a colon; empty if none may follow.
     argument_required : bool
-        Whether the scheme alone is not enough.
+        Whether an argument must follow the scheme.
     ending : str
-        The file's ending with its dot; empty if there is a scheme.
+        The file's extension with its dot; empty if there is a scheme.
     """
 
     sink: str
@@ -65,7 +65,7 @@ TARGETS = (
 
 
 def find_target(place: str) -> Target | None:
-    """Return the built-in target of a target string, or None if there is none.
+    """Return the built-in target that a target string names, or None if no target matches.
 
     Parameters
     ----------

@@ -206,7 +206,7 @@ def test_a_binding_of_a_missing_control_has_no_effect(performance, loop, binding
     performance.read(1)
     assert performance.applied == []
     assert said[1:] == [
-        "MIDI: controller 5 of channel 1: control 'latent.shift' has no dimension 60: they are 0 to 3",
+        "MIDI: controller 5 of channel 1: control 'latent.shift' has no dimension 60, only 0 to 3",
         "1 more lines like this not shown",
     ]
 

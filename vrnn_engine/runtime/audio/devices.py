@@ -16,14 +16,14 @@ def list_devices(sounddevice: ModuleType, direction: Direction) -> list[dict[str
     Parameters
     ----------
     sounddevice : module
-        As `load_sounddevice` returns it.
+        The module that `load_sounddevice` returns.
     direction : Direction
         `OUTPUT` or `INPUT`.
 
     Returns
     -------
     list of dict
-        As `sounddevice.query_devices` describes them.
+        The devices, as `sounddevice.query_devices` describes them.
     """
     return [dict(one) for one in sounddevice.query_devices() if one[f"max_{direction.name}_channels"] > 0]
 
@@ -36,19 +36,19 @@ def find_device(sounddevice: ModuleType, wanted: str, direction: Direction = OUT
     sounddevice : module
         As `load_sounddevice` returns it.
     wanted : str
-        The index, the name, or a part of the name that fits one device only; empty for the default device.
+        The index, the name, or a part of the name that only one device has; empty for the default device.
     direction : Direction
         `OUTPUT` or `INPUT`.
 
     Returns
     -------
     dict
-        As `sounddevice.query_devices` describes it.
+        The device, as `sounddevice.query_devices` describes it.
 
     Raises
     ------
     SinkError or RecordingError
-        There is no device, none has this name (the message lists similar ones), or several have.
+        There is no device, no device has this name (the message lists similar names), or several devices have it.
     """
     devices = list_devices(sounddevice, direction)
     if not devices:
@@ -63,7 +63,7 @@ def find_device(sounddevice: ModuleType, wanted: str, direction: Direction = OUT
         [device for device in devices if folded in device["name"].casefold()],
     ):
         if len(matches) == 1 or len({device["name"] for device in matches}) == 1:
-            return matches[0]  # the same device through several host APIs: PortAudio lists the usual one first
+            return matches[0]  # one device under several host APIs: PortAudio lists the preferred API first
         if matches:
             listed = ", ".join(f"{device['index']} {device['name']}" for device in matches)
             raise direction.error(
@@ -88,9 +88,9 @@ def choose_rate_and_channels(
     device : dict
         As `find_device` returns it.
     rate : int
-        The voice's rate in Hz, which is chosen if the device accepts it; else the device's default rate is.
+        The voice's rate in Hz. It is chosen if the device accepts it; otherwise the device's default rate is chosen.
     channels : int, optional
-        The channel count; if not given, 1 if the device accepts that, else 2.
+        The channel count; by default 1 if the device accepts it, and otherwise 2.
     direction : Direction
         `OUTPUT` or `INPUT`.
 
@@ -103,7 +103,7 @@ def choose_rate_and_channels(
     Raises
     ------
     SinkError or RecordingError
-        The device has fewer channels, or accepts neither rate.
+        The device has fewer channels than requested, or accepts neither rate.
     """
     most = int(device[f"max_{direction.name}_channels"])
     if channels is not None and not 1 <= channels <= most:

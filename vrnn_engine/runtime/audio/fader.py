@@ -1,4 +1,4 @@
-"""Volume without clicks, with a fade-in at the start and a fade-out at the end.
+"""Changes the volume without clicks, and fades in at the start and out at the end.
 
 Threads: one thread calls `start`, `push` and `finish`; any thread may set `volume`.
 """
@@ -19,7 +19,7 @@ class Fader:
     """Applies volume and fades to a stream of samples, block by block.
 
     A change of volume is spread over the next block as a linear ramp.  The last `FADE_SECONDS` of samples are held
-    back, because they must fade out if nothing follows them.
+    back, because they must fade out if no more samples follow.
 
     Parameters
     ----------
@@ -104,5 +104,5 @@ class Fader:
     def finish(self) -> np.ndarray:
         """Return the samples held back, faded out to silence: float32, shape [n]."""
         held, self._held = self._held, np.zeros(0, np.float32)
-        # The ramp backwards without its full end, and 0 after it: the last sample is silence.
+        # The reversed ramp without its value of 1, followed by 0: the last sample is silent.
         return held * np.append(self._ramp[:-1][::-1], np.float32(0.0))[len(self._ramp) - len(held) :]

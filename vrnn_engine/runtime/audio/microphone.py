@@ -1,4 +1,4 @@
-"""A microphone, which is reconnected when it comes back after a disconnection.
+"""Reads frames from a microphone, and reconnects it after a disconnection.
 
 Threads: PortAudio calls `_record` on a thread of its own; it only copies samples, as `OutputDevice._play` does.
 Everything else belongs to the reader's thread.  The two share a `Ring`.
@@ -29,7 +29,7 @@ from vrnn_engine.runtime.audio.ring import Ring
 from vrnn_engine.runtime.voice.manifest import Manifest
 
 SETTLING = 3.0
-"""Seconds after the first read in which lost samples are not counted, as the output is still starting."""
+"""Seconds after the first read during which lost samples are not counted, because the output is still starting."""
 
 
 class Microphone:
@@ -45,21 +45,21 @@ class Microphone:
     manifest : Manifest
         Manifest of the voice that listens; gives the rate and the frame size.
     latency : float
-        Seconds of sound that should wait to be read.  When more than twice as much waits and samples are lost, because
-        nothing was read for a while, reading continues with the latest samples.
+        Seconds of sound to buffer before a read.  If nothing is read for a while, so that the buffer (twice as long)
+        overflows, reading continues with the latest samples.
     strict : bool
         Whether a disconnection is an error.
 
     Attributes
     ----------
     live : bool
-        True: frames arrive at the speed of the sound.
+        True: frames arrive in real time.
     seconds : float
         Duration of the input: infinite.
     label : str
         Name of the device in messages.
     conversions : tuple of str
-        What is converted, in words, e.g. `48000 Hz to 16000 Hz`.
+        Description of each conversion, e.g. `48000 Hz to 16000 Hz`.
 
     Raises
     ------
@@ -87,7 +87,7 @@ class Microphone:
 
     @property
     def delay(self) -> float:
-        """Seconds between the sounding of the next frame's beginning and now, as far as PortAudio knows."""
+        """Time in seconds since the next frame began to sound, as far as PortAudio knows."""
         if self._stream is None:
             return 0.0
         return self._ring.filled / self._device_rate + len(self._ready) / self._rate + float(self._stream.latency)
@@ -98,7 +98,7 @@ class Microphone:
         return self._missed + self._skipped - self._excused
 
     def read(self) -> np.ndarray | None:
-        """Read the next frame, waiting for it.
+        """Wait for the next frame and return it.
 
         Returns
         -------
@@ -154,7 +154,7 @@ class Microphone:
             self.conversions = (f"{rate} Hz to {self._rate} Hz",)
             self._resampler = soxr.ResampleStream(rate, self._rate, 1, dtype="float32")
         self._stream = open_stream(sounddevice, device, rate, channels, self._latency, self._record, INPUT)
-        # With room for what the device may deliver at once, and for the frame that is being assembled.
+        # The ring has room for the samples that the device may deliver at once, and for an incomplete frame.
         seconds = 2 * self._latency + float(self._stream.latency) + 2 * self._frame_size / self._rate
         self._ring = Ring(round(seconds * rate))
         self._ready = np.zeros(0, np.float32)

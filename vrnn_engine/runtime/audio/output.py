@@ -1,4 +1,4 @@
-"""An open output device and the ring from which it plays.
+"""Opens an output device and plays samples from a ring buffer.
 
 Threads: PortAudio calls `_play` on a thread of its own.  It only copies samples: no inference, no lock, no log, no
 print, and nothing allocated but array views.  Everything else belongs to the producer's thread.  The two share a
@@ -28,20 +28,20 @@ _TRAIL_SECONDS = 0.06
 
 
 class OutputDevice:
-    """Plays samples on a device.  It starts when the ring is full, or at `finish`.
+    """Plays samples on a device.  The device starts when the ring is full, or at `finish`.
 
     Parameters
     ----------
     wanted : str
         The device's index, its name or a part of it; empty for the default device.
     rate : int
-        Rate of the samples in Hz.  They are resampled if the device does not accept it.
+        Rate of the samples in Hz.  They are resampled if the device does not accept this rate.
     latency : float
         Capacity of the ring in seconds.
     least : int
-        Number of samples that the ring must hold at least.
+        Smallest allowed capacity of the ring in samples, at `rate`.
     channels : int, optional
-        Number of channels, all with the same sound; if not given, 1 if the device accepts that, else 2.
+        Number of channels, all with the same sound; by default 1 if the device accepts it, and otherwise 2.
 
     Attributes
     ----------
@@ -52,12 +52,12 @@ class OutputDevice:
     underruns : int
         Number of callbacks that found too few samples.
     delay : float
-        Seconds that the device itself buffers, as PortAudio reports it.
+        Seconds of sound that the device itself buffers, as PortAudio reports it.
 
     Raises
     ------
     SinkError
-        There is no such device, or it cannot be opened in this way.
+        There is no such device, or it cannot be opened with these parameters.
     """
 
     def __init__(self, wanted: str, rate: int, latency: float, least: int, channels: int | None = None) -> None:
@@ -80,10 +80,10 @@ class OutputDevice:
         self._stream = open_stream(self._sounddevice, device, device_rate, count, latency, self._play)
         self.delay = float(self._stream.latency)
         # At its start a device requests its whole buffer at once, which would empty the ring, and some devices lose the
-        # first milliseconds.  So silence comes first.
+        # first milliseconds.  So it gets silence first.
         self._lead = round((self.delay + _LEAD_SECONDS) * device_rate)
-        # Not every host API plays its buffer to the end (ALSA discards it).  So silence comes last, for as long as the
-        # device may buffer.
+        # Not every host API plays its buffer to the end (ALSA discards it).  So silence follows the sound, for as long
+        # as the device may buffer.
         self._trail = round((self.delay + _TRAIL_SECONDS) * device_rate)
 
     def _play(self, out: np.ndarray, frames: int, when: object, status: Any) -> None:
@@ -94,7 +94,7 @@ class OutputDevice:
             return
         column = out[:, 0]
         found = self.ring.read_into(column)
-        for channel in range(1, out.shape[1]):  # one by one: numpy would copy the source if both might overlap
+        for channel in range(1, out.shape[1]):  # a loop, because numpy copies the source if both might overlap
             out[:, channel] = column
         if not self._finishing and (found < frames or status.output_underflow):
             self.underruns += 1
@@ -105,12 +105,12 @@ class OutputDevice:
                 raise self._done
 
     def put(self, samples: np.ndarray) -> None:
-        """Write samples into the ring, waiting for room.
+        """Write samples into the ring; wait until it has room for them.
 
         Parameters
         ----------
         samples : ndarray, float32, shape [n]
-            Samples at the rate given to the constructor; limited to full scale.
+            Samples at the rate given to the constructor.  They are clipped to full scale.
 
         Raises
         ------
@@ -123,12 +123,12 @@ class OutputDevice:
         self._fill(samples)
 
     def finish(self) -> None:
-        """Play what is left in the ring, and wait until it is played.
+        """Play the rest of the ring, and wait until it has been played.
 
         Raises
         ------
         DeviceLost
-            The device stops before that.
+            The device stops before the end.
         """
         if self._resampler is not None:
             with native_call():

@@ -1,8 +1,8 @@
-"""PortAudio through sounddevice: load it, open, start and close streams, and scan for devices again.
+"""Loads PortAudio through sounddevice, opens, starts and closes its streams, and scans for devices again.
 
 Threads: any thread may call these functions.  PortAudio scans for devices once, when it is loaded, so a device that is
-connected later is found only after `rescan`.  A rescan ends every open stream; it is skipped while one of this package
-is open.
+connected later is found only after `rescan`.  A rescan would end every open stream, so `rescan` does nothing while a
+stream of this package is open.
 """
 
 import contextlib
@@ -16,27 +16,28 @@ from typing import Any, Literal, cast
 from vrnn_engine.errors import RecordingError, SinkError, VRNNEngineError
 
 MAX_DEVICE_LATENCY = 0.1
-"""Longest time in seconds that a device is asked to buffer itself; a longer latency comes from the ring alone."""
+"""Longest buffer, in seconds, that is requested from a device; the ring provides the rest of a longer latency."""
 STALL_SECONDS = 4.0
 """A device that accepts or delivers no sample for this long counts as disconnected."""
 _REASONS = {-9985: "it is busy, another program may be using it exclusively", -9993: "it does not answer"}
-"""Clearer words for two PortAudio errors; -9993 reads `Illegal combination of I/O devices` for any failure of ALSA."""
+"""Clearer texts for two PortAudio errors; PortAudio's own text for any failure of ALSA (-9993) is `Illegal combination
+of I/O devices`."""
 
 
 @dataclass(frozen=True)
 class Direction:
-    """Output or input, with the words that messages use for it.
+    """Output or input, and the words that messages use for this direction.
 
     Parameters
     ----------
     name : str
-        As in the names of sounddevice's functions.
+        The word in the names of sounddevice's functions.
     error : type
         Class of the errors raised.
     device : str
-        What messages call a device.
+        Word for a device in messages.
     instead : str
-        What messages advise where there is none.
+        Advice in messages if there is no device.
     """
 
     name: Literal["output", "input"]
@@ -59,7 +60,7 @@ def load_sounddevice(direction: Direction = OUTPUT) -> ModuleType:
     Parameters
     ----------
     direction : Direction
-        `OUTPUT` or `INPUT`; decides the class and the words of the error.
+        `OUTPUT` or `INPUT`; determines the class and the text of the error.
 
     Returns
     -------
@@ -77,7 +78,7 @@ def load_sounddevice(direction: Direction = OUTPUT) -> ModuleType:
             f"cannot use a {direction.device}: {error}; install PortAudio (Debian, Ubuntu: apt install "
             f"libportaudio2; macOS: brew install portaudio), or {direction.instead}"
         ) from error
-    except Exception as error:  # PortAudioError, which has no name before the import: there is no audio system
+    except Exception as error:  # PortAudioError, which only the failed import defines: no audio system
         raise direction.error(f"cannot use a {direction.device}: {_reason(error)}; {direction.instead}") from error
     _silence_alsa()
     return cast(ModuleType, sounddevice)
@@ -87,8 +88,8 @@ def _silence_alsa() -> None:
     """Stop ALSA from writing to stderr, over a live display.  PortAudio reports the errors that matter."""
     with contextlib.suppress(OSError, AttributeError):  # not on Linux
         alsa, libc = ctypes.CDLL("libasound.so.2"), ctypes.CDLL(None)
-        # ALSA also calls its error handler on the audio thread, so it must be a C function, here one that ignores its
-        # arguments.
+        # ALSA also calls its error handler on the audio thread, so the handler must be a C function.  getppid ignores
+        # its arguments and does nothing else.
         alsa.snd_lib_error_set_handler(ctypes.cast(libc.getppid, ctypes.c_void_p))
 
 
@@ -118,7 +119,7 @@ def open_stream(
     channels : int
         Channel count.
     latency : float
-        Seconds that the device should buffer; at most `MAX_DEVICE_LATENCY` is asked for.
+        Seconds that the device should buffer; at most `MAX_DEVICE_LATENCY` is requested.
     callback : callable
         Called on PortAudio's thread as `callback(buffer, frames, time, status)`, buffer float32 [frames, channels].
     direction : Direction
@@ -170,20 +171,20 @@ def rescan(sounddevice: ModuleType) -> None:
     """Scan for devices again, unless a stream of this package is open."""
     with _changing:
         if not _open:
-            # sounddevice has no public function for this; its maintainer recommends these two.
+            # sounddevice has no public function for a rescan; its maintainer recommends these two.
             sounddevice._terminate()  # noqa: SLF001
             sounddevice._initialize()  # noqa: SLF001
 
 
 def cannot_open(device: dict[str, Any], error: Exception | None, direction: Direction) -> VRNNEngineError:
-    """Return the error that says why a device cannot be opened.
+    """Return an error that says why a device cannot be opened.
 
     Parameters
     ----------
     device : dict
         As `devices.find_device` returns it.
     error : Exception or None
-        What PortAudio raised.
+        The error that PortAudio raised.
     direction : Direction
         `OUTPUT` or `INPUT`.
     """
@@ -191,7 +192,7 @@ def cannot_open(device: dict[str, Any], error: Exception | None, direction: Dire
 
 
 def _reason(error: BaseException | None) -> str:
-    """Return the first argument of a PortAudio error, whose str() also has a number."""
+    """Return the text of a PortAudio error without its number, which str() would include."""
     if error is None or not error.args:
         return str(error)
     return _REASONS.get(error.args[-1], str(error.args[0]))

@@ -18,7 +18,7 @@ _log = logging.getLogger("vrnn_engine")
 
 
 class Reconnect:
-    """Logs each disconnection and each return of a device, times the attempts, and keeps the stream's pace meanwhile.
+    """Logs when a device is lost and when it returns, times the attempts to reconnect, and keeps the stream's pace.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Reconnect:
 
     @property
     def disconnected(self) -> bool:
-        """Whether the device is disconnected, or has been reopened but has not worked since."""
+        """Whether the device is disconnected, or was reopened but has not worked since."""
         return self._since is not None
 
     def lost(self, label: str) -> None:
@@ -52,14 +52,14 @@ class Reconnect:
 
     @staticmethod
     def error(label: str, cause: Exception, error_class: type[Error]) -> Error:
-        """Return the error for a device that was disconnected and that nobody wants to wait for.
+        """Return the error for a disconnected device, if the stream must not wait for it.
 
         Parameters
         ----------
         label : str
             Name of the device.
         cause : Exception
-            What was noticed.
+            The error that showed the disconnection.
         error_class : type
             Class of the error returned.
         """
@@ -78,7 +78,7 @@ class Reconnect:
             self._since = None
 
     def should_try(self) -> bool:
-        """Return whether to try to reconnect now.  An attempt takes time, so it is made once in `RETRY_SECONDS`."""
+        """Return whether to try to reconnect now.  An attempt takes time, so one is made every `RETRY_SECONDS`."""
         now = time.monotonic()
         if now < self._next_attempt:
             return False
@@ -86,7 +86,7 @@ class Reconnect:
         return True
 
     def sleep(self, seconds: float) -> None:
-        """Sleep for as long as the device would have taken.
+        """Sleep for the time that the device would have needed for a block.
 
         Parameters
         ----------

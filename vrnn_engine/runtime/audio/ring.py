@@ -2,7 +2,7 @@
 
 Threads: exactly one calls `write` and exactly one (the audio callback) calls `read_into`; any thread may read
 `written`, `taken` and `filled`.  Each counter is stored by one thread only, and only after the samples that it counts
-have been copied, so the other thread never sees a sample before it is there.
+have been copied, so the other thread never reads a sample before it was written.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ class Ring:
     Parameters
     ----------
     capacity : int
-        Number of samples that it holds at most.
+        Largest number of samples that the ring can hold.
 
     Attributes
     ----------

@@ -31,7 +31,7 @@ def unzip(path: Path, target: Path) -> None:
         There is no valid manifest in the archive, an entry leaves the folder or is a symbolic link, or the archive is
         too large.
     zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError
-        It is not a readable archive, or cannot be unpacked here.
+        The file is not a readable archive, or cannot be unpacked here.
     """
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()

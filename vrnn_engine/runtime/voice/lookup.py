@@ -1,4 +1,4 @@
-"""Finds voices by name, and lists those that are there."""
+"""Finds voices by name, and lists the available voices."""
 
 import os
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ class ListedVoice:
     Attributes
     ----------
     name : str
-        Name to open it by.
+        Name with which `Voice.open` finds the voice.
     path : Path
         Its folder.
     origin : str
         `bundled` or `installed`.
     manifest : Manifest or None
-        None if it cannot be read.
+        The manifest; None if it cannot be read.
     problem : str or None
-        Why it cannot be read; None if it can.
+        Why the manifest cannot be read; None if it can be read.
     """
 
     name: str
@@ -68,7 +68,7 @@ def find_voice(where: str | os.PathLike[str]) -> Path:
     Raises
     ------
     VoiceError
-        Nothing is there; the message suggests similar names.
+        There is no such voice; the message suggests similar names.
     """
     text = os.fspath(where)
     is_name = isinstance(where, str) and not any(mark in text for mark in "/\\") and text not in ("", ".", "..")

@@ -27,20 +27,20 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     shape: Shape
     """`[1]` for a scalar, `[Z]` for one value per latent dimension."""
     default: float
-    """Value of all elements until they are set."""
+    """Initial value of all elements."""
     minimum: float
     """Smallest value of an element."""
     maximum: float
     """Largest value of an element."""
     description: str
-    """What it does, in one sentence."""
+    """What the control does, in one sentence."""
 
 
 class Graph(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One ONNX graph and its inputs and outputs."""
 
     role: Literal["step", "observe"]
-    """`step` generates a frame, `observe` takes a given one."""
+    """`step` generates a frame; `observe` infers the latent and the likelihood of a given frame."""
     precision: Literal["fp32", "fp16", "int8", "int4"]
     """Precision of the weights."""
     file: str
@@ -79,11 +79,11 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Parity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Results of PyTorch for fixed noise, with which any machine can compare its own.
+    """PyTorch's results for fixed noise, with which any machine can compare its own results.
 
-    The .npz holds every `noise.*` input of the step graph, [T, ...]; the `frame`s [T, F] that it generates from them,
-    starting from a state of zero, with default controls; and as `observe.NAME` [T, ...] the outputs `posterior.mean`,
-    `kl` and `log_likelihood` of the observe graph for those frames and noise of zero.
+    The .npz file holds every `noise.*` input of the step graph, [T, ...]; the `frame`s [T, F] that the step graph
+    generates from this noise, starting from a state of zero, with default controls; and as `observe.NAME` [T, ...] the
+    outputs `posterior.mean`, `kl` and `log_likelihood` of the observe graph for those frames and zero noise.
     """
 
     file: str
@@ -95,7 +95,7 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that a runtime has to know about a voice."""
+    """Everything that the runtime needs to know about a voice."""
 
     schema_version: int
     """Version of this format."""
@@ -112,7 +112,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     basis: Literal["samples", "mdct", "points"]
     """What the model's frames are made of: samples, MDCT coefficients, or points of a pen."""
     family: str
-    """Model family, e.g. `vrnn-gauss`; information for people, which the runtime does not use."""
+    """Model family, e.g. `vrnn-gauss`; for information only: the runtime does not use it."""
     graphs: tuple[Graph, ...]
     """The graphs; the first of each role is the default."""
     controls: tuple[Control, ...]
@@ -122,7 +122,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     provenance: Provenance
     """Where the voice comes from."""
     parity: Parity
-    """Results to compare with."""
+    """Results of PyTorch, to compare with."""
     files: dict[str, Sha256]
     """sha256 of every file of the voice except this manifest and documents, by path relative to the voice's folder."""
 
@@ -149,7 +149,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Raises
         ------
         VoiceError
-            There is no such graph; the message lists those that there are.
+            The voice has no such graph; the message lists the graphs that it has.
         """
         for graph in self.graphs:
             if graph.role == role and graph.precision == precision:
@@ -187,8 +187,8 @@ def decode_manifest(text: bytes, where: str) -> Manifest:
     Raises
     ------
     VoiceError
-        It is not JSON, its schema version is newer, a field is missing, unknown or of the wrong type, a path leaves the
-        folder, or a file has no checksum.
+        The text is not JSON, its schema version is too new, a field is missing, unknown or of the wrong type, a path
+        leaves the folder, or a file has no checksum.
     """
     try:
         version = msgspec.json.decode(text, type=_Versioned).schema_version

@@ -1,4 +1,4 @@
-"""A voice on disk, which is checked before anything in it is used."""
+"""Opens a voice from disk, and checks its files before they are used."""
 
 import hashlib
 import os
@@ -27,7 +27,7 @@ class Voice:
     name : str
         Name of the voice, from its manifest.
     path : Path
-        Its folder; that of a .zip is in the user's cache.
+        Its folder.  A .zip is unpacked into a folder in the user's cache.
     manifest : Manifest
         Its manifest: rate, controls, graphs, provenance and so on.
 
@@ -49,8 +49,8 @@ class Voice:
         Parameters
         ----------
         where : str, path or Voice
-            A name (bundled voices come before installed ones), a folder, or a .zip of one.  A `Voice` is returned as it
-            is.
+            A name (bundled voices take precedence over installed ones), a folder, or a .zip of a folder.  A `Voice` is
+            returned unchanged.
 
         Returns
         -------
@@ -75,7 +75,7 @@ class Voice:
         role : str
             `step` or `observe`.
         precision : str, optional
-            `fp32`, `fp16`, `int8` or `int4`; by default that of the first graph listed.
+            `fp32`, `fp16`, `int8` or `int4`; by default the precision of the first graph listed.
 
         Raises
         ------
@@ -90,8 +90,8 @@ class Voice:
     def fingerprint(self, precision: str | None = None) -> str:
         """Return a sha256 that identifies what a step graph computes.
 
-        It depends on the step graph and on all weights, and not on the documents, the observe graph or the parity
-        vectors.
+        The fingerprint depends on the step graph and on all weights, but not on the documents, the observe graph or the
+        parity vectors.
 
         Parameters
         ----------
@@ -142,7 +142,7 @@ def check_folder(folder: Path, shown: Path | None = None) -> Voice:
     folder : Path
         The folder.
     shown : Path, optional
-        Named in errors in place of the folder, e.g. the archive that it was unpacked from.
+        Path that errors name in place of the folder, e.g. the archive from which it was unpacked.
 
     Returns
     -------
