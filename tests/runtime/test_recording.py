@@ -1,5 +1,6 @@
 """Recordings of any rate, channels and type become frames of a voice, and report the conversions."""
 
+import io
 import json
 from pathlib import Path
 
@@ -145,3 +146,66 @@ def test_unfit_ink_is_refused(pen: Manifest, tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(RecordingError, match="100 points per second"):
         read_recording(INK, pen, rate=200)
+
+
+RATES = ["44100", b"44100", [44100], True, 0, -1, 0.5, float("nan"), float("inf"), 10**400, 1e12, 44100j, object()]
+RATES += [np.array([8000])]
+
+
+@pytest.mark.parametrize("rate", RATES, ids=lambda rate: f"{rate!r:.12}")
+@pytest.mark.parametrize("modality", ["audio", "pen"])
+def test_a_rate_that_is_not_a_sensible_number_is_refused(
+    request: pytest.FixtureRequest, modality: str, rate: object
+) -> None:
+    manifest = request.getfixturevalue(modality)
+    with pytest.raises(RecordingError, match=r"rate=.* is not a number from 1 to 10000000") as caught:
+        read_recording(tone(16000) if modality == "audio" else INK, manifest, rate=rate)  # type: ignore[arg-type]
+    assert len(str(caught.value)) < 150
+
+
+@pytest.mark.parametrize("rate", [np.float32(8000), np.int16(8000), 8000.0])
+def test_a_rate_may_be_any_kind_of_number(audio: Manifest, rate: float) -> None:
+    expected = read_recording(tone(8000), audio, rate=8000).frames
+    np.testing.assert_array_equal(read_recording(tone(8000), audio, rate=rate).frames, expected)
+
+
+NOT_RECORDINGS = [
+    None,
+    {},
+    {"a": 1},
+    b"abc",
+    bytearray(b"1234"),
+    ["a", "b"],
+    3,
+    [[1], [2, 3]],
+    10**400,
+    [10**400],
+    object(),
+]
+NOT_RECORDINGS += [(x for x in [1, 2]), np.zeros(8, complex), np.array([1, "a", None], object), np.zeros((2, 3, 4))]
+
+
+@pytest.mark.parametrize("source", NOT_RECORDINGS, ids=lambda source: f"{source!r:.12}")
+@pytest.mark.parametrize("modality", ["audio", "pen"])
+def test_what_is_no_recording_is_refused_in_one_line(
+    request: pytest.FixtureRequest, modality: str, source: object
+) -> None:
+    with pytest.raises(RecordingError, match="the array given: ") as caught:
+        read_recording(source, request.getfixturevalue(modality))  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("modality", ["audio", "pen"])
+@pytest.mark.parametrize("kind", ["memory", "binary", "text"])
+def test_an_open_file_is_refused_in_one_line(
+    request: pytest.FixtureRequest, modality: str, kind: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    with (
+        io.BytesIO(b"RIFF")
+        if kind == "memory"
+        else (tmp_path / "a.wav").open("rb" if kind == "binary" else "r") as file,
+        pytest.raises(RecordingError, match="is an open file; give the path of a recording, or an array") as caught,
+    ):
+        read_recording(file, request.getfixturevalue(modality))  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)

@@ -1,6 +1,7 @@
 """Reads a recording of sound or ink, and converts it to the frames that a voice observes."""
 
 import json
+import numbers
 import os
 import zipfile
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from vrnn_engine.base.sound_files import open_sound
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.voice.manifest import Manifest
 
+RATES = 1, 10_000_000
+"""Slowest and fastest rate of a recording, in samples or points per second; catches wrong units and typos."""
 RecordingLike = str | os.PathLike[str] | np.ndarray | list[Any]
 """A path, or an array of samples or of points."""
 
@@ -58,7 +61,8 @@ def read_recording(source: RecordingLike, manifest: Manifest, rate: float | None
     Raises
     ------
     RecordingError
-        The recording is missing, unreadable or empty, has the wrong shape, or contains NaN or infinity.
+        The recording is missing, unreadable or empty, has the wrong shape, or contains NaN or infinity; or `rate` is
+        not a number within `RATES`.
 
     See Also
     --------
@@ -68,6 +72,9 @@ def read_recording(source: RecordingLike, manifest: Manifest, rate: float | None
     where = os.fspath(source) if isinstance(source, str | os.PathLike) else "the array given"
     if is_path:
         _require_file(where)
+    elif hasattr(source, "read"):
+        raise RecordingError(f"{source!r:.100} is an open file; give the path of a recording, or an array")
+    _check_rate(rate, where)
     if manifest.modality == "pen":
         return _ink(_read_ink(Path(where)) if is_path else source, manifest, rate, where)
     if is_path:
@@ -89,6 +96,16 @@ def _require_file(where: str) -> None:
         raise read_error(where[:300], error, RecordingError) from None
     if kind is not None:
         raise RecordingError(f"{where}: is {kind}, not a file; give the path of a recording")
+
+
+def _check_rate(rate: Any, where: str) -> None:
+    """Raise `RecordingError` unless the rate is a number within `RATES`, or None."""
+    slowest, fastest = RATES
+    is_number = isinstance(rate, numbers.Real) and not isinstance(rate, bool)
+    if rate is not None and not (is_number and slowest <= rate <= fastest):
+        raise RecordingError(
+            f"{where}: rate={rate!r:.40} is not a number from {slowest} to {fastest}, in samples or points per second"
+        )
 
 
 def _read_sound(where: str) -> tuple[np.ndarray, float]:
@@ -128,8 +145,6 @@ def _sound(samples: np.ndarray, manifest: Manifest, rate: float | None, where: s
     mono = samples.mean(axis=1, dtype=np.float64).astype(np.float32)
 
     if rate is not None and rate != manifest.rate:
-        if not (np.isfinite(rate) and rate > 0):
-            raise RecordingError(f"{where}: the rate {rate!r} is not a positive number of samples per second")
         import soxr
 
         with native_call():
@@ -172,8 +187,10 @@ def _describe_missing(path: Path, missing: list[str], present: set[str]) -> str:
 
 def _ink(source: Any, manifest: Manifest, rate: float | None, where: str) -> Recording:
     try:
+        if np.iscomplexobj(source):
+            raise TypeError
         points = np.asarray(source, np.float32)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise RecordingError(f"{where}: ink must be an array of numbers [T, 3]: dx, dy, pen_up") from None
     if points.size == 0:
         raise RecordingError(f"{where}: is empty, it has no points")
