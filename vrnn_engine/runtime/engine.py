@@ -6,7 +6,7 @@ knows which streams are open, but does not hold their states.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -18,11 +18,15 @@ from vrnn_engine.runtime.noise import random_seed
 from vrnn_engine.runtime.stepper import Stepper
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.stream_group import StreamGroup
+from vrnn_engine.runtime.voice.lookup import BUNDLED
 from vrnn_engine.runtime.voice.voice import Voice
 
 
 class Engine:
     """Runs a voice on a device. `Engine.load` makes an engine.
+
+    An engine can be pickled, for example for a pool of processes: each process loads the voice again, with the same
+    device, rows, precision and options. Open streams are not pickled; send a stream as `Stream.snapshot`.
 
     Parameters
     ----------
@@ -207,6 +211,14 @@ class Engine:
             for stream, state in zip(chosen, states, strict=True):
                 stream.state = state
         return blocks
+
+    def __reduce__(self) -> tuple[Callable[..., "Engine"], tuple[object, ...]]:
+        """Pickle the arguments of `load`, so that another process loads the same engine. Its streams stay here."""
+        graphs, path = self.stepper.graphs, self.voice.path
+        where = path.name if path.parent == BUNDLED else path  # another process may have the package elsewhere
+        chosen = graphs.options
+        given = (self.rows, self.precision, chosen.threads, chosen.spinning, chosen.cuda_graphs)
+        return type(self).load, (where, graphs.device, *given)
 
     def _check(self, streams: Sequence[Stream]) -> None:
         """Raise `StreamError` unless these are different streams of this engine."""

@@ -8,6 +8,7 @@ no other thread may use their noise sources. With CUDA graphs, everything that r
 import functools
 import operator
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 
@@ -78,6 +79,12 @@ class Stepper:
     def fingerprint(self) -> str:
         """`Voice.fingerprint` of the precision in use."""
         return self.voice.fingerprint(self.graphs.precision)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled, and thus to let a stream be pickled, or what plays one."""
+        raise StreamError(
+            "a stream cannot be pickled; pickle its engine and stream.snapshot(), and restore it in a stream there"
+        )
 
     def initial_state(self, seed: int) -> StreamState:
         """Return the zero state with the noise of a seed; raise `StreamError` if the seed is out of range."""

@@ -44,6 +44,9 @@ class VoiceGraphs:
 
     Attributes
     ----------
+    device : str
+    options : EngineOptions
+        As they were given.
     step : GraphSession
     precision : str
         Precision of the step graph, for example `fp32`.
@@ -68,8 +71,8 @@ class VoiceGraphs:
         options: EngineOptions = DEFAULT_OPTIONS,
     ) -> None:
         self._voice = voice
-        self._device = device
-        self._options = options
+        self.device = device
+        self.options = options
         self._observe: GraphSession | None = None
         self._loading = threading.Lock()
         graph = voice.graph("step", precision)
@@ -113,9 +116,9 @@ class VoiceGraphs:
 
     def _load_observe(self) -> GraphSession:
         # It uses the provider of the step graph, which was chosen and reported when that graph was loaded.
-        device = "cpu" if self.step.provider == CPU else self._device
+        device = "cpu" if self.step.provider == CPU else self.device
         graph, size = self._voice.graph("observe"), self._voice.manifest.frame_size
-        observe = self._load(graph, device, replace(self._options, cuda_graphs=False))
+        observe = self._load(graph, device, replace(self.options, cuda_graphs=False))
         if observe.state != self.step.state:
             raise VoiceError(f"{observe.path}: its state differs from that of the step graph; export the voice again")
         if tuple(graph.inputs["frame"]) != (size,):
