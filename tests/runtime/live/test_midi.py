@@ -138,9 +138,9 @@ def test_controllers_are_learned_by_moving_them_and_saved(performance, loop, tmp
     assert said == [
         f"MIDI: {KNOBS}",
         f"MIDI: move the controller for {HEAT}",
-        f"MIDI: controller 21 of channel 3 now turns {HEAT}",
+        f"MIDI: controller 21 of channel 3 now sets {HEAT}",
         f"MIDI: move the controller for {SHIFT}/2",
-        f"MIDI: controller 22 of channel 3 now turns {SHIFT}/2",
+        f"MIDI: controller 22 of channel 3 now sets {SHIFT}/2",
     ]
 
     again = Midi("knobs", MidiMap(path), inputs=loop)

@@ -1,8 +1,8 @@
-"""Moves a stream's controls frame by frame: merges what others write with ramps, random walks and trajectories.
+"""Moves a stream's controls frame by frame: merges writes from other threads with ramps, walks and trajectories.
 
 Any thread may write `Automation.controls`; only the thread that reads the performance may call the methods.
 
-For each frame: `take_writes`, then the events of the frame (`set`, `nudge`, ...), then `advance`.
+The order of calls for each frame is `take_writes`, then the frame's events (`set`, `nudge`, ...), then `advance`.
 """
 
 import copy
@@ -24,9 +24,9 @@ class ActiveMove:
 
     control: str
     active: np.ndarray
-    """The dimensions that still move: bool, of the control's shape."""
+    """The dimensions that are still moving: bool, of the control's shape."""
     started: np.ndarray
-    """The dimensions that the movement was made for: bool, of the control's shape."""
+    """The dimensions that the movement was started for: bool, of the control's shape."""
     move: Move
 
 
@@ -41,7 +41,7 @@ class Automation:
     Attributes
     ----------
     controls : Controls
-        The controls that others read and write.  The stream's own follow them, once a frame.
+        The controls that other threads read and write.  They are copied to the stream's own controls once per frame.
     """
 
     def __init__(self, stream: LiveStream) -> None:
@@ -52,7 +52,7 @@ class Automation:
         self._moves: list[ActiveMove] = []
         self._values = self.controls.snapshot()
         self._seen = dict(self._values)
-        """The values of `controls` when `take_writes` or `advance` last looked at them."""
+        """The values of `controls` when `take_writes` or `advance` last read them."""
         self._table = self.controls.table
         self._changed = False
         """Whether `controls` differs from `_values`."""
@@ -60,7 +60,7 @@ class Automation:
         """Whether the stream has `_values`."""
 
     def take_writes(self) -> list[tuple[str, np.ndarray]]:
-        """Take over the values written to `controls` since the last frame; return them by name."""
+        """Adopt the values written to `controls` since the last frame; return them by name."""
         written = []
         table = self.controls.table
         if table is not self._table:  # every write makes a new table
@@ -70,7 +70,7 @@ class Automation:
                     self._stop(name, changed)
                     self._set(name, value)
                     written.append((name, value))
-            self._table = table  # from before the comparison: a write made meanwhile is found in the next frame
+            self._table = table  # read before the comparison, so that the next frame finds a write made meanwhile
         self._seen, self._changed = dict(self._values), False
         return written
 
@@ -87,13 +87,13 @@ class Automation:
             self._seen = dict(self._values)
 
     def push(self) -> None:
-        """Write the values to the stream, unless it has them."""
+        """Write the values to the stream, unless it has them already."""
         if not self._pushed:
             self._stream.controls.restore(self._values)
             self._pushed = True
 
     def pull(self, moves: list[ActiveMove] | None = None) -> None:
-        """Take over the stream's values, and replace the active movements by `moves`; None stops all."""
+        """Adopt the stream's values, and replace the active movements with `moves`; None stops all movements."""
         self._values = self._stream.controls.snapshot()
         self._moves = moves or []
         self._changed = self._pushed = True
@@ -105,8 +105,8 @@ class Automation:
     def snapshot(self) -> bytes:
         """Return the stream's snapshot.
 
-        A snapshot does not contain movements.  While the latent follows a trajectory, the snapshot has the
-        `latent.hold` of before, so that a stream restored from it is not held to one point of the trajectory.
+        A snapshot does not contain movements.  While the latent follows a trajectory, the snapshot contains the
+        `latent.hold` from before the trajectory, so that a restored stream is not held at one point of the trajectory.
         """
         trajectory = self._trajectory()
         if trajectory is not None:
@@ -123,18 +123,18 @@ class Automation:
         if ramp:
             now = self._values[name]
             self._start(name, where, Ramp(now[where], end[where], max(1, round(ramp * self._fps))))
-        else:  # at once, for the other events of this frame
+        else:  # at once, so that the other events of this frame use the value
             self._set(name, np.where(where, end, self._values[name]))
 
     def nudge(self, name: str, by: float, index: int | None) -> None:
-        """Add to a control, or to one dimension of it, and limit it to its range."""
+        """Add to a control, or to one dimension of it, and clip the result to the control's range."""
         spec, where = self.controls.specs[name], self._where(name, index)
         moved = np.clip(self._values[name] + by, spec.minimum, spec.maximum)
         self._stop(name, where)
         self._set(name, np.where(where, moved, self._values[name]))
 
     def walk(self, name: str, speed: float, index: int | None, seed: int) -> None:
-        """Start a random walk; `speed` is the standard deviation of the change in one second."""
+        """Start a random walk; `speed` is the standard deviation of the change per second."""
         spec, where = self.controls.specs[name], self._where(name, index)
         self._stop(name, where)
         step = speed / self._fps**0.5
@@ -147,7 +147,7 @@ class Automation:
         self.set(HOLD, 1.0)
 
     def follow(self, trajectory: np.ndarray, times: int) -> None:
-        """Hold the latent to a trajectory [T, Z], `times` times or, with 0, without end; then hold it as before."""
+        """Make the latent follow a trajectory [T, Z] `times` times, or without end if 0; then restore `latent.hold`."""
         steps = times * len(trajectory) or None
         earlier = self._trajectory()
         held = self._values[HOLD] if earlier is None else earlier.after
@@ -184,7 +184,7 @@ class Automation:
             self._moves = [active for active in left if not isinstance(active.move, FollowValues)]
 
     def _within(self, latents: np.ndarray) -> np.ndarray:
-        """Return latents limited to the range of `latent.target`."""
+        """Return latents clipped to the range of `latent.target`."""
         spec = self.controls.specs[TARGET]
         return np.clip(latents.astype(np.float64), spec.minimum, spec.maximum)
 
@@ -201,5 +201,5 @@ class Automation:
 
 
 def copy_moves(moves: list[ActiveMove]) -> list[ActiveMove]:
-    """Return copies that make the same steps as the originals will."""
+    """Return copies that will make the same steps as the originals."""
     return [replace(active, move=copy.copy(active.move)) for active in moves]

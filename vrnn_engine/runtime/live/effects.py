@@ -1,4 +1,4 @@
-"""What each event does to a stream, and what it must be checked for and looked up before.
+"""Applies events to a stream, after checking them and looking up the saved states that they name.
 
 `check`, `look_up`, `needs_recording` and `listen` may be called by any thread; `apply` and `reset` only by the thread
 that reads the performance.
@@ -49,13 +49,13 @@ class Effects:
     ----------
     stream : Stream or ListeningStream
     automation : Automation
-        Of the stream's controls.
+        Moves the stream's controls.
     history : History
-        The past to rewind to.
+        Provides the checkpoints to rewind to.
     saved : SavedStates
-        The states and trajectories known by name.
+        Saves and finds states and trajectories by name.
     forks : Forks
-        Where copies of the stream play.
+        Plays copies of the stream.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Effects:
         self._fps = stream.voice.manifest.frames_per_second
 
     def check(self, event: AnyEvent) -> AnyEvent:
-        """Return an event with the types of its fields; raise a `VRNNEngineError` if it can never be applied here."""
+        """Return an event with its fields converted to their types; raise a `VRNNEngineError` if it can never apply."""
         try:
             plain = msgspec.to_builtins(event, builtin_types=(bytes,), enc_hook=_from_numpy)
             event = msgspec.convert(plain, AnyEvent)
@@ -102,7 +102,7 @@ class Effects:
     def look_up(self, event: AnyEvent) -> AnyEvent:
         """Return an event with the state, latent or trajectory that it names; raise a `VRNNEngineError` if unknown.
 
-        What an event still to come will save cannot be looked up yet; `apply` does it then.
+        A state that an event still to come will save cannot be looked up yet; `apply` does so later.
         """
         match event:
             case Morph(latent=None) if not self._saved.is_expected(Save, event.to):
@@ -114,7 +114,7 @@ class Effects:
         return event
 
     def needs_recording(self, event: AnyEvent) -> bool:
-        """Whether a recording has to be observed before the event can be applied."""
+        """Return whether a recording must be observed before the event can be applied."""
         match event:
             case Follow(latents=None):
                 known = self._saved.trajectory(event.path) is not None or self._saved.is_expected(Trace, event.path)
@@ -127,23 +127,23 @@ class Effects:
         return listener, listener.prime(file)
 
     def apply(self, event: AnyEvent, frame: int, primed: Stream | None, failed: Failed) -> AnyEvent:
-        """Apply an event before a frame is made.
+        """Apply an event before a frame is generated.
 
         Parameters
         ----------
         event : event
-            As from `check`.
+            A result of `check`.
         frame : int
-            The frame.
+            Number of the frame.
         primed : Stream, optional
-            The stream from `listen`, of a `Prime`; it listens now if not given.
+            For a `Prime`, the stream that `listen` returned; if not given, the recording is observed now.
         failed : callable
-            Called, by another thread, if writing a file or playing a fork fails later.
+            Another thread calls this with the error if writing a file or playing a fork fails later.
 
         Returns
         -------
         event
-            With what it needs to be replayed: states and trajectories in place of names.
+            The event with everything that a replay needs: states and trajectories in addition to their names.
         """
         automation = self._automation
         if not isinstance(event, Set):
@@ -216,7 +216,7 @@ class Effects:
 
 
 def _from_numpy(value: Any) -> Any:
-    """Return a number or an array of numpy's as plain ones."""
+    """Convert a numpy scalar or array to plain Python numbers."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise NotImplementedError

@@ -3,7 +3,7 @@
 An event with neither `frame` nor `second` takes effect at the next frame.  Both count the frames that the performance
 has played since it began; `Rewind` and `Restore` do not set the count back.
 
-The tags and field names are those of the timeline format; files written by earlier versions use them too.
+The timeline format uses the tags and field names, so changing them would break files written by earlier versions.
 """
 
 from typing import Annotated
@@ -22,9 +22,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", forbid_un
     """The time of an event; base class of all events."""
 
     frame: Count | None = None
-    """The first frame that it affects, counted from the start of the performance."""
+    """The first frame that the event affects, counted from the start of the performance."""
     second: Seconds | None = None
-    """The same time in seconds; an event has at most one of the two."""
+    """The same time in seconds; an event has a `frame` or a `second`, or neither."""
 
 
 class Set(Event, frozen=True, kw_only=True, tag="set"):
@@ -35,20 +35,20 @@ class Set(Event, frozen=True, kw_only=True, tag="set"):
     value: float | tuple[float, ...]
     """The new value: a number for all dimensions, or one number for each."""
     index: Count | None = None
-    """The one dimension to set, counted from 0; None sets all."""
+    """The dimension to set, counted from 0; None sets all dimensions."""
     ramp: Seconds = 0.0
-    """Seconds until the value is reached, in equal steps, one a frame."""
+    """Seconds until the value is reached, in equal steps, one per frame."""
 
 
 class Nudge(Event, frozen=True, kw_only=True, tag="nudge"):
-    """Add to a control; the result is limited to the control's range."""
+    """Add to a control; the result is clipped to the control's range."""
 
     control: str
     """Name of the control."""
     by: Finite
     """The amount to add."""
     index: Count | None = None
-    """The one dimension to change, counted from 0; None changes all."""
+    """The dimension to change, counted from 0; None changes all dimensions."""
 
 
 class Walk(Event, frozen=True, kw_only=True, tag="walk"):
@@ -57,15 +57,15 @@ class Walk(Event, frozen=True, kw_only=True, tag="walk"):
     control: str
     """Name of the control."""
     speed: Duration
-    """Standard deviation of the change in one second, of each dimension."""
+    """Standard deviation of the change of each dimension per second."""
     index: Count | None = None
-    """The one dimension that walks, counted from 0; None walks all."""
+    """The dimension that walks, counted from 0; None makes all dimensions walk."""
     seed: Count = 0
     """Seed of the random numbers."""
 
 
 class Morph(Event, frozen=True, kw_only=True, tag="morph"):
-    """Hold the latent and move it, along a straight line, to the latent of a saved state."""
+    """Hold the latent and move it along a straight line to the latent of a saved state."""
 
     to: str
     """Name of the saved state."""
@@ -81,16 +81,16 @@ class Trace(Event, frozen=True, kw_only=True, tag="trace"):
     name: str
     """Name to save it under."""
     seconds: Duration
-    """Length of the trajectory; at most what the performance remembers."""
+    """Length of the trajectory; limited to the `memory` of the performance."""
 
 
 class Follow(Event, frozen=True, kw_only=True, tag="follow"):
-    """Hold the latent to a trajectory; afterwards it is held, or free, as it was before."""
+    """Make the latent follow a trajectory; afterwards the latent is held or free, as it was before."""
 
     path: str
-    """Name of a saved trajectory; or a file: a .npy of [frames, dimensions], or a recording whose latents are used."""
+    """Name of a saved trajectory, a .npy file of [frames, dimensions], or a recording whose latents are used."""
     times: Count = 1
-    """How often to repeat it; 0 repeats it until `latent.hold` or `latent.target` is set."""
+    """How often to play the trajectory; 0 repeats it until `latent.hold` or `latent.target` is set."""
     latents: Tensor | None = None
     """The trajectory itself, [T, Z]; if None, it is looked up by `path`.  A performance log contains it."""
 
@@ -119,17 +119,17 @@ class Restore(Event, frozen=True, kw_only=True, tag="restore"):
     name: str
     """Name of the saved state."""
     snapshot: bytes | None = None
-    """The state itself, as from `Stream.snapshot`; if None, it is looked up by name.  A performance log contains it."""
+    """The state, as `Stream.snapshot` returns it; if None, it is looked up by name.  A performance log contains it."""
 
 
 class Rewind(Event, frozen=True, kw_only=True, tag="rewind"):
-    """Continue from the state of some seconds ago, with the controls and movements of that time.
+    """Continue from an earlier state, with the controls and movements of that time.
 
-    The state is that of the last checkpoint before; there are ten a second.
+    The state is that of the last checkpoint before that time; there are ten checkpoints per second.
     """
 
     seconds: Duration
-    """How far to go back."""
+    """Seconds to go back."""
 
 
 class Prime(Event, frozen=True, kw_only=True, tag="prime"):
@@ -140,14 +140,14 @@ class Prime(Event, frozen=True, kw_only=True, tag="prime"):
 
 
 class Fork(Event, frozen=True, kw_only=True, tag="fork"):
-    """Start a copy of the stream that plays into a target of its own."""
+    """Start a copy of the stream that plays into its own target."""
 
     to: str
     """The target, as for `--to`."""
     seconds: Duration
-    """How long the copy plays."""
+    """Seconds that the copy plays."""
     seed: Count | None = None
-    """Seed of the copy; None keeps the stream's own, so that the copy plays what the stream would have."""
+    """Seed of the copy.  None keeps the stream's seed, so that the copy plays as the stream would without events."""
 
 
 AnyEvent = Set | Nudge | Walk | Morph | Trace | Follow | Reset | Seed | Save | Restore | Rewind | Prime | Fork

@@ -1,7 +1,7 @@
-"""Forks: copies of a stream that play into targets of their own while the performance goes on.
+"""Plays forks: copies of a stream that play into their own targets while the performance continues.
 
-Each fork plays in a thread of its own.  The thread that reads the performance starts them; `wait` and `stop` are for
-after it has ended.
+Each fork plays in its own thread.  The thread that reads the performance starts the forks; call `wait` and `stop` after
+the performance has ended.
 """
 
 import logging
@@ -32,7 +32,7 @@ class Forks:
         to : str
             The target.
         seconds : float
-            How long it plays.
+            Seconds to play.
         failed : callable
             Called, in the fork's thread, with the error that ends it early.
         """
@@ -54,7 +54,7 @@ class Forks:
         thread.start()
 
     def wait(self) -> None:
-        """Wait until all have ended; stop them if the wait is interrupted."""
+        """Wait until all forks have ended; stop them if the wait is interrupted."""
         try:
             for to, thread in self._running:
                 if thread.is_alive():
@@ -65,7 +65,7 @@ class Forks:
             raise
 
     def stop(self) -> None:
-        """End all of them now and finish their files."""
+        """Stop all forks now and finish their files."""
         self._stopped.set()
         for player in list(self._players):
             player.stop()

@@ -1,6 +1,6 @@
-"""What a performance remembers of its past: checkpoints to rewind to, and the latents of the last frames.
+"""Remembers the recent past of a performance: checkpoints to rewind to, and the latents of the last frames.
 
-Only the thread that reads the performance may use it.
+Only the thread that reads the performance may use this module.
 """
 
 import collections
@@ -22,7 +22,7 @@ class Checkpoint:
     frame: int
     snapshot: bytes
     moves: list[ActiveMove]
-    """The movements of controls that were active."""
+    """The active movements of controls."""
 
 
 class History:
@@ -31,9 +31,9 @@ class History:
     Parameters
     ----------
     frames_per_second : float
-        Of the voice.
+        Frame rate of the voice.
     seconds : float
-        How long to remember.
+        Number of seconds to remember.
     """
 
     def __init__(self, frames_per_second: float, seconds: float) -> None:
@@ -45,7 +45,7 @@ class History:
         self._latents: collections.deque[np.ndarray] = collections.deque(maxlen=count)
 
     def is_due(self, frame: int) -> bool:
-        """Whether a checkpoint belongs before this frame."""
+        """Return whether a checkpoint must be added before this frame."""
         return frame % self._interval == 0
 
     def add(self, frame: int, snapshot: bytes, moves: list[ActiveMove]) -> None:
@@ -53,13 +53,13 @@ class History:
         self._checkpoints.append(Checkpoint(frame, snapshot, moves))
 
     def add_latent(self, latent: np.ndarray) -> None:
-        """Add the latent of the frame just made, [Z]."""
+        """Add the latent of the last frame, [Z]."""
         self._latents.append(latent)
 
     def before(self, frame: int) -> Checkpoint:
-        """Return the last checkpoint at or before a frame, or the oldest if none is that old.
+        """Return the last checkpoint at or before a frame, or the oldest checkpoint if none is that old.
 
-        Its movements are copies: they can be continued from there more than once.  Raises `StreamError` if there is no
+        Its movements are copies, so that the same checkpoint can be used again.  Raises `StreamError` if there is no
         checkpoint yet.
         """
         if not self._checkpoints:

@@ -1,4 +1,4 @@
-"""Inputs that a voice can listen to while it plays: a file or a microphone, named by a string."""
+"""Opens the input that a voice listens to while it plays: a file or a microphone, named by a string."""
 
 import os
 from typing import Protocol
@@ -14,17 +14,17 @@ class FrameInput(Protocol):
     """Provides frames of sound or ink.  One thread opens, reads and closes it."""
 
     label: str
-    """Its name in messages."""
+    """Name of the input in messages."""
     live: bool
-    """Whether its frames arrive in real time and have no end."""
+    """Whether frames arrive in real time and without end."""
     seconds: float
-    """Its length; inf without an end."""
+    """Length of the input; inf if it has no end."""
     conversions: tuple[str, ...]
-    """What was converted to make it fit the voice, one line each."""
+    """How the input was converted to fit the voice, one line per conversion."""
 
     @property
     def delay(self) -> float:
-        """Seconds from when the next frame's first sample sounded until now."""
+        """Time in seconds since the first sample of the next frame sounded."""
         ...
 
     @property
@@ -40,19 +40,19 @@ class FrameInput(Protocol):
 
 
 class FileInput:
-    """A recording, one frame at a time.
+    """Reads a recording one frame at a time.
 
     Parameters
     ----------
     path : path
-        A recording that `read_recording` can read: sound; .jsonl or .npz of ink.
+        A recording that `read_recording` can read: a sound file, or .jsonl or .npz for ink.
     manifest : Manifest
-        Of the voice that listens.
+        Manifest of the voice that listens.
 
     Raises
     ------
     RecordingError
-        It cannot be read, or does not fit the voice.
+        The recording cannot be read, or does not fit the voice.
     """
 
     live = False
@@ -82,11 +82,11 @@ def open_input(what: str, manifest: Manifest, latency: float = 0.05, strict: boo
     what : str
         `microphone`, `microphone:NAME` (a part of the device's name, or its index), or a file.
     manifest : Manifest
-        Of the voice.
+        Manifest of the voice.
     latency : float
-        Seconds of sound that a microphone buffers at most.
+        Largest number of seconds that a microphone buffers.
     strict : bool
-        Whether the loss of the microphone is an error; else silence is read until it is back.
+        Whether a disconnection of the microphone is an error; otherwise silence is read until it is back.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def open_input(what: str, manifest: Manifest, latency: float = 0.05, strict: boo
     Raises
     ------
     RecordingError
-        It cannot be opened or read, or does not fit the voice.
+        The input cannot be opened or read, or does not fit the voice.
     """
     scheme, _, name = what.partition(":")
     if scheme != "microphone":

@@ -1,4 +1,4 @@
-"""A stream that listens while it plays: for each frame that it returns, it reads one from an input.
+"""A stream that listens while it plays: for each frame that it returns, it reads one frame from an input.
 
 Threads: one thread reads (a `Player`'s producer); any thread may write `controls`.
 """
@@ -15,29 +15,29 @@ from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice.voice import Voice
 
 QUIET = 0.003
-"""Root mean square of a microphone's frame, full scale 1, up to which it counts as silence."""
+"""Largest root mean square of a microphone's frame (full scale 1) that counts as silence."""
 PAUSE = 0.4
-"""Seconds of silence after which the voice continues by itself."""
+"""Seconds of silence after which the voice generates by itself."""
 
 
 class ListeningStream:
-    """Reads a stream together with an input.  A `Performance` or a `Player` takes it in place of the stream.
+    """Reads a stream together with an input.  A `Performance` or a `Player` accepts it in place of a stream.
 
     Parameters
     ----------
     stream : Stream
-        From now on it must be read only through this object.
+        The stream; from now on it must be read only through this object.
     input : FrameInput
         A file or a microphone; see `open_input`.
     mode : {"observe", "resynthesise", "continue"}
         `observe`: the voice observes the input, and the input is passed on unchanged.  Ends with the input.
-        `resynthesise`: the latent of each frame is drawn from the posterior of the input's frame, in a state that
-        follows the input; the stream is held to it and generates its own frame from its own state.  Ends with the
-        input.
-        `continue`: observes until the input ends, or a microphone hears silence, then generates from that state.
+        `resynthesise`: a second stream observes the input.  For each frame, a latent is drawn from its posterior, and
+        `stream` generates a frame from this latent and its own state.  Ends with the input.
+        `continue`: the voice observes until the input ends or a microphone hears silence, then generates from the state
+        reached.
     through : bool, optional
-        Whether observed frames are passed on; else they are silent.  Default: only those of a file, because a
-        microphone would hear itself.
+        Whether observed frames are passed on; otherwise silence is returned for them.  By default only the frames of a
+        file are passed on, because a microphone would hear its own sound.
 
     Attributes
     ----------
@@ -45,29 +45,29 @@ class ListeningStream:
     input : FrameInput
     mode : str
     controls : Controls
-        The controls to steer with.  Those of the latent change what is drawn from the posterior.
+        The controls to write to.  The latent controls also apply to the latent drawn from the posterior.
     heard : int
-        Frames observed.
+        Number of frames observed.
     latent : float32 array [Z]
-        Latent of the last frame: observed, or drawn from the prior where the voice continues by itself.
+        Latent of the last frame, drawn from the posterior if the frame was observed, and otherwise from the prior.
     kl_now : float
-        KL(posterior || prior) of the last frame, nats; NaN if it was not observed.
+        KL(posterior || prior) of the last frame in nats; NaN if it was not observed.
     delay : float
-        Seconds from a sound to the frame that it led to: what waited in the input, and the length of a frame.
+        Seconds from a sound to the frame that results from it: the delay of the input plus the length of a frame.
 
     Raises
     ------
     VoiceError
         The voice has no observe graph.
     StreamError
-        `resynthesise`, and the voice has no latents that can be held.
+        The mode is `resynthesise`, and the voice has no latents that can be held.
     """
 
     def __init__(self, stream: Stream, input: FrameInput, mode: Mode, through: bool | None = None) -> None:
         voice = stream.voice
         if mode == "resynthesise" and "latent.target" not in stream.controls:
             raise StreamError(f"voice {voice.name!r} has no latents to resynthesise from; observe or continue")
-        _ = stream.stepper.graphs.observe  # loaded now, so that the first frame does not wait for it
+        _ = stream.stepper.graphs.observe  # loaded here, so that the first frame does not wait for it
         self.stream = stream
         self.input = input
         self.mode = mode
@@ -79,7 +79,7 @@ class ListeningStream:
         self.delay = 0.0
         self._through = not input.live if through is None else through
         self._listener = stream.fork(stream.seed) if mode == "resynthesise" else stream
-        self._table: object = None  # the controls' table that the streams have
+        self._table: object = None  # the last table of `controls` copied to the streams
         self._sums = np.zeros(2)  # of KL and log-likelihood
         self._quiet = 0  # silent frames up to now
 
@@ -100,12 +100,12 @@ class ListeningStream:
 
     @property
     def kl(self) -> float:
-        """Mean KL(posterior || prior) of the frames observed, nats; NaN before the first."""
+        """Mean KL(posterior || prior) of the observed frames in nats; NaN before the first."""
         return float(self._sums[0] / self.heard) if self.heard else float("nan")
 
     @property
     def log_likelihood(self) -> float:
-        """Mean log-likelihood of the frames observed, nats; NaN before the first."""
+        """Mean log-likelihood of the observed frames in nats; NaN before the first."""
         return float(self._sums[1] / self.heard) if self.heard else float("nan")
 
     def read(self, frames: int) -> np.ndarray:
@@ -129,12 +129,12 @@ class ListeningStream:
         return np.concatenate(made) if made else self.stream.read(0)
 
     def snapshot(self) -> bytes:
-        """Return the stream's snapshot; it contains nothing of the input."""
+        """Return the stream's snapshot, which does not include the input."""
         self.stream.controls.restore(self.controls.snapshot())  # resynthesis has set the stream's latent.hold
         return self.stream.snapshot()
 
     def restore(self, saved: bytes) -> None:
-        """Continue from a snapshot; the input goes on from where it is."""
+        """Continue from a snapshot; the input continues at its current position."""
         self.stream.restore(saved)
         self.controls.restore(self.stream.controls.snapshot())
 
@@ -169,7 +169,7 @@ class ListeningStream:
         self.close()
 
     def _next(self) -> np.ndarray | None:
-        """Return the next frame; None if the input has ended, and the stream with it."""
+        """Return the next frame; None if the stream has ended with its input."""
         heard = self.input.read()
         manifest = self.voice.manifest
         self.delay = self.input.delay + manifest.samples_per_frame / manifest.rate
@@ -190,7 +190,7 @@ class ListeningStream:
         return passed if manifest.modality == "audio" else passed[np.newaxis]
 
     def _steer(self) -> None:
-        """Copy the controls to the streams, if they were written to."""
+        """Copy the controls to the streams if they have changed."""
         table = self.controls.table
         if table is not self._table:
             values = self.controls.snapshot()
@@ -209,7 +209,7 @@ class ListeningStream:
         return self.latent
 
     def _is_pause(self, heard: np.ndarray) -> bool:
-        """Whether a microphone has heard silence for long enough."""
+        """Return whether a microphone has heard silence for at least `PAUSE` seconds."""
         if not self.input.live:
             return False
         loud = float(np.sqrt(np.mean(np.square(heard)))) > QUIET
@@ -218,4 +218,4 @@ class ListeningStream:
 
 
 LiveStream = Stream | ListeningStream
-"""What a performance can steer."""
+"""The streams that a performance can steer."""

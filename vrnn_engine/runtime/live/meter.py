@@ -1,4 +1,4 @@
-"""Level and spectrum of the last frames of sound, for displays."""
+"""Computes the level and the spectrum of the last frames of sound, for displays."""
 
 import itertools
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 SILENCE = -120.0
-"""The lowest level that is reported, dB of full scale."""
+"""The lowest level that is reported, in dBFS (dB relative to full scale)."""
 
 
 def level(frames: Iterable[np.ndarray]) -> float:
@@ -20,7 +20,7 @@ def level(frames: Iterable[np.ndarray]) -> float:
     Returns
     -------
     float
-        dB of full scale; at least `SILENCE`, also without any sample.
+        Level in dBFS, at least `SILENCE`; `SILENCE` if there are no samples.
     """
     samples = np.concatenate([np.zeros(1), *frames])[1:]
     power = float(np.mean(np.square(samples))) if samples.size else 0.0
@@ -37,15 +37,15 @@ def spectrum(frames: Iterable[np.ndarray], rate: int, bands: int, lowest: float 
     rate : int
         Samples per second.
     bands : int
-        Number of bands; they have equal widths on a logarithmic scale, up to half the rate.
+        Number of bands.  They have equal widths on a logarithmic frequency scale that ends at half the rate.
     lowest : float
-        Lower edge of the first band, Hz.
+        Lower edge of the first band in Hz.
 
     Returns
     -------
     float64 array [bands]
-        dB of full scale, at least `SILENCE`: a sine of full scale has -3 in its band.  A band that is narrower than the
-        frequency resolution has the level of the next frequency above it.
+        Levels in dBFS, at least `SILENCE`: a full-scale sine gives -3 in its band.  A band that is narrower than the
+        frequency resolution gets the level of the next frequency bin above its lower edge.
     """
     samples = np.concatenate([np.zeros(1), *frames])[1:]
     if samples.size < 2:

@@ -1,4 +1,4 @@
-"""Movements of a control's values, one step a frame: a ramp, a random walk, or along a trajectory.
+"""Movements of a control's values, one step per frame: a ramp, a random walk, or a given trajectory.
 
 A copy (`copy.copy`) of a movement repeats the same steps.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Move(Protocol):
-    """What every movement provides."""
+    """The interface of every movement."""
 
     @property
     def over(self) -> bool:
@@ -53,13 +53,13 @@ class Ramp:
 
 
 class RandomWalk:
-    """Normally distributed steps, reflected at the ends of the range.  It has no end.
+    """A random walk with normally distributed steps, reflected at the ends of the range.  It never ends.
 
     Parameters
     ----------
     start : float64 array [n]
     step : float
-        Standard deviation of one step, of each dimension.
+        Standard deviation of each dimension of one step.
     low, high : float
         The range.
     seed : int
@@ -89,15 +89,15 @@ class RandomWalk:
 
 @dataclass
 class FollowValues:
-    """Given values, one a frame, repeated from the start when they end.
+    """Given values, one per frame, repeated from the start when they end.
 
     Attributes
     ----------
     values : float64 array [T, n]
     steps : int or None
-        How many steps to make; None for no end.
+        Number of steps to make; None for no end.
     after : float64 array [n]
-        The value of the step after the last.
+        The value that follows the last step.
     done : int
         Steps made.
     """

@@ -3,10 +3,10 @@
 Threading contract
 ------------------
 One thread reads (a `Player`'s producer).  Any thread may `send` events and write `controls` at any time.  Both are
-looked at before each frame, so they take effect in the next one, and are recorded with that frame: of a control the
-last value written, of events each, in the order in which they were sent.  The performance does not see what is written
-to the stream's own `controls`, and overwrites it.  Any thread may look at `frame`, `recent` and the stream's `latent`.
-Files are written by other threads; no frame waits for the disk.
+applied before each frame, so they take effect in the next frame, and are recorded with that frame: the last value
+written to each control, and every event in the order in which it was sent.  The performance ignores and overwrites
+writes to the stream's own `controls`.  Any thread may read `frame`, `recent` and the stream's `latent`.  Other threads
+write the files, so that no frame waits for the disk.
 """
 
 import collections
@@ -34,26 +34,26 @@ from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice.voice import Voice
 
 RECENT = 400
-"""How many of the last frames `Performance.recent` holds."""
+"""Number of frames that `Performance.recent` holds."""
 
 _log = logging.getLogger("vrnn_engine")
 
 
 class Performance:
-    """Reads a stream and applies events and control changes to it.  A `Player` takes it in place of the stream.
+    """Reads a stream, and applies events and control changes to it.  A `Player` accepts it in place of a stream.
 
     Parameters
     ----------
     stream : Stream or ListeningStream
         The stream to steer; from now on it must be read only through the performance.
     timeline : sequence of events
-        Events with their frames, in order; see `read_timeline`.  They are checked now.
+        Events with their frames, in order; see `read_timeline`.  The constructor checks them.
     record : callable, optional
-        Called with each event as it takes effect, with its frame; for example a `PerformanceLog`.
+        Called with each event, including its frame, when it takes effect; for example a `PerformanceLog`.
     saved : SavedFolder, optional
-        Where states and trajectories are saved; the voice's own folder if not given.
+        Folder in which states and trajectories are saved; by default the voice's own folder.
     memory : float
-        Seconds that can be rewound, and the greatest length of a traced trajectory.
+        Seconds that can be rewound, and the largest length of a traced trajectory in seconds.
 
     Attributes
     ----------
@@ -68,12 +68,12 @@ class Performance:
     Raises
     ------
     VRNNEngineError
-        An event of the timeline cannot be applied to this voice; with the event's name and frame.
+        An event of the timeline cannot be applied to this voice; the message names the event and its frame.
 
     See Also
     --------
     vrnn_engine.runtime.live.events : The events.
-    vrnn_engine.runtime.live.timeline : Reads and writes them as files.
+    vrnn_engine.runtime.live.timeline : Reads and writes files of events.
 
     Examples
     --------
@@ -114,7 +114,7 @@ class Performance:
         return self.stream.voice
 
     def send(self, event: AnyEvent) -> Observation | None:
-        """Send an event; it takes effect at the next frame, after those sent before it.  Any thread may call this.
+        """Send an event.  It takes effect at the next frame, after events sent before it.  Any thread may call this.
 
         States and trajectories are looked up, and a recording is observed, in the calling thread; see `takes_long`.
 
@@ -126,13 +126,13 @@ class Performance:
         Returns
         -------
         Observation or None
-            Of a `Prime`: the latents, KL and log-likelihood of the recording.
+            For a `Prime`, the latents, KL and log-likelihood of the recording.
 
         Raises
         ------
         VRNNEngineError
-            The event cannot be applied: an unknown control, saved state or target, a value out of range, a recording
-            that cannot be read.  The performance goes on unchanged.
+            The event cannot be applied, for example because a control, saved state or target is unknown, a value is out
+            of range, or a recording cannot be read.  The performance continues unchanged.
         """
         event = self._effects.look_up(self._effects.check(event))
         primed, observation = None, None
@@ -144,7 +144,7 @@ class Performance:
         return observation
 
     def takes_long(self, event: AnyEvent) -> bool:
-        """Whether `send` would have to observe a recording first, which takes a part of the recording's length.
+        """Return whether `send` would first observe a recording, which takes a fraction of the recording's length.
 
         Parameters
         ----------
@@ -162,12 +162,12 @@ class Performance:
         Parameters
         ----------
         frames : int
-            How many.
+            Number of frames.
 
         Returns
         -------
         float32 array
-            As from `Stream.read`; fewer frames if the input of a `ListeningStream` has ended.
+            A block as `Stream.read` returns it; fewer frames if the input of a `ListeningStream` has ended.
         """
         made = []
         for _ in range(frames):
@@ -195,7 +195,7 @@ class Performance:
         self.close()
 
     def _prepared(self, timeline: Sequence[AnyEvent]) -> Iterator[AnyEvent]:
-        """Yield the events, checked; those that follow a recording have its latents."""
+        """Yield the checked events; an event that follows a recording includes its latents."""
         traced = set()
         for event in timeline:
             try:
@@ -209,7 +209,7 @@ class Performance:
             yield event
 
     def _steer(self) -> None:
-        """Apply everything that is due before the next frame."""
+        """Apply all writes and events that are due before the next frame."""
         for name, value in self._automation.take_writes():
             self._note(Set(control=name, value=_plain(value)))
         while self._timeline and (self._timeline[0].frame or 0) <= self.frame:
@@ -227,7 +227,7 @@ class Performance:
         self._automation.advance()
 
     def _apply(self, event: AnyEvent, primed: Stream | None) -> None:
-        """Apply an event and record it; if it fails, log a line and go on."""
+        """Apply an event and record it; if it fails, log a warning and continue."""
         failed = functools.partial(_log_failure, event, self.frame)
         try:
             self._note(self._effects.apply(event, self.frame, primed, failed))
@@ -235,7 +235,7 @@ class Performance:
             failed(error)
 
     def _next(self) -> np.ndarray:
-        """Return the next frame.  If it is not finite, reset the controls; if that does not help, the state too."""
+        """Return the next frame.  If it is not finite, reset the controls; if that fails too, reset the state."""
         try:
             return self.stream.read(1)
         except NotFiniteError:

@@ -10,7 +10,7 @@ _log = logging.getLogger("vrnn_engine")
 
 
 def describe_error(error: Exception) -> str:
-    """Return an error in one line; the class is named unless the error is one of this package.
+    """Return an error in one line, with its class unless it is an error of this package.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def describe_error(error: Exception) -> str:
 
 
 class RateLimitedLog:
-    """Logs at most one warning per interval and counts the others.  Any thread may use it.
+    """Logs at most one warning per interval, and counts the suppressed ones.  Any thread may use it.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class RateLimitedLog:
         self._lock = threading.Lock()
 
     def warn(self, line: str) -> None:
-        """Log a line with the number of lines suppressed before it; within the interval, only count it.
+        """Log a warning and the number of warnings suppressed before it; within the interval, only count it.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class RateLimitedLog:
         _log.warning("%s%s", line, f" ({suppressed} more lines like this not shown)" if suppressed else "")
 
     def flush(self) -> None:
-        """Log how many lines have been suppressed since the last warning, if any."""
+        """Log how many warnings were suppressed since the last one, if any."""
         suppressed, self._suppressed = self._suppressed, 0
         if suppressed:
             _log.warning("%d more lines like this not shown", suppressed)

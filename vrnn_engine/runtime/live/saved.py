@@ -1,7 +1,7 @@
-"""States and latent trajectories that a performance saves under names: in memory at once, on disk soon after.
+"""Saves states and latent trajectories of a performance under names: in memory at once, on disk soon after.
 
-A saved state is a stream's snapshot, `NAME.moment`.  A trajectory is the latent of each frame, float32
-`[frames, dimensions]`, `NAME.npy`.
+The file `NAME.moment` holds a saved state, which is a stream's snapshot.  The file `NAME.npy` holds a trajectory, which
+is the latent of each frame, float32 `[frames, dimensions]`.
 """
 
 import collections
@@ -24,7 +24,7 @@ from vrnn_engine.runtime.live.events import Save, Trace
 from vrnn_engine.runtime.live.listening_stream import LiveStream
 
 STATE, TRAJECTORY = ".moment", ".npy"
-"""File name endings."""
+"""File extensions."""
 
 _NAME = re.compile(r"[\w][\w .-]{0,63}")
 _KINDS = {STATE: "saved state", TRAJECTORY: "trajectory"}
@@ -44,20 +44,20 @@ class SavedFolder:
     Attributes
     ----------
     folder : Path
-        The voice's own folder; it is created by the first write.
+        The voice's own folder; the first write creates it.
     """
 
     def __init__(self, voice: str, home: str | os.PathLike[str] | None = None) -> None:
         self.folder = Path(home or saved_folder()) / voice
 
     def write_state(self, name: str, snapshot: bytes) -> Path:
-        """Write a snapshot; a file of that name is replaced.
+        """Write a snapshot, and replace an earlier file of that name.
 
         Parameters
         ----------
         name : str
         snapshot : bytes
-            As from `Stream.snapshot`.
+            A result of `Stream.snapshot`.
 
         Returns
         -------
@@ -67,12 +67,12 @@ class SavedFolder:
         Raises
         ------
         StreamError
-            The name cannot be a file's, or the file cannot be written.
+            The name cannot be a file name, or the file cannot be written.
         """
         return self._write(self.path(name), snapshot)
 
     def write_trajectory(self, name: str, latents: np.ndarray) -> Path:
-        """Write a trajectory, [T, Z]; otherwise as `write_state`."""
+        """Write a trajectory, [T, Z], in the same way as `write_state`."""
         data = io.BytesIO()
         np.save(data, latents.astype("<f4"), allow_pickle=False)
         return self._write(self.path(name, TRAJECTORY), data.getvalue())
@@ -83,7 +83,7 @@ class SavedFolder:
         Raises
         ------
         StreamError
-            There is none, or it cannot be read.
+            There is no such file, or it cannot be read.
         """
         path = self.path(name)
         try:
@@ -99,7 +99,7 @@ class SavedFolder:
         return sorted(path.name.removesuffix(ending) for path in self.folder.glob(f"*{ending}"))
 
     def path(self, name: str, ending: str = STATE) -> Path:
-        """Return the file for a name; raise `StreamError` if the name cannot be a file's."""
+        """Return the file for a name; raise `StreamError` if the name cannot be a file name."""
         if not _NAME.fullmatch(name):
             raise StreamError(
                 f"a {_KINDS[ending]} cannot be named {name!r}; use up to 64 letters, digits, spaces, dots, - and _"
@@ -118,15 +118,15 @@ class SavedFolder:
 class SavedStates:
     """The saved states and trajectories of one performance.
 
-    Any thread may look them up.  One background thread writes the files, in the order of the calls, so that no frame
-    waits for the disk.
+    Any thread may look up states and trajectories.  One background thread writes the files, in the order of the calls,
+    so that no frame waits for the disk.
 
     Parameters
     ----------
     folder : SavedFolder
-        Where files are read and written.
+        The folder from which files are read and to which they are written.
     stream : Stream or ListeningStream
-        A stream of the voice that they belong to.
+        A stream of the voice to which the states belong.
     """
 
     def __init__(self, folder: SavedFolder, stream: LiveStream) -> None:
@@ -139,17 +139,17 @@ class SavedStates:
         self._writer = ThreadPoolExecutor(1, "vrnn-engine saved")
 
     def expect(self, event: Save | Trace) -> None:
-        """Count an event that was sent and has not taken effect yet."""
+        """Count up when an event was sent that has not taken effect yet."""
         with self._counting:
             self._expected[type(event), event.name] += 1
 
     def fulfil(self, event: Save | Trace) -> None:
-        """Count down after an expected event has taken effect, or failed."""
+        """Count down after such an event has taken effect or failed."""
         with self._counting:
             self._expected[type(event), event.name] -= 1
 
     def is_expected(self, kind: type[Save] | type[Trace], name: str) -> bool:
-        """Whether an event of that kind will save something under this name: it cannot be looked up before."""
+        """Return whether an event that has not taken effect yet will save this name, so that it cannot be looked up."""
         return self._expected[kind, name] > 0
 
     def save_state(self, name: str, snapshot: bytes, failed: Callable[[Exception], None]) -> None:
@@ -158,7 +158,7 @@ class SavedStates:
         self._write(self.folder.write_state, name, snapshot, failed)
 
     def save_trajectory(self, name: str, latents: np.ndarray, failed: Callable[[Exception], None]) -> None:
-        """Save a trajectory, [T, Z]; otherwise as `save_state`."""
+        """Save a trajectory, [T, Z], in the same way as `save_state`."""
         self._trajectories[name] = latents
         self._write(self.folder.write_trajectory, name, latents, failed)
 
@@ -167,7 +167,7 @@ class SavedStates:
         return self._states.get(name) or self.folder.read_state(name)
 
     def latent(self, name: str) -> tuple[float, ...]:
-        """Return the latent of a saved state, [Z]; raise `StreamError` if there is no such state, or it has none."""
+        """Return the latent of a saved state, [Z]; raise `StreamError` if the state is missing or has no latent."""
         with self._stream.open_another(0) as stream:
             stream.restore(self.state(name))
             if not stream.latent.any():
@@ -175,7 +175,7 @@ class SavedStates:
             return tuple(stream.latent.tolist())
 
     def trajectory(self, name: str) -> np.ndarray | None:
-        """Return the trajectory that was saved under a name in this performance, [T, Z]; None if there is none."""
+        """Return the trajectory saved under a name in this performance, [T, Z], or None."""
         return self._trajectories.get(name)
 
     def close(self) -> None:
@@ -186,7 +186,7 @@ class SavedStates:
         def job() -> None:
             try:
                 write(name, what)
-            except Exception as error:  # noqa: BLE001 - the executor would discard it
+            except Exception as error:  # noqa: BLE001 - the executor would discard the error
                 failed(error)
 
         self._writer.submit(job)

@@ -1,7 +1,7 @@
-"""Timelines: events as JSON lines, one event a line, in the order of their frames.
+"""Reads and writes timelines: events as JSON lines, one event per line, in the order of their frames.
 
-The first line may be a head: the voice, seed and controls at the start.  A performance log has one; a timeline written
-by hand does not need it.
+The first line may be a head: the voice, seed and controls at the start.  A performance log has a head; a timeline
+written by hand does not need one.
 
     {"timeline": 1, "voice": "blizzard", "fingerprint": "...", "seed": 7, "controls": {"latent.temperature": [1.0]}}
     {"do": "set", "second": 1.5, "control": "latent.temperature", "value": 0.2, "ramp": 2}
@@ -26,7 +26,7 @@ VERSION = 1
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The stream that a performance began with."""
+    """The stream with which a performance began."""
 
     timeline: int = VERSION
     """Version of the format."""
@@ -38,7 +38,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     controls: dict[str, list[float]]
     """Values before the first frame."""
     start: bytes | None = None
-    """Snapshot of the stream, if it had played or observed frames before; else None."""
+    """Snapshot of the stream if it had already played or observed frames, otherwise None."""
 
     @classmethod
     def of(cls, stream: Stream) -> "Head":
@@ -61,7 +61,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         )
 
     def bring(self, stream: Stream) -> None:
-        """Bring a new stream to the state in which the performance began.
+        """Set a new stream to the state in which the performance began.
 
         Parameters
         ----------
@@ -70,7 +70,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Raises
         ------
         StreamError, ControlError
-            The voice is another one and does not fit.
+            The stream belongs to another voice, which does not fit.
         """
         if self.start is not None:
             stream.restore(self.start)
@@ -83,7 +83,7 @@ class Timeline(msgspec.Struct, frozen=True):
     """A timeline in memory."""
 
     events: tuple[AnyEvent, ...] = ()
-    """In order, each with its `frame`."""
+    """The events in order, each with its `frame`."""
     head: Head | None = None
 
 
@@ -95,7 +95,7 @@ def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Tim
     path : path
         The file: JSON lines.
     frames_per_second : float
-        Of the voice; converts an event's `second` to its `frame`.
+        Frame rate of the voice, which converts an event's `second` to its `frame`.
 
     Returns
     -------
@@ -104,7 +104,8 @@ def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Tim
     Raises
     ------
     StreamError
-        The file cannot be read, or a line is not an event or earlier than the line above it; with the line's number.
+        The file cannot be read, or a line is not an event or is earlier than the line above it; the message has the
+        line's number.
     """
     try:
         lines = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8).splitlines()
@@ -137,7 +138,7 @@ def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Tim
 
 
 class PerformanceLog:
-    """Writes events to a timeline as they take effect; a context manager.  The file appears when it is closed.
+    """Context manager that writes events to a timeline as they take effect.  The file appears when it is closed.
 
     Parameters
     ----------
@@ -173,7 +174,7 @@ class PerformanceLog:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        # After an error the log so far is kept, and that error is more important than one of closing the file.
+        # After an error, the log so far is kept, and that error matters more than an error in closing the file.
         with contextlib.suppress(SinkError) if kind else contextlib.nullcontext():
             self.close()
 

@@ -1,4 +1,4 @@
-"""Latent trajectories: finds one by name, in a file or in a recording, and checks that it fits the voice."""
+"""Finds a latent trajectory by name, in a file or in a recording, and checks that it fits the voice."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from vrnn_engine.runtime.live.saved import TRAJECTORY, SavedFolder
 
 
 def is_recording(path: str, saved: SavedFolder) -> bool:
-    """Whether a trajectory is that of a recording: finding it takes as long as observing the recording."""
+    """Return whether a path names a recording, which must be observed to find its trajectory."""
     return Path(path).suffix != TRAJECTORY and path not in saved.names(TRAJECTORY)
 
 
@@ -22,10 +22,10 @@ def find_trajectory(path: str, saved: SavedFolder, stream: LiveStream) -> np.nda
     Parameters
     ----------
     path : str
-        Name of a saved trajectory; else a file: .npy, or a recording, which the voice observes from the zero state
-        with the noise of seed 0.
+        Name of a saved trajectory, a .npy file, or a recording, which the voice observes from the zero state with the
+        noise of seed 0.
     saved : SavedFolder
-        Where trajectories are saved.
+        Folder of the saved trajectories.
     stream : Stream or ListeningStream
         A stream of the voice. It does not move: another stream of its engine observes the recording.
 
@@ -36,7 +36,7 @@ def find_trajectory(path: str, saved: SavedFolder, stream: LiveStream) -> np.nda
     Raises
     ------
     StreamError
-        There is none, or it does not fit the voice.
+        There is no such trajectory, or it does not fit the voice.
     RecordingError
         The recording cannot be read.
     """
@@ -60,7 +60,7 @@ def check_trajectory(latents: np.ndarray, size: int, where: str) -> np.ndarray:
     size : int
         Dimensions of the voice's latent, Z.
     where : str
-        Where it came from, for messages.
+        Origin of the array, for messages.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def check_trajectory(latents: np.ndarray, size: int, where: str) -> np.ndarray:
     Raises
     ------
     StreamError
-        It has another shape or type, no frame, or numbers that are not finite.
+        The array has the wrong shape or type, has no frame, or contains numbers that are not finite.
     """
     if not isinstance(latents, np.ndarray):
         raise StreamError(f"{where}: holds several arrays; a trajectory is one array of numbers, [frames, {size}]")

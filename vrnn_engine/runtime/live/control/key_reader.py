@@ -1,7 +1,7 @@
 """Reads single keys from the terminal at standard input, and restores the terminal afterwards.
 
-It uses termios and not blessed, which takes 75 ms or more to import and does not handle what most of this file is
-about: Ctrl-Z, `fg`, `bg` and a terminal that has closed.
+It uses termios and not blessed, which takes 75 ms or more to import and does not handle Ctrl-Z, `fg`, `bg` or a closed
+terminal, as most of this file does.
 """
 
 import contextlib
@@ -23,12 +23,12 @@ _NAMES |= {f"\x1b[1;2{end}": f"shift-{name}" for end, name in _ARROWS.items()}
 
 
 class KeyReader:
-    """Reads the terminal key by key within its `with` block, which restores the terminal however it is left.
+    """Reads the terminal key by key within a `with` block, and always restores the terminal at the end of the block.
 
-    Ctrl-C interrupts as usual.  Ctrl-Z restores the terminal before the process stops; when the process is in the
-    foreground again, the next read takes the terminal again.
+    Ctrl-C interrupts as usual.  Ctrl-Z restores the terminal before the process stops; once the process is in the
+    foreground again, the next read sets the terminal to single keys again.
 
-    Only one thread may use it.
+    Only one thread may use a `KeyReader`.
     """
 
     def __init__(self) -> None:
@@ -37,10 +37,10 @@ class KeyReader:
 
     @staticmethod
     def usable() -> bool:
-        """Whether standard input is a terminal, and this process is in its foreground."""
+        """Return whether standard input is a terminal in whose foreground this process runs."""
         if sys.stdin is None or not sys.stdin.isatty() or not hasattr(os, "tcgetpgrp"):
             return False
-        # The system stops a background process that changes its terminal.
+        # The system stops a background process that changes the settings of its terminal.
         try:
             return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
         except OSError:  # the terminal belongs to another session, or has closed
@@ -75,8 +75,8 @@ class KeyReader:
         Returns
         -------
         list of str
-            Characters, and `up`, `down`, `left`, `right`, each also with `shift-` before it.  Other special keys are
-            left out.
+            Characters, and the names `up`, `down`, `left` and `right`, also with the prefix `shift-`.  Other special
+            keys are ignored.
         """
         if not self.usable():  # in the background, or the terminal has closed
             time.sleep(timeout)
@@ -94,7 +94,7 @@ class KeyReader:
         return [_NAMES.get(key, key) for key in found if len(key) == 1 or key in _NAMES]
 
     def _take(self) -> None:
-        """Set the terminal to give single keys without echo, unless it does."""
+        """Set the terminal to deliver single keys without echo, unless it already does."""
         import termios
         import tty
 
@@ -103,7 +103,7 @@ class KeyReader:
                 tty.setcbreak(self._file)
 
     def _restore(self) -> None:
-        """Set the terminal as it was before, if this process is in its foreground."""
+        """Restore the terminal's earlier settings, if this process is in its foreground."""
         import termios
 
         with contextlib.suppress(termios.error):

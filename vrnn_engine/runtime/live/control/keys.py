@@ -1,4 +1,4 @@
-"""What each key of the terminal does to a performance."""
+"""Maps the keys of the terminal to events of a performance."""
 
 from collections.abc import Callable
 
@@ -9,35 +9,35 @@ from vrnn_engine.runtime.live.events import AnyEvent, Follow, Nudge, Reset, Rest
 from vrnn_engine.runtime.live.performance import Performance
 
 STEP, BIG_STEP = 0.01, 0.1
-"""How far an arrow key changes a control, alone and with Shift: fractions of the control's range."""
+"""Change that an arrow key makes, alone and with Shift, as a fraction of the control's range."""
 SECONDS = 2.0
-"""How far `b` rewinds, and how long the loop of `l` is."""
+"""Seconds that `b` rewinds, and the length of the loop that `l` makes."""
 LOOP = "loop"
 """Name of the trajectory that `l` saves."""
 
 
 class Keyboard:
-    """Turns keys into events of a performance.
+    """Sends the event for each key to a performance.
 
     Parameters
     ----------
     performance : Performance
     learn : callable, optional
-        Called with CONTROL or CONTROL/INDEX to bind the next MIDI controller that moves to it.
+        Called with CONTROL or CONTROL/INDEX to bind that control to the next MIDI controller that moves.
 
     Attributes
     ----------
     chosen : str
         The control that the keys change.
     dimension : int or None
-        The one dimension of it that they change; None for all.
+        The dimension of the control that the keys change; None for all dimensions.
     message : str
-        Result of the last key.
+        Result of the last key, for display.
     """
 
     HELP = (
-        "up/down choose   left/right turn, Shift: faster   [ ] one dimension   d default",
-        "r reset all   h hold the latent   l loop the last 2 s of it   b rewind 2 s",
+        "up/down choose   left/right change, Shift: faster   [ ] one dimension   d default",
+        "r reset all   h hold the latent   l loop its last 2 s   b rewind 2 s",
         "s 1-9 save   1-9 restore   m learn a MIDI controller   q quit",
     )
 
@@ -60,12 +60,12 @@ class Keyboard:
         return f"{self._target} {number:.3g}   {self.message or 'arrows, h l s b r, q quits'}"
 
     def press(self, key: str) -> bool:
-        """Do what a key is for.
+        """Carry out the action of a key.
 
         Parameters
         ----------
         key : str
-            As from `KeyReader.keys`.  Unknown keys do nothing.
+            A key as `KeyReader.keys` returns it.  Unknown keys do nothing.
 
         Returns
         -------

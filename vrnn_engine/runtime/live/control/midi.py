@@ -1,4 +1,4 @@
-"""A control source: the controllers of a MIDI device set controls; a binding is learned by moving the controller.
+"""A control source that sets controls from a MIDI device's controllers, and learns a binding when one is moved.
 
 One thread reads the device, sends events to the performance, and checks whether the device is still connected.
 """
@@ -19,7 +19,7 @@ from vrnn_engine.runtime.live.rate_limited_log import RateLimitedLog, describe_e
 
 VIRTUAL = "virtual"
 READ_INTERVAL = 0.004
-"""Seconds between two looks for messages."""
+"""Seconds between two checks for messages."""
 LOOK_INTERVAL = 1.0
 """Seconds between two checks whether the device is connected."""
 GESTURE_GAP = 1.0
@@ -29,7 +29,7 @@ _log = logging.getLogger("vrnn_engine")
 
 
 class Midi:
-    """Steers a performance by the controllers (control change messages) of one MIDI device.
+    """Steers a performance with the controllers (control change messages) of one MIDI device.
 
     Parameters
     ----------
@@ -37,11 +37,11 @@ class Midi:
         The device's input port, or a part of its name; `virtual` or `virtual:NAME` opens a port that other programs
         connect to.
     bindings : MidiMap
-        Which controller sets which control.
+        States which controller sets which control.
     learn : sequence of str
         Controls (CONTROL or CONTROL/INDEX) to bind, in this order, to the controllers that are moved next.
     inputs : Inputs, optional
-        Where to look for the device; the MIDI inputs of this machine if not given.
+        The inputs in which to look for the device; by default the MIDI inputs of this machine.
     """
 
     def __init__(self, name: str, bindings: MidiMap, learn: Sequence[str] = (), inputs: Inputs | None = None) -> None:
@@ -51,7 +51,7 @@ class Midi:
         self._learn = tuple(learn)
         self._wanted: collections.deque[str] = collections.deque()
         self._learned: tuple[tuple[int, int], float] = ((0, 0), 0.0)
-        """The controller learned last, and when it last moved."""
+        """The last learned controller, and the time of its last movement."""
         self._errors = RateLimitedLog(interval=10.0)
         self._stopped = threading.Event()
         self._port: Port | None = None
@@ -142,7 +142,7 @@ class Midi:
             self._errors.warn(f"MIDI: controller {key[1]} of channel {key[0]}: {describe_error(error)}")
 
     def _bind_next(self, key: tuple[int, int]) -> None:
-        """Bind the next wanted control to a controller, unless it still makes the movement it was last learned by."""
+        """Bind the next waiting control to a controller, unless this still is the movement that it was learned by."""
         learned, last = self._learned
         now = time.monotonic()
         if key == learned and now - last < GESTURE_GAP:
@@ -151,7 +151,7 @@ class Midi:
         target = self._wanted.popleft()
         control, index = self._performance.controls.resolve(target)
         self._learned = (key, now)
-        _log.info("MIDI: controller %d of channel %d now turns %s", key[1], key[0], target)
+        _log.info("MIDI: controller %d of channel %d now sets %s", key[1], key[0], target)
         try:
             self._map.bind(Binding(channel=key[0], cc=key[1], control=control, index=index))
         except SourceError as error:
@@ -160,7 +160,7 @@ class Midi:
             _log.info("MIDI: move the controller for %s", self._wanted[0])
 
     def _check_connection(self) -> None:
-        """Close the port of a device that was unplugged, and open that of one that was plugged in again."""
+        """Close the port if the device was unplugged; open the port if the device was plugged in again."""
         names = self._available.names()
         if self._port is not None and self._port.name not in names:
             self._close()
@@ -173,7 +173,7 @@ class Midi:
                 self._errors.warn(f"MIDI: {error}")
 
     def _find(self, names: Sequence[str]) -> str | None:
-        """Return the first port whose name contains the wanted one, in any case."""
+        """Return the first port whose name contains the wanted name, ignoring case."""
         return next((name for name in names if self._name.lower() in name.lower()), None)
 
     def _close(self) -> None:

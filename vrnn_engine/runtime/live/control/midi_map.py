@@ -1,4 +1,4 @@
-"""The bindings of MIDI controllers to controls, saved in a JSON file that a person may edit.
+"""Bindings of MIDI controllers to controls, saved in a JSON file that users may edit.
 
     {"midi": 1, "bindings": [
       {"channel": 1, "cc": 21, "control": "output.temperature"},
@@ -22,7 +22,7 @@ from vrnn_engine.runtime.voice.manifest import Control
 
 VERSION = 1
 MAX_VALUE = 127
-"""Greatest value of a controller."""
+"""Largest value of a MIDI controller."""
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -31,14 +31,14 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     channel: Annotated[int, msgspec.Meta(ge=1, le=16)]
     """MIDI channel."""
     cc: Annotated[int, msgspec.Meta(ge=0, le=MAX_VALUE)]
-    """Number of the controller."""
+    """Number of the MIDI controller (control change)."""
     control: str
     """Name of the control."""
     index: Count | None = None
-    """The one dimension of a vector to set, counted from 0; None sets all."""
+    """The dimension of a vector to set, counted from 0; None sets all dimensions."""
     low: float | None = None
     high: float | None = None
-    """Values at the controller's ends; None takes the ends of the control's range.  `low` may exceed `high`."""
+    """Values of the control at 0 and 127; None takes the end of the control's range.  `low` may exceed `high`."""
 
     def event(self, value: int, spec: Control) -> Set:
         """Return the event for a value of the controller.
@@ -78,7 +78,7 @@ class MidiMap:
     ----------
     path : Path
     bindings : dict of (int, int) to Binding
-        By channel, from 1, and number of the controller.
+        Bindings by channel (from 1) and controller number.
 
     Raises
     ------
@@ -111,7 +111,7 @@ class MidiMap:
         Raises
         ------
         SourceError
-            The file cannot be written; the binding is valid until the program ends.
+            The file cannot be written. The binding is used until the program ends.
         """
         target = (binding.control, binding.index)
         kept = {key: one for key, one in self.bindings.items() if (one.control, one.index) != target}

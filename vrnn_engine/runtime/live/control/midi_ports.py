@@ -1,8 +1,8 @@
-"""The MIDI inputs of this machine: lists them, and reads one when asked.
+"""Lists the MIDI inputs of this machine, and reads messages from one.
 
-It uses python-rtmidi directly.  The ports of mido have python-rtmidi call Python from a thread of its own, and can
-deadlock: opening and closing a port waits for that thread while it holds Python's lock, and the thread waits for the
-lock if a message arrives at that time.
+It uses python-rtmidi directly, because the ports of mido can deadlock.  They let python-rtmidi call Python from its own
+thread.  Opening or closing a port waits for that thread while holding the GIL, and the thread waits for the GIL if a
+message arrives at that time.
 """
 
 from typing import Any, Protocol
@@ -19,17 +19,17 @@ class Port(Protocol):
         """Return the next message, a `mido.Message`; None if there is none."""
 
     def close(self) -> None:
-        """Close it."""
+        """Close the input."""
 
 
 class Inputs(Protocol):
     """The MIDI inputs of a system."""
 
     def names(self) -> list[str]:
-        """Return the names of the inputs that are connected."""
+        """Return the names of the connected inputs."""
 
     def open(self, name: str, virtual: bool = False) -> Port:
-        """Open an input, or make a virtual one that other programs connect to; raise `SourceError` if it fails."""
+        """Open an input, or a virtual input that other programs connect to; raise `SourceError` if that fails."""
 
 
 class SystemInputs:
@@ -38,7 +38,7 @@ class SystemInputs:
     Raises
     ------
     SourceError
-        It has no MIDI system.
+        This machine has no MIDI system.
     """
 
     def __init__(self) -> None:

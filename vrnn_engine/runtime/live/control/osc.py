@@ -1,13 +1,13 @@
-"""A control source: OSC messages over UDP steer the performance, and reports of it are sent back.
+"""A control source that steers the performance by OSC messages over UDP, and sends reports back.
 
-`osc_messages.py` has the addresses.
+`osc_messages.py` lists the addresses.
 
 Threads: one receives packets and sends their events to the performance, in order; one observes recordings, which takes
 a while; one sends reports.  None of them is the thread that reads the stream.
 
-The receiving loop is not python-osc's `BlockingOSCUDPServer`.  That one is as fast, but it drops a malformed packet
-without a word, never returns from a bundle with a negative size, and lets the messages after a bundle with a future
-time tag wait for that time (version 1.10.2).
+The receiving loop is not python-osc's `BlockingOSCUDPServer`.  That server is as fast, but it silently drops malformed
+packets, never returns from a bundle with a negative size, and delays all messages that follow a bundle with a future
+time tag until that time (version 1.10.2).
 """
 
 import logging
@@ -34,7 +34,7 @@ LEVEL_SECONDS = 0.05
 MAX_RECORDINGS = 8
 """Largest number of recordings that may wait to be observed."""
 POLL_SECONDS = 0.1
-"""Longest wait of a thread before it looks whether it should stop."""
+"""Longest time that a thread waits before it checks whether it should stop, in seconds."""
 _MAX_PACKET = 65536
 _log = logging.getLogger("vrnn_engine")
 
@@ -42,14 +42,14 @@ Address = Any  # as in the socket module: a pair for IPv4, a quadruple for IPv6
 
 
 class Osc:
-    """Steers a performance by OSC messages, and reports frame, level, latent and errors.
+    """Steers a performance by OSC messages, and reports frame, level, latent, KL and errors.
 
     Parameters
     ----------
     listen : str
-        PORT (reached from this machine only) or HOST:PORT to listen on; port 0 takes any free port.
+        PORT (reachable from this machine only) or HOST:PORT to listen on; port 0 takes any free port.
     to : str, optional
-        HOST:PORT to send reports to; whoever sent the last message if not given.
+        HOST:PORT to send reports to; by default the sender of the last message.
 
     Raises
     ------
@@ -74,11 +74,11 @@ class Osc:
 
     @property
     def port(self) -> int:
-        """The port it listens on, once started."""
+        """The port on which it listens, once it has started."""
         return int(self._in.getsockname()[1])
 
     def start(self, performance: Performance) -> None:
-        """Start to listen and to report.
+        """Start listening and reporting.
 
         Parameters
         ----------
@@ -94,14 +94,14 @@ class Osc:
         self._performance = performance
         self._in = _open(*self._listen)
         _log.info("OSC: listening on %s:%d", self._in.getsockname()[0], self.port)
-        # A second socket: one that is bound to 127.0.0.1 cannot send to other machines.
+        # A second socket, because a socket bound to 127.0.0.1 cannot send to other machines.
         self._out = self._in if self._to is None else socket.socket(self._to[0], socket.SOCK_DGRAM)
         for name, job in (("receive", self._receive), ("prime", self._observe), ("report", self._report)):
             self._threads.append(threading.Thread(target=job, name=f"vrnn-engine osc {name}", daemon=True))
             self._threads[-1].start()
 
     def stop(self) -> None:
-        """Stop to listen.  It does not wait for a recording that is being observed."""
+        """Stop listening.  This does not wait for a recording that is being observed."""
         self._stopped.set()
         for thread in self._threads:
             thread.join(4 * POLL_SECONDS)
@@ -118,7 +118,7 @@ class Osc:
                 packet, sender = self._in.recvfrom(_MAX_PACKET)
             except TimeoutError:
                 continue
-            except OSError as error:  # on Windows: a report of ours reached a closed port
+            except OSError as error:  # on Windows: an earlier report was sent to a closed port
                 self._errors.warn(f"OSC: {error.strerror or error}")
                 self._stopped.wait(POLL_SECONDS)
                 continue
@@ -189,7 +189,7 @@ class Osc:
 
 
 def _parse(text: str, host: str = "") -> tuple[socket.AddressFamily, Address]:
-    """Return the family and address of HOST:PORT, or of PORT if a default host is given."""
+    """Return the family and address of HOST:PORT; PORT alone is enough if a default host is given."""
     named, _, port = text.rpartition(":")
     named = named.removeprefix("[").removesuffix("]") or host
     try:

@@ -1,13 +1,13 @@
-"""Translates OSC packets to events, and replies to OSC packets.
+"""Translates OSC packets into events, and reports into OSC packets.
 
     /control/NAME VALUE...   /nudge/NAME BY   /ramp/NAME SECONDS VALUE...   /walk/NAME SPEED [SEED]
     /reset   /seed N   /snapshot NAME   /restore NAME   /morph NAME SECONDS   /trace NAME SECONDS   /follow PATH [TIMES]
     /rewind SECONDS   /prime FILE   /fork TARGET SECONDS [SEED]
 
-The NAME of a control may end in /INDEX: one dimension of a vector.
+The NAME of a control may end in /INDEX, which selects one dimension of a vector.
 
-Arguments are numbers and strings (types i, h, f, d, s).  The messages of a bundle are applied in order and at once;
-its time tag is ignored.
+Arguments are numbers and strings (types i, h, f, d, s).  The messages of a bundle are applied in order and
+immediately; its time tag is ignored.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def read_packet(packet: bytes, depth: int = 0) -> list[Message]:
     packet : bytes
         A message or a bundle.
     depth : int
-        How many bundles it is inside of.
+        Number of bundles that contain this packet.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def read_packet(packet: bytes, depth: int = 0) -> list[Message]:
     Raises
     ------
     SourceError
-        It is not an OSC packet, or a part of it is damaged; no message of it may be used.
+        The bytes are not an OSC packet, or a part is damaged. None of the packet's messages may be used then.
     """
     if packet.startswith(b"/"):
         return [_read_message(packet)]
@@ -135,7 +135,7 @@ def _read_message(packet: bytes) -> Message:
     try:
         _, at = osc_types.get_string(packet, 0)
         tags = osc_types.get_string(packet, at)[0] if packet[at:] else ","
-        # python-osc logs an unknown type through the root logger and reads on; so the types are checked before.
+        # The types are checked first, because python-osc logs an unknown type to the root logger and reads on.
         if unknown := sorted(set(tags[1:]) - _TYPES):
             raise SourceError(f"an OSC argument has type {unknown[0]!r}; send numbers and strings")
         message = osc_message.OscMessage(packet)
@@ -167,7 +167,7 @@ def _to_control_event(kind: str, rest: str, values: list[Argument]) -> AnyEvent:
 
 
 def _fit(name: str, value: Argument) -> Argument:
-    """Return a value with the type of its field: some programs send every number as a float."""
+    """Return a value converted to the type of its field, because some programs send every number as a float."""
     if isinstance(value, float) and value.is_integer() and name in _INTEGERS | _STRINGS:
         value = int(value)
     return str(value) if name in _STRINGS else value

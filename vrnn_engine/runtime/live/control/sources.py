@@ -1,4 +1,4 @@
-"""The contract of a control source, and control sources of other packages, found by entry point."""
+"""Defines what a control source must provide, and finds those of other packages by their entry points."""
 
 import logging
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "vrnn_engine.sources"
 """Entry-point group of control sources.
 
-The entry point's name is the NAME in `NAME` or `NAME:TEXT`; the object that it points to is called as `make(TEXT)` and
-returns a `ControlSource`.
+The entry point's name is the NAME in a target `NAME` or `NAME:TEXT`; its object is called as `make(TEXT)` and returns a
+`ControlSource`.
 """
 
 _log = logging.getLogger("vrnn_engine")
@@ -22,20 +22,20 @@ _log = logging.getLogger("vrnn_engine")
 
 @runtime_checkable
 class ControlSource(Protocol):
-    """Steers a performance from a thread of its own, by `performance.controls` and `performance.send`.
+    """Steers a performance from its own thread, through `performance.controls` and `performance.send`.
 
     See Also
     --------
-    vrnn_engine.runtime.live.performance.Performance : Which of its members any thread may use.
+    vrnn_engine.runtime.live.performance.Performance : Says which of its members any thread may use.
     """
 
     def start(self, performance: "Performance") -> None:
-        """Start to steer.
+        """Start steering.
 
         Parameters
         ----------
         performance : Performance
-            It is not playing yet.
+            The performance to steer, which is not playing yet.
 
         Raises
         ------
@@ -58,12 +58,12 @@ def make_source(target: str) -> ControlSource:
     Returns
     -------
     ControlSource
-        Not started yet.
+        The source, which has not been started.
 
     Raises
     ------
     SourceError
-        No plug-in has this name, or it fails.
+        No plug-in has this name, or the plug-in fails.
     """
     name, _, text = target.partition(":")
     plugins = find_plugins(ENTRY_POINTS)
@@ -80,7 +80,7 @@ class PluginSource:
     ----------
     plugin : Plugin
     text : str
-        What follows the colon in the target.
+        The text after the colon in the target.
     """
 
     def __init__(self, plugin: Plugin, text: str) -> None:
@@ -93,18 +93,18 @@ class PluginSource:
         Parameters
         ----------
         performance : Performance
-            What it steers.
+            The performance to steer.
 
         Raises
         ------
         SourceError
-            It fails.
+            The plug-in fails.
         """
         with self._plugin.blamed():
             self._made.start(performance)
 
     def stop(self) -> None:
-        """Stop it; log an error, so that what is stopped after it is stopped as well."""
+        """Stop the source.  An error is logged and not raised, so that other sources are stopped as well."""
         try:
             with self._plugin.blamed():
                 self._made.stop()
