@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from support.corpora import circle, make_ink
 
+from vrnn_engine.base.strokes import resample_strokes
 from vrnn_engine.data.options import PenData
 from vrnn_engine.data.pen import PenCorpus
-from vrnn_engine.data.strokes import ink_height, resample_strokes
+from vrnn_engine.data.strokes import ink_height
 from vrnn_engine.errors import DataError
 
 

@@ -167,3 +167,15 @@ def test_voice_option_needs_free_running(run, folder):
 
 def test_missing_checkpoint_raises_one_line(evaluate):
     assert "none.pt" in the_error(evaluate("none.pt", "--data", "ink.npz"))
+
+
+def test_split_too_short_fails_before_anything_is_generated(evaluate, tmp_path):
+    for seed, split in enumerate(("train", "valid", "test")):
+        (tmp_path / "short" / split).mkdir(parents=True)
+        soundfile.write(tmp_path / "short" / split / "a.wav", syllables(3, seed), 8000, subtype="PCM_16")
+    done = evaluate("speech.pt", "--data", tmp_path / "short", "--split", "valid", "--seconds", "4")
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"error: {tmp_path / 'short'}: its valid split cannot be compared: ")
+    assert "24000 samples at 8000 Hz are too few" in last
+    assert "generating" not in done.stderr

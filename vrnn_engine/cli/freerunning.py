@@ -46,13 +46,18 @@ def free_running(
     voice : str, optional
         Generate with this voice instead of the checkpoint.
     """
-    from vrnn_engine.evaluation.free_running import compare
+    from vrnn_engine.evaluation.free_running import FreeRunning, generated_columns, real_columns
     from vrnn_engine.runtime.engine import Engine
     from vrnn_engine.training.corpus import open_corpus
 
     recipe = _recipe(checkpoint, voice)
     report.say(f"{recipe.name}: reading {data}")
     corpus = open_corpus(recipe, data, strict)
+    # Before anything is generated, because a split may be too short.
+    try:
+        real = real_columns(corpus, split, recipe.data.rate, seconds, len(seeds))
+    except DataError as error:
+        raise DataError(f"{data}: its {split} split cannot be compared: {error}") from None
     report.say(f"{recipe.name}: generating {seconds:g} s from each of {len(seeds)} seeds")
     with as_voice(voice or checkpoint) as where:
         engine = Engine.load(where, rows=len(seeds))
@@ -60,7 +65,7 @@ def free_running(
         _check_voice(manifest, recipe, checkpoint)
         streams = [engine.stream(seed) for seed in seeds]
         generated = engine.read(math.ceil(seconds * manifest.frames_per_second), streams)
-    found = compare(generated, corpus, split, manifest.rate, seconds)
+    found = FreeRunning(real, generated_columns(generated, corpus, manifest.rate))
     if json:
         about = {
             "recipe": recipe.name,

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vrnn_engine.base.strokes import resample_strokes
 from vrnn_engine.data.batches import SPLITS, Batch, Floats, line_chunks, splits_by_hash
 from vrnn_engine.data.iam import load_line_strokes
 from vrnn_engine.data.options import PenData
 from vrnn_engine.data.pen_files import load_npz, require_arrays
 from vrnn_engine.data.skipped import warn_of_skipped
-from vrnn_engine.data.strokes import millimetre_scales, resample_strokes
+from vrnn_engine.data.strokes import millimetre_scales
 from vrnn_engine.data.style import plain
 from vrnn_engine.errors import DataError
 

@@ -66,11 +66,49 @@ def compare(
     DataError
         A take is too short to be measured.
     """
+    real = real_columns(corpus, split, rate, seconds, len(generated))
+    return FreeRunning(real, generated_columns(generated, corpus, rate))
+
+
+def real_columns(corpus: PenCorpus | SpeechCorpus, split: str, rate: int, seconds: float, count: int) -> Columns:
+    """Compute the statistics of takes that are cut out of a corpus.
+
+    Parameters
+    ----------
+    corpus, split, rate, seconds
+        See `compare`.
+    count : int
+        Largest number of takes of sound; of ink there is one for each writer.
+
+    Raises
+    ------
+    DataError
+        The split is too short to be measured.
+    """
     length = round(seconds * rate)
     if isinstance(corpus, PenCorpus):
-        return FreeRunning(ink_columns(writer_takes(corpus, split, length)), ink_columns([[one] for one in generated]))
-    real = cut_takes(corpus.parts[split].samples, length, len(generated))
-    return FreeRunning(sound_columns(real, rate), sound_columns(generated, rate))
+        return ink_columns(writer_takes(corpus, split, length))
+    return sound_columns(cut_takes(corpus.parts[split].samples, length, count), rate)
+
+
+def generated_columns(
+    generated: Sequence[NDArray[np.floating]], corpus: PenCorpus | SpeechCorpus, rate: int
+) -> Columns:
+    """Compute the statistics of generated takes of the kind of a corpus.
+
+    Parameters
+    ----------
+    generated, corpus, rate
+        See `compare`.
+
+    Raises
+    ------
+    DataError
+        A take is too short to be measured.
+    """
+    if isinstance(corpus, PenCorpus):
+        return ink_columns([[one] for one in generated])
+    return sound_columns(generated, rate)
 
 
 def cut_takes(samples: NDArray[np.int16], length: int, count: int) -> list[Sound]:

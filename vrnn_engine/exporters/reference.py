@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vrnn_engine.errors import ExportError
 from vrnn_engine.exporters.protocol import Named, Shape, StepModel
-from vrnn_engine.runtime.graph.differences import relative_difference
+from vrnn_engine.runtime.graph.arrays import relative_difference
 from vrnn_engine.runtime.graph.session import GraphSession
 
 FRAMES = 200

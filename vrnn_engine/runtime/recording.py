@@ -15,10 +15,13 @@ from vrnn_engine.base.file_kinds import non_file_kind
 from vrnn_engine.base.process_exit import native_call
 from vrnn_engine.base.sound_files import open_sound
 from vrnn_engine.errors import RecordingError
+from vrnn_engine.runtime.ink_recording import fit_to_voice
 from vrnn_engine.runtime.voice.manifest import Manifest
 
 RATES = 1, 10_000_000
 """Slowest and fastest rate of a recording, in samples or points per second; catches wrong units and typos."""
+EVEN = 2e-6
+"""Largest deviation in seconds of evenly spaced times that were rounded to microseconds."""
 RecordingLike = str | os.PathLike[str] | np.ndarray | list[Any]
 """A path, or an array of samples or of points."""
 
@@ -42,7 +45,9 @@ class Recording:
 def read_recording(source: RecordingLike, manifest: Manifest, rate: float | None = None) -> Recording:
     """Read a recording and convert it to the format of a voice.
 
-    Sound is mixed to mono and resampled to the voice's rate; its last frame is padded with zeros. Ink is not converted.
+    Sound is mixed to mono and resampled to the voice's rate; its last frame is padded with zeros. Ink is
+    converted to the voice's unit and rate if it says its own: an .npz in the arrays `unit` and `rate`, a .jsonl in
+    fields `unit` and by the times `t` of its points.
 
     Parameters
     ----------
@@ -76,7 +81,8 @@ def read_recording(source: RecordingLike, manifest: Manifest, rate: float | None
         raise RecordingError(f"{source!r:.100} is an open file; give the path of a recording, or an array")
     _check_rate(rate, where)
     if manifest.modality == "pen":
-        return _ink(_read_ink(Path(where)) if is_path else source, manifest, rate, where)
+        points, unit, rate = _read_ink(Path(where)) if is_path else (source, None, rate)
+        return _ink(points, unit, manifest, rate, where)
     if is_path:
         samples, rate = _read_sound(where)
     else:
@@ -159,21 +165,44 @@ def _sound(samples: np.ndarray, manifest: Manifest, rate: float | None, where: s
     return Recording(np.ascontiguousarray(mono.reshape(-1, manifest.frame_size), np.float32), tuple(conversions))
 
 
-def _read_ink(path: Path) -> np.ndarray:
+def _read_ink(path: Path) -> tuple[np.ndarray, str | None, float | None]:
+    """Return the points of a file, and its unit and rate if it says them."""
     try:
         if path.suffix.lower() == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
                 if missing := [name for name in ("dx", "dy", "pen_up") if name not in arrays]:
                     raise RecordingError(_describe_missing(path, missing, set(arrays)))
-                return np.stack([arrays[name] for name in ("dx", "dy", "pen_up")], axis=1)
+                points = np.stack([arrays[name] for name in ("dx", "dy", "pen_up")], axis=1)
+                unit = str(arrays["unit"]) if "unit" in arrays else None
+                return points, unit, float(arrays["rate"]) if "rate" in arrays else None
         if path.suffix.lower() == ".jsonl":
             lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-            points = [(line["dx"], line["dy"], line["pen_up"]) for line in lines if "dx" in line]
-            return np.array(points, np.float64).reshape(-1, 3)
+            found = [line for line in lines if "dx" in line]
+            points = [(line["dx"], line["dy"], line["pen_up"]) for line in found]
+            units = {str(line["unit"]) for line in lines if "unit" in line}
+            if len(units) > 1:
+                raise RecordingError(f"{path}: is ink in several units: {', '.join(sorted(units))}; give one")
+            unit = units.pop() if units else None
+            return np.array(points, np.float64).reshape(-1, 3), unit, _rate([line.get("t") for line in found])
     except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise RecordingError(f"{path}: cannot be read as ink with dx, dy and pen_up: {reason:.200}") from None
-    raise RecordingError(f"{path}: ink is read from .npz or .jsonl files with dx, dy and pen_up; save it as one")
+    raise RecordingError(
+        f"{path}: ink is read from .npz or .jsonl files with dx, dy and pen_up; convert SVG, InkML, CSV "
+        f"or stroke-3 with vrnn-engine ink convert {path} ink.npz"
+    )
+
+
+def _rate(times: list[float | None]) -> float | None:
+    """Return the points per second of points at evenly spaced times, or None if they are not, or not known."""
+    if len(times) < 2 or None in times:
+        return None
+    steps = np.diff(np.array(times, np.float64))
+    step = float(steps.mean())
+    if not (step > 0 and (np.abs(steps - step) <= EVEN).all()):
+        return None
+    rate = 1 / step
+    return float(round(rate)) if abs(rate - round(rate)) <= EVEN * rate**2 else rate
 
 
 def _describe_missing(path: Path, missing: list[str], present: set[str]) -> str:
@@ -185,7 +214,7 @@ def _describe_missing(path: Path, missing: list[str], present: set[str]) -> str:
     return f"{path}: an .npz of ink has {wanted}; this one lacks {', '.join(missing)}"
 
 
-def _ink(source: Any, manifest: Manifest, rate: float | None, where: str) -> Recording:
+def _ink(source: Any, unit: str | None, manifest: Manifest, rate: float | None, where: str) -> Recording:
     try:
         if np.iscomplexobj(source):
             raise TypeError
@@ -200,6 +229,4 @@ def _ink(source: Any, manifest: Manifest, rate: float | None, where: str) -> Rec
         raise RecordingError(f"{where}: some points are NaN or infinite")
     if not np.isin(points[:, 2], (0.0, 1.0)).all():
         raise RecordingError(f"{where}: pen_up, the third column, must be 0 or 1")
-    if rate is not None and rate != manifest.rate:
-        raise RecordingError(f"{where}: ink is not resampled; give it at the voice's {manifest.rate} points per second")
-    return Recording(np.ascontiguousarray(points), ())
+    return Recording(*fit_to_voice(points, unit, rate, manifest, where))

@@ -20,7 +20,7 @@ from vrnn_engine.exporters.precision.half import check_range
 from vrnn_engine.exporters.precision.quantise import ReducedPrecision
 from vrnn_engine.exporters.weights_file import save_graphs
 from vrnn_engine.runtime.controls import Controls
-from vrnn_engine.runtime.graph.differences import rms_difference
+from vrnn_engine.runtime.graph.arrays import rms_difference
 from vrnn_engine.runtime.graph.parity import MAX_PRECISION_ERROR
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.voice.manifest import Control, Graph

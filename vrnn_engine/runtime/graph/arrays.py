@@ -1,4 +1,4 @@
-"""Types for the inputs of a graph: named arrays, and the memory (host or GPU) in which onnxruntime keeps them."""
+"""Named arrays: their type, the memory (host or GPU) in which onnxruntime keeps them, and how far two are apart."""
 
 from collections.abc import Mapping
 
@@ -11,3 +11,42 @@ Location = tuple[str, int]
 
 HOST: Location = ("cpu", 0)
 """Host memory, the only memory that numpy can access."""
+
+
+def rms_difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """Return the RMS of the difference of two arrays, relative to the RMS of `expected`.
+
+    Parameters
+    ----------
+    found, expected : ndarray
+        Arrays of one shape.
+    """
+    return float(np.sqrt(np.mean(np.square(found - expected)) / max(np.mean(np.square(expected)), 1e-30)))
+
+
+def relative_difference(name: str, found: np.ndarray, expected: np.ndarray) -> float:
+    """Return the largest difference of two arrays, relative to the largest magnitude of `expected`.
+
+    Quantities in nats are compared with at least one nat: a KL near zero is the difference of large numbers, so its
+    last bits are noise.
+
+    Parameters
+    ----------
+    name : str
+        Name of the array.  One that ends in `kl` or `log_likelihood` is in nats.
+    found, expected : ndarray
+        The arrays to compare.
+
+    Returns
+    -------
+    float
+        Infinity if the shapes differ, or if `found` has a NaN or an infinity.
+    """
+    if found.shape != expected.shape:
+        return float("inf")
+    if not np.isfinite(found).all():
+        return float("inf")
+    in_nats = name.endswith(("kl", "log_likelihood"))
+    scale = max(float(np.abs(expected).max()), 1.0 if in_nats else 0.0) or 1.0
+    difference = float(np.abs(found.astype(np.float64) - expected).max()) / scale
+    return difference if np.isfinite(difference) else float("inf")

@@ -7,8 +7,7 @@ import numpy as np
 
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.controls import Controls
-from vrnn_engine.runtime.graph.arrays import Arrays
-from vrnn_engine.runtime.graph.differences import relative_difference
+from vrnn_engine.runtime.graph.arrays import Arrays, relative_difference
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.voice.voice import Voice
 

@@ -1,0 +1,71 @@
+"""Converts ink to the unit and the rate of a voice, and refuses what cannot be right."""
+
+import numpy as np
+
+from vrnn_engine.base.strokes import resample_strokes
+from vrnn_engine.errors import RecordingError
+from vrnn_engine.runtime.voice.manifest import Manifest
+
+MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "pt": 25.4 / 72, "px": 25.4 / 96}
+"""Millimetres of each unit of length."""
+JUMP = 1000
+"""Largest move, in standard deviations of the moves that the voice was trained on."""
+LIKE = 5
+"""Ink whose rms move differs from the voice's by more than this factor is pointed out."""
+ENOUGH = 20
+"""Points from which on the rms move is compared."""
+
+
+def fit_to_voice(
+    points: np.ndarray, unit: str | None, rate: float | None, manifest: Manifest, where: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Convert points to the unit and the rate of a voice.
+
+    Parameters
+    ----------
+    points : float32 array [T, 3]
+        dx, dy, pen-up.
+    unit : str, optional
+        Unit of dx and dy, if the recording says it.
+    rate : float, optional
+        Points per second, if the recording says it.
+    manifest : Manifest
+        Manifest of the voice.
+    where : str
+        The recording, for error messages.
+
+    Returns
+    -------
+    float32 array [T, 3], tuple of str
+        The points, and one line for each conversion.
+
+    Raises
+    ------
+    RecordingError
+        A unit cannot be converted to the voice's, the rate is not positive, or a move is impossibly long.
+    """
+    conversions = []
+    if unit is not None and unit != manifest.unit:
+        if not {unit, manifest.unit} <= set(MILLIMETRES):
+            raise RecordingError(
+                f"{where}: is ink in {unit!r}, and the voice's unit is {manifest.unit!r}; convert it with "
+                "vrnn-engine ink convert --scale"
+            )
+        points = points * np.float32([*[MILLIMETRES[unit] / MILLIMETRES[manifest.unit]] * 2, 1])
+        conversions.append(f"{unit} to {manifest.unit}")
+    if rate is not None and rate != manifest.rate:
+        if not (np.isfinite(rate) and rate > 0):
+            raise RecordingError(f"{where}: the rate {rate!r} is not a positive number of points per second")
+        points = resample_strokes(points, manifest.rate / rate)
+        conversions.append(f"{rate:g} to {manifest.rate} points a second")
+    usual = float(np.sqrt(np.mean(np.square(manifest.normalisation.std))))
+    sizes = np.abs(points[:, :2]).max(axis=1)
+    if sizes.max() > JUMP * usual:
+        raise RecordingError(
+            f"{where}: point {int(sizes.argmax()) + 1} moves by {sizes.max():.4g} {manifest.unit}, over {JUMP} times "
+            "the usual move of the voice's ink; mend it, or convert the ink to the voice's unit"
+        )
+    larger = float(np.sqrt(np.mean(np.square(points[:, :2])))) / usual
+    if len(points) >= ENOUGH and not 1 / LIKE <= larger <= LIKE:
+        conversions.append(f"taken as {manifest.unit}, though its moves are {larger:.2g} times as long as the voice's")
+    return np.ascontiguousarray(points, np.float32), tuple(conversions)
