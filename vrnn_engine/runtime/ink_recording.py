@@ -51,7 +51,8 @@ def fit_to_voice(
                 f"{where}: is ink in {unit!r}, and the voice's unit is {manifest.unit!r}; convert it with "
                 "vrnn-engine ink convert --scale"
             )
-        points = points * np.float32([*[MILLIMETRES[unit] / MILLIMETRES[manifest.unit]] * 2, 1])
+        scale = MILLIMETRES[unit] / MILLIMETRES[manifest.unit]
+        points = points * np.array([scale, scale, 1], np.float32)
         conversions.append(f"{unit} to {manifest.unit}")
     if rate is not None and rate != manifest.rate:
         if not (np.isfinite(rate) and rate > 0):

@@ -178,12 +178,12 @@ def _read_ink(path: Path) -> tuple[np.ndarray, str | None, float | None]:
         if path.suffix.lower() == ".jsonl":
             lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
             found = [line for line in lines if "dx" in line]
-            points = [(line["dx"], line["dy"], line["pen_up"]) for line in found]
+            rows = [(line["dx"], line["dy"], line["pen_up"]) for line in found]
             units = {str(line["unit"]) for line in lines if "unit" in line}
             if len(units) > 1:
                 raise RecordingError(f"{path}: is ink in several units: {', '.join(sorted(units))}; give one")
             unit = units.pop() if units else None
-            return np.array(points, np.float64).reshape(-1, 3), unit, _rate([line.get("t") for line in found])
+            return np.array(rows, np.float64).reshape(-1, 3), unit, _rate([line.get("t") for line in found])
     except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise RecordingError(f"{path}: cannot be read as ink with dx, dy and pen_up: {reason:.200}") from None
