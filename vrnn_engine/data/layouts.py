@@ -21,7 +21,7 @@ class Rule(NamedTuple):
     split: Callable[[Path], Splits]
     """Maps a folder to the split of each recording."""
     key: str
-    """What stays in one split, for messages."""
+    """The unit that stays in one split, for messages."""
 
 
 SHARED_SENTENCES = {"sa1", "sa2"}

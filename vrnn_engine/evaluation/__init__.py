@@ -1,1 +1,1 @@
-"""Measures models: likelihood bounds, latents of a recording, and statistics of what a model generates."""
+"""Measures models: likelihood bounds, latents of a recording, and statistics of generated sound and ink."""

@@ -1,4 +1,4 @@
-"""Measures how a long take of sound changes: whether it turns into silence, hum or noise."""
+"""Measures how long generated sound changes over time: whether it turns into silence, hum or noise."""
 
 from dataclasses import asdict, dataclass
 
@@ -11,7 +11,7 @@ from vrnn_engine.evaluation.sound import describe
 
 @dataclass(frozen=True)
 class Drift:
-    """The worst piece of a take, and the change from the first piece to the last.
+    """Statistics of the worst piece of a take, and the change from its first piece to its last.
 
     See Also
     --------
@@ -25,7 +25,7 @@ class Drift:
     syllabic: float
     """Smallest modulation index at syllable rate."""
     voiced: float
-    """Smallest share of loud stretches that have a pitch; small for noise."""
+    """Smallest share of the loud stretches that have a pitch; small for noise."""
     high: float
     """Share of the power above 4 kHz in the last piece minus that in the first, dB."""
 
@@ -40,16 +40,16 @@ def drift(samples: NDArray[np.floating], rate: int, piece: float = 60.0) -> Drif
     Parameters
     ----------
     samples : array [N]
-        Full scale +-1.
+        The take, full scale +-1.
     rate : int
-        Hz, at least 8 kHz.
+        Sampling rate, Hz; at least 8000.
     piece : float
-        Length of a piece in seconds, at least 4.  What remains after the last whole piece is ignored.
+        Length of a piece in seconds, at least 4.  An incomplete last piece is ignored.
 
     Raises
     ------
     DataError
-        The take is shorter than two pieces, or `describe` refuses a piece.
+        The take is shorter than two pieces, or a piece is too short or its rate too low for `describe`.
     """
     length = round(piece * rate)
     count = len(samples) // length

@@ -1,6 +1,6 @@
 """Draws a recording above its KL and the change of its latents, after figure 2 of Chung et al. (2015).
 
-Needs matplotlib, which the extra `plot` installs.
+This module needs matplotlib, which the extra `plot` installs.
 """
 
 import io
@@ -23,14 +23,14 @@ WIDTH = 7.2
 RESOLUTION = 150
 """Dots per inch."""
 COLUMNS = 800
-"""Pieces of a drawn curve, about one per dot of a panel; of each, the lowest and the highest value are drawn."""
+"""Number of pieces of a long curve, about one per dot of a panel; only the minimum and maximum of each are drawn."""
 MOST_SEGMENTS = 4000
-"""Largest number of pieces of ink that are drawn as vector paths (half a megabyte); more are drawn as an image."""
+"""Largest number of pieces of ink that are drawn as vector paths (half a megabyte); more pieces become an image."""
 
 INK, KL, CHANGE = "#1b2440", "#b3261e", "#1f5fa8"
 FAINT = "#c3cad9"
 HEAT = (INK, "#8c2a4f", "#e5482d", "#ffa51f")
-"""Colours from low KL to high; predicted frames have the colour of ink."""
+"""Colours from low KL to high; frames with a low KL have the colour of ink."""
 
 STYLE: dict[Any, Any] = {
     "font.size": 8.0,
@@ -52,7 +52,7 @@ def draw_sound(trace: LatentTrace, samples: NDArray[np.floating], rate: int, tit
     Parameters
     ----------
     trace : LatentTrace
-        Of the sound.
+        Trace of the sound.
     samples : array [N]
         The sound, full scale +-1.
     rate : int
@@ -96,7 +96,7 @@ def draw_ink(trace: LatentTrace, points: NDArray[np.floating], title: str) -> "F
     place = np.cumsum(np.asarray(points[:, :2], np.float64), axis=0)
     wide, high = np.maximum(np.ptp(place, axis=0), 1e-6)
     with matplotlib.rc_context(STYLE):
-        height = np.clip(0.85 * WIDTH * high / wide, 0.6, 5.0)  # of the ink, at the same scale in x and y
+        height = np.clip(0.85 * WIDTH * high / wide, 0.6, 5.0)  # inches of the ink, at the same scale in x and y
         figure = Figure(figsize=(WIDTH, float(height) + 3.0))
         page, kl, change = figure.subplots(3, height_ratios=(float(height) + 0.3, 1.1, 1.1))
         _ink(page, place, points[:, 2] > 0.5, trace.kl)
@@ -105,7 +105,7 @@ def draw_ink(trace: LatentTrace, points: NDArray[np.floating], title: str) -> "F
         kl.sharex(change)
         kl.tick_params(labelbottom=False)
         change.set_xlim(0, trace.seconds[-1])
-        # A move between strokes is a single step and changes the mean a hundred times as much as ink does.
+        # A move between strokes is a single step, and changes the mean a hundred times as much as a step on the paper.
         change.set_yscale("log", nonpositive="clip")
         lifts = trace.seconds[points[:, 2] > 0.5]
         for axes in (kl, change):
@@ -120,7 +120,7 @@ def render(figure: "Figure", ending: str) -> bytes:
     Parameters
     ----------
     figure : Figure
-        As `draw_sound` and `draw_ink` return it.
+        A figure of `draw_sound` or `draw_ink`.
     ending : str
         One of `FORMATS`, in any case.
     """
@@ -128,26 +128,26 @@ def render(figure: "Figure", ending: str) -> bytes:
 
     format = ending.lower().removeprefix(".")
     undated: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    # Text is stored as text, which can be searched and takes a tenth of the space of its outlines.
+    # Text is stored as text: it can be searched, and takes a tenth of the space of its outlines.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "vrnn-engine"}), io.BytesIO() as file:
         figure.savefig(file, format=format, dpi=RESOLUTION, metadata=undated.get(format))
         return file.getvalue()
 
 
 def envelope(values: NDArray[np.floating], columns: int) -> NDArray[np.intp]:
-    """Choose the points of a long curve to draw so that it looks the same: the lowest and highest of each column.
+    """Choose the points of a long curve that are enough to draw it: the lowest and the highest of each column.
 
     Parameters
     ----------
     values : array [N]
-        Without NaN.
+        Values of the curve, without NaN.
     columns : int
         Number of pieces of equal length (the last may be shorter).
 
     Returns
     -------
     array [at most 2 * columns]
-        Indices in increasing order; all indices if N is not larger.
+        Indices in increasing order; all indices if N is at most 2 * columns.
     """
     if len(values) <= 2 * columns:
         return np.arange(len(values))
@@ -173,7 +173,7 @@ def _latents(kl: "Axes", change: "Axes", trace: LatentTrace) -> None:
 
 
 def _ink(page: "Axes", place: NDArray[np.float64], lifted: NDArray[np.bool_], kl: NDArray[np.float64]) -> None:
-    """Draw the segment to each point that the pen drew; a stroke of one point is a dot."""
+    """Draw the segment to each point that was drawn with the pen down; a stroke of one point is a dot."""
     from matplotlib.collections import LineCollection
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
@@ -183,7 +183,7 @@ def _ink(page: "Axes", place: NDArray[np.float64], lifted: NDArray[np.bool_], kl
     dot = 1e-3 * (np.ptp(place, axis=0).max() or 1.0)  # not 0, because no renderer draws a line without length
     before = np.where(begins[:, np.newaxis], place - (dot, 0.0), np.roll(place, 1, axis=0))
     colours = LinearSegmentedColormap.from_list("kl", HEAT)
-    # A few frames have many times the KL of the others, and would leave these one colour.
+    # A few frames have many times the KL of the others; a scale up to the maximum would give the others one colour.
     scale = Normalize(0, max(float(np.percentile(kl, 99)), 1e-6))
     ink = LineCollection(
         list(np.stack([before, place], axis=1)[drawn]), cmap=colours, norm=scale, linewidths=1.2, capstyle="round"

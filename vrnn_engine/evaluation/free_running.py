@@ -1,6 +1,6 @@
-"""Compares what a model generates on its own with real material of the same length.
+"""Compares free-running generation with real sound or ink of the same length.
 
-A take is one stream of sound or ink: generated from one seed, or cut out of a corpus.
+A take is one stretch of sound or ink: generated from one seed, or cut out of a corpus.
 """
 
 import logging
@@ -59,7 +59,8 @@ def compare(
     Returns
     -------
     FreeRunning
-        Of sound, as many real takes as generated ones, spread evenly over the split; of ink, one take per writer.
+        Statistics of all takes.  There are as many real takes of sound as generated ones, spread evenly over the split;
+        of real ink, there is one take per writer.
 
     Raises
     ------
@@ -112,22 +113,22 @@ def generated_columns(
 
 
 def cut_takes(samples: NDArray[np.int16], length: int, count: int) -> list[Sound]:
-    """Cut takes out of a signal, spread evenly over it.
+    """Cut takes out of a signal, at evenly spaced positions.
 
     Parameters
     ----------
     samples : int16 array [N]
         The signal.
     length : int
-        Samples of a take.
+        Number of samples in a take.
     count : int
         Number of takes wanted.
 
     Returns
     -------
     list of arrays
-        Full scale +-1.  At most `count` takes that do not overlap; one shorter take, with a logged warning, if the
-        signal is shorter than a take.
+        At most `count` takes that do not overlap, full scale +-1.  If the signal is shorter than a take, one shorter
+        take, and a warning is logged.
     """
     count = max(1, min(count, len(samples) // length))
     starts = [max(0, len(samples) - length) * k // max(1, count - 1) for k in range(count)]
@@ -147,7 +148,7 @@ def writer_takes(corpus: PenCorpus, split: str, length: int) -> list[list[Ink]]:
     split : str
         `train`, `valid` or `test`.
     length : int
-        Points after which a take gets no more lines.
+        Number of points from which on a take gets no more lines.
     """
     takes: dict[str, list[Ink]] = {}
     for line, writer in zip(corpus.lines[split], corpus.writers[split], strict=True):
@@ -163,14 +164,15 @@ def sound_columns(takes: Sequence[Sound], rate: int) -> Columns:
     Parameters
     ----------
     takes : sequence of arrays [N]
-        Full scale +-1.
+        The takes, full scale +-1.
     rate : int
-        Hz, at least 8 kHz.
+        Sampling rate, Hz; at least 8000.
 
     Returns
     -------
     dict
-        `docs/evaluation.md` lists the names; drift only if all takes have `DRIFT_SECONDS`.
+        Statistics by name; `docs/evaluation.md` lists the names.  Drift is included only if takes have at least
+        `DRIFT_SECONDS`.
     """
     return _columns([_sound_row(take, rate) for take in takes])
 
@@ -186,8 +188,8 @@ def ink_columns(takes: Sequence[Sequence[Ink]]) -> Columns:
     Returns
     -------
     dict
-        `docs/evaluation.md` lists the names.  Constancy has one value for all takes together; if it cannot be measured,
-        it is left out with a logged warning.
+        Statistics by name; `docs/evaluation.md` lists the names.  Constancy has one value for all takes together; if
+        constancy cannot be measured, it is left out, and a warning is logged.
     """
     columns = _columns([_ink_row(take) for take in takes])
     try:

@@ -18,7 +18,7 @@ Ink = NDArray[np.floating]
 Values = NDArray[np.float64]
 
 PIECE = 150
-"""Points of a piece of a line, whose style is measured: three seconds at 50 points per second, a word or two."""
+"""Number of points in a piece of a line whose style is measured: three seconds at 50 per second, a word or two."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class InkStatistics:
-    """Statistics by which ink is compared with other ink."""
+    """Statistics of ink that can be compared between samples."""
 
     length: Spread
     """Length of the path of a stroke, mm."""
@@ -43,7 +43,7 @@ class InkStatistics:
     size: Spread
     """Sd of the ink of a piece about its baseline, mm."""
     lifted: float
-    """Share of the points after which the pen is lifted, which is strokes per point."""
+    """Share of the points after which the pen is lifted: the number of strokes per point."""
 
     def to_dict(self) -> dict[str, dict[str, float] | float]:
         """Return the values by name."""
@@ -52,10 +52,10 @@ class InkStatistics:
 
 @dataclass(frozen=True)
 class Constancy:
-    """How much three measures of style vary within samples, relative to all pieces; see `constancy`.
+    """Variation of three measures of style within samples, relative to that over all pieces; see `constancy`.
 
     0: the measure is constant within each sample.  1: it varies within a sample as much as between samples.  NaN: it
-    does not vary at all.
+    does not vary at all, or fewer than two samples have two pieces with a value.
     """
 
     slant: float
@@ -70,15 +70,15 @@ class Constancy:
 def describe_ink(lines: Sequence[Ink], piece: int = PIECE) -> InkStatistics:
     """Compute the statistics of one sample.
 
-    Slant and size are measured in pieces of equal length, because the one long line of a generated stream, whose
-    baseline wanders, then compares with the short lines of a writer.
+    Slant and size are measured in pieces of equal length, so that the one long line of a generated stream, whose
+    baseline wanders, can be compared with the short lines of a writer.
 
     Parameters
     ----------
     lines : sequence of arrays [n, 3]
         The lines of a writer, or the one long line of a generated stream.
     piece : int
-        Points of a piece.
+        Number of points in a piece.
     """
     parts = [stroke for line in lines for stroke in strokes(line)]
     return InkStatistics(
@@ -93,19 +93,20 @@ def describe_ink(lines: Sequence[Ink], piece: int = PIECE) -> InkStatistics:
 def constancy(samples: Sequence[Sequence[Ink]], piece: int = PIECE) -> Constancy:
     """Measure how constant the style is within samples that may differ from each other.
 
-    The lines of every sample are cut into pieces of equal length; median slant, size and median curvature of each piece
-    are measured.  For each of the three measures x, with n samples i of pieces j and N pieces in all, the result is
+    The lines of every sample are cut into pieces of equal length; the median slant, the size and the median curvature
+    of each piece are measured.  Let x_ij be one of these measures in piece j of sample i, of n samples with N pieces in
+    all.  The result is
 
         sqrt(sum_ij (x_ij - mean of sample i)^2 / (N - n)) / sqrt(sum_ij (x_ij - mean of all)^2 / (N - 1))
 
-    which for large numbers is sqrt(1 - intraclass correlation).
+    which for large n and N approaches sqrt(1 - intraclass correlation).
 
     Parameters
     ----------
     samples : sequence of sequences of arrays [n, 3]
         The lines of each writer, or the one long line of each generated stream.
     piece : int
-        Points of a piece.  What remains of a line after its last whole piece is ignored.
+        Number of points in a piece.  An incomplete last piece of a line is ignored.
 
     Raises
     ------
@@ -142,9 +143,9 @@ def strokes(line: Ink) -> Iterator[Values]:
 def slants(part: Ink) -> list[float]:
     """Return the slant of each long downstroke of a piece, in degrees.
 
-    A downstroke is a run of points of a stroke that each lie lower than the one before; its slant is that of the
-    straight line from its first point to its last.  It is long if its height is at least the `ink_height` of the piece,
-    which is about a third of a tall letter.
+    A downstroke is a run of points of a stroke, each lower than the point before; its slant is the slant of the
+    straight line from its first point to its last.  A downstroke is long if its height is at least the `ink_height` of
+    the piece, which is about a third of a tall letter.
 
     Parameters
     ----------
@@ -162,14 +163,14 @@ def slants(part: Ink) -> list[float]:
 
 
 def pieces(lines: Sequence[Ink], piece: int) -> Iterator[Ink]:
-    """Cut lines into pieces of equal length; what remains of a line is left out.
+    """Cut lines into pieces of equal length; an incomplete last piece of a line is left out.
 
     Parameters
     ----------
     lines : sequence of arrays [n, 3]
         dx, dy, pen-up.
     piece : int
-        Points of a piece.
+        Number of points in a piece.
     """
     for line in lines:
         for first in range(0, len(line) - piece + 1, piece):
@@ -204,7 +205,7 @@ def _spread(values: Sequence[float]) -> Spread:
 
 
 def _within_over_all(samples: Sequence[Values]) -> float:
-    """Return the sd within samples over the sd of all pieces; a piece without a value (NaN) is left out."""
+    """Return the sd within samples divided by the sd of all pieces; a piece without a value (NaN) is left out."""
     known = [values[~np.isnan(values)] for values in samples]
     known = [values for values in known if len(values) >= 2]
     together = np.concatenate(known) if known else np.zeros(0)

@@ -1,7 +1,7 @@
 """Traces the latents of a recording: the KL of each frame, and how far the posterior mean moves.
 
 After figure 2 of Chung et al. (2015): both rise where the signal changes in a way that the past does not predict.
-This needs numpy only, since a voice's observe graph gives all inputs.
+This module needs only numpy, since the observe graph of a voice computes all inputs.
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class LatentTrace:
     kl: NDArray[np.float64]
     """[T] KL(posterior || prior), nats."""
     change: NDArray[np.float64]
-    """[T] Squared Euclidean distance between the posterior means of this frame and the one before.  NaN for the first
-    frame."""
+    """[T] Squared Euclidean distance between the posterior means of this frame and of the previous one.  NaN for the
+    first frame."""
     log_likelihood: NDArray[np.float64]
-    """[T] Of the normalised frame given the sampled latent, nats."""
+    """[T] Log-likelihood of the normalised frame given the sampled latent, nats."""
 
 
 def trace_latents(
@@ -35,10 +35,10 @@ def trace_latents(
 ) -> LatentTrace:
     """Compute the trace of a recording that a voice has observed from a state of zeros.
 
-    In the basis `mdct`, step t takes block t of the signal and completes the frame over blocks t-1 and t, whose middle
-    is the boundary between them.  The first step completes no frame and is left out, so the trace has one frame less
-    than the recording has blocks.  In the basis `samples`, the frame of step t is block t; in `points`, it is the t-th
-    point.
+    In the basis `mdct`, step t takes block t of the signal and completes the frame that covers the blocks t-1 and t;
+    the middle of this frame is the boundary between the two blocks.  The first step completes no frame and is left out,
+    so the trace has one frame less than the recording has blocks.  In the basis `samples`, the frame of step t is block
+    t; in `points`, it is point t.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """Bounds on the log-likelihood of a corpus under a model: the ELBO, its KL, and the importance-weighted bound.
 
-With K samples z_k ~ q(z | x), the importance-weighted bound log 1/K sum_k p(x, z_k) / q(z_k | x) is in expectation a
-lower bound of log p(x) that does not get looser with larger K; for K = 1 it is the ELBO (Burda et al. 2016).
+The importance-weighted bound with K samples z_k ~ q(z | x) is log 1/K sum_k p(x, z_k) / q(z_k | x).  Its expectation is
+a lower bound of log p(x) that does not get looser with larger K; for K = 1 it is the ELBO (Burda et al. 2016).
 
-A sequence is a chunk of speech (0.5 s in the paper), given the state that one sample carried into it from the chunks
-before; or a whole line of ink.  A path is one sample of all latents of a sequence.
+A sequence is a whole line of ink, or a chunk of speech (0.5 s in the paper) given the state after the chunks before it;
+that state is computed with one sample of their latents.  A path is one sample of all latents of a sequence.
 """
 
 import math
@@ -35,7 +35,7 @@ class Estimate:
 
     mean: float
     interval: float
-    """Half the width of the 95 % confidence interval, if sequences are independent."""
+    """Half the width of the 95 % confidence interval, under the assumption that sequences are independent."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,14 @@ class Likelihood:
     importance_weighted_bounds: Values
     """[N] Importance-weighted bound of each sequence."""
     lengths: Values
-    """[N] Frames of each sequence."""
+    """[N] Number of frames of each sequence."""
     samples: int
-    """Number of paths K.  1 for a model without latents, whose likelihood is exact."""
+    """Number of paths, K; 1 for a model without latents, whose likelihood is exact."""
     values: int
-    """Continuous values of a frame: its samples of sound, or 2 for dx and dy."""
+    """Number of continuous values in a frame: its number of samples, or 2 for the dx and dy of ink."""
     log_jacobian: float
-    """log |d normalised / d world| per frame, nats: added to a bound to convert it to world units."""
+    """log |d normalised / d world| per frame, in nats.  Add it to a bound to convert that to world units: full scale,
+    mm or tablet units."""
 
     @property
     def sequences(self) -> int:
@@ -74,7 +75,7 @@ class Likelihood:
 
     @property
     def kl(self) -> Estimate:
-        """KL per sequence, which the ELBO contains with a minus sign."""
+        """KL per sequence; the ELBO contains it with a minus sign."""
         return _per(np.ones(self.sequences), self.kls)
 
     @property
@@ -122,15 +123,16 @@ def likelihood(
     Parameters
     ----------
     model : RecurrentModel
-        In evaluation mode; the device of its weights computes.  The noise does not depend on the device.
+        A model in evaluation mode; it runs on the device of its weights.  The noise does not depend on the device.
     corpus : Corpus
-        Normalised as the training data of the model; see `vrnn_engine.training.corpus.open_checkpoint_corpus`.
+        A corpus, normalised as the training data of the model; see
+        `vrnn_engine.training.corpus.open_checkpoint_corpus`.
     split : str
         `train`, `valid` or `test`.
     samples : int
-        K, paths per sequence; the ELBO and the KL are averaged over them.
+        K, the number of paths per sequence; the ELBO and the KL are averaged over the paths.
     seed : int
-        Of the noise that draws the paths.
+        Seed of the noise from which the paths are sampled.
     report : callable
         Called after each batch with the number of sequences done.
 
@@ -197,7 +199,7 @@ def _sequences(
         )
         if not whole_lines:
             yield sums
-            # The next chunk is a new sequence: all its paths start from the state in which the first of these ended.
+            # The next chunk is a new sequence: all its paths start from the final state of the first path.
             state = State(*(part[::paths].repeat_interleave(paths, 0) for part in state))
         elif batch.fresh or open_lines is None:
             if open_lines is not None:
@@ -235,8 +237,8 @@ def _unroll_paths(
 def _per(counts: Values, sums: Values) -> Estimate:
     """Estimate the ratio of the mean sum to the mean count, from independent sequences [N].
 
-    The interval is from the large-sample standard error of a ratio (Cochran 1977, section 2.11), in which a sum that is
-    proportional to the length of the sequence has no uncertainty.  With counts of one it is that of a mean.
+    The interval uses the large-sample standard error of a ratio (Cochran 1977, section 2.11): if the sums are
+    proportional to the counts, the interval is 0; if all counts are one, it is that of a mean.
     """
     number = len(sums)
     ratio = sums.sum() / counts.sum()

@@ -15,36 +15,36 @@ APART = 100
 """Smallest distance between the starts of two compared windows in steps of 10 ms: one second."""
 
 FLOOR = -60.0
-"""Lower limit of a level in dB re the band's mean power; everything softer counts as the same silence."""
+"""Lower limit of a level in dB re the band's mean power; lower levels are raised to it."""
 
 FAINTEST = 1.0
-"""Rms of a pattern in dB below which its similarity to others is scaled down towards 0."""
+"""Rms of a pattern, in dB, below which its similarity to others is scaled down towards 0."""
 
 AT_ONCE = 6000
-"""Windows in one matrix product; limits its memory to 20 MB."""
+"""Number of windows in one matrix product; limits its memory to 20 MB."""
 
 
 def repetition(samples: NDArray[np.floating], rate: int) -> float:
-    """Return how similar the half seconds of a sound are to the rest of it.
+    """Return the mean similarity of the half seconds of a sound to the rest of the sound.
 
-    A pattern is the shape of the spectrum over half a second: the levels of the third octaves of `CENTRES` every 10 ms,
-    in dB, minus the mean over the bands at each moment (the loudness, since all pauses are alike) and minus the mean of
-    each band over the half second (the colour that a whole sound may have in common).  Each loud half second (over half
-    the overall rms) is compared with every one that starts at least a second before or after it; its similarity is the
-    largest normalised correlation.
+    A pattern is the course of the spectrum over half a second: the levels, in dB, of the third octaves of `CENTRES`
+    every 10 ms, minus two means.  The mean over the bands at each moment is the loudness, which is removed because all
+    pauses are alike; the mean of each band over the half second is the timbre that a whole sound may have in common.
+    Each loud half second (rms above half the overall rms) is compared with all half seconds that start at least one
+    second earlier or later; its similarity is the largest normalised correlation.
 
     Parameters
     ----------
     samples : array [N]
-        Full scale +-1.
+        The sound, full scale +-1.
     rate : int
-        Hz, at least 8 kHz.
+        Sampling rate, Hz; at least 8000.
 
     Returns
     -------
     float
         Mean similarity of the loud half seconds: 1 for a loop, 0.24 for a minute of white noise, 0.66 for a minute of
-        read speech.  It rises with the length, so compare takes of one length.
+        read speech.  The value rises with the length of the sound, so compare only takes of equal length.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def repetition(samples: NDArray[np.floating], rate: int) -> float:
     power = _band_power(np.asarray(samples, np.float64), rate)
     mean = np.maximum(power.mean(0), 1e-20)
     levels = np.maximum(10 * np.log10(np.maximum(power / mean, 1e-20)), FLOOR)
-    # [windows, bands, WINDOW]: a view, of which only parts are copied to a matrix.
+    # [windows, bands, WINDOW]: a view; only parts of it are copied, for each matrix product.
     patterns = sliding_window_view((levels - levels.mean(1, keepdims=True)).astype(np.float32), WINDOW, axis=0)
     loudness = np.convolve(power.sum(1), np.full(WINDOW, 1 / WINDOW), "valid")
     asked = np.arange(0, len(patterns), WINDOW)
@@ -86,7 +86,7 @@ def _band_power(sound: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
 
 
 def _unit(patterns: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the patterns as rows of norm 1, or less where a pattern is faint."""
+    """Return the patterns as rows of norm 1, or less if a pattern is faint."""
     rows = (patterns - patterns.mean(2, keepdims=True)).reshape(len(patterns), -1)
     least = FAINTEST * np.sqrt(np.float32(rows.shape[1]))
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), least)

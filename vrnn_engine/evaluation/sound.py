@@ -12,7 +12,7 @@ CENTRES = tuple(float(f) for f in 1000 * 2.0 ** (np.arange(-10, 7) / 3))
 """Centres of the third-octave bands from 100 Hz to 4 kHz (IEC 61260, base two), in Hz."""
 
 ENVELOPE_RATE = 100
-"""Values of the envelope per second."""
+"""Number of values of the envelope per second."""
 
 SYLLABLES = (2.0, 8.0)
 """Range in Hz where the modulation spectrum of speech peaks (Houtgast & Steeneken 1985)."""
@@ -24,26 +24,26 @@ VOICED = 0.6
 """Normalised autocorrelation above which a stretch counts as having a pitch."""
 
 SHORTEST = 4.0
-"""Shortest sound in seconds; below it, modulation of 2 Hz cannot be measured well."""
+"""Shortest sound in seconds; in a shorter one, a modulation of 2 Hz cannot be measured well."""
 
 
 @dataclass(frozen=True)
 class SoundStatistics:
-    """Statistics by which a sound is compared with another one."""
+    """Statistics of a sound that can be compared between sounds."""
 
     level: float
     """RMS, dB re full scale."""
     bands: tuple[float, ...]
     """Power in each third octave of `CENTRES`, dB re full scale."""
     high: float
-    """Share of the power above 4 kHz, dB."""
+    """Power above 4 kHz relative to the total power, dB."""
     depth: float
     """Sd of the short-term level over time, dB: 2 to 3 for steady noise, over 10 for speech with pauses."""
     syllabic: float
-    """Modulation index of the envelope at syllable rate: rms between 2 and 8 Hz over mean."""
+    """Modulation index of the envelope at syllable rate: its rms between 2 and 8 Hz, divided by its mean."""
     voiced: float
-    """Share of the loud stretches of 40 ms (over half the overall rms) that have a pitch of 80 to 400 Hz: their
-    normalised autocorrelation exceeds 0.6 at such a lag."""
+    """Share of the loud stretches that have a pitch.  A stretch lasts 40 ms; it is loud if its rms is above half the
+    overall rms; it has a pitch if its normalised autocorrelation exceeds 0.6 at a lag of 1/400 to 1/80 s."""
     clipped: float
     """Share of the samples at full scale."""
 
@@ -68,9 +68,9 @@ def describe(samples: NDArray[np.floating], rate: int) -> SoundStatistics:
     Parameters
     ----------
     samples : array [N]
-        Full scale +-1.
+        The sound, full scale +-1.
     rate : int
-        Hz, at least 8 kHz.
+        Sampling rate, Hz; at least 8000.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def third_octaves(frequency: NDArray[np.float64], power: NDArray[np.float64]) ->
     Parameters
     ----------
     frequency : array [F]
-        Hz.
+        Frequency of each bin, Hz.
     power : array [F, ...]
         Power of each bin.
 
@@ -118,14 +118,14 @@ def third_octaves(frequency: NDArray[np.float64], power: NDArray[np.float64]) ->
 
 
 def modulation_spectrum(samples: NDArray[np.floating], rate: int) -> tuple[float, ...]:
-    """Return the modulation index of the envelope, rms over mean, in each octave of `MODULATIONS`.
+    """Return the modulation index of the envelope, rms divided by mean, in each octave of `MODULATIONS`.
 
     Parameters
     ----------
     samples : array [N]
-        Four seconds or more.
+        The sound, at least four seconds long.
     rate : int
-        Hz.
+        Sampling rate, Hz.
     """
     envelope = _envelope(np.asarray(samples, np.float64), rate)
     return tuple(_modulation_index(envelope, f / np.sqrt(2), f * np.sqrt(2)) for f in MODULATIONS)
@@ -134,15 +134,15 @@ def modulation_spectrum(samples: NDArray[np.floating], rate: int) -> tuple[float
 def voiced_share(sound: NDArray[np.float64], rate: int) -> float:
     """Return the share of a sound's loud stretches that have a pitch; see `SoundStatistics.voiced`.
 
-    Each stretch is correlated with the samples one lag later, each normalised by its own energy (the normalised
+    Each stretch is correlated with the samples one lag later; both are normalised by their own energy (the normalised
     cross-correlation of Talkin 1995), so that neither a window nor a rising level hides a period.
 
     Parameters
     ----------
     sound : array [N]
-        Full scale +-1.
+        The sound, full scale +-1.
     rate : int
-        Hz.
+        Sampling rate, Hz.
     """
     length, lags = round(0.04 * rate), np.arange(round(rate / 400), round(rate / 80) + 1)
     starts = np.arange(0, len(sound) - length - lags[-1], length)
@@ -166,7 +166,7 @@ def _envelope(sound: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
 
 
 def _modulation_index(envelope: NDArray[np.float64], low: float, high: float) -> float:
-    """Return the rms of an envelope between two frequencies in Hz, over its mean."""
+    """Return the rms of an envelope between two frequencies in Hz, divided by its mean."""
     rates, modulation = signal.welch(envelope, ENVELOPE_RATE, nperseg=min(len(envelope), 512))
     power = modulation[(rates >= low) & (rates <= high)].sum() * rates[1]
     return float(np.sqrt(power) / (envelope.mean() + 1e-9))
