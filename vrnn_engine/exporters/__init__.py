@@ -1,1 +1,1 @@
-"""Convert a checkpoint to a voice: graphs, weights file, manifest and parity vectors (PyTorch and onnx)."""
+"""Convert a checkpoint to a voice: graphs, weights file, manifest and parity vectors; needs PyTorch and onnx."""

@@ -1,4 +1,4 @@
-"""CARD.md: what a user should know about a voice, written from its manifest."""
+"""Writes CARD.md, the description of a voice for users, from its manifest."""
 
 from vrnn_engine.runtime.voice.manifest import Manifest
 

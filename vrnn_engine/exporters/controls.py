@@ -1,4 +1,4 @@
-"""The controls of the models of this package, and other defaults for them."""
+"""The controls of this package's models, and the change of their defaults."""
 
 from collections.abc import Mapping
 
@@ -48,12 +48,12 @@ def with_defaults(controls: tuple[Control, ...], defaults: Mapping[str, float]) 
     controls : tuple of Control
         The controls of a model.
     defaults : mapping of str to float
-        New defaults by the names of their controls; the other controls keep theirs.
+        New defaults by name of the control; the other controls keep theirs.
 
     Raises
     ------
     ControlError
-        There is no control of such a name, or the value is outside its range.
+        A name is not that of a control, or a value is outside the range of its control.
     """
     checked = Controls(controls)
     checked.update(defaults)

@@ -33,26 +33,27 @@ def export(
     name : str, optional
         The voice's name; the recipe's name by default.
     defaults : mapping of str to float, optional
-        Other defaults of controls, e.g. `{"output.temperature": 0.9}`.
+        New defaults by name of the control, e.g. `{"output.temperature": 0.9}`.
     half_weights : bool
         Whether to round the weights to half precision, which halves the file.  The voice still computes in single
-        precision, and is compared with PyTorch with the same rounded weights.
+        precision; it is compared with a PyTorch model that has the same rounded weights.
     precisions : sequence of str
         `fp16`, `int8`, `int4`: precisions of further step graphs, besides fp32.
 
     Returns
     -------
     ExportedVoice
-        The voice, and how far its graphs are from PyTorch.
+        The voice, and the deviations of its graphs from PyTorch and from fp32.
 
     Raises
     ------
     ControlError
-        `defaults` names no control of the model, or a value outside its range.
+        `defaults` contains the name of a control that the model does not have, or a value outside its range.
     CheckpointError
         The checkpoint is missing, truncated, or not a checkpoint of this package.
     ExportError
-        A graph differs from PyTorch, a precision is too far from fp32, or `out` exists.  No folder is left then.
+        A graph differs from PyTorch, a reduced precision differs too much from fp32, or `out` exists.  No voice is
+        written then.
 
     Examples
     --------
@@ -81,7 +82,7 @@ def recurrent_steps(
     recipe : Recipe
         Gives rate, unit and ink style.
     model : RecurrentModel
-        A model that the recipe describes.
+        A model of this recipe.
     mean, std : tuple of float
         Normalisation of the corpus.
     """

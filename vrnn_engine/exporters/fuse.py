@@ -2,14 +2,15 @@
 
     W_a a + W_h h + b = [W_a W_h] [a, h] + b
 
-The models keep these products apart, since training computes the part that depends only on the frame outside the loop
-over time.  In a step, both forms read the same weights, but one node replaces three products and two sums.  One step of
-`iamondb` takes 0.98 of the time in fp32 and 0.9 in 8 and 4 bits (0.8 for 16 rows); one of `blizzard` the same time in
-fp32 and 0.95 in 8 and 4 bits; one of `blizzard-paper`, which is limited by reading its weights, the same in all
-precisions (onnxruntime 1.31, one core).
+The models keep these products separate, since training computes the product that depends only on the frame outside the
+loop over time.  In a step, both forms read the same weights, but one node replaces three products and two sums.  The
+time of a step with this, relative to a step without it (onnxruntime 1.31, one core): `iamondb` 0.98 in fp32, and 0.9 in
+8 and 4 bits (0.8 for 16 rows); `blizzard` 1 in fp32, and 0.95 in 8 and 4 bits; `blizzard-paper`, whose time is that of
+reading its weights, 1 in all precisions.
 
-Products that share an input (prior, decoder and gates share h) stay apart.  As one product whose output is split, they
-took 0.96 to 1.08 of the time for one row, and up to 1.04 for 16: splitting costs as much as a product saves.
+Products that share an input (prior, decoder and gates share h) stay separate.  As one product whose output is split,
+they took 0.96 to 1.08 times as long for one row, and up to 1.04 times for 16 rows: the split costs the time that the
+product saves.
 """
 
 import copy
@@ -24,7 +25,7 @@ from vrnn_engine.models.layers import JointStack
 
 
 def fuse_products(steps: StepModel) -> StepModel:
-    """Return a step model that computes the same with fewer products.
+    """Return a step model that computes the same outputs with fewer products.
 
     A step model that is not a `RecurrentSteps` is returned unchanged.
     """
@@ -68,7 +69,7 @@ class _OneProductRecurrence(Recurrence):
 
 
 def _concatenate(*parts: nn.Module | None) -> nn.Linear:
-    """Return one linear map of the concatenated inputs of several, whose sum it is; the first one has the bias."""
+    """Return one linear map of concatenated inputs that equals the sum of several maps; the first map has the bias."""
     maps = [part for part in parts if isinstance(part, nn.Linear)]
     weight = torch.cat([one.weight for one in maps], dim=1)
     whole = nn.Linear(weight.shape[1], weight.shape[0], device="meta")

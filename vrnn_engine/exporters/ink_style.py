@@ -1,6 +1,6 @@
-"""The style of ink, its slant and size, in a step graph: applied to generated ink, removed from observed ink.
+"""The style of ink (slant and size) in a step graph: applied to generated ink, removed from observed ink.
 
-The model itself is trained on ink without its style; `vrnn_engine.data.style` defines the style and its measures.
+The model itself is trained on ink in the usual style; `vrnn_engine.data.style` defines the style and its measures.
 """
 
 import math
@@ -12,11 +12,11 @@ from vrnn_engine.data.style import BASELINE, KNOWN_AFTER, MOST, SMALLEST, Style
 from vrnn_engine.models.normal import pad_to_multiple_of_4
 
 AVERAGING_TIME = 60.0
-"""Seconds of ink that a measure averages over at most; older ink decays exponentially."""
+"""Seconds of ink over which a measure is averaged; in longer ink, the weight of older ink decays exponentially."""
 MAX_RISE = 4.0
 """Limit of the vertical move between two observed points, in usual sizes: observed ink may contain several lines."""
 MAX_LEAN = math.radians(75)
-"""Limit of the angle that ink may lean."""
+"""Limit of the angle of the slant, in radians."""
 
 
 class InkStyle:
@@ -48,7 +48,7 @@ class InkStyle:
         self.usual, self.rate = usual, rate
 
     def draw(self, state: Tensor, noise: Tensor) -> Tensor:
-        """Return the state with the style's noise in it: `noise` [B, 2], unless the state has noise already."""
+        """Return the state with the noise of the style: `noise` [B, 2], unless the state has its noise already."""
         held = state[:, :2]
         return torch.cat([torch.where(held == 0, noise, held), state[:, 2:]], dim=-1)
 
@@ -57,7 +57,7 @@ class InkStyle:
         on_paper, *means, frames = state[:, 5:].split(1, dim=-1)
         across, down, lifted = frame.split(1, dim=-1)
         counts = on_paper * (down > 0)
-        # The first move, or one to another line, says nothing about the height of the ink.
+        # The first move, and the move to another line, say nothing about the height of the ink.
         limit = MAX_RISE * self.usual.size
         risen = torch.where(frames > 0, down.clamp(-limit, limit), 0.0)
         height = math.exp(-1 / (BASELINE * self.rate)) * means[2] + risen
@@ -79,7 +79,7 @@ class InkStyle:
         return torch.cat([state[:, :2], measured.clamp(-MOST, MOST), certain, *measures], dim=-1)
 
     def style(self, state: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
-        """Return the style s [B, 2]: the measured one, plus drawn noise as far as that is uncertain.
+        """Return the style s [B, 2]: the measured style plus the drawn noise times the uncertainty of the measure.
 
         Parameters
         ----------
@@ -100,7 +100,7 @@ class InkStyle:
         style : Tensor
             [B, 2].
         degrees : Tensor
-            Angle to lean further to the right, [B, 1].
+            Angle, in degrees, by which the ink leans further to the right, [B, 1].
         factor : Tensor or float
             Factor of the size, [B, 1].
         """
@@ -111,12 +111,12 @@ class InkStyle:
         sine, cosine = pad_to_multiple_of_4(torch.sin, torch.cat([angle, angle + math.pi / 2], dim=-1)).split(1, dim=-1)
         across, down = cosine * lean + sine, cosine - sine * lean
         steepest = math.tan(MAX_LEAN)
-        # If `down` is 0 or less, the rotation went past the horizontal.
+        # If `down` is 0 or negative, the ink was rotated to the horizontal or beyond.
         lean = torch.where(down > 0, across / down.clamp(min=1e-6), steepest).clamp(-steepest, steepest)
         return _transform(frame, self.usual.slant - lean, factor * torch.exp(self.usual.size_sd * size))
 
     def remove(self, frame: Tensor, style: Tensor) -> Tensor:
-        """Return a frame [B, 3] without its style [B, 2]."""
+        """Return a frame [B, 3] of ink with style [B, 2], transformed to the usual style."""
         slant, size = style.split(1, dim=-1)
         return _transform(frame, self.usual.slant_sd * slant, torch.exp(-self.usual.size_sd * size))
 

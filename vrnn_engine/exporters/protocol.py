@@ -1,8 +1,8 @@
 """The interface that a recurrent model implements to become a voice.
 
-Tensors are passed by the names of the graph contract (docs/voice-format.md): `state.NAME`, `noise.NAME`, `control.NAME`
-and `frame` in; `next.NAME`, `frame`, `latent`, `prior.mean`, ... out.  The batch is the first axis of each.  Any model
-that implements this interface can be exported and streamed.
+Tensors have the names of the graph contract (docs/voice-format.md).  Inputs are `state.NAME`, `noise.NAME`,
+`control.NAME` and `frame`; outputs are `next.NAME`, `frame`, `latent`, `prior.mean`, ...  The first axis of each is the
+batch.  Any model that implements this interface can be exported and streamed.
 """
 
 from typing import Literal, Protocol
@@ -20,14 +20,14 @@ Shape = tuple[int, ...]
 class StepModel(Protocol):
     """One step of a model, to generate and to observe, as pure functions of named tensors.
 
-    The attributes, but for `controls`, go into the manifest as they are.
+    The attributes are written to the manifest as they are.
     """
 
     modality: Literal["audio", "pen"]
     rate: int
     """Samples or points per second."""
     frame_size: int
-    """Values in a frame."""
+    """Number of values in a frame."""
     unit: str
     """Unit of a frame's values."""
     basis: Literal["samples", "mdct", "points"]

@@ -1,4 +1,4 @@
-"""Where a voice comes from: its data, its metrics and the command that trains its checkpoint again."""
+"""The provenance of a voice: its data, its metrics and the command that trains its checkpoint again."""
 
 from vrnn_engine.runtime.voice.manifest import Provenance
 from vrnn_engine.training.checkpoint import Checkpoint
@@ -18,7 +18,7 @@ def provenance_of(checkpoint: Checkpoint) -> Provenance:
 
 
 def training_command(checkpoint: Checkpoint) -> str:
-    """Return the command lines that train such a checkpoint again, separated by semicolons."""
+    """Return the command lines that train a checkpoint again, separated by semicolons."""
     recipe, bundled = checkpoint.recipe, None
     if recipe.name in bundled_recipes():
         bundled = load_recipe(recipe.name)

@@ -1,4 +1,4 @@
-"""Parity vectors: what PyTorch computes for fixed noise, and the comparison of a graph with PyTorch."""
+"""Parity vectors (outputs that PyTorch computes for fixed noise), and the comparison of a graph with PyTorch."""
 
 from collections.abc import Mapping
 
@@ -12,11 +12,12 @@ from vrnn_engine.runtime.graph.arrays import relative_difference
 from vrnn_engine.runtime.graph.session import GraphSession
 
 FRAMES = 200
-"""Frames that an export compares."""
+"""Number of frames that an export compares."""
 CARRIED_FRAMES = 16
-"""Frames that a voice carries.  `voices verify` generates them freely, which multiplies rounding errors."""
+"""Number of frames in the parity vectors of a voice.  Few, because `voices verify` generates them freely, and so
+rounding errors grow from frame to frame."""
 TOLERANCE = 1e-4
-"""Limit of a difference from PyTorch in fp32, relative to the largest value of the output."""
+"""Limit of the difference from PyTorch in fp32, relative to the largest absolute value of the output."""
 OBSERVED = ("posterior.mean", "kl", "log_likelihood")
 """Outputs of the observe graph that the parity vectors contain, if the graph has them."""
 
@@ -29,7 +30,7 @@ def reference_vectors(model: StepModel, frames: int = FRAMES, seed: int = 0) -> 
     Parameters
     ----------
     model : StepModel
-        Generates and observes with the defaults of its controls.
+        The model; it generates and observes with the defaults of its controls.
     frames : int
         T, the number of frames.
     seed : int
@@ -69,17 +70,17 @@ def reference_vectors(model: StepModel, frames: int = FRAMES, seed: int = 0) -> 
 def compare(model: StepModel, session: GraphSession, vectors: Mapping[str, NDArray[np.float32]]) -> float:
     """Compare all outputs of a graph with those of PyTorch, frame by frame.
 
-    Both compute each frame from PyTorch's state, so that a difference is that of one step: in a free-running recurrent
-    model, rounding errors multiply.
+    The graph and PyTorch compute each frame from the state that PyTorch computed, so that a difference arises in one
+    step: in a free-running recurrent model, rounding errors grow from frame to frame.
 
     Parameters
     ----------
     model : StepModel
         The model in PyTorch.
     session : GraphSession
-        Its step or observe graph.
+        The step or observe graph of the model.
     vectors : mapping of str to array
-        What `reference_vectors` returned.
+        The vectors that `reference_vectors` returned.
 
     Returns
     -------

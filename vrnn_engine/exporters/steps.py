@@ -1,4 +1,4 @@
-"""The step model of a trained model of any family: its step in world units, with its controls."""
+"""The step model of a trained model of any family: its step in world units (full scale, mm, ...), with controls."""
 
 from typing import Literal
 
@@ -17,15 +17,15 @@ from vrnn_engine.runtime.voice.manifest import Control, Normalisation
 class RecurrentSteps:
     """A trained model that implements `vrnn_engine.exporters.protocol.StepModel`.
 
-    A model without latents has no inputs, outputs and controls for them.
+    A model without latents has no inputs, outputs and controls for latents.
 
-    Besides the states of the model there may be these:
+    Besides the states of the model, there may be these states:
 
-    - `overlap` [F] (MDCT): the newest block as far as it is known, all of it after observing, and the part that the
-      last frame determines after generating.
-    - `pending` [1] (MDCT): 1 if the next observed block completes a frame that the recurrence has not read, as after
-      observing; 0 at the start and after generating, where the recurrence has read that frame, and an observed block
-      only fills `overlap`.
+    - `overlap` [F] (MDCT): after observing, the newest block; after generating, the part of the next block that the
+      last frame determines.
+    - `pending` [1] (MDCT): 1 after observing: the next observed block completes a frame that the recurrence has not
+      read.  0 at the start and after generating: the recurrence has already read that frame, and an observed block only
+      fills `overlap`.
     - `emphasis`: the memory of the emphasis filter and its inverse.
     - `style` (ink): the state of `InkStyle`.
 
@@ -38,9 +38,9 @@ class RecurrentSteps:
     unit : str
         Unit of a frame's values.
     mean, std : tuple of float
-        Normalisation of the training data: one number for audio, one for dx and one for dy for a pen.
+        Normalisation of the training data: one number for audio; for a pen, one for dx and one for dy.
     ink_style : InkStyle, optional
-        Applies a style to what the model generates, and removes it from what it observes.
+        Applies a style to generated ink, and removes it from observed ink.
     """
 
     def __init__(
@@ -212,5 +212,5 @@ def _next(state: State) -> Named:
 
 
 def _present(outputs: Named) -> Named:
-    """Return the outputs without those of width 0, which the model does not have."""
+    """Return the outputs except those of width 0, which stand for quantities that the model does not have."""
     return {name: value for name, value in outputs.items() if value.dim() == 1 or value.shape[-1]}

@@ -24,12 +24,12 @@ def trace(function: Callable[[Named], Named], inputs: dict[str, Shape]) -> tuple
     function : callable
         Takes and returns tensors by name.
     inputs : dict of str to tuple of int
-        Names and shapes, without the batch, of its inputs.
+        Names and shapes, without the batch, of the inputs of the function.
 
     Returns
     -------
     onnx.ModelProto, dict of str to tuple of int
-        The graph with its weights, and the names and shapes, without the batch, of its outputs.
+        The graph with its weights; and the names and shapes, without the batch, of its outputs.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def trace(function: Callable[[Named], Named], inputs: dict[str, Shape]) -> tuple
 
 
 def _remove_metadata(model: onnx.ModelProto) -> None:
-    """Remove what the exporter notes of each node's source, which contains paths of this machine."""
+    """Remove the exporter's notes on the source of each node, which contain paths of this machine."""
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""

@@ -1,4 +1,4 @@
-"""Write a step model as a voice folder, and compare it with PyTorch before the folder takes its place."""
+"""Write a step model as a voice folder, and compare it with PyTorch before the folder gets its final name."""
 
 import hashlib
 import logging
@@ -47,18 +47,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ExportedVoice:
-    """A voice that was written, and how far it is from PyTorch.
+    """A voice that was written, and its deviations from PyTorch.
 
     Attributes
     ----------
     voice : Voice
-        The voice, in its place.
+        The voice, under its final path.
     frames : int
         Number of frames that were compared.
     difference : float
         Largest difference over these frames and all outputs of both graphs, relative to the output's largest value.
     deviations : tuple of Deviation
-        How far each reduced precision is from fp32.
+        Deviation of each reduced precision from fp32.
     """
 
     voice: Voice
@@ -80,28 +80,28 @@ def write_voice(
     Parameters
     ----------
     model : StepModel
-        See `vrnn_engine.exporters.protocol`.
+        The model; see `vrnn_engine.exporters.protocol`.
     name : str
         The voice's name.
     folder : Path
         The voice's folder, which must not exist.
     provenance : Provenance
-        Where the model comes from.
+        Data, licence, training command and metrics of the model.
     precisions : sequence of str
         `fp16`, `int8`, `int4`: precisions of further step graphs, besides fp32.
     signals : iterable of Tensor
-        Matrices that stay in fp32, since they are no weights: filters and transforms.
+        Matrices that stay in fp32, because they are filters and transforms, not weights.
 
     Returns
     -------
     ExportedVoice
-        The voice, and how far its graphs are from PyTorch.
+        The voice, and the deviations of its graphs from PyTorch and from fp32.
 
     Raises
     ------
     ExportError
         The model breaks the graph contract, a graph differs from PyTorch, the rows of a batch depend on each other, a
-        precision is too far from fp32, or the folder exists.
+        reduced precision differs too much from fp32, or the folder exists.
     """
     if folder.exists():
         raise ExportError(f"{folder}: exists already; remove it, or choose another folder with --out")
@@ -127,10 +127,10 @@ def write_voice(
 def _write_graphs(
     model: StepModel, folder: Path, precisions: Sequence[ReducedPrecision], exact: Sequence[np.ndarray]
 ) -> tuple[tuple[Graph, ...], float, tuple[Deviation, ...]]:
-    """Write graphs, weights and parity vectors; return the graphs' manifest entries and their distance from PyTorch."""
+    """Write graphs, weights and parity vectors; return the graphs' manifest entries and their deviations."""
     traced, whole = _trace(model)
     reduced = {p: {name: quantise(graph, BITS[p], exact) for name, graph in traced.items()} for p in precisions}
-    # Saving takes the weights out of a graph, and the comparison below still needs those of the reduced precisions.
+    # `save_graphs` removes the weights from a graph, but the comparison below needs those of the graphs in `reduced`.
     steps = {f"step.{p}.onnx": copy_graph(models["step.onnx"]) for p, models in reduced.items()}
     save_graphs(traced | steps, folder)
     vectors = reference_vectors(model)
@@ -181,7 +181,7 @@ def _write_manifest(
 
 
 def _carried(vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the part of the vectors that a voice carries; noise was drawn in half precision, so this loses nothing."""
+    """Return the vectors that a voice contains; noise was rounded to half precision before, so none of it is lost."""
     return {
         name: values[:CARRIED_FRAMES].astype(np.float16 if name.startswith("noise.") else np.float32)
         for name, values in vectors.items()

@@ -10,23 +10,24 @@ from onnx import TensorProto, external_data_helper, helper, numpy_helper
 
 WEIGHTS_FILE = "weights.bin"
 INLINE_BYTES = 256
-"""Tensors smaller than this stay in the .onnx file: shape inference reads the values of some of them."""
+"""Tensors with fewer bytes stay in the .onnx file, because shape inference reads the values of some of them."""
 PAGE = 4096
-"""Tensors begin at a multiple of this offset, so that the runtime can map the file instead of copying it."""
+"""The offset of each tensor is a multiple of this number of bytes, so that the runtime can map the file into memory
+instead of copying it."""
 
 
 def save_graphs(graphs: dict[str, onnx.ModelProto], folder: Path) -> None:
     """Write graphs and their weights file.
 
-    Equal tensors are stored once, and in 16 bits if that loses nothing.  The graphs are changed: their large tensors
-    become references to the file.
+    Equal tensors are stored once, and in 16 bits if that changes no value.  The graphs are modified: their large
+    tensors become references to the weights file.
 
     Parameters
     ----------
     graphs : dict of str to onnx.ModelProto
-        By file name.
+        Graphs by file name.
     folder : Path
-        Where to write; it exists.
+        Folder of the files; it must exist.
     """
     places: dict[bytes, tuple[int, int]] = {}
     with open(folder / WEIGHTS_FILE, "wb") as weights:
@@ -56,7 +57,7 @@ def copy_graph(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def store_as_half(graph: onnx.GraphProto) -> None:
-    """Store large float32 tensors as float16 if all their values are float16 numbers, followed by a cast to float32.
+    """Store a large float32 tensor as float16, followed by a cast to float32, if float16 represents all its values.
 
     onnxruntime computes the cast once, when it loads the graph.
     """

@@ -1,8 +1,8 @@
 """Accuracy limits for graphs in reduced precision.
 
-Three things are compared with fp32: the frames of single steps from the same states; the bound that the observe graph,
-in the same precision, gives to frames that the model generated; and the levels of a free-running stream.  For half
-precision, `vrnn_engine.exporters.precision.half.check_range` is a fourth test.
+Three results are compared with fp32: the frames of single steps from the same states; the ELBO of generated frames,
+computed by the observe graph in the same precision; and the levels of a free-running stream.  For half precision,
+`vrnn_engine.exporters.precision.half.check_range` is a fourth test.
 """
 
 import itertools
@@ -28,30 +28,30 @@ from vrnn_engine.runtime.voice.manifest import Control, Graph
 FREE_FRAMES = 3200
 """Length of a free-running stream: 40 seconds of sound."""
 OCTAVES = 6
-"""Octaves that are compared, down from half the sample rate."""
+"""Number of octaves that are compared, from half the sample rate downwards."""
 
 MAX_BOUND = 0.02
-"""Limit of the change of the bound, relative to its size, or in nats if the bound is below one nat."""
+"""Limit of the change of the bound, relative to its size, or in nats if its size is below one nat per frame."""
 MAX_LEVELS = 4.0
-"""Limit of the change of a level, in dB.  Two free-running streams of 40 seconds differ by chance as well, since
-rounding soon makes them diverge."""
+"""Limit of the change of a level, in dB.  Two free-running streams of 40 seconds also differ by chance, since rounding
+soon makes them diverge."""
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """How far a reduced precision is from fp32.
+    """Deviation of a reduced precision from fp32.
 
     Attributes
     ----------
     precision : str
         `fp16`, `int8` or `int4`.
     frame : float
-        Root mean square of the frames' difference, relative to that of the frames.
+        Root mean square of the frames' difference, relative to the root mean square of the frames.
     bound : float
-        Change of the ELBO, in nats a frame; positive if it rose.
+        Change of the ELBO, in nats per frame; positive if it rose.
     levels : float
-        Largest change of a free-running stream's levels, in dB: total level and octaves of sound, or the sizes of dx,
-        dy and pen-up of ink.
+        Largest change of a level of a free-running stream, in dB.  The levels of sound are the total level and those of
+        octaves; the levels of ink are the mean squares of dx, dy and pen-up.
     """
 
     precision: str
@@ -72,7 +72,7 @@ def check_precisions(
     Parameters
     ----------
     reduced : mapping of str to mapping of str to onnx.ModelProto
-        By precision, its graphs with their weights, by file name.
+        For each precision, its graphs with their weights, by file name.
     folder : Path
         Folder of the fp32 graphs.
     graphs : sequence of Graph
@@ -80,7 +80,7 @@ def check_precisions(
     controls : sequence of Control
         The voice's controls.
     vectors : mapping of str to array
-        What `vrnn_engine.exporters.reference.reference_vectors` returned.
+        The vectors that `vrnn_engine.exporters.reference.reference_vectors` returned.
 
     Returns
     -------
@@ -156,7 +156,7 @@ def _generate(
 
 
 def _bound(session: GraphSession, frames: NDArray[np.float32], table: Mapping[str, np.ndarray]) -> float:
-    """Return the ELBO in nats a frame, with the posterior's mean as the latent."""
+    """Return the ELBO in nats per frame, with the mean of the posterior as the latent."""
     state, total = session.zero_state(), 0.0
     silence = {name: np.zeros((1, *shape), np.float32) for name, shape in session.noise.items()}
     for frame in frames:
@@ -176,7 +176,7 @@ def _free_run(session: GraphSession, table: Mapping[str, np.ndarray]) -> NDArray
 
 
 def _levels(frames: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the total level and the octaves of sound, or the sizes of dx, dy and pen-up of ink, in dB."""
+    """Return the levels of sound (total and octaves) or of ink (mean squares of dx, dy and pen-up), in dB."""
     if frames.shape[1] == 3:
         powers = np.square(frames.astype(float)).mean(0)
     else:

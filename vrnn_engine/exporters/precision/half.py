@@ -1,8 +1,8 @@
 """Products in half precision, for CUDA, and the test that their values fit its range.
 
 On the CPU, onnxruntime casts such weights to float32 when it loads them, does not round the inputs, and is as fast as
-in fp32.  So a comparison on the CPU shows only the rounding of the weights, and not whether an input or a product
-exceeds the range of half precision on the GPU; `check_range` does.
+in fp32.  So a comparison on the CPU shows only the rounding of the weights.  `check_range` shows whether an input or a
+product exceeds the range of half precision on the GPU.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ PRODUCTS = ("Gemm", "MatMul")
 
 
 def half_tensor(weight: TensorProto) -> TensorProto:
-    """Return a weight in half precision, not transposed: a voice with `--half-weights` stores it only once then."""
+    """Return a weight in half precision, not transposed, so that a voice with `--half-weights` stores it only once."""
     return numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), f"{weight.name}.q16")
 
 
@@ -56,7 +56,7 @@ def check_range(model: onnx.ModelProto, given: Mapping[str, NDArray[np.float32]]
     model : onnx.ModelProto
         The fp16 graph, with its weights.
     given : mapping of str to array of float32
-        Its inputs by their full names, [B, ...].
+        Inputs of the graph by their full names, [B, ...].
 
     Raises
     ------

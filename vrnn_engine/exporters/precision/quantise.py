@@ -1,7 +1,7 @@
-"""Replace the products with large weights by products in 16, 8 or 4 bits, which read fewer bytes.
+"""Replace products with large weight matrices by products in 16, 8 or 4 bits, which read fewer bytes.
 
-A matrix of which a step gathers only some rows, such as that of a mixture with many components, stays in fp32: these
-rows are fewer bytes than the whole matrix in 4 bits.
+If a step gathers only some rows of a matrix, as for a mixture with many components, the matrix stays in fp32: these
+rows have fewer bytes than the whole matrix in 4 bits.
 """
 
 from collections.abc import Iterable
@@ -18,10 +18,10 @@ from vrnn_engine.exporters.weights_file import copy_graph
 
 ReducedPrecision = Literal["fp16", "int8", "int4"]
 BITS: dict[ReducedPrecision, int] = {"fp16": 16, "int8": 8, "int4": 4}
-"""Bits of a weight in each reduced precision."""
+"""Number of bits of a weight in each reduced precision."""
 
 MIN_WEIGHTS = 4096
-"""Matrices with fewer weights stay in fp32: reading them takes no time."""
+"""Matrices with fewer weights stay in fp32: the time to read them is negligible."""
 
 
 def quantise(model: onnx.ModelProto, bits: int, exact: Iterable[NDArray[np.float32]] = ()) -> onnx.ModelProto:
@@ -34,8 +34,8 @@ def quantise(model: onnx.ModelProto, bits: int, exact: Iterable[NDArray[np.float
     bits : int
         16, 8 or 4.
     exact : iterable of array
-        Matrices that stay in fp32, since they are no weights: after rounding, filters and transforms would no longer be
-        the inverses of each other.
+        Matrices that stay in fp32 because they are not weights but filters and transforms: if they were rounded, they
+        would no longer be inverses of each other.
     """
     kept = {part.tobytes() for matrix in exact for part in (matrix, matrix.T)}
     quantised = copy_graph(model)
