@@ -12,8 +12,8 @@ from typing import Literal
 import msgspec
 
 from vrnn_engine.base.extras import EXTRAS, install_command
+from vrnn_engine.base.onnxruntime_wheels import how_to_repair, installed_version, installed_wheels
 from vrnn_engine.errors import VRNNEngineError
-from vrnn_engine.runtime.graph.wheels import how_to_repair, installed_version, installed_wheels
 
 VOICE = "blizzard"
 """Voice of the default job, which is plain `vrnn-engine stream`."""

@@ -18,7 +18,7 @@ try:
 
     _ = ort.InferenceSession  # a damaged installation may leave an empty folder, which can be imported
 except Exception as error:
-    from vrnn_engine.runtime.graph.wheels import import_error  # here, as its imports would delay the first sound
+    from vrnn_engine.base.onnxruntime_wheels import import_error  # here, as its imports would delay the first sound
 
     raise import_error(error) from error
 
