@@ -68,7 +68,7 @@ def test_priming_a_voice_without_observe_graph_is_an_error(tmp_path: Path) -> No
     folder = toy_voice.build(tmp_path / "voice", observe=False)
     stream = vrnn.Engine.load(folder, device="cpu").stream(1)
     stream.read(3)
-    for use in (lambda: stream.prime(np.zeros(200)), stream.prepare_prime):
+    for use in (lambda: stream.prime(np.zeros(200)), lambda: stream.stepper.graphs.observe):
         with pytest.raises(vrnn.VoiceError, match="observe graph"):
             use()
 

@@ -50,8 +50,8 @@ def test_advance_changes_no_state(stepper: Stepper, controls: Controls) -> None:
 def test_observe_changes_no_state(stepper: Stepper, controls: Controls) -> None:
     state = stepper.initial_state(1)
     frames = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 200)).astype(np.float32)
-    outputs, after = stepper.observe(frames, state, controls)
-    again, _ = stepper.observe(frames, state, controls)
+    outputs, after = stepper.observe([frames], state, controls)
+    again, _ = stepper.observe([frames], state, controls)
     assert (state.frame, after.frame) == (0, 4)
     assert not any(value.any() for value in state.arrays.values())
     assert outputs.keys() == {"latent", "posterior.mean", "posterior.std", "kl", "log_likelihood"}

@@ -43,14 +43,50 @@ def write_all(descriptor: int, data: bytes | memoryview, give_up: Callable[[], b
         except BlockingIOError:
             if give_up():
                 break
-            # poll, where it exists, takes descriptors of any number; a pipe that has closed counts as ready.
-            if hasattr(select, "poll"):
-                waiting = select.poll()
-                waiting.register(descriptor, select.POLLOUT)
-                waiting.poll(WAIT_SECONDS * 1000)
-            else:
-                select.select([], [descriptor], [], WAIT_SECONDS)
+            _wait(descriptor, writing=True)
     return done
+
+
+def read_some(descriptor: int, size: int, give_up: Callable[[], bool] = lambda: False) -> bytes:
+    """Wait until a descriptor has something to read, blocking or not, and read it.
+
+    Parameters
+    ----------
+    descriptor : int
+        The descriptor.
+    size : int
+        Most bytes to read.
+    give_up : callable, optional
+        Asked before and while there is nothing to read; if it returns True, nothing is read.
+
+    Returns
+    -------
+    bytes
+        At least one byte; none at the end, or if `give_up` has returned True.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    while not give_up():
+        if os.name != "nt" and not _wait(descriptor, writing=False):
+            continue
+        try:
+            return os.read(descriptor, size)
+        except BlockingIOError:
+            continue
+    return b""
+
+
+def _wait(descriptor: int, writing: bool) -> bool:
+    """Wait at most `WAIT_SECONDS`; return whether the descriptor is ready.  A pipe that has closed is ready."""
+    if hasattr(select, "poll"):  # it takes descriptors of any number
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLOUT if writing else select.POLLIN)
+        return bool(waiting.poll(WAIT_SECONDS * 1000))
+    readers, writers = ([], [descriptor]) if writing else ([descriptor], [])
+    return any(select.select(readers, writers, [], WAIT_SECONDS))
 
 
 class WaitingWriter(io.RawIOBase):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_sound(path: str | os.PathLike[str]) -> Iterator["soundfile.SoundFile"]:
+def open_sound(path: str | os.PathLike[str] | int) -> Iterator["soundfile.SoundFile"]:
     """Open a sound file to read it.
 
     Python opens the file, not libsndfile, because of a fault in libsndfile: given the path of an MP3 without an ID3
@@ -19,8 +19,8 @@ def open_sound(path: str | os.PathLike[str]) -> Iterator["soundfile.SoundFile"]:
 
     Parameters
     ----------
-    path : str or path
-        The file.
+    path : str, path or int
+        The file, or a descriptor of it, which is closed at the end of the block.
 
     Yields
     ------

@@ -1,5 +1,6 @@
 """The options of `vrnn-engine stream` for sound devices and for inputs to listen to."""
 
+import math
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -46,7 +47,8 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="SOURCE",
-        help="Listen to an input while playing: microphone, microphone:NAME or a FILE.",
+        help="Listen to an input while playing: microphone, microphone:NAME, a FILE, or - for a WAV stream on stdin "
+        "(JSON lines for ink); '-?rate=48000&channels=2&format=s16le' for raw samples.",
         rich_help_panel=options.INPUT,
     ),
 ]
@@ -84,9 +86,9 @@ def add_options(to: str, volume: float | None, channels: int | None, strict: boo
     typer.BadParameter
         An option is given, and the target is not a sound device.
     """
-    from vrnn_engine.runtime.sinks.options import add_option
+    from vrnn_engine.runtime.options import add_option, split_place
 
-    is_device = to.partition("?")[0].partition(":")[0] == "speakers"
+    is_device = split_place(to)[0].partition(":")[0] == "speakers"
     microphone = listening is not None and listening.partition(":")[0] == "microphone"
     for name, value in (("volume", volume), ("channels", channels), ("strict", True if strict else None)):
         if value is None or (name == "strict" and microphone and not is_device):
@@ -105,20 +107,24 @@ def check_mode(mode: str | None, listening: str | None) -> None:
         raise typer.BadParameter("needs --from SOURCE", param_hint="--mode")
 
 
-def listen(source: "Stream", what: str, mode: str | None, latency: float, strict: bool) -> "ListeningStream":
+def listen(
+    source: "Stream", what: str, mode: str | None, latency: float, strict: bool, seconds: float | None
+) -> "ListeningStream":
     """Open an input, and return a stream that listens to it.
 
     Parameters
     ----------
     source : Stream
     what : str
-        `microphone`, `microphone:NAME` or a file.
+        `microphone`, `microphone:NAME`, a file or `-`.
     mode : str or None
         One of `MODES`; None for the first.
     latency : float
         Seconds of sound that a microphone buffers at most.
     strict : bool
         Whether the loss of the microphone is an error.
+    seconds : float or None
+        The value of `--seconds`; without it, a voice that continues after the end of an input plays `SECONDS` more.
 
     Returns
     -------
@@ -128,7 +134,8 @@ def listen(source: "Stream", what: str, mode: str | None, latency: float, strict
     from vrnn_engine.runtime.live.listening_stream import ListeningStream
 
     given = open_input(what, source.voice.manifest, latency, strict)
-    listener = ListeningStream(source, given, cast(ListeningMode, mode or MODES[0]))
+    tail = SECONDS if seconds is None else math.inf
+    listener = ListeningStream(source, given, cast(ListeningMode, mode or MODES[0]), tail=tail)
     done = "; converted: " + ", ".join(given.conversions) if given.conversions else ""
     report.say(f"listening to {given.label} ({listener.mode}){done}")
     return listener

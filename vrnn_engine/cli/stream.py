@@ -113,7 +113,7 @@ def _check_ranges(seconds: float | None, latency: float) -> None:
 
 def _choose_target(to: str | None, width: float | None, engine: "Engine") -> tuple[str, str]:
     """Return the target with its options, and a note for the user if it is a default."""
-    from vrnn_engine.runtime.sinks.options import add_option
+    from vrnn_engine.runtime.options import add_option
 
     manifest, note = engine.voice.manifest, ""
     if to is None:
@@ -166,7 +166,7 @@ def _set_controls(playing: "Stream", temperature: float | None, values: list[tup
 
 def _prime(source: "Stream", path: Path) -> None:
     started = source.frame
-    seen = source.prime(path)
+    seen = source.prime(path, trace=False)
     seconds = (source.frame - started) / source.voice.manifest.frames_per_second
     done = "; converted: " + ", ".join(seen.conversions) if seen.conversions else ""
     report.say(f"primed with {seconds:.2f} s of {path}{done}")
@@ -184,7 +184,7 @@ def _play(playing: "Stream", plan: "Timeline", steering: live.Steering, asked: _
             log = ending.enter_context(PerformanceLog(asked.record, Head.of(playing)))
         listener = None
         if asked.listening is not None:
-            listener = audio.listen(playing, asked.listening, asked.mode, asked.latency, asked.strict)
+            listener = audio.listen(playing, asked.listening, asked.mode, asked.latency, asked.strict, asked.seconds)
         heard = playing if listener is None else ending.enter_context(listener)
         performance = ending.enter_context(Performance(heard, plan.events, log))
         for source in steering.sources:

@@ -10,14 +10,14 @@ import os
 import threading
 import time
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 
 from vrnn_engine.base.process_exit import stop_at_exit
 from vrnn_engine.errors import SinkError, StreamError
+from vrnn_engine.runtime.readable import Interruptible, Readable
 from vrnn_engine.runtime.sinks import Format, Sink, SinkLike, as_sink
-from vrnn_engine.runtime.voice.manifest import Manifest
 
 FILE_FRAMES = 20
 """Number of frames in a block for a sink that is not live, such as a file."""
@@ -72,7 +72,7 @@ class Player:
 
     def __init__(
         self,
-        stream: "Readable",
+        stream: Readable,
         to: str | os.PathLike[str] | Sink | SinkLike = "speakers",
         latency: float = 0.05,
         seconds: float | None = None,
@@ -165,6 +165,8 @@ class Player:
             return
         if not self._ended.is_set():
             self.sink.interrupt()
+            if isinstance(self._stream, Interruptible):
+                self._stream.interrupt()
         if not self._ended.wait(self.sink.patience):
             raise SinkError(
                 f"{self.label} did not finish within {self.sink.patience:g} s of the stop; check the device"
@@ -273,24 +275,3 @@ class Player:
         error, self._error = self._error, None
         if error is not None:
             raise error
-
-
-class Readable(Protocol):
-    """The part of `Stream` that a player uses."""
-
-    @property
-    def voice(self) -> "Described":
-        """The voice that generates the frames."""
-        ...
-
-    def read(self, frames: int) -> np.ndarray:
-        """Return the next frames; fewer than requested if the stream has ended."""
-
-
-class Described(Protocol):
-    """The part of `Voice` that a player uses."""
-
-    @property
-    def manifest(self) -> Manifest:
-        """The manifest, which states the format of the frames."""
-        ...

@@ -7,7 +7,7 @@ no other thread may use their noise sources. With CUDA graphs, everything that r
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -132,17 +132,19 @@ class Stepper:
             raise
 
     def observe(
-        self, frames: np.ndarray, state: StreamState, controls: Controls
+        self, blocks: Iterable[np.ndarray], state: StreamState, controls: Controls, trace: bool = True
     ) -> tuple[dict[str, np.ndarray], StreamState]:
         """Run the observe graph over frames.
 
         Parameters
         ----------
-        frames : float32 array [T, frame_size]
+        blocks : iterable of float32 arrays [n, frame_size]
             A recording in the units of the voice.
         state : StreamState
         controls : Controls
             They are read before each frame.
+        trace : bool
+            Whether to keep the outputs of all frames; otherwise only of the last one.
 
         Returns
         -------
@@ -160,11 +162,25 @@ class Stepper:
         ProviderError
             onnxruntime failed, for example because a GPU was lost.
         """
+        kept: dict[str, list[np.ndarray]] = {}
+        for block in blocks:
+            outputs, state = self._observe(block, state, controls)
+            for name, values in outputs.items():
+                if trace:
+                    kept.setdefault(name, []).append(values)
+                else:
+                    kept[name] = [values[-1:]]
+        return {name: np.concatenate(values) for name, values in kept.items()}, state
+
+    def _observe(
+        self, block: np.ndarray, state: StreamState, controls: Controls
+    ) -> tuple[dict[str, np.ndarray], StreamState]:
+        """Observe a block [n, frame_size]."""
         graph = self.graphs.observe
         names = ("log_likelihood", *(name for name in LATENT_OUTPUTS if name in graph.outputs))
         found: dict[str, list[np.ndarray]] = {name: [] for name in names}
         arrays = state.arrays
-        for t, frame in enumerate(frames):
+        for t, frame in enumerate(block):
             noise = {name: row[np.newaxis] for name, row in state.noise.at(state.frame + t).items()}
             try:
                 arrays, outputs = self.graphs.call(graph.run, arrays, noise, controls.table, frame[np.newaxis])
@@ -181,7 +197,7 @@ class Stepper:
                     "check the level of the recording, or reset the controls"
                 )
         latent = stacked["latent"][-1].copy() if "latent" in stacked else state.latent
-        return stacked, StreamState(arrays, state.frame + len(frames), latent, state.noise)
+        return stacked, StreamState(arrays, state.frame + len(block), latent, state.noise)
 
     def _advance(
         self, frames: int, states: Sequence[StreamState], controls: Sequence[Controls]

@@ -9,7 +9,7 @@ time; code that steps streams holds their `lock` from reading the states until i
 import itertools
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from vrnn_engine.runtime.controls import Controls, Settable
 from vrnn_engine.runtime.frames import frame_count
 from vrnn_engine.runtime.noise import random_seed
 from vrnn_engine.runtime.observation import Observation
-from vrnn_engine.runtime.recording import RecordingLike, read_recording
+from vrnn_engine.runtime.recording import RecordingLike, open_recording
 from vrnn_engine.runtime.snapshot import Snapshot, decode, encode
 from vrnn_engine.runtime.stepper import Stepper
 from vrnn_engine.runtime.stream_group import StreamGroup
@@ -142,15 +142,17 @@ class Stream(AbstractContextManager["Stream"]):
             raise StreamError("blocks: a block has at least one frame")
         return (self.read(frames) for _ in itertools.repeat(None))
 
-    def prime(self, recording: RecordingLike, rate: float | None = None) -> Observation:
-        """Observe a recording, and continue from the state after it.
+    def prime(self, recording: RecordingLike, rate: float | None = None, trace: bool = True) -> Observation:
+        """Observe a recording, which is read block by block, and continue from the state after it.
 
         Parameters
         ----------
         recording : path or array
-            Sound or ink; see `vrnn_engine.runtime.recording.read_recording`.
+            Sound or ink; see `vrnn_engine.runtime.recording.open_recording`.
         rate : float, optional
             Samples per second of an array; the voice's own rate by default.
+        trace : bool
+            Whether to return the values of all frames, not only of the last one.
 
         Returns
         -------
@@ -169,11 +171,10 @@ class Stream(AbstractContextManager["Stream"]):
             onnxruntime failed, for example because a GPU was lost.
         """
         self.check_open()
-        given = read_recording(recording, self.voice.manifest, rate)
         _ = self.stepper.graphs.observe  # loaded before taking the lock, because loading takes long
-        with self.lock:
+        with closing(open_recording(recording, self.voice.manifest, rate)) as given, self.lock:
             self.check_open()
-            outputs, self.state = self.stepper.observe(given.frames, self.state, self.controls)
+            outputs, self.state = self.stepper.observe(given, self.state, self.controls, trace)
         return Observation.of(outputs, given.conversions)
 
     def snapshot(self) -> bytes:
@@ -194,8 +195,7 @@ class Stream(AbstractContextManager["Stream"]):
         Raises
         ------
         StreamError
-            The snapshot is damaged, of another voice or of a newer version, or the stream is closed. The stream has not
-            changed.
+            The snapshot is damaged, of another voice or newer, or the stream is closed. The stream has not changed.
         """
         with self.lock:
             self.check_open()

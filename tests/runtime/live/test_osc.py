@@ -29,7 +29,7 @@ from vrnn_engine.runtime.live.events import (
     Set,
     Trace,
 )
-from vrnn_engine.runtime.live.inputs import FileInput
+from vrnn_engine.runtime.live.inputs import RecordingInput
 from vrnn_engine.runtime.live.listening_stream import ListeningStream
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.live.rate_limited_log import RateLimitedLog
@@ -235,7 +235,8 @@ def test_no_level_is_reported_for_ink(toy_pen):
 def test_a_listening_stream_reports_its_kl(engine, tmp_path):
     rate, noise = engine.voice.manifest.rate, np.random.default_rng(0).standard_normal(20_000)
     soundfile.write(tmp_path / "clip.wav", 0.1 * noise, rate, subtype="FLOAT")
-    listener = ListeningStream(engine.stream(3), FileInput(tmp_path / "clip.wav", engine.voice.manifest), "observe")
+    clip = RecordingInput(tmp_path / "clip.wav", engine.voice.manifest)
+    listener = ListeningStream(engine.stream(3), clip, "observe")
     performance, osc = Performance(listener), Osc()
     osc.start(performance)
     client, told = Client(osc.port), []

@@ -11,9 +11,9 @@ import soundfile
 
 from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.errors import SinkError
+from vrnn_engine.runtime.options import add_option, split_target
 from vrnn_engine.runtime.sinks import Format, Sink, make_sink
 from vrnn_engine.runtime.sinks.audiofile import AudioFileSink
-from vrnn_engine.runtime.sinks.options import add_option, split_target
 from vrnn_engine.runtime.sinks.pcm import to_pcm16
 from vrnn_engine.runtime.targets import TARGETS, Target, list_targets
 
@@ -115,7 +115,7 @@ def test_an_unknown_target_is_an_error_that_lists_the_targets(target: str) -> No
         ("a.hpgl?pen=1.5", "give a whole number from 1 up to 8"),
         ("a.hpgl?feed=100", "a.hpgl has no option 'feed'"),
         ("a.jsonl?width=100", "a.jsonl takes no options"),
-        ("-?x=1", "- takes no options"),
+        ("-?x=1", "- has no option 'x'"),
         ("speakers?x=1", "speakers has no option 'x'; its options: channels, strict, volume"),
         ("speakers?strict=yes", "give true or false"),
         ("terminal?height=100", "terminal has no option 'height'"),
@@ -136,6 +136,34 @@ def test_an_unknown_target_is_an_error_that_lists_the_targets(target: str) -> No
     ],
 )
 def test_a_wrong_option_is_an_error_that_says_what_is_possible(target: str, message: str) -> None:
+    with pytest.raises(SinkError, match=message):
+        make_sink(target)
+
+
+@pytest.mark.parametrize("name", ["what?.wav", "what?.flac", "a?b?.jsonl", "why?.svg", "x?.hpgl", "x=1?y=2.gcode"])
+def test_a_question_mark_in_the_name_of_a_file_is_part_of_the_name(name: str, tmp_path: Path) -> None:
+    sink = make_sink(tmp_path / name)
+    sink.open(AUDIO if name.endswith(("wav", "flac", "jsonl")) else PEN)
+    sink.close()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_options_may_follow_a_name_with_a_question_mark(tmp_path: Path) -> None:
+    sink = make_sink(add_option(str(tmp_path / "why?.svg"), "width", 120))
+    sink.open(PEN)
+    sink.close()
+    assert 'width="120mm"' in (tmp_path / "why?.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("a.wav?b.wav", r"a\.wav takes no options, which begin at the first \?; leave out \?b\.wav"),
+        ("what?.mp3", r"unknown target 'what' \(without the options, which begin at the first \?\)"),
+        ("a.svg?b", "'b' is not an option; .* after the first \\?"),
+    ],
+)
+def test_a_question_mark_that_begins_options_is_explained(target: str, message: str) -> None:
     with pytest.raises(SinkError, match=message):
         make_sink(target)
 

@@ -131,6 +131,9 @@ class Microphone:
         frame, self._ready = self._ready[: self._frame_size], self._ready[self._frame_size :]
         return frame
 
+    def interrupt(self) -> None:
+        """Do nothing: a `read` waits for a frame, and for a device that is silent no longer than `STALL_SECONDS`."""
+
     def close(self) -> None:
         """Release the device."""
         if self._stream is not None:

@@ -1,12 +1,13 @@
-"""Opens the input that a voice listens to while it plays: a file or a microphone, named by a string."""
+"""Opens the input that a voice listens to while it plays: a recording or a microphone, named by a string."""
 
+import math
 import os
 from typing import Protocol
 
 import numpy as np
 
 from vrnn_engine.errors import RecordingError
-from vrnn_engine.runtime.recording import read_recording
+from vrnn_engine.runtime.recording import open_recording
 from vrnn_engine.runtime.voice.manifest import Manifest
 
 
@@ -18,7 +19,7 @@ class FrameInput(Protocol):
     live: bool
     """Whether frames arrive in real time and without end."""
     seconds: float
-    """Length of the input; inf if it has no end."""
+    """Length of the input in seconds; inf if it has no end, or if its length is not known."""
     conversions: tuple[str, ...]
     """How the input was converted to fit the voice, one line per conversion."""
 
@@ -35,17 +36,20 @@ class FrameInput(Protocol):
     def read(self) -> np.ndarray | None:
         """Wait for the next frame and return it, float32 [F]; None after the last."""
 
+    def interrupt(self) -> None:
+        """Make a `read` that waits return soon.  Any thread may call this."""
+
     def close(self) -> None:
         """Close the file or device."""
 
 
-class FileInput:
-    """Reads a recording one frame at a time.
+class RecordingInput:
+    """Reads a recording from a file or a pipe one frame at a time, and converts it, while it plays.
 
     Parameters
     ----------
-    path : path
-        A recording that `read_recording` can read: a sound file, or .jsonl or .npz for ink.
+    source : path
+        A recording that `open_recording` can open: a sound file, .jsonl or .npz for ink, `-` or a pipe.
     manifest : Manifest
         Manifest of the voice that listens.
 
@@ -59,19 +63,25 @@ class FileInput:
     delay = 0.0
     dropped = 0
 
-    def __init__(self, path: str | os.PathLike[str], manifest: Manifest) -> None:
-        recording = read_recording(path, manifest)
-        self.label = os.fspath(path)
-        self.conversions = recording.conversions
-        self.seconds = len(recording.frames) / manifest.frames_per_second
-        self._frames = iter(recording.frames)
+    def __init__(self, source: str | os.PathLike[str], manifest: Manifest) -> None:
+        self._recording = open_recording(source, manifest)
+        self.label = self._recording.label
+        self.conversions = self._recording.conversions
+        length = self._recording.length
+        self.seconds = math.inf if length is None else length / manifest.frames_per_second
+        self._frames = (frame for block in self._recording for frame in block)
 
     def read(self) -> np.ndarray | None:
-        """Return the next frame, float32 [F]; None after the last."""
+        """Wait for the next frame and return it, float32 [F]; None after the last."""
         return next(self._frames, None)
 
+    def interrupt(self) -> None:
+        """Make a `read` that waits for a pipe return None soon."""
+        self._recording.interrupt()
+
     def close(self) -> None:
-        """Do nothing: the file was read when the input was made."""
+        """Close the file or pipe."""
+        self._recording.close()
 
 
 def open_input(what: str, manifest: Manifest, latency: float = 0.05, strict: bool = False) -> FrameInput:
@@ -80,7 +90,8 @@ def open_input(what: str, manifest: Manifest, latency: float = 0.05, strict: boo
     Parameters
     ----------
     what : str
-        `microphone`, `microphone:NAME` (a part of the device's name, or its index), or a file.
+        `microphone`, `microphone:NAME` (a part of the device's name, or its index), or a recording as for
+        `open_recording`.
     manifest : Manifest
         Manifest of the voice.
     latency : float
@@ -99,7 +110,7 @@ def open_input(what: str, manifest: Manifest, latency: float = 0.05, strict: boo
     """
     scheme, _, name = what.partition(":")
     if scheme != "microphone":
-        return FileInput(what, manifest)
+        return RecordingInput(what, manifest)
     if manifest.modality == "pen":
         raise RecordingError(
             f"a microphone records sound, but voice {manifest.name!r} reads ink: give a .jsonl or .npz"

@@ -3,6 +3,7 @@
 Threads: one thread reads (a `Player`'s producer); any thread may write `controls`.
 """
 
+import math
 from typing import Self
 
 import numpy as np
@@ -38,6 +39,8 @@ class ListeningStream:
     through : bool, optional
         Whether observed frames are passed on; otherwise silence is returned for them.  By default only the frames of a
         file are passed on, because a microphone would hear its own sound.
+    tail : float
+        Seconds for which `continue` generates after the end of the input; without end by default.
 
     Attributes
     ----------
@@ -63,7 +66,9 @@ class ListeningStream:
         The mode is `resynthesise`, and the voice has no latents that can be held.
     """
 
-    def __init__(self, stream: Stream, input: FrameInput, mode: Mode, through: bool | None = None) -> None:
+    def __init__(
+        self, stream: Stream, input: FrameInput, mode: Mode, through: bool | None = None, tail: float = math.inf
+    ) -> None:
         voice = stream.voice
         if mode == "resynthesise" and "latent.target" not in stream.controls:
             raise StreamError(f"voice {voice.name!r} has no latents to resynthesise from; observe or continue")
@@ -82,6 +87,7 @@ class ListeningStream:
         self._table: object = None  # the last table of `controls` copied to the streams
         self._sums = np.zeros(2)  # of KL and log-likelihood
         self._quiet = 0  # silent frames up to now
+        self._tail = tail * voice.manifest.frames_per_second  # frames to generate after the end
 
     @property
     def voice(self) -> Voice:
@@ -127,6 +133,10 @@ class ListeningStream:
                 break
             made.append(frame)
         return np.concatenate(made) if made else self.stream.read(0)
+
+    def interrupt(self) -> None:
+        """Make a `read` that waits for the input return soon.  Any thread may call this."""
+        self.input.interrupt()
 
     def snapshot(self) -> bytes:
         """Return the stream's snapshot, which does not include the input."""
@@ -174,7 +184,9 @@ class ListeningStream:
         manifest = self.voice.manifest
         self.delay = self.input.delay + manifest.samples_per_frame / manifest.rate
         self._steer()
-        if self.mode == "continue" and (heard is None or self._is_pause(heard)):
+        if heard is None:
+            self._tail -= 1
+        if self.mode == "continue" and self._tail >= 0 and (heard is None or self._is_pause(heard)):
             made = self.stream.read(1)
             self.latent, self.kl_now = self.stream.latent, float("nan")
             return made

@@ -26,7 +26,7 @@ from vrnn_engine.runtime.live.effects import Effects
 from vrnn_engine.runtime.live.events import AnyEvent, Follow, Prime, Reset, Save, Set, Trace
 from vrnn_engine.runtime.live.forks import Forks
 from vrnn_engine.runtime.live.history import History
-from vrnn_engine.runtime.live.listening_stream import LiveStream
+from vrnn_engine.runtime.live.listening_stream import ListeningStream, LiveStream
 from vrnn_engine.runtime.live.rate_limited_log import describe_error
 from vrnn_engine.runtime.live.saved import SavedFolder, SavedStates
 from vrnn_engine.runtime.observation import Observation
@@ -180,6 +180,11 @@ class Performance:
             self.recent.append(block)
             self._history.add_latent(self.stream.latent)
         return np.concatenate(made) if made else self.stream.read(0)
+
+    def interrupt(self) -> None:
+        """Make a `read` that waits for the input of a `ListeningStream` return soon.  Any thread may call this."""
+        if isinstance(self.stream, ListeningStream):
+            self.stream.interrupt()
 
     def close(self) -> None:
         """Wait until all files are written and all forks have ended; if interrupted, stop the forks."""

@@ -8,6 +8,7 @@ from typing import Any
 from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.base.plugins import Plugin, find_plugins
 from vrnn_engine.errors import SinkError
+from vrnn_engine.runtime.options import split_place
 from vrnn_engine.runtime.sinks.adapter import AdaptedSink
 from vrnn_engine.runtime.sinks.base import Format, Sink, SinkLike
 from vrnn_engine.runtime.targets import find_target, list_targets
@@ -46,20 +47,21 @@ def make_sink(target: str | os.PathLike[str], latency: float = 0.05) -> Sink:
     as_sink : also takes an object.
     """
     text = os.fspath(target)
-    place, _, query = text.partition("?")
+    place, query = split_place(text)
     built_in = find_target(place)
     if built_in is not None:
         make = _import_sink(built_in.sink)
         if query and make.Options is None:
-            raise SinkError(f"{place} takes no options; leave out ?{query}")
-        sink: Sink = make(text, latency)
+            raise SinkError(f"{place} takes no options, which begin at the first ?; leave out ?{query}")
+        sink: Sink = make(text if make.Options is not None else place, latency)
         return sink
     plugins = find_plugins(ENTRY_POINTS)
     scheme, ending = place.partition(":")[0], PurePath(place).suffix.lower()
     entry = plugins.get(scheme) or plugins.get(ending.removeprefix("."))
     if entry is None:
         others = "; from plug-ins: " + ", ".join(sorted(plugins)) if plugins else ""
-        raise SinkError(f"unknown target {text!r}; the targets are {list_targets()}{others}")
+        named = " (without the options, which begin at the first ?)" if query else ""
+        raise SinkError(f"unknown target {place!r}{named}; the targets are {list_targets()}{others}")
     plugin = Plugin(entry, SinkError)
     made = plugin.make(SinkLike, "a sink", text, latency)  # type: ignore[type-abstract]
     return AdaptedSink(made, plugin.blamed)

@@ -15,8 +15,8 @@ from vrnn_engine.runtime.audio.fader import Fader
 from vrnn_engine.runtime.audio.output import OutputDevice
 from vrnn_engine.runtime.audio.portaudio import DeviceLost, load_sounddevice, rescan
 from vrnn_engine.runtime.audio.reconnect import Reconnect
+from vrnn_engine.runtime.options import Options, read_options, split_target
 from vrnn_engine.runtime.sinks.base import Format, Sink
-from vrnn_engine.runtime.sinks.options import Options, read_options, split_target
 
 
 class SpeakersOptions(Options, frozen=True, kw_only=True):

@@ -9,9 +9,9 @@ import numpy as np
 from vrnn_engine.base.descriptors import limit_pipe, write_all
 from vrnn_engine.base.file_errors import write_error
 from vrnn_engine.errors import SinkError
+from vrnn_engine.runtime.options import Options, read_options, split_target
 from vrnn_engine.runtime.sinks.base import Format, Sink
 from vrnn_engine.runtime.sinks.jsonl import JsonLinesEncoder
-from vrnn_engine.runtime.sinks.options import Options, read_options, split_target
 from vrnn_engine.runtime.sinks.pcm import streamed_wav_header, to_pcm16
 
 _STDOUT = 1

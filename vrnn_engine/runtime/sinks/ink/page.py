@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 
 from vrnn_engine.errors import SinkError
+from vrnn_engine.runtime.options import Options, Positive, add_option
 from vrnn_engine.runtime.sinks.base import Format
 from vrnn_engine.runtime.sinks.ink.line_breaks import Box, BoxedStroke, LineBreaker, Stroke
-from vrnn_engine.runtime.sinks.options import Options, Positive, add_option
 
 MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "pt": 25.4 / 72.0, "px": 25.4 / 96.0}
 """Units of length that a pen voice may use, in millimetres."""

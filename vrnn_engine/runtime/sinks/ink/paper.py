@@ -5,8 +5,8 @@ from typing import TypeVar
 import msgspec
 
 from vrnn_engine.errors import SinkError
+from vrnn_engine.runtime.options import read_options
 from vrnn_engine.runtime.sinks.ink.page import PAPERS, PageOptions
-from vrnn_engine.runtime.sinks.options import read_options
 
 PageOptionsType = TypeVar("PageOptionsType", bound=PageOptions)
 

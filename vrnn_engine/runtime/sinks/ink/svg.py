@@ -8,12 +8,12 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from vrnn_engine.base.files import AtomicFile, write_atomically
+from vrnn_engine.runtime.options import Positive, split_target
 from vrnn_engine.runtime.sinks.base import Format, Sink
 from vrnn_engine.runtime.sinks.ink.line_breaks import Stroke
 from vrnn_engine.runtime.sinks.ink.page import Layout, Line, PageOptions
 from vrnn_engine.runtime.sinks.ink.paper import read_page_options
 from vrnn_engine.runtime.sinks.ink.smooth import bezier_curves
-from vrnn_engine.runtime.sinks.options import Positive, split_target
 
 _log = logging.getLogger("vrnn_engine")
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from vrnn_engine.errors import SinkError
+from vrnn_engine.runtime.options import Options, Positive, read_options, split_target
 from vrnn_engine.runtime.sinks.base import Format, Sink
 from vrnn_engine.runtime.sinks.ink.canvas import Canvas
 from vrnn_engine.runtime.sinks.ink.page import Layout, Line, PageOptions
-from vrnn_engine.runtime.sinks.options import Options, Positive, read_options, split_target
 
 _DOTS_PER_MM = 3.0  # unless a width is given; makes letters of 2 mm just legible
 _MARGIN = 1.0

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from vrnn_engine.runtime.options import Positive
 from vrnn_engine.runtime.sinks.base import Format
 from vrnn_engine.runtime.sinks.ink.line_breaks import Point, Stroke
 from vrnn_engine.runtime.sinks.ink.page import A4Options
@@ -14,7 +15,6 @@ from vrnn_engine.runtime.sinks.ink.plotters.language import PlotterLanguage
 from vrnn_engine.runtime.sinks.ink.plotters.placement import Placement, Rotation
 from vrnn_engine.runtime.sinks.ink.plotters.plotfile import PlotFileSink
 from vrnn_engine.runtime.sinks.ink.smooth import short_steps, straight_steps
-from vrnn_engine.runtime.sinks.options import Positive
 
 MAX_LINE_LENGTH = 79
 """Largest number of characters that Grbl accepts in a line."""

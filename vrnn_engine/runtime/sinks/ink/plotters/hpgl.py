@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from vrnn_engine.runtime.options import Positive
 from vrnn_engine.runtime.sinks.base import Format
 from vrnn_engine.runtime.sinks.ink.line_breaks import Point, Stroke
 from vrnn_engine.runtime.sinks.ink.page import A4Options
@@ -12,7 +13,6 @@ from vrnn_engine.runtime.sinks.ink.plotters.placement import LimitCheck, Placeme
 from vrnn_engine.runtime.sinks.ink.plotters.plotfile import PlotFileSink
 from vrnn_engine.runtime.sinks.ink.plotters.profiles import PROFILES, Bed, PlotterName
 from vrnn_engine.runtime.sinks.ink.smooth import short_steps, straight_steps
-from vrnn_engine.runtime.sinks.options import Positive
 
 _PROFILE_MARGIN = "15"
 """Margin in mm for a plotter that is known by name; most cannot reach the outer 14 mm of a sheet."""

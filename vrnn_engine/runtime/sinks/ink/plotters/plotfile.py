@@ -5,11 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from vrnn_engine.runtime.options import split_target
 from vrnn_engine.runtime.sinks.base import FileSink, Format
 from vrnn_engine.runtime.sinks.ink.page import A4Options, Layout, Line
 from vrnn_engine.runtime.sinks.ink.paper import read_page_options
 from vrnn_engine.runtime.sinks.ink.plotters.language import PlotterLanguage
-from vrnn_engine.runtime.sinks.options import split_target
 
 
 class PlotFileSink(FileSink):

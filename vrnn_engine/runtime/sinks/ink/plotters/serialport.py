@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from vrnn_engine.errors import SinkError
+from vrnn_engine.runtime.options import Positive, split_target
 from vrnn_engine.runtime.sinks.base import Format, Sink
 from vrnn_engine.runtime.sinks.ink.page import Layout, Line
 from vrnn_engine.runtime.sinks.ink.paper import read_page_options
@@ -25,7 +26,6 @@ from vrnn_engine.runtime.sinks.ink.plotters.language import PlotterLanguage
 from vrnn_engine.runtime.sinks.ink.plotters.link import PlotterLink, StopRequested
 from vrnn_engine.runtime.sinks.ink.plotters.open_serial import open_serial
 from vrnn_engine.runtime.sinks.ink.plotters.profiles import PROFILES
-from vrnn_engine.runtime.sinks.options import Positive, split_target
 
 Baud = Annotated[int, msgspec.Meta(ge=50, le=4_000_000)]
 Flow = Literal["none", "xonxoff", "rtscts"]

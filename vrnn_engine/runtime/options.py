@@ -1,6 +1,6 @@
-"""Options of a target, written as a query: `page.svg?width=120&margin=8`.
+"""Options of a target or an input, written as a query: `page.svg?width=120&margin=8`, `-?rate=16000`.
 
-A sink declares its options as a subclass of `Options`; values are converted and checked by its types.
+A sink or an input declares its options as a subclass of `Options`; values are converted and checked by its types.
 """
 
 from typing import Annotated, TypeVar
@@ -8,26 +8,65 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from vrnn_engine.base.suggest import suggest
-from vrnn_engine.errors import SinkError
+from vrnn_engine.errors import SinkError, VRNNEngineError
+from vrnn_engine.runtime.targets import find_target
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=100_000)]
 """A positive, finite number; the upper limit also excludes infinity."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base class of a sink's options: a subclass has one field for each option, with its default."""
+    """Base class of the options of a sink or an input: a subclass has one field for each option, with its default."""
 
 
 OptionsType = TypeVar("OptionsType", bound=Options)
 
 
-def split_target(target: str) -> tuple[str, dict[str, str]]:
+def split_place(target: str) -> tuple[str, str]:
+    """Split a target into its place and its query.
+
+    The query begins after the first `?` before which there is a built-in target, so that a file's name may contain a
+    `?`, as in `what?.wav`.
+
+    Parameters
+    ----------
+    target : str
+        For example `page.svg?width=120&margin=8`.
+
+    Returns
+    -------
+    place : str
+        The target without options.
+    query : str
+        What follows the `?`; empty if there is none.
+
+    Examples
+    --------
+    >>> split_place("what?.wav")
+    ('what?.wav', '')
+    >>> split_place("what?.svg?width=120")
+    ('what?.svg', 'width=120')
+    """
+    parts = target.split("?")
+    for count in range(1, len(parts)):
+        place = "?".join(parts[:count])
+        if find_target(place):
+            return place, "?".join(parts[count:])
+    if find_target(target):
+        return target, ""
+    place, _, query = target.partition("?")
+    return place, query
+
+
+def split_target(target: str, error_class: type[VRNNEngineError] = SinkError) -> tuple[str, dict[str, str]]:
     """Split a target into its place and its options.
 
     Parameters
     ----------
     target : str
         For example `page.svg?width=120&margin=8`; `+` and `%XX` in options are decoded.
+    error_class : type
+        Class of the errors raised.
 
     Returns
     -------
@@ -38,15 +77,15 @@ def split_target(target: str) -> tuple[str, dict[str, str]]:
 
     Raises
     ------
-    SinkError
-        The options are not written NAME=VALUE.
+    VRNNEngineError
+        Of class `error_class`: the options are not written NAME=VALUE.
 
     Examples
     --------
     >>> split_target("page.svg?width=120&margin=8")
     ('page.svg', {'width': '120', 'margin': '8'})
     """
-    place, _, query = target.partition("?")
+    place, query = split_place(target)
     if not query:
         return place, {}
     from urllib.parse import unquote_plus
@@ -55,12 +94,16 @@ def split_target(target: str) -> tuple[str, dict[str, str]]:
     for part in query.split("&"):
         name, equals, value = part.partition("=")
         if not name or not equals:
-            raise SinkError(f"{place}: {part!r} is not an option; write NAME=VALUE, with & between options")
+            raise error_class(
+                f"{place}: {part!r} is not an option; write NAME=VALUE, with & between options, after the first ?"
+            )
         given[unquote_plus(name)] = unquote_plus(value)
     return place, given
 
 
-def read_options(place: str, given: dict[str, str], known: type[OptionsType]) -> OptionsType:
+def read_options(
+    place: str, given: dict[str, str], known: type[OptionsType], error_class: type[VRNNEngineError] = SinkError
+) -> OptionsType:
     """Convert options to their types.
 
     Parameters
@@ -71,6 +114,8 @@ def read_options(place: str, given: dict[str, str], known: type[OptionsType]) ->
         The options as written, by name.
     known : type
         The subclass of `Options` to return.
+    error_class : type
+        Class of the errors raised.
 
     Returns
     -------
@@ -79,23 +124,24 @@ def read_options(place: str, given: dict[str, str], known: type[OptionsType]) ->
 
     Raises
     ------
-    SinkError
-        An option is unknown (the message lists the known ones), has a wrong value, or is required and missing.
+    VRNNEngineError
+        Of class `error_class`: an option is unknown (the message lists the known ones), has a wrong value, or is
+        required and missing.
     """
     fields = {field.encode_name: field for field in msgspec.structs.fields(known)}
     values = {}
     for name, text in given.items():
         if name not in fields:
-            raise SinkError(f"{place} has no option {name!r}{suggest(name, fields, 'its options')}")
+            raise error_class(f"{place} has no option {name!r}{suggest(name, fields, 'its options')}")
         try:
             values[name] = msgspec.convert(text, fields[name].type, strict=False)
         except msgspec.ValidationError:
             wanted = _describe(msgspec.inspect.type_info(fields[name].type))
-            raise SinkError(f"{place}: the option {name} cannot be {text!r}; give {wanted}") from None
+            raise error_class(f"{place}: the option {name} cannot be {text!r}; give {wanted}") from None
     for name, field in fields.items():
         if field.required and name not in values:
             wanted = _describe(msgspec.inspect.type_info(field.type))
-            raise SinkError(f"{place} needs the option {name}: {wanted}")
+            raise error_class(f"{place} needs the option {name}: {wanted}")
     return msgspec.convert(values, known)
 
 
@@ -116,7 +162,7 @@ def add_option(target: str, name: str, value: object) -> str:
     >>> add_option("page.svg?width=120", "margin", 8)
     'page.svg?width=120&margin=8'
     """
-    return f"{target}{'&' if '?' in target else '?'}{name}={value}"
+    return f"{target}{'&' if split_place(target)[1] else '?'}{name}={value}"
 
 
 def _describe(kind: msgspec.inspect.Type) -> str:

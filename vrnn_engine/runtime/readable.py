@@ -1,0 +1,36 @@
+"""What a player can play: the parts of a stream that it uses."""
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from vrnn_engine.runtime.voice.manifest import Manifest
+
+
+class Readable(Protocol):
+    """The part of `Stream` that a player uses."""
+
+    @property
+    def voice(self) -> "Described":
+        """The voice that generates the frames."""
+        ...
+
+    def read(self, frames: int) -> np.ndarray:
+        """Return the next frames; fewer than asked for once the stream has ended."""
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A stream whose `read` may wait for an input."""
+
+    def interrupt(self) -> None:
+        """Make a `read` that waits return soon; called from another thread when the player is stopped."""
+
+
+class Described(Protocol):
+    """The part of `Voice` that a player uses."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest, which has the format of the frames."""
+        ...

@@ -1,0 +1,104 @@
+"""Converts sound to frames of a voice, block by block: to mono, to the voice's rate, into frames."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from vrnn_engine.base.process_exit import native_call
+from vrnn_engine.errors import RecordingError
+from vrnn_engine.runtime.recording.samples import SampleSource
+from vrnn_engine.runtime.voice.manifest import Manifest
+
+
+class SoundFrames:
+    """Frames of a sound.  The last one is filled with zeros.
+
+    Parameters
+    ----------
+    source : SampleSource
+        The sound.
+    manifest : Manifest
+        Manifest of the voice.
+
+    Attributes
+    ----------
+    label : str
+        Name of the recording in messages.
+    length : int or None
+        Number of frames; None if it is not known before the end.
+    """
+
+    def __init__(self, source: SampleSource, manifest: Manifest) -> None:
+        self.label = source.label
+        self._source = source
+        self._frame_size = manifest.frame_size
+        self._rate = manifest.rate
+        self._given = source.rate if source.rate is not None else manifest.rate
+        self._filled = 0
+        self.length: int | None = None
+        if source.count is not None:
+            samples = source.count
+            if self._given != self._rate:
+                samples = int(samples * self._rate / self._given + 0.5)  # as soxr rounds
+            self.length = -(-samples // self._frame_size)
+            self._filled = -samples % self._frame_size
+
+    @property
+    def conversions(self) -> tuple[str, ...]:
+        """How the sound is converted, one line for each conversion; complete once all frames are read."""
+        lines = list(self._source.conversions)
+        if self._source.channels > 1:
+            lines.append(f"{self._source.channels} channels to mono")
+        if self._given != self._rate:
+            lines.append(f"{self._given:g} Hz to {self._rate} Hz")
+        if self._filled:
+            lines.append(f"last frame filled up with {self._filled} zeros")
+        return tuple(lines)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield the frames in blocks, float32 [n, frame_size]."""
+        rest = np.zeros(0, np.float32)
+        seen = False
+        for samples in self._resampled(self._mono()):
+            seen = seen or len(samples) > 0
+            samples = np.concatenate([rest, samples]) if len(rest) else samples
+            whole = len(samples) // self._frame_size * self._frame_size
+            rest = samples[whole:]
+            if whole:
+                yield np.ascontiguousarray(samples[:whole].reshape(-1, self._frame_size))
+        if not seen:
+            if self._source.count:
+                raise RecordingError(f"{self.label}: too short to be resampled to {self._rate} Hz")
+            raise RecordingError(f"{self.label}: ends before its first sample")
+        self._filled = -len(rest) % self._frame_size
+        if len(rest):
+            yield np.pad(rest, (0, self._filled))[np.newaxis]
+
+    def interrupt(self) -> None:
+        """End the recording where it waits for a pipe."""
+        self._source.interrupt()
+
+    def close(self) -> None:
+        """Close the file or pipe."""
+        self._source.close()
+
+    def _mono(self) -> Iterator[np.ndarray]:
+        for block in self._source.blocks():
+            if not np.isfinite(block).all():
+                raise RecordingError(f"{self.label}: some samples are NaN or infinite")
+            yield block.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+    def _resampled(self, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        if self._given == self._rate:
+            yield from blocks
+            return
+        import soxr
+
+        resampler = soxr.ResampleStream(self._given, self._rate, 1, dtype="float32")
+        for block in blocks:
+            with native_call():
+                resampled = resampler.resample_chunk(block)
+            yield resampled
+        with native_call():
+            resampled = resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+        yield resampled
