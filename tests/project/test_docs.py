@@ -119,8 +119,8 @@ def test_ten_small_changes_touch_at_most_three_files_that_exist() -> None:
 def test_the_reference_of_the_command_line_has_every_command() -> None:
     page = (ROOT / "docs" / "reference" / "command-line.md").read_text()
     asked = re.findall(r"^<!-- help: ?(.*?) ?-->$", page, re.M)
-    voices = [f"voices {command}" for command in commands("voices")]
-    assert sorted(asked) == sorted(["", *commands(), *voices])
+    under = [f"{verb} {command}" for verb in ("voices", "ink") for command in commands(verb)]
+    assert sorted(asked) == sorted(["", *commands(), *under])
 
 
 def commands(*words: str) -> list[str]:

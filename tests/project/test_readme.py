@@ -25,7 +25,10 @@ INDENTED = re.compile(
     r"^ {4,}(?:\$ )?(?:\.venv/bin/\w+|vrnn-engine|python|pip|torchrun|make|import|from) .*", re.MULTILINE
 )
 """A command in an indented block, which would not be run."""
-WRITES = {"sh": r"(?:--to|--record|--out|>|mkdir(?: -p)?) '?([\w./-]+)", "python": r'(?:to=|open\()"([\w./-]+)"'}
+WRITES = {
+    "sh": r"(?:--to|--record|--out|>|mkdir(?: -p)?|ink convert [\w.]+) '?([\w./-]+)",
+    "python": r'(?:to=|open\()"([\w./-]+)"',
+}
 SLOW = ("vrnn-engine train", "vrnn-engine export")
 
 

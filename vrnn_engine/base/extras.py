@@ -27,6 +27,7 @@ class Extra:
 EXTRAS = {
     "train": Extra("train", {name: name for name in ("torch", "onnx", "onnxscript", "scipy", "filelock")}),
     "plot": Extra("draw pictures", {"matplotlib": "matplotlib"}),
+    "ink": Extra("convert SVG to ink", {"svgelements": "svgelements"}),
     "live": Extra(
         "steer by OSC or MIDI, or draw on a plotter",
         {"python-osc": "pythonosc", "mido": "mido", "python-rtmidi": "rtmidi", "pyserial": "serial"},

@@ -1,0 +1,66 @@
+"""`vrnn-engine ink`: convert ink of other programs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vrnn_engine.cli import report
+from vrnn_engine.cli.guard import guard
+from vrnn_engine.cli.once import OnceCommand
+
+
+def ink() -> None:
+    """Convert ink of other programs."""
+
+
+def convert(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE... OUT",
+            help="Drawings (.svg, .inkml, .csv, or stroke-3 in .npy or .npz), and the file to write: .npz or .jsonl.",
+        ),
+    ],
+    rate: Annotated[float, typer.Option(metavar="HZ", min=1, max=10_000, help="Points per second to write.")] = 50.0,
+    scale: Annotated[
+        float | None,
+        typer.Option(metavar="MM", min=1e-9, help="Millimetres of one unit.  Default: what the file says."),
+    ] = None,
+    input_rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="HZ", min=1, max=10_000, help="Points per second of files without times.  Default: as --rate."
+        ),
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(metavar="MM/S", min=0.1, max=10_000, help="Speed of the pen along the outlines of an SVG.")
+    ] = 60.0,
+    flip: Annotated[bool, typer.Option("--flip", help="In the files, y grows upwards.")] = False,
+    writer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who wrote the lines.  Default: the name of each file.")
+    ] = None,
+    json: report.AsJson = False,
+) -> None:
+    """Convert drawings to ink for `train` and `stream --prime`.
+
+    Each drawing becomes one line of ink, in millimetres.
+    """
+    from vrnn_engine.data.ink.convert import convert as write
+    from vrnn_engine.data.ink.strokes import Conversion
+
+    if len(files) < 2:
+        raise typer.BadParameter("give the files to read, and last the file to write", param_hint="FILE... OUT")
+    lines = write(files[:-1], files[-1], Conversion(rate, scale, input_rate, speed, flip), writer)
+    if json:
+        report.print_json({"path": str(files[-1]), "lines": [{"id": name, "points": len(ink)} for name, ink in lines]})
+        return
+    points = sum(len(ink) for _, ink in lines)
+    report.say(
+        f"{files[-1]}: {len(lines):,} lines, {points:,} points, {points / rate:.1f} s of ink in mm at {rate:g} Hz"
+    )
+
+
+app = typer.Typer(no_args_is_help=True)
+app.callback()(guard(ink))
+app.command("convert", cls=OnceCommand)(guard(convert))

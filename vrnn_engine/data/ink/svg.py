@@ -1,0 +1,59 @@
+"""Reads the outlines of an SVG."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vrnn_engine.data.ink.strokes import Points, Strokes
+from vrnn_engine.errors import DataError
+
+MM_PER_PX = 25.4 / 96
+CURVE_STEPS = 24
+"""Pieces of each curved segment, before they are spaced evenly."""
+
+
+def read_svg(path: Path) -> Strokes:
+    """Read paths, lines, polylines and shapes of an SVG, with their transforms, as strokes in order.
+
+    Text is not read: turn it into paths first.
+
+    Parameters
+    ----------
+    path : Path
+        The file.  Its lengths are absolute: those of its width and height, or else 96 px an inch.
+
+    Raises
+    ------
+    DataError
+        It is not an SVG.
+    ModuleNotFoundError
+        svgelements is not installed; it comes with the extra `ink`.
+    """
+    import svgelements
+
+    try:
+        svg = svgelements.SVG.parse(str(path), reify=True, ppi=96.0)
+    except (OSError, ValueError, SyntaxError, AttributeError, TypeError, ZeroDivisionError) as error:
+        raise DataError(f"{path}: not a readable SVG: {error}") from None
+    strokes: list[Points] = []
+    for shape in svg.elements():
+        if isinstance(shape, svgelements.Shape) and shape.values.get("visibility") != "hidden":
+            strokes += [_points(part) for part in abs(svgelements.Path(shape)).as_subpaths()]
+    return Strokes([stroke for stroke in strokes if len(stroke)], MM_PER_PX, traced=False)
+
+
+def _points(subpath: Iterable[Any]) -> Points:
+    """Return a subpath as a polyline."""
+    found: list[tuple[float, float]] = []
+    for segment in subpath:
+        kind = type(segment).__name__
+        if kind == "Move" or segment.start is None or segment.end is None:
+            continue
+        steps = 1 if kind in {"Line", "Close"} else CURVE_STEPS
+        if not found:
+            found.append((segment.start.x, segment.start.y))
+        points = (segment.point(k / steps) for k in range(1, steps + 1))
+        found += [(point.x, point.y) for point in points]
+    return np.array(found, np.float64).reshape(-1, 2)

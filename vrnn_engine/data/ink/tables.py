@@ -1,0 +1,149 @@
+"""Reads ink from tables: CSV files, and arrays of stroke-3 or stroke-5."""
+
+import csv
+import pickle
+import zipfile
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy
+
+from vrnn_engine.data.ink.strokes import Points, Strokes
+from vrnn_engine.errors import DataError
+
+SEPARATORS = ",;\t "
+TIMES = ("t", "time")
+LIFTS = ("pen_up", "eos", "lift")
+ARRAY_PARTS = {"_reconstruct", "ndarray", "dtype", "scalar", "_frombuffer"}
+
+
+def read_csv(path: Path) -> Strokes:
+    """Read a CSV file whose header names its columns.
+
+    Parameters
+    ----------
+    path : Path
+        The file.  Columns: `x` and `y`, or `dx` and `dy`; `pen_up` (1 after the last point of a stroke) or `stroke` (a
+        number for each stroke); optionally `t`, seconds.  Other columns are ignored.
+
+    Raises
+    ------
+    DataError
+        It is not such a table.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a readable CSV file: {getattr(error, 'strerror', None) or error}") from None
+    first = text.partition("\n")[0]
+    separator = max(SEPARATORS, key=first.count)
+    rows = list(csv.DictReader(text.splitlines(), delimiter=separator, skipinitialspace=True))
+    names = {(name or "").strip().lower(): name for name in (rows[0] if rows else {})}
+    places = ("x", "y") if {"x", "y"} <= names.keys() else ("dx", "dy")
+    if not set(places) <= names.keys():
+        raise DataError(f"{path}: its first line must name the columns: x and y, or dx and dy, and pen_up or stroke")
+
+    def column(name: str) -> Points:
+        try:
+            return np.array([float(row[names[name]]) for row in rows])
+        except (TypeError, ValueError):
+            raise DataError(f"{path}: column {name} must have a number in every line") from None
+
+    points = np.column_stack([column(name) for name in places])
+    if places == ("dx", "dy"):
+        points = np.cumsum(points, axis=0)
+    lift = next((name for name in LIFTS if name in names), None)
+    if lift is not None:
+        ends = np.flatnonzero(column(lift)) + 1
+    elif "stroke" in names:
+        ends = np.flatnonzero(np.diff(column("stroke"))) + 1
+    else:
+        raise DataError(f"{path}: has neither a column pen_up nor stroke, so where the pen is lifted is not known")
+    time = next((name for name in TIMES if name in names), None)
+    paths = _cut(points, ends)
+    return Strokes(paths, times=_cut(column(time), ends) if time else None)
+
+
+def read_arrays(path: Path) -> dict[str, Strokes]:
+    """Read the drawings of an .npy or .npz file of stroke-3 [n, 3] or stroke-5 [n, 5] arrays, by name.
+
+    A file may contain arrays of objects, as those of Sketch-RNN do.  They are unpickled with nothing but numpy's
+    arrays allowed, so that a file cannot run code.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    DataError
+        It cannot be read, or has an array of another shape.
+    """
+    try:
+        if path.suffix.lower() == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                members = [name for name in archive.namelist() if name.endswith(".npy")]
+                tables = {}
+                for name in members:
+                    with archive.open(name) as file:
+                        tables[name.removesuffix(".npy")] = _read_array(file)  # type: ignore[arg-type]
+        else:
+            with path.open("rb") as file:
+                tables = {path.stem: _read_array(file)}
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        EOFError,
+        AttributeError,
+        zipfile.BadZipFile,
+        pickle.UnpicklingError,
+    ) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: not a readable file of stroke-3 arrays: {reason}") from None
+    drawings: dict[str, Strokes] = {}
+    for name, table in tables.items():
+        many = list(table) if table.dtype == object or table.ndim == 3 else [table]
+        for number, one in enumerate(many):
+            label = f"{name}-{number}" if len(many) > 1 else name
+            drawings[label] = _strokes(path, label, np.asarray(one))
+    if not drawings:
+        raise DataError(f"{path}: has no arrays")
+    return drawings
+
+
+def _read_array(file: BinaryIO) -> np.ndarray:
+    version = npy.read_magic(file)
+    shape, fortran, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
+    if dtype.hasobject:
+        found = _ArraysOnly(file, encoding="latin1").load()
+        return np.asarray(found, dtype=object) if not isinstance(found, np.ndarray) else found
+    data = np.frombuffer(file.read(), dtype, count=int(np.prod(shape)))
+    return data.reshape(shape, order="F" if fortran else "C")
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Unpickles numpy's arrays, and refuses everything else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.split(".")[0] == "numpy" and name in ARRAY_PARTS:
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"it contains {module}.{name}, which is not an array")
+
+
+def _strokes(path: Path, label: str, table: np.ndarray) -> Strokes:
+    if table.ndim != 2 or table.shape[1] not in (3, 5) or table.dtype.kind not in "biuf":
+        raise DataError(f"{path}: {label} must be numbers [n, 3] or [n, 5], not {table.dtype} {list(table.shape)}")
+    numbers = table.astype(np.float64)
+    if table.shape[1] == 5:  # dx, dy, pen down, pen lifted after the point, end of the drawing
+        numbers = numbers[numbers[:, 4] < 0.5][:, [0, 1, 3]]
+    return Strokes(_cut(np.cumsum(numbers[:, :2], axis=0), np.flatnonzero(numbers[:, 2] > 0.5) + 1))
+
+
+def _cut(values: np.ndarray, ends: np.ndarray) -> list[np.ndarray]:
+    """Cut values into strokes that end before the given positions."""
+    bounds = np.unique([0, *ends.tolist(), len(values)])
+    return [values[first:last] for first, last in pairwise(bounds)]
