@@ -1,6 +1,6 @@
-"""Options of a target or an input, written as a query: `page.svg?width=120&margin=8`, `-?rate=16000`.
+"""Parses the options of a target or an input, which form a query: `page.svg?width=120&margin=8`, `-?rate=16000`.
 
-A sink or an input declares its options as a subclass of `Options`; values are converted and checked by its types.
+A sink or an input declares its options as a subclass of `Options`, whose types convert and check the values.
 """
 
 from typing import Annotated, TypeVar
@@ -16,7 +16,7 @@ Positive = Annotated[float, msgspec.Meta(gt=0, le=100_000)]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base class of the options of a sink or an input: a subclass has one field for each option, with its default."""
+    """Base class of the options of a sink or an input.  A subclass has one field, with a default, for each option."""
 
 
 OptionsType = TypeVar("OptionsType", bound=Options)
@@ -151,7 +151,7 @@ def add_option(target: str, name: str, value: object) -> str:
     Parameters
     ----------
     target : str
-        With or without options.
+        The target, with or without options.
     name : str
         Name of the option.
     value : object
@@ -166,7 +166,7 @@ def add_option(target: str, name: str, value: object) -> str:
 
 
 def _describe(kind: msgspec.inspect.Type) -> str:
-    """Return words for the values of a type, for an error message."""
+    """Return a description of the values of a type, for an error message."""
     match kind:
         case msgspec.inspect.Metadata(extra_json_schema={"description": str(words)}):
             return words

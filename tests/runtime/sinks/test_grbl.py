@@ -105,7 +105,7 @@ def test_each_fault_is_one_error_line_and_the_pen_is_lifted(pen: str, what: str,
 
 def test_a_lost_answer_is_an_error() -> None:
     with GrblMachine(fault=fault_after(60, "lost")) as machine:
-        with pytest.raises(SinkError, match="did not answer every line it was sent"):
+        with pytest.raises(SinkError, match="did not answer every line that was sent"):
             Player(looping_stream(words(3)), to=machine.target(), seconds=2).__enter__().wait(60)
         machine.finish()
         assert not machine.down

@@ -1,4 +1,4 @@
-"""Sinks: where a stream is written to.  `make_sink` finds one by a target string, built in or from a plug-in."""
+"""Sinks, to which streams are written.  `make_sink` makes one from a target string, built in or from a plug-in."""
 
 import importlib
 import os
@@ -26,8 +26,8 @@ def make_sink(target: str | os.PathLike[str], latency: float = 0.05) -> Sink:
     Parameters
     ----------
     target : str or path
-        One of `targets.TARGETS` (`speakers`, `speakers:NAME`, a file by its ending, `serial:PORT`, `terminal`, `-` for
-        stdout, `null`), or what an installed plug-in provides.  Options may follow, as in
+        One of `targets.TARGETS` (`speakers`, `speakers:NAME`, a file with a known extension, `serial:PORT`, `terminal`,
+        `-` for stdout, `null`), or a target of an installed plug-in.  Options may follow, as in
         `page.svg?width=120&margin=8`.
     latency : float
         Seconds that a sound device buffers.
@@ -44,7 +44,7 @@ def make_sink(target: str | os.PathLike[str], latency: float = 0.05) -> Sink:
 
     See Also
     --------
-    as_sink : also takes an object.
+    as_sink : Also accepts an object.
     """
     text = os.fspath(target)
     place, query = split_place(text)
@@ -73,10 +73,10 @@ def as_sink(to: str | os.PathLike[str] | Sink | SinkLike, latency: float = 0.05)
     Parameters
     ----------
     to : str, path, Sink or SinkLike
-        A target (see `make_sink`); a `Sink`, which is returned as it is; or an object with `open`, `write` and `close`,
-        which is wrapped in an `AdaptedSink`.
+        A target (see `make_sink`); a `Sink`, which is returned unchanged; or an object with `open`, `write` and
+        `close`, which is wrapped in an `AdaptedSink`.
     latency : float
-        Seconds that a sound device buffers; used for a target only.
+        Seconds that a sound device buffers; used only if `to` is a target.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def as_sink(to: str | os.PathLike[str] | Sink | SinkLike, latency: float = 0.05)
     Raises
     ------
     SinkError
-        As `make_sink` does.
+        In the same cases as for `make_sink`.
     """
     if isinstance(to, Sink):
         return to
@@ -96,6 +96,6 @@ def as_sink(to: str | os.PathLike[str] | Sink | SinkLike, latency: float = 0.05)
 
 
 def _import_sink(path: str) -> Any:
-    """Import the class of a target, `module:Class`.  A cold start thus pays for one sink, not for all."""
+    """Import the class of a target, `module:Class`, so that a cold start imports one sink and not all of them."""
     module, name = path.split(":")
     return getattr(importlib.import_module(f"{__name__}.{module}"), name)

@@ -1,4 +1,4 @@
-"""Makes a `Sink` of any object that has `open`, `write` and `close`: an application's own, or a plug-in's."""
+"""Adapts any object that has `open`, `write` and `close`, of an application or a plug-in, to a `Sink`."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -21,17 +21,17 @@ def _forward(name: str, convert: Callable[[Any], Any]) -> Any:
 
 
 class AdaptedSink(Sink):
-    """A sink that passes everything on to an object which need not derive from `Sink`.
+    """A sink that forwards all calls to an object, which need not derive from `Sink`.
 
-    The object must have the methods of `SinkLike`.  It may have any other method or attribute of `Sink`, which is
-    looked up each time that it is used; for one that is absent the default of `Sink` holds.
+    The object must have the methods of `SinkLike`.  It may have any other method or attribute of `Sink`; these are
+    looked up at each use, and the default of `Sink` replaces a missing one.
 
     Parameters
     ----------
     adapted : SinkLike
         The object.
     guard : callable, optional
-        Returns a context manager in which each access to the object runs, e.g. one that translates its errors.
+        Returns a context manager that surrounds each access to the object, e.g. to translate its errors.
     """
 
     live = _forward("live", bool)
@@ -63,11 +63,11 @@ class AdaptedSink(Sink):
             self.adapted.close()
 
     def abort(self) -> None:
-        """Abort the object, if it can be."""
+        """Call the object's `abort`, if it has one."""
         self._call_if_present("abort")
 
     def interrupt(self) -> None:
-        """Interrupt the object, if it can be."""
+        """Call the object's `interrupt`, if it has one."""
         self._call_if_present("interrupt")
 
     @property

@@ -13,7 +13,7 @@ from vrnn_engine.runtime.sinks.pcm import to_pcm16
 
 
 class AudioFileSink(FileSink):
-    """Writes a sound file, in the format that its ending names.
+    """Writes a sound file, in the format that its extension names.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class AudioFileSink(FileSink):
         Parameters
         ----------
         format : Format
-            Of an audio voice.
+            Format of an audio voice.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class AudioFileSink(FileSink):
         self.clipped += clipped
         try:
             self._sound.write(samples)
-        except (RuntimeError, AssertionError) as error:  # soundfile asserts that libsndfile wrote everything
+        except (RuntimeError, AssertionError) as error:  # soundfile asserts that libsndfile wrote all samples
             self._fail(error)
         self.file.check()
 
@@ -81,12 +81,12 @@ class AudioFileSink(FileSink):
         super().close()
 
     def abort(self) -> None:
-        """Remove what was written."""
+        """Remove the incomplete file."""
         if self._sound is not None:
             with contextlib.suppress(RuntimeError):
                 self._sound.close()
         super().abort()
 
     def _fail(self, error: Exception) -> NoReturn:
-        self.file.check()  # libsndfile only reports "system error"; the file has kept the cause
+        self.file.check()  # libsndfile only reports "system error"; `check` raises the cause
         raise write_error(self.label, error) from error

@@ -1,4 +1,4 @@
-"""What all sinks share: the format of the blocks, the base class with its defaults, and the base of file sinks."""
+"""Base of all sinks: the format of the blocks, the base class with its defaults, and the base class of file sinks."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class Format:
         Parameters
         ----------
         modality : {'audio', 'pen'}
-            What the sink accepts.
+            The modality that the sink accepts.
         target : str
             Name of the sink in the message.
 
@@ -83,7 +83,7 @@ class Format:
 
 @runtime_checkable
 class SinkLike(Protocol):
-    """The three methods that any object must have to be used as a sink; see `Sink` for what they do."""
+    """The three methods that any object must have to be used as a sink; `Sink` describes them."""
 
     def open(self, format: Format) -> None:
         """Prepare for blocks of this format."""
@@ -96,10 +96,10 @@ class SinkLike(Protocol):
 
 
 class Sink(ABC):
-    """Base class of everything that a stream can be written to.
+    """Base class of sinks, to which a stream can be written.
 
-    A subclass implements `open`, `write` and `close`, and overrides what else applies to it.  Each attribute below has
-    a default; a subclass may replace it by a property.
+    A subclass implements `open`, `write` and `close`, and overrides other members as needed.  Each attribute below has
+    a default, which a subclass may replace with a property.
 
     Threads: one thread calls `open`; from then on one thread calls `write`, `close` and `abort`.  Any thread may call
     `interrupt`, read the attributes and set `volume`.
@@ -117,7 +117,7 @@ class Sink(ABC):
     """
 
     Options: ClassVar[Any] = None
-    """The options that may follow the target, an `options.Options` or a union of them; None: no options."""
+    """Class of the options that may follow the target: an `options.Options` or a union of them.  None: no options."""
 
     label: str = ""
     """Name of the sink in messages, e.g. the file's path or the device's full name.  Empty: the name of its class."""
@@ -126,17 +126,17 @@ class Sink(ABC):
     patience: float = 5.0
     """Seconds within which `write` and `close` return after `interrupt`."""
     full: bool = False
-    """Whether the sink can take no more, e.g. because its page is full.  The player then ends."""
+    """Whether the sink can take no more frames, e.g. because its page is full.  The player then ends."""
     underruns: int | None = None
-    """How often a device had nothing to play.  None: the sink is not a device that this can happen to."""
+    """Number of times that a device had no samples to play.  None: the sink has no such device."""
     pending: int | None = None
-    """Samples or points that `write` has accepted and that are still to be played or drawn.  None: nothing waits."""
+    """Samples or points that `write` has accepted but that are not yet played or drawn.  None: nothing is queued."""
     delay: float = 0.0
     """Seconds of output that the device itself buffers."""
     dropped: int = 0
-    """Samples that were generated but not played, because the device was disconnected."""
+    """Number of samples that were generated but not played, because the device was disconnected."""
     clipped: int = 0
-    """Samples beyond full scale, which were limited to it."""
+    """Number of samples that exceeded full scale and were clipped."""
     volume: float | None = None
     """Volume in dB, which any thread may set.  None: the sink has no volume."""
 
@@ -162,7 +162,7 @@ class Sink(ABC):
         Parameters
         ----------
         block : ndarray, float32, shape [samples] or [points, 3]
-            As `Stream.read` returns it.
+            A block as `Stream.read` returns it.
 
         Raises
         ------
@@ -172,24 +172,24 @@ class Sink(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Finish the output: play what is pending, or complete the file and rename it to its final path."""
+        """Finish the output: play the pending samples, or complete the file and rename it to its final path."""
 
     def abort(self) -> None:  # noqa: B027  # a default, not an omission
-        """Release what `open` acquired, and leave no half-written output.  Called instead of `close` after an error."""
+        """Release the resources of `open`, and remove incomplete output.  Called instead of `close` after an error."""
 
     def interrupt(self) -> None:  # noqa: B027
-        """Make a `write` or `close` that waits return soon.  Called from another thread when the player is stopped."""
+        """Make a waiting `write` or `close` return soon.  Called from another thread when the player is stopped."""
 
 
 class FileSink(Sink):
-    """Base class of sinks that write one file, which appears under its path when it is complete.
+    """Base class of sinks that write one file, which appears at its path when it is complete.
 
     Parameters
     ----------
     target : str
         Path of the file.
     latency : float
-        Ignored; every sink is constructed with it.
+        Ignored; every sink's constructor takes it.
     """
 
     def __init__(self, target: str, latency: float = 0.05) -> None:
@@ -198,18 +198,18 @@ class FileSink(Sink):
 
     @property
     def file(self) -> AtomicFile:
-        """The file being written; it is created by the first access."""
+        """The file being written; the first access creates it."""
         if self._atomic is None:
             self._atomic = AtomicFile(self.label)
         return self._atomic
 
     def close(self) -> None:
-        """Rename the complete file to its path. The sink may then be opened again, for another file in its place."""
+        """Rename the complete file to its path. The sink may then be opened again, and will replace that file."""
         file, self._atomic = self.file, None
         file.commit()
 
     def abort(self) -> None:
-        """Remove what was written; an earlier file of that path stays as it was."""
+        """Remove the incomplete file; an earlier file at that path stays unchanged."""
         file, self._atomic = self._atomic, None
         if file is not None:
             file.abort()

@@ -1,4 +1,4 @@
-"""FILE.jsonl: JSON lines, one for each pen point or for each frame of sound."""
+"""FILE.jsonl: JSON lines, one for each pen point or frame of sound."""
 
 import json
 

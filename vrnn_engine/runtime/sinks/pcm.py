@@ -1,4 +1,4 @@
-"""16-bit PCM, the format of sound files and of sound on stdout."""
+"""Converts samples to 16-bit PCM, the format of sound files and of sound on stdout."""
 
 import struct
 
@@ -19,7 +19,7 @@ def to_pcm16(block: np.ndarray) -> tuple[np.ndarray, int]:
     -------
     samples : ndarray, little-endian int16, shape [n]
     clipped : int
-        Number of samples beyond full scale, which are limited to it.
+        Number of samples that exceeded full scale and were clipped.
     """
     scaled = np.rint(np.asarray(block, np.float32) * _FULL_SCALE)
     clipped = int(np.count_nonzero(np.abs(block) > 1.0))
@@ -29,7 +29,7 @@ def to_pcm16(block: np.ndarray) -> tuple[np.ndarray, int]:
 def streamed_wav_header(rate: int) -> bytes:
     """Return the header of a WAV stream of 16-bit mono PCM whose length is not known.
 
-    The sizes of the RIFF and the data chunk are 0xFFFFFFFF, which readers take as "until the end".
+    The sizes of the RIFF and the data chunk are 0xFFFFFFFF, which readers interpret as "until the end".
 
     Parameters
     ----------

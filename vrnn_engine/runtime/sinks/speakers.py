@@ -1,6 +1,6 @@
 """`speakers`, `speakers:NAME?volume=-6`: plays on a sound device, and reconnects to it after a disconnection.
 
-Threads: as for every sink.  What runs on PortAudio's thread is in `audio/output.py`.
+Threads: as for every sink.  `audio/output.py` has the code that runs on PortAudio's thread.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ class SpeakersOptions(Options, frozen=True, kw_only=True):
     """Options of `speakers`."""
 
     channels: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """Number of channels, all with the same sound; if not given, 1 if the device accepts that, else 2."""
+    """Number of channels, all with the same sound; by default 1 if the device accepts it, and otherwise 2."""
     volume: float = 0.0
     """Volume in dB; 0 changes nothing, -inf is silence."""
     strict: bool = False
@@ -33,7 +33,8 @@ class SpeakersOptions(Options, frozen=True, kw_only=True):
 class SpeakersSink(Sink):
     """Plays audio on a sound device.
 
-    After a disconnection the stream continues at its pace without sound, and the device is looked for once a second.
+    After a disconnection, the stream continues in real time without sound, and the sink looks for the device once a
+    second.
 
     Parameters
     ----------
@@ -41,8 +42,8 @@ class SpeakersSink(Sink):
         `speakers` for the default device, or `speakers:NAME` for the device with this index or with NAME in its name.
         `SpeakersOptions` may follow, as in `speakers:NAME?channels=2&volume=-6`.
     latency : float
-        Seconds that the ring holds: a sample is played this much later than it is generated, plus what the device
-        itself buffers.
+        Capacity of the ring in seconds.  A sample is played this much later than it is generated, plus the time that
+        the device itself buffers.
 
     Attributes
     ----------
@@ -70,7 +71,7 @@ class SpeakersSink(Sink):
         self._latency = latency
         self._fader = Fader(self._options.volume)
         self._sent = 0  # samples, since the device was opened
-        self._earlier_underruns = 0  # of devices that were disconnected
+        self._earlier_underruns = 0  # underruns of devices that were disconnected since
         self._reconnect = Reconnect("the stream continues without sound")
 
     def open(self, format: Format) -> None:
@@ -79,7 +80,7 @@ class SpeakersSink(Sink):
         Parameters
         ----------
         format : Format
-            Of an audio voice.
+            Format of an audio voice.
 
         Raises
         ------
@@ -93,7 +94,7 @@ class SpeakersSink(Sink):
         self._open_device()
 
     def write(self, block: np.ndarray) -> None:
-        """Write samples into the ring, waiting until there is room.
+        """Write samples into the ring; wait until it has room for them.
 
         Parameters
         ----------
@@ -114,7 +115,7 @@ class SpeakersSink(Sink):
         self._send(samples)
 
     def close(self) -> None:
-        """Play what is left, with a fade-out, then release the device."""
+        """Play the remaining samples with a fade-out, then release the device."""
         try:
             self._send(self._fader.finish())
             if self.device is not None:
@@ -140,24 +141,24 @@ class SpeakersSink(Sink):
 
     @property
     def underruns(self) -> int:  # type: ignore[override]  # read-only here
-        """How often a device had too few samples to play."""
+        """Number of times that a device had too few samples to play."""
         device = self.device
         return self._earlier_underruns + (device.underruns if device is not None else 0)
 
     @property
     def pending(self) -> int:  # type: ignore[override]
-        """Samples that are still to be played, at the voice's rate."""
+        """Number of samples that have not been played yet, at the voice's rate."""
         device = self.device
         return self._fader.held + (device.pending if device is not None else 0)
 
     @property
     def delay(self) -> float:  # type: ignore[override]
-        """Seconds that the device itself buffers, as PortAudio reports it."""
+        """Seconds of sound that the device itself buffers, as PortAudio reports it."""
         device = self.device
         return device.delay if device is not None else 0.0
 
     def _open_device(self) -> None:
-        # The ring holds at least two frames, or a short latency could not hold what one `write` brings.
+        # The ring holds at least two frames; with a short latency, the block of one `write` would not fit otherwise.
         least = 2 * self._format.frame_size
         self.device = OutputDevice(self._wanted, self._format.rate, self._latency, least, self._options.channels)
         self.label = f"speakers ({self.device.name})"
@@ -168,7 +169,7 @@ class SpeakersSink(Sink):
         self._sent = 0
 
     def _send(self, samples: np.ndarray) -> None:
-        """Send samples to the device; while it is disconnected, wait for as long as they would have played."""
+        """Send samples to the device; while it is disconnected, wait for the time that they would have played."""
         self._sent += len(samples)
         if self.device is None:
             self.dropped += len(samples)
@@ -198,7 +199,7 @@ class SpeakersSink(Sink):
 
 
 def default_output() -> str | None:
-    """Return the name of the default output device, or None if there is none."""
+    """Return the name of the default output device, or None if there is no device."""
     try:
         return str(find_device(load_sounddevice(), "")["name"])
     except SinkError:

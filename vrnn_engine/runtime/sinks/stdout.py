@@ -1,4 +1,4 @@
-"""`-`: raw 16-bit little-endian PCM or a WAV stream on stdout, or JSON lines for a pen."""
+"""`-`: writes raw 16-bit little-endian PCM or a WAV stream to stdout, or JSON lines for a pen voice."""
 
 import os
 import sys
@@ -16,28 +16,28 @@ from vrnn_engine.runtime.sinks.pcm import streamed_wav_header, to_pcm16
 
 _STDOUT = 1
 _BYTES_PER_POINT = 60
-"""Usual length of a JSON line of a pen point; enough for the size of a pipe."""
+"""Usual length of the JSON line of a pen point; accurate enough to choose the size of a pipe."""
 
 
 class StdoutOptions(Options, frozen=True, kw_only=True):
     """Options of `-`."""
 
     format: Literal["raw", "wav"] = "raw"
-    """`raw`: PCM without a header, or JSON lines of ink.  `wav`: a WAV header first, whose sizes mean "to the end"."""
+    """`raw`: PCM without a header, or JSON lines of ink.  `wav`: PCM after a WAV header of unknown length."""
 
 
 class StdoutSink(Sink):
     """Writes to stdout without a buffer, so that each block leaves as soon as it is generated.
 
-    A pipe is made short, so that a control is heard soon: `latency` seconds, but at least a page of memory, usually
-    4096 bytes.  Only Linux can do this.
+    If stdout is a pipe, its capacity is reduced, so that a control takes effect soon: to `latency` seconds, but at
+    least a page of memory, usually 4096 bytes.  Only Linux supports this.
 
     Parameters
     ----------
     target : str
-        `-`, with `StdoutOptions`, as in `-?format=wav`.
+        `-`; `StdoutOptions` may follow, as in `-?format=wav`.
     latency : float
-        Seconds that a pipe holds.
+        Capacity of a pipe in seconds.
 
     Raises
     ------
@@ -62,12 +62,12 @@ class StdoutSink(Sink):
         Parameters
         ----------
         format : Format
-            Of either modality.
+            Format of a voice of either modality.
 
         Raises
         ------
         SinkError
-            stdout is closed, or is a terminal and the voice is an audio voice; or ink is asked for as WAV.
+            stdout is closed, stdout is a terminal and the voice is an audio voice, or ink is requested as WAV.
         """
         if sys.stdout is None:
             raise SinkError("stdout is closed; redirect it to a program or a file, or name a file")
@@ -106,14 +106,14 @@ class StdoutSink(Sink):
         self._send(data)
 
     def interrupt(self) -> None:
-        """Stop waiting for room in a non-blocking stdout."""
+        """Make a `write` to a non-blocking stdout stop waiting for room."""
         self._interrupted = True
 
     def close(self) -> None:
         """Do nothing: stdout stays open."""
 
     def _send(self, data: bytes) -> None:
-        # To the descriptor: sys.stdout would keep what it could not write, and fail a second time at exit.
+        # Write to the descriptor: sys.stdout would keep the data that it could not write, and fail again at exit.
         try:
             write_all(_STDOUT, data, lambda: self._interrupted)
         except OSError as error:

@@ -13,7 +13,7 @@ _MAX_STEPS = 10_000  # dots along one segment; limits the memory for a pen that 
 
 
 class Canvas:
-    """A raster of dots that is printed as text.
+    """A raster of dots that can be printed as text.
 
     Parameters
     ----------
@@ -25,14 +25,14 @@ class Canvas:
         self._dots = np.zeros((4 * rows, 2 * columns), bool)
 
     def draw(self, stroke: Sequence[Point] | np.ndarray, scale: float, top: float = 0.0, left: float = 0.0) -> None:
-        """Draw a stroke; what lies outside the canvas is left out.
+        """Draw a stroke; parts outside the canvas are left out.
 
         Parameters
         ----------
         stroke : sequence of (float, float), or ndarray of shape [n, 2]
             Points x, y in mm; y grows downwards.
         scale : float
-            Dots in a mm.
+            Dots per mm.
         top, left : float
             Position of the canvas's upper left corner in mm.
         """
@@ -74,9 +74,9 @@ def draw_recent(points: np.ndarray, columns: int, rows: int) -> str:
     canvas = Canvas(columns, rows)
     if len(points) > 1:
         path = np.cumsum(points[:, :2], axis=0)
-        low, high = np.quantile(path[:, 1], (0.02, 0.98))  # not the extremes: one stray point would shrink the rest
+        low, high = np.quantile(path[:, 1], (0.02, 0.98))  # not the extremes, as one stray point would shrink the rest
         scale = (4 * rows - 1) / max(high - low, 1e-6)
-        # Half a dot aside, since `draw` rounds down.
+        # Offset by half a dot, since `draw` rounds down.
         top, left = low - 0.5 / scale, path[-1, 0] - (2 * columns - 0.5) / scale
         for stroke in np.split(path, np.flatnonzero(points[:-1, 2] > 0.5) + 1):
             canvas.draw(stroke, scale, top, left)

@@ -9,7 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 MAX_LINE_POINTS = 4000
-"""Largest number of points in a line, so that a pen that never advances is drawn all the same."""
+"""Largest number of points in a line, so that the strokes of a pen that never advances are drawn too."""
 
 Point = tuple[float, float]
 Stroke = list[Point]
@@ -62,7 +62,7 @@ class LineBreaker:
     width, height : float
         Largest extent of a line in mm.
     pitch : float
-        Distance between baselines in mm; the scale on which a move to a new line is recognised.
+        Distance between baselines in mm; determines how long a move back must be to begin a new line.
     """
 
     width: float
@@ -104,7 +104,7 @@ class LineBreaker:
             self._end_stroke()
             box = point
             joined = point.union(Box(*start, *start))
-            if self._fits(joined):  # if not, the move is larger than the page, and is not drawn
+            if self._fits(joined):  # otherwise the move is larger than the page, and is not drawn
                 self.stroke, box = [start], joined
         self.stroke.append((x, y))
         self.stroke_box = box
@@ -117,7 +117,7 @@ class LineBreaker:
         return complete
 
     def finish(self) -> list[list[BoxedStroke]]:
-        """End the stroke and the line; return the lines that are left."""
+        """End the stroke and the line; return the remaining lines."""
         self._end_stroke()
         self._end_line(len(self.line))
         return self.take_complete()
@@ -144,13 +144,13 @@ class LineBreaker:
         return too_high or too_long or _returns_to_margin(self.line[-1], stroke, self.pitch)
 
     def _measure(self, strokes: list[BoxedStroke]) -> None:
-        """Add strokes to the extent of the line."""
+        """Add strokes to the bounding box and the point count of the line."""
         for stroke in strokes:
             self.line_box = self.line_box.union(stroke.box)
             self.line_points += len(stroke.points)
 
     def _end_line(self, count: int) -> None:
-        """Complete a line of the first `count` strokes; the others begin the next line."""
+        """Complete a line from the first `count` strokes; the other strokes begin the next line."""
         strokes, self.line = self.line[:count], self.line[count:]
         self.line_box, self.line_points = EMPTY_BOX, 0
         self._measure(self.line)
@@ -159,10 +159,10 @@ class LineBreaker:
 
 
 def _returns_to_margin(before: BoxedStroke, stroke: BoxedStroke, pitch: float) -> bool:
-    """Whether the pen went back to begin a new line, as voices do that were trained on several lines.
+    """Return whether the pen went back to begin a new line, as in voices that were trained on several lines.
 
-    A move far to the left does.  A shorter one does if it also goes down; the dot of an i or the bar of a t, which may
-    be added later, is not below.
+    A long move to the left begins a new line.  A shorter move does so only if it also goes down, because the dot of an
+    i or the bar of a t may be added later, and is not below.
     """
     back = before.points[-1][0] - stroke.points[0][0]
     below = stroke.box.top > median(y for _, y in before.points)
@@ -170,7 +170,7 @@ def _returns_to_margin(before: BoxedStroke, stroke: BoxedStroke, pitch: float) -
 
 
 def _next_word(line: list[BoxedStroke], near_end: float) -> int:
-    """Return the index of the stroke that begins the next line: the one after the widest gap right of `near_end`."""
+    """Return the index of the stroke that begins the next line: it follows the widest gap right of `near_end`."""
     best, widest, right = max(len(line) - 1, 1), -math.inf, -math.inf
     for index, stroke in enumerate(line):
         # A stroke that goes back over earlier ink (the dot of an i) has a negative gap, so it never begins a word.

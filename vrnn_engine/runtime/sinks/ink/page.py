@@ -1,7 +1,7 @@
-"""Places lines of writing on pages, in millimetres: the layout that all sinks for ink share.
+"""Places lines of writing on pages, in millimetres; all sinks for ink share this layout.
 
-A line is placed when it is complete: only then is it known between which words it breaks, and how much room it needs
-above and below its baseline.  Until then its place is a guess (`Layout.unfinished`).
+A line is placed when it is complete, because only then its break and the room that it needs above and below its
+baseline are known.  Until then its place is an estimate (`Layout.unfinished`).
 """
 
 import functools
@@ -30,7 +30,7 @@ PAPERS = {
     "legal": (215.9, 355.6),
     "tabloid": (279.4, 431.8),
 }
-"""Width and height in mm of the sizes of paper, upright."""
+"""Sizes of paper by name: width and height in mm of an upright sheet."""
 
 _ROUNDING = 1e-6
 
@@ -43,23 +43,23 @@ class PageOptions(Options, frozen=True, kw_only=True):
     width: Positive = 180.0
     """Width of the page."""
     height: Positive | None = None
-    """Height of the page; None: the page has no end."""
+    """Height of the page; None: the page grows without end."""
     paper: Paper | None = None
-    """Size of paper, upright; instead of width and height."""
+    """Name of an upright size of paper, instead of width and height."""
     orientation: Literal["portrait", "landscape"] | None = None
-    """Whether the long side of the page is upright or level; None: as the width and height are."""
+    """`portrait`: the long side is vertical; `landscape`: it is horizontal; None: as given by width and height."""
     smooth: bool = True
     """Whether a stroke is a smooth curve through its points, instead of straight lines."""
     margin: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 12.0
     """Blank border on every side."""
     pitch: Positive = 11.0
-    """Least distance between two baselines; taller lines get more."""
+    """Smallest distance between two baselines; taller lines get more room."""
     scale: Positive | None = None
-    """Millimetres of one of the voice's units; None if that is a unit of length."""
+    """Size of the voice's unit in mm; not needed if that is a unit of length."""
 
     @classmethod
     def with_defaults(cls, given: dict[str, str]) -> dict[str, str]:
-        """Add to given options what follows from them; by default, nothing does.
+        """Add defaults that depend on the given options; this base class adds none.
 
         Parameters
         ----------
@@ -70,7 +70,7 @@ class PageOptions(Options, frozen=True, kw_only=True):
 
 
 class A4Options(PageOptions, frozen=True, kw_only=True):
-    """Options of a page that has an end; upright A4 by default."""
+    """Options of a page with a fixed height; upright A4 by default."""
 
     width: Positive = 210.0
     height: Positive = 297.0
@@ -103,9 +103,9 @@ class _Position(NamedTuple):
 
 
 class Layout:
-    """Turns the points of a pen voice into lines on pages.
+    """Arranges the points of a pen voice in lines on pages.
 
-    Nothing is drawn outside the margins; a stroke larger than the page is cut.
+    All ink is inside the margins; a stroke larger than the page is cut.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ class Layout:
         return self._place_all(self._breaker.take_complete())
 
     def finish(self) -> list[Line]:
-        """Return the lines that are left."""
+        """Return the remaining lines."""
         return self._place_all(self._breaker.finish())
 
     @property
@@ -182,7 +182,7 @@ class Layout:
         return self._breaker.pending
 
     def unfinished(self) -> list[Line]:
-        """Return what `finish` would return, and change nothing."""
+        """Return the lines that `finish` would return, without changing the layout."""
         lines, position = [], self._position
         for strokes in self._breaker.copy().finish():
             line, position = self._place(strokes, position)

@@ -1,4 +1,4 @@
-"""Names and orientations of paper, as options of a page."""
+"""Reads the options of a page, including the name and orientation of its paper."""
 
 from typing import TypeVar
 
@@ -26,7 +26,7 @@ def read_page_options(place: str, given: dict[str, str], known: type[PageOptions
     Raises
     ------
     SinkError
-        An option is wrong, a name of paper stands beside a width or height, or there is no height to turn.
+        An option is wrong, `paper` is given together with a width or height, or `orientation` without a height.
     """
     options = read_options(place, known.with_defaults(given), known)
     if options.paper is not None and not {"width", "height"}.isdisjoint(given):

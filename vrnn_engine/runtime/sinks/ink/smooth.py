@@ -1,4 +1,4 @@
-"""Smooth curves through the points of a stroke: Catmull-Rom splines, as cubic Bezier curves or as short steps."""
+"""Draws smooth curves through the points of a stroke: Catmull-Rom splines, as cubic Bezier curves or short steps."""
 
 import math
 
@@ -7,11 +7,11 @@ import numpy as np
 from vrnn_engine.runtime.sinks.ink.line_breaks import Point, Stroke
 
 TOLERANCE = 0.02
-"""Largest distance in mm between a curve and the steps that replace it; less than a plotter's own step."""
+"""Largest distance in mm between a curve and the steps that replace it; less than an HPGL unit."""
 
 
 def bezier_curves(stroke: Stroke) -> np.ndarray:
-    """Return cubic Bezier curves that lead smoothly through all points of a stroke.
+    """Return cubic Bezier curves that pass smoothly through all points of a stroke.
 
     The spline is a centripetal Catmull-Rom spline, which makes no loop or cusp between two points [1]_.  Where it would
     leave the bounding box of the points, its tangents are shortened, so it never crosses a margin.
@@ -19,7 +19,7 @@ def bezier_curves(stroke: Stroke) -> np.ndarray:
     Parameters
     ----------
     stroke : list of (float, float)
-        Points in mm.  A point that repeats the one before adds no curve.
+        Points in mm.  A point that repeats the previous point adds no curve.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def bezier_curves(stroke: Stroke) -> np.ndarray:
 
 
 def short_steps(stroke: Stroke, tolerance: float = TOLERANCE) -> list[list[Point]]:
-    """Replace the smooth curves through a stroke by short straight steps.
+    """Replace the smooth curves through a stroke with short straight steps.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def short_steps(stroke: Stroke, tolerance: float = TOLERANCE) -> list[list[Point
     Returns
     -------
     list of list of (float, float)
-        For each curve the ends of its steps.  The last one is the stroke's own point, exactly.
+        For each curve, the ends of its steps.  The last end is exactly a point of the stroke.
     """
     steps = []
     for curve in bezier_curves(stroke):
@@ -74,18 +74,18 @@ def short_steps(stroke: Stroke, tolerance: float = TOLERANCE) -> list[list[Point
 
 
 def _is_flat(curve: np.ndarray, tolerance: float) -> bool:
-    """Whether the control points, and so the whole curve, are within the tolerance of the straight line."""
+    """Return whether the control points, and so the whole curve, are within the tolerance of the straight line."""
     chord, controls = curve[3] - curve[0], curve[1:3] - curve[0]
     nearest = np.clip(controls @ chord / (chord @ chord), 0, 1)[:, None] * chord
     return bool((np.hypot(*(controls - nearest).T) <= tolerance).all())
 
 
 def _count_steps(curve: np.ndarray, tolerance: float) -> int:
-    """Return how many equal steps in time keep a cubic curve within the tolerance: Wang's formula."""
+    """Return how many steps of equal duration keep a cubic curve within the tolerance, by Wang's formula."""
     bend = np.hypot(*(curve[:2] - 2 * curve[1:3] + curve[2:]).T).max()
     return max(math.ceil(math.sqrt(0.75 * bend / tolerance)), 1)
 
 
 def straight_steps(stroke: Stroke) -> list[list[Point]]:
-    """Return the points after the first, each as the end of one straight step: the form of `short_steps`."""
+    """Return each point after the first as the end of one straight step, in the form of `short_steps`."""
     return [[point] for point in stroke[1:]]

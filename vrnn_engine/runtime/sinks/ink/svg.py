@@ -1,4 +1,4 @@
-"""FILE.svg: ink as a page in millimetres; the file is complete at any time while the page grows."""
+"""FILE.svg: writes ink as a page in millimetres; the file is valid at any time while the page grows."""
 
 import logging
 from pathlib import Path
@@ -18,7 +18,7 @@ from vrnn_engine.runtime.sinks.ink.smooth import bezier_curves
 _log = logging.getLogger("vrnn_engine")
 
 _GROWTH = 1 / 32
-"""Share by which a page must grow before it is written again; keeps the total cost proportional to the page."""
+"""Fraction by which a page must grow before it is rewritten, so that the total cost stays proportional to the page."""
 
 _DOT_LENGTH = 0.02
 """Length of a dot in mm; vpype omits a path without length."""
@@ -30,15 +30,15 @@ class SvgOptions(PageOptions, frozen=True, kw_only=True):
     ink: Positive = 0.35
     """Width of the ink in mm."""
     layers: Literal["pen", "line", "stroke"] = "pen"
-    """What is a layer: all that one pen draws, each line of writing, or each stroke."""
+    """What forms a layer: all ink of one pen, each line of writing, or each stroke."""
 
 
 class SvgSink(Sink):
     """Writes ink as SVG, one path for each stroke.
 
-    The file is replaced as a whole with the first stroke, and whenever the page has grown enough.  Who opens it finds a
-    complete page; a full disk or an error leaves the last one.  If the page has a height, further pages are further
-    files: FILE-2.svg and so on.
+    The whole file is replaced after the first stroke, and whenever the page has grown enough.  So the file always holds
+    a complete page, and a full disk or an error leaves the last one.  If the page has a height, further pages go to
+    further files: FILE-2.svg and so on.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class SvgSink(Sink):
         Parameters
         ----------
         format : Format
-            Of a pen voice.
+            Format of a pen voice.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class SvgSink(Sink):
             self._write_page(current)
 
     def close(self) -> None:
-        """Write the last page completely."""
+        """Write the complete last page."""
         self._add(self._layout.finish())
         self._write_page(self._drawing)
         self._report_older_pages()
@@ -118,7 +118,7 @@ class SvgSink(Sink):
         return self._path.with_stem(f"{self._path.stem}-{page + 1}") if page else self._path
 
     def _report_older_pages(self) -> None:
-        """Name the pages of an earlier, longer run, which would be taken for pages of this one."""
+        """Warn about pages of an earlier, longer run, which could be mistaken for pages of this run."""
         older: list[Path] = []
         while (path := self._page_path(self._page + len(older) + 1)).exists():
             older.append(path)
@@ -153,7 +153,7 @@ class _Drawing:
         parts = [_path_element(stroke, self._options.smooth) for stroke in line.strokes]
         if kind == "line":
             parts = ["".join(parts)]
-        if kind != "pen":  # the one layer of a pen is put around all parts at the end
+        if kind != "pen":  # `document` puts the one layer of a pen around all parts
             first = len(self._parts) + 1
             parts = [_layer_element(kind, number, part) for number, part in enumerate(parts, first)]
         self._parts += parts
@@ -174,7 +174,7 @@ class _Drawing:
 
 
 def _layer_element(kind: str, number: int, paths: str) -> str:
-    # vpype and plotting software take a layer's number, and so the pen, from the beginning of its name.
+    # vpype and plotting software read a layer's number, and so the pen, from the beginning of its name.
     return f'<g inkscape:groupmode="layer" id="{kind}{number}" inkscape:label="{number} {kind}">\n{paths}</g>\n'
 
 

@@ -1,4 +1,4 @@
-"""`terminal`: shows ink in the terminal while it is written, in braille characters, at the speed of the pen."""
+"""`terminal`: shows ink in the terminal while it is written, in braille characters and at the speed of the pen."""
 
 import collections
 import math
@@ -14,7 +14,7 @@ from vrnn_engine.runtime.sinks.base import Format, Sink
 from vrnn_engine.runtime.sinks.ink.canvas import Canvas
 from vrnn_engine.runtime.sinks.ink.page import Layout, Line, PageOptions
 
-_DOTS_PER_MM = 3.0  # unless a width is given; makes letters of 2 mm just legible
+_DOTS_PER_MM = 3.0  # default resolution; letters of 2 mm are just legible
 _MARGIN = 1.0
 _MAX_LINES = 50  # lines of writing kept; more than any terminal shows
 
@@ -23,11 +23,11 @@ class TerminalOptions(Options, frozen=True, kw_only=True):
     """Options of `terminal`; lengths in mm."""
 
     width: Positive | None = None
-    """Width of the writing; if not given, as wide as is legible."""
+    """Width of the writing; by default the largest width that is legible."""
     pitch: Positive = 11.0
-    """Least distance between two baselines."""
+    """Smallest distance between two baselines."""
     scale: Positive | None = None
-    """Millimetres of one of the voice's units; None if that is a unit of length."""
+    """Size of the voice's unit in mm; not needed if that is a unit of length."""
 
 
 class TerminalSink(Sink):
@@ -45,7 +45,7 @@ class TerminalSink(Sink):
     caption : str
         A line of text shown below the writing; any thread may set it.
     console : rich.console.Console
-        The console, from `open` on; for other output above the writing.
+        The console, available after `open`; other output above the writing must use it.
 
     Raises
     ------
@@ -69,7 +69,7 @@ class TerminalSink(Sink):
         Parameters
         ----------
         format : Format
-            Of a pen voice.
+            Format of a pen voice.
 
         Raises
         ------
@@ -89,7 +89,7 @@ class TerminalSink(Sink):
         self._due = time.monotonic()
 
     def write(self, block: np.ndarray) -> None:
-        """Add points, wait for as long as the pen takes, and show the result.
+        """Add points, wait for the time that the pen needs, and show the result.
 
         Parameters
         ----------

@@ -1,1 +1,1 @@
-"""Pen plotters: their languages, as files and over serial ports."""
+"""Pen plotters: files in their languages, and drawing over serial ports."""

@@ -1,4 +1,4 @@
-"""FILE.gcode and FILE.nc: G-code for pen plotters: millimetres, absolute positions, configurable pen commands."""
+"""FILE.gcode and FILE.nc: writes G-code for pen plotters, in millimetres and absolute positions."""
 
 import math
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from vrnn_engine.runtime.sinks.ink.smooth import short_steps, straight_steps
 
 MAX_LINE_LENGTH = 79
 """Largest number of characters that Grbl accepts in a line."""
-# Grbl acts on some characters outside printable ASCII, and on ! ? and ~, wherever they stand.
+# Grbl acts at once on some characters outside printable ASCII, and on ! ? and ~, anywhere in a line.
 Commands = Annotated[
     str,
     msgspec.Meta(
@@ -33,22 +33,22 @@ Dialect = Literal["grbl", "marlin", "klipper"]
 
 @dataclass(frozen=True)
 class _Words:
-    """What one program for machines writes otherwise than another.
+    """Commands of a dialect, which is the language of one kind of machine firmware.
 
     Parameters
     ----------
     down, up : str
         Commands that move the pen, unless the options name others.
     setup : tuple of str
-        Sets millimetres and absolute positions; and mm/min where that has to be said.
+        Commands that set millimetres and absolute positions, and mm/min if the firmware needs that.
     pause : str
-        Waits for somebody to resume.
+        Command that waits until the user resumes.
     dwell : callable
-        Returns the command that waits for some seconds.
+        Returns the command that waits for a number of seconds.
     sync : tuple of str
-        Waits until all moves are done, for commands that would be carried out before them.
+        Commands that wait until all moves are done, before commands that would otherwise overtake them.
     travels_at_feed : bool
-        Whether G0 moves at the last F, so that it needs one of its own.
+        Whether G0 moves at the last feed rate F, so that each G0 must set its own.
     """
 
     down: str
@@ -77,21 +77,21 @@ class GcodeOptions(A4Options, frozen=True, kw_only=True):
     """Options of FILE.gcode and FILE.nc."""
 
     dialect: Dialect = "grbl"
-    """The program that the machine runs."""
+    """The firmware of the machine."""
     down: Commands | None = None
-    """Commands that lower the pen, separated by `;`; None: those of the dialect."""
+    """Commands that lower the pen, separated by `;`; None: the dialect's commands."""
     up: Commands | None = None
-    """Commands that lift the pen, separated by `;`; None: those of the dialect."""
+    """Commands that lift the pen, separated by `;`; None: the dialect's commands."""
     settle: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.15
     """Seconds that the pen takes to move up or down."""
     feed: Positive = 3000.0
-    """Highest drawing speed in mm/min; below it, the machine draws at the speed of the voice's pen."""
+    """Largest drawing speed in mm/min; slower strokes are drawn at the speed of the voice's pen."""
     start: Commands = ""
     """Commands sent first, e.g. `$H` to home the machine."""
     origin: Literal["bottom", "top"] = "bottom"
-    """Left corner of the page that is X0 Y0.  From `bottom`, Y grows upwards; from `top`, downwards."""
+    """Left corner of the page at X0 Y0.  With `bottom`, Y grows upwards; with `top`, downwards."""
     rotate: Rotation = 0
-    """Degrees by which the page is turned counter-clockwise on the machine."""
+    """Degrees by which the page is rotated counter-clockwise on the machine."""
 
 
 class Gcode:
@@ -107,7 +107,7 @@ class Gcode:
 
     def __init__(self, options: GcodeOptions, rate: int) -> None:
         words = _DIALECTS[options.dialect]
-        wait = round(options.settle, 3)  # no exponent: :g writes none from 0.001 on
+        wait = round(options.settle, 3)  # :g writes no exponent from 0.001 on
         settle = [words.dwell(wait)] if wait else []
         self._start = _split_commands(options.start)
         down, up = (
@@ -122,7 +122,7 @@ class Gcode:
         self._split = short_steps if options.smooth else straight_steps
 
     def begin(self) -> list[str]:
-        """Send the start commands, then set millimetres, absolute positions and mm/min, and lift the pen."""
+        """Return the start commands, the commands that set units and absolute positions, and the pen-up commands."""
         return [*self._start, *self._words.setup, *self._up]
 
     def draw(self, stroke: Stroke) -> list[str]:
@@ -141,7 +141,7 @@ class Gcode:
         return [*lines, *self._up]
 
     def next_page(self) -> list[str]:
-        """Park, and pause until somebody has changed the paper and resumes the program."""
+        """Return commands that park, and pause until the user has changed the paper and resumes."""
         return [*self.park(), self._words.pause]
 
     def lift(self) -> list[str]:

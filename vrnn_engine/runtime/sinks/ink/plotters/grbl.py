@@ -1,8 +1,8 @@
-"""Grbl's protocol over a serial port: sends G-code as fast as its buffer accepts it, and reports its errors.
+"""Implements Grbl's protocol over a serial port: sends G-code as fast as Grbl's buffer accepts it, and reports errors.
 
 A line occupies the buffer from when it is sent until the machine answers `ok` or `error:N` to it.  A machine may be
-silent for long (a slow move, somebody pressing hold), so after a while it is asked for its status, which it sends at
-any time.  Only a machine that does not answer that either counts as disconnected.
+silent for long (a slow move, a user who presses hold).  So after a while the link requests the machine's status, which
+a working machine sends at any time.  If this request is not answered either, the machine counts as disconnected.
 """
 
 import contextlib
@@ -42,11 +42,11 @@ class GrblLink:
     Parameters
     ----------
     port : serial.Serial
-        An open port, whose reads wait for a short time only.
+        An open port, whose reads have a short timeout.
     label : str
         Name of the machine in messages.
     timeout : float
-        Seconds without an answer after which it counts as disconnected.
+        Seconds without an answer after which the machine counts as disconnected.
     stopped : threading.Event
         Set, from any thread, when the player is stopped.
     """
@@ -68,12 +68,12 @@ class GrblLink:
                 f"no Grbl answers on {self._label}; check that the machine is on, that this is its port, and the "
                 "option baud"
             ) from None
-        deadline = time.monotonic() + self._timeout  # the machine may send its status unasked, without end
+        deadline = time.monotonic() + self._timeout  # the machine may send status reports without end
         while self._read_line(_QUIET) is not None and time.monotonic() < deadline:
             pass
 
     def send(self, lines: list[str]) -> None:
-        """Send lines as the buffer has room; raise `SinkError` if the machine refuses one or stops answering."""
+        """Send lines when the buffer has room; raise `SinkError` if the machine refuses a line or stops answering."""
         for line in lines:
             while self._unanswered and sum(len(sent) + 1 for sent in self._unanswered) + len(line) + 1 > BUFFER:
                 self._process_answer()
@@ -83,14 +83,14 @@ class GrblLink:
             self._unanswered.append(line)
 
     def finish(self, lines: list[str]) -> None:
-        """Send lines, and wait until the machine has done them and stands still."""
-        self.send([*lines, "G4 P0.01"])  # a dwell is answered only after all moves before it
+        """Send lines, and wait until the machine has carried them out and stands still."""
+        self.send([*lines, "G4 P0.01"])  # Grbl answers a dwell only after all earlier moves
         while self._unanswered:
             self._process_answer()
 
     def stop_and_park(self, lift: list[str], park: list[str]) -> None:
-        """Stop at once, lift the pen and park it; if nothing answers, send at least what lifts the pen."""
-        self._stopped = threading.Event()  # this is done even though the player was stopped
+        """Stop at once, lift the pen and park it; if the machine does not answer, send only the pen-up commands."""
+        self._stopped = threading.Event()  # a new event: the stop of the player must not interrupt this
         try:
             self._halt()
             self.finish(["$X", *lift])
@@ -100,9 +100,9 @@ class GrblLink:
             self.lift_pen_now(lift)
 
     def lift_pen_now(self, lift: list[str]) -> None:
-        """Reset the machine and send what lifts the pen, without waiting for an answer."""
-        with contextlib.suppress(Exception):  # nobody can be told any more
-            self._port.write(_RESET)  # or what is in its buffer would be done first
+        """Reset the machine and send the commands that lift the pen, without waiting for an answer."""
+        with contextlib.suppress(Exception):  # errors can no longer be reported
+            self._port.write(_RESET)  # otherwise the machine would first carry out the lines in its buffer
             time.sleep(_QUIET)
             self._port.write("".join(f"{line}\n" for line in ["", "$X", *lift]).encode())
 
@@ -135,10 +135,10 @@ class GrblLink:
             self._unanswered.clear()
             raise SinkError(f"{self._label} was reset while it drew; the rest of the drawing is lost")
         elif line.startswith("<Idle") and time.monotonic() - self._last_answer > 2 * self._timeout:
-            raise SinkError(f"{self._label} is idle, but did not answer every line it was sent; check the cable")
+            raise SinkError(f"{self._label} is idle, but did not answer every line that was sent; check the cable")
 
     def _read_until(self, wanted: Callable[[str], bool]) -> str:
-        """Return the next line that is wanted; raise `SinkError` if it sends only other lines until the timeout."""
+        """Return the next line for which `wanted` is true; raise `SinkError` if none arrives before the timeout."""
         deadline = time.monotonic() + self._timeout
         while not wanted(line := self._read()):
             if time.monotonic() > deadline:
@@ -146,7 +146,7 @@ class GrblLink:
         return line
 
     def _read(self) -> str:
-        """Return the next line from the machine; ask for its status if there is none for half the timeout."""
+        """Return the next line from the machine; request its status if none arrives for half the timeout."""
         timeout = _HOMING if "$H" in self._unanswered else self._timeout
         line = self._read_line(timeout / 2)
         if line is None:
@@ -160,7 +160,7 @@ class GrblLink:
         return line
 
     def _read_line(self, timeout: float) -> str | None:
-        """Return the next complete line, or None if there is none after `timeout` seconds."""
+        """Return the next complete line, or None if none arrives within `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while b"\n" not in self._received:
             if self._stopped.is_set():

@@ -1,4 +1,4 @@
-"""FILE.hpgl and FILE.plt: HPGL, with the origin near the lower left corner of the sheet."""
+"""FILE.hpgl and FILE.plt: writes HPGL, with the origin near the lower left corner of the sheet."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from vrnn_engine.runtime.sinks.ink.plotters.profiles import PROFILES, Bed, Plott
 from vrnn_engine.runtime.sinks.ink.smooth import short_steps, straight_steps
 
 _PROFILE_MARGIN = "15"
-"""Margin in mm for a plotter that is known by name; most cannot reach the outer 14 mm of a sheet."""
+"""Default margin in mm for a named plotter; most plotters cannot reach the outer 14 mm of a sheet."""
 
 Instructions = Annotated[
     str,
@@ -29,19 +29,19 @@ class HpglOptions(A4Options, frozen=True, kw_only=True):
     width: Positive = 270.0
     height: Positive = 190.0
     plotter: PlotterName = "generic"
-    """The plotter: sets its unit, its origin on the paper and its limits."""
+    """Name of the plotter, which determines its unit, its origin on the paper and its limits."""
     rotate: Rotation = 0
-    """Degrees by which the page is turned counter-clockwise on the sheet."""
+    """Degrees by which the page is rotated counter-clockwise on the sheet."""
     pen: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
     """Number of the plotter's pen that draws."""
     speed: Annotated[float, msgspec.Meta(gt=0, le=127)] | None = None
-    """Drawing speed in cm/s; None: the plotter's own."""
+    """Drawing speed in cm/s; None: the plotter's default."""
     start: Instructions = ""
     """Instructions sent after `IN`, e.g. `FS3;` for the force of the pen."""
 
     @classmethod
     def with_defaults(cls, given: dict[str, str]) -> dict[str, str]:
-        """Add to given options what follows from the plotter, the paper and the rotation.
+        """Add defaults that depend on the given plotter, paper and rotation.
 
         Parameters
         ----------
@@ -79,13 +79,13 @@ class Hpgl:
         self._split = short_steps if options.smooth else straight_steps
 
     def begin(self) -> list[str]:
-        """Initialise the plotter, send the start instructions, and select the pen; it is up."""
+        """Return instructions that initialise the plotter, then the start instructions, then those that select a pen."""
         start = [self._options.start] if self._options.start else []
         speed = [] if self._options.speed is None else [f"VS{self._options.speed:g};"]
         return ["IN;", *start, f"SP{self._options.pen};", *speed]
 
     def draw(self, stroke: Stroke) -> list[str]:
-        """Draw a stroke at the plotter's own speed."""
+        """Return instructions that draw a stroke at the plotter's speed."""
         self._limits.check(stroke)
         steps = [point for part in self._split(stroke) for point in part]
         points = [self._convert(point) for point in [stroke[0], *steps]]
@@ -93,7 +93,7 @@ class Hpgl:
         return [f"PU{distinct[0]};", f"PD{','.join(distinct[1:])};", "PU;"]
 
     def next_page(self) -> list[str]:
-        """Let the plotter feed the next sheet."""
+        """Return the instruction that feeds the next sheet."""
         return ["PG;"]
 
     def lift(self) -> list[str]:

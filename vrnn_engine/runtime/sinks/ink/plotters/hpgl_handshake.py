@@ -1,15 +1,15 @@
-"""The handshake of a serial HPGL plotter: HP's escape sequences that agree on it, and what the plotter reports.
+"""Sets the handshake of a serial HPGL plotter by HP's escape sequences, and interprets the errors that it reports.
 
-An HP plotter that was just switched on lowers its DTR line while its buffer is full, and sends no Xoff unless it is
-told to.  Through a cable that does not carry DTR, whatever does not fit the buffer is then lost.
+After switching on, an HP plotter lowers its DTR line while its buffer is full, and sends no Xoff until it is configured
+to.  So if the cable does not carry DTR, data that do not fit the buffer are lost.
 """
 
 from vrnn_engine.runtime.sinks.ink.plotters.profiles import Profile
 
 ASK_ERROR = b"\x1b.E"
-"""Asks for the number of the last error of the connection, and clears it."""
+"""Requests the number of the last error of the connection, and clears that error."""
 ABORT = b"\x1b.K"
-"""Makes the plotter discard what is in its buffer."""
+"""Makes the plotter discard the contents of its buffer."""
 
 _XON, _XOFF = 17, 19
 _ERRORS = {
@@ -19,12 +19,12 @@ _ERRORS = {
 
 
 def handshake(flow: str, profile: Profile) -> bytes:
-    """Return the escape sequences that set the plotter to a handshake.
+    """Return the escape sequences that configure the plotter's handshake.
 
     Parameters
     ----------
     flow : {'none', 'xonxoff', 'rtscts'}
-        The flow control of the port.  With `none`, nothing is set.
+        The flow control of the port.  For `none`, the result is empty.
     profile : Profile
         The plotter.
     """
@@ -38,7 +38,7 @@ def handshake(flow: str, profile: Profile) -> bytes:
 
 
 def describe_error(answer: str) -> str | None:
-    """Return what the plotter's answer to `ASK_ERROR` means; None if it reports no loss of data.
+    """Return the meaning of the plotter's answer to `ASK_ERROR`; None if it reports no loss of data.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A serial connection to a plotter that reads HPGL: flow control slows it down, and it may answer when it is asked."""
+"""Sends HPGL to a plotter over a serial port with flow control, and asks for its errors if the plotter answers."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from vrnn_engine.runtime.sinks.ink.plotters.hpgl_handshake import ABORT, ASK_ERR
 from vrnn_engine.runtime.sinks.ink.plotters.link import StopRequested
 
 _POLL = 0.05  # seconds between two checks for room
-_ANSWER = 1.0  # seconds in which a plotter answers that can; many cables carry nothing back
+_ANSWER = 1.0  # seconds to wait for an answer; many cables carry no data from the plotter
 
 
 class HpglLink:
@@ -21,15 +21,15 @@ class HpglLink:
     Parameters
     ----------
     port : serial.Serial
-        An open port, whose writes end after `timeout`.
+        An open port, whose writes have the timeout `timeout`.
     label : str
         Name of the plotter in messages.
     timeout : float
-        Seconds that the plotter may keep a write waiting.
+        Seconds that flow control may block a write.
     stopped : threading.Event
         Set, from any thread, when the player is stopped.
     handshake : bytes
-        Sent first: escape sequences that set the plotter to the port's flow control.
+        Escape sequences, sent first, that set the plotter to the port's flow control.
     """
 
     def __init__(self, port: Any, label: str, timeout: float, stopped: threading.Event, handshake: bytes = b"") -> None:
@@ -38,7 +38,7 @@ class HpglLink:
         self._answers = False
 
     def start(self) -> None:
-        """Agree on the handshake, and find out whether the plotter answers; it need not."""
+        """Set the handshake, and find out whether the plotter answers; it need not answer."""
         try:
             self._write(self._handshake)
             self._answers = self._ask_error() is not None
@@ -46,7 +46,7 @@ class HpglLink:
             raise self._disconnected(error) from error
 
     def send(self, lines: list[str]) -> None:
-        """Write lines; raise `SinkError` if flow control holds them back longer than the timeout."""
+        """Write lines; raise `SinkError` if flow control blocks them for longer than the timeout."""
         try:
             for line in lines:
                 self._write(line.encode() + b"\n")
@@ -54,9 +54,9 @@ class HpglLink:
             raise self._disconnected(error) from error
 
     def finish(self, lines: list[str]) -> None:
-        """Write the last lines, and wait until they have left, which closing the port does not.
+        """Write the last lines, and wait until all data have been sent, because closing the port does not wait.
 
-        Then raise `SinkError` if the plotter reports that it lost some.
+        Then raise `SinkError` if the plotter reports that it lost data.
         """
         self.send(lines)
         self._wait_until_sent()
@@ -82,14 +82,14 @@ class HpglLink:
         self.lift_pen_now([*lift, *park])
 
     def lift_pen_now(self, lift: list[str]) -> None:
-        """Make the plotter discard its buffer and lift the pen; flow control is ignored."""
-        with contextlib.suppress(Exception):  # also the termios errors that pySerial passes on; nobody can be told
+        """Make the plotter discard its buffer and lift the pen, without flow control."""
+        with contextlib.suppress(Exception):  # also termios errors from pySerial; errors can no longer be reported
             self._port.reset_output_buffer()
             self._port.xonxoff = self._port.rtscts = False
             self._port.write(ABORT + "".join(f"{line}\n" for line in [";", *lift]).encode())
 
     def _ask_error(self) -> str | None:
-        """Return the plotter's answer to the question for its last error; None if none comes."""
+        """Ask the plotter for its last error; return its answer, or None if it does not answer."""
         self._port.reset_input_buffer()
         self._write(ASK_ERROR)
         answer, deadline = b"", time.monotonic() + _ANSWER
@@ -102,7 +102,7 @@ class HpglLink:
         return answer.decode("ascii", "replace").strip()
 
     def _write(self, data: bytes) -> None:
-        """Write all data.  pySerial's own `write` cannot be interrupted while flow control holds it back."""
+        """Write all data.  pySerial's `write` is not used, as it cannot be interrupted while flow control blocks it."""
         descriptor = _descriptor(self._port)
         deadline = time.monotonic() + self._timeout
         while data:
@@ -118,7 +118,7 @@ class HpglLink:
                 raise self._held_back(len(data))
 
     def _bytes_waiting(self) -> int:
-        """Return how many bytes have not left yet; 0 for a kind of port that does not know."""
+        """Return how many bytes have not been sent yet; 0 for a port that does not report this."""
         try:
             return int(getattr(self._port, "out_waiting", 0))
         except OSError as error:
@@ -135,7 +135,7 @@ class HpglLink:
 
 
 def _descriptor(port: Any) -> int | None:
-    """Return the port's file descriptor, or None if it cannot be waited for."""
+    """Return the port's file descriptor, or None if `select` cannot wait for it."""
     try:
         return int(port.fileno()) if os.name == "posix" else None
     except OSError:  # a port without a file, such as pySerial's loop://

@@ -1,4 +1,4 @@
-"""What a plotter's language must be able to express."""
+"""The interface of a plotter's language."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from vrnn_engine.runtime.sinks.ink.line_breaks import Stroke
 
 
 class PlotterLanguage(Protocol):
-    """Translates drawing into commands.  Each method returns lines of text without line ends."""
+    """Translates strokes into commands.  Each method returns lines of text without line ends."""
 
     def begin(self) -> list[str]:
         """Return the commands that prepare the plotter, with the pen up."""
@@ -23,7 +23,7 @@ class PlotterLanguage(Protocol):
         ...
 
     def next_page(self) -> list[str]:
-        """Return the commands that let somebody change the paper."""
+        """Return the commands that feed the next sheet, or let the user change the paper."""
         ...
 
     def lift(self) -> list[str]:

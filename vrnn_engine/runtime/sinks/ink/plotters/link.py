@@ -1,4 +1,4 @@
-"""What a connection to a plotter must be able to do."""
+"""The interface of a connection to a plotter."""
 
 from typing import Protocol
 
@@ -11,7 +11,7 @@ class PlotterLink(Protocol):
     """Sends lines of commands to a plotter.  A method that waits raises `StopRequested` when the player is stopped."""
 
     def start(self) -> None:
-        """Find out whether a plotter is connected, as far as that is possible; raise `SinkError` if not."""
+        """Raise `SinkError` if no plotter is connected, as far as this can be detected."""
         ...
 
     def send(self, lines: list[str]) -> None:
@@ -30,7 +30,7 @@ class PlotterLink(Protocol):
         ...
 
     def finish(self, lines: list[str]) -> None:
-        """Send the last lines and wait until they are done; raises as `send` does."""
+        """Send the last lines and wait until they are done; raise the errors of `send`."""
         ...
 
     def stop_and_park(self, lift: list[str], park: list[str]) -> None:
@@ -39,10 +39,10 @@ class PlotterLink(Protocol):
         Parameters
         ----------
         lift, park : list of str
-            The commands for that.
+            The commands that lift and park the pen.
         """
         ...
 
     def lift_pen_now(self, lift: list[str]) -> None:
-        """Send the commands that lift the pen, without waiting for anything."""
+        """Send the commands that lift the pen, without waiting for an answer."""
         ...

@@ -1,4 +1,4 @@
-"""Opens a serial port, or says why it cannot be opened."""
+"""Opens a serial port, or raises an error that says why it cannot be opened."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ def open_serial(port: str, label: str, baud: int, flow: str, timeout: float) -> 
     Parameters
     ----------
     port : str
-        Name of the port, or a URL as pySerial accepts it.
+        Name of the port, or a URL that pySerial accepts.
     label : str
         Name of the sink in messages.
     baud : int
@@ -26,12 +26,12 @@ def open_serial(port: str, label: str, baud: int, flow: str, timeout: float) -> 
     flow : {'none', 'xonxoff', 'rtscts'}
         Flow control.
     timeout : float
-        Seconds after which a write ends.
+        Timeout of a write in seconds.
 
     Returns
     -------
     serial.Serial
-        A read waits for 0.05 s at most.
+        The open port, whose reads wait for at most 0.05 s.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def open_serial(port: str, label: str, baud: int, flow: str, timeout: float) -> 
 
 
 def _error_number(error: Exception) -> int | None:
-    """Return the errno of an error; pySerial drops that of the termios error which caused it."""
+    """Return the errno of an error or of its cause, because pySerial drops the errno of a termios error."""
     for one in (error, error.__context__):
         if one is not None and one.args and isinstance(one.args[0], int):
             return one.args[0]

@@ -1,4 +1,4 @@
-"""Where a page lies on a plotter: its rotation, the plotter's origin, and how far the pen reaches."""
+"""Maps a page to the sheet on a plotter, with a rotation, and checks how far the pen reaches."""
 
 import logging
 from typing import Literal
@@ -11,16 +11,16 @@ Rotation = Literal[0, 90, 180, 270]
 
 
 class Placement:
-    """Maps a page, with y downwards from its upper left corner, to a sheet, with y upwards from its lower left corner.
+    """Maps a page (origin at the upper left, y downwards) to a sheet (origin at the lower left, y upwards).
 
     Parameters
     ----------
     width, height : float
         Size of the page in mm.
     rotation : {0, 90, 180, 270}
-        Degrees by which the page is turned counter-clockwise.
+        Degrees by which the page is rotated counter-clockwise.
     downwards : bool
-        Whether y grows downwards on the sheet as well, from its upper left corner.
+        Whether the sheet's origin is its upper left corner as well, with y downwards.
     """
 
     def __init__(self, width: float, height: float, rotation: Rotation, downwards: bool = False) -> None:
@@ -34,7 +34,7 @@ class Placement:
         Parameters
         ----------
         point : (float, float)
-            In mm, on the page.
+            Coordinates on the page in mm.
         """
         right, up = point[0], self._height - point[1]
         match self._rotation:
@@ -48,14 +48,14 @@ class Placement:
 
 
 class LimitCheck:
-    """Warns once if a stroke leaves what a plotter reaches.
+    """Warns once if a stroke leaves the area that a plotter reaches.
 
     Parameters
     ----------
     placement : Placement
         Maps the page to the sheet.
     limits : Box or None
-        What the plotter reaches in mm of the sheet, with y upwards: `top` is the smaller y.  None: not known.
+        Area that the plotter reaches, in mm of the sheet with y upwards; `top` is the smaller y.  None: unknown.
     label : str
         Name of the sink in the warning.
     plotter : str

@@ -37,7 +37,7 @@ class PlotFileSink(FileSink):
 
     @abstractmethod
     def language(self, format: Format) -> PlotterLanguage:
-        """Return the language, set up by the options and the voice's format."""
+        """Return the language, configured by the options and the voice's format."""
 
     def open(self, format: Format) -> None:
         """Create the file under a temporary name.
@@ -45,7 +45,7 @@ class PlotFileSink(FileSink):
         Parameters
         ----------
         format : Format
-            Of a pen voice.
+            Format of a pen voice.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""HPGL plotters that are known by name: what they reach on which paper, and how much their buffer holds."""
+"""Properties of known HPGL plotters: the area that they reach on each size of paper, and the size of their buffer."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -15,9 +15,9 @@ class Bed:
     Parameters
     ----------
     origin : (float, float)
-        Where the plotter's units begin, in mm from the lower left corner of the paper, whose long side is level.
+        Position of the plotter's origin in mm from the lower left corner of the paper, whose long side is horizontal.
     reach : (int, int)
-        Largest X and Y that the plotter draws, in its units.
+        Largest X and Y that the plotter can draw, in its units.
     """
 
     origin: Point
@@ -26,18 +26,18 @@ class Bed:
 
 @dataclass(frozen=True)
 class Profile:
-    """A plotter.
+    """Properties of a plotter.
 
     Parameters
     ----------
     title : str
-        Its name in messages.
+        Name of the plotter in messages.
     unit : float
-        Its unit in mm.
+        Length of the plotter's unit in mm.
     buffer : int
-        Bytes that its buffer holds.
+        Size of the plotter's buffer in bytes.
     beds : dict of str to Bed
-        What it reaches, by the name of the paper.  Empty: not known.
+        The area that the plotter reaches, by the name of the paper.  Empty: unknown.
     """
 
     title: str
@@ -47,11 +47,11 @@ class Profile:
 
     @property
     def xoff_at(self) -> int:
-        """Free bytes at which the plotter is to send Xoff: half a buffer, since adapters send on for a while."""
+        """Free bytes at which the plotter must send Xoff: half the buffer, since adapters do not stop at once."""
         return self.buffer // 2
 
     def limits(self, paper: str) -> Box | None:
-        """Return what the plotter reaches in mm of the paper, with y upwards; None if that is not known.
+        """Return the area that the plotter reaches, in mm on the paper with y upwards; None if it is unknown.
 
         Parameters
         ----------
@@ -65,7 +65,7 @@ class Profile:
         return Box(left, low, left + width, low + height)
 
 
-# Units, limits and origins are those of vpype's table of devices; for the 7440A, limits a little less, to be safe.
+# Units, limits and origins are from vpype's table of devices; the limits of the 7440A are reduced a little, for safety.
 _UNIT = 0.02488
 
 PROFILES: dict[str, Profile] = {
@@ -83,4 +83,4 @@ PROFILES: dict[str, Profile] = {
     ),
     "7440a": Profile("an HP 7440A", _UNIT, 60, {"a4": Bed((15, 10), (10900, 7650))}),
 }
-"""The plotters by name.  `generic` has an unknown reach; its page fits all of them."""
+"""The plotters by name.  The reach of `generic` is unknown; its default page fits all of them."""

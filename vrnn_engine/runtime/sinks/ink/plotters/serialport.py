@@ -1,7 +1,7 @@
 """`serial:PORT?format=gcode` or `hpgl`: draws on a pen plotter while the voice writes.
 
 A line of writing is drawn when it is complete, at the speed of the voice's pen or of the machine, whichever is lower.
-One page is drawn; then, as after an error, the pen is lifted and parked.
+The sink draws one page.  Then, as after an error, it lifts and parks the pen.
 """
 
 import atexit
@@ -59,11 +59,11 @@ class HpglPortOptions(HpglOptions, frozen=True, kw_only=True):
     flow: Flow = "xonxoff"
     """Flow control; `xonxoff` and `rtscts` are set in the plotter as well, by escape sequences."""
     timeout: Positive = 60.0
-    """Seconds that the plotter may accept no data, while it draws what is in its buffer."""
+    """Seconds for which the plotter may accept no data, while it draws the contents of its buffer."""
 
 
 class SerialSink(Sink):
-    """Draws ink on a plotter at a serial port; `full` when the page is.
+    """Draws ink on a plotter at a serial port; `full` is set when the page is full.
 
     Parameters
     ----------
@@ -95,12 +95,12 @@ class SerialSink(Sink):
         Parameters
         ----------
         format : Format
-            Of a pen voice.
+            Format of a pen voice.
 
         Raises
         ------
         SinkError
-            The voice is not a pen voice, its page is too small, the port cannot be opened, or nothing answers.
+            The voice is not a pen voice, its page is too small, the port cannot be opened, or no machine answers.
         MissingExtraError
             pySerial is not installed.
         """
@@ -114,7 +114,7 @@ class SerialSink(Sink):
         self._language: PlotterLanguage
         if isinstance(options, GrblOptions):
             self._link, self._language = GrblLink(*connection), Gcode(options, format.rate)
-            self._seconds_per_point = 0.0  # the commands say how fast to draw
+            self._seconds_per_point = 0.0  # the commands contain the drawing speed
         else:
             agreed = handshake(options.flow, PROFILES[options.plotter])
             self._link, self._language = HpglLink(*connection, agreed), Hpgl(options, self.label)
@@ -159,12 +159,12 @@ class SerialSink(Sink):
             self._port.close()
 
     def interrupt(self) -> None:
-        """Make a `write` or `close` that waits for the plotter return soon."""
+        """Make a `write` or `close` that is waiting for the plotter return soon."""
         self._stopped.set()
 
     @property
     def pending(self) -> int:  # type: ignore[override]  # read-only here
-        """Points of the line that is not complete yet."""
+        """Number of points in the line that is not complete yet."""
         return self._layout.pending
 
     def _draw(self, lines: list[Line]) -> None:
