@@ -48,7 +48,7 @@ def test_a_plotter_in_its_power_on_state_draws_every_stroke(flow: str, answers: 
 def test_data_that_a_plotter_loses_are_an_error(flow: str) -> None:
     """Without flow control, or with one that the cable does not carry."""
     with Hp7475a(wired=False) as plotter:
-        with pytest.raises(SinkError, match=r"lost data, because its buffer overflowed: the option flow must be"):
+        with pytest.raises(SinkError, match=r"lost data because its buffer overflowed; set the option flow"):
             draw(plotter.target(f"&flow={flow}"))
         assert plotter.lost > 0
 

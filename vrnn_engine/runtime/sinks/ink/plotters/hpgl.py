@@ -79,7 +79,7 @@ class Hpgl:
         self._split = short_steps if options.smooth else straight_steps
 
     def begin(self) -> list[str]:
-        """Return instructions that initialise the plotter, then the start instructions, then those that select a pen."""
+        """Return the instructions that initialise the plotter, the start instructions, and those that select a pen."""
         start = [self._options.start] if self._options.start else []
         speed = [] if self._options.speed is None else [f"VS{self._options.speed:g};"]
         return ["IN;", *start, f"SP{self._options.pen};", *speed]

@@ -13,8 +13,8 @@ ABORT = b"\x1b.K"
 
 _XON, _XOFF = 17, 19
 _ERRORS = {
-    15: "the plotter lost data to an error of the line: do baud, parity and stop bits match its switches?",
-    16: "the plotter lost data, because its buffer overflowed: the option flow must be what the cable carries",
+    15: "the plotter lost data because of transmission errors; match baud, parity and stop bits to its switches",
+    16: "the plotter lost data because its buffer overflowed; set the option flow to one that the cable carries",
 }
 
 
