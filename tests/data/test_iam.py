@@ -75,6 +75,14 @@ def test_official_lists_decide_the_split_and_leave_out_other_forms(corpus):
     assert {split: len(found) for split, found in lines.items()} == {"train": 12, "valid": 4, "test": 4}
 
 
+def test_lists_may_begin_with_a_byte_order_mark(corpus):
+    write_lists(corpus)
+    before = load_line_strokes(corpus)[0]["split"]
+    for path in corpus.rglob("*set*.txt"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    np.testing.assert_array_equal(load_line_strokes(corpus)[0]["split"], before)
+
+
 def test_lines_of_a_form_stay_together_without_lists(corpus):
     whole = pen(corpus)
     assert sum(map(len, whole.lines.values())) == 80

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
+from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.data.layouts import visible
 from vrnn_engine.errors import DataError
 
@@ -93,7 +94,7 @@ def _official_split(folder: Path) -> dict[str, str]:
 
 def _forms(path: Path) -> list[str]:
     try:
-        return path.read_text("utf-8").split()
+        return read_text_bytes(path).decode().split()
     except OSError as error:
         raise DataError(f"{path}: cannot read this list of forms: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -5,11 +5,11 @@ import math
 import re
 import tomllib
 from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.data.options import Above0, PenData, Positive, SpeechData
 from vrnn_engine.data.style import Style
 from vrnn_engine.errors import RecipeError
@@ -115,7 +115,7 @@ def load_recipe(name: str) -> Recipe:
     if name.endswith(".toml"):
         where = name
         try:
-            text = Path(name).read_text("utf-8")
+            text = read_text_bytes(name).decode()
         except OSError as error:
             raise RecipeError(f"recipe {name}: {error.strerror}") from None
         except UnicodeDecodeError:

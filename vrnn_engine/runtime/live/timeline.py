@@ -8,16 +8,15 @@ written by hand does not need one.
     {"do": "rewind", "frame": 400, "seconds": 3}
 """
 
-import codecs
 import contextlib
 import os
-from pathlib import Path
 from typing import Self
 
 import msgspec
 
 from vrnn_engine.base.file_errors import newer_error, read_error
 from vrnn_engine.base.files import AtomicFile
+from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.errors import SinkError, StreamError
 from vrnn_engine.runtime.live.events import AnyEvent
 from vrnn_engine.runtime.stream import Stream
@@ -108,7 +107,7 @@ def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Tim
         line's number.
     """
     try:
-        lines = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8).splitlines()
+        lines = read_text_bytes(path).splitlines()
     except OSError as error:
         raise read_error(path, error, StreamError) from error
     head: Head | None = None

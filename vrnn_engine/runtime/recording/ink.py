@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.recording.fit_ink import fit_to_voice
 from vrnn_engine.runtime.recording.pipe import Pipe
@@ -151,7 +152,7 @@ def ink_of_pipe(pipe: Pipe, manifest: Manifest) -> Iterator[np.ndarray]:
 
 
 def _text(path: Path) -> str:
-    return path.read_bytes().removeprefix(codecs.BOM_UTF8).decode()
+    return read_text_bytes(path).decode()
 
 
 def _rate(times: list[float | None]) -> float | None:

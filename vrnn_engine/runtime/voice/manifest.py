@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.errors import VoiceError
 
 SCHEMA_VERSION = 1
@@ -228,7 +229,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_FILE
     try:
-        text = path.read_bytes()
+        text = read_text_bytes(path)
     except OSError as error:
         if folder.is_file():
             raise VoiceError(f"{folder}: neither a voice's folder nor a .zip of one") from None

@@ -16,6 +16,7 @@ import msgspec
 from vrnn_engine.base.file_errors import newer_error, read_error
 from vrnn_engine.base.files import write_atomically
 from vrnn_engine.base.folders import config_folder
+from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.errors import SinkError, SourceError
 from vrnn_engine.runtime.live.events import Count, Set
 from vrnn_engine.runtime.voice.manifest import Control
@@ -90,7 +91,7 @@ class MidiMap:
         self.path = Path(path or config_folder() / "midi.json")
         self.bindings: dict[tuple[int, int], Binding] = {}
         try:
-            file = msgspec.json.decode(self.path.read_bytes(), type=_File)
+            file = msgspec.json.decode(read_text_bytes(self.path), type=_File)
         except FileNotFoundError:
             return
         except OSError as error:
