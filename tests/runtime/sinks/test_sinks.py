@@ -12,7 +12,7 @@ import soundfile
 from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.options import add_option, split_target
-from vrnn_engine.runtime.sinks import Format, Sink, make_sink
+from vrnn_engine.runtime.sinks import Format, Sink, audiofile, make_sink
 from vrnn_engine.runtime.sinks.audiofile import AudioFileSink
 from vrnn_engine.runtime.sinks.pcm import to_pcm16
 from vrnn_engine.runtime.targets import TARGETS, Target, list_targets
@@ -212,6 +212,36 @@ def test_samples_beyond_full_scale_are_clipped_and_counted(tmp_path: Path) -> No
     assert sink.clipped == 2
     samples, _ = soundfile.read(tmp_path / "a.wav", dtype="int16")
     assert samples.tolist() == [32767, -32768, 32767, -32768, 16384]
+
+
+def test_a_wav_that_is_full_continues_in_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: list[str]
+) -> None:
+    monkeypatch.setattr(audiofile, "MOST_WAV_SAMPLES", 1000)
+    ramp = (np.arange(2500) / 2**15).astype(np.float32)
+    sink = make_sink(tmp_path / "take.wav")
+    sink.open(AUDIO)
+    for first in range(0, 2500, 300):
+        sink.write(ramp[first : first + 300])
+    sink.close()
+    parts = [soundfile.read(tmp_path / name, dtype="float32")[0] for name in ("take.wav", "take-2.wav", "take-3.wav")]
+    assert [len(part) for part in parts] == [1000, 1000, 500]
+    np.testing.assert_array_equal(np.concatenate(parts), ramp)
+    assert logged[0].endswith(f"take.wav is as long as a WAV file can be; the sound continues in {tmp_path}/take-2.wav")
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_the_longest_wav_has_a_header_of_32_bits() -> None:
+    assert 2**32 - 4096 < 2 * audiofile.MOST_WAV_SAMPLES + 44 < 2**32
+
+
+def test_a_flac_has_no_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audiofile, "MOST_WAV_SAMPLES", 100)
+    sink = make_sink(tmp_path / "take.flac")
+    sink.open(AUDIO)
+    sink.write(np.zeros(500, np.float32))
+    sink.close()
+    assert soundfile.info(tmp_path / "take.flac").frames == 500
 
 
 def test_pcm_is_little_endian() -> None:

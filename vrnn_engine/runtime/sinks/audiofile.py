@@ -1,7 +1,8 @@
 """FILE.wav and FILE.flac: 16-bit mono sound files, written by libsndfile."""
 
 import contextlib
-from pathlib import PurePath
+import logging
+from pathlib import Path, PurePath
 from typing import Any, NoReturn
 
 import numpy as np
@@ -11,9 +12,16 @@ from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks.base import FileSink, Format
 from vrnn_engine.runtime.sinks.pcm import to_pcm16
 
+MOST_WAV_SAMPLES = (0xFFFFFFFF - 1024) // 2
+"""Most samples of a WAV file, whose header has 32 bits for its size in bytes: 4 GiB, 37 hours at 16 kHz."""
+
+_log = logging.getLogger("vrnn_engine")
+
 
 class AudioFileSink(FileSink):
     """Writes a sound file, in the format that its extension names.
+
+    A WAV file cannot be longer than `MOST_WAV_SAMPLES`: the sound goes on, without a gap, in FILE-2.wav and so on.
 
     Parameters
     ----------
@@ -24,6 +32,8 @@ class AudioFileSink(FileSink):
     """
 
     _sound: Any = None  # soundfile.SoundFile, from `open` on
+    _left: int | None = None  # samples that the file has room for; None: no limit
+    _number = 1  # of the file
 
     def open(self, format: Format) -> None:
         """Create the file under a temporary name.
@@ -39,6 +49,10 @@ class AudioFileSink(FileSink):
             The voice is not an audio voice, libsndfile is missing, or the file cannot be created.
         """
         format.require("audio", self.label)
+        self._first, self._format = Path(self.label), format
+        self._open_file()
+
+    def _open_file(self) -> None:
         try:
             import soundfile
         except OSError as error:
@@ -46,8 +60,9 @@ class AudioFileSink(FileSink):
                 f"cannot write {self.label}: libsndfile is missing ({error}); on Debian: apt install libsndfile1"
             ) from error
         kind = PurePath(self.label).suffix[1:].upper()
+        self._left = MOST_WAV_SAMPLES if kind == "WAV" else None
         try:
-            self._sound = soundfile.SoundFile(self.file, "w", format.rate, 1, subtype="PCM_16", format=kind)
+            self._sound = soundfile.SoundFile(self.file, "w", self._format.rate, 1, subtype="PCM_16", format=kind)
         except soundfile.SoundFileError as error:
             self._fail(error)
 
@@ -66,11 +81,29 @@ class AudioFileSink(FileSink):
         """
         samples, clipped = to_pcm16(block)
         self.clipped += clipped
+        while self._left is not None and len(samples) > self._left:
+            self._append(samples[: self._left])
+            samples = samples[self._left :]
+            self._continue_in_next_file()
+        self._append(samples)
+        if self._left is not None:
+            self._left -= len(samples)
+
+    def _append(self, samples: np.ndarray) -> None:
         try:
             self._sound.write(samples)
         except (RuntimeError, AssertionError) as error:  # soundfile asserts that libsndfile wrote all samples
             self._fail(error)
         self.file.check()
+
+    def _continue_in_next_file(self) -> None:
+        full = self.label
+        self.close()
+        self._atomic = None
+        self._number += 1
+        self.label = str(self._first.with_stem(f"{self._first.stem}-{self._number}"))
+        _log.warning("%s is as long as a WAV file can be; the sound continues in %s", full, self.label)
+        self._open_file()
 
     def close(self) -> None:
         """Complete the header and rename the file to its path."""
