@@ -256,3 +256,12 @@ def test_ink_of_another_size_is_pointed_out_and_a_jump_is_refused(pen: Manifest)
     ink[50, 0] = 1e6
     with pytest.raises(RecordingError, match=r"point 51 moves by 1e\+06 mm, over 1000 times the usual move"):
         read_recording(ink, pen)
+
+
+def test_mp3_beside_a_hidden_copy_of_macos_is_read(audio: Manifest, tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(30000), audio.rate)
+    assert not path.read_bytes().startswith(b"ID3")
+    alone = read_recording(path, audio).frames
+    (tmp_path / "._a.mp3").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        " + bytes(4000))
+    np.testing.assert_array_equal(read_recording(path, audio).frames, alone)

@@ -56,9 +56,8 @@ def convert(
         report.print_json({"path": str(files[-1]), "lines": [{"id": name, "points": len(ink)} for name, ink in lines]})
         return
     points = sum(len(ink) for _, ink in lines)
-    report.say(
-        f"{files[-1]}: {len(lines):,} lines, {points:,} points, {points / rate:.1f} s of ink in mm at {rate:g} Hz"
-    )
+    count = "1 line" if len(lines) == 1 else f"{len(lines):,} lines"
+    report.say(f"{files[-1]}: {count}, {points:,} points, {points / rate:.1f} s of ink in mm at {rate:g} Hz")
 
 
 app = typer.Typer(no_args_is_help=True)
