@@ -41,6 +41,8 @@ class Hp7475a:
         Moves beyond the limits.
     lost : int
         Bytes that found the buffer full.
+    view : threading.Event
+        While it is set, the plotter receives but does not draw, as after its button VIEW.
     """
 
     def __init__(self, wired: bool = False, answers: bool = True) -> None:
@@ -54,6 +56,7 @@ class Hp7475a:
         self._hardwire, self._block, self._xon, self._xoff = True, _HARDWIRE_BLOCK, 0, 0
         self._held, self._after_xoff = False, 0
         self._error = 0
+        self.view = threading.Event()
         self._buffer, self._escape = bytearray(), ""
         self._instruction = ""
         self._here, self._down = (0, 0), False
@@ -76,8 +79,14 @@ class Hp7475a:
         """Return the target string of a sink that draws on this plotter."""
         return f"serial:{self.port}?format=hpgl&plotter=7475a{options}"
 
+    @property
+    def line_is_idle(self) -> bool:
+        """Whether everything that was sent has arrived."""
+        return not select.select([self._master], [], [], 0)[0]
+
     def finish(self) -> None:
         """Draw everything that was sent, and stop."""
+        self.view.clear()
         self._stop.set()
         self._thread.join()
 
@@ -90,7 +99,7 @@ class Hp7475a:
             elif self._stop.is_set() and not self._buffer:
                 return
             for _ in range(16 if not arrived else 4):  # it draws more slowly than data arrive
-                if self._buffer:
+                if self._buffer and not self.view.is_set():
                     self._execute(chr(self._buffer.pop(0)))
             self._say_room()
 

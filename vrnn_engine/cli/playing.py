@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from vrnn_engine.cli import report
+from vrnn_engine.cli.plotting import PageTurner
 
 if TYPE_CHECKING:
     from vrnn_engine.cli.live import Learn
@@ -56,8 +57,13 @@ def play(
 def _watch(player: "Player", performance: "Performance", seconds: float, learn: "Learn") -> None:
     """Wait for the end.  On a terminal, show the progress; of live or endless output, the panel, and read keys."""
     # A short run needs no display, and importing rich would delay the first sound.
-    if player.wait(timeout=0.5) or not sys.stderr.isatty():
+    if player.wait(timeout=0.5):
         player.wait()
+        return
+    if not sys.stderr.isatty():
+        pages = PageTurner(player.sink)
+        while not player.wait(timeout=REFRESH_SECONDS):
+            pages.look()
         return
     from vrnn_engine.runtime.sinks.ink.terminal import TerminalSink
 
@@ -125,9 +131,14 @@ def _press_until_end(
     player: "Player", reader: "KeyReader | None", keyboard: "Keyboard | None", show: Callable[[], None]
 ) -> None:
     """Refresh the display and handle keys until the player has ended or a key asks to end it."""
+    pages = PageTurner(player.sink)
     while not player.wait(timeout=0 if reader else REFRESH_SECONDS):
         show()
-        if reader and keyboard and not all(map(keyboard.press, reader.keys(REFRESH_SECONDS))):
+        if reader is None or keyboard is None:
+            pages.look()
+            continue
+        pages.tell_keys()
+        if not all(pages.press(key) or keyboard.press(key) for key in reader.keys(REFRESH_SECONDS)):
             return
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from vrnn_engine.cli import audio, live, report
+from vrnn_engine.cli import audio, live, plotting, report
 from vrnn_engine.cli import stream_options as options
 from vrnn_engine.cli.help import examples
 from vrnn_engine.cli.playing import play
@@ -48,6 +48,8 @@ class _Playback:
     record: Path | None
     description: str
     note: str
+    resume: Path | None
+    ink: dict[str, str]
 
 
 def stream(
@@ -56,6 +58,7 @@ def stream(
     width: options.Width = None,
     seconds: options.Seconds = None,
     latency: options.Latency = 0.05,
+    resume: plotting.Resume = None,
     volume: audio.Volume = None,
     channels: audio.Channels = None,
     strict: audio.Strict = False,
@@ -91,16 +94,17 @@ def stream(
     engine = Engine.load(voice, device=device, precision=precision, threads=threads)
     to, note = _choose_target(to, width, engine)
     plan = _read_timeline(timeline, engine) if timeline is not None else Timeline()
-    playing = _start(engine, plan, seed)
+    playing = _start(engine, plan, plotting.resumed_seed(resume, seed))
     _set_controls(playing, temperature, values)
     if prime is not None:
         _prime(playing, prime)
+    ink = plotting.describe_ink(playing, to, temperature, settings, prime, timeline)
     what = f"{engine.voice.manifest.name}: seed {playing.seed}, {engine.provider}, {engine.precision}"
     _play(
         playing,
         plan,
         steering,
-        _Playback(to, seconds, latency, volume, channels, strict, listening, mode, record, what, note),
+        _Playback(to, seconds, latency, volume, channels, strict, listening, mode, record, what, note, resume, ink),
     )
 
 
@@ -177,6 +181,7 @@ def _play(playing: "Stream", plan: "Timeline", steering: live.Steering, asked: _
     from vrnn_engine.runtime.live.performance import Performance
     from vrnn_engine.runtime.live.timeline import Head, PerformanceLog
     from vrnn_engine.runtime.player import Player
+    from vrnn_engine.runtime.sinks import make_sink
 
     with ExitStack() as ending:
         log = None
@@ -192,7 +197,10 @@ def _play(playing: "Stream", plan: "Timeline", steering: live.Steering, asked: _
             ending.callback(source.stop)
         seconds = audio.length(asked.seconds, listener, plan, playing.voice.manifest.frames_per_second)
         to = audio.add_options(asked.to, asked.volume, asked.channels, asked.strict, asked.listening)
-        player = Player(performance, to=to, latency=asked.latency, seconds=seconds)
+        sink = make_sink(to, asked.latency)
+        if asked.resume is not None:
+            plotting.resume(sink, asked.resume, asked.ink)
+        player = Player(performance, to=sink, latency=asked.latency, seconds=seconds)
         if listener is not None:
             ending.callback(audio.say_heard, listener, player)
         play(player, performance, seconds, asked.description, asked.note, steering.learn)

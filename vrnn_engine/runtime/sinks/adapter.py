@@ -37,6 +37,7 @@ class AdaptedSink(Sink):
     live = _forward("live", bool)
     patience = _forward("patience", float)
     full = _forward("full", bool)
+    waiting = _forward("waiting", bool)
     underruns = _forward("underruns", int)
     pending = _forward("pending", int)
     delay = _forward("delay", float)
@@ -70,6 +71,16 @@ class AdaptedSink(Sink):
         """Call the object's `interrupt`, if it has one."""
         self._call_if_present("interrupt")
 
+    def next_page(self, more: bool = True) -> None:
+        """Pass on that there is new paper, or none.
+
+        Parameters
+        ----------
+        more : bool
+            Whether there is further paper.
+        """
+        self._call_if_present("next_page", more)
+
     @property
     def label(self) -> str:  # type: ignore[override]
         """Label of the object, or the name of its class."""
@@ -88,8 +99,8 @@ class AdaptedSink(Sink):
         with self.guard():
             self.adapted.volume = volume  # type: ignore[attr-defined]
 
-    def _call_if_present(self, name: str) -> None:
+    def _call_if_present(self, name: str, *given: object) -> None:
         with self.guard():
             method = getattr(self.adapted, name, None)
             if method is not None:
-                method()
+                method(*given)

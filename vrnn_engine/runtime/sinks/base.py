@@ -127,6 +127,8 @@ class Sink(ABC):
     """Seconds within which `write` and `close` return after `interrupt`."""
     full: bool = False
     """Whether the sink can take no more frames, e.g. because its page is full.  The player then ends."""
+    waiting: bool = False
+    """Whether `write` or `close` waits for `next_page`, because somebody has to change the paper."""
     underruns: int | None = None
     """Number of times that a device had no samples to play.  None: the sink has no such device."""
     pending: int | None = None
@@ -179,6 +181,15 @@ class Sink(ABC):
 
     def interrupt(self) -> None:  # noqa: B027
         """Make a waiting `write` or `close` return soon.  Called from another thread when the player is stopped."""
+
+    def next_page(self, more: bool = True) -> None:  # noqa: B027
+        """Continue on new paper, or end if there is no more.  Called from another thread while `waiting` is true.
+
+        Parameters
+        ----------
+        more : bool
+            Whether there is further paper.
+        """
 
 
 class FileSink(Sink):

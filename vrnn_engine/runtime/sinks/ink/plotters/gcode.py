@@ -144,6 +144,10 @@ class Gcode:
         """Return commands that park, and pause until the user has changed the paper and resumes."""
         return [*self.park(), self._words.pause]
 
+    def take_pen(self) -> list[str]:
+        """Do nothing: the pen is where it was."""
+        return []
+
     def lift(self) -> list[str]:
         """Lift the pen."""
         return self._up

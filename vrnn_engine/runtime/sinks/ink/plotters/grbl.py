@@ -8,6 +8,7 @@ a working machine sends at any time.  If this request is not answered either, th
 import contextlib
 import threading
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -17,6 +18,8 @@ from vrnn_engine.runtime.sinks.ink.plotters.link import StopRequested
 
 BUFFER = 127
 """Size of Grbl's receive buffer in bytes."""
+PLANNED = 16
+"""Moves that Grbl has answered and may not have made."""
 _HOLD, _RESET, _STATUS = b"!", b"\x18", b"?"  # real-time commands: they bypass the buffer
 _QUIET = 0.3  # seconds without output after which a reset is complete
 _HOMING = 120.0  # seconds that homing may take; the machine answers nothing meanwhile
@@ -57,6 +60,8 @@ class GrblLink:
         self._unanswered: deque[str] = deque()
         self._last_answer = time.monotonic()
         self._silent = self._alarmed = False
+        self._sent = self._answered = self._stood_still = 0  # lines
+        self._marks: list[int] = []
 
     def start(self) -> None:
         """Reset the machine, and wait for its greeting."""
@@ -81,6 +86,16 @@ class GrblLink:
                 self._last_answer = time.monotonic()
             self._write(line.encode() + b"\n")
             self._unanswered.append(line)
+            self._sent += 1
+
+    def mark(self) -> None:
+        """Mark the end of a stroke."""
+        self._marks.append(self._sent)
+
+    @property
+    def marks_done(self) -> int:
+        """Number of marks before the last dwell that was answered, or further back than Grbl plans."""
+        return bisect_right(self._marks, max(self._stood_still, self._answered - PLANNED))
 
     def finish(self, lines: list[str]) -> None:
         """Send lines, and wait until the machine has carried them out and stands still."""
@@ -127,6 +142,9 @@ class GrblLink:
         if line == "ok" or line.startswith("error:"):
             self._last_answer = time.monotonic()
             sent = self._unanswered.popleft() if self._unanswered else ""
+            self._answered += 1
+            if sent.startswith("G4"):  # a dwell is answered only after all moves before it
+                self._stood_still = self._answered
             if line != "ok":
                 raise SinkError(f"{self._label} refused {sent!r}: {_ERRORS.get(line, f'Grbl reports {line}')}")
         elif line.startswith("ALARM:"):

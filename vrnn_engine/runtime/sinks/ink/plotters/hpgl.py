@@ -81,8 +81,12 @@ class Hpgl:
     def begin(self) -> list[str]:
         """Return the instructions that initialise the plotter, the start instructions, and those that select a pen."""
         start = [self._options.start] if self._options.start else []
+        return ["IN;", *start, *self.take_pen()]
+
+    def take_pen(self) -> list[str]:
+        """Select the pen and its speed."""
         speed = [] if self._options.speed is None else [f"VS{self._options.speed:g};"]
-        return ["IN;", *start, f"SP{self._options.pen};", *speed]
+        return [f"SP{self._options.pen};", *speed]
 
     def draw(self, stroke: Stroke) -> list[str]:
         """Return instructions that draw a stroke at the plotter's speed."""

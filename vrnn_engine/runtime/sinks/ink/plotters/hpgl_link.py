@@ -5,6 +5,7 @@ import os
 import select
 import threading
 import time
+from bisect import bisect_right
 from typing import Any
 
 from vrnn_engine.errors import SinkError
@@ -30,11 +31,23 @@ class HpglLink:
         Set, from any thread, when the player is stopped.
     handshake : bytes
         Escape sequences, sent first, that set the plotter to the port's flow control.
+    buffer : int
+        Bytes that the plotter may have received and not drawn.
     """
 
-    def __init__(self, port: Any, label: str, timeout: float, stopped: threading.Event, handshake: bytes = b"") -> None:
+    def __init__(
+        self,
+        port: Any,
+        label: str,
+        timeout: float,
+        stopped: threading.Event,
+        handshake: bytes = b"",
+        buffer: int = 0,
+    ) -> None:
         self._port, self._label, self._timeout, self._stopped = port, label, timeout, stopped
-        self._handshake = handshake
+        self._handshake, self._buffer = handshake, buffer
+        self._sent = 0
+        self._marks: list[int] = []
         self._answers = False
 
     def start(self) -> None:
@@ -49,9 +62,24 @@ class HpglLink:
         """Write lines; raise `SinkError` if flow control blocks them for longer than the timeout."""
         try:
             for line in lines:
-                self._write(line.encode() + b"\n")
+                data = line.encode() + b"\n"
+                self._write(data)
+                self._sent += len(data)
         except OSError as error:
             raise self._disconnected(error) from error
+
+    def mark(self) -> None:
+        """Mark the end of a stroke."""
+        self._marks.append(self._sent)
+
+    @property
+    def marks_done(self) -> int:
+        """Number of marks that lie further back than the port's and the plotter's buffers reach."""
+        try:
+            drawn = self._sent - self._bytes_waiting() - self._buffer
+        except SinkError:  # disconnected: what waits is unknown
+            return 0
+        return bisect_right(self._marks, drawn)
 
     def finish(self, lines: list[str]) -> None:
         """Write the last lines, and wait until all data have been sent, because closing the port does not wait.

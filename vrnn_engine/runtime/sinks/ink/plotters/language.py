@@ -26,6 +26,10 @@ class PlotterLanguage(Protocol):
         """Return the commands that feed the next sheet, or let the user change the paper."""
         ...
 
+    def take_pen(self) -> list[str]:
+        """Return the commands that prepare the pen again after `park`."""
+        ...
+
     def lift(self) -> list[str]:
         """Return the commands that lift the pen."""
         ...

@@ -29,6 +29,15 @@ class PlotterLink(Protocol):
         """
         ...
 
+    def mark(self) -> None:
+        """Mark the end of a stroke: count it in `marks_done` once all that was sent so far is surely drawn."""
+        ...
+
+    @property
+    def marks_done(self) -> int:
+        """Number of marks whose strokes are surely drawn, even if the plotter now discards its buffer."""
+        ...
+
     def finish(self, lines: list[str]) -> None:
         """Send the last lines and wait until they are done; raise the errors of `send`."""
         ...

@@ -36,6 +36,8 @@ class Profile:
         Length of the plotter's unit in mm.
     buffer : int
         Size of the plotter's buffer in bytes.
+    xoff_at : int
+        Free bytes at which the plotter must send Xoff: half the buffer if possible, since adapters do not stop at once.
     beds : dict of str to Bed
         The area that the plotter reaches, by the name of the paper.  Empty: unknown.
     """
@@ -43,12 +45,8 @@ class Profile:
     title: str
     unit: float = 0.025
     buffer: int = 1024
+    xoff_at: int = 512
     beds: dict[str, Bed] = field(default_factory=dict)
-
-    @property
-    def xoff_at(self) -> int:
-        """Free bytes at which the plotter must send Xoff: half the buffer, since adapters do not stop at once."""
-        return self.buffer // 2
 
     def limits(self, paper: str) -> Box | None:
         """Return the area that the plotter reaches, in mm on the paper with y upwards; None if it is unknown.
@@ -69,18 +67,17 @@ class Profile:
 _UNIT = 0.02488
 
 PROFILES: dict[str, Profile] = {
-    "generic": Profile("the plotter", buffer=162),
+    "generic": Profile("the plotter", xoff_at=81),
     "7475a": Profile(
         "an HP 7475A",
         _UNIT,
-        1024,
-        {
+        beds={
             "a4": Bed((10, 4), (11040, 7721)),
             "a3": Bed((15, 10), (16158, 11040)),
             "letter": Bed((10, 4.9), (10365, 7962)),
             "tabloid": Bed((15, 4.9), (16640, 10365)),
         },
     ),
-    "7440a": Profile("an HP 7440A", _UNIT, 60, {"a4": Bed((15, 10), (10900, 7650))}),
+    "7440a": Profile("an HP 7440A", _UNIT, buffer=60, xoff_at=30, beds={"a4": Bed((15, 10), (10900, 7650))}),
 }
-"""The plotters by name.  The reach of `generic` is unknown; its default page fits all of them."""
+"""The plotters by name.  The reach and buffer of `generic` are unknown; its default page fits all of them."""

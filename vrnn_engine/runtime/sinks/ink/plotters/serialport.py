@@ -1,7 +1,7 @@
 """`serial:PORT?format=gcode` or `hpgl`: draws on a pen plotter while the voice writes.
 
 A line of writing is drawn when it is complete, at the speed of the voice's pen or of the machine, whichever is lower.
-The sink draws one page.  Then, as after an error, it lifts and parks the pen.
+After the last page, as after an error, the sink lifts and parks the pen.
 """
 
 import atexit
@@ -15,6 +15,7 @@ import numpy as np
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.options import Positive, split_target
 from vrnn_engine.runtime.sinks.base import Format, Sink
+from vrnn_engine.runtime.sinks.ink.line_breaks import Stroke
 from vrnn_engine.runtime.sinks.ink.page import Layout, Line
 from vrnn_engine.runtime.sinks.ink.paper import read_page_options
 from vrnn_engine.runtime.sinks.ink.plotters.gcode import Gcode, GcodeOptions
@@ -26,13 +27,18 @@ from vrnn_engine.runtime.sinks.ink.plotters.language import PlotterLanguage
 from vrnn_engine.runtime.sinks.ink.plotters.link import PlotterLink, StopRequested
 from vrnn_engine.runtime.sinks.ink.plotters.open_serial import open_serial
 from vrnn_engine.runtime.sinks.ink.plotters.profiles import PROFILES
+from vrnn_engine.runtime.sinks.ink.plotters.progress import PlotProgress
 
 Baud = Annotated[int, msgspec.Meta(ge=50, le=4_000_000)]
 Flow = Literal["none", "xonxoff", "rtscts"]
+Pages = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 OnlyGrbl = Annotated[
     Literal["grbl"],
     msgspec.Meta(description="grbl; for other machines write FILE.gcode, and send it with their own program"),
 ]
+
+
+_POLL = 0.05  # seconds between two looks whether the player was stopped
 
 
 class GrblOptions(GcodeOptions, frozen=True, kw_only=True):
@@ -41,6 +47,8 @@ class GrblOptions(GcodeOptions, frozen=True, kw_only=True):
     format: Literal["gcode"]
     """Selects G-code."""
     dialect: OnlyGrbl = "grbl"
+    pages: Pages = 1
+    """Number of pages; after each, the paper is to be changed."""
     baud: Baud = 115200
     """Speed of the port in bits per second."""
     flow: Flow = "none"
@@ -54,6 +62,8 @@ class HpglPortOptions(HpglOptions, frozen=True, kw_only=True):
 
     format: Literal["hpgl"]
     """Selects HPGL."""
+    pages: Pages = 1
+    """Number of pages; after each, the paper is to be changed."""
     baud: Baud = 9600
     """Speed of the port in bits per second."""
     flow: Flow = "xonxoff"
@@ -63,7 +73,7 @@ class HpglPortOptions(HpglOptions, frozen=True, kw_only=True):
 
 
 class SerialSink(Sink):
-    """Draws ink on a plotter at a serial port; `full` is set when the page is full.
+    """Draws ink on a plotter at a serial port; `full` is set when the last page is full.
 
     Parameters
     ----------
@@ -71,6 +81,11 @@ class SerialSink(Sink):
         `serial:PORT?format=gcode` or `serial:PORT?format=hpgl`; `GrblOptions` or `HpglPortOptions` may follow.
     latency : float
         Ignored.
+
+    Attributes
+    ----------
+    progress : PlotProgress or None
+        Set before `open` to keep how far the plot is.  Strokes that it says are drawn are not drawn again.
 
     Raises
     ------
@@ -88,6 +103,10 @@ class SerialSink(Sink):
         self._stopped = threading.Event()
         self._port: Any = None
         self._drawing = False
+        self._page = self._strokes = self._skipped = 0
+        self._paper = threading.Event()
+        self._more = True
+        self.progress: PlotProgress | None = None
 
     def open(self, format: Format) -> None:
         """Open the port, wait for the plotter, and prepare it with the pen up.
@@ -117,8 +136,10 @@ class SerialSink(Sink):
             self._seconds_per_point = 0.0  # the commands contain the drawing speed
         else:
             agreed = handshake(options.flow, PROFILES[options.plotter])
-            self._link, self._language = HpglLink(*connection, agreed), Hpgl(options, self.label)
+            buffer = PROFILES[options.plotter].buffer
+            self._link, self._language = HpglLink(*connection, agreed, buffer), Hpgl(options, self.label)
             self._seconds_per_point = 1 / format.rate
+        self._skipped = 0 if self.progress is None else self.progress.drawn
         self._link.start()
         self._link.finish(self._language.begin())
         self._drawing = True
@@ -147,12 +168,16 @@ class SerialSink(Sink):
             self._link.finish([*self._language.lift(), *self._language.park()])
             self._drawing = False
             atexit.unregister(self._link.lift_pen_now)
+            if self.progress is not None and not self._stopped.is_set():
+                self.progress.finish()
         self.abort()
 
     def abort(self) -> None:
         """Stop at once, lift the pen, park it and close the port."""
         if self._drawing:
             self._drawing = False
+            with contextlib.suppress(SinkError):  # a full disk; lifting the pen matters more
+                self._save_progress()
             self._link.stop_and_park(self._language.lift(), self._language.park())
             atexit.unregister(self._link.lift_pen_now)
         if self._port is not None:
@@ -167,16 +192,60 @@ class SerialSink(Sink):
         """Number of points in the line that is not complete yet."""
         return self._layout.pending
 
+    def next_page(self, more: bool = True) -> None:
+        """Go on after the paper was changed, or end.  Any thread may call it while `waiting` is true.
+
+        Parameters
+        ----------
+        more : bool
+            Whether there is further paper.
+        """
+        if self.waiting:
+            self._more = more
+            self._paper.set()
+
     def _draw(self, lines: list[Line]) -> None:
         for line in lines:
-            if line.page > 0:
+            if self.full or not self._turn_to(line.page):
                 self.full = True
                 return
             for stroke in line.strokes:
-                if self._stopped.is_set():
-                    raise StopRequested
-                self._link.send(self._language.draw(stroke))
-                self._stopped.wait(len(stroke) * self._seconds_per_point)
+                self._strokes += 1
+                if self._strokes > self._skipped:
+                    self._draw_stroke(stroke)
+
+    def _draw_stroke(self, stroke: Stroke) -> None:
+        if self._stopped.is_set():
+            raise StopRequested
+        self._link.send(self._language.draw(stroke))
+        self._link.mark()
+        self._stopped.wait(len(stroke) * self._seconds_per_point)
+        self._save_progress()
+
+    def _save_progress(self) -> None:
+        if self.progress is not None:
+            self.progress.save(self._skipped + self._link.marks_done)
+
+    def _turn_to(self, page: int) -> bool:
+        """Wait until the paper of a page is there; return whether there is any."""
+        if page == self._page:
+            return True
+        if page >= self._options.pages:
+            return False
+        self._page = page
+        if self._strokes < self._skipped:  # the page before was full when this plot was interrupted
+            return True
+        self._link.finish([*self._language.lift(), *self._language.park()])
+        self._paper.clear()
+        self.waiting = True
+        while not self._paper.wait(_POLL):
+            if self._stopped.is_set():
+                self.waiting = False
+                raise StopRequested
+        self.waiting = False
+        if self._more:
+            self._link.send(self._language.take_pen())
+        return self._more
 
 
 def _read_options(label: str, given: dict[str, str]) -> GrblOptions | HpglPortOptions:

@@ -1,0 +1,168 @@
+"""What `vrnn-engine stream` does for plotters: new pages at a line of standard input, and plots that are continued."""
+
+import os
+import select
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vrnn_engine.cli import report
+from vrnn_engine.cli.stream_options import OUTPUT
+
+if TYPE_CHECKING:
+    from vrnn_engine.runtime.sinks import Sink
+    from vrnn_engine.runtime.stream import Stream
+
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        "--resume",
+        metavar="FILE",
+        help="Keep in FILE how far a plot to serial:PORT is.  If it was interrupted, the same command draws the rest.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+
+NEXT_KEYS = ("n", "\n", "\r")
+"""Keys that go on to the next page."""
+
+
+class PageTurner:
+    """Tells the user when a plotter waits for paper, and goes on at a line of standard input.
+
+    Parameters
+    ----------
+    sink : Sink
+        The plotter, or any other sink, which then never waits.
+    """
+
+    def __init__(self, sink: "Sink") -> None:
+        self._sink = sink
+        self._told = False
+        self._typed = b""
+
+    def look(self) -> None:
+        """If the sink waits, say so once, and go on if a line has arrived; end if standard input has ended."""
+        if not self._sink.waiting:
+            self._told = False
+            return
+        self._tell("press Enter")
+        while b"\n" not in self._typed:
+            data = _read_available()
+            if data is None:
+                return
+            if not data:
+                report.say("standard input has ended, so no further page is drawn")
+                self._sink.next_page(more=False)
+                return
+            self._typed += data
+        self._typed = self._typed.partition(b"\n")[2]
+        self._sink.next_page()
+
+    def press(self, key: str) -> bool:
+        """Return whether a key of the terminal is for the next page, which then begins.
+
+        Parameters
+        ----------
+        key : str
+            As from `KeyReader.keys`.
+        """
+        mine = self._sink.waiting and key in NEXT_KEYS
+        if mine:
+            self._sink.next_page()
+        return mine
+
+    def tell_keys(self) -> None:
+        """If the sink waits, say once which key goes on."""
+        if self._sink.waiting:
+            self._tell("press n")
+        else:
+            self._told = False
+
+    def _tell(self, what: str) -> None:
+        if not self._told:
+            self._told = True
+            report.say(f"the page is full: change the paper when the plotter has stopped, then {what}")
+
+
+def _read_available() -> bytes | None:
+    """Return what standard input has; nothing at its end, and None if it has nothing yet."""
+    try:
+        descriptor = sys.stdin.fileno()
+        if not select.select([descriptor], [], [], 0)[0]:
+            return None
+        return os.read(descriptor, 4096)
+    except (AttributeError, OSError, ValueError):  # it is closed, or cannot be waited for
+        return b""
+
+
+def resumed_seed(path: Path | None, seed: int | None) -> int | None:
+    """Return the seed of the plot that is to be continued, unless another one is given.
+
+    Parameters
+    ----------
+    path : Path or None
+        What `--resume` names.
+    seed : int or None
+        What `--seed` gives.
+    """
+    if path is None or seed is not None:
+        return seed
+    from vrnn_engine.runtime.sinks.ink.plotters.progress import read_progress
+
+    before = read_progress(path)
+    return None if before is None else int(before["plot"]["seed"])
+
+
+def describe_ink(
+    playing: "Stream",
+    to: str,
+    temperature: float | None,
+    settings: list[str] | None,
+    prime: Path | None,
+    timeline: Path | None,
+) -> dict[str, str]:
+    """Return what decides the ink of a plot and its place on the paper, by names for messages.
+
+    Parameters
+    ----------
+    playing : Stream
+        What is drawn, at its beginning.
+    to : str
+        The target; its port may change.
+    temperature, settings, prime, timeline
+        The options of the command line.
+    """
+    return {
+        "voice": playing.fingerprint,
+        "seed": str(playing.seed),
+        "--temperature": "" if temperature is None else f"{temperature:g}",
+        "--set": " ".join(settings or ()),
+        "--prime": str(prime or ""),
+        "--timeline": str(timeline or ""),
+        "page (the options of --to)": to.partition("?")[2],
+    }
+
+
+def resume(sink: "Sink", path: Path, ink: dict[str, str]) -> None:
+    """Let a plotter keep how far it is, and continue from there.
+
+    Parameters
+    ----------
+    sink : Sink
+        The plotter, not opened yet.
+    path : Path
+        The file.
+    ink : dict of str to str
+        As from `describe_ink`.
+    """
+    from vrnn_engine.runtime.sinks.ink.plotters.progress import PlotProgress
+    from vrnn_engine.runtime.sinks.ink.plotters.serialport import SerialSink
+
+    if not isinstance(sink, SerialSink):
+        raise typer.BadParameter("only a plotter (--to serial:PORT) can continue", param_hint="--resume")
+    sink.progress = PlotProgress(path, ink)
+    if sink.progress.drawn:
+        report.say(f"{path}: continuing after {sink.progress.drawn} strokes")
