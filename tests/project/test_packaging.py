@@ -1,6 +1,7 @@
 """The wheel holds all of the package, each platform gets one onnxruntime, and the pins fit the ranges."""
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -115,3 +116,17 @@ def test_constraints_pin_one_version_of_each_and_fit_the_ranges() -> None:
     for text in [*project["dependencies"], *(entry for extra in extras for entry in extra)]:
         requirement = Requirement(text)
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), text
+
+
+def test_the_documented_swap_installs_all_that_the_package_needs() -> None:
+    """With the onnxruntime for CPUs; docs/first-hour/install.md gives the command."""
+    page = (ROOT / "docs" / "first-hour" / "install.md").read_text()
+    (line,) = re.findall(r"^pip install (numpy .*)$", page, re.MULTILINE)
+    named = {Requirement(word).name: Requirement(word) for word in shlex.split(line)}
+    needed = [
+        Requirement(text) for text in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    ]
+    assert set(named) == {one.name for one in needed} - {"onnxruntime-gpu"}
+    for one in needed:  # an upper bound must be repeated; pip takes the newest version otherwise
+        upper = {str(part) for part in one.specifier if part.operator in ("<", "<=", "==", "~=")}
+        assert one.name == "onnxruntime-gpu" or upper <= {str(part) for part in named[one.name].specifier}
