@@ -1,10 +1,19 @@
 """HPGL plotters over a pseudo-terminal: flow control, a stop, a disconnection; ports that cannot be opened."""
 
+import os
 import re
+import select
+import socket
 import sys
+import termios
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.grbl_machine import NO_DELAY, GrblMachine
+from support.hp7475a import Hp7475a
 from support.hpgl_plotter import HpglPlotter, wait_for
 from support.pen_helpers import PEN, looping_stream, read_hpgl, shapes, words, writing
 
@@ -103,3 +112,64 @@ def test_without_pyserial_the_error_names_the_extra(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "serial", None)
     with pytest.raises(MissingExtraError, match=r"vrnn-engine\[live\]"):
         make_sink("serial:/dev/x?format=gcode").open(PEN)
+
+
+@contextmanager
+def bridged(port: str, flow: bool = False) -> Iterator[int]:
+    """Pass bytes between one TCP connection and a plotter's port, as a server of serial ports does; yield its port.
+
+    With `flow`, the server obeys Xon and Xoff.
+    """
+    descriptor, ended = os.open(port, os.O_RDWR | os.O_NOCTTY), threading.Event()
+    attributes = termios.tcgetattr(descriptor)
+    attributes[0] |= termios.IXON if flow else 0
+    termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def pump() -> None:
+            connection, _ = server.accept()
+            with connection:
+                while not ended.is_set():
+                    ready, _, _ = select.select([connection, descriptor], [], [], 0.01)
+                    if connection in ready:
+                        os.write(descriptor, connection.recv(64))
+                    if descriptor in ready:
+                        connection.sendall(os.read(descriptor, 64))
+
+        thread = threading.Thread(target=pump)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            ended.set()
+            thread.join()
+            os.close(descriptor)
+
+
+@pytest.mark.parametrize("flow", [True, False])
+def test_an_hpgl_plotter_in_the_network_draws_every_stroke_or_an_error_says_so(flow: bool) -> None:
+    ink = writing(1500)
+    with Hp7475a() as plotter, bridged(plotter.port, flow) as number:
+        sink = make_sink(f"serial:socket://127.0.0.1:{number}?format=hpgl&plotter=7475a")
+        sink.open(Format("pen", 100_000, 3, "mm", "toy"))
+        sink.write(ink)
+        if flow:
+            sink.close()
+            wait_for(lambda: plotter.instructions[-1:] == ["SP0"])
+            assert len(plotter.strokes) == len(shapes(ink))
+        else:
+            with pytest.raises(SinkError, match="lost data because its buffer overflowed"):
+                sink.close()
+            sink.abort()
+        assert (plotter.lost == 0) == flow
+
+
+def test_a_grbl_machine_in_the_network_draws_every_stroke() -> None:
+    ink = writing(400)
+    with GrblMachine() as machine, bridged(machine.port) as number:
+        sink = make_sink(f"serial:socket://127.0.0.1:{number}?format=gcode&width=200&height=150{NO_DELAY}")
+        sink.open(PEN)
+        sink.write(ink)
+        sink.close()
+        assert len(machine.strokes) == len(shapes(ink))
+        assert machine.problems == []

@@ -4,6 +4,8 @@ After switching on, an HP plotter lowers its DTR line while its buffer is full, 
 to.  So if the cable does not carry DTR, data that do not fit the buffer are lost.
 """
 
+import re
+
 from vrnn_engine.runtime.sinks.ink.plotters.profiles import Profile
 
 ASK_ERROR = b"\x1b.E"
@@ -45,5 +47,5 @@ def describe_error(answer: str) -> str | None:
     answer : str
         A number.
     """
-    number = int(answer) if answer.isdigit() else 0
-    return _ERRORS.get(number)
+    number = re.search(r"\d+", answer)  # a network passes Xon and Xoff on, which a serial port takes out
+    return None if number is None else _ERRORS.get(int(number[0]))
