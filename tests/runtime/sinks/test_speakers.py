@@ -70,11 +70,16 @@ class Playing:
         )
         self.logged: list[str] = []
 
-    def answer(self) -> dict[str, Any]:
-        """Wait for the end, and return the result that it prints."""
+    def finish(self) -> tuple[str, str]:
+        """Wait for the end; return stdout and stderr."""
         out, errors = self._process.communicate(timeout=60)
         assert self._process.returncode == 0, errors.decode()
-        self.logged = [line[5:] for line in errors.decode().splitlines() if line.startswith("log: ")]
+        return out.decode(), errors.decode()
+
+    def answer(self) -> dict[str, Any]:
+        """Wait for the end, and return the result that it prints."""
+        out, errors = self.finish()
+        self.logged = [line[5:] for line in errors.splitlines() if line.startswith("log: ")]
         found: dict[str, Any] = json.loads(out)
         return found
 
@@ -116,6 +121,14 @@ def test_every_sample_is_played_from_the_first_to_the_last(server: sound_server.
     assert abs(gains[0]) < 0.01
     assert heard[-1] == 0
     assert np.count_nonzero(np.abs(heard) > 1e-6) >= np.count_nonzero(np.abs(SENT) > 1e-6) - 3
+
+
+def test_a_latency_below_two_frames_is_raised_and_said(server: sound_server.SoundServer, tmp_path: Path) -> None:
+    playing = Playing(server, tmp_path, SENT[:8000], then="print(player.sink.device.ring.capacity)", latency=0.001)
+    out, errors = playing.finish()
+    assert int(out.splitlines()[0]) >= 400
+    assert "log: a latency of 0.001 s is shorter than 2 frames" in errors
+    assert "0.025 s is used" in errors
 
 
 def test_all_channels_play_the_same(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -4,6 +4,7 @@ Threads: as for every sink.  `audio/output.py` has the code that runs on PortAud
 """
 
 import contextlib
+import logging
 from typing import Annotated
 
 import msgspec
@@ -17,6 +18,11 @@ from vrnn_engine.runtime.audio.portaudio import DeviceLost, load_sounddevice, re
 from vrnn_engine.runtime.audio.reconnect import Reconnect
 from vrnn_engine.runtime.options import Options, read_options, split_target
 from vrnn_engine.runtime.sinks.base import Format, Sink
+
+LEAST_FRAMES = 2
+"""Frames of the voice that the ring holds at least: one that plays, while the next is made."""
+
+_log = logging.getLogger("vrnn_engine")
 
 
 class SpeakersOptions(Options, frozen=True, kw_only=True):
@@ -91,6 +97,15 @@ class SpeakersSink(Sink):
         if not self._latency > 0:
             raise SinkError(f"a latency of {self._latency:g} s is not possible; give more than 0 (0.05 is usual)")
         self._format = format
+        least = LEAST_FRAMES * format.frame_size / format.rate
+        if self._latency < least:
+            _log.warning(
+                "a latency of %g s is shorter than %d frames of the voice, and gaps would follow; %g s is used",
+                self._latency,
+                LEAST_FRAMES,
+                least,
+            )
+            self._latency = least
         self._open_device()
 
     def write(self, block: np.ndarray) -> None:
@@ -158,8 +173,7 @@ class SpeakersSink(Sink):
         return device.delay if device is not None else 0.0
 
     def _open_device(self) -> None:
-        # The ring holds at least two frames; with a short latency, the block of one `write` would not fit otherwise.
-        least = 2 * self._format.frame_size
+        least = LEAST_FRAMES * self._format.frame_size  # rounding the seconds must not lose a sample
         self.device = OutputDevice(self._wanted, self._format.rate, self._latency, least, self._options.channels)
         self.label = f"speakers ({self.device.name})"
         if self._wanted:  # keep the name, since a rescan may give the index to another device
