@@ -1,4 +1,4 @@
-"""Reads text files that a person or another program wrote."""
+"""Reads text files that a person or another program wrote, and writes their names as text."""
 
 import codecs
 import os
@@ -24,3 +24,14 @@ def read_text_bytes(path: str | os.PathLike[str]) -> bytes:
         It cannot be read.
     """
     return Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """Return a path as text that every library can encode; bytes that are not UTF-8 become U+FFFD.
+
+    Parameters
+    ----------
+    path : str or path
+        The path.
+    """
+    return os.fspath(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

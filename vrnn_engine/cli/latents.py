@@ -35,6 +35,7 @@ def latents(
     Below the recording: the KL per frame, and the change of the posterior mean.
     """
     from vrnn_engine.base.files import AtomicFile
+    from vrnn_engine.base.text_files import printable
     from vrnn_engine.evaluation.figures import FORMATS, draw_ink, draw_sound, render
     from vrnn_engine.evaluation.latents import trace_latents
     from vrnn_engine.runtime.engine import Engine
@@ -63,7 +64,7 @@ def latents(
         if len(trace.kl) < 2:
             raise RecordingError(f"{recording}: too short: a picture needs two frames of voice {manifest.name!r}")
         if to is not None and file is not None:
-            title = f"{recording.name}, observed by {manifest.name}"
+            title = f"{printable(recording.name)}, observed by {manifest.name}"
             if manifest.modality == "pen":
                 figure = draw_ink(trace, signal, title)
             else:
@@ -74,7 +75,7 @@ def latents(
     report.say(f"{len(trace.kl)} frames of {recording}{target}{converted}")
     if json:
         columns = {name: values.tolist() for name, values in vars(trace).items()}
-        report.print_json({"voice": manifest.name, "recording": str(recording), **columns})
+        report.print_json({"voice": manifest.name, "recording": printable(recording), **columns})
 
 
 def _import_matplotlib() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vrnn_engine.base.text_files import printable
 from vrnn_engine.cli import report
 from vrnn_engine.cli.guard import guard
 from vrnn_engine.cli.once import OnceCommand
@@ -32,7 +33,7 @@ def list_(json: report.AsJson = False) -> None:
             [
                 {
                     "name": one.name,
-                    "path": str(one.path),
+                    "path": printable(one.path),
                     "origin": one.origin,
                     "modality": one.manifest.modality if one.manifest else None,
                     "rate": one.manifest.rate if one.manifest else None,
@@ -112,7 +113,7 @@ def verify(voice: Named, json: report.AsJson = False) -> None:
         report.print_json(
             {
                 "voice": opened.name,
-                "path": str(opened.path),
+                "path": printable(opened.path),
                 "files": len(opened.manifest.files),
                 "frames": found.frames,
                 "tolerance": found.tolerance,
@@ -144,7 +145,7 @@ def install(
 
     installed = install_voice(path, replace=replace)
     if json:
-        report.print_json({"name": installed.name, "path": str(installed.path)})
+        report.print_json({"name": installed.name, "path": printable(installed.path)})
     else:
         report.answer(f"installed {installed.name} in {installed.path}")
 

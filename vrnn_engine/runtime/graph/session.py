@@ -6,6 +6,7 @@ name, so that every graph that follows the graph contract runs.
 
 import functools
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from vrnn_engine.base.process_exit import native_call
+from vrnn_engine.base.text_files import printable
 from vrnn_engine.errors import ProviderError, VoiceError, VRNNEngineError
 from vrnn_engine.runtime.graph import memory
 from vrnn_engine.runtime.graph.arrays import HOST, Arrays, Location
@@ -256,6 +258,8 @@ def load_graph(model: str, options: ort.SessionOptions, device: str, cuda_graphs
     ProviderError
         The device cannot run here, or cannot run with CUDA graphs.
     """
+    if printable(model) != os.fspath(model):
+        raise VoiceError(f"{model}: onnxruntime opens only names that are UTF-8; rename the voice's folder")
     try:
         return open_session(model, options, device, cuda_graphs)
     except VRNNEngineError:
