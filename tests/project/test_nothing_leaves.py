@@ -13,6 +13,8 @@ from support.corpora import make_ink
 from support.isolation import Isolated, missing, own_folders, run_isolated, session_of_sound
 from support.recipes import pen_recipe, toml
 
+from vrnn_engine.cli import main
+
 STREAM = ["stream", "--voice", "blizzard", "--device", "cpu", "--seconds", "0.3", "--seed", "1", "--to"]
 VERBS = {
     "stream null": ([*STREAM, "null"], []),
@@ -29,6 +31,7 @@ VERBS = {
     "bench": (["bench", "-v", "toy", "--device", "cpu", "--rows", "1", "--seconds", "0.01"], []),
     "devices": (["devices"], []),
     "latents": (["latents", "blizzard", "hello.wav", "--to", "hello.png"], ["hello.png"]),
+    "ink convert": (["ink", "convert", "lines.svg", "lines.npz"], ["lines.npz"]),
     "help": (["--help"], []),
 }
 MADE = {  # from a checkpoint
@@ -53,6 +56,10 @@ def folder(tmp_path: Path, toy_audio: Path) -> Path:
     shutil.copytree(toy_audio, work / "toy")
     shutil.make_archive(str(work / "toy"), "zip", work / "toy")
     soundfile.write(work / "hello.wav", np.random.default_rng(0).uniform(-0.1, 0.1, 16000), 16000)
+    (work / "lines.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="50mm" height="20mm" viewBox="0 0 50 20">'
+        '<path d="M 5 5 L 20 15 L 40 5" fill="none" stroke="black"/></svg>'
+    )
     return tmp_path / "iso"
 
 
@@ -82,6 +89,10 @@ def outside(folder: Path, words: list[str], outputs: list[str]) -> Isolated:
     for name in outputs:
         assert any(path.is_relative_to(folder / "work" / name) for path in found.written)
     return found
+
+
+def test_every_verb_is_tried() -> None:
+    assert {words[0] for words, _ in (VERBS | MADE).values()} - {"--help"} == set(main.VERBS)
 
 
 @pytest.mark.slow
