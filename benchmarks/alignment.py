@@ -7,31 +7,31 @@ import numpy as np
 from vrnn_engine.runtime.audio.fader import FADE_SECONDS
 
 ROUNDING = 0.5 / 32768
-"""Half a 16-bit step, full scale 1."""
+"""Half a step of 16-bit samples, where full scale is 1."""
 CHUNK = 0.1
-"""Seconds of sound that are searched for in the recording."""
+"""Length in seconds of the piece of sound that is searched for in the recording."""
 
 
 @dataclass
 class Alignment:
-    """How the samples sent lie in the recording."""
+    """Positions of the sent samples in the recording."""
 
     compared: int
-    """Samples compared."""
+    """Number of samples compared."""
     differing: int
-    """Samples that differ by more than `ROUNDING`."""
+    """Number of samples that differ by more than `ROUNDING`."""
     gaps: list[tuple[int, int]]
-    """For each gap: the samples sent before it, and how many extra samples were recorded (negative: were lost)."""
+    """For each gap: the number of samples sent before it, and the number of extra samples recorded (negative: lost)."""
     offset: int
-    """Samples recorded before the first one sent."""
+    """Number of samples recorded before the first sent sample."""
 
     def place(self, sample: int) -> int:
-        """Return the index in the recording of a sample sent."""
+        """Return the index in the recording of a sent sample."""
         return sample + self.offset + sum(more for at, more in self.gaps if at <= sample)
 
 
 def align(sent: np.ndarray, heard: np.ndarray, rate: int) -> Alignment:
-    """Compare the samples sent, less the fades, with a recording of them; after a gap, find the place again."""
+    """Compare the sent samples, without the fades, with their recording; after a gap, search for the next samples."""
     chunk, reach, faded = round(CHUNK * rate), 3 * rate, round(FADE_SECONDS * rate)
     offset = locate(heard, sent[chunk : 2 * chunk]) - chunk
     found = Alignment(0, 0, [], offset)
@@ -44,7 +44,7 @@ def align(sent: np.ndarray, heard: np.ndarray, rate: int) -> Alignment:
         again = first + chunk
         near = max(again + shift - reach, 0)
         about = heard[near : again + shift + reach + chunk]
-        if again + chunk > end or len(about) < chunk:  # the rest is too short to be found
+        if again + chunk > end or len(about) < chunk:  # too few samples are left to search for
             found.compared += end - first
             found.differing += end - first
             break
@@ -57,7 +57,7 @@ def align(sent: np.ndarray, heard: np.ndarray, rate: int) -> Alignment:
 
 
 def locate(heard: np.ndarray, chunk: np.ndarray) -> int:
-    """Return the index in a recording at which a chunk fits best: the least sum of squared differences."""
+    """Return the index in a recording at which a chunk fits best, with the least sum of squared differences."""
     size = 1 << (len(heard) + len(chunk)).bit_length()
     product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(chunk, size)), size)
     energy = np.concatenate([[0.0], np.cumsum(np.square(heard, dtype=np.float64))])

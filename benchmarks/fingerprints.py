@@ -1,4 +1,4 @@
-"""Print one sha256 a line for streams of each voice: equal lines of two commits mean the same bits.
+"""Print sha256 hashes of streams of each voice, one per line: equal lines of two commits mean equal bits.
 
     python benchmarks/fingerprints.py [--voice VOICE]... [--frames 40] [--device cpu] > lines.txt
 
@@ -9,9 +9,9 @@ To compare two commits, run this file on both and compare the output:
     PYTHONPATH=$PWD python benchmarks/fingerprints.py > after.txt
     diff before.txt after.txt
 
-Each line names a voice, its precision, what was done, and the sha256 of all the numbers that came out: frames, latents,
-observations, saved states. Only public names are used, so the file runs on old commits as well. The output depends on
-the machine, on the version of onnxruntime and on the device; compare only runs that share all three.
+Each line has a voice, its precision, the test case, and the sha256 of all numbers that the case returned: frames,
+latents, observations, saved states. Only public names are used, so the file runs on old commits as well. The output
+depends on the machine, on the version of onnxruntime and on the device; compare only runs that share all three.
 """
 
 import argparse
@@ -30,16 +30,16 @@ from vrnn_engine.runtime.live.timeline import read_timeline
 VOICES = ("blizzard", "handwriting")
 SEEDS = (0, 7, 2**64 - 1)
 BLOCK_SIZES = (1, 7, 64)
-"""Frames a read. Their lines are equal: block sizes change no bit."""
+"""Numbers of frames per read. Their lines are equal, because block sizes change no bit."""
 ROWS = (1, 3, 8)
-"""Streams in a batch. With 1 row, two streams take turns."""
+"""Numbers of streams in a batch. With 1 row, two streams take turns."""
 SETTINGS: Mapping[str, Mapping[str, float]] = {
     "default": {},
     "cold": {"latent.temperature": 0.5, "output.temperature": 0.25},
     "shifted": {"latent.shift": 0.5},
     "held": {"latent.hold": 0.75, "latent.target": -0.25},
 }
-"""Values of controls. A voice that lacks one of the controls goes without it."""
+"""Values of controls. A control that a voice lacks is left out."""
 
 
 def main() -> None:
@@ -51,27 +51,28 @@ def main() -> None:
     if options.frames < 20:
         parser.error("--frames: at least 20, so that each event of the timeline takes effect")
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["VRNN_ENGINE_MOMENTS"] = folder  # keep the user's own saved states out of it
+        os.environ["VRNN_ENGINE_MOMENTS"] = folder  # do not read or write the user's saved states
         for name in options.voice or VOICES:
             for line in fingerprints(Voice.open(name), options.frames, options.device):
                 print(line, flush=True)
 
 
 def fingerprints(voice: Voice, frames: int = 40, device: str = "cpu") -> Iterator[str]:
-    """Yield a line for everything that is done with a voice, in each of its precisions.
+    """Yield a line for each test case of a voice, in each of its precisions.
 
     Parameters
     ----------
     voice : Voice
+        The voice.
     frames : int
-        Frames of each stream.
+        Number of frames of each stream.
     device : str
         `cpu`, `cuda` or `cuda:N`.
 
     Yields
     ------
     str
-        Voice, precision, what was done, and a sha256 in hexadecimal.
+        Voice, precision, test case, and a sha256 in hexadecimal.
     """
     cases: dict[str, Callable[[Engine, int], list[np.ndarray | bytes]]] = {
         **{f"seed {seed}": by_seed(seed) for seed in SEEDS},
@@ -120,7 +121,7 @@ def by_block_size(size: int) -> Callable[[Engine, int], list[np.ndarray | bytes]
 
 
 def controls_moved(engine: Engine, frames: int) -> list[np.ndarray | bytes]:
-    """Set, reset and delete controls between frames."""
+    """Set and reset controls between frames."""
     stream, made = engine.stream(7), []
     for number in range(frames):
         _set(stream, list(SETTINGS.values())[number % len(SETTINGS)])
@@ -131,7 +132,7 @@ def controls_moved(engine: Engine, frames: int) -> list[np.ndarray | bytes]:
 
 
 def restored(engine: Engine, frames: int) -> list[np.ndarray | bytes]:
-    """Save a state, restore it in the same and in another stream."""
+    """Save a state, and restore it in the same stream and in another one."""
     stream = engine.stream(7)
     _set(stream, SETTINGS["shifted"])
     stream.read(frames // 2)
@@ -153,7 +154,7 @@ def forked(engine: Engine, frames: int) -> list[np.ndarray | bytes]:
 
 
 def continued(engine: Engine, frames: int) -> list[np.ndarray | bytes]:
-    """Draw another seed's noise; then continue from another stream's state."""
+    """Reseed a stream; then continue it from another stream's state."""
     one, two = engine.stream(7), engine.stream(8)
     made = [one.read(5), two.read(frames // 2)]
     one.reseed(9)
@@ -163,7 +164,7 @@ def continued(engine: Engine, frames: int) -> list[np.ndarray | bytes]:
 
 
 def primed(engine: Engine, frames: int) -> list[np.ndarray | bytes]:
-    """Observe what another stream made, then generate."""
+    """Observe the frames of another stream, then generate."""
     stream = engine.stream(7)
     seen = stream.prime(engine.stream(3).read(frames))
     made = [seen.latents, seen.posterior_mean, seen.posterior_std, seen.kl, seen.log_likelihood]
@@ -171,7 +172,7 @@ def primed(engine: Engine, frames: int) -> list[np.ndarray | bytes]:
 
 
 def batched(engine: Engine, frames: int) -> list[np.ndarray | bytes]:
-    """Streams with controls of their own that join, leave, and are read together and apart."""
+    """Read streams with different controls together and separately, while streams join and leave the batch."""
     streams = [engine.stream(seed) for seed in range(max(engine.rows, 2))]
     for stream, values in zip(streams, SETTINGS.values(), strict=False):
         _set(stream, values)
@@ -186,7 +187,7 @@ def batched(engine: Engine, frames: int) -> list[np.ndarray | bytes]:
 
 
 def replayed(engine: Engine, frames: int) -> list[np.ndarray | bytes]:
-    """Perform a timeline that has every kind of event the voice can do."""
+    """Play a timeline that has events of almost every kind."""
     with tempfile.TemporaryDirectory() as folder:
         manifest = engine.voice.manifest
         fork = Path(folder, "fork.wav" if manifest.modality == "audio" else "fork.jsonl")
@@ -200,7 +201,7 @@ def replayed(engine: Engine, frames: int) -> list[np.ndarray | bytes]:
 
 
 def timeline(frames: int, fork: str) -> list[dict[str, object]]:
-    """Return the events as lines of a timeline, all of them within so many frames."""
+    """Return events of almost every kind, as lines of a timeline of `frames` frames."""
     events: list[dict[str, object]] = [
         {"do": "set", "control": "output.temperature", "value": 0.5, "ramp": 0.1},
         {"do": "walk", "control": "latent.shift", "speed": 0.5, "index": 1, "seed": 3},

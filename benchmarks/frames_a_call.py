@@ -1,10 +1,10 @@
-"""Time graphs that compute K frames in one call, for several K, in turn.
+"""Measure the time per frame of graphs that compute K frames in one call, for several K.
 
     python benchmarks/frames_a_call.py [--recipe blizzard] [--frames 1 2 4 8] [--rounds 30] [--json FILE]
 
-The weights are random, of the recipe's size.  Only onnxruntime is timed: one thread, buffers bound once, the state
-advances.  A control takes effect in the next call, so K frames in a call make steering K times as coarse.  Needs the
-extra `train`.
+The graphs take turns.  The model is that of a recipe, with random weights.  Only onnxruntime is timed: one thread,
+buffers bound once, the state advances.  A control takes effect in the next call, so with K frames in a call the delay
+of a control is up to K times as long.  Needs the extra `train`.
 """
 
 import argparse

@@ -1,17 +1,18 @@
-"""Measure the engine on an NVIDIA GPU, for docs/performance.md, in one run.
+"""Measure the engine on an NVIDIA GPU in one run, for docs/performance.md.
 
     python benchmarks/gpu.py [--device cuda:0] [--seconds 5] [--rows 1 64 1024 4096 10000] [--json FILE]
 
-It measures two voices: the bundled `blizzard`, and random weights of the paper's size (`blizzard-paper`), the latter
-in fp32 and fp16.  For each:
+The script measures two voices: the bundled `blizzard`, and a voice of the paper's size with random weights
+(`blizzard-paper`), the latter in fp32 and fp16.  For each voice it prints:
 
-- one stream: p50 and p99 of a frame, with and without CUDA graphs; or why the voice cannot be captured
-- many streams in a batch: milliseconds a frame, and whether all of them keep up with real time
-- the floor, measured in the same run by PyTorch on the same GPU: the time to read the weights once from its memory, or
-  that of the graph's products for all rows if it is longer; and the ratio of the engine's time to it
+- one stream: p50 and p99 of the time of a frame, with and without CUDA graphs; or why the voice cannot be captured
+- many streams in a batch: milliseconds per frame, and whether all streams keep up with real time
+- the floor, measured in the same run by PyTorch on the same GPU: the time to read the weights once from the GPU's
+  memory, or, if that is longer, the time of the graph's products for all rows; and the engine's time divided by the
+  floor
 - the largest difference from the CPU's frames, over 40 frames
 
-Needs the extras `train` and `cuda`.  Without a working GPU it prints why, and measures nothing.
+Needs the extras `train` and `cuda`.  Without a working GPU, the script prints the reason and measures nothing.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from vrnn_engine.runtime.graph.provider import parse_device
 from vrnn_engine.training.recipe import load_recipe
 
 COMPARED = 40
-"""Frames that are compared with the CPU's."""
+"""Number of frames that are compared with the CPU's."""
 KINDS = {"fp32": torch.float32, "fp16": torch.float16}
 
 
@@ -95,7 +96,7 @@ def measure(voice: Voice, precision: str, device: str, rows: Sequence[int], seco
 
 
 def timed(voice: Voice, precision: str, device: str, rows: int, graphs: bool, seconds: float) -> np.ndarray:
-    """Return the milliseconds of single frames of all rows."""
+    """Return the time of each frame of all rows, in milliseconds."""
     engine = Engine.load(voice, device, rows, precision, cuda_graphs=graphs)
     streams = [engine.stream(seed) for seed in range(rows)]
     engine.read(8, streams)
@@ -117,9 +118,9 @@ def difference(voice: Voice, precision: str, device: str) -> float:
 
 
 def weight_bytes_on_gpu(voice: Voice, precision: str) -> int:
-    """Return the bytes of a step's constants as a GPU reads them: constants that the graph casts are cast on loading.
+    """Return the bytes of a step's constants in the types that a GPU reads; a cast of a constant is done on loading.
 
-    `weight_bytes` differs: a CPU casts everything that is in half precision.
+    `weight_bytes` computes those of a CPU, which casts all constants in half precision to fp32.
     """
     graph = onnx.load(voice.path / voice.graph("step", precision).file, load_external_data=False).graph
     kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
@@ -128,13 +129,13 @@ def weight_bytes_on_gpu(voice: Voice, precision: str) -> int:
 
 
 def reading(size: int, device: str) -> float:
-    """Return the milliseconds to read `size` bytes of the GPU's memory, measured with an array that fits no cache."""
+    """Return the time, in ms, to read `size` bytes of the GPU's memory, measured on an array larger than its cache."""
     values = torch.ones(max(size, 2**28) // 4, device=device)
     return fastest(lambda: values.max(), device) * size / (4 * values.numel())
 
 
 def products(voice: Voice, rows: int, kind: torch.dtype, device: str) -> float:
-    """Return the milliseconds of the products of `rows` rows with the constant matrices of a step."""
+    """Return the time, in ms, of the products of `rows` rows with the constant matrices of a step."""
     pairs = [
         (torch.ones(rows, inputs, dtype=kind, device=device), torch.ones(inputs, outputs, dtype=kind, device=device))
         for inputs, outputs in matrices(voice)
@@ -143,7 +144,7 @@ def products(voice: Voice, rows: int, kind: torch.dtype, device: str) -> float:
 
 
 def fastest(call, device: str, times: int = 50) -> float:
-    """Return the shortest time of a call in milliseconds, by the GPU's clock."""
+    """Return the shortest time of a call, in ms, by the GPU's clock."""
     with torch.cuda.device(device):
         taken = []
         for _ in range(times):

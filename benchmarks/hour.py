@@ -3,9 +3,10 @@
     python benchmarks/hour.py [--voice blizzard] [--precision int8] [--device cpu] [--minutes 60] [--to null]
                               [--latency 0.05] [--json FILE]
 
-One process plays a stream through a `Player`.  Times are those of the player's own calls of `stream.read`, in its
-thread.  A target that is not a sound device gets the stream at the speed of one, in blocks as small, and its underruns
-are counted in the same way.  Memory is the resident memory that Linux reports at the end of each minute.
+One process plays a stream through a `Player`.  The measured times are those of the player's calls of `stream.read`, in
+its thread.  A target that is not a sound device receives the stream at the speed of a sound device and in blocks of the
+same size, and its underruns are counted in the same way.  Memory is the resident memory that Linux reports at the end
+of each minute.
 """
 
 import argparse
@@ -96,15 +97,15 @@ def play(stream: Stream, to: str, latency: float, count: int) -> list[dict]:
 
 
 class Timed:
-    """A stream for a player that notes in `taken` the seconds that each of the first `count` frames took."""
+    """A stream for a player; `taken` is the time, in seconds, of each of the first `count` frames."""
 
     def __init__(self, stream: Stream, most: int) -> None:
         self.voice, self._read = stream.voice, stream.read
-        self.taken = np.full(most, np.nan)  # filled now, so that the notes do not grow the process later
+        self.taken = np.full(most, np.nan)  # allocated now, so that the memory of the process does not grow later
         self.count = 0
 
     def read(self, frames: int) -> np.ndarray:
-        """Read frames; each is noted with an equal share of the time."""
+        """Read frames, and record an equal share of the time for each."""
         began = time.perf_counter()
         block = self._read(frames)
         self.taken[self.count : self.count + frames] = (time.perf_counter() - began) / frames

@@ -1,4 +1,4 @@
-"""Output devices that measure their audio callback: how long it takes, what it calls, how much memory it allocates."""
+"""Output devices that measure their audio callback: its duration, the functions it calls, the memory it allocates."""
 
 import sys
 import time
@@ -16,9 +16,9 @@ class TimedOutput(OutputDevice):
     Attributes
     ----------
     notes : float64 array [n, 3]
-        For each callback: when it began, its duration in seconds, and the samples taken from the ring by its end.
+        For each callback: start time and duration in seconds, and the number of samples taken from the ring by its end.
     count : int
-        Callbacks noted.
+        Number of callbacks recorded.
     """
 
     def __init__(self, *given: Any) -> None:
@@ -36,14 +36,14 @@ class TimedOutput(OutputDevice):
 
 
 class TracedOutput(OutputDevice):
-    """Traces the callbacks: of every other one the memory, of the rest the calls.
+    """Traces the callbacks: alternately the functions that a callback calls, and the memory that it allocates.
 
     Attributes
     ----------
     notes : float64 array [n]
-        The most bytes allocated at a time during a callback, by all threads.
+        For each callback of the second kind: peak of the bytes allocated during the callback, by all threads.
     count : int
-        Callbacks noted.
+        Number of callbacks recorded in `notes`.
     calls : set of str
         Names of the functions that the callbacks called.
     """

@@ -1,19 +1,19 @@
-"""Plays live through a sound server: lost samples, delay of a control change, and what the audio callback does.
+"""Plays live through a sound server, and measures lost samples, the delay of control changes, and the audio callback.
 
     python benchmarks/live.py play     [--minutes 10] [--busy 1] [--latency 0.05] [--voice blizzard] [--json FILE]
     python benchmarks/live.py steer    [--times 100]
     python benchmarks/live.py callback [--minutes 1] [--channels 2]
     python benchmarks/live.py osc|midi [--minutes 1]
 
-It starts a PulseAudio server of its own and records what is played.
+The script starts a private PulseAudio server and records its output.
 `play` compares the recording with the same stream generated again, sample for sample.
-`steer` sets output.temperature to 0 and finds the first sample of the recording that differs.  The delay is counted in
-samples from the last one that the device had taken when the control was set: the way through the engine and the ring.
-What the device buffers comes on top.
+`steer` sets output.temperature to 0 and finds the first sample of the recording that differs.  The delay is the number
+of samples from the last sample that the device had taken when the control was set to the first one that differs: the
+delay of the engine and the ring.  The device's own buffer adds to it.
 `callback` times the audio callback, then traces which functions it calls and how much memory it allocates.
-`osc` and `midi` make a thousand changes a second, by python-osc's client in another process, or through mido's echo
-port, and find out when each took effect.
---busy N keeps N processes busy meanwhile.
+`osc` and `midi` make a thousand changes a second, by python-osc's client in another process or through mido's echo
+port, and measure when each took effect.
+--busy N runs N busy processes during the measurement.
 
 Needs PortAudio and PulseAudio (Debian: libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins).
 """
@@ -182,7 +182,7 @@ def steer(options: argparse.Namespace, engine: Engine, server: sound_server.Soun
 
 def callback(options: argparse.Namespace, engine: Engine, server: sound_server.SoundServer) -> dict[str, Any]:
     """Time the audio callback, then trace it."""
-    recorder = server.record()  # without a recorder, the server takes two seconds at a time
+    recorder = server.record()  # without a recorder, the server requests two seconds at a time
     seconds = 60 * (options.minutes or 1)
     found: dict[str, Any] = {"seconds": seconds}
     for kind in (TimedOutput, TracedOutput):
@@ -208,7 +208,7 @@ def callback(options: argparse.Namespace, engine: Engine, server: sound_server.S
 
 
 def send_thousand(options: argparse.Namespace, engine: Engine, server: sound_server.SoundServer) -> dict[str, Any]:
-    """Make a thousand changes a second, and find out which took effect and when."""
+    """Make a thousand changes a second, and measure which took effect and when."""
     recorder = server.record()  # as above
     performance, count = TimedPerformance(engine), round(60_000 * (options.minutes or 1))
     with Player(performance, to=options.to, latency=options.latency) as player:
@@ -241,7 +241,7 @@ def by_osc(performance: TimedPerformance, count: int) -> Sent:
 
 
 def by_midi(performance: TimedPerformance, count: int) -> Sent:
-    """Send changes by MIDI; return as `by_osc`."""
+    """Send changes by MIDI; the result is as that of `by_osc`."""
     with tempfile.TemporaryDirectory() as folder:
         bindings, loop = MidiMap(Path(folder) / "midi.json"), LoopbackInputs()
         bind_controllers(bindings)
@@ -257,7 +257,7 @@ def by_midi(performance: TimedPerformance, count: int) -> Sent:
 def replay(
     stream: Stream, events: list[Any], frames: int, size: int
 ) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
-    """Generate again what was played; and for each change to 0, its sample and the next samples without the change."""
+    """Generate the played stream again; for each change to 0, return its sample and the next samples without it."""
     made, untouched, at = [], [], 0
     for event in events:
         made.append(stream.read(event.frame - at))

@@ -1,9 +1,9 @@
-"""Do the latents of a voice react to onsets?  KL and change of the posterior mean at onsets and elsewhere.
+"""Compares the KL and the change of the posterior mean at onsets with those at other frames.
 
     python benchmarks/onsets.py --voice blizzard --data DIR [--recordings 20]
 
-An onset is one of the 5 % of frames whose log spectrum rises most from the frame before.  It also prints the rank
-correlation of both with the distance between neighbouring log spectra.  Needs the extra `train`.
+An onset is one of the 5 % of frames whose log spectrum rises most from the previous frame.  The script also prints the
+rank correlation of both quantities with the distance between neighbouring log spectra.  Needs the extra `train`.
 """
 
 import argparse
@@ -18,9 +18,9 @@ from vrnn_engine.data.recordings import QUANTUM, read_mono
 from vrnn_engine.evaluation.latents import trace_latents
 
 SEED = 0
-"""Of the noise, as in `vrnn-engine latents`."""
+"""Seed of the noise, as in `vrnn-engine latents`."""
 SHARE = 0.05
-"""Part of the frames that count as onsets."""
+"""Share of the frames that count as onsets."""
 FLOOR = 1e-8
 """Added to the power of a bin before the logarithm."""
 

@@ -2,9 +2,9 @@
 
     python benchmarks/plot.py FILE.json PICTURE.svg
 
-FILE.json is the output of `vrnn-engine bench --json` or of `benchmarks/steps.py --json`.  The former is drawn as the
-time of a step by the number of streams, with a panel for each device and precision; the latter as the time of a frame
-for each way.  Needs the extra `plot`.
+FILE.json is the output of `vrnn-engine bench --json` or of `benchmarks/steps.py --json`.  The picture of the former
+shows the time of a step by the number of streams, with a panel for each device and precision; that of the latter shows
+the time of a frame for each way.  Needs the extra `plot`.
 """
 
 import argparse
@@ -140,7 +140,7 @@ def _title(report: dict[str, Any]) -> str:
 
 
 DRAWINGS = {"paces": draw_rows, "rounds": draw_ways}
-"""Drawing functions by a key that only their report has."""
+"""Drawing function for each kind of report, by a key that only this kind has."""
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Write a voice of a recipe's size with random weights, to measure its speed without training.
+"""Write a voice with random weights and the size of a recipe, to measure its speed without training.
 
     python benchmarks/random_voice.py RECIPE OUT [--precision int8]...
 
-The voice passes all checks of an export.  `vrnn-engine bench --voice OUT --rows 1 --seconds 600` measures it, and so
-does `benchmarks/steps.py --voice OUT`.  `blizzard-paper` has the size of the paper's model; writing it in all
-precisions takes some minutes, 5 GiB of memory and 0.5 GiB of disk.  Needs the extra `train`.
+The voice passes all checks of an export.  Measure it with `vrnn-engine bench --voice OUT --rows 1 --seconds 600` or
+`benchmarks/steps.py --voice OUT`.  `blizzard-paper` has the size of the paper's model; an export in all precisions
+takes some minutes, 5 GiB of memory and 0.5 GiB of disk.  Needs the extra `train`.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def random_model(recipe: Recipe) -> RecurrentModel:
-    """Return a recipe's model with initial weights."""
+    """Return a recipe's model with its random initial weights."""
     torch.manual_seed(0)
     return build_model(recipe.model).eval()
 

@@ -4,7 +4,8 @@
 
 DIR contains a folder (for iamondb, a folder or an .npz file) for each corpus, named as its recipe; missing corpora are
 left out.  Each run is a cell, CORPUS/FAMILY/BASIS/SEED.  A finished cell is a line of docs/reproduction.jsonl and is
-not run again; an interrupted cell resumes from its checkpoint; several processes of this script share the cells.
+not run again; an interrupted cell resumes from its checkpoint.  Several processes of this script may run at once: each
+takes cells that no other one runs.
 After each cell, docs/reproduction.md is written from all cells with the same number of updates.  --only selects the
 cells whose name contains PART.  Needs the extra `train`.
 """
@@ -38,7 +39,7 @@ INK = ("iamondb",)
 MODEL_OF_SPEECH = "timit"
 """Recipe whose sizes all speech corpora use here, so that only their data differ."""
 COMPONENTS = 4
-"""Components of a mixture of frames; the paper's 20 would take almost all of the weights."""
+"""Number of components of a mixture of frames; with the paper's 20, almost all weights would be the mixture's."""
 SOURCE_FILTER = {"cepstrum": 40, "warp": 0.42, "shortest": 40, "longest": 200, "pitch": [96]}
 SEEDS = [1, 2, 3]
 PATHS = 5
@@ -143,11 +144,11 @@ def finished(cell: Cell, updates: int) -> bool:
 
 
 def recipe_of(cell: Cell, updates: int) -> Recipe:
-    """Return the small recipe of a corpus with the family and basis of a cell, and as many weights as VRNN-Gauss."""
+    """Return the small recipe of a corpus with a cell's family and basis, and the number of weights of VRNN-Gauss."""
     recipe = load_recipe(cell.corpus)
     speech = cell.corpus in SPEECH
     base = load_recipe(MODEL_OF_SPEECH if speech else cell.corpus)
-    # The learning rates of ink are not those of its recipe, so that a better recipe does not change finished cells.
+    # The learning rates of ink are not those of its recipe, so that a change of the recipe does not affect the table.
     schedule = msgspec.structs.replace(
         base.training,
         updates=updates,

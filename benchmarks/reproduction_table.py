@@ -67,22 +67,22 @@ ORDER = (("vrnn-gauss", "vrnn-i-gauss"), ("vrnn-i-gauss", "rnn-gauss"), ("vrnn-g
 
 INTRODUCTION = """# The paper's table, reproduced
 
-Table 1 of [Chung et al. (2015)](https://arxiv.org/abs/1506.02216) beside our numbers: the average log-likelihood of a
-test sequence in nats (≥ marks a lower bound; the numbers of the RNNs are exact). The script
+This page compares Table 1 of [Chung et al. (2015)](https://arxiv.org/abs/1506.02216) with our numbers: the average
+log-likelihood of a test sequence in nats (≥ marks a lower bound; the numbers of the RNNs are exact). This script writes
+the page:
 
 <!-- not run: needs the corpora and hours -->
 ```sh
 python benchmarks/reproduction.py --data DIR
 ```
 
-writes this page from `reproduction.jsonl`, which has one line per run with its confidence interval and training time.
-The number after ~ is closer to the log-likelihood: the paper's importance-sampled estimate, or our
-importance-weighted bound (K = {paths}). ¹ marks numbers of the paper, or whole columns of them, that were not checked
-against a copy of it.
+The results are in `reproduction.jsonl`, one line per run, with confidence interval and training time. The number after
+~ is a closer estimate of the log-likelihood: the paper's importance-sampled estimate, or our importance-weighted bound
+(K = {paths}). ¹ marks numbers of the paper, or a column of them, that were not checked against a copy of the paper.
 
 All runs of a corpus have the same number of updates ({updates}). Within one basis they also have the same number of
 weights, because the width of the recurrence is adjusted. Our numbers are means over seeds, ± the largest deviation of a
-seed. {finished} of {planned} runs are finished; a dash means that a run is not finished, or that there is none.
+seed. {finished} of {planned} runs are finished; a dash means that a run is not finished, or not part of the table.
 
 ## How to compare the numbers
 
@@ -92,7 +92,7 @@ seed. {finished} of {planned} runs are finished; a dash means that a run is not 
 - Within a column, compare the families: they have equal numbers of weights and updates.
 - Do not compare our columns with the paper's, except for the order of the families. The paper's models have up to 94 M
   weights and trained for days; ours have about a million and trained for minutes. Only IAM-OnDB is the same corpus. A
-  sequence of speech is 0.5 s here; in the paper, only that of Blizzard is. Mixtures of frames have {components}
+  sequence of speech lasts 0.5 s here; in the paper, only one of Blizzard does. Mixtures of frames have {components}
   components here (20 in the paper), because more would take almost all of the weights.
 - Digital silence, or a band above 4 kHz without any signal (Accent), gives bounds that are limited only by the smallest
   allowed sd. These bounds say more about the recordings than about the models.

@@ -4,8 +4,8 @@
                                 [--picture out.png] [--save reference.json]
 
 DIR/train contains the recordings that the voice was trained on.  Two references are added: steady noise with the
-spectrum of that speech, which a voice must not sound like; and the speech with random signs of its MDCT coefficients,
-which is how frames with wrong phases sound.  Needs the extra `train`, and `plot` for a picture.
+spectrum of that speech, the worst case for a voice; and the speech with random signs of its MDCT coefficients, whose
+frames have wrong phases.  Needs the extra `train`, and `plot` for a picture.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def steady_noise(speech: np.ndarray, length: int) -> np.ndarray:
 
 
 def random_signs(speech: np.ndarray, frame_size: int) -> np.ndarray:
-    """Return speech with its MDCT magnitudes and random signs."""
+    """Return speech whose MDCT coefficients have the original magnitudes and random signs."""
     basis = MdctBasis(frame_size)
     blocks = torch.from_numpy(speech[: len(speech) // frame_size * frame_size].reshape(-1, frame_size))
     frames = basis.frames(blocks)

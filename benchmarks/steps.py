@@ -1,24 +1,26 @@
-"""Time one frame of the engine, of other ways to step the same model, and of the machine's floor, each with one thread.
+"""Measure the time of a frame of the engine, of other ways to step the same model, and the machine's lower limit.
 
     python benchmarks/steps.py [--recipe blizzard | --voice VOICE] [--precision int8]... [--rows N]
                                [--rounds 20] [--frames 40] [--compile] [--json FILE]
 
-The model is that of a recipe, with random weights, which is exported first; or a voice.  With a voice, PyTorch and
-numpy step random weights of its recipe, which takes the same time.  The export of the paper's size takes minutes: write
-that voice once with `benchmarks/random_voice.py blizzard-paper`, and name it.
+Each way uses one thread.  The model is a voice, or that of a recipe with random weights, which is exported first.  With
+a voice, PyTorch and numpy step random weights of its recipe, which takes the same time.  The export of a model of the
+paper's size takes minutes: write that voice once with `benchmarks/random_voice.py blizzard-paper OUT`, and pass it as
+--voice OUT.
 
-- engine: `stream.read(8)`, which an application calls; engine.int8, engine.int4: the same in these precisions
+- engine: `stream.read(8)`, as an application calls it; engine.int8, engine.int4: the same in these precisions
 - bare: only onnxruntime on the same graph, with buffers bound once; the state advances, the noise stays the same
-- plain: `session.run` with dictionaries of arrays and new noise in each step: the obvious way to write it
+- plain: `session.run` with dictionaries of arrays and new noise in each step, the most direct code
 - eager: the step of the model in PyTorch, under `inference_mode`
 - compiled: the same with `torch.compile` (with --compile; takes minutes and needs a C++ compiler)
-- numpy: the equations in numpy, for one row (for recipes of plain samples or MDCT frames, without their bases, which
-  take almost no time)
+- numpy: the equations in numpy, for one row (only for recipes of plain samples or MDCT frames; without the basis, which
+  takes almost no time)
 - reading, reading.int8, ...: numpy reads as many bytes as the graph's weights have in that precision
 - products: numpy's products of all rows with the constant matrices of the fp32 graph (with --rows)
 
-The ways take turns in each round.  Ratios are of times in the same round: `engine / reading` is the distance of the
-engine from the machine's floor for its bytes, and `products / engine` its share of the machine's rate of products.
+The ways take turns in each round, and ratios are of times in the same round.  `engine / reading` compares the engine
+with the time in which the machine reads the weights, the lower limit for one stream; `products / engine` is the share
+of numpy's rate of matrix products that the engine reaches.
 
 Needs the extra `train`.
 """
@@ -74,7 +76,7 @@ def main() -> None:
             voice = Voice.open(options.voice)
             model = model_of(voice)
             if model is None:
-                print(f"{voice.name}: no bundled recipe has its form; left out PyTorch and numpy", file=sys.stderr)
+                print(f"{voice.name}: no bundled recipe has this model; PyTorch and numpy left out", file=sys.stderr)
         else:
             recipe = load_recipe(options.recipe)
             model = random_model(recipe)
@@ -114,12 +116,12 @@ def print_spans(what: str, spans: dict[str, Span], digits: int) -> None:
 
 
 def take_turns(ways: dict[str, Step], rounds: int, frames: int) -> dict[str, list[float]]:
-    """Return the milliseconds a frame of each way in each round, after a round to warm up."""
+    """Return the milliseconds per frame of each way in each round, after a round to warm up."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, step in ways.items():
             made = BLOCK if name.startswith("engine") else 1
-            step()  # not timed: the caches still hold the data of the way before
+            step()  # not timed: the caches still hold the data of the previous way
             seconds = time_of(step, max(1, frames // made))
             if turn:
                 taken[name].append(1000 * seconds / made)
@@ -140,7 +142,7 @@ def span(values: Sequence[float]) -> Span:
 
 
 def ratios_of(taken: dict[str, list[float]]) -> dict[str, Span]:
-    """Return ratios of times in the same round: the engine over its floors, the other ways over the engine."""
+    """Return ratios of times in the same round: the engine over its lower limits, the other ways over the engine."""
     precisions = [name.removeprefix("engine").removeprefix(".") or FP32 for name in taken if name.startswith("engine")]
     pairs = [("engine", "bare"), ("plain", "engine")]
     for precision in precisions:
@@ -155,7 +157,7 @@ def ratios_of(taken: dict[str, list[float]]) -> dict[str, Span]:
 
 
 def model_of(voice: Voice) -> RecurrentModel | None:
-    """Return the model of the recipe that a voice names, with random weights; None if its form differs."""
+    """Return the model of the recipe that a voice names, with random weights; None if its inputs differ."""
     command = voice.manifest.provenance.command.split()
     recipe = next((load_recipe(word) for word in command if word in bundled_recipes()), None)
     if recipe is None:

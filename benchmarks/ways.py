@@ -17,7 +17,7 @@ from vrnn_engine.runtime.graph.session import GraphSession
 Step = Callable[[], object]
 Values = Mapping[str, ort.OrtValue]
 BLOCK = 8
-"""Frames in one call of the engine."""
+"""Number of frames in one call of the engine."""
 FP32 = "fp32"
 
 
@@ -31,7 +31,7 @@ def ways_of(
     voice : Voice
         The voice to step.
     model : RecurrentModel or None
-        A model of the same form, for PyTorch and numpy.
+        A model with the same layers, for PyTorch and numpy.
     weights : mapping of str to int
         Bytes of the step graph's weights in each precision to step, fp32 first.
     rows : int
@@ -113,7 +113,7 @@ def matrices(voice: Voice) -> list[tuple[int, int]]:
     """Return the shapes [K, N] of the constant matrices of all products in a step."""
     graph = onnx.load(voice.path / voice.graph("step", FP32).file, load_external_data=False).graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    for node in graph.node:  # of weights that are stored in half precision, or that a signal's precision is raised for
+    for node in graph.node:  # casts of weights stored in half precision, or of matrices used in double precision
         if node.op_type == "Cast" and node.input[0] in shapes:
             shapes[node.output[0]] = shapes[node.input[0]]
     found = []
@@ -125,7 +125,7 @@ def matrices(voice: Voice) -> list[tuple[int, int]]:
 
 
 class Bare:
-    """Only onnxruntime: two bindings, each of which reads the state that the other wrote; the noise stays the same."""
+    """Steps onnxruntime alone: two bindings, each of which reads the state that the other wrote; constant noise."""
 
     def __init__(self, session: GraphSession, controls: Mapping[str, np.ndarray], rows: int) -> None:
         rng = np.random.default_rng(0)
@@ -162,7 +162,7 @@ class NumpyStep:
 
     @staticmethod
     def knows(model: RecurrentModel) -> bool:
-        """Return whether the equations here are those of a model."""
+        """Return whether this class implements the equations of a model."""
         config = model.config
         return config.family == "vrnn-gauss" and config.basis != "points" and not config.source_filter
 

@@ -45,7 +45,7 @@ async def steer(stream: Stream) -> None:
 
 
 async def count_iterations(times: list[float]) -> None:
-    """Note the time of each iteration of the event loop."""
+    """Record the time of each iteration of the event loop."""
     while True:
         times.append(asyncio.get_running_loop().time())
         await asyncio.sleep(0.005)

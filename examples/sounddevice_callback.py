@@ -1,9 +1,10 @@
-"""Mix a voice with other sound in an audio callback of your own.
+"""Mix a voice with other sound in your own audio callback.
 
     python examples/sounddevice_callback.py [VOICE] [SECONDS]
 
-A callback has a few milliseconds and must not wait.  So another thread generates the frames and keeps a ring buffer
-filled, and the callback only copies.  (If you have nothing to mix, `vrnn_engine.Player` does all of this.)
+An audio callback must return within a few milliseconds and must not wait.  So another thread generates the frames and
+keeps a ring buffer filled, and the callback only copies.  (If you have nothing to mix, `vrnn_engine.Player` does all of
+this.)
 """
 
 import sys

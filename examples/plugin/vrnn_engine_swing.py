@@ -14,7 +14,7 @@ POLL_SECONDS = 0.01
 
 
 class Swing:
-    """Moves a control around its current value, up and down by DEPTH, once in SECONDS of the stream."""
+    """Moves a control as a sine around its current value, with amplitude DEPTH and a period of SECONDS."""
 
     def __init__(self, text: str) -> None:
         try:
@@ -71,5 +71,5 @@ class LevelsSink(Sink):
         self._file.commit()
 
     def abort(self) -> None:
-        """Remove what was written."""
+        """Remove the incomplete file."""
         self._file.abort()
