@@ -2,6 +2,7 @@
 
 import ast
 import collections
+import re
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,16 @@ def test_no_two_modules_raise_the_same_words() -> None:
             modules[words].append(str(path.relative_to(ROOT)))
     assert len(modules) > 200
     assert {words: found for words, found in modules.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("package", ["base", "runtime", "exporters"])
+def test_errors_of_the_library_name_no_option_of_the_command_line(package: str) -> None:
+    """An application that embeds the library shows them to people who have no command line."""
+    option = re.compile(r"(?<![\w-])--[a-z]")
+    found = [
+        f"{path.relative_to(ROOT)}: {words}"
+        for path in sorted((PACKAGE / package).rglob("*.py"))
+        for words in raised(path.read_text())
+        if option.search(words) and "vrnn-engine " not in words
+    ]
+    assert found == []

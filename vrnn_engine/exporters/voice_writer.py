@@ -104,7 +104,7 @@ def write_voice(
         reduced precision differs too much from fp32, or the folder exists.
     """
     if folder.exists():
-        raise ExportError(f"{folder}: exists already; remove it, or choose another folder with --out")
+        raise ExportError(f"{folder}: exists already; remove it, or choose another folder")
     try:
         with torch.no_grad(), atomic_folder(folder) as making:
             exact = [matrix.numpy() for matrix in signals]

@@ -94,7 +94,7 @@ def test_simulated_cuda_that_cannot_start_is_a_provider_error(
     reason = "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version"
     with pytest.raises(vrnn.ProviderError) as caught:
         vrnn.Engine.load(toy_audio, device="cuda")
-    assert str(caught.value) == f"device 'cuda' cannot run here: {reason}; use --device cpu or auto"
+    assert str(caught.value) == f"device 'cuda' cannot run here: {reason}; use the device cpu or auto"
     assert logged == []
     assert vrnn.Engine.load(toy_audio, device="auto").provider == "CPUExecutionProvider"
     assert logged == [("WARNING", f"running on the CPU: {reason}")]

@@ -139,7 +139,7 @@ def _check_limits(found: Deviation, max_bound: float) -> None:
         if not value <= most:  # also if it is not a number
             raise ExportError(
                 f"{found.precision}: {what} by {value:.3g} {unit}, and the limit is {most:.3g}; "
-                f"no voice was written; export without --precision {found.precision}"
+                f"no voice was written; export without the precision {found.precision}"
             )
 
 

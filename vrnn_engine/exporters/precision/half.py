@@ -78,5 +78,5 @@ def check_range(model: onnx.ModelProto, given: Mapping[str, NDArray[np.float32]]
         if not np.isfinite(values).all():
             raise ExportError(
                 f"fp16: {name} exceeds the range of half precision, {np.finfo(np.float16).max:.0f}; "
-                "no voice was written; export without --precision fp16"
+                "no voice was written; export without the precision fp16"
             )

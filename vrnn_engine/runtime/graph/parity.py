@@ -101,7 +101,7 @@ def _replay_step(voice: Voice, vectors: Arrays) -> np.ndarray:
         if not difference <= MAX_PRECISION_ERROR:
             raise VoiceError(
                 f"{voice.path}: frames in {name} differ from those in fp32 by {difference:.2g} of their RMS, "
-                f"more than {MAX_PRECISION_ERROR:g}; stream with --precision fp32, and report this machine"
+                f"more than {MAX_PRECISION_ERROR:g}; use the precision fp32, and report this machine"
             )
     return np.stack(frames)
 

@@ -119,7 +119,7 @@ def open_session(
             # crashes later.
             obstacle = Obstacle(_provider_trouble(), driver=True)
     if wanted.kind == "cuda":
-        raise ProviderError(f"device {device!r} cannot run here: {obstacle.reason}; use --device cpu or auto")
+        raise ProviderError(f"device {device!r} cannot run here: {obstacle.reason}; use the device cpu or auto")
     level = logging.WARNING if obstacle.driver else logging.DEBUG  # without a driver, nobody expects CUDA
     _log.log(level, "running on the CPU: %s", obstacle.reason)
     return create_session(model, options, [CPU])

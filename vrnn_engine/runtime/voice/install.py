@@ -42,7 +42,9 @@ def install_voice(path: str | os.PathLike[str], *, replace: bool = False) -> Voi
     if target.exists() and not replace:
         if (target / MANIFEST_FILE).is_file() and _same(target, voice):
             return check_folder(target)
-        raise VoiceError(f"{target}: another voice {voice.name!r} is installed; replace it with --replace")
+        raise VoiceError(
+            f"{target}: another voice {voice.name!r} is installed; set replace (vrnn-engine voices install --replace)"
+        )
     try:
         with atomic_folder(target) as folder:
             listed = {name for name in voice.manifest.files if not is_document(name)}
