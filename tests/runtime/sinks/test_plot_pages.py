@@ -170,6 +170,7 @@ def command(voice: Path, to: str, *options: str) -> list[str]:
     return [*(sys.executable, "-m", "vrnn_engine", "stream", "--voice", str(voice), "-s", "inf", "--to", to), *options]
 
 
+@pytest.mark.slow
 def test_a_line_on_standard_input_goes_on_to_the_next_page(toy_pen: Path) -> None:
     with GrblMachine() as machine:
         to = f"serial:{machine.port}?format=gcode&width=40&height=40&margin=1&pages=9{NO_DELAY}"
@@ -198,6 +199,7 @@ def test_a_line_on_standard_input_goes_on_to_the_next_page(toy_pen: Path) -> Non
         assert rest.splitlines()[-1].endswith("the page is full")
 
 
+@pytest.mark.slow
 def test_the_command_line_continues_a_plot_with_its_seed(toy_pen: Path, tmp_path: Path) -> None:
     path, options = tmp_path / "plot.json", f"?format=gcode&width=60&height=60&margin=1{NO_DELAY}"
     with GrblMachine(fault=fault_after(60, "hold")) as machine:
