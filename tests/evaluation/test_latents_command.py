@@ -123,7 +123,7 @@ def test_missing_extra_is_named(run, recordings, toy_audio, tmp_path, missing, v
         (("none.wav",), ("none.wav: no such file",)),
         (("none.wav", "--to", "a.gif"), ("a.gif", "not a picture format", ".png, .svg, .pdf")),
         (("none.wav", "--to", "none/a.png"), ("none/a.png", "no folder")),
-        (("short.wav",), ("short.wav: too short", "two frames")),
+        (("short.wav",), ("short.wav: is too short", "two frames")),
         (("line.npz",), ("line.npz: cannot be read as sound",)),
     ],
 )
@@ -139,7 +139,7 @@ def test_failure_prints_one_line_and_leaves_no_files(run, recordings, toy_audio,
 def test_voice_without_latents_is_refused(run, recordings, tmp_path_factory):
     plain = export_once("samples-rnn-gmm", tmp_path_factory)
     error = the_error(run("latents", plain.path, "sound.wav"))
-    assert error == "error: voice 'samples-rnn-gmm' (rnn-gmm) has no latents: there is nothing to draw"
+    assert error == "error: voice 'samples-rnn-gmm' (rnn-gmm) has no latents to draw"
     assert not list(recordings.glob("*.png"))
 
 

@@ -1,4 +1,4 @@
-"""The options of `vrnn-engine stream` for sound devices and for inputs to listen to."""
+"""Options of `vrnn-engine stream` for sound devices, and for inputs to listen to."""
 
 import math
 from typing import TYPE_CHECKING, Annotated, cast
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vrnn_engine.runtime.stream import Stream
 
 SECONDS = 10.0
-"""How long a voice plays by itself without `--seconds`."""
+"""Seconds that a voice plays by itself without `--seconds`."""
 
 Volume = Annotated[
     float | None,
@@ -57,7 +57,7 @@ Mode = Annotated[
     typer.Option(
         "--mode",
         metavar="MODE",
-        help="What to do with the input.  resynthesise (the default): the voice imitates it.  observe: the input is "
+        help="Use of the input.  resynthesise (the default): the voice imitates the input.  observe: the input is "
         "played unchanged and the model follows it.  continue: like observe, but the voice generates when the input "
         "pauses or ends.",
         rich_help_panel=options.INPUT,
@@ -75,7 +75,7 @@ def add_options(to: str, volume: float | None, channels: int | None, strict: boo
     volume, channels, strict
         The values of the options.
     listening : str or None
-        The value of `--from`; `--strict` is for a microphone too.
+        The value of `--from`; `--strict` applies to a microphone too.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def add_options(to: str, volume: float | None, channels: int | None, strict: boo
     Raises
     ------
     typer.BadParameter
-        An option is given, and the target is not a sound device.
+        An option is given, but the target is not a sound device.
     """
     from vrnn_engine.runtime.options import add_option, split_place
 
@@ -120,9 +120,9 @@ def listen(
     mode : str or None
         One of `MODES`; None for the first.
     latency : float
-        Seconds of sound that a microphone buffers at most.
+        Largest number of seconds that a microphone buffers.
     strict : bool
-        Whether the loss of the microphone is an error.
+        Whether a disconnection of the microphone is an error.
     seconds : float or None
         The value of `--seconds`; without it, a voice that continues after the end of an input plays `SECONDS` more.
 
@@ -149,13 +149,13 @@ def length(
     Parameters
     ----------
     seconds : float or None
-        The value of `--seconds`, which decides if given.
+        The value of `--seconds`, which is returned if given.
     listener : ListeningStream or None
-        Plays as long as its input, and `SECONDS` more if it continues by itself.
+        Otherwise the length of its input is returned, plus `SECONDS` if the voice continues by itself.
     plan : Timeline
-        Otherwise it plays until `SECONDS` after the last event.
+        Without a listener, the time of the last event plus `SECONDS` is returned.
     frames_per_second : float
-        Of the voice.
+        Frame rate of the voice.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def say_heard(listener: "ListeningStream", player: "Player") -> None:
     given, manifest = listener.input, listener.voice.manifest
     report.say(
         f"heard {listener.heard / manifest.frames_per_second:.2f} s of {given.label}, "
-        f"KL {listener.kl:.2f} and log-likelihood {listener.log_likelihood:.2f} nats a frame"
+        f"KL {listener.kl:.2f} and log-likelihood {listener.log_likelihood:.2f} nats per frame"
         + (f", {given.dropped} samples dropped" if given.dropped else "")
     )
     if given.live:

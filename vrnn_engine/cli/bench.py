@@ -1,4 +1,4 @@
-"""`vrnn-engine bench`: prints how fast a voice runs here, beside the limits of the machine."""
+"""`vrnn-engine bench`: prints how fast a voice runs on this machine, and the limits of the machine."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -42,7 +42,7 @@ def bench(
     ] = "auto",
     rows: Annotated[
         list[int] | None,
-        typer.Option(metavar="N", min=1, help="Streams in a batch; repeatable.  Default: 1, 4, 16 and 64."),
+        typer.Option(metavar="N", min=1, help="Streams per batch; repeatable.  Default: 1, 4, 16 and 64."),
     ] = None,
     seconds: Annotated[
         float, typer.Option("--seconds", "-s", metavar="S", min=0.01, help="Length of each measurement.")
@@ -52,14 +52,13 @@ def bench(
         typer.Option(metavar="NAME", help="Precision that the voice contains; repeatable.  Default: all."),
     ] = None,
     threads: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Threads that compute one step.  The floor stays that of one core.")
+        int, typer.Option(metavar="N", min=1, help="Threads that compute one step.  The floor is always for one core.")
     ] = 1,
     json: report.AsJson = False,
 ) -> None:
-    """Measure how fast a voice runs here.
+    """Measure how fast a voice runs on this machine.
 
-    Prints the time of a frame beside its deadline and the lower limit that memory bandwidth sets, the start-up time and
-    the memory.
+    Prints the time per frame, its deadline and its lower limit (the floor), the start-up time and the memory.
     """
     import msgspec
 
@@ -75,7 +74,7 @@ def bench(
 
 
 def stream_command(setup: "Setup") -> list[str]:
-    """Return the command line that streams one second to stdout, whose start-up time is measured."""
+    """Return the command whose start-up time is measured: it streams one second to stdout."""
     command = [sys.executable, "-m", "vrnn_engine", "stream", "--to", "-", "--seconds", "1", "--voice", setup.voice]
     return [*command, "--device", setup.device, "--precision", setup.precision, "--threads", str(setup.threads)]
 
@@ -88,7 +87,7 @@ def _print(found: "Report") -> None:
     )
     reads = ", ".join(f"{speed / 1e9:.1f} GB/s ({precision})" for precision, speed in here.bandwidth.items())
     report.answer(
-        f"one core reads as many bytes as the weights at {reads}, "
+        f"one core reads an array of the size of the weights at {reads}, "
         f"and multiplies matrices at {here.rate / 1e9:.0f} Gflop/s"
     )
     report.answer(f"{found.voice}, threads {found.threads}\n")
@@ -99,12 +98,12 @@ def _print(found: "Report") -> None:
     if found.first_sample is not None:
         report.answer(
             f"\nfirst sample {found.first_sample:.2f} s after the start of the process, "
-            f"{found.first_sample / found.imports:.2f} times import numpy, onnxruntime"
+            f"{found.first_sample / found.imports:.2f} times the time of import numpy, onnxruntime"
         )
     if found.memory is not None:
-        report.answer(f"memory beyond these imports: {found.memory / 2**20:.0f} MiB, weights included")
+        report.answer(f"memory in addition to these imports: {found.memory / 2**20:.0f} MiB, including the weights")
     if found.memory_per_stream is not None:
-        report.answer(f"memory of each further stream of a batch: {found.memory_per_stream / 2**10:.0f} KiB")
+        report.answer(f"memory per additional stream of a batch: {found.memory_per_stream / 2**10:.0f} KiB")
     if found.recommended:
         report.answer("recommended: " + ", ".join(f"{name} {value}" for name, value in found.recommended.items()))
     else:
@@ -112,7 +111,7 @@ def _print(found: "Report") -> None:
 
 
 def _print_late(found: "Report") -> None:
-    """Print which numbers of streams do not keep up, a line for each device and precision."""
+    """Print the numbers of streams that do not keep up, in one line per device and precision."""
     late: dict[str, list[str]] = {}
     for times in found.paces:
         if not times.keeps_up:

@@ -51,7 +51,7 @@ def _answer(title: str, found: list[dict[str, Any]], trouble: str | None) -> Non
 
 
 def _sound(direction: "Direction") -> tuple[list[dict[str, Any]], str | None]:
-    """Return the devices of a direction; or none, and the reason."""
+    """Return the devices of a direction and None, or no devices and the reason."""
     from vrnn_engine.runtime.audio.devices import find_device, list_devices
     from vrnn_engine.runtime.audio.portaudio import load_sounddevice
 
@@ -75,10 +75,10 @@ def _sound(direction: "Direction") -> tuple[list[dict[str, Any]], str | None]:
 
 
 def _processors() -> list[dict[str, Any]]:
-    """Return the values of --device; `trouble` says why one cannot run, or is None if no reason is known."""
+    """Return the values of --device; `trouble` is the reason why a device cannot run, or None if none is known."""
     from vrnn_engine.runtime.graph.provider import CPU, CUDA, cuda_obstacle
 
     obstacle = cuda_obstacle()
-    # Whether CUDA's own libraries are installed shows only when a voice is loaded.
+    # Only loading a voice shows whether CUDA's own libraries are installed.
     found = [("cpu", CPU, None), ("cuda", CUDA, obstacle.reason if obstacle else None)]
     return [{"name": name, "provider": provider, "trouble": trouble} for name, provider, trouble in found]

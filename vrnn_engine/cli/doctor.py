@@ -1,4 +1,4 @@
-"""`vrnn-engine doctor`: prints what works here, what does not, and what to do about it."""
+"""`vrnn-engine doctor`: prints which parts work on this machine, which do not, and advice."""
 
 import typer
 
@@ -9,7 +9,7 @@ MARKS = {"ok": "ok", "note": "-", "problem": "PROBLEM"}
 
 
 def doctor(json: report.AsJson = False) -> None:
-    """Check libraries, processors and sound devices, and advise.
+    """Check libraries, processors and sound devices, and give advice.
 
     The exit code is 1 if `vrnn-engine stream` cannot run here.
     """
@@ -28,6 +28,6 @@ def doctor(json: report.AsJson = False) -> None:
             report.print_table(("what", "do"), [(finding.topic, finding.advice) for finding in advised])
         options = " ".join(f"--{name} {value}" for name, value in found.recommended.items())
         command = f"Recommended: vrnn-engine stream {options}"
-        report.answer("\n" + (command if found.works else "vrnn-engine stream cannot run here as it is."))
+        report.answer("\n" + (command if found.works else "vrnn-engine stream cannot run here in this state."))
     if not found.works:
         raise typer.Exit(FAILED)

@@ -18,7 +18,7 @@ def evaluate(
         str,
         typer.Argument(
             metavar="CKPT.pt",
-            help="Checkpoint that `vrnn-engine train` wrote; with --voice, a recipe is enough.",
+            help="Checkpoint written by `vrnn-engine train`; with --voice, a recipe is enough.",
         ),
     ],
     data: Annotated[Path, typer.Option(metavar="PATH", help="The corpus, in any form that `vrnn-engine train` reads.")],
@@ -27,21 +27,21 @@ def evaluate(
     seed: Annotated[
         int,
         typer.Option(
-            metavar="N", min=0, max=2**63 - 1, help="Random seed; with --free-running, that of the first stream."
+            metavar="N", min=0, max=2**63 - 1, help="Random seed; with --free-running, the first stream's seed."
         ),
     ] = 0,
     free_running: Annotated[
-        bool, typer.Option("--free-running", help="Compare generated streams with the corpus, instead of bounds.")
+        bool, typer.Option("--free-running", help="Compare generated streams with the corpus; compute no bounds.")
     ] = False,
     voice: Annotated[
         str | None,
         typer.Option(
-            metavar="VOICE", help="Generate with this voice of the checkpoint or recipe, and its default controls."
+            metavar="VOICE", help="Generate with this voice made from the checkpoint or recipe, at default controls."
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Number of generated streams.")] = 4,
     seconds: Annotated[
-        float, typer.Option(metavar="S", min=4, help="Length of each stream; 120 or more show drift.")
+        float, typer.Option(metavar="S", min=4, help="Length of each stream; 120 or more shows drift.")
     ] = 60.0,
     strict: report.Strict = False,
     json: report.AsJson = False,
@@ -54,7 +54,7 @@ def evaluate(
     """
     if voice and not free_running:
         raise typer.BadParameter("needs --free-running", param_hint="--voice")
-    import torch  # noqa: F401  # first, so that a missing extra is reported before anything is read
+    import torch  # noqa: F401  # first, so that a missing extra is reported before any file is read
 
     report.show_log()
     if free_running:

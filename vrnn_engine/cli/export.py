@@ -1,4 +1,4 @@
-"""`vrnn-engine export`: convert a checkpoint to a voice."""
+"""`vrnn-engine export`: converts a checkpoint to a voice."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from vrnn_engine.cli.stream import parse_setting
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT.pt", help="Checkpoint that `vrnn-engine train` wrote.")],
+    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT.pt", help="Checkpoint written by `vrnn-engine train`.")],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the voice.  Default: ./NAME.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -38,7 +38,7 @@ def export(
     defaults = {control: value for control, value in values if not isinstance(value, list)}
     if len(defaults) != len(values):
         raise typer.BadParameter("a control has one default, which is one number", param_hint="--set")
-    # Imported first, so that a missing extra is an error before anything is read.
+    # Imported first, so that a missing extra is reported before any file is read.
     import onnx  # noqa: F401
     import torch  # noqa: F401
 
@@ -56,7 +56,7 @@ def export(
     for found in done.deviations:
         report.say(
             f"{found.precision}: frames change by {found.frame:.1%} of their size, the bound by {found.bound:+.3f} "
-            f"nats a frame, the levels of free-running streams by up to {found.levels:.1f} dB"
+            f"nats per frame, the levels of free-running streams by up to {found.levels:.1f} dB"
         )
     report.say(
         f"voice {done.voice.name!r} written to {done.voice.path}; next: vrnn-engine stream --voice {done.voice.path}"

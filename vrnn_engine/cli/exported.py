@@ -1,4 +1,4 @@
-"""Exports a checkpoint to a temporary voice, for verbs that take either."""
+"""Exports a checkpoint to a temporary voice, for commands that accept a voice or a checkpoint."""
 
 import tempfile
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def as_voice(where: str) -> Iterator[str]:
-    """Yield what `Engine.load` can load.
+    """Yield a voice that `Engine.load` can load.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def as_voice(where: str) -> Iterator[str]:
     if not where.endswith(".pt"):
         yield where
         return
-    # Both first, so that a missing extra is reported before anything is read.
+    # Imported first, so that a missing extra is reported before any file is read.
     import onnx  # noqa: F401
     import torch  # noqa: F401
 

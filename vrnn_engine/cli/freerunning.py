@@ -1,4 +1,4 @@
-"""`vrnn-engine evaluate --free-running`: prints statistics of generated streams beside those of a corpus."""
+"""`vrnn-engine evaluate --free-running`: prints statistics of generated streams and of a corpus side by side."""
 
 import math
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def free_running(
     json: bool,
     voice: str | None = None,
 ) -> None:
-    """Generate one take per seed, and print its statistics beside those of real takes.
+    """Generate one take per seed, and print statistics of the generated and of real takes side by side.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def free_running(
     split : str
         Part of the corpus.
     seeds : sequence of int
-        One take each.
+        One take is generated from each seed.
     seconds : float
         Length of a take.
     strict : bool

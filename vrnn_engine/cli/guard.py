@@ -1,7 +1,7 @@
 """Turns errors and signals into one line on stderr and an exit code.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated (129 by SIGHUP, 131 by SIGQUIT),
-141 the reader of an answer has closed the pipe.
+141 the reader of the output has closed the pipe.
 """
 
 import functools
@@ -20,7 +20,7 @@ from vrnn_engine.errors import VRNNEngineError
 FAILED = 1
 INTERRUPTED = 130
 CLOSED_PIPE = 141
-"""The reader of an answer has closed the pipe; as for a program that SIGPIPE ends, nothing is printed."""
+"""The reader of the output has closed the pipe.  Nothing is printed, as for a program that SIGPIPE ends."""
 TERMINATING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 """Signals that end a process, besides SIGINT (Ctrl-C); the exit code is 128 plus the signal's number."""
 
@@ -28,7 +28,7 @@ _debug = False
 
 
 class Terminated(KeyboardInterrupt):
-    """Raised by a signal in `TERMINATING`.
+    """Raised when a signal in `TERMINATING` arrives.
 
     It is a `KeyboardInterrupt`, so that a file is completed and a plotter's pen is lifted as after Ctrl-C.
     """
@@ -39,13 +39,13 @@ class Terminated(KeyboardInterrupt):
 
 
 def set_debug(on: bool) -> None:
-    """Print tracebacks of errors from now on; once it is on, it stays on."""
+    """Print the tracebacks of errors from now on, if `on` is true; once on, this stays on."""
     global _debug
     _debug = _debug or on
 
 
 def guard(verb: Callable[..., None]) -> Callable[..., None]:
-    """Add the option `--debug` to a verb, and end its errors with one line on stderr and an exit code."""
+    """Add the option `--debug` to a command, and turn its errors into one line on stderr and an exit code."""
 
     @functools.wraps(verb)
     def guarded(*args: Any, debug: bool = False, **options: Any) -> None:
@@ -72,7 +72,7 @@ def guard(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def explain(error: BaseException) -> int | None:
-    """Print the line about an exception, and its traceback after `set_debug`.
+    """Print one line about an exception, and its traceback if `set_debug` was called.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def explain(error: BaseException) -> int | None:
         return error.code if isinstance(error, Terminated) else INTERRUPTED
     if isinstance(error, ModuleNotFoundError):
         error = missing_extra(error) or error
-    if isinstance(error, BrokenPipeError):  # from an answer, as in `vrnn-engine voices | head`: nothing went wrong
+    if isinstance(error, BrokenPipeError):  # from printing, as in `vrnn-engine voices | head`: not an error
         return CLOSED_PIPE
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
@@ -100,6 +100,6 @@ def explain(error: BaseException) -> int | None:
 
 
 def _on_termination(number: int, frame: FrameType | None) -> None:
-    if number == getattr(signal, "SIGHUP", None):  # it arrives twice: from the system and from the shell
+    if number == getattr(signal, "SIGHUP", None):  # SIGHUP arrives twice: from the system and from the shell
         signal.signal(number, signal.SIG_IGN)
     raise Terminated(number)

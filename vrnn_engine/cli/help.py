@@ -1,4 +1,4 @@
-"""Layout of the `--help` texts: options in named groups, examples at the end, no import of rich."""
+"""Formats the `--help` texts: options in named groups, examples at the end, without importing rich."""
 
 from typing import Any
 
@@ -6,11 +6,10 @@ import typer.core
 
 
 class GroupedHelp(typer.core.TyperCommand):
-    """A command that lists its options under the `rich_help_panel` they name.
+    """A command that lists its options under the group that their `rich_help_panel` names.
 
-    Typer groups options only when rich prints the help, and importing rich takes longer than all the rest of
-    `--help`.  Options without a panel come first, under "Options"; the groups follow in the order of their first
-    option.
+    Typer groups options only when rich prints the help, and importing rich takes longer than the rest of `--help`.
+    Options without a group come first, under "Options"; the groups follow in the order of their first option.
     """
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -28,19 +27,19 @@ class GroupedHelp(typer.core.TyperCommand):
                     formatter.write_dl(records)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the epilog without indentation, in line with the titles of the groups."""
+        """Write the epilog without indentation, aligned with the titles of the groups."""
         if self.epilog:
             formatter.write_paragraph()
             formatter.write_text(self.epilog)
 
 
 def examples(*pairs: tuple[str, str]) -> str:
-    """Return the text of an "Examples" section, to be the epilog of a command.
+    """Return the text of an "Examples" section, for the epilog of a command.
 
     Parameters
     ----------
     *pairs : tuple of (str, str)
-        What an example does, and its command line.
+        Purpose and command line of each example.
     """
-    # Lines of a paragraph that begins with \b are not wrapped.
+    # click does not wrap the lines of a paragraph that begins with \b.
     return "\n\n".join(["Examples:", *(f"\b\n  # {purpose}\n  {command}" for purpose, command in pairs)])

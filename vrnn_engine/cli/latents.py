@@ -30,9 +30,9 @@ def latents(
         bool, typer.Option("--json", help="Print the values of each frame as JSON; draw only if --to is given.")
     ] = False,
 ) -> None:
-    """Draw a recording and what its latents tell.
+    """Draw a recording and the statistics of its latents.
 
-    Below the recording: the KL per frame, and the change of the posterior mean.
+    The picture shows the recording, the KL per frame, and the change of the posterior mean.
     """
     from vrnn_engine.base.files import AtomicFile
     from vrnn_engine.base.text_files import printable
@@ -47,14 +47,14 @@ def latents(
     if to is not None:
         if to.suffix.lower() not in FORMATS:
             raise SinkError(f"{to}: not a picture format; use {', '.join(FORMATS)}")
-        _import_matplotlib()  # first, so that a missing extra is reported before anything is computed
+        _import_matplotlib()  # first, so that a missing extra is reported before any computation
 
-    # The file is opened first: a place that cannot be written to is an error before anything is computed.
+    # The file is opened first, so that a path that cannot be written to is reported before any computation.
     with as_voice(voice) as where, AtomicFile(to) if to else nullcontext() as file:
         engine = Engine.load(where)
         manifest = engine.voice.manifest
         if "kl" not in engine.voice.graph("observe").outputs:
-            raise VoiceError(f"voice {manifest.name!r} ({manifest.family}) has no latents: there is nothing to draw")
+            raise VoiceError(f"voice {manifest.name!r} ({manifest.family}) has no latents to draw")
         given = read_recording(recording, manifest)
         signal = given.frames if manifest.modality == "pen" else given.frames.reshape(-1)
         seen = engine.stream(SEED).prime(signal)
@@ -62,7 +62,7 @@ def latents(
             seen.posterior_mean, seen.kl, seen.log_likelihood, manifest.basis, manifest.frames_per_second
         )
         if len(trace.kl) < 2:
-            raise RecordingError(f"{recording}: too short: a picture needs two frames of voice {manifest.name!r}")
+            raise RecordingError(f"{recording}: is too short: a picture needs two frames of voice {manifest.name!r}")
         if to is not None and file is not None:
             title = f"{printable(recording.name)}, observed by {manifest.name}"
             if manifest.modality == "pen":
@@ -79,7 +79,7 @@ def latents(
 
 
 def _import_matplotlib() -> None:
-    """Import matplotlib, with its list of fonts in the cache of this program, unless the user has chosen a folder."""
+    """Import matplotlib; unless the user has chosen a folder, it keeps its font list in this program's cache."""
     from vrnn_engine.base.folders import cache_folder
 
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder("matplotlib")))

@@ -1,4 +1,4 @@
-"""The options of `vrnn-engine stream` for live control, and the control sources that they ask for."""
+"""Options of `vrnn-engine stream` for live control, and the control sources that they request."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +34,7 @@ MidiPort = Annotated[
     typer.Option(
         "--midi",
         metavar="NAME",
-        help="Receive MIDI from the device whose name contains NAME; `virtual` opens a port that others connect to.",
+        help="Receive MIDI from the device whose name contains NAME; `virtual` opens a port for other programs.",
         rich_help_panel=STEERING,
     ),
 ]
@@ -61,7 +61,7 @@ Learn = Callable[[str], None] | None
 
 
 class Steering:
-    """The control sources that the command line asks for; not started yet.
+    """The control sources that the command line requests; they are not started yet.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class Steering:
     Raises
     ------
     typer.BadParameter
-        An option needs `--midi`, which is missing.
+        An option that needs `--midi` is given without it.
     SourceError
         An address, a file of bindings or a plug-in is wrong.
     """

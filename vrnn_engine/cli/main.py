@@ -1,4 +1,4 @@
-"""The command `vrnn-engine`: collects the verbs, one module each; a verb imports heavy libraries only when it runs."""
+"""The program `vrnn-engine`: collects its commands (verbs), one per module; they import heavy libraries when run."""
 
 import importlib
 import sys
@@ -17,18 +17,18 @@ VERBS = ("stream", "train", "evaluate", "export", "latents", "ink", "devices", "
 
 
 def build_app(words: Sequence[str] = ()) -> typer.Typer:
-    """Build the command line.
+    """Build the command-line application.
 
     Parameters
     ----------
     words : sequence of str
-        Arguments of the process.  If they begin with a verb, only that verb's module is imported: importing the
-        others would delay the first sample.
+        Arguments of the process.  If they begin with a verb, only that verb's module is imported, because importing
+        the others would delay the first sample.
 
     Returns
     -------
     typer.Typer
-        The command line with that one verb, or with all of them.
+        The application with that one verb, or with all verbs.
     """
     app = typer.Typer(
         name="vrnn-engine",

@@ -1,4 +1,4 @@
-"""A command that refuses an option that is given twice."""
+"""A command that rejects an option that is given twice."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from vrnn_engine.cli.help import GroupedHelp
 
 
 class OnceCommand(GroupedHelp):
-    """A command whose options may be given once each, except repeatable ones and switches.
+    """A command whose options may be given only once, except repeatable options and switches.
 
-    Click uses the last value and ignores the others, so that `--to a.wav --to b.wav` would lose a file in silence.
+    Click uses the last value and ignores the others, so `--to a.wav --to b.wav` would silently write only one file.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

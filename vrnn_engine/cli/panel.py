@@ -1,4 +1,4 @@
-"""The panel that a terminal shows of a live stream: levels, the ring, the controls and the keys."""
+"""Draws the panel that shows a live stream in the terminal: levels, the ring, the controls and the keys."""
 
 import math
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vrnn_engine.runtime.player import Player
 
 QUIET = -60.0
-"""Level at the low end of the meters, dB of full scale."""
+"""Level at the low end of the meters, in dBFS."""
 METERED = 0.1
 """Seconds of sound whose level and spectrum are shown."""
 NAME = 22
@@ -35,13 +35,13 @@ class Panel:
     ----------
     player : Player
     performance : Performance
-        What it plays.
+        The performance that the player plays.
     console : Console
-        Gives the width and height, and whether it can show more than ASCII.
+        The console, whose size and encoding determine the layout and the characters used.
     seconds : float
-        Length of the stream; infinity if it has no end.
+        Length of the stream in seconds; infinity if it has no end.
     keyboard : Keyboard, optional
-        Shows which control is chosen; None if no keys can be read.
+        Provides the chosen control; None if no keys can be read.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Panel:
         self._rich = console.encoding.startswith("utf")
 
     def draw(self) -> Text:
-        """Return the panel as it should look now, cropped to the terminal."""
+        """Return the current panel, cropped to the terminal."""
         width = min(self._console.width, _WIDEST) - 1
         bars = width - NAME - 16
         head = [self._heading(), *self._ring(bars)]
@@ -100,12 +100,12 @@ class Panel:
         high = f"60 Hz to {self._manifest.rate / 2000:g} kHz"
         return [
             self._row("level", Text(self._bar(1 - now / QUIET, bars), style), f"{now:.1f} dBFS"),
-            # A band has only a part of the power, so its meter begins 10 dB lower.
+            # A band has only part of the power, so its meter begins 10 dB lower.
             self._row("spectrum", Text(self._glyphs(1 - (bands + 10) / QUIET), "cyan"), high),
         ]
 
     def _ink(self, width: int) -> list[Text]:
-        """Return the ink of the last points in braille; blank lines if the console cannot show it."""
+        """Return the ink of the last points in braille characters, or blank lines if the console cannot show them."""
         if not self._rich:
             return [Text()] * _INK_ROWS
         points = np.reshape(list(self._performance.recent), (-1, 3))
@@ -136,7 +136,7 @@ class Panel:
 
     def _foot(self) -> list[Text]:
         if self._keyboard is None:
-            return [Text("Ctrl-C ends it; no keys are read here", "dim")]
+            return [Text("Ctrl-C ends the stream; no keys are read here", "dim")]
         return [Text(self._keyboard.message, "bold"), *(Text(line, "dim") for line in self._keyboard.HELP)]
 
     def _row(self, name: str, middle: str | Text, value: str, style: str = "") -> Text:

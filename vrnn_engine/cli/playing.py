@@ -1,4 +1,4 @@
-"""Plays a stream to its end; meanwhile a terminal shows it and takes keys."""
+"""Plays a stream to its end; on a terminal, shows its progress and reads keys meanwhile."""
 
 import math
 import sys
@@ -25,18 +25,18 @@ REFRESH_SECONDS = 0.1
 def play(
     player: "Player", performance: "Performance", seconds: float, description: str, note: str, learn: "Learn"
 ) -> None:
-    """Play to the end, and print one line before and one after.
+    """Play to the end, and print one line before and one line after.
 
     Parameters
     ----------
     player : Player
         Not started yet.
     performance : Performance
-        What it plays.
+        The performance that the player plays.
     seconds : float
-        The length; infinity if there is no end.
+        Length of the stream in seconds; infinity if it has no end.
     description : str
-        What is played, for the first line.
+        Description of the stream, for the first line.
     note : str
         Printed after the target.
     learn : callable, optional
@@ -48,14 +48,14 @@ def play(
         try:
             _watch(player, performance, seconds, learn)
         except KeyboardInterrupt:
-            player.stop()  # and finish the file
+            player.stop()  # this finishes the file
             report.say(_summary(player, started))
             raise
     report.say(_summary(player, started))
 
 
 def _watch(player: "Player", performance: "Performance", seconds: float, learn: "Learn") -> None:
-    """Wait for the end.  On a terminal, show the progress; of live or endless output, the panel, and read keys."""
+    """Wait for the end.  On a terminal, show the progress; for live or endless output, show the panel and read keys."""
     # A short run needs no display, and importing rich would delay the first sound.
     if player.wait(timeout=0.5):
         player.wait()
@@ -118,7 +118,7 @@ def _caption_ink(player: "Player", sink: "TerminalSink", performance: "Performan
 def _open_keyboard(
     ending: ExitStack, performance: "Performance", learn: "Learn"
 ) -> "tuple[KeyReader | None, Keyboard | None]":
-    """Return the terminal's keys and what they do; None if no keys can be read."""
+    """Return the reader of the terminal's keys and their actions; None for both if no keys can be read."""
     from vrnn_engine.runtime.live.control.key_reader import KeyReader
     from vrnn_engine.runtime.live.control.keys import Keyboard
 
@@ -130,7 +130,7 @@ def _open_keyboard(
 def _press_until_end(
     player: "Player", reader: "KeyReader | None", keyboard: "Keyboard | None", show: Callable[[], None]
 ) -> None:
-    """Refresh the display and handle keys until the player has ended or a key asks to end it."""
+    """Refresh the display and handle keys until the player has ended or the quit key is pressed."""
     pages = PageTurner(player.sink)
     while not player.wait(timeout=0 if reader else REFRESH_SECONDS):
         show()
@@ -145,7 +145,7 @@ def _press_until_end(
 def _summary(player: "Player", started: float) -> str:
     parts = [
         f"{player.seconds_played:.2f} s to {player.label} in {time.monotonic() - started:.2f} s",
-        f"made at {player.speed:.1f} x real time",
+        f"generated at {player.speed:.1f} x real time",
     ]
     if player.sink.underruns is not None:
         parts.append(f"{player.underruns} underruns")

@@ -1,4 +1,4 @@
-"""Prints for the command line: answers on stdout, as text or JSON; all other lines on stderr."""
+"""Prints the output of commands: answers on stdout, as text or JSON, and all other lines on stderr."""
 
 import logging
 import os
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-"""Option of every verb whose answer a program may read."""
+"""Option of every command whose answer other programs may read."""
 
 Strict = Annotated[
     bool, typer.Option("--strict", help="Fail if a file of the corpus cannot be read, instead of skipping it.")
 ]
-"""Option of every verb that reads a corpus."""
+"""Option of every command that reads a corpus."""
 
 _display: "Console | None" = None
 
@@ -49,7 +49,7 @@ def say(line: str, style: str = "") -> None:
 
 @contextmanager
 def above(display: "Console") -> Iterator[None]:
-    """While the block runs, print the lines of all threads above a live display, by its console."""
+    """While the block runs, print the lines of all threads above a live display, through its console."""
     global _display
     _display = display
     try:
@@ -76,7 +76,7 @@ def show_log() -> None:
 
 
 def has_colour(stream: TextIO) -> bool:
-    """Return whether a stream is a terminal that can show colours, and the user wants them (`NO_COLOR`)."""
+    """Return whether a stream is a terminal with colours, and the user has not disabled them by `NO_COLOR`."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
@@ -88,7 +88,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print an answer as a table on stdout; each row has a cell for each column of the head."""
+    """Print an answer as a table on stdout; each row has one cell per column of the head."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     for row in [head, *rows]:
         answer("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -107,7 +107,7 @@ def answer(text: str = "", end: str = "\n") -> None:
     try:
         print(text, end=end, flush=True)
     except OSError as error:
-        # Python would write the rest of the buffer when it exits, and print an error of its own.
+        # Otherwise Python would write the rest of the buffer when it exits, and print an error of its own.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             raise

@@ -10,7 +10,7 @@ from vrnn_engine.base.descriptors import WaitingWriter, open_missing_descriptors
 
 
 class IgnoreClosed:
-    """A text stream that ignores write errors, e.g. stderr once its terminal has closed.  The process then goes on."""
+    """A text stream that ignores write errors, so that the process continues, e.g. after its terminal has closed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -31,10 +31,10 @@ class IgnoreClosed:
 
 
 def prepare() -> None:
-    """Make the standard streams safe to write to, whatever the process was started with.
+    """Make the standard streams safe to write to, even if the process was started with closed or non-blocking streams.
 
-    A closed stderr becomes the null device: `print(file=None)` would write to stdout.  Where stdout or stderr is
-    non-blocking, writing waits for room.  Names of files that are not UTF-8 are printed with their own bytes.
+    The null device replaces a closed stderr, because `print(file=None)` would write to stdout.  If stdout or stderr is
+    non-blocking, writing waits for room.  File names that are not UTF-8 are printed with their original bytes.
     """
     open_missing_descriptors()
     if sys.stderr is None:
@@ -46,7 +46,7 @@ def prepare() -> None:
 
 
 def _waiting(stream: TextIO, descriptor: int) -> TextIO:
-    """Return a stream that waits if the descriptor is non-blocking, else the stream itself."""
+    """Return a stream that waits for room if the descriptor is non-blocking, and otherwise the stream itself."""
     if not isinstance(stream, io.TextIOWrapper) or not hasattr(os, "get_blocking"):
         return stream
     if stream.fileno() != descriptor or os.get_blocking(descriptor):

@@ -1,4 +1,4 @@
-"""`vrnn-engine stream`: play a voice live, or write its output to a file."""
+"""`vrnn-engine stream`: plays a voice live, or writes its output to a file."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ EPILOG = examples(
 
 @dataclass(frozen=True)
 class _Playback:
-    """What to play, where to, and for how long, as the command line asks for it."""
+    """Target, length and other settings of the playback, as given on the command line."""
 
     to: str
     seconds: float | None
@@ -86,7 +86,7 @@ def stream(
     audio.check_mode(mode, listening)
     steering = live.Steering(osc, osc_to, midi, midi_learn, midi_map, steer)
 
-    # Imported here, so that `--help` and usage errors answer at once.
+    # Imported here, so that `--help` and usage errors are printed at once.
     from vrnn_engine.runtime.engine import Engine
     from vrnn_engine.runtime.live.timeline import Timeline
 
@@ -150,7 +150,7 @@ def _read_timeline(path: Path, engine: "Engine") -> "Timeline":
 
 
 def _start(engine: "Engine", plan: "Timeline", seed: int | None) -> "Stream":
-    """Start a stream in the state that the timeline begins with; `seed` replaces the seed of the timeline."""
+    """Start a stream in the initial state of the timeline; `seed` replaces the timeline's seed."""
     playing = engine.stream(seed)
     if plan.head:
         plan.head.bring(playing)
@@ -161,7 +161,7 @@ def _start(engine: "Engine", plan: "Timeline", seed: int | None) -> "Stream":
 
 def _set_controls(playing: "Stream", temperature: float | None, values: list[tuple[str, float | list[float]]]) -> None:
     if temperature is not None:
-        # If the voice has neither, the first name makes the error.
+        # If the voice has neither, setting the first raises the error.
         named = [name for name in TEMPERATURES if name in playing.controls] or list(TEMPERATURES[:1])
         playing.controls.update(dict.fromkeys(named, temperature))
     for name, value in values:
@@ -177,7 +177,7 @@ def _prime(source: "Stream", path: Path) -> None:
 
 
 def _play(playing: "Stream", plan: "Timeline", steering: live.Steering, asked: _Playback) -> None:
-    """Play the stream to its end, with its input, log and control sources open for that time."""
+    """Play the stream to its end; open its input, log and control sources for that time."""
     from vrnn_engine.runtime.live.performance import Performance
     from vrnn_engine.runtime.live.timeline import Head, PerformanceLog
     from vrnn_engine.runtime.player import Player

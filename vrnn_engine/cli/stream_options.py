@@ -1,6 +1,7 @@
-"""The options of `vrnn-engine stream` that concern the target, the stream and the engine.
+"""Options of `vrnn-engine stream` for the target, the stream and the engine.
 
-Those of sound devices and inputs are in `vrnn_engine.cli.audio`, those of live control in `vrnn_engine.cli.live`.
+The options for sound devices and inputs are in `vrnn_engine.cli.audio`, those for live control in
+`vrnn_engine.cli.live`.
 """
 
 from pathlib import Path
@@ -24,7 +25,7 @@ Target = Annotated[
     typer.Option(
         "--to",
         metavar="TARGET",
-        help=f"Where the output goes.  Sound: {list_targets_only('audio')}.  Ink: {list_targets_only('pen')}.  Both: "
+        help=f"Target of the output.  Sound: {list_targets_only('audio')}.  Ink: {list_targets_only('pen')}.  Both: "
         f"{list_targets_only('audio', 'pen')} (stdout: raw 16-bit mono PCM for sound, JSON lines for ink).  "
         "Options follow the target, as in FILE.svg?margin=8, serial:PORT?format=gcode (docs/ink.md) or -?format=wav.  "
         "Default: the sound device if there is one, else VOICE.wav; VOICE.svg for ink.",
@@ -89,8 +90,8 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="Set a control; repeatable.  Separate the values of a vector with commas; NAME/INDEX=VALUE sets one of "
-        "them.",
+        help="Set a control; repeatable.  Separate the values of a vector with commas; NAME/INDEX=VALUE sets one "
+        "dimension.",
         rich_help_panel=STEERING,
     ),
 ]
@@ -99,7 +100,7 @@ TimelineFile = Annotated[
     typer.Option(
         "--timeline",
         metavar="FILE",
-        help="Apply the timed events of a file: JSON lines (docs/live.md), or what --record wrote.",
+        help="Apply the timed events of a file: JSON lines (docs/live.md), or a file that --record wrote.",
         rich_help_panel=STEERING,
     ),
 ]
@@ -135,8 +136,8 @@ Precision = Annotated[
     typer.Option(
         "--precision",
         metavar="NAME",
-        help="One of the precisions that the voice contains: fp32, fp16, int8 or int4.  Default: its first one; fp16 "
-        "on CUDA if it has it.",
+        help="One of the precisions that the voice contains: fp32, fp16, int8 or int4.  Default: on CUDA fp16 if the "
+        "voice has it, otherwise its first precision.",
         rich_help_panel=ENGINE,
     ),
 ]
@@ -146,7 +147,7 @@ Threads = Annotated[
         "--threads",
         metavar="N",
         min=1,
-        help="Threads that compute one step.  The output does not depend on it.",
+        help="Threads that compute one step.  The output does not depend on their number.",
         rich_help_panel=ENGINE,
     ),
 ]

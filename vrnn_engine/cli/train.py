@@ -1,4 +1,4 @@
-"""`vrnn-engine train`: trains a recipe on a corpus and shows the progress."""
+"""`vrnn-engine train`: trains the model of a recipe on a corpus, and shows the progress."""
 
 import logging
 import sys
@@ -71,7 +71,7 @@ def train(
 
 
 class _Display:
-    """Shows progress as a bar on a terminal, as lines elsewhere."""
+    """Shows progress as a bar on a terminal, and as lines elsewhere."""
 
     def __init__(self, bar: "Bar", updates: int):
         self.bar = bar

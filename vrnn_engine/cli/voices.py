@@ -1,4 +1,4 @@
-"""`vrnn-engine voices`: list, show, verify and install voices."""
+"""`vrnn-engine voices`: lists, shows, verifies and installs voices."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +46,7 @@ def list_(json: report.AsJson = False) -> None:
         )
         return
     if not found:
-        report.say("no voices here; install one: vrnn-engine voices install PATH")
+        report.say("no voices found; install one: vrnn-engine voices install PATH")
         return
     report.print_table(
         ("name", "makes", "family", "licence", "origin"),
@@ -76,7 +76,7 @@ def show(voice: Named, json: report.AsJson = False) -> None:
     facts = [
         ("name", manifest.name),
         ("path", str(opened.path)),
-        ("makes", f"{_makes(manifest)}, {manifest.frames_per_second:g} frames a second"),
+        ("makes", f"{_makes(manifest)}, {manifest.frames_per_second:g} frames per second"),
         ("model", f"{manifest.family}, basis {manifest.basis}"),
         ("graphs", ", ".join(f"{graph.role} ({graph.precision})" for graph in manifest.graphs)),
         ("data", f"{origin.data}, {origin.licence}, {origin.source}"),
@@ -103,7 +103,7 @@ def show(voice: Named, json: report.AsJson = False) -> None:
 
 
 def verify(voice: Named, json: report.AsJson = False) -> None:
-    """Check a voice's files, and its output against PyTorch's."""
+    """Check a voice's files, and compare its output with PyTorch's."""
     from vrnn_engine.runtime.graph.parity import verify
     from vrnn_engine.runtime.voice.voice import Voice
 
@@ -140,7 +140,7 @@ def install(
     ] = False,
     json: report.AsJson = False,
 ) -> None:
-    """Install a voice, so that its name is enough to load it."""
+    """Install a voice, so that it can be loaded by its name."""
     from vrnn_engine.runtime.voice.install import install_voice
 
     installed = install_voice(path, replace=replace)
@@ -153,7 +153,7 @@ def install(
 def _makes(manifest: "Manifest") -> str:
     if manifest.modality == "audio":
         return f"sound, {manifest.rate} Hz"
-    return f"ink in {manifest.unit}, {manifest.rate} points a second"
+    return f"ink in {manifest.unit}, {manifest.rate} points per second"
 
 
 app = typer.Typer(no_args_is_help=False)

@@ -108,7 +108,7 @@ def test_no_color_turns_the_colours_off(sit: Callable[..., Typist]) -> None:
 def test_in_the_background_no_keys_are_read(sit: Callable[..., Typist], tmp_path: Path) -> None:
     """The system stops a background process that changes its terminal."""
     typist = sit(background=tmp_path / "state")
-    typist.wait_for("Ctrl-C ends it; no keys are read here")
+    typist.wait_for("Ctrl-C ends the stream; no keys are read here")
     assert typist.finish() == 0
     assert (tmp_path / "state").read_text().strip()[0] != "T"
 
