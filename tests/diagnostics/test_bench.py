@@ -124,7 +124,7 @@ def test_the_command_that_is_measured_streams_the_setup() -> None:
     ("code", "reason"), [("import sys; sys.exit('no voice')", "no voice"), ("print(end='')", ""), ("1 / 0", "division")]
 )
 def test_a_measured_process_that_fails_says_why(code: str, reason: str) -> None:
-    with pytest.raises(VRNNEngineError, match=f"(?s)a process that was to be measured failed: .*{reason}"):
+    with pytest.raises(VRNNEngineError, match=f"(?s)a measured process failed: .*{reason}"):
         processes.seconds_to_first_byte([sys.executable, "-c", code])
 
 

@@ -18,7 +18,7 @@ from vrnn_engine.runtime.voice.voice import Voice
 ROWS = (1, 4, 16, 64)
 """Numbers of streams that are measured by default."""
 ROUNDS = 5
-"""How often a process is started to measure its start-up time; the median is reported."""
+"""Number of times that a process is started to measure its start-up time; the median is reported."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,20 +31,20 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     threads : int
         Threads that compute one step.
     machine : Machine
-        The machine, and what one core of it can do.
+        The machine, and the speed of one of its cores.
     paces : tuple of StepTimes
-        Step times: for each device, each precision and each number of streams.
+        Step times for each device, precision and number of streams.
     left_out : str
-        Why `auto` did not measure all of CUDA; empty if it did, or if another device was asked for.
+        Reason why `auto` did not complete the measurements on CUDA; empty if it did, or for another device.
     first_sample : float or None
         Seconds from the start of a process to the first byte that it streams (median).  None if no command was given.
     imports : float
-        Seconds that a process takes to import numpy and onnxruntime, and to end (median).
+        Seconds that a process takes to import numpy and onnxruntime and to exit (median).
     memory : int or None
-        Bytes by which the peak memory of a process that streams exceeds that of one that only imports these.  None
-        where the system does not tell.
+        Peak memory, in bytes, of a process that streams, minus that of a process that only imports these two.  None if
+        the system does not report it.
     memory_per_stream : int or None
-        Bytes that each further stream of a batch takes.  None if only single streams were measured.
+        Memory, in bytes, of each additional stream of a batch.  None if only single streams were measured.
     recommended : dict of str to str
         Device, precision and number of streams of the largest batch that keeps up; empty if none does.
     """
@@ -77,18 +77,19 @@ def bench(
     where : str or path
         Name of a voice, a folder, or a .zip.
     device : str
-        `cpu`, `cuda` or `cuda:N`; `auto` measures all that work here.
+        `cpu`, `cuda` or `cuda:N`; `auto` measures every device that works here.
     rows : sequence of int
-        Numbers of streams to step as one batch; each is measured once.
+        Numbers of streams to step as one batch; each number is measured once.
     seconds : float
         Duration of each measurement.
     threads : int
         Threads that compute one step.
     precisions : sequence of str, optional
-        Precisions to measure; by default all that the voice has.  Start-up time and memory are measured in the first.
+        Precisions to measure; by default all precisions of the voice.  Start-up time and memory are measured in the
+        first one.
     stream_command : callable, optional
-        Returns the program and arguments of a process that streams the voice of a `Setup` to its standard output; the
-        start-up time is measured with it.
+        Returns the program and arguments of a process that streams the voice of a `Setup` to its standard output.  The
+        start-up time of this process is measured.
 
     Returns
     -------
@@ -98,14 +99,14 @@ def bench(
     Raises
     ------
     VoiceError, ProviderError, StreamError
-        As for `Engine.load`.
+        In the same cases as for `Engine.load`.
     VRNNEngineError
-        `seconds` is negative or not finite, or a process that was to be measured failed.
+        `seconds` is negative or not finite, or a measured process failed.
     """
     if not 0 <= seconds < math.inf:
         raise VRNNEngineError(f"seconds={seconds}: give the finite number of seconds to measure each")
     voice = Voice.open(where)
-    # Each once.  Looking up the graphs raises an error before minutes of work.
+    # Each precision once.  Looking up the graphs here raises an error before minutes of work.
     chosen = list(dict.fromkeys(voice.graph("step", one).precision for one in precisions or ()))
     weights: dict[str, int] = {
         graph.precision: weight_bytes(voice, graph) for graph in voice.manifest.graphs if graph.role == "step"
@@ -119,7 +120,7 @@ def bench(
         try:
             for precision, count in itertools.product(measured, dict.fromkeys(rows)):
                 times.append(measure_steps(voice, one, precision, count, seconds, weights, machine, threads))
-        except VRNNEngineError as error:  # what was measured before it is still reported
+        except VRNNEngineError as error:  # earlier measurements are still reported
             if device != "auto" or one == "cpu":
                 raise
             left_out = str(error)
@@ -142,7 +143,7 @@ def bench(
 def _start_up_times(
     setup: Setup, stream_command: Callable[[Setup], Sequence[str]] | None
 ) -> tuple[float | None, float]:
-    """Return the median seconds to the first byte of a stream, and those of the imports, measured in turn."""
+    """Return the median time to the first byte of a stream and that of the imports, in seconds, measured in turn."""
     first_samples, imports = [], []
     for _ in range(ROUNDS):
         if stream_command is not None:

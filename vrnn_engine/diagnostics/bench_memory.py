@@ -5,9 +5,9 @@ from typing import NamedTuple
 from vrnn_engine.diagnostics.processes import run_python
 
 IMPORTS = "import numpy, onnxruntime\n"
-"""Code of the process that others are compared with: it imports what every stream needs."""
+"""Code of the reference process: it imports the libraries that every stream needs."""
 FEW, MANY = 16, 64
-"""Numbers of streams of two processes whose difference in memory is that of `MANY - FEW` streams."""
+"""Numbers of streams in two processes.  Their difference in memory is the memory of `MANY - FEW` streams."""
 
 _ONE_STREAM = """
 import sys
@@ -34,7 +34,7 @@ print(peak_memory() or "")
 
 
 class Setup(NamedTuple):
-    """How a process loads the voice that is measured.
+    """Parameters with which a process loads the measured voice.
 
     Attributes
     ----------
@@ -54,12 +54,12 @@ class Setup(NamedTuple):
     threads: int
 
     def arguments(self) -> tuple[str, str, str, str]:
-        """Return the setup as arguments of a process."""
+        """Return the setup as command-line arguments."""
         return self.voice, self.device, self.precision, str(self.threads)
 
 
 def memory_of_streaming(setup: Setup) -> int | None:
-    """Return by how many bytes the peak memory of a process that streams exceeds that of one that only imports.
+    """Return the peak memory of a process that streams minus that of a process that only imports, in bytes.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def memory_of_streaming(setup: Setup) -> int | None:
     Returns
     -------
     int or None
-        None where the system does not tell the peak memory of a process.
+        None if the system does not report the peak memory of a process.
 
     Raises
     ------
@@ -82,10 +82,10 @@ def memory_of_streaming(setup: Setup) -> int | None:
 
 
 def memory_per_stream(setup: Setup) -> int:
-    """Return the bytes that each further stream of a batch takes.
+    """Return the memory of each additional stream of a batch, in bytes.
 
-    Two processes are compared, one with `FEW` streams and one with `MANY`.  In a single process that grows, the
-    allocator may or may not reuse what the smaller batch has freed.
+    The function compares two processes, one with `FEW` streams and one with `MANY`.  A single process would not do,
+    because its allocator may or may not reuse the memory that the smaller batch has freed.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Checks what works on this machine by using it: libraries, processors, sound.
+"""Checks whether libraries, processors and sound work on this machine, by using them.
 
-A check that fails is a finding too.  Only a finding of state `problem` keeps plain `vrnn-engine stream` from running.
+A failed check is a finding too.  Only a finding of state `problem` prevents plain `vrnn-engine stream` from running.
 """
 
 import functools
@@ -18,7 +18,7 @@ from vrnn_engine.errors import VRNNEngineError
 VOICE = "blizzard"
 """Voice of the default job, which is plain `vrnn-engine stream`."""
 FRAMES = 80
-"""Number of frames that a processor has to compute to count as working."""
+"""Number of frames that a processor must compute to count as working."""
 
 State = Literal["ok", "note", "problem"]
 
@@ -29,14 +29,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     topic : str
-        What was checked.
+        Subject of the check.
     state : str
-        `ok`: it works; `note`: it does not work, and the default job (see `VOICE`) does not need it; `problem`: the
-        default job cannot run.
+        `ok`: the subject works; `note`: it does not work, but the default job (see `VOICE`) does not need it;
+        `problem`: the default job cannot run.
     text : str
-        What was found, in one line.
+        Result of the check in one line.
     advice : str
-        What to do about it; empty if nothing.
+        Advice to the user; empty if nothing needs to be done.
     """
 
     topic: str
@@ -71,7 +71,7 @@ def diagnose() -> Diagnosis:
     Returns
     -------
     Diagnosis
-        The findings, and recommended options of `vrnn-engine stream`.  An error of a check is a finding; it is not
+        The findings, and recommended options of `vrnn-engine stream`.  An error in a check becomes a finding and is not
         raised.
     """
     findings = [finding for topic, check in CHECKS.items() for finding in _run(topic, check)]
@@ -93,7 +93,7 @@ def _run(topic: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding
         yield from check()
     except VRNNEngineError as error:
         yield Finding(topic=topic, state=state, text=_one_line(error), advice=ADVICE.get(topic, ""))
-    except Exception as error:  # noqa: BLE001 - any error is what this check is for
+    except Exception as error:  # noqa: BLE001 - any error is a result of the check
         reason = f"cannot be used: {type(error).__name__}: {_one_line(error)}"
         yield Finding(topic=topic, state=state, text=reason, advice=ADVICE.get(topic, ""))
 
@@ -129,12 +129,12 @@ def _onnxruntime() -> Iterator[Finding]:
 
 
 def _device(device: str) -> Iterator[Finding]:
-    """Compute frames on a device: nothing else shows whether its provider loads."""
+    """Compute frames on a device, because nothing else shows whether its provider loads."""
     from vrnn_engine.runtime.engine import Engine
 
     engine = Engine.load(VOICE, device=device)
     engine.stream(seed=0).read(FRAMES)
-    yield Finding(topic=f"device {device}", state="ok", text=f"{engine.provider} made {FRAMES} frames of {VOICE}")
+    yield Finding(topic=f"device {device}", state="ok", text=f"{engine.provider} generated {FRAMES} frames of {VOICE}")
 
 
 def _sound() -> Iterator[Finding]:
@@ -184,13 +184,13 @@ CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
 }
 """Topic -> check, in the order in which they run."""
 NEEDED = ("installed", "onnxruntime", "device auto")
-"""Topics that the default job depends on; it uses the device `auto`."""
+"""Topics that the default job needs; it uses the device `auto`."""
 ADVICE = {
     "device auto": "run `vrnn-engine voices verify`, or name a device below that works",
     "device cpu": "run `vrnn-engine voices verify`, or reinstall vrnn-engine",
     "sound": "write to a file, e.g. --to out.wav",
 }
-"""Topic -> what to do if its check raises an error."""
+"""Topic -> advice if its check raises an error."""
 
 
 def _versions(names: tuple[str, ...]) -> str:

@@ -1,6 +1,6 @@
-"""Measures the processor with numpy on one core: memory bandwidth, and the rate of matrix products.
+"""Measures memory bandwidth and the rate of matrix products on one core, with numpy.
 
-They set a lower limit to the time of a step, which must read its weights once and compute its products.
+Both set a lower limit to the time of a step, which must read its weights once and compute its products.
 """
 
 import os
@@ -25,7 +25,7 @@ print(2 * {_SHAPE[0] * _SHAPE[1] * _SHAPE[2]} / best(product(*{_SHAPE})))
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine on which something was measured, and what one core of it can do.
+    """The machine on which a voice was measured, and the speed of one of its cores.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     cores : int
         Number of logical cores.
     system, python, numpy, onnxruntime : str
-        Operating system with its architecture; versions.
+        Operating system with its architecture, and versions of the software.
     bandwidth : dict of str to float
         Bytes per second that one core reads from an array as large as the weights in each precision.
     rate : float
@@ -57,7 +57,7 @@ def measure_machine(weights: Mapping[str, int]) -> Machine:
     Parameters
     ----------
     weights : mapping of str to int
-        Precision -> bytes of the weights, which are the sizes of the arrays to read.
+        Precision -> size of the weights in bytes, which is the size of the array to read.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def measure_machine(weights: Mapping[str, int]) -> Machine:
     VRNNEngineError
         The process failed.
     """
-    from vrnn_engine.runtime.graph.ort import ort  # not needed by the process that measures
+    from vrnn_engine.runtime.graph.ort import ort  # not at the top: the measuring process does not need it
 
     *bandwidths, rate = map(float, run_python(_MEASURE, *map(str, weights.values())).split())
     return Machine(
@@ -90,7 +90,7 @@ def reading(size: int) -> Callable[[], object]:
     Parameters
     ----------
     size : int
-        Bytes of the array.
+        Size of the array in bytes.
     """
     return np.ones(size // 4, np.float32).max
 
@@ -114,9 +114,9 @@ def best(call: Callable[[], object], seconds: float = 0.5) -> float:
     Parameters
     ----------
     call : callable
-        What to call, without arguments.
+        Function to call without arguments.
     seconds : float
-        How long to repeat it.
+        Seconds for which to repeat the call.
     """
     shortest, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:

@@ -1,16 +1,16 @@
-"""Tells how much memory this process has and has had.  Run inside the processes that `bench` measures."""
+"""Returns the current and the peak memory of this process.  Runs inside the processes that `bench` measures."""
 
 import sys
 from pathlib import Path
 
 
 def peak_memory() -> int | None:
-    """Return the largest resident memory of this process so far, in bytes; None where the system does not tell."""
+    """Return the peak resident memory of this process in bytes; None if the system does not report it."""
     if sys.platform == "win32":
         import psutil
 
         return int(psutil.Process().memory_info().peak_wset)
-    # psutil does not tell it on Linux, and getrusage gives the maximum of this process and the one that started it.
+    # On Linux psutil does not report it, and getrusage returns the maximum over this process and its parent.
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

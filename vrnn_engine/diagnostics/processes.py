@@ -1,4 +1,4 @@
-"""Runs other processes and measures them: their output, their run time, and the time to their first byte."""
+"""Runs other processes, and returns their output, their run time or the time to their first byte."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from vrnn_engine.errors import VRNNEngineError
 
-# One BLAS thread.  The libraries read this when they are loaded, so it has to be set before the process starts.
+# One BLAS thread.  The libraries read these variables when they are loaded, so they are set before the process starts.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _ONE_THREAD = dict.fromkeys(_THREADS, "1")
 
@@ -21,12 +21,12 @@ def run_python(code: str, *arguments: str) -> str:
     code : str
         The code.
     *arguments : str
-        What it finds in `sys.argv[1:]`.
+        The arguments that the code finds in `sys.argv[1:]`.
 
     Returns
     -------
     str
-        Its standard output.
+        The standard output of the process.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def seconds_to_first_byte(command: Sequence[str]) -> float:
     Parameters
     ----------
     command : sequence of str
-        Program and arguments.  It has one BLAS thread, and is run to its end.
+        Program and arguments.  The process has one BLAS thread, and runs to its end.
 
     Raises
     ------
@@ -84,4 +84,4 @@ def seconds_to_first_byte(command: Sequence[str]) -> float:
 
 
 def _failed(errors: str) -> VRNNEngineError:
-    return VRNNEngineError(f"a process that was to be measured failed: {errors.strip()[-300:]}")
+    return VRNNEngineError(f"a measured process failed: {errors.strip()[-300:]}")

@@ -1,7 +1,7 @@
-"""Measures the time of a step and compares it with its deadline and with the limit that the machine sets.
+"""Measures the time of a step, and compares it with its deadline and with the lower limit that the machine sets.
 
-The limit (`floor`) is the longer of two times, both measured with numpy on one core in the same run: the time to read
-the weights once, and the time to compute the products.
+The lower limit (`floor`) is the longer of two times, both computed from the speed of numpy on one core in the same run:
+the time to read the weights once, and the time to compute the matrix products.
 """
 
 import tempfile
@@ -20,7 +20,7 @@ from vrnn_engine.runtime.voice.manifest import Graph
 from vrnn_engine.runtime.voice.voice import Voice
 
 WARM_UP = 0.2
-"""Seconds of steps that are run before those that are measured."""
+"""Duration, in seconds, of the unmeasured steps before the measurement."""
 
 
 class StepTimes(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,11 +29,11 @@ class StepTimes(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     device, provider, precision : str
-        Device that was asked for, provider that ran, precision of the step graph.
+        Requested device, provider that ran, and precision of the step graph.
     rows : int
         Number of streams in the batch.
     frames : int
-        Number of steps measured; each was a call of `Engine.read` for one frame.
+        Number of measured steps; each was a call of `Engine.read` for one frame.
     deadline : float
         Duration of a frame in milliseconds.
     mean, p50, p95, p99, max : float
@@ -41,13 +41,13 @@ class StepTimes(msgspec.Struct, frozen=True, kw_only=True):
     misses : int
         Number of steps that took longer than the deadline.
     weights : int
-        Bytes of the weights as the processor holds them.
+        Size of the weights in bytes, as the processor holds them.
     floor : float or None
         Lower limit of the step time in milliseconds, for this processor, these weights and this number of rows.  None
         on a GPU.
     gain : float or None
-        Frames per second of all streams together, relative to those of one stream alone.  None if one stream alone was
-        not measured.
+        Frames per second of all streams together, relative to the frames per second of a single stream.  None if a
+        single stream was not measured.
     """
 
     device: str
@@ -68,12 +68,12 @@ class StepTimes(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def real_time(self) -> float:
-        """How many times faster than real time each stream is."""
+        """Speed of each stream relative to real time."""
         return self.deadline / self.mean
 
     @property
     def keeps_up(self) -> bool:
-        """Whether 99 of 100 steps meet the deadline."""
+        """Whether at least 99 % of the steps meet the deadline."""
         return self.p99 < self.deadline
 
 
@@ -94,15 +94,15 @@ def measure_steps(
     voice : Voice
         The voice.
     device, precision : str
-        As for `Engine.load`.
+        Device and precision, as for `Engine.load`.
     rows : int
         Number of streams in the batch.
     seconds : float
         Duration of the measurement.
     weights : mapping of str to int
-        Precision -> bytes of the weights (see `weight_bytes`).
+        Precision -> size of the weights in bytes (see `weight_bytes`).
     machine : Machine
-        What one core can do, from which the floor is computed.
+        Speed of one core, from which the floor is computed.
     threads : int
         Threads that compute one step.
 
@@ -114,7 +114,7 @@ def measure_steps(
     Raises
     ------
     VoiceError, ProviderError, StreamError
-        As for `Engine.load`.
+        In the same cases as for `Engine.load`.
     """
     engine = Engine.load(voice, device, rows, precision, threads)
     streams = [engine.stream(seed) for seed in range(rows)]
@@ -123,10 +123,10 @@ def measure_steps(
     times = np.array(_time_steps(engine, seconds)) * 1000
     floor = None
     if engine.provider == CPU:
-        operations = 2 * rows * max(weights.values()) / 4  # a multiply-add per weight, whatever its precision
+        operations = 2 * rows * max(weights.values()) / 4  # one multiply-add per weight, in any precision
         floor = 1000 * max(weights[precision] / machine.bandwidth[precision], operations / machine.rate)
     p50, p95, p99 = np.percentile(times, [50, 95, 99]).tolist()
-    del streams  # they had to exist until here, to be stepped
+    del streams  # the engine steps only streams that still exist
     return StepTimes(
         device=device,
         provider=engine.provider,
@@ -146,9 +146,9 @@ def measure_steps(
 
 
 def weight_bytes(voice: Voice, graph: Graph) -> int:
-    """Return the bytes of a graph's weights as the processor holds them, with constants folded.
+    """Return the size in bytes of a graph's weights as the processor holds them, with constants folded.
 
-    They are the size of the optimised graph, which onnxruntime is asked to write to a temporary folder.
+    This is the size of the optimised graph, which onnxruntime writes to a temporary folder.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def with_gain(times: StepTimes, all_times: Sequence[StepTimes]) -> StepTimes:
     times : StepTimes
         Step times of any number of streams.
     all_times : sequence of StepTimes
-        All that were measured.  If those of one stream alone are not among them, `gain` stays None.
+        All step times.  If they do not include those of a single stream, `gain` stays None.
     """
     for alone in all_times:
         if (alone.device, alone.precision, alone.rows) == (times.device, times.precision, 1):
@@ -193,7 +193,7 @@ def recommend(all_times: Sequence[StepTimes]) -> dict[str, str]:
     Parameters
     ----------
     all_times : sequence of StepTimes
-        All that were measured.
+        All step times.
     """
     able = [times for times in all_times if times.keeps_up]
     if not able:
