@@ -78,8 +78,8 @@ python benchmarks/reproduction.py --data DIR
 
 The results are in `reproduction.jsonl`, one line per run, with confidence interval and training time. The number after
 ~ is a closer estimate of the log-likelihood: the paper's importance-sampled estimate, or our
-importance-weighted bound (K = {paths}). ¹ marks numbers of the paper, or a column of them, that were not checked against a
-copy of the paper.
+importance-weighted bound (K = {paths}). ¹ marks numbers of the paper, or a column of them, that were not checked
+against a copy of the paper.
 
 All runs of a corpus have the same number of updates ({updates}). Within one basis they also have the same number of
 weights, because the width of the recurrence is adjusted. Our numbers are means over seeds, ± the largest deviation of a

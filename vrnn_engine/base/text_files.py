@@ -1,4 +1,4 @@
-"""Reads text files that a person or another program wrote, and writes their names as text."""
+"""Reads text files that a person or another program wrote, and converts paths to printable text."""
 
 import codecs
 import os
@@ -16,12 +16,12 @@ def read_text_bytes(path: str | os.PathLike[str]) -> bytes:
     Returns
     -------
     bytes
-        UTF-8, if the file is what it should be.
+        The content; in a valid file, it is UTF-8.
 
     Raises
     ------
     OSError
-        It cannot be read.
+        The file cannot be read.
     """
     return Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)
 

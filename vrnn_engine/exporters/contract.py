@@ -12,7 +12,7 @@ EXAMPLE_ROWS = 2
 
 
 def check_contract(model: StepModel) -> None:
-    """Take one step of each function of a model, and check what it returns.
+    """Call `generate` and `observe` of a model once, and check the names and shapes of their outputs.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """Make elementwise operations give the same bits at every position of a batch.
 
-onnxruntime computes some functions for four values at a time, and the values that remain at the end with another
-routine, whose last bit may differ.  A row that is not a multiple of four values long is then computed by one routine or
-the other, depending on how many rows there are.  (Measured with onnxruntime 1.31 on x86-64: the functions of
-`VECTORISED` are such, and `Tanh`, `Sigmoid`, `Exp`, `Erf`, `Softmax`, products and sums are not.)
+onnxruntime computes some functions for four values at a time, and the remaining values at the end of a batch with
+another routine, whose last bit may differ.  If the length of a row is not a multiple of four, the number of rows
+decides which routine computes a value.  Measurements with onnxruntime 1.31 on x86-64 show this for the functions in
+`VECTORISED`, but not for `Tanh`, `Sigmoid`, `Exp`, `Erf`, `Softmax`, products and sums.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 VECTORISED = {"Acos", "Asin", "Atan", "Celu", "Cos", "Elu", "Log", "Mish", "Selu", "Sin", "Softplus"}
 """Operators whose last bit depends on the position in the batch."""
 WIDTH = 4
-"""Values that they compute at a time."""
+"""Number of values that these operators compute at a time."""
 LAST, FIRST = "vector_width.last_axis", "vector_width.first_index"
 
 
@@ -21,7 +21,7 @@ def repeat_for_vectors(model: onnx.ModelProto) -> None:
     """Change a graph so that the bits of a row do not depend on the number of rows.
 
     Each vectorised operator whose last axis is not a multiple of four values reads every value four times side by side,
-    so that each value fills a vector of its own, and one of the four results is kept.
+    so that each value fills a vector alone; one of the four results is kept.
 
     Parameters
     ----------
