@@ -1,4 +1,4 @@
-"""`vrnn-engine ink`: convert ink of other programs."""
+"""`vrnn-engine ink`: converts ink from other programs."""
 
 from pathlib import Path
 from typing import Annotated

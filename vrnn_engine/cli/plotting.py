@@ -1,4 +1,4 @@
-"""What `vrnn-engine stream` does for plotters: new pages at a line of standard input, and plots that are continued."""
+"""Plotter support of `vrnn-engine stream`: starts new pages at the user's input, and continues interrupted plots."""
 
 import os
 import select
@@ -26,11 +26,11 @@ Resume = Annotated[
 ]
 
 NEXT_KEYS = ("n", "\n", "\r")
-"""Keys that go on to the next page."""
+"""Keys that start the next page."""
 
 
 class PageTurner:
-    """Tells the user when a plotter waits for paper, and goes on at a line of standard input.
+    """Tells the user when a plotter waits for paper, and starts the next page at a line of standard input.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class PageTurner:
         self._typed = b""
 
     def look(self) -> None:
-        """If the sink waits, say so once, and go on if a line has arrived; end if standard input has ended."""
+        """If the sink waits, say so once; start the next page after a line of input, or end at the end of the input."""
         if not self._sink.waiting:
             self._told = False
             return
@@ -62,12 +62,12 @@ class PageTurner:
         self._sink.next_page()
 
     def press(self, key: str) -> bool:
-        """Return whether a key of the terminal is for the next page, which then begins.
+        """Start the next page if the sink waits and a key requests it; return whether this is so.
 
         Parameters
         ----------
         key : str
-            As from `KeyReader.keys`.
+            A key as `KeyReader.keys` returns it.
         """
         mine = self._sink.waiting and key in NEXT_KEYS
         if mine:
@@ -75,7 +75,7 @@ class PageTurner:
         return mine
 
     def tell_keys(self) -> None:
-        """If the sink waits, say once which key goes on."""
+        """If the sink waits, say once which key starts the next page."""
         if self._sink.waiting:
             self._tell("press n")
         else:
@@ -88,7 +88,7 @@ class PageTurner:
 
 
 def _read_available() -> bytes | None:
-    """Return what standard input has; nothing at its end, and None if it has nothing yet."""
+    """Return the available bytes of standard input, empty bytes at its end, or None if no bytes are available yet."""
     try:
         descriptor = sys.stdin.fileno()
         if not select.select([descriptor], [], [], 0)[0]:
@@ -99,14 +99,14 @@ def _read_available() -> bytes | None:
 
 
 def resumed_seed(path: Path | None, seed: int | None) -> int | None:
-    """Return the seed of the plot that is to be continued, unless another one is given.
+    """Return the seed given, or else the seed of the plot to continue.
 
     Parameters
     ----------
     path : Path or None
-        What `--resume` names.
+        Value of `--resume`.
     seed : int or None
-        What `--seed` gives.
+        Value of `--seed`.
     """
     if path is None or seed is not None:
         return seed
@@ -124,12 +124,12 @@ def describe_ink(
     prime: Path | None,
     timeline: Path | None,
 ) -> dict[str, str]:
-    """Return what decides the ink of a plot and its place on the paper, by names for messages.
+    """Return the settings that determine the ink of a plot and its place on the paper, by names for messages.
 
     Parameters
     ----------
     playing : Stream
-        What is drawn, at its beginning.
+        The stream to draw, at its beginning.
     to : str
         The target; its port may change.
     temperature, settings, prime, timeline
@@ -147,7 +147,7 @@ def describe_ink(
 
 
 def resume(sink: "Sink", path: Path, ink: dict[str, str]) -> None:
-    """Let a plotter keep how far it is, and continue from there.
+    """Make a plotter record its progress in a file, and continue from the recorded progress.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def resume(sink: "Sink", path: Path, ink: dict[str, str]) -> None:
     path : Path
         The file.
     ink : dict of str to str
-        As from `describe_ink`.
+        A result of `describe_ink`.
     """
     from vrnn_engine.runtime.sinks.ink.plotters.progress import PlotProgress
     from vrnn_engine.runtime.sinks.ink.plotters.serialport import SerialSink

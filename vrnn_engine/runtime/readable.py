@@ -1,4 +1,4 @@
-"""What a player can play: the parts of a stream that it uses."""
+"""The interface of the streams that a player can play."""
 
 from typing import Protocol, runtime_checkable
 
@@ -16,7 +16,7 @@ class Readable(Protocol):
         ...
 
     def read(self, frames: int) -> np.ndarray:
-        """Return the next frames; fewer than asked for once the stream has ended."""
+        """Return the next frames; fewer than requested if the stream has ended."""
 
 
 @runtime_checkable
@@ -24,7 +24,7 @@ class Interruptible(Protocol):
     """A stream whose `read` may wait for an input."""
 
     def interrupt(self) -> None:
-        """Make a `read` that waits return soon; called from another thread when the player is stopped."""
+        """Make a waiting `read` return soon; called from another thread when the player is stopped."""
 
 
 class Described(Protocol):
@@ -32,5 +32,5 @@ class Described(Protocol):
 
     @property
     def manifest(self) -> Manifest:
-        """The manifest, which has the format of the frames."""
+        """The manifest, which states the format of the frames."""
         ...

@@ -1,4 +1,4 @@
-"""Checks that each row of a graph's outputs depends on that row of its inputs alone, bit for bit."""
+"""Checks that each row of a graph's outputs depends only on the same row of its inputs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from vrnn_engine.runtime.voice.voice import Voice
 ROWS = 17
 """Rows of the batch: one more than a multiple of the widths of vector instructions, 4, 8 and 16."""
 PARTS = (slice(0, 1), slice(0, 2), slice(0, 4), slice(ROWS - 1, ROWS))
-"""Rows that are computed apart from the others."""
+"""Rows that are also computed without the others."""
 STEPS = 3
-"""Steps that are compared; the states of the first are zero."""
+"""Number of steps that are compared; the first starts from the zero state."""
 
 
 ROUNDING = 1e-5
-"""A difference up to this share of an output's largest value is rounding; a larger one depends on other rows."""
+"""Largest difference, as a fraction of an output's largest value, that counts as rounding."""
 
 
 @dataclass(frozen=True)

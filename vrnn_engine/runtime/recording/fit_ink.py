@@ -1,4 +1,4 @@
-"""Converts ink to the unit and the rate of a voice, and refuses what cannot be right."""
+"""Converts ink to the unit and the rate of a voice, and rejects implausible ink."""
 
 import numpy as np
 
@@ -11,9 +11,9 @@ MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "pt": 25.4 / 72, 
 JUMP = 1000
 """Largest move, in standard deviations of the moves that the voice was trained on."""
 LIKE = 5
-"""Ink whose rms move differs from the voice's by more than this factor is pointed out."""
+"""A message warns of ink whose rms move differs from the voice's by more than this factor."""
 ENOUGH = 20
-"""Points from which on the rms move is compared."""
+"""Smallest number of points for which the rms move is compared."""
 
 
 def fit_to_voice(
@@ -26,9 +26,9 @@ def fit_to_voice(
     points : float32 array [T, 3]
         dx, dy, pen-up.
     unit : str, optional
-        Unit of dx and dy, if the recording says it.
+        Unit of dx and dy, if the recording states it.
     rate : float, optional
-        Points per second, if the recording says it.
+        Points per second, if the recording states them.
     manifest : Manifest
         Manifest of the voice.
     where : str

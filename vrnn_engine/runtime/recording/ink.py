@@ -66,7 +66,7 @@ class InkFrames:
             raise RecordingError(f"{self.label}: ends before its first point")
 
     def interrupt(self) -> None:
-        """End the recording where it waits for a pipe."""
+        """Make an iterator that waits for a pipe end."""
         if self._pipe is not None:
             self._pipe.interrupt()
 
@@ -77,7 +77,7 @@ class InkFrames:
 
 
 def read_ink_file(path: Path) -> tuple[np.ndarray, str | None, float | None]:
-    """Return the points of a file, and its unit and rate if it says them.
+    """Return the points of a file, and its unit and rate if the file states them.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A recording that arrives through a pipe: stdin, a named pipe, or a process substitution of the shell."""
+"""Reads a recording from a pipe: stdin, a named pipe, or a process substitution of the shell."""
 
 import os
 import stat
@@ -17,9 +17,9 @@ class Pipe:
     Parameters
     ----------
     descriptor : int
-        Where to read.
+        File descriptor to read from.
     label : str
-        Its name in messages.
+        Name of the pipe in messages.
     owned : bool
         Whether `close` closes the descriptor.
     """
@@ -31,7 +31,7 @@ class Pipe:
         self._interrupted = False
 
     def read(self, size: int) -> bytes:
-        """Wait for bytes; return as many as were asked for, or fewer at the end.
+        """Wait for bytes; return as many as requested, or fewer at the end.
 
         Parameters
         ----------
@@ -49,7 +49,7 @@ class Pipe:
         return b"".join(parts)
 
     def read_some(self, size: int) -> bytes:
-        """Wait for bytes; return those that have arrived, at most `size`; none at the end."""
+        """Wait for bytes; return the bytes that have arrived, at most `size`, or none at the end."""
         try:
             return read_some(self.descriptor, size, lambda: self._interrupted)
         except OSError as error:
@@ -64,7 +64,7 @@ class Pipe:
         yield rest
 
     def interrupt(self) -> None:
-        """Make `read` and `lines` take the pipe as ended."""
+        """Make `read` and `lines` end as if the pipe had ended."""
         self._interrupted = True
 
     def close(self) -> None:
@@ -76,7 +76,7 @@ class Pipe:
 
 
 def open_pipe(place: str) -> Pipe | None:
-    """Open a pipe, or a file that stdin was redirected from.
+    """Open a pipe, or a file from which stdin was redirected.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Sound that is at hand as a whole: an array, or a sound file, which is decoded block by block."""
+"""Reads sound that is completely available: an array, or a sound file, which is decoded block by block."""
 
 import os
 from collections.abc import Iterator
@@ -18,15 +18,15 @@ class SampleSource(Protocol):
     """Sound of any rate and any number of channels."""
 
     label: str
-    """Its name in messages."""
+    """Name of the sound in messages."""
     rate: float | None
-    """Samples per second; None for the voice's own."""
+    """Samples per second; None for the voice's rate."""
     channels: int
     """Number of channels."""
     count: int | None
     """Samples per channel; None if it is not known before the end."""
     conversions: tuple[str, ...]
-    """How its samples were converted to full scale +-1."""
+    """How the samples were converted to full scale +-1."""
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Yield the samples in blocks, float [n, channels], full scale +-1."""
@@ -89,7 +89,7 @@ class ArraySource:
             yield block / self._full if self.conversions else block
 
     def interrupt(self) -> None:
-        """Do nothing: nothing waits."""
+        """Do nothing: an array never waits."""
 
     def close(self) -> None:
         """Do nothing."""

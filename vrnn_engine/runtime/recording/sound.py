@@ -75,7 +75,7 @@ class SoundFrames:
             yield np.pad(rest, (0, self._filled))[np.newaxis]
 
     def interrupt(self) -> None:
-        """End the recording where it waits for a pipe."""
+        """Make an iterator that waits for a pipe end."""
         self._source.interrupt()
 
     def close(self) -> None:

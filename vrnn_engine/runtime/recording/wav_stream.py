@@ -1,4 +1,4 @@
-"""Sound from a pipe: a WAV stream, or raw PCM whose format the user gives."""
+"""Reads sound from a pipe: a WAV stream, or raw PCM whose format the user gives."""
 
 import struct
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from vrnn_engine.runtime.options import Options
 from vrnn_engine.runtime.recording.pipe import Pipe
 
 MOST_BYTES = 1 << 16
-"""Most bytes that are decoded at a time; a live pipe brings fewer, which are handed on at once."""
+"""Largest number of bytes decoded at a time; a live pipe delivers fewer, which are decoded at once."""
 _UNKNOWN = ((0, 0), (0x7FFFF000, 0x80000000), (0xFFFFF000, 0xFFFFFFFF))
-"""Sizes of a data chunk that programs write when they do not know it: until the end.
+"""Sizes of a data chunk that programs write if the size is unknown; the data then last until the end.
 
 ffmpeg writes 0xFFFFFFFF, arecord 0x80000000 or less, SoX 0x7FFFFFFF less its header, others 0.
 """
@@ -90,7 +90,7 @@ class WavStream:
                 yield _decode(data[:whole], self._format).reshape(-1, self.channels)
 
     def interrupt(self) -> None:
-        """End the recording where it waits."""
+        """Make a waiting iterator end."""
         self._pipe.interrupt()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""How far a plot is, kept in a file, so that an interrupted plot can be continued."""
+"""Keeps the progress of a plot in a file, so that an interrupted plot can be continued."""
 
 import contextlib
 import json
@@ -17,7 +17,8 @@ class PlotProgress:
     path : str or path
         The file.  If it exists, the plot that it describes is continued.
     plot : dict of str to str
-        What decides the ink and its place, by names for messages: a plot is continued only with the same values.
+        Settings that determine the ink and its place, by names for messages.  A plot is continued only with the same
+        settings.
 
     Attributes
     ----------
@@ -45,7 +46,7 @@ class PlotProgress:
                     )
 
     def save(self, drawn: int) -> None:
-        """Note that so many strokes are drawn.
+        """Record the number of strokes drawn so far.
 
         Parameters
         ----------
