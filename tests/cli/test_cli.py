@@ -378,8 +378,9 @@ def test_voices_list_show_verify_install(run: Run, toy_audio: Path, tmp_path: Pa
     assert "PyTorch" in run("voices", "verify", "toy-audio").stdout
     assert json.loads(run("voices", "verify", "toy-audio", "--json").stdout)["frames"] == toy_voice.FRAMES
 
-    (path / "CARD.md").write_text("changed")
-    assert "CARD.md: wrong checksum" in the_error(run("voices", "verify", "toy-audio"))
+    with (path / "parity.npz").open("ab") as file:
+        file.write(b"changed")
+    assert "parity.npz: wrong checksum" in the_error(run("voices", "verify", "toy-audio"))
     assert "--replace" in the_error(
         run("voices", "install", toy_voice.build(tmp_path / "other", "pen", name="toy-audio"))
     )

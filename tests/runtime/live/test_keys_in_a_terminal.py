@@ -26,7 +26,9 @@ def sit(tmp_path: Path, toy_audio: Path) -> Iterator[Callable[..., Typist]]:
     typists = []
 
     def start(*options: str, background: Path | None = None, shell: list[str] | None = None, **env: str) -> Typist:
-        arguments = ["stream", "--voice", str(toy_audio), "--seed", "1", "--to", "null", "--seconds", "inf", *options]
+        defaults = {"--voice": str(toy_audio), "--seed": "1", "--to": "null", "--seconds": "inf"}
+        given = [word for name, value in defaults.items() if name not in options for word in (name, value)]
+        arguments = ["stream", *given, *options]
         typists.append(Typist(arguments, env, background, shell))
         return typists[-1]
 
