@@ -183,4 +183,4 @@ def test_a_panel_without_keys_and_without_unicode(performance: TimedPerformance)
     performance.read(20)
     text = "\n".join(panel(performance, keys=False, encoding="ascii"))
     assert text.isascii()
-    assert "Ctrl-C ends it" in text
+    assert "Ctrl-C ends the stream" in text
