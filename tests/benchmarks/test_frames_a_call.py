@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from frames_a_call import unrolled
 
 
+@pytest.mark.slow
 def test_three_frames_in_one_call_equal_three_calls(tmp_path: Path) -> None:
     steps = tiny_models.steps("samples-gauss")
     one, three = unrolled(steps, 1, tmp_path / "1"), unrolled(steps, 3, tmp_path / "3")
@@ -26,6 +27,7 @@ def test_three_frames_in_one_call_equal_three_calls(tmp_path: Path) -> None:
     assert not np.allclose(singly[:, 0], singly[:, 1], atol=1e-2)
 
 
+@pytest.mark.slow
 def test_one_frame_a_call_has_the_products_of_a_voice(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The products of the step graph are combined in both."""
     steps = tiny_models.steps("samples-gauss")

@@ -14,6 +14,8 @@ from support.command import ROOT, environment
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from alignment import Alignment, align
 
+pytestmark = pytest.mark.slow
+
 SENT = np.random.default_rng(0).uniform(-0.5, 0.5, 64000).astype(np.float32)
 
 

@@ -156,6 +156,7 @@ def test_each_provider_prefers_a_precision():
     assert default_precision("CPUExecutionProvider", carried[::-1]) == "fp16"
 
 
+@pytest.mark.slow
 def test_fp16_shares_half_precision_weights_with_fp32(small, tmp_path):
     model = tiny_models.steps("pen-rnn-gmm")
     with torch.no_grad():
@@ -188,6 +189,7 @@ def test_reduced_precision_streams_do_not_depend_on_their_batch(voice, precision
     assert np.array_equal(engine.read(20)[3], alone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limit", "message"),
     [
@@ -218,6 +220,7 @@ def test_a_value_outside_half_precision_is_named(x, w, beyond):
         check_range(half, given)
 
 
+@pytest.mark.slow
 def test_activations_outside_half_precision_are_refused(small, tmp_path, monkeypatch):
     """The decoder's hidden layer is scaled by 50000, and the next layer by its inverse: the frames stay the same."""
     monkeypatch.setattr(accuracy, "MAX_BOUND", 1.0)

@@ -85,6 +85,7 @@ with listener, Player(listener, latency=0.3) as player:
 """
 
 
+@pytest.mark.slow
 def test_the_speakers_play_what_the_microphone_hears(
     server: sound_server.SoundServer, toy_audio: Path, tmp_path: Path
 ) -> None:
@@ -163,6 +164,7 @@ print(json.dumps(said))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strict", [False, True])
 def test_microphone_and_speakers_come_back_with_the_sound_server(
     toy_audio: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, strict: bool

@@ -18,6 +18,7 @@ pytest.importorskip("serial", reason="pyserial comes with the extra `dev`")
 PENS = {"spindle": "", "z axis": "&down=G1 Z-1 F900&up=G0 Z4"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pen", PENS)
 @pytest.mark.parametrize("smooth", [True, False])
 def test_a_machine_draws_the_strokes_and_is_left_parked(pen: str, smooth: bool) -> None:

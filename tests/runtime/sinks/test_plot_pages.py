@@ -49,6 +49,7 @@ def assert_drawn(machine: GrblMachine | Hp7475a, expected: list[tuple[float, flo
     assert np.abs(np.array(found) - [0, 60] - np.array(expected) * [1, -1]).max() <= 0.11
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PLOTTERS)
 def test_each_page_waits_for_its_paper(kind: str) -> None:
     pages = 1 + max(line.page for line in lay_out(INK, width=100, height=60, margin=5, pitch=8))
@@ -70,6 +71,7 @@ def test_each_page_waits_for_its_paper(kind: str) -> None:
         assert_drawn(machine, expected_starts())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PLOTTERS)
 def test_a_plot_ends_at_the_last_page_or_where_there_is_no_more_paper(kind: str) -> None:
     for options, turns, drawn in (("&pages=2", [True], 2), ("&pages=9", [True, False], 2), ("", [], 1)):
@@ -107,6 +109,7 @@ def draw(machine: GrblMachine | Hp7475a, progress: PlotProgress, options: str = 
         raise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settle", ["0", "0.01"])
 @pytest.mark.parametrize("lines", [30, 200, 400])
 def test_an_interrupted_plot_is_continued_without_a_gap(tmp_path: Path, lines: int, settle: str) -> None:
