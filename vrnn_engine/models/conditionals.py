@@ -3,11 +3,10 @@
 In a model without latents, z and its distributions have width zero, and phi_z has no layers.
 """
 
-import torch
 from torch import Tensor, nn
 
 from vrnn_engine.models.config import ModelConfig
-from vrnn_engine.models.layers import JointStack, ReLUStack, linear, to_float32
+from vrnn_engine.models.layers import JointStack, ReLUStack, linear, lstm_cell, to_float32
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.normal import Normal, NormalHead
 from vrnn_engine.models.outputs import MixtureOutput, Parameters, build_output
@@ -173,10 +172,7 @@ class Recurrence(nn.Module):
         tuple of Tensor
             The new h and c, [B, H].
         """
-        gates, size = to_float32(self.join(x_gates, z_features, h)), h.shape[-1]
-        enter, keep, show = torch.sigmoid(gates[..., : 3 * size]).chunk(3, dim=-1)
-        c = keep * c + enter * torch.tanh(gates[..., 3 * size :])
-        return show * torch.tanh(c), c
+        return lstm_cell(to_float32(self.join(x_gates, z_features, h)), c)
 
     def join(self, x_gates: Tensor, z_features: Tensor, h: Tensor) -> Tensor:
         """Return the sum [B, 4 H] of the contributions of the inputs to the gates."""

@@ -32,6 +32,22 @@ def to_float32(x: Tensor) -> Tensor:
     return x.float() if x.dtype == torch.bfloat16 else x
 
 
+def lstm_cell(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the new h and c of an LSTM (Hochreiter and Schmidhuber 1997).
+
+    Parameters
+    ----------
+    gates : Tensor
+        Gates before their nonlinearities, [..., 4 H], in the order input, forget, output, candidate.
+    c : Tensor
+        The old cells, [..., H].
+    """
+    size = c.shape[-1]
+    enter, keep, show = torch.sigmoid(gates[..., : 3 * size]).chunk(3, dim=-1)
+    c = keep * c + enter * torch.tanh(gates[..., 3 * size :])
+    return show * torch.tanh(c), c
+
+
 def disable_autocast(device: torch.device) -> AbstractContextManager[object]:
     """Return a context without autocast, for products of signals, for which bfloat16 is too coarse."""
     on = torch.is_autocast_enabled(device.type)
