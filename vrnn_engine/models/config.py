@@ -71,6 +71,39 @@ class SlowCells(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError(f"slow_cells.longest {self.longest:g} is below slow_cells.shortest {self.shortest:g}")
 
 
+class TextConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The text that a model reads, and its first layer; see `vrnn_engine.models.families.text`."""
+
+    alphabet: Annotated[str, msgspec.Meta(min_length=1)]
+    """All characters that can be written.  The index of the first is 1.  Index 0 is "no character", and the index after
+    the last is the end of a text."""
+    embedding: Size
+    """E: width of the embedding of a character."""
+    gaussians: Size
+    """Number of Gaussians of the attention; see `vrnn_engine.models.text.window`."""
+    reader_size: Size
+    """Number of cells of the first LSTM layer, which reads the text; the second layer has the other cells of
+    `recurrent_size`."""
+    points_per_character: Annotated[float, msgspec.Meta(gt=0)]
+    """Points per character at which the attention moves before training."""
+    style_frames: Size = 8
+    """Number of successive points that phi_x reads, for the latent of a line."""
+
+    def __post_init__(self) -> None:
+        if len(set(self.alphabet)) != len(self.alphabet):
+            raise ValueError("text.alphabet has a character twice")
+
+    @property
+    def symbols(self) -> int:
+        """Number of indices: none, the characters, the end."""
+        return len(self.alphabet) + 2
+
+    @property
+    def end(self) -> int:
+        """Index of the end of a text."""
+        return len(self.alphabet) + 1
+
+
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Family, sizes and options of one model; names as in Chung et al. (2015)."""
 
@@ -103,6 +136,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """If set, the low frequencies of audio samples are lifted."""
     slow_cells: SlowCells | None = None
     """If set, the first cells of the recurrence are averages over past frames."""
+    text: TextConfig | None = None
+    """If set, the model writes a text; only for families that read one."""
     input_compression: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """k.  If k > 0, phi_x reads sign(x) log(1 + k |x|) instead of x: MDCT coefficients of speech span four decades, and
     the small ones matter as much as the large ones."""
@@ -120,6 +155,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("emphasis needs basis 'samples'")
         if self.slow_cells and self.slow_cells.count > self.recurrent_size:
             raise ValueError(f"slow_cells.count {self.slow_cells.count} is above recurrent_size {self.recurrent_size}")
+        if self.text:
+            self._check_text(self.text)
         if self.source_filter:
             self._check_source_filter(self.source_filter)
 
@@ -132,6 +169,12 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         for name, parts in (("gains", c.gains), ("levels", c.levels)):
             if self.frame_size % parts:
                 raise ValueError(f"source_filter.{name} {parts} does not divide frame_size {self.frame_size}")
+
+    def _check_text(self, text: TextConfig) -> None:
+        if self.basis != "points":
+            raise ValueError("text needs basis 'points'")
+        if not text.reader_size < self.recurrent_size:
+            raise ValueError(f"text.reader_size {text.reader_size} is not below recurrent_size {self.recurrent_size}")
 
     @property
     def past_size(self) -> int:

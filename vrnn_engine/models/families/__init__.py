@@ -8,7 +8,7 @@ import pkgutil
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.recurrent import RecurrentModel
 
-OPTIONAL = ("latent_size", "phi_z", "encoder", "prior")
+OPTIONAL = ("latent_size", "phi_z", "encoder", "prior", "text")
 """Fields of `ModelConfig` that only some families use."""
 
 

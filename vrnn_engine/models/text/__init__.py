@@ -1,0 +1,1 @@
+"""The parts of text-conditioned models: attention over characters, recurrent layers over sequences, states."""
