@@ -21,6 +21,8 @@ class Batch(NamedTuple):
     """[T, B], 1 where a frame counts, 0 in the padding."""
     fresh: bool
     """True if the state is zero before this chunk; False if the chunk continues the sequences of the last batch."""
+    text: NDArray[np.int64] | None = None
+    """Text of each sequence, [B, U]: indices of characters, 0 for none.  None if the corpus has no texts."""
 
 
 class Corpus(Protocol):

@@ -9,6 +9,7 @@ from vrnn_engine.data.style import Style
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Above0 = Annotated[float, msgspec.Meta(gt=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class SpeechData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="speech"):
@@ -24,6 +25,30 @@ class SpeechData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Number of batches over which the state is carried; then it is reset to zero."""
     layout: Layout = "folders"
     """How the corpus names and sorts its recordings; see `vrnn_engine.data.layouts`."""
+
+
+class TextLines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Options of lines with their texts; see `vrnn_engine.data.text.corpus.TextCorpus`."""
+
+    min_characters: Positive = 2
+    """Lines with shorter texts are left out."""
+    max_characters: Positive = 80
+    """Lines with longer texts are left out; two joined lines have at most this many characters as well."""
+    min_points: Above0 = 4.0
+    """Lines with fewer points per character are left out: they do not contain all of their text."""
+    max_points: Above0 = 40.0
+    """Lines with more points per character are left out: they contain more than their text."""
+    rest: Positive = 8
+    """Number of points with the pen up and still after each line, from which the model learns what follows a text."""
+    drop: Share = 0.1
+    """Share of training lines without their text, so that the model also writes without one."""
+    join: Share = 0.0
+    """Share of training lines that are joined with another line of the same writer, after a space, if both together
+    are short enough."""
+    oversample: Annotated[float, msgspec.Meta(ge=1)] = 1.0
+    """Limit of the number of copies, in an epoch, of a line with rare characters."""
+    jitter: Annotated[float, msgspec.Meta(ge=0, lt=0.5)] = 0.0
+    """Sd of a random log size, log aspect and slant of each training line."""
 
 
 class PenData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="pen"):
@@ -53,3 +78,10 @@ class PenData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Keep lines whose id agrees up to its last dash (one form) in one split."""
     style: Style | None = None
     """Train on lines transformed to the mean style of the corpus; each stream of the voice then draws its own style."""
+    text: TextLines | None = None
+    """Train on lines with their texts; needs `model.text` and `resample`.  A batch then contains whole lines,
+    whatever `chunk` is."""
+
+    def __post_init__(self) -> None:
+        if self.text and (not self.resample or self.authors_normalisation or self.split_by_form):
+            raise ValueError("data.text needs resample = true, and neither authors_normalisation nor split_by_form")

@@ -12,7 +12,7 @@ from vrnn_engine.data.batches import SPLITS
 from vrnn_engine.errors import DataError
 
 REQUIRED = {"dxy", "eos", "offsets", "ids"}
-PER_LINE = {"contributor", "points_per_inch", "points_per_second", "split"}
+PER_LINE = {"contributor", "points_per_inch", "points_per_second", "split", "texts"}
 
 
 def load_npz(path: Path) -> dict[str, NDArray[Any]]:
@@ -23,7 +23,8 @@ def load_npz(path: Path) -> dict[str, NDArray[Any]]:
     path : Path
         The file, with the arrays `dxy` [N, 2] (moves in tablet units, y growing downwards), `eos` [N] (1 where the pen
         is lifted after the point), `offsets` [lines + 1] (where each line begins, and where the last one ends) and
-        `ids` [lines].  Optional, all [lines]: `contributor`, `points_per_inch`, `points_per_second`, `split`.
+        `ids` [lines].  Optional, all [lines]: `contributor`, `points_per_inch`, `points_per_second`, `split`,
+        `texts`.
 
     Returns
     -------
