@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from support import tiny_models
+from support import text_models, tiny_models
 from support.command import environment
 from support.corpora import make_ink, make_speech
-from support.recipes import pen_recipe, speech_recipe, toml
+from support.recipes import pen_recipe, speech_recipe, text_recipe, toml
 
 from vrnn_engine.data.batches import Batch
 from vrnn_engine.models.recurrent import RecurrentModel, State
@@ -69,10 +69,13 @@ def torchrun(folder, processes, *words):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("modality", ["speech", "pen"])
+@pytest.mark.parametrize("modality", ["speech", "pen", "text"])
 def test_two_processes_train_the_same_as_one(tmp_path, speech, modality):
-    recipe = wide(updates=16) if modality == "speech" else pen_recipe(updates=16, accumulate=2)
-    data = speech if modality == "speech" else make_ink(tmp_path / "ink.npz")
+    recipe, data = {
+        "speech": lambda: (wide(updates=16), speech),
+        "pen": lambda: (pen_recipe(updates=16, accumulate=2), make_ink(tmp_path / "ink.npz")),
+        "text": lambda: (text_recipe(updates=16, accumulate=2), text_models.write_ink(tmp_path / "ink.npz")),
+    }[modality]()
     alone = train(recipe, data, tmp_path / "alone")
     (tmp_path / "mine.toml").write_text(toml(recipe_fields(recipe)))
     words = ("train", "mine.toml", "--data", data, "--out", "both")

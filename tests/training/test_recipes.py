@@ -24,7 +24,12 @@ def test_bundled_recipe_loads_and_converts_to_plain_values_and_back(name):
 
 
 def test_every_corpus_of_the_paper_has_two_recipes():
-    assert set(bundled_recipes()) == {*CORPORA, *(f"{name}-paper" for name in CORPORA), "handwriting"}
+    assert set(bundled_recipes()) == {
+        *CORPORA,
+        *(f"{name}-paper" for name in CORPORA),
+        "handwriting",
+        "handwriting-text",
+    }
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def free_running(
     voice : str, optional
         Generate with this voice instead of the checkpoint.
     """
+    from vrnn_engine.data.text.corpus import TextCorpus
     from vrnn_engine.evaluation.free_running import FreeRunning, generated_columns, real_columns
     from vrnn_engine.runtime.engine import Engine
     from vrnn_engine.training.corpus import open_corpus
@@ -53,6 +54,10 @@ def free_running(
     recipe = _recipe(checkpoint, voice)
     report.say(f"{recipe.name}: reading {data}")
     corpus = open_corpus(recipe, data, strict)
+    if isinstance(corpus, TextCorpus):
+        raise DataError(
+            f"recipe {recipe.name} trains a model that reads a text, which --free-running cannot compare yet"
+        )
     # Before anything is generated, because a split may be too short.
     try:
         real = real_columns(corpus, split, recipe.data.rate, seconds, len(seeds))

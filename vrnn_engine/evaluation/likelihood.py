@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vrnn_engine.data.batches import Corpus
+from vrnn_engine.errors import CheckpointError
 from vrnn_engine.models.normal import log_density
 from vrnn_engine.models.recurrent import RecurrentModel, State
 
@@ -140,7 +141,17 @@ def likelihood(
     -------
     Likelihood
         Per sequence; its properties and `table` give means with confidence intervals.
+
+    Raises
+    ------
+    CheckpointError
+        The model reads a text.
     """
+    if model.config.text:
+        raise CheckpointError(
+            f"bounds of models that read a text ({model.config.family}) cannot be evaluated yet; the metrics of the "
+            "checkpoint contain those that training computed"
+        )
     paths = samples if model.config.latent_size else 1
     noise = torch.Generator().manual_seed(seed)
     found: list[_Paths] = []

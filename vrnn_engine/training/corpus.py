@@ -5,12 +5,13 @@ from pathlib import Path
 from vrnn_engine.data.options import PenData
 from vrnn_engine.data.pen import PenCorpus
 from vrnn_engine.data.speech import SpeechCorpus
+from vrnn_engine.data.text.corpus import TextCorpus
 from vrnn_engine.models.basis import build_basis
 from vrnn_engine.training.checkpoint import Checkpoint
 from vrnn_engine.training.recipe import Recipe
 
 
-def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus | SpeechCorpus:
+def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus | SpeechCorpus | TextCorpus:
     """Open the corpus at a path as a recipe describes it.
 
     Parameters
@@ -24,8 +25,9 @@ def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus |
 
     Returns
     -------
-    PenCorpus or SpeechCorpus
-        A PenCorpus if the recipe's data are of the kind `pen`, else a SpeechCorpus.
+    PenCorpus, TextCorpus or SpeechCorpus
+        If the recipe's data are of the kind `pen`, a TextCorpus for a model that reads a text, and a PenCorpus for
+        others; else a SpeechCorpus.
 
     Raises
     ------
@@ -33,12 +35,16 @@ def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus |
         The corpus is missing, unreadable, or too small for the recipe.
     """
     if isinstance(recipe.data, PenData):
+        if recipe.model.text:
+            return TextCorpus(data, recipe.model.text.alphabet, recipe.data)
         return PenCorpus(data, recipe.data, strict)
     context = build_basis(recipe.model).context
     return SpeechCorpus(data, recipe.data, recipe.model.frame_size, context, strict)
 
 
-def open_checkpoint_corpus(checkpoint: Checkpoint, data: Path, strict: bool = False) -> PenCorpus | SpeechCorpus:
+def open_checkpoint_corpus(
+    checkpoint: Checkpoint, data: Path, strict: bool = False
+) -> PenCorpus | SpeechCorpus | TextCorpus:
     """Open a corpus, and normalise it by the mean and sd of a checkpoint instead of its own.
 
     Parameters

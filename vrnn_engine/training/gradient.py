@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from vrnn_engine.data.batches import Batch
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.recurrent import RecurrentModel, State, Unroll
+from vrnn_engine.training.conditions import draw_variation, unroll_conditions
 from vrnn_engine.training.recipe import Schedule
 from vrnn_engine.training.schedule import kl_weight
 from vrnn_engine.training.world import World
@@ -86,23 +87,30 @@ class ElboGradient:
         frames = model.basis.frames(signal)
         resampling = schedule.resample > 0 and done >= schedule.resample_from
         draws = draw_noise(model, seed, batch, resampling)
+        variation = draw_variation(model.config, schedule, batch, seed)
         weight = kl_weight(schedule, done)
         sums, states = [], []
         parts = split_rows(mask.shape[1], schedule.accumulate)
         for part in parts:
-            drawn = draws.rows(slice(mine.start + part.start, mine.start + part.stop), world.device)
-            old = None if state is None else State(*(rows[part] for rows in state))
+            rows = slice(mine.start + part.start, mine.start + part.stop)
+            drawn = draws.rows(rows, world.device)
+            old = None if state is None else type(state)(*(value[part] for value in state))
+            text, dropout = None if batch.text is None else batch.text[rows], variation.dropout_of(rows, world.device)
+            given = unroll_conditions(text, mask[:, part], dropout)
             with world.sync_gradients(self.objective, last=part == parts[-1]), self._autocast():
-                shown = _resampled(model, frames[:, part], drawn, old, schedule.resample) if resampling else None
-                unroll = self.objective(frames[:, part], drawn.latent, old, shown)
+                shown = variation.noisy(frames[:, part], rows)
+                if resampling:
+                    shown = _resampled(model, frames[:, part], drawn, old, schedule.resample)
+                unroll = self.objective(frames[:, part], drawn.latent, old, shown, **given)
                 terms = [(value * mask[:, part]).sum() / count for value in (unroll.log_likelihood, unroll.kl)]
                 # DistributedDataParallel averages gradients over the processes, but their sum is needed here: `count`
                 # is the number of frames of all processes.  So each loss is multiplied by the number of processes.
-                (world.size * (weight * terms[1] - terms[0])).backward()
+                cost = (_beyond_free(unroll.kl, schedule.free_nats) * mask[:, part]).sum() / count
+                (world.size * (weight * cost - terms[0])).backward()
             sums.append([term.item() for term in terms])
             states.append(unroll.state)
         log_likelihood, kl = world.sum(*(sum(terms) for terms in zip(*sums, strict=True)))
-        after = State(*(torch.cat(part).detach() for part in zip(*states, strict=True)))
+        after = type(states[0])(*(torch.cat(part).detach() for part in zip(*states, strict=True)))
         return BatchTerms(weight * kl - log_likelihood, log_likelihood, kl, after)
 
     def _autocast(self) -> torch.autocast:
@@ -117,8 +125,10 @@ class _Objective(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, frames: Tensor, noise: Tensor, state: State | None, shown: Tensor | None) -> Unroll:
-        return self.model.unroll(frames, noise, state, shown)
+    def forward(
+        self, frames: Tensor, noise: Tensor, state: State | None, shown: Tensor | None, **given: Tensor | None
+    ) -> Unroll:
+        return self.model.unroll(frames, noise, state, shown, **given)
 
 
 def draw_noise(model: RecurrentModel, seed: int, batch: Batch, resampling: bool) -> NoiseDraws:
@@ -160,6 +170,11 @@ def split_rows(rows: int, count: int) -> list[slice]:
     """
     count = max(1, min(count, rows))
     return [slice(rows * i // count, rows * (i + 1) // count) for i in range(count)]
+
+
+def _beyond_free(kl: Tensor, free: float) -> Tensor:
+    """Return the part of the KL of each line, at its first frame, that exceeds `free` nats."""
+    return torch.relu(kl - free) if free else kl
 
 
 def _resampled(model: RecurrentModel, frames: Tensor, drawn: NoiseDraws, state: State | None, share: float) -> Tensor:

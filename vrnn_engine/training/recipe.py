@@ -28,12 +28,21 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Learning rate at the first update."""
     final_learning_rate: Above0
     """Learning rate after the last update; the rate falls to it along half a cosine."""
+    warmup: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Number of updates over which the learning rate first rises linearly from 0."""
+    decay: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """If above 0, the learning rate stays constant after `warmup`, and the half cosine is over this number of last
+    updates (warmup-stable-decay).  Until these begin, an unfinished run may be given another number of `updates`."""
     clip: Above0 = 1.0
     """Limit of the global norm of the gradient of the loss per frame; a larger gradient is scaled down to this norm."""
     kl_start: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     """Weight of the KL in the loss at the first update."""
     kl_warmup: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Number of updates over which the weight of the KL rises from `kl_start` to 1."""
+    free_nats: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """KL of the latent of a line, in nats, up to which it is not part of the loss (free bits, Kingma et al. 2016); only
+    for text-conditioned models.  Within a line the recurrence remembers the hand, so otherwise the model would not use
+    the latent."""
     average: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     """Decay of the moving average of the weights; the average is validated and exported.  0 for no average."""
     resample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
@@ -43,6 +52,10 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Number of updates after which `resample` begins.  The next validation then replaces the best checkpoint so far,
     even if its bound is lower, because a model that never read its own frames drifts.  A run with fewer updates never
     resamples."""
+    input_noise: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """Sd of noise on the moves of a pen that the recurrence reads, in sds of a move."""
+    dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    """Share of the units of a text-conditioned model that are dropped, the same ones for a whole line."""
     validate_every: Positive = 500
     """Number of updates between validations; there is also a validation after the last update."""
     accumulate: Positive = 1
@@ -54,6 +67,10 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         if self.resample_from and not self.resample:
             raise ValueError(f"resample_from {self.resample_from} needs a resample above 0")
+        if self.warmup + self.decay > self.updates:
+            raise ValueError(f"warmup {self.warmup} and decay {self.decay} are more than {self.updates} updates")
+        if self.input_noise and self.resample:
+            raise ValueError("input_noise and resample both replace the input of the recurrence; remove one of them")
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,6 +103,18 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         check(self.model)
         if isinstance(self.data, PenData) != (self.model.modality == "pen"):
             raise ValueError(f"data of kind {type(self.data).__name__} does not fit basis {self.model.basis!r}")
+        if self.training.input_noise and self.model.modality != "pen":
+            raise ValueError("training.input_noise is for a pen, not for audio")
+        self._check_text()
+
+    def _check_text(self) -> None:
+        if (isinstance(self.data, PenData) and self.data.text is not None) != (self.model.text is not None):
+            raise ValueError("model.text and data.text need each other; add the missing one, or remove both")
+        if self.model.text and self.training.resample:
+            raise ValueError("training.resample cannot be used with model.text; use training.input_noise")
+        for name in ("dropout", "free_nats"):
+            if getattr(self.training, name) and not self.model.text:
+                raise ValueError(f"training.{name} needs model.text")
 
     @property
     def style(self) -> Style | None:

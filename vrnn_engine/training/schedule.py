@@ -9,7 +9,9 @@ def learning_rate(schedule: Schedule, done: int) -> float:
     """Return the learning rate of the next update.
 
     The rate falls from `learning_rate` to `final_learning_rate` along half a cosine over all updates (cosine annealing
-    without restarts, Loshchilov & Hutter 2017).
+    without restarts, Loshchilov & Hutter 2017).  With `warmup`, it first rises linearly from 0.  With `decay`, it then
+    stays constant until the last `decay` updates, and the half cosine is over these (warmup-stable-decay, Hu et al.
+    2024).
 
     Parameters
     ----------
@@ -18,8 +20,28 @@ def learning_rate(schedule: Schedule, done: int) -> float:
     done : int
         Number of updates already made, 0 to `schedule.updates`.
     """
-    share = 0.5 * (1 + math.cos(math.pi * done / schedule.updates))
+    if done < schedule.warmup:
+        return schedule.learning_rate * (done + 1) / schedule.warmup
+    first = schedule.updates - schedule.decay if schedule.decay else schedule.warmup
+    if done < first:
+        return schedule.learning_rate
+    share = 0.5 * (1 + math.cos(math.pi * (done - first) / (schedule.updates - first)))
     return schedule.final_learning_rate + share * (schedule.learning_rate - schedule.final_learning_rate)
+
+
+def total_can_change(schedule: Schedule, updates: int, done: int | None) -> bool:
+    """Return whether an unfinished run may get another total of updates: with a `decay` that has not begun.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        The `training` table of the run.
+    updates : int
+        The new total.
+    done : int or None
+        Number of updates already made, if it is known.
+    """
+    return bool(schedule.decay) and done is not None and done <= min(schedule.updates, updates) - schedule.decay
 
 
 def kl_weight(schedule: Schedule, done: int) -> float:

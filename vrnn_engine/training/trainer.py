@@ -13,6 +13,7 @@ from vrnn_engine.training.checkpoint import BEST, LAST, Checkpoint, load_checkpo
 from vrnn_engine.training.corpus import open_corpus
 from vrnn_engine.training.interrupt import deferred_interrupts
 from vrnn_engine.training.recipe import Recipe, changed
+from vrnn_engine.training.schedule import total_can_change
 from vrnn_engine.training.training_run import Progress, TrainingRun
 from vrnn_engine.training.validation import validate
 from vrnn_engine.training.world import World, join_world
@@ -45,7 +46,8 @@ def train(
         Folder for `best.pt` and `last.pt`; created if missing.
     resume : bool
         Continue from `out/last.pt`; the result equals that of a run without interruption.  A finished run may be given
-        more updates; it then continues with the learning-rate schedule of the new total.
+        more updates; it then continues with the learning-rate schedule of the new total.  An unfinished run with a
+        `decay` may be given another number of updates until its decay begins.
     start : Path, optional
         A checkpoint whose weights are the initial weights of the new run: to fine-tune on other data, or to continue
         with a model to which a part was added.
@@ -123,7 +125,10 @@ def _load_interrupted(last: Path, recipe: Recipe) -> Checkpoint:
             f"{last}: this run was trained with another recipe or seed; resume it with its own recipe and --seed, "
             "or give another --out"
         )
-    if wanted < begun or (wanted > begun and interrupted.resume.get("done") != begun):
+    done = interrupted.resume.get("done")
+    if total_can_change(interrupted.recipe.training, wanted, done):
+        return interrupted
+    if wanted < begun or (wanted > begun and done != begun):
         raise CheckpointError(
             f"{last}: this run has {begun:,} updates; resume it with --updates {begun}; it may get more once it is done"
         )
@@ -141,7 +146,7 @@ def _check_normalisation(interrupted: Checkpoint, corpus: Corpus, last: Path, da
 
 
 def _restore(run: TrainingRun, interrupted: Checkpoint, last: Path) -> None:
-    """Restore a run; if it gets more updates, record their earlier total."""
+    """Restore a run; if it was finished and gets more updates, record their earlier total."""
     begun = interrupted.recipe.training.updates
     try:
         run.restore(interrupted)
@@ -150,7 +155,7 @@ def _restore(run: TrainingRun, interrupted: Checkpoint, last: Path) -> None:
             f"{last}: another version of vrnn-engine wrote it, and this version cannot resume it; "
             "train again in another --out"
         ) from None
-    if run.recipe.training.updates > begun:
+    if run.recipe.training.updates > begun == run.done:
         run.earlier_totals.append(begun)
 
 

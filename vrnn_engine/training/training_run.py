@@ -69,6 +69,7 @@ class TrainingRun:
         self.model.basis.fit(torch.from_numpy(corpus.fitting_signal()))
         self.average = build_model(recipe.model)
         self.average.load_state_dict(self.model.state_dict())
+        self.average.eval()
         self.model.to(world.device)
         self.average.to(world.device)
         self.gradient = ElboGradient(self.model, recipe.training, world)
@@ -208,7 +209,8 @@ class TrainingRun:
         self.optimizer.load_state_dict(resume["optimizer"])
         if resume["state"]:
             whole = {name: part.to(self.world.device) for name, part in resume["state"].items()}
-            self.state = State(**{name: part[self.world.rows(len(part))] for name, part in whole.items()})
+            kind = type(self.model.initial_state(1))
+            self.state = kind(**{name: part[self.world.rows(len(part))] for name, part in whole.items()})
         self.done, self.epoch, self.position = resume["done"], resume["epoch"], resume["position"]
         self.earlier_totals = list(resume.get("begun", []))
         self.best, self.seconds, self.metrics = resume["best"], resume["seconds"], checkpoint.metrics

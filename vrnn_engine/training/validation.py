@@ -6,6 +6,7 @@ import torch
 
 from vrnn_engine.data.batches import Batch, Corpus
 from vrnn_engine.models.recurrent import RecurrentModel, State
+from vrnn_engine.training.conditions import unroll_conditions
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def validate(model: RecurrentModel, corpus: Corpus, split: str, seed: int = 0) -
             sequences += _new_sequences(batch, model)
             state = None if batch.fresh else state
             latent = torch.randn(*batch.mask.shape, model.config.latent_size, generator=noise).to(device)
-            unroll = model.unroll(model.basis.frames(signal), latent, state)
+            unroll = model.unroll(model.basis.frames(signal), latent, state, **unroll_conditions(batch.text, mask))
             state = unroll.state
             log_likelihood += float((unroll.log_likelihood * mask).sum())
             kl += float((unroll.kl * mask).sum())
