@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from vrnn_engine.exporters.protocol import Shape
+from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.models.config import ModelConfig
+from vrnn_engine.models.noise import LatentControls, OutputNoise
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.voice.manifest import Control
 
@@ -38,6 +39,25 @@ def style_controls() -> tuple[Control, ...]:
         _control("style.slant", (1,), -45, 45, 0, "degrees that the ink leans further to the right"),
         _control("style.size", (1,), 0.25, 4, 1, "multiplies the size of the ink"),
     )
+
+
+def read_latent_controls(inputs: Named) -> LatentControls:
+    """Return the values of the controls that `latent_controls` describes, from the inputs of a graph."""
+    return LatentControls(*(inputs[f"control.latent.{name}"] for name in LatentControls._fields))
+
+
+def read_output_noise(inputs: Named, controls: tuple[Control, ...]) -> OutputNoise:
+    """Return the noise of the output and the values of its controls, from the inputs of a graph.
+
+    Parameters
+    ----------
+    inputs : dict of str to Tensor
+        `noise.output`, `noise.mixture` if the output is a mixture, and `control.NAME`.
+    controls : tuple of Control
+        As `output_controls` returns them.
+    """
+    steering = {control.name.replace(".", "_"): inputs[f"control.{control.name}"] for control in controls}
+    return OutputNoise(inputs["noise.output"], inputs.get("noise.mixture"), **steering)
 
 
 def with_defaults(controls: tuple[Control, ...], defaults: Mapping[str, float]) -> tuple[Control, ...]:

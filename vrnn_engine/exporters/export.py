@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from vrnn_engine.errors import ExportError
 from vrnn_engine.exporters.controls import with_defaults
 from vrnn_engine.exporters.ink_style import InkStyle
 from vrnn_engine.exporters.precision.quantise import ReducedPrecision
@@ -52,8 +53,8 @@ def export(
     CheckpointError
         The checkpoint is missing, truncated, or not a checkpoint of this package.
     ExportError
-        A graph differs from PyTorch, a reduced precision differs too much from fp32, or `out` exists.  No voice is
-        written then.
+        The model reads a text, a graph differs from PyTorch, a reduced precision differs too much from fp32, or `out`
+        exists.  No voice is written then.
 
     Examples
     --------
@@ -62,6 +63,10 @@ def export(
     'blizzard'
     """
     loaded = load_checkpoint(checkpoint)
+    if loaded.recipe.model.text:
+        raise ExportError(
+            f"{checkpoint}: models that read a text cannot be exported yet; export a checkpoint of another recipe"
+        )
     built = loaded.build()
     if half_weights:
         built.load_state_dict(built.state_dict() | {name: w.half().float() for name, w in built.named_parameters()})

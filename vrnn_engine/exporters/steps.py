@@ -5,11 +5,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from vrnn_engine.exporters.controls import latent_controls, output_controls, style_controls
+from vrnn_engine.exporters.controls import (
+    latent_controls,
+    output_controls,
+    read_latent_controls,
+    read_output_noise,
+    style_controls,
+)
 from vrnn_engine.exporters.ink_style import InkStyle
 from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.models.basis import MdctBasis
-from vrnn_engine.models.noise import LatentControls, OutputNoise
+from vrnn_engine.models.noise import LatentControls
 from vrnn_engine.models.recurrent import RecurrentModel, State
 from vrnn_engine.runtime.voice.manifest import Control, Normalisation
 
@@ -99,7 +105,7 @@ class RecurrentSteps:
         dict of str to Tensor
             `frame`, `latent`, `prior.mean`, `prior.std` and the next state, `next.NAME`.
         """
-        old, noise = self._state(inputs), self._output_noise(inputs)
+        old, noise = self._state(inputs), read_output_noise(inputs, self._output_controls)
         made = self.model.generate(old, inputs.get("noise.latent", old.latent), noise, self._steering(inputs))
         basis, frame, carried = self.model.basis, made.frame, {}
         if isinstance(basis, MdctBasis):
@@ -193,14 +199,7 @@ class RecurrentSteps:
         return latent_controls(self.model.config.latent_size) if self._latents else ()
 
     def _steering(self, inputs: Named) -> LatentControls | None:
-        if not self._latents:
-            return None
-        return LatentControls(*(inputs[f"control.latent.{name}"] for name in LatentControls._fields))
-
-    def _output_noise(self, inputs: Named) -> OutputNoise:
-        names = [control.name for control in self._output_controls]
-        steering = {name.replace(".", "_"): inputs[f"control.{name}"] for name in names}
-        return OutputNoise(inputs["noise.output"], inputs.get("noise.mixture"), **steering)
+        return read_latent_controls(inputs) if self._latents else None
 
     def _state(self, inputs: Named) -> State:
         nothing = inputs["state.h"][..., :0]

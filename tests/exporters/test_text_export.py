@@ -1,0 +1,104 @@
+"""The step model of a text-conditioned model: its graphs agree with PyTorch, and a window of the text suffices."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from support import text_models
+
+from vrnn_engine.data.style import Style
+from vrnn_engine.exporters.ink_style import InkStyle
+from vrnn_engine.exporters.text_steps import TextSteps
+from vrnn_engine.exporters.tracing import trace
+from vrnn_engine.models.noise import OutputNoise
+from vrnn_engine.models.text.state import TextState
+from vrnn_engine.models.text.window import SPAN, START, WINDOW
+
+INK_STYLE = InkStyle(Style(slant=0.1, slant_sd=0.2, size=1.5, size_sd=0.2), 30)
+ROWS = 3
+
+
+@pytest.fixture(scope="module")
+def steps():
+    return TextSteps(text_models.model().float(), 30, "mm", (0.3, -0.1), (1.5, 0.7), INK_STYLE)
+
+
+def draw(shapes, rng, controls):
+    """Return random inputs; states are zero, and controls have their defaults."""
+    given = {}
+    for name, shape in shapes.items():
+        if name.startswith("state."):
+            given[name] = torch.zeros(ROWS, *shape)
+        elif name.startswith("control."):
+            given[name] = torch.full((ROWS, *shape), controls[name])
+        elif name == "text.characters":
+            given[name] = torch.randint(0, len(text_models.ALPHABET) + 2, (ROWS, *shape), generator=rng).float()
+        else:
+            given[name] = torch.randn(ROWS, *shape, generator=rng)
+    return given
+
+
+@pytest.mark.parametrize("role", ["generate", "observe"])
+def test_the_graph_agrees_with_pytorch(steps, role):
+    function = getattr(steps, role)
+    shapes = steps.step_inputs() if role == "generate" else steps.observe_inputs()
+    with torch.no_grad():
+        model, outputs = trace(function, shapes)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    assert [one.name for one in session.get_inputs()] == list(shapes)
+    assert outputs["text.position"] == ()
+    assert outputs["text.attention"] == (WINDOW,)
+    controls = {f"control.{control.name}": float(control.default) for control in steps.controls}
+    rng, state = torch.Generator().manual_seed(0), {}
+    for _ in range(20):
+        given = draw(shapes, rng, controls) | state
+        with torch.no_grad():
+            expected = function(given)
+        found = session.run(list(outputs), {name: value.numpy() for name, value in given.items()})
+        for name, value in zip(outputs, found, strict=True):
+            assert np.allclose(value, expected[name].numpy(), rtol=1e-4, atol=1e-5), name
+        state = {name.replace("next.", "state."): value for name, value in expected.items() if "next." in name}
+
+
+def test_every_state_has_its_next(steps):
+    for shapes, outputs in (
+        (steps.step_inputs(), steps.generate(draw_zero(steps.step_inputs()))),
+        (steps.observe_inputs(), steps.observe(draw_zero(steps.observe_inputs()))),
+    ):
+        states = {name.removeprefix("state.") for name in shapes if name.startswith("state.")}
+        assert states == {name.removeprefix("next.") for name in outputs if name.startswith("next.")}
+
+
+def draw_zero(shapes):
+    return {name: torch.zeros(1, *shape) for name, shape in shapes.items()}
+
+
+def test_a_window_that_moves_with_the_position_gives_what_the_whole_text_gives(steps):
+    model = steps.model
+    rng = torch.Generator().manual_seed(0)
+    whole = torch.randint(1, model.text.end, (60,), generator=rng)
+    padded = torch.cat([torch.zeros(WINDOW, dtype=torch.long), whole, torch.zeros(WINDOW, dtype=torch.long)])
+    controls = {f"control.{control.name}": float(control.default) for control in steps.controls}
+    state = {name: value[:1] for name, value in draw(steps.step_inputs(), rng, controls).items() if "state." in name}
+    full, first = model.initial_state(1), 0
+    with torch.no_grad():
+        for _ in range(90):
+            given = {name: value[:1] for name, value in draw(steps.step_inputs(), rng, controls).items()} | state
+            # Keep the position in the middle of the window.
+            place = float(state["state.position"]) + START + first
+            move = max(0, int(np.floor(place)) - int(SPAN) - first)
+            first += move
+            given["state.position"] = given["state.position"] - move
+            given["text.characters"] = padded[None, WINDOW + first : 2 * WINDOW + first].float()
+            made = steps.generate(given)
+            expected = model.generate(
+                full, whole[None], given["noise.latent"], OutputNoise(given["noise.output"], given["noise.mixture"])
+            )
+            assert torch.allclose(made["next.h"], expected.state.h, atol=1e-4)
+            assert float(made["text.position"]) + first == pytest.approx(
+                float(expected.state.position) + START, abs=1e-3
+            )
+            full = TextState(*expected.state)
+            state = {name.replace("next.", "state."): value for name, value in made.items() if "next." in name}
+            full = full._replace(h=state["state.h"], c=state["state.c"])  # rounding must not add up
+    assert first > 10
