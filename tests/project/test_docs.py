@@ -19,15 +19,16 @@ import msgspec
 import pytest
 
 import vrnn_engine.errors
+from vrnn_engine.data.options import TextLines
 from vrnn_engine.data.style import Style
-from vrnn_engine.models.config import EmphasisConfig, ModelConfig, SlowCells, SourceFilter
+from vrnn_engine.models.config import EmphasisConfig, ModelConfig, SlowCells, SourceFilter, TextConfig
 from vrnn_engine.models.families import OPTIONAL
 from vrnn_engine.runtime.voice.manifest import SCHEMA_VERSION, json_schema
 from vrnn_engine.training.recipe import About, PenData, Schedule, SpeechData, load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 TITLE = f"Manifest of a vrnn-engine voice (voice.json), schema version {SCHEMA_VERSION}"
-PARTS = {"slow_cells", "source_filter", "emphasis", "style"}
+PARTS = {"slow_cells", "source_filter", "emphasis", "style", "text"}
 """Tables of their own."""
 ENTRY_POINTS = ("vrnn_engine.sinks", "vrnn_engine.sources")
 ROOMS = {path.name for folder in (ROOT, ROOT / "vrnn_engine") for path in folder.iterdir() if path.is_dir()}
@@ -199,7 +200,8 @@ def site_hooks() -> ModuleType:
 
 def test_the_fields_of_recipes_are_those_of_the_document_and_its_recipe_loads(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "training.md").read_text()
-    for kind in (About, ModelConfig, SlowCells, SourceFilter, EmphasisConfig, SpeechData, PenData, Style, Schedule):
+    models = (ModelConfig, SlowCells, SourceFilter, EmphasisConfig, TextConfig)
+    for kind in (About, *models, SpeechData, PenData, Style, TextLines, Schedule):
         (table,) = (
             part
             for part in text.split("\n\n")
