@@ -26,7 +26,7 @@ def site(folder: Path, wheels: tuple[str, ...], left: tuple[str, ...]) -> dict[s
     wheels : tuple of str
         Distributions whose metadata are there.
     left : tuple of str
-        What is in the folder `onnxruntime`; `*` for all that is installed here.
+        Files of the folder `onnxruntime`; `*` for all files of the installed one.
     """
     for path in INSTALLED.iterdir():
         if not path.name.startswith(("onnxruntime", "vrnn_engine", "__editable__")) and path.suffix != ".pth":

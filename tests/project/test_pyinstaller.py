@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from support.command import ROOT
 
-# What a stream, a recording and a sink import only when they are used, and a player that is never left.
+# Uses a stream, a recording and a sink, which import modules on first use, and a player that is never left.
 PROGRAM = """
 import vrnn_engine as vrnn
 stream = vrnn.Engine.load("blizzard", device="cpu").stream(seed=7)

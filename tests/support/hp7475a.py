@@ -36,7 +36,7 @@ class Hp7475a:
     Attributes
     ----------
     strokes : list of list of (int, int)
-        What was drawn with the pen down, in plotter units.
+        Strokes drawn with the pen down, in plotter units.
     clipped : int
         Moves beyond the limits.
     lost : int

@@ -31,7 +31,7 @@ exit $code
 
 @dataclass(frozen=True)
 class Isolated:
-    """What an isolated process did.
+    """Result of an isolated process.
 
     Attributes
     ----------

@@ -15,7 +15,7 @@ class Extra:
     Attributes
     ----------
     purpose : str
-        What a user can do with it: a verb phrase that follows "if you want to".
+        Purpose of the extra: a verb phrase that follows "if you want to".
     modules : dict of str to str
         Distribution (what pip installs) -> module (what Python imports).
     """

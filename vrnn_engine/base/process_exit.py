@@ -1,8 +1,9 @@
-"""Ends what other threads do before the interpreter ends.
+"""Stops players and other threads before the interpreter ends.
 
-At the end of a script, Python ends daemon threads wherever they are. In C++ code, which onnxruntime and soxr are, this
-aborts the whole process; and what the thread was writing stays unfinished. So what plays is stopped first
-(`stop_at_exit`), and then every thread leaves native code and enters none any more (`native_call`).
+At the end of a script, Python ends daemon threads at any point. A thread that is in C++ code then, such as that of
+onnxruntime or soxr, aborts the whole process, and the file that it was writing stays incomplete. Therefore players are
+stopped first (`stop_at_exit`). Then every other thread leaves native code and is kept from entering it again
+(`native_call`).
 """
 
 import atexit
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 LONGEST_WAIT = 10.0
-"""Seconds that the end of the process waits for native code. A step takes milliseconds; a GPU that hangs, for ever."""
+"""Longest wait for native code at the end of the process, in seconds. A step takes milliseconds; a GPU may hang."""
 
 _log = logging.getLogger("vrnn_engine")
 
@@ -22,7 +23,7 @@ _log = logging.getLogger("vrnn_engine")
 class native_call:  # noqa: N801 - a context manager that reads as what it surrounds
     """Context manager around a call of native code that lets other threads run meanwhile.
 
-    Once the process ends, a thread that enters it stops there for good, except for the thread that ends the process.
+    Once the process is ending, every thread that enters it waits forever, except for the thread that ends the process.
 
     Examples
     --------
@@ -33,7 +34,7 @@ class native_call:  # noqa: N801 - a context manager that reads as what it surro
     __slots__ = ()
 
     def __enter__(self) -> None:
-        # First in the set, then the question: `_end_native_calls` does the two in the other order.
+        # Add to the set, then check. `_end_native_calls` does the two in the opposite order, so no call is missed.
         _running.add(self)
         if _ending_thread is not None and _ending_thread != threading.get_ident():
             _running.discard(self)
@@ -46,19 +47,19 @@ class native_call:  # noqa: N801 - a context manager that reads as what it surro
 
 
 def stop_at_exit(stop: Callable[[], object], label: str) -> Callable[[], None]:
-    """Have something stopped at the end of the process, before what was arranged earlier.
+    """Register a function that stops something at the end of the process; the last registered runs first.
 
     Parameters
     ----------
     stop : callable
-        Stops it and waits until it has stopped. The warning about its error goes to the logger `vrnn_engine`.
+        Stops something and waits until it has stopped. An error in it is logged as a warning.
     label : str
-        Name of what is stopped, for that warning.
+        Name used in that warning.
 
     Returns
     -------
     callable
-        Cancels this. Any thread may call it, also while the process ends.
+        Cancels the registration. Any thread may call it, also while the process is ending.
     """
 
     def finish() -> None:

@@ -119,7 +119,7 @@ def open_recording(source: RecordingLike, manifest: Manifest, rate: float | None
     ------
     RecordingError
         The recording is missing, unreadable or empty, or has the wrong shape, or `rate` is not a number within
-        `RATES`. What is wrong with later parts of a file is raised while it is read.
+        `RATES`. An error in a later part of a file is raised while that part is read.
     """
     pen = manifest.modality == "pen"
     if hasattr(source, "read") and not isinstance(source, str | os.PathLike):
