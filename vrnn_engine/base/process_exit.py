@@ -3,7 +3,7 @@
 At the end of a script, Python ends daemon threads at any point. A thread that is in C++ code then, such as that of
 onnxruntime or soxr, aborts the whole process, and the file that it was writing stays incomplete. Therefore players are
 stopped first (`stop_at_exit`). Then every other thread leaves native code and is kept from entering it again
-(`native_call`).
+(`native_call`). At last, the native objects that such threads hold are released (`release_at_exit`).
 """
 
 import atexit
@@ -11,8 +11,10 @@ import logging
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from types import TracebackType
+from typing import Protocol
 
 LONGEST_WAIT = 10.0
 """Longest wait for native code at the end of the process, in seconds. A step takes milliseconds; a GPU may hang."""
@@ -44,6 +46,24 @@ class native_call:  # noqa: N801 - a context manager that reads as what it surro
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _running.discard(self)
+
+
+class Releasable(Protocol):
+    """An object that holds a native object."""
+
+    def release(self) -> None:
+        """Release the native object; the process is ending, and no other thread uses it any more."""
+
+
+def release_at_exit(owner: Releasable) -> None:
+    """Release a native object at the end of the process, if its owner still exists then.
+
+    Parameters
+    ----------
+    owner : Releasable
+        Its `release` is called once every other thread has left native code.
+    """
+    _owners[id(owner)] = owner
 
 
 def stop_at_exit(stop: Callable[[], object], label: str) -> Callable[[], None]:
@@ -78,9 +98,14 @@ def _end_native_calls() -> None:
     until = time.monotonic() + LONGEST_WAIT
     while _running and time.monotonic() < until:
         time.sleep(0.001)
+    for reference in _owners.valuerefs():
+        owner = reference()
+        if owner is not None:
+            owner.release()
 
 
 _running: set[native_call] = set()
+_owners: weakref.WeakValueDictionary[int, Releasable] = weakref.WeakValueDictionary()
 _ending_thread: int | None = None
 atexit.register(_end_native_calls)
 if hasattr(os, "register_at_fork"):

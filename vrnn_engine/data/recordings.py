@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 from numpy.typing import NDArray
 
+from vrnn_engine.base.resampler import Resampler
 from vrnn_engine.base.sound_files import open_sound
 from vrnn_engine.errors import DataError
 
@@ -41,14 +41,14 @@ def mono_blocks(path: Path, rate: int) -> Iterator[NDArray[np.int16]]:
         with open_sound(path) as file:
             if not file.frames:
                 raise DataError(f"{path}: this recording has no samples")
-            resampler = None if file.samplerate == rate else soxr.ResampleStream(file.samplerate, rate, 1)
+            resampler = None if file.samplerate == rate else Resampler(file.samplerate, rate)
             for samples in file.blocks(BLOCK, dtype="float32", always_2d=True):
                 mono = samples.mean(axis=1)
                 if not np.isfinite(mono).all():
                     raise DataError(f"{path}: contains samples that are not finite")
-                yield _quantised(mono if resampler is None else resampler.resample_chunk(mono))
+                yield _quantised(mono if resampler is None else resampler.push(mono))
             if resampler is not None:
-                yield _quantised(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+                yield _quantised(resampler.finish())
     except OSError as error:
         raise DataError(f"{path}: not a readable recording: {error.strerror or error}") from None
     except soundfile.LibsndfileError as error:

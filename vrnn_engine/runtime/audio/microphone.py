@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vrnn_engine.base.process_exit import native_call
+from vrnn_engine.base.resampler import Resampler
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.audio.devices import choose_rate_and_channels, find_device
 from vrnn_engine.runtime.audio.portaudio import (
@@ -152,10 +152,8 @@ class Microphone:
         self.conversions: tuple[str, ...] = ()
         self._resampler = None
         if rate != self._rate:
-            import soxr
-
             self.conversions = (f"{rate} Hz to {self._rate} Hz",)
-            self._resampler = soxr.ResampleStream(rate, self._rate, 1, dtype="float32")
+            self._resampler = Resampler(rate, self._rate)
         self._stream = open_stream(sounddevice, device, rate, channels, self._latency, self._record, INPUT)
         # The ring has room for the samples that the device may deliver at once, and for an incomplete frame.
         seconds = 2 * self._latency + float(self._stream.latency) + 2 * self._frame_size / self._rate
@@ -180,8 +178,7 @@ class Microphone:
         self._ring.read_into(samples)
         self._reconnect.restored(self.label)
         if self._resampler is not None:
-            with native_call():
-                samples = self._resampler.resample_chunk(samples)
+            samples = self._resampler.push(samples)
         self._ready = np.concatenate([self._ready, samples])
 
     def _wait_for(self, count: int) -> None:

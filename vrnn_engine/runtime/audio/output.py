@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vrnn_engine.base.process_exit import native_call
+from vrnn_engine.base.resampler import Resampler
 from vrnn_engine.runtime.audio.devices import choose_rate_and_channels, find_device
 from vrnn_engine.runtime.audio.portaudio import (
     STALL_SECONDS,
@@ -67,11 +67,7 @@ class OutputDevice:
         self.name = str(device["name"])
         self.underruns = 0
         self._ratio = rate / device_rate
-        self._resampler = None
-        if device_rate != rate:
-            import soxr
-
-            self._resampler = soxr.ResampleStream(rate, device_rate, 1, dtype="float32")
+        self._resampler = None if device_rate == rate else Resampler(rate, device_rate)
         self.ring = Ring(max(round(latency * device_rate), round(least / self._ratio)))
         self._pause = min(self.ring.capacity / device_rate / 8, 0.005)
         self._started = False
@@ -118,8 +114,7 @@ class OutputDevice:
             The device has stopped taking samples.
         """
         if self._resampler is not None:
-            with native_call():
-                samples = self._resampler.resample_chunk(samples)
+            samples = self._resampler.push(samples)
         self._fill(samples)
 
     def finish(self) -> None:
@@ -131,9 +126,7 @@ class OutputDevice:
             The device stops before the end.
         """
         if self._resampler is not None:
-            with native_call():
-                rest = self._resampler.resample_chunk(np.zeros(0, np.float32), last=True)
-            self._fill(rest)
+            self._fill(self._resampler.finish())
         self._finishing = True
         if not self._started and self.ring.filled:
             self._start()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vrnn_engine.base.process_exit import native_call
+from vrnn_engine.base.resampler import Resampler
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.recording.samples import SampleSource
 from vrnn_engine.runtime.voice.manifest import Manifest
@@ -92,13 +92,7 @@ class SoundFrames:
         if self._given == self._rate:
             yield from blocks
             return
-        import soxr
-
-        resampler = soxr.ResampleStream(self._given, self._rate, 1, dtype="float32")
+        resampler = Resampler(self._given, self._rate)
         for block in blocks:
-            with native_call():
-                resampled = resampler.resample_chunk(block)
-            yield resampled
-        with native_call():
-            resampled = resampler.resample_chunk(np.zeros(0, np.float32), last=True)
-        yield resampled
+            yield resampler.push(block)
+        yield resampler.finish()

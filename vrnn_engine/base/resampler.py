@@ -1,0 +1,64 @@
+"""Resamples sound block by block, with soxr."""
+
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vrnn_engine.base.process_exit import native_call, release_at_exit
+
+
+class Resampler:
+    """Converts mono sound from one sampling rate to another, block by block.
+
+    A daemon thread that Python stops at its exit keeps its variables for ever. soxr's binding would report a resampler
+    among them on stderr as leaked; so the resamplers of stopped threads are released before.
+
+    Parameters
+    ----------
+    given : float
+        Sampling rate of the blocks, Hz.
+    wanted : float
+        Sampling rate of the result, Hz.
+
+    Examples
+    --------
+    >>> resampler = Resampler(44100, 16000)
+    >>> parts = [resampler.push(block) for block in blocks] + [resampler.finish()]
+    """
+
+    def __init__(self, given: float, wanted: float) -> None:
+        import soxr
+
+        self._user = threading.get_ident()
+        with native_call():
+            self._stream = soxr.ResampleStream(given, wanted, 1, dtype="float32")
+            release_at_exit(self)
+
+    def push(self, samples: NDArray[np.float32], last: bool = False) -> NDArray[np.float32]:
+        """Resample the next block.
+
+        Parameters
+        ----------
+        samples : ndarray, float32, shape [n]
+            The next samples.
+        last : bool
+            Whether the sound ends with this block.
+
+        Returns
+        -------
+        ndarray, float32, shape [m]
+            The samples that are ready; the others follow with later blocks.
+        """
+        self._user = threading.get_ident()
+        with native_call():
+            return self._stream.resample_chunk(samples, last=last)
+
+    def finish(self) -> NDArray[np.float32]:
+        """Return the samples that were not ready before, at the end of the sound; float32 [m]."""
+        return self.push(np.zeros(0, np.float32), last=True)
+
+    def release(self) -> None:
+        """Release soxr's object, at the end of the process, unless the thread that ends the process used it last."""
+        if self._user != threading.get_ident():
+            del self._stream
