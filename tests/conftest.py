@@ -32,6 +32,14 @@ def toy_pen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy_voice.build(tmp_path_factory.mktemp("voices") / "toy-pen", "pen", external=True)
 
 
+@pytest.fixture(scope="session")
+def text_voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny voice that reads a text; do not change it."""
+    from support.text_voice import export_text_voice  # needs torch, and some tests run without it
+
+    return export_text_voice(tmp_path_factory)
+
+
 @pytest.fixture(scope="module")
 def engine(toy_audio: Path) -> Engine:
     """The toy voice of sound, ready to be streamed."""

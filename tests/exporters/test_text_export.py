@@ -4,23 +4,27 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from support import text_models
+from support import text_models, text_voice
+from support.graphs import MADE_UP
+from support.recipes import text_recipe
 
-from vrnn_engine.data.style import Style
-from vrnn_engine.exporters.ink_style import InkStyle
-from vrnn_engine.exporters.text_steps import TextSteps
+from vrnn_engine import Engine
+from vrnn_engine.errors import ExportError
+from vrnn_engine.exporters.export import export, line_height
 from vrnn_engine.exporters.tracing import trace
+from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.text.state import TextState
 from vrnn_engine.models.text.window import SPAN, START, WINDOW
+from vrnn_engine.training.recipe import load_recipe
+from vrnn_engine.training.trainer import train
 
-INK_STYLE = InkStyle(Style(slant=0.1, slant_sd=0.2, size=1.5, size_sd=0.2), 30)
 ROWS = 3
 
 
 @pytest.fixture(scope="module")
 def steps():
-    return TextSteps(text_models.model().float(), 30, "mm", (0.3, -0.1), (1.5, 0.7), INK_STYLE)
+    return text_voice.steps()
 
 
 def draw(shapes, rng, controls):
@@ -67,6 +71,33 @@ def test_every_state_has_its_next(steps):
     ):
         states = {name.removeprefix("state.") for name in shapes if name.startswith("state.")}
         assert states == {name.removeprefix("next.") for name in outputs if name.startswith("next.")}
+
+
+def test_checkpoint_is_exported_and_opened(tmp_path):
+    ink = text_models.write_ink(tmp_path / "ink.npz", lines=60)
+    recipe = text_recipe(updates=2, warmup=0, decay=0)
+    train(recipe, ink, tmp_path / "run")
+    done = export(tmp_path / "run" / "best.pt", tmp_path / "voice")
+    assert done.difference < 1e-5
+    text = Engine.load(tmp_path / "voice", "cpu").voice.manifest.text
+    assert text.alphabet == ("", *text_models.ALPHABET, "\n")
+    assert text.line_height == 11.5
+
+
+def test_line_height_of_the_bundled_recipe():
+    assert line_height(load_recipe("handwriting-text")) == 11.0
+
+
+@pytest.mark.parametrize("output", ["text.position", "text.attention"])
+@pytest.mark.parametrize("role", ["generate", "observe"])
+def test_a_forgotten_output_is_one_clear_error(steps, tmp_path, role, output, monkeypatch):
+    whole = getattr(steps, role)
+    monkeypatch.setattr(
+        steps, role, lambda inputs: {name: value for name, value in whole(inputs).items() if name != output}
+    )
+    with pytest.raises(ExportError, match=f"{role}: does not return {output}, which it must") as caught:
+        write_voice(steps, "forgetful", tmp_path / "voice", MADE_UP)
+    assert "\n" not in str(caught.value)
 
 
 def draw_zero(shapes):

@@ -10,8 +10,7 @@ from support.command import run_command, the_error
 from support.corpora import make_ink
 from support.recipes import pen_recipe, speech_recipe, text_recipe
 
-from vrnn_engine.errors import CheckpointError, ExportError, RecipeError
-from vrnn_engine.exporters.export import export
+from vrnn_engine.errors import CheckpointError, RecipeError
 from vrnn_engine.models.families.text import TextVRNN
 from vrnn_engine.training.checkpoint import load_checkpoint
 from vrnn_engine.training.corpus import open_corpus
@@ -154,12 +153,9 @@ def test_recipe_without_a_text_refuses_fields_of_one(make, changes, message):
         recipe_from(fields)
 
 
-def test_checkpoint_of_a_text_model_is_not_exported_or_evaluated_yet(ink, tmp_path):
+def test_checkpoint_of_a_text_model_is_not_evaluated_yet(ink, tmp_path):
     train(text_recipe(updates=12), ink, tmp_path / "run")
     best = tmp_path / "run" / "best.pt"
-    with pytest.raises(ExportError, match=r"best\.pt: models that read a text cannot be exported yet"):
-        export(best, tmp_path / "voice")
-    assert not (tmp_path / "voice").exists()
     for more, message in (
         ((), "bounds of models that read a text (text-vrnn-gmm) cannot be evaluated yet"),
         (("--free-running",), "recipe tiny-text trains a model that reads a text, which --free-running cannot compare"),

@@ -85,3 +85,8 @@ class PenData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def __post_init__(self) -> None:
         if self.text and (not self.resample or self.authors_normalisation or self.split_by_form):
             raise ValueError("data.text needs resample = true, and neither authors_normalisation nor split_by_form")
+
+    @property
+    def height(self) -> float:
+        """Typical rms height of the ink about its baseline, in the unit of the ink; 1 if the recipe does not say it."""
+        return self.style.size if self.style else self.height_mm or 1.0

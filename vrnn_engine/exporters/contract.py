@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from vrnn_engine.errors import ExportError
-from vrnn_engine.exporters.protocol import Named, Shape, StepModel
+from vrnn_engine.exporters.protocol import Named, Shape, StepModel, text_of
+from vrnn_engine.runtime.voice.text import ATTENTION, POSITION
 
 EXAMPLE_ROWS = 2
 
@@ -25,9 +26,10 @@ def check_contract(model: StepModel) -> None:
         A function reads an input that is not declared, or an output is missing or has the wrong shape; the message
         names the function and the output.
     """
-    frame = {"frame": (model.frame_size,)}
-    _check_function("generate", model.generate, model.step_inputs(), frame)
-    _check_function("observe", model.observe, model.observe_inputs(), {"log_likelihood": ()})
+    text = text_of(model)
+    read: dict[str, Shape] = {POSITION: (), ATTENTION: (text.window,)} if text else {}
+    _check_function("generate", model.generate, model.step_inputs(), {"frame": (model.frame_size,)} | read)
+    _check_function("observe", model.observe, model.observe_inputs(), {"log_likelihood": ()} | read)
 
 
 def _check_function(

@@ -3,16 +3,21 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vrnn_engine.errors import ExportError
 from vrnn_engine.exporters.controls import with_defaults
 from vrnn_engine.exporters.ink_style import InkStyle
 from vrnn_engine.exporters.precision.quantise import ReducedPrecision
 from vrnn_engine.exporters.provenance import provenance_of
 from vrnn_engine.exporters.steps import RecurrentSteps
+from vrnn_engine.exporters.text_steps import TextSteps
 from vrnn_engine.exporters.voice_writer import ExportedVoice, write_voice
+from vrnn_engine.models.families.text import TextVRNN
 from vrnn_engine.models.recurrent import RecurrentModel
 from vrnn_engine.training.checkpoint import load_checkpoint
 from vrnn_engine.training.recipe import Recipe
+
+LINE_HEIGHT = 6.4
+"""Distance of two baselines, in heights of the ink (rms about its baseline).  Letters with ascenders and descenders
+need about 5."""
 
 
 def export(
@@ -53,8 +58,8 @@ def export(
     CheckpointError
         The checkpoint is missing, truncated, or not a checkpoint of this package.
     ExportError
-        The model reads a text, a graph differs from PyTorch, a reduced precision differs too much from fp32, or `out`
-        exists.  No voice is written then.
+        A graph differs from PyTorch, a reduced precision differs too much from fp32, or `out` exists.  No voice is
+        written then.
 
     Examples
     --------
@@ -63,23 +68,19 @@ def export(
     'blizzard'
     """
     loaded = load_checkpoint(checkpoint)
-    if loaded.recipe.model.text:
-        raise ExportError(
-            f"{checkpoint}: models that read a text cannot be exported yet; export a checkpoint of another recipe"
-        )
     built = loaded.build()
     if half_weights:
         built.load_state_dict(built.state_dict() | {name: w.half().float() for name, w in built.named_parameters()})
-    model = recurrent_steps(loaded.recipe, built, loaded.mean, loaded.std)
+    model = step_model(loaded.recipe, built, loaded.mean, loaded.std)
     model.controls = with_defaults(model.controls, defaults or {})
     name = name or loaded.recipe.name
     signals = [matrix for matrix in built.buffers() if matrix.dim() == 2]
     return write_voice(model, name, out or Path(name), provenance_of(loaded), precisions, signals)
 
 
-def recurrent_steps(
+def step_model(
     recipe: Recipe, model: RecurrentModel, mean: tuple[float, ...], std: tuple[float, ...]
-) -> RecurrentSteps:
+) -> RecurrentSteps | TextSteps:
     """Return the step model of a recipe's model.
 
     Parameters
@@ -92,4 +93,12 @@ def recurrent_steps(
         Normalisation of the corpus.
     """
     ink_style = InkStyle(recipe.style, recipe.data.rate) if recipe.style else None
-    return RecurrentSteps(model, recipe.data.rate, recipe.about.unit, mean, std, ink_style)
+    rate, unit = recipe.data.rate, recipe.about.unit
+    if isinstance(model, TextVRNN):
+        return TextSteps(model, rate, unit, mean, std, line_height(recipe), ink_style)
+    return RecurrentSteps(model, rate, unit, mean, std, ink_style)
+
+
+def line_height(recipe: Recipe) -> float:
+    """Return the distance of two baselines, in the unit of a pen recipe: `LINE_HEIGHT` heights of its ink."""
+    return round(LINE_HEIGHT * recipe.ink_height, 1)

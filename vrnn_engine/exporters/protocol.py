@@ -1,15 +1,16 @@
 """The interface that a recurrent model implements to become a voice.
 
 Tensors have the names of the graph contract (docs/voice-format.md).  Inputs are `state.NAME`, `noise.NAME`,
-`control.NAME` and `frame`; outputs are `next.NAME`, `frame`, `latent`, `prior.mean`, ...  The first axis of each is the
-batch.  Any model that implements this interface can be exported and streamed.
+`control.NAME`, `frame` and `text.characters`; outputs are `next.NAME`, `frame`, `latent`, `prior.mean`, ...  The first
+axis of each is the batch.  Any model that implements this interface can be exported and streamed.
 """
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from vrnn_engine.runtime.voice.manifest import Control, Normalisation
+from vrnn_engine.runtime.voice.text import Text
 
 Named = dict[str, Tensor]
 """Tensors by their full names."""
@@ -46,3 +47,19 @@ class StepModel(Protocol):
 
     def observe(self, inputs: Named) -> Named:
         """Observe a frame: return its posterior, KL and log-likelihood, and the next state."""
+
+
+@runtime_checkable
+class ReadsText(Protocol):
+    """A step model that reads a text has this attribute besides those of `StepModel`.
+
+    Both functions then take `text.characters` [B, W], and return `text.position` [B] and `text.attention` [B, W].
+    """
+
+    text: Text
+    """The alphabet, the window and the states of the reading position."""
+
+
+def text_of(model: StepModel) -> Text | None:
+    """Return how a step model reads a text; None if it reads none."""
+    return model.text if isinstance(model, ReadsText) else None

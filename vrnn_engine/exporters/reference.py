@@ -1,15 +1,16 @@
 """Parity vectors (outputs that PyTorch computes for fixed noise), and the comparison of a graph with PyTorch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from vrnn_engine.errors import ExportError
-from vrnn_engine.exporters.protocol import Named, Shape, StepModel
+from vrnn_engine.exporters.protocol import Named, Shape, StepModel, text_of
 from vrnn_engine.runtime.graph.arrays import relative_difference
 from vrnn_engine.runtime.graph.session import GraphSession
+from vrnn_engine.runtime.voice.text import ATTENTION, CHARACTERS, POSITION
 
 FRAMES = 200
 """Number of frames that an export compares."""
@@ -18,7 +19,9 @@ CARRIED_FRAMES = 16
 rounding errors grow from frame to frame."""
 TOLERANCE = 1e-4
 """Limit of the difference from PyTorch in fp32, relative to the largest absolute value of the output."""
-OBSERVED = ("posterior.mean", "kl", "log_likelihood")
+GENERATED = ("frame", POSITION, ATTENTION)
+"""Outputs of the step graph that the parity vectors contain, if the graph has them."""
+OBSERVED = ("posterior.mean", "kl", "log_likelihood", POSITION, ATTENTION)
 """Outputs of the observe graph that the parity vectors contain, if the graph has them."""
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -48,23 +51,26 @@ def reference_vectors(model: StepModel, frames: int = FRAMES, seed: int = 0) -> 
         for name, shape in model.step_inputs().items()
         if name.startswith("noise.")
     }
-    state, made = _zeros(model.step_inputs(), "state."), []
+    given = {name: torch.from_numpy(values) for name, values in (vectors | _characters(model, frames, rng)).items()}
+    state = _zeros(model.step_inputs(), "state.")
+    made: dict[str, list[torch.Tensor]] = {}
     for t in range(frames):
-        noise = {name: torch.from_numpy(values[t : t + 1]) for name, values in vectors.items()}
-        outputs = model.generate({**state, **noise, **defaults})
+        outputs = model.generate({**state, **{name: values[t : t + 1] for name, values in given.items()}, **defaults})
         state = _next(outputs)
-        made.append(outputs["frame"])
-    vectors["frame"] = torch.cat(made).numpy()
+        _append(outputs, GENERATED, made)
+    given |= {name: torch.cat(values) for name, values in made.items()}
 
     inputs = model.observe_inputs()
-    state, silence = _zeros(inputs, "state."), _zeros(inputs, "noise.")
+    steady = _zeros(inputs, "noise.") | _only(defaults, inputs)
+    varying = {name: values for name, values in given.items() if name in inputs and name not in steady}
+    state = _zeros(inputs, "state.")
     seen: dict[str, list[torch.Tensor]] = {}
-    for frame in torch.cat(made).split(1):
-        outputs = model.observe({**state, **silence, **_only(defaults, inputs), "frame": frame})
+    for t in range(frames):
+        outputs = model.observe({**state, **steady, **{name: values[t : t + 1] for name, values in varying.items()}})
         state = _next(outputs)
-        for name in outputs.keys() & set(OBSERVED):
-            seen.setdefault(name, []).append(outputs[name])
-    return vectors | {f"observe.{name}": torch.cat(values).numpy() for name, values in seen.items()}
+        _append(outputs, OBSERVED, seen)
+    given |= {f"observe.{name}": torch.cat(values) for name, values in seen.items()}
+    return {name: values.numpy() for name, values in given.items()}
 
 
 def compare(model: StepModel, session: GraphSession, vectors: Mapping[str, NDArray[np.float32]]) -> float:
@@ -117,9 +123,27 @@ def compare(model: StepModel, session: GraphSession, vectors: Mapping[str, NDArr
     return differences[worst]
 
 
+def _characters(model: StepModel, frames: int, rng: np.random.Generator) -> Arrays:
+    """Return other random characters in each frame, so that every entry of the alphabet is read."""
+    text = text_of(model)
+    if text is None:
+        return {}
+    return {CHARACTERS: rng.integers(0, len(text.alphabet), (frames, text.window)).astype(np.float32)}
+
+
+def _append(outputs: Named, names: Iterable[str], to: dict[str, list[torch.Tensor]]) -> None:
+    """Append those of the named outputs that there are."""
+    for name in names:
+        if name in outputs:
+            to.setdefault(name, []).append(outputs[name])
+
+
 def _run(session: GraphSession, state: Named, given: Named) -> Arrays:
     frame = given["frame"].numpy() if session.takes_frame else None
-    carried, found = session.run(_strip(state, "state."), _strip(given, "noise."), _strip(given, "control."), frame)
+    characters = given[CHARACTERS].numpy() if session.window else None
+    carried, found = session.run(
+        _strip(state, "state."), _strip(given, "noise."), _strip(given, "control."), frame, characters
+    )
     return {f"next.{name}": value for name, value in carried.items()} | found
 
 

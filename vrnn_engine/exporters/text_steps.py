@@ -19,6 +19,10 @@ from vrnn_engine.models.normal import Normal, kl_divergence
 from vrnn_engine.models.text.state import TextState
 from vrnn_engine.models.text.window import START, WINDOW
 from vrnn_engine.runtime.voice.manifest import Control, Normalisation
+from vrnn_engine.runtime.voice.text import ATTENTION, CHARACTERS, END, NONE, POSITION, Text
+
+RESTART = ("h", "c", "position", "window")
+"""States that are zero at the beginning of a line; the others are the hand."""
 
 
 class TextSteps:
@@ -29,6 +33,8 @@ class TextSteps:
     - the input `text.characters` [B, WINDOW]: indices of characters, as floats;
     - the output `text.position` [B]: the position of the attention, in characters of that window;
     - the output `text.attention` [B, WINDOW].
+
+    `text` describes them; see `vrnn_engine.runtime.voice.text.Text`.
 
     The attention is 0 at SPAN characters from the position and beyond, so a window around the position suffices.  To
     move the window on by n characters, subtract n from `state.position`.  The initial value of that state, 0, stands
@@ -47,6 +53,8 @@ class TextSteps:
         Unit of dx and dy.
     mean, std : tuple of float
         Normalisation of the training data: one number for dx and one for dy.
+    line_height : float
+        Distance of two baselines, in the unit of dx and dy.
     ink_style : InkStyle, optional
         Applies a style to generated ink, and removes it from observed ink.
     """
@@ -58,6 +66,7 @@ class TextSteps:
         unit: str,
         mean: tuple[float, ...],
         std: tuple[float, ...],
+        line_height: float,
         ink_style: InkStyle | None = None,
     ):
         config = model.config
@@ -71,6 +80,14 @@ class TextSteps:
         self._latent_controls, self._output_controls = latent_controls(config.latent_size), output_controls(config)
         self.controls: tuple[Control, ...] = (
             self._latent_controls + self._output_controls + (style_controls() if ink_style else ())
+        )
+        self.text = Text(
+            alphabet=(NONE, *model.text.alphabet, END),
+            window=WINDOW,
+            position="position",
+            first_position=START,
+            restart=RESTART,
+            line_height=line_height,
         )
         self._mean, self._std = torch.tensor([*mean, 0.0]), torch.tensor([*std, 1.0])
 
@@ -103,7 +120,7 @@ class TextSteps:
             `next.NAME`.
         """
         noise = read_output_noise(inputs, self._output_controls)
-        text = inputs["text.characters"].long()
+        text = inputs[CHARACTERS].long()
         made = self.model.generate(_state(inputs), text, inputs["noise.latent"], noise, read_latent_controls(inputs))
         seen, carried = made.frame * self._std + self._mean, {}
         if self._ink_style:
@@ -142,7 +159,7 @@ class TextSteps:
             carried["next.style"] = held = self._ink_style.measure(inputs["state.style"], seen)
             seen = self._ink_style.remove(seen, self._ink_style.style(held, 0.0))
         frame, old = (seen - self._mean) / self._std, _state(inputs)
-        text = inputs["text.characters"].long()
+        text = inputs[CHARACTERS].long()
         prior = self.model.belief(old)
         found = self.model.observe(frame, old, text, inputs["noise.latent"], read_latent_controls(inputs))
         decoded = self.model.decode(found.latent, old.h)
@@ -165,7 +182,7 @@ class TextSteps:
         states: dict[str, Shape] = {f"state.{name}": (value.shape[-1],) for name, value in start.items()}
         if self._ink_style:
             states["state.style"] = (self._ink_style.state_size,)
-        return states | {"text.characters": (WINDOW,), "noise.latent": (self.model.config.latent_size,)}
+        return states | {CHARACTERS: (WINDOW,), "noise.latent": (self.model.config.latent_size,)}
 
 
 def _state(inputs: Named) -> TextState:
@@ -177,4 +194,4 @@ def _next(state: TextState) -> Named:
 
 
 def _reading(state: TextState, attention: Tensor) -> Named:
-    return {"text.position": state.position.squeeze(-1) + START, "text.attention": attention}
+    return {POSITION: state.position.squeeze(-1) + START, ATTENTION: attention}

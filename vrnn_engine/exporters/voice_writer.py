@@ -19,7 +19,7 @@ from vrnn_engine.exporters.contract import check_contract
 from vrnn_engine.exporters.fuse import fuse_products
 from vrnn_engine.exporters.precision.accuracy import Deviation, check_precisions
 from vrnn_engine.exporters.precision.quantise import BITS, ReducedPrecision, quantise
-from vrnn_engine.exporters.protocol import StepModel
+from vrnn_engine.exporters.protocol import StepModel, text_of
 from vrnn_engine.exporters.reference import CARRIED_FRAMES, FRAMES, TOLERANCE, compare, reference_vectors
 from vrnn_engine.exporters.tracing import trace
 from vrnn_engine.exporters.weights_file import copy_graph, save_graphs
@@ -27,6 +27,7 @@ from vrnn_engine.runtime.graph.parity import verify
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.voice.manifest import (
     MANIFEST_FILE,
+    PLAIN_VERSION,
     SCHEMA_VERSION,
     Graph,
     Manifest,
@@ -158,8 +159,9 @@ def _write_manifest(
     model: StepModel, name: str, provenance: Provenance, graphs: tuple[Graph, ...], folder: Path
 ) -> Manifest:
     """Write CARD.md and voice.json, with the checksums of all files but these."""
+    text = text_of(model)
     manifest = Manifest(
-        schema_version=SCHEMA_VERSION,
+        schema_version=SCHEMA_VERSION if text else PLAIN_VERSION,
         name=name,
         modality=model.modality,
         rate=model.rate,
@@ -173,6 +175,7 @@ def _write_manifest(
         provenance=provenance,
         parity=Parity(file=PARITY_FILE, frames=CARRIED_FRAMES, tolerance=TOLERANCE),
         files={},
+        text=text,
     )
     (folder / CARD_FILE).write_text(card(manifest), "utf-8")
     manifest = msgspec.structs.replace(manifest, files=_checksums(folder))

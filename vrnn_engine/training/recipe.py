@@ -121,6 +121,11 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """The style table of a pen recipe, if it has one."""
         return self.data.style if isinstance(self.data, PenData) else None
 
+    @property
+    def ink_height(self) -> float:
+        """Typical rms height of the ink of a pen recipe about its baseline, in its unit; 1 if the recipe has none."""
+        return self.data.height if isinstance(self.data, PenData) else 1.0
+
 
 def bundled_recipes() -> list[str]:
     """Return the names of the recipes in this package, sorted."""

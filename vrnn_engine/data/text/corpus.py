@@ -80,7 +80,6 @@ class TextCorpus:
         self.alphabet, self.options, self.text_options = alphabet, options, options.text
         self.index = {character: place for place, character in enumerate(alphabet, 1)}
         self.end = len(alphabet) + 1
-        self._height = options.style.size if options.style else options.height_mm or 1.0
         self.lines: dict[str, list[Floats]] = {split: [] for split in SPLITS}
         self.texts: dict[str, list[str]] = {split: [] for split in SPLITS}
         self.writers: dict[str, list[str]] = {split: [] for split in SPLITS}
@@ -177,7 +176,7 @@ class TextCorpus:
         ink, *more = (self.lines[split][place] for place in item)
         for line in more:
             gap = float(GAP * np.exp(GAP_SPREAD * rng.standard_normal()))
-            ink = join_lines(ink, line, self._height * gap)
+            ink = join_lines(ink, line, self.options.height * gap)
         text = " ".join(self.texts[split][place] for place in item)
         if vary and self.text_options.jitter:
             size, aspect, slant = self.text_options.jitter * rng.standard_normal(3)

@@ -21,9 +21,10 @@ from vrnn_engine.exporters.precision.quantise import ReducedPrecision
 from vrnn_engine.exporters.weights_file import save_graphs
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.graph.arrays import rms_difference
-from vrnn_engine.runtime.graph.parity import MAX_PRECISION_ERROR
+from vrnn_engine.runtime.graph.parity import MAX_PRECISION_ERROR, characters_at
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.voice.manifest import Control, Graph
+from vrnn_engine.runtime.voice.text import CHARACTERS
 
 FREE_FRAMES = 3200
 """Length of a free-running stream: 40 seconds of sound."""
@@ -97,20 +98,25 @@ def check_precisions(
     step, observe = (GraphSession(folder, graph, controls, "cpu") for graph in graphs)
     table = Controls(controls).table
     noise = [{name: vectors[f"noise.{name}"][t : t + 1] for name in step.noise} for t in range(len(vectors["frame"]))]
-    states, frames = _generate(step, noise, table)
-    bound, levels = _bound(observe, vectors["frame"], table), _levels(_free_run(step, table))
+    texts = [characters_at(step, vectors, t) for t in range(len(noise))]
+    states, frames = _generate(step, noise, table, texts)
+    bound, levels = _bound(observe, vectors, table), _levels(_free_run(step, table))
     deviations = []
     for precision, models in reduced.items():
         if precision == "fp16":
-            check_range(models["step.onnx"], _all_inputs(step, states, noise, table))
+            text = {CHARACTERS: vectors[CHARACTERS]} if step.window else {}
+            check_range(models["step.onnx"], _all_inputs(step, states, noise, table) | text)
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as files:  # Windows keeps files of a session open
             save_graphs(dict(models), Path(files))
             reduced_step, reduced_observe = (GraphSession(Path(files), graph, controls, "cpu") for graph in graphs)
-        found = [reduced_step.run(*one, table)[1]["frame"] for one in zip(states, noise, strict=True)]
+        found = [
+            reduced_step.run(state, drawn, table, None, characters)[1]["frame"]
+            for state, drawn, characters in zip(states, noise, texts, strict=True)
+        ]
         deviation = Deviation(
             precision,
             frame=rms_difference(np.stack(found), frames),
-            bound=_bound(reduced_observe, vectors["frame"], table) - bound,
+            bound=_bound(reduced_observe, vectors, table) - bound,
             levels=float(np.abs(_levels(_free_run(reduced_step, table)) - levels).max()),
         )
         _check_limits(deviation, MAX_BOUND * max(1.0, abs(bound)))
@@ -144,23 +150,27 @@ def _check_limits(found: Deviation, max_bound: float) -> None:
 
 
 def _generate(
-    session: GraphSession, noise: Sequence[Mapping[str, np.ndarray]], table: Mapping[str, np.ndarray]
+    session: GraphSession,
+    noise: Sequence[Mapping[str, np.ndarray]],
+    table: Mapping[str, np.ndarray],
+    texts: Sequence[np.ndarray | None],
 ) -> tuple[list[dict[str, np.ndarray]], NDArray[np.float32]]:
     """Return the state before each frame, and the frames [T, 1, F]."""
     state, states, frames = session.zero_state(), [], []
-    for drawn in noise:
+    for drawn, characters in zip(noise, texts, strict=True):
         states.append(state)
-        state, outputs = session.run(state, drawn, table)
+        state, outputs = session.run(state, drawn, table, None, characters)
         frames.append(outputs["frame"])
     return states, np.stack(frames)
 
 
-def _bound(session: GraphSession, frames: NDArray[np.float32], table: Mapping[str, np.ndarray]) -> float:
+def _bound(session: GraphSession, vectors: Mapping[str, NDArray[np.float32]], table: Mapping[str, np.ndarray]) -> float:
     """Return the ELBO in nats per frame, with the mean of the posterior as the latent."""
     state, total = session.zero_state(), 0.0
     silence = {name: np.zeros((1, *shape), np.float32) for name, shape in session.noise.items()}
-    for frame in frames:
-        state, outputs = session.run(state, silence, table, frame[np.newaxis])
+    frames = vectors["frame"]
+    for t in range(len(frames)):
+        state, outputs = session.run(state, silence, table, frames[t : t + 1], characters_at(session, vectors, t))
         total += float(outputs["log_likelihood"][0]) - float(outputs["kl"][0] if "kl" in outputs else 0.0)
     return total / len(frames)
 

@@ -13,6 +13,7 @@ from vrnn_engine.runtime.graph.denormals import flush_denormals
 from vrnn_engine.runtime.graph.ort import ort
 from vrnn_engine.runtime.graph.pinned import pin
 from vrnn_engine.runtime.graph.session import GraphSession
+from vrnn_engine.runtime.voice.text import ATTENTION, POSITION
 
 
 class StepBatch:
@@ -34,8 +35,14 @@ class StepBatch:
         Inputs by name without prefix. Write to them before a step; after a write to `controls`, call `send_controls`.
     tables : list of object
         For the caller that writes the controls: for each row, the table from which its controls were last copied.
+    characters : float32 array [rows, W]
+        Input of a voice that reads a text: indices of the characters in the window, 0 for none. Write to it before a
+        step. W is 0 for other voices.
     frame : float32 array [rows, F]
         Output of the last step. The next step overwrites it.
+    position : float32 array [rows]
+    attention : float32 array [rows, W]
+        Outputs of the last step of a voice that reads a text, as `frame`.
     """
 
     def __init__(self, graph: GraphSession, rows: int, output_location: Location = HOST) -> None:
@@ -47,20 +54,30 @@ class StepBatch:
         self.noise = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.noise.items()}
         self.controls = {name: np.zeros((rows, *shape), np.float32) for name, shape in graph.controls.items()}
         self.tables: list[object] = [None] * rows
+        self.characters = np.zeros((rows, graph.window), np.float32)
+        self.position = np.zeros(rows, np.float32)
+        self.attention = np.zeros((rows, graph.window), np.float32)
         self.frame = np.zeros((rows, *graph.frame_shape), np.float32)
         noise, self._noise_to_send = self._values("noise", self.noise)
         controls, self._controls_to_send = self._values("control", self.controls)
+        text, text_to_send = self._values("text", {"characters": self.characters} if graph.window else {})
+        self._noise_to_send += text_to_send
         if graph.location != HOST:
             sent = [array for _, array in self._noise_to_send + self._controls_to_send]
             for array in [*sent, self.frame] if output_location == HOST else sent:
                 pin(array, graph.location[1])
         here, there = (self._values("state", graph.zero_state(rows))[0] for _ in range(2))
-        self._frame = ort.OrtValue.ortvalue_from_numpy(self.frame, *output_location)
+        written = {"frame": self.frame}
+        if graph.window:
+            written |= {POSITION: self.position, ATTENTION: self.attention}
+        self._written = {
+            name: (ort.OrtValue.ortvalue_from_numpy(array, *output_location), array) for name, array in written.items()
+        }
         latent = np.zeros((rows, *graph.latent_shape), np.float32)
         self._latent = ort.OrtValue.ortvalue_from_numpy(latent, *(output_location if latent.size else HOST))
         self._states = (here, there)
         self._bindings = tuple(
-            self._bind({"state": old, "noise": noise, "control": controls}, new)
+            self._bind({"state": old, "noise": noise, "control": controls, "text": text}, new)
             for old, new in ((here, there), (there, here))
         )
         self._options: tuple[ort.RunOptions | None, ort.RunOptions | None] = (None, None)
@@ -126,7 +143,8 @@ class StepBatch:
         # If an output is bound to other memory than the graph writes, onnxruntime copies it after each step.
         for name, value in new.items():
             binding.bind_ortvalue_output(f"next.{name}", value)
-        binding.bind_ortvalue_output("frame", self._frame)
+        for name, (value, _) in self._written.items():
+            binding.bind_ortvalue_output(name, value)
         if "latent" in self._outputs:
             binding.bind_ortvalue_output("latent", self._latent)
         return binding

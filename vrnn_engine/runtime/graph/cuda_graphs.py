@@ -97,6 +97,7 @@ class CapturedBatch(StepBatch):
             # Each id is used once: for a known id, onnxruntime would replay the old graph at its old addresses.
             self._options = (_graph_options(next(_graph_ids)), _graph_options(next(_graph_ids)))
             same = self._replay_equals_plain_step()
+            self.characters[...] = 0
         except Exception as error:
             reason = error_reason(error)
             raise ProviderError(f"{graph.path}: cannot be captured as a CUDA graph: {reason}{ADVICE}") from error
@@ -113,7 +114,8 @@ class CapturedBatch(StepBatch):
     def step(self) -> None:
         """Take one step of all rows."""
         super().step()
-        np.copyto(self.frame, self._frame.numpy())
+        for value, array in self._written.values():
+            np.copyto(array, value.numpy())
 
     def _replay_equals_plain_step(self) -> bool:
         """Capture and replay; return whether the results equal those of plain steps bit for bit."""
@@ -124,6 +126,7 @@ class CapturedBatch(StepBatch):
             for self._now in (0, 1):
                 for array in (*self.noise.values(), *self.controls.values()):
                     array[...] = rng.random(array.shape)
+                self.characters[...] = rng.integers(0, 3, self.characters.shape)  # indices that every alphabet has
                 state = {name: rng.random(row.shape, np.float32) for name, row in self._zero.items()}
                 self.load_states([state] * self.rows)
                 self.send_controls()
@@ -138,7 +141,8 @@ class CapturedBatch(StepBatch):
         """Take a step, and return copies of the arrays that it wrote."""
         with flush_denormals():
             self._session.run_with_iobinding(self._bindings[self._now], options)
-        return [value.numpy().copy() for value in (self._frame, *self._states[self._now ^ 1].values())]
+        written = [value for value, _ in self._written.values()]
+        return [value.numpy().copy() for value in (*written, *self._states[self._now ^ 1].values())]
 
 
 ADVICE = "; load the voice without cuda_graphs, or with fewer rows if memory is short"

@@ -9,6 +9,7 @@ from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.graph.arrays import Arrays, relative_difference, rms_difference
 from vrnn_engine.runtime.graph.rows import RowReport, check_rows
 from vrnn_engine.runtime.graph.session import GraphSession
+from vrnn_engine.runtime.voice.text import ATTENTION, CHARACTERS, POSITION
 from vrnn_engine.runtime.voice.voice import Voice
 
 MAX_PRECISION_ERROR = 0.15
@@ -64,11 +65,11 @@ def verify(voice: Voice) -> ParityReport:
         a reduced precision differs by more than `MAX_PRECISION_ERROR`, or a row depends on the other rows of its batch.
     """
     manifest, vectors = voice.manifest, voice.parity()
-    frames = _replay_step(voice, vectors)
-    differences = {"frame": relative_difference("frame", frames, vectors["frame"])}
+    made = _replay_step(voice, vectors)
+    differences = {name: relative_difference(name, values, vectors[name]) for name, values in made.items()}
     expected = {name: array for name, array in vectors.items() if name.startswith("observe.")}
     if expected:
-        found = _replay_observe(voice, vectors["frame"], tuple(expected))
+        found = _replay_observe(voice, vectors, tuple(expected))
         differences |= {name: relative_difference(name, found[name], expected[name]) for name in expected}
     worst = max(differences, key=lambda name: differences[name])
     if not differences[worst] <= manifest.parity.tolerance:
@@ -79,35 +80,57 @@ def verify(voice: Voice) -> ParityReport:
     return ParityReport(voice.name, manifest.parity.frames, manifest.parity.tolerance, differences, check_rows(voice))
 
 
-def _replay_step(voice: Voice, vectors: Arrays) -> np.ndarray:
-    """Return the frames [T, F] of the first step graph; raise `VoiceError` if another precision differs too much."""
+def characters_at(session: GraphSession, vectors: Arrays, t: int) -> np.ndarray | None:
+    """Return the characters that a graph reads in a frame of the parity vectors.
+
+    Parameters
+    ----------
+    session : GraphSession
+    vectors : mapping of str to float32 array [T, ...]
+    t : int
+        Number of the frame.
+
+    Returns
+    -------
+    float32 array [1, W] or None
+        None if the graph reads no text.
+    """
+    return vectors[CHARACTERS][t : t + 1] if session.window else None
+
+
+def _replay_step(voice: Voice, vectors: Arrays) -> dict[str, np.ndarray]:
+    """Return the outputs [T, ...] of the first step graph; raise `VoiceError` if another precision differs too much."""
     manifest = voice.manifest
     step = _load(voice, "step")
     _check_shapes(voice, step, vectors)
     graphs = [graph for graph in manifest.graphs if graph.role == "step"][1:]
     reduced = {graph.precision: GraphSession(voice.path, graph, manifest.controls, "cpu") for graph in graphs}
     table = Controls(manifest.controls).table
-    state, frames = step.zero_state(), []
+    state = step.zero_state()
+    made: dict[str, list[np.ndarray]] = {name: [] for name in _generated(step)}
     reduced_frames: dict[str, list[np.ndarray]] = {precision: [] for precision in reduced}
     for t in range(manifest.parity.frames):
         noise = {name: vectors[f"noise.{name}"][t : t + 1] for name in step.noise}
+        characters = characters_at(step, vectors, t)
         # Every precision starts each step from the state in fp32, so that their differences do not add up.
         for precision, session in reduced.items():
-            reduced_frames[precision].append(session.run(state, noise, table)[1]["frame"][0])
-        state, outputs = step.run(state, noise, table)
-        frames.append(outputs["frame"][0])
+            reduced_frames[precision].append(session.run(state, noise, table, None, characters)[1]["frame"][0])
+        state, outputs = step.run(state, noise, table, None, characters)
+        for name, values in made.items():
+            values.append(outputs[name][0])
+    stacked = {name: np.stack(values) for name, values in made.items()}
     for name, others in reduced_frames.items():
-        difference = rms_difference(np.stack(others), np.stack(frames))
+        difference = rms_difference(np.stack(others), stacked["frame"])
         if not difference <= MAX_PRECISION_ERROR:
             raise VoiceError(
                 f"{voice.path}: frames in {name} differ from those in fp32 by {difference:.2g} of their RMS, "
                 f"more than {MAX_PRECISION_ERROR:g}; use the precision fp32, and report this machine"
             )
-    return np.stack(frames)
+    return stacked
 
 
-def _replay_observe(voice: Voice, frames: np.ndarray, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Return the outputs [T, ...] of the observe graph for given frames [T, F] and noise of zero, by `observe.NAME`."""
+def _replay_observe(voice: Voice, vectors: Arrays, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Return the outputs [T, ...] of the observe graph for the frames and noise of zero, by `observe.NAME`."""
     manifest = voice.manifest
     observe = _load(voice, "observe")
     noise = {name: np.zeros((1, *shape), np.float32) for name, shape in observe.noise.items()}
@@ -115,7 +138,9 @@ def _replay_observe(voice: Voice, frames: np.ndarray, names: tuple[str, ...]) ->
     state = observe.zero_state()
     found: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for t in range(manifest.parity.frames):
-        state, outputs = observe.run(state, noise, table, frames[t : t + 1])
+        state, outputs = observe.run(
+            state, noise, table, vectors["frame"][t : t + 1], characters_at(observe, vectors, t)
+        )
         for name in names:
             output = name.removeprefix("observe.")
             if output not in outputs:
@@ -125,14 +150,23 @@ def _replay_observe(voice: Voice, frames: np.ndarray, names: tuple[str, ...]) ->
     return {name: np.stack(values) for name, values in found.items()}
 
 
+def _generated(step: GraphSession) -> dict[str, tuple[int, ...]]:
+    """Return the outputs of a step graph that the vectors contain, and their shapes without T."""
+    read: dict[str, tuple[int, ...]] = {POSITION: (), ATTENTION: (step.window,)}
+    return {"frame": step.frame_shape} | (read if step.window else {})
+
+
 def _load(voice: Voice, role: str) -> GraphSession:
     return GraphSession(voice.path, voice.graph(role), voice.manifest.controls, "cpu")
 
 
 def _check_shapes(voice: Voice, step: GraphSession, vectors: Arrays) -> None:
-    """Raise `VoiceError` if a vector that the step graph needs is missing or has the wrong shape."""
+    """Raise `VoiceError` if a vector of the step graph is missing or has the wrong shape."""
     manifest = voice.manifest
-    shapes = {"frame": (manifest.frame_size,), **{f"noise.{name}": shape for name, shape in step.noise.items()}}
+    shapes: dict[str, tuple[int, ...]] = {f"noise.{name}": shape for name, shape in step.noise.items()}
+    shapes |= _generated(step)
+    if step.window:
+        shapes[CHARACTERS] = (step.window,)
     for name, shape in shapes.items():
         wanted = (manifest.parity.frames, *shape)
         if name not in vectors or vectors[name].shape != wanted:

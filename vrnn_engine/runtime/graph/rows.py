@@ -67,7 +67,8 @@ def check_rows(voice: Voice) -> RowReport:
     differences: dict[str, float] = {}
     for graph in graphs:
         session = GraphSession(voice.path, graph, voice.manifest.controls, "cpu")
-        for name, difference in _differences(session, Controls(voice.manifest.controls).table).items():
+        symbols = len(voice.manifest.text.alphabet) if voice.manifest.text else 0
+        for name, difference in _differences(session, Controls(voice.manifest.controls).table, symbols).items():
             if not difference <= ROUNDING:
                 raise VoiceError(
                     f"{session.path}: the rows of a batch are not independent: {name} changes by {difference:.2g} of "
@@ -79,18 +80,17 @@ def check_rows(voice: Voice) -> RowReport:
     return RowReport(len(graphs), differences[worst], worst if differences[worst] else "")
 
 
-def _differences(session: GraphSession, controls: Arrays) -> dict[str, float]:
+def _differences(session: GraphSession, controls: Arrays, symbols: int) -> dict[str, float]:
     """Return the largest relative difference of each output between rows alone and in a batch."""
     table = {name: np.repeat(value, ROWS, axis=0) for name, value in controls.items()}
     state = session.zero_state(ROWS)
     found: dict[str, float] = {}
-    for noise, frame in _inputs(session):
-        following, outputs = session.run(state, noise, table, frame)
+    for noise, *given in _inputs(session, symbols):
+        following, outputs = session.run(state, noise, table, *given)
         together = {f"next.{name}": value for name, value in following.items()} | outputs
         for part in PARTS:
-            next_alone, outputs_alone = session.run(
-                _rows(state, part), _rows(noise, part), _rows(table, part), None if frame is None else frame[part]
-            )
+            some = (None if values is None else values[part] for values in given)
+            next_alone, outputs_alone = session.run(_rows(state, part), _rows(noise, part), _rows(table, part), *some)
             alone = {f"next.{name}": value for name, value in next_alone.items()} | outputs_alone
             for name, value in alone.items():
                 same = value.tobytes() == together[name][part].tobytes()
@@ -104,8 +104,8 @@ def _rows(values: Arrays, part: slice) -> Arrays:
     return {name: value[part] for name, value in values.items()}
 
 
-def _inputs(session: GraphSession) -> Iterator[tuple[Arrays, np.ndarray | None]]:
-    """Yield noise, and a frame for an observe graph, different in each row and step."""
+def _inputs(session: GraphSession, symbols: int) -> Iterator[tuple[Arrays, np.ndarray | None, np.ndarray | None]]:
+    """Yield noise, a frame for an observe graph and characters for a text, different in each row and step."""
     rng = np.random.default_rng(0)
 
     def normal(shape: tuple[int, ...]) -> np.ndarray:
@@ -113,4 +113,6 @@ def _inputs(session: GraphSession) -> Iterator[tuple[Arrays, np.ndarray | None]]
 
     for _ in range(STEPS):
         noise = {name: normal(shape) for name, shape in session.noise.items()}
-        yield noise, normal(session.frame_input_shape) if session.takes_frame else None
+        frame = normal(session.frame_input_shape) if session.takes_frame else None
+        text = rng.integers(0, symbols, (ROWS, session.window)).astype(np.float32) if session.window else None
+        yield noise, frame, text

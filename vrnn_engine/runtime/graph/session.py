@@ -23,6 +23,7 @@ from vrnn_engine.runtime.graph.denormals import flush_denormals
 from vrnn_engine.runtime.graph.ort import ort
 from vrnn_engine.runtime.graph.provider import CPU, error_reason, open_session, parse_device
 from vrnn_engine.runtime.voice.manifest import Control, Graph
+from vrnn_engine.runtime.voice.text import CHARACTERS
 
 MAX_THREADS = 256
 """Upper limit on `threads`; catches typos. onnxruntime tries to start any number, and may abort the process."""
@@ -94,6 +95,8 @@ class GraphSession:
         Names of all outputs except the next state.
     takes_frame : bool
         Whether the graph has an input `frame`, as observe graphs have.
+    window : int
+        Number of characters that a step reads; 0 if the graph reads no text.
 
     Raises
     ------
@@ -125,6 +128,7 @@ class GraphSession:
         self.noise = _under("noise.", graph.inputs)
         self.controls = _under("control.", graph.inputs)
         self.takes_frame = "frame" in graph.inputs
+        self.window = graph.inputs[CHARACTERS][0] if CHARACTERS in graph.inputs else 0
         self._check_roles(graph, {spec.name: tuple(spec.shape) for spec in controls})
 
         others = [name for name in graph.outputs if not name.startswith("next.")]
@@ -147,7 +151,7 @@ class GraphSession:
             Rows of the batch.
         """
         widths = [math.prod(shape) for given in (self.state, self.noise, self.controls) for shape in given.values()]
-        values = sum(widths) + sum(map(math.prod, self.state.values())) + math.prod(self.frame_shape)
+        values = sum(widths) + sum(map(math.prod, self.state.values())) + math.prod(self.frame_shape) + self.window
         return 4 * values + (self._intermediates if rows >= memory.MANY and self.location == HOST else 0)
 
     @functools.cached_property
@@ -159,7 +163,12 @@ class GraphSession:
         return {name: np.zeros((rows, *shape), np.float32) for name, shape in self.state.items()}
 
     def run(
-        self, state: Arrays, noise: Arrays, controls: Arrays, frame: np.ndarray | None = None
+        self,
+        state: Arrays,
+        noise: Arrays,
+        controls: Arrays,
+        frame: np.ndarray | None = None,
+        characters: np.ndarray | None = None,
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Take one step of a batch.
 
@@ -169,6 +178,8 @@ class GraphSession:
             Inputs by name without prefix; names that the graph does not have are ignored. No array is written to.
         frame : float32 array [B, F], optional
             Frame that an observe graph observes.
+        characters : float32 array [B, W], optional
+            Indices of the characters in the window of a graph that reads a text; none by default.
 
         Returns
         -------
@@ -183,6 +194,9 @@ class GraphSession:
             feed[f"control.{name}"] = controls[name]
         if self.takes_frame and frame is not None:
             feed["frame"] = frame
+        if self.window:
+            none = np.zeros((len(next(iter(feed.values()))), self.window), np.float32)
+            feed[CHARACTERS] = none if characters is None else characters
         with native_call(), flush_denormals():
             values = self.session.run(self._fetch, feed)
         split = len(self.state)
@@ -215,7 +229,7 @@ class GraphSession:
         if following != self.state:
             odd = min(name for name, _ in following.items() ^ self.state.items())
             raise VoiceError(f"{self.path}: state.{odd} and next.{odd} are not a pair of equal shapes")
-        known = {*(f"state.{n}" for n in self.state), *(f"noise.{n}" for n in self.noise), "frame"}
+        known = {*(f"state.{n}" for n in self.state), *(f"noise.{n}" for n in self.noise), "frame", CHARACTERS}
         strange = sorted(n for n in graph.inputs if n not in known and not n.startswith("control."))
         if strange or self.takes_frame != (graph.role == "observe"):
             odd = strange[0] if strange else "frame"

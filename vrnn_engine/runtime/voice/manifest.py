@@ -1,6 +1,6 @@
 """The manifest of a voice (`voice.json`): its schema, reading and writing.
 
-No other module knows the format.  Shapes are given without the batch axis.
+No other module but `text.py` knows the format.  Shapes are given without the batch axis.
 """
 
 import re
@@ -11,8 +11,12 @@ import msgspec
 
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.errors import VoiceError
+from vrnn_engine.runtime.voice.text import Text, check_text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""The newest version.  Version 2 has `text`."""
+PLAIN_VERSION = 1
+"""The version of a voice without text, which earlier releases can read."""
 MANIFEST_FILE = "voice.json"
 
 Shape = tuple[Annotated[int, msgspec.Meta(ge=1)], ...]
@@ -84,7 +88,9 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     The .npz file holds every `noise.*` input of the step graph, [T, ...]; the `frame`s [T, F] that the step graph
     generates from this noise, starting from a state of zero, with default controls; and as `observe.NAME` [T, ...] the
-    outputs `posterior.mean`, `kl` and `log_likelihood` of the observe graph for those frames and zero noise.
+    outputs `posterior.mean`, `kl` and `log_likelihood` of the observe graph for those frames and zero noise.  If the
+    voice reads a text, it also holds the `text.characters` [T, W] of both graphs, and `text.position` and
+    `text.attention` of each.
     """
 
     file: str
@@ -95,7 +101,7 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Largest difference allowed, relative to the largest magnitude of the array."""
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything that the runtime needs to know about a voice."""
 
     schema_version: int
@@ -126,6 +132,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Results of PyTorch, to compare with."""
     files: dict[str, Sha256]
     """sha256 of every file of the voice except this manifest and documents, by path relative to the voice's folder."""
+    text: Text | None = None
+    """How the voice reads a text; null if it reads none."""
 
     @property
     def frames_per_second(self) -> float:
@@ -189,7 +197,7 @@ def decode_manifest(text: bytes, where: str) -> Manifest:
     ------
     VoiceError
         The text is not JSON, its schema version is too new, a field is missing, unknown or of the wrong type, a path
-        leaves the folder, or a file has no checksum.
+        leaves the folder, a file has no checksum, or a graph does not fit `text`.
     """
     try:
         version = msgspec.json.decode(text, type=_Versioned).schema_version
@@ -206,6 +214,8 @@ def decode_manifest(text: bytes, where: str) -> Manifest:
     unlisted = {*(g.file for g in manifest.graphs), manifest.parity.file} - set(manifest.files)
     if unlisted:
         raise VoiceError(f"{where}: no checksum for {', '.join(sorted(unlisted))}")
+    for graph in manifest.graphs:
+        check_text(manifest.text, graph.inputs, graph.outputs, f"{where}: {graph.file}")
     return manifest
 
 
