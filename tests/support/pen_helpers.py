@@ -139,3 +139,32 @@ def read_gcode(path: Path) -> list[Strokes]:
     assert not down
     assert here == (0, 0)
     return pages
+
+
+LETTER = Format("pen", 30, 3, "mm", "toy", line_height=11.0)
+"""Format of a voice that writes a text."""
+RESTS = np.tile(np.float32([[0, 0, 1]]), (5, 1))
+"""Points of a voice that waits for more text."""
+
+
+def written_text(text: str, drift: float = 0.0) -> np.ndarray:
+    """Return ink as a voice writes a text: a zigzag of 4 x 2 mm for each letter, and a move at the end of each line.
+
+    Every word is one stroke.  `drift` is the number of mm by which the ink moves down for each letter.
+    """
+    points, begin, x, y = [], (0.0, 0.0), 0.0, 0.0
+    here = (0.0, 0.0)
+    for line in text.split("\n"):
+        heights = []
+        x, y = begin
+        for word in line.split(" "):
+            for index, _ in enumerate(word):
+                corners = [(x, y), (x + 1, y - 2), (x + 2, y), (x + 3, y - 2)]
+                points += [[*corner, float(index == len(word) - 1 and corner is corners[-1])] for corner in corners]
+                heights += [height for _, height in corners]
+                x, y = x + 4, y + drift
+            x += 4
+        begin = (begin[0], float(np.mean(heights)) + 11 if heights else begin[1] + 11)
+    moves = np.array(points)
+    moves[:, :2] = np.diff(moves[:, :2], axis=0, prepend=[here])
+    return moves.astype(np.float32)

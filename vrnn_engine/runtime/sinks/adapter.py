@@ -43,6 +43,8 @@ class AdaptedSink(Sink):
     delay = _forward("delay", float)
     dropped = _forward("dropped", int)
     clipped = _forward("clipped", int)
+    lines = _forward("lines", int)
+    pages = _forward("pages", int)
 
     def __init__(self, adapted: SinkLike, guard: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
         self.adapted = adapted
@@ -52,6 +54,12 @@ class AdaptedSink(Sink):
         """Open the object."""
         with self.guard():
             self.adapted.open(format)
+
+    def line_width(self, format: Format) -> float | None:
+        """Return the object's `line_width`, if it has one."""
+        with self.guard():
+            method = getattr(self.adapted, "line_width", None)
+            return None if method is None else method(format)
 
     def write(self, block: np.ndarray) -> None:
         """Write a block to the object."""

@@ -31,6 +31,10 @@ class Format:
         Unit of the values: `full scale` for audio, a unit of length such as `mm` for a pen.
     name : str
         Name of the voice.
+    line_height : float, optional
+        Distance of two baselines, in `unit`, of a voice that writes a text.  At the end of a line, such a voice moves
+        the pen to the beginning of the next one; while it waits for more text, it yields points 0, 0, pen-up 1, which
+        are no ink.  None: the voice writes no text.
     """
 
     modality: Modality
@@ -38,6 +42,7 @@ class Format:
     frame_size: int
     unit: str
     name: str
+    line_height: float | None = None
 
     @classmethod
     def of(cls, manifest: Manifest) -> "Format":
@@ -139,8 +144,29 @@ class Sink(ABC):
     """Number of samples that were generated but not played, because the device was disconnected."""
     clipped: int = 0
     """Number of samples that exceeded full scale and were clipped."""
+    lines: int | None = None
+    """Number of lines of writing on the pages so far.  None: the sink has no pages."""
+    pages: int | None = None
+    """Number of pages so far.  None: the sink has no pages."""
     volume: float | None = None
     """Volume in dB, which any thread may set.  None: the sink has no volume."""
+
+    def line_width(self, format: Format) -> float | None:
+        """Return the width that a line of a text may have, in the unit of the format; None: it has no limit.
+
+        It may be called before `open`, so that a voice can break the lines of its text between words.
+
+        Parameters
+        ----------
+        format : Format
+            Format of a pen voice that writes a text.
+
+        Raises
+        ------
+        SinkError
+            The sink has no room for a line.
+        """
+        return None
 
     @abstractmethod
     def open(self, format: Format) -> None:

@@ -1,6 +1,8 @@
 """Groups the moves of a pen into strokes, and strokes into lines of writing.
 
-A line ends where the pen goes back to begin the next one, or before the word that does not fit the width.
+A line ends where the pen goes back to begin the next one, or before the word that does not fit the width.  A voice that
+writes a text moves the pen down by its line height, once for each line that ends; where it waits for more text, it
+repeats a point with the pen up, which is no ink.
 """
 
 import math
@@ -53,6 +55,21 @@ class BoxedStroke(NamedTuple):
     box: Box
 
 
+class WrittenLine(NamedTuple):
+    """A complete line of writing.
+
+    Attributes
+    ----------
+    strokes : list of BoxedStroke
+        The strokes in the order of writing.
+    blank : int
+        Number of empty lines above it.
+    """
+
+    strokes: list[BoxedStroke]
+    blank: int
+
+
 @dataclass
 class LineBreaker:
     """Groups points into strokes and strokes into lines; a stroke larger than a page is cut.
@@ -63,18 +80,23 @@ class LineBreaker:
         Largest extent of a line in mm.
     pitch : float
         Distance between baselines in mm; determines how long a move back must be to begin a new line.
+    line_height : float, optional
+        Distance in mm that a voice moves down at the end of a line of its text.  None: the voice writes no text.
     """
 
     width: float
     height: float
     pitch: float
+    line_height: float | None = None
     position: Point = (0.0, 0.0)
     stroke: Stroke = field(default_factory=list)
     stroke_box: Box = EMPTY_BOX
     line: list[BoxedStroke] = field(default_factory=list)
     line_box: Box = EMPTY_BOX
     line_points: int = 0
-    complete: list[list[BoxedStroke]] = field(default_factory=list)
+    line_sum: float = 0.0  # of the points' y
+    blank: int = 0  # empty lines above the current line
+    complete: list[WrittenLine] = field(default_factory=list)
 
     @property
     def pending(self) -> int:
@@ -95,6 +117,8 @@ class LineBreaker:
         pen_up : bool
             Whether the stroke ends after this point.
         """
+        if self.line_height is not None and not self.stroke and pen_up and dx == dy == 0:
+            return  # the pen rests
         x, y = self.position[0] + dx, self.position[1] + dy
         self.position = x, y
         point = Box(x, y, x, y)
@@ -111,12 +135,12 @@ class LineBreaker:
         if pen_up:
             self._end_stroke()
 
-    def take_complete(self) -> list[list[BoxedStroke]]:
+    def take_complete(self) -> list[WrittenLine]:
         """Return the lines completed since the last call."""
         complete, self.complete = self.complete, []
         return complete
 
-    def finish(self) -> list[list[BoxedStroke]]:
+    def finish(self) -> list[WrittenLine]:
         """End the stroke and the line; return the remaining lines."""
         self._end_stroke()
         self._end_line(len(self.line))
@@ -131,8 +155,12 @@ class LineBreaker:
             return
         stroke = BoxedStroke(self.stroke, self.stroke_box)
         self.stroke, self.stroke_box = [], EMPTY_BOX
-        if self.line and self._begins_line(stroke):
+        lines_down = self._lines_down(stroke)
+        if not self.line:
+            self.blank = lines_down
+        elif lines_down or self._begins_line(stroke):
             self._end_line(len(self.line))
+            self.blank = max(lines_down - 1, 0)
         self.line.append(stroke)
         self._measure([stroke])
         while self.line_box.width > self.width:
@@ -141,21 +169,38 @@ class LineBreaker:
     def _begins_line(self, stroke: BoxedStroke) -> bool:
         too_high = self.line_box.union(stroke.box).height > self.height
         too_long = self.line_points + len(stroke.points) > MAX_LINE_POINTS
-        return too_high or too_long or _returns_to_margin(self.line[-1], stroke, self.pitch)
+        returns = self.line_height is None and _returns_to_margin(self.line[-1], stroke, self.pitch)
+        return too_high or too_long or returns
+
+    def _lines_down(self, stroke: BoxedStroke) -> int:
+        """Return by how many lines of its text the voice moved down to begin a stroke; 0 within a line.
+
+        It then begins near the first point of the line, or left of it if the line was broken at the page's width.
+        """
+        if self.line_height is None:
+            return 0
+        x, y = stroke.points[0]
+        if not self.line:
+            return max(round(y / self.line_height), 0)
+        down = (y - self.line_sum / self.line_points) / self.line_height
+        at_left = x < self.line[0].points[0][0] + 0.5 * self.line_height
+        return max(round(down), 1) if at_left and down > 0.6 else 0
 
     def _measure(self, strokes: list[BoxedStroke]) -> None:
-        """Add strokes to the bounding box and the point count of the line."""
+        """Add strokes to the bounding box, the point count and the sum of the line."""
         for stroke in strokes:
             self.line_box = self.line_box.union(stroke.box)
             self.line_points += len(stroke.points)
+            self.line_sum += sum(y for _, y in stroke.points)
 
     def _end_line(self, count: int) -> None:
         """Complete a line from the first `count` strokes; the other strokes begin the next line."""
         strokes, self.line = self.line[:count], self.line[count:]
-        self.line_box, self.line_points = EMPTY_BOX, 0
+        self.line_box, self.line_points, self.line_sum = EMPTY_BOX, 0, 0.0
         self._measure(self.line)
         if strokes:
-            self.complete.append(strokes)
+            self.complete.append(WrittenLine(strokes, self.blank))
+        self.blank = 0
 
 
 def _returns_to_margin(before: BoxedStroke, stroke: BoxedStroke, pitch: float) -> bool:

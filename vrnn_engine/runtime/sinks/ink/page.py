@@ -15,7 +15,7 @@ import numpy as np
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.options import Options, Positive, add_option
 from vrnn_engine.runtime.sinks.base import Format
-from vrnn_engine.runtime.sinks.ink.line_breaks import Box, BoxedStroke, LineBreaker, Stroke
+from vrnn_engine.runtime.sinks.ink.line_breaks import Box, LineBreaker, Stroke, WrittenLine
 
 MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "pt": 25.4 / 72.0, "px": 25.4 / 96.0}
 """Units of length that a pen voice may use, in millimetres."""
@@ -33,8 +33,17 @@ PAPERS = {
 """Sizes of paper by name: width and height in mm of an upright sheet."""
 
 _ROUNDING = 1e-6
+_PITCH = 11.0  # default distance of two baselines in mm, of a voice that has none of its own
+_X_HEIGHT = 0.21
+"""Height of an x in line heights of a voice that writes a text: its median over the lines of UNIPEN."""
+_OVERHANG = 0.25
+"""Line heights that are kept free of text in each line, for ink left of the line's first point or right of its last."""
 
+Align = Literal["left", "center", "right"]
 Paper = Literal["a2", "a3", "a4", "a5", "a6", "letter", "legal", "tabloid"]
+
+
+_INDENTS: dict[Align, float] = {"left": 0.0, "center": 0.5, "right": 1.0}
 
 
 class PageOptions(Options, frozen=True, kw_only=True):
@@ -52,10 +61,15 @@ class PageOptions(Options, frozen=True, kw_only=True):
     """Whether a stroke is a smooth curve through its points, instead of straight lines."""
     margin: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 12.0
     """Blank border on every side."""
-    pitch: Positive = 11.0
-    """Smallest distance between two baselines; taller lines get more room."""
+    align: Align = "left"
+    """Margin at which the lines begin or end, or `center`."""
+    pitch: Positive | None = None
+    """Smallest distance between two baselines; taller lines get more room.  None: the line height of a voice that
+    writes a text, at the size of its ink; 11 for other voices."""
     scale: Positive | None = None
     """Size of the voice's unit in mm; not needed if that is a unit of length."""
+    size: Positive | None = None
+    """Height of a letter x in a usual hand, for a voice that writes a text, instead of `scale`."""
 
     @classmethod
     def with_defaults(cls, given: dict[str, str]) -> dict[str, str]:
@@ -116,6 +130,13 @@ class Layout:
     target : str
         Name of the sink in messages.
 
+    Attributes
+    ----------
+    lines : int
+        Number of lines placed so far.
+    line_width : float
+        Width that a line of a text may have, in the voice's unit.
+
     Raises
     ------
     SinkError
@@ -123,28 +144,28 @@ class Layout:
     """
 
     def __init__(self, options: PageOptions, format: Format, target: str) -> None:
-        scale = options.scale or MILLIMETRES.get(format.unit)
-        if scale is None:
-            raise SinkError(
-                f"cannot draw {target}: the unit of voice {format.name!r} is {format.unit!r}, whose size is unknown; "
-                f"give its size in mm, e.g. {add_option(target, 'scale', 0.01)}"
-            )
+        scale = _scale(options, format, target)
+        line_height = None if format.line_height is None else format.line_height * scale
+        pitch = options.pitch or line_height or _PITCH
         height = math.inf if options.height is None else options.height
         width, writable_height = options.width - 2 * options.margin, height - 2 * options.margin
-        if width < 2 * options.pitch or writable_height < options.pitch:
+        if width < 2 * pitch or writable_height < pitch:
             size = f"{options.width:g} mm wide"
             if options.height is not None:
                 size = f"{options.width:g} x {options.height:g} mm"
             raise SinkError(
                 f"{target}: a page {size} with margins of {options.margin:g} mm has no room for lines "
-                f"{options.pitch:g} mm apart; give a larger width or height, or a smaller margin or pitch"
+                f"{pitch:g} mm apart; give a larger width or height, or a smaller margin or pitch"
             )
         self._scale = scale
         self._name = format.name
-        self._margin, self._pitch, self._gap = options.margin, options.pitch, 0.15 * options.pitch
+        self._margin, self._pitch, self._gap = options.margin, pitch, 0.15 * pitch
+        self._width, self._indent = width, _INDENTS[options.align]
         self._lower_edge = height - options.margin
-        self._breaker = LineBreaker(width, writable_height, options.pitch)
+        self._breaker = LineBreaker(width, writable_height, pitch, line_height)
         self._position = _Position(0, -math.inf, options.margin - self._gap)
+        self.lines = 0
+        self.line_width = (width - _OVERHANG * (line_height or 0.0)) / scale
 
     def add(self, block: np.ndarray) -> list[Line]:
         """Add points.
@@ -177,6 +198,11 @@ class Layout:
         return self._place_all(self._breaker.finish())
 
     @property
+    def pages(self) -> int:
+        """Number of pages that have lines."""
+        return self._position.page + 1 if self.lines else 0
+
+    @property
     def pending(self) -> int:
         """Number of points that are not in a placed line yet."""
         return self._breaker.pending
@@ -184,28 +210,51 @@ class Layout:
     def unfinished(self) -> list[Line]:
         """Return the lines that `finish` would return, without changing the layout."""
         lines, position = [], self._position
-        for strokes in self._breaker.copy().finish():
-            line, position = self._place(strokes, position)
+        for written in self._breaker.copy().finish():
+            line, position = self._place(written, position)
             lines.append(line)
         return lines
 
-    def _place_all(self, lines: list[list[BoxedStroke]]) -> list[Line]:
+    def _place_all(self, lines: list[WrittenLine]) -> list[Line]:
         placed = []
-        for strokes in lines:
-            line, self._position = self._place(strokes, self._position)
+        for written in lines:
+            line, self._position = self._place(written, self._position)
             placed.append(line)
+        self.lines += len(placed)
         return placed
 
-    def _place(self, strokes: list[BoxedStroke], after: _Position) -> tuple[Line, _Position]:
+    def _place(self, written: WrittenLine, after: _Position) -> tuple[Line, _Position]:
         """Place a line below the last one, or on a new page."""
+        strokes = written.strokes
         box = functools.reduce(Box.union, (stroke.box for stroke in strokes))
         # Generated ink drifts up or down, so each line is aligned by its own median height.
         middle = median(y for stroke in strokes for _, y in stroke.points)
         above, below = middle - box.top, box.bottom - middle
         page, baseline = after.page, max(after.baseline + self._pitch, after.bottom + self._gap + above)
+        baseline += written.blank * self._pitch
         if baseline + below > self._lower_edge + _ROUNDING:
             page, baseline = page + 1, self._margin + above
         bottom = baseline + below
-        right, down = self._margin - box.left, baseline - middle
+        right, down = self._margin - box.left + self._indent * (self._width - box.width), baseline - middle
         placed = [[(x + right, y + down) for x, y in stroke.points] for stroke in strokes]
         return Line(page, placed, bottom), _Position(page, baseline, bottom)
+
+
+def _scale(options: PageOptions, format: Format, target: str) -> float:
+    """Return the size of the voice's unit on the page, in mm."""
+    if options.size is not None:
+        if options.scale is not None:
+            raise SinkError(f"{target}: give either a size or a scale")
+        if format.line_height is None:
+            raise SinkError(
+                f"{target}: voice {format.name!r} writes no text, so it has no height of an x; give a scale, "
+                "or set the voice's control style.size"
+            )
+        return options.size / (_X_HEIGHT * format.line_height)
+    scale = options.scale or MILLIMETRES.get(format.unit)
+    if scale is None:
+        raise SinkError(
+            f"cannot draw {target}: the unit of voice {format.name!r} is {format.unit!r}, whose size is unknown; "
+            f"give its size in mm, e.g. {add_option(target, 'scale', 0.01)}"
+        )
+    return scale

@@ -9,9 +9,10 @@ import numpy as np
 
 from vrnn_engine.base.files import AtomicFile, write_atomically
 from vrnn_engine.runtime.options import Positive, split_target
-from vrnn_engine.runtime.sinks.base import Format, Sink
+from vrnn_engine.runtime.sinks.base import Format
 from vrnn_engine.runtime.sinks.ink.line_breaks import Stroke
-from vrnn_engine.runtime.sinks.ink.page import Layout, Line, PageOptions
+from vrnn_engine.runtime.sinks.ink.page import Line, PageOptions
+from vrnn_engine.runtime.sinks.ink.page_sink import PageSink
 from vrnn_engine.runtime.sinks.ink.paper import read_page_options
 from vrnn_engine.runtime.sinks.ink.smooth import bezier_curves
 
@@ -33,7 +34,7 @@ class SvgOptions(PageOptions, frozen=True, kw_only=True):
     """What forms a layer: all ink of one pen, each line of writing, or each stroke."""
 
 
-class SvgSink(Sink):
+class SvgSink(PageSink):
     """Writes ink as SVG, one path for each stroke.
 
     The whole file is replaced after the first stroke, and whenever the page has grown enough.  So the file always holds
@@ -54,6 +55,7 @@ class SvgSink(Sink):
     """
 
     Options = SvgOptions
+    _options: SvgOptions
 
     def __init__(self, target: str, latency: float = 0.05) -> None:
         self.label, given = split_target(target)
@@ -74,7 +76,7 @@ class SvgSink(Sink):
             The voice is not a pen voice, its page is too small, or the file cannot be written.
         """
         format.require("pen", self.label)
-        self._layout = Layout(self._options, format, self.label)
+        self._layout = self.make_layout(format)
         self._title = format.name
         self._drawing, self._page, self._strokes_written = _Drawing(self._options), 0, 0
         AtomicFile(self._path).abort()

@@ -1,6 +1,7 @@
 """`terminal`: shows ink in the terminal while it is written, in braille characters and at the speed of the pen."""
 
 import collections
+import functools
 import math
 import sys
 import time
@@ -10,9 +11,10 @@ import numpy as np
 
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.options import Options, Positive, read_options, split_target
-from vrnn_engine.runtime.sinks.base import Format, Sink
+from vrnn_engine.runtime.sinks.base import Format
 from vrnn_engine.runtime.sinks.ink.canvas import Canvas
 from vrnn_engine.runtime.sinks.ink.page import Layout, Line, PageOptions
+from vrnn_engine.runtime.sinks.ink.page_sink import PageSink
 
 _DOTS_PER_MM = 3.0  # default resolution; letters of 2 mm are just legible
 _MARGIN = 1.0
@@ -30,7 +32,7 @@ class TerminalOptions(Options, frozen=True, kw_only=True):
     """Size of the voice's unit in mm; not needed if that is a unit of length."""
 
 
-class TerminalSink(Sink):
+class TerminalSink(PageSink):
     """Shows the last lines of writing on stderr.
 
     Parameters
@@ -45,7 +47,7 @@ class TerminalSink(Sink):
     caption : str
         A line of text shown below the writing; any thread may set it.
     console : rich.console.Console
-        The console, available after `open`; other output above the writing must use it.
+        The console; other output above the writing must use it.
 
     Raises
     ------
@@ -58,7 +60,7 @@ class TerminalSink(Sink):
 
     def __init__(self, target: str = "terminal", latency: float = 0.05) -> None:
         self.label, given = split_target(target)
-        self._options = read_options(self.label, given, TerminalOptions)
+        self._given = read_options(self.label, given, TerminalOptions)
         self._lines: collections.deque[Line] = collections.deque(maxlen=_MAX_LINES)
         self._display: Any = None
         self.caption = ""
@@ -79,14 +81,23 @@ class TerminalSink(Sink):
         format.require("pen", self.label)
         if not sys.stderr.isatty():
             raise SinkError("stderr is not a terminal, so ink cannot be shown there; name a .svg file")
-        from rich.console import Console
-
-        self.console = Console(stderr=True)
-        self._width = self._options.width or max(2 * self.console.width / _DOTS_PER_MM, 3 * self._options.pitch)
-        page = PageOptions(width=self._width, margin=_MARGIN, pitch=self._options.pitch, scale=self._options.scale)
-        self._layout = Layout(page, format, self.label)
+        self._layout = self.make_layout(format)
         self._rate = format.rate
         self._due = time.monotonic()
+
+    @functools.cached_property
+    def console(self) -> Any:
+        """The console of rich on stderr."""
+        from rich.console import Console
+
+        return Console(stderr=True)
+
+    def make_layout(self, format: Format) -> Layout:
+        """Return the layout of a page that has the width of the terminal, without lines."""
+        given = self._given
+        self._width = given.width or max(2 * self.console.width / _DOTS_PER_MM, 3 * given.pitch)
+        page = PageOptions(width=self._width, margin=_MARGIN, pitch=given.pitch, scale=given.scale)
+        return Layout(page, format, self.label)
 
     def write(self, block: np.ndarray) -> None:
         """Add points, wait for the time that the pen needs, and show the result.

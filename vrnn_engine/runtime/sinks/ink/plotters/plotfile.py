@@ -7,12 +7,13 @@ import numpy as np
 
 from vrnn_engine.runtime.options import split_target
 from vrnn_engine.runtime.sinks.base import FileSink, Format
-from vrnn_engine.runtime.sinks.ink.page import A4Options, Layout, Line
+from vrnn_engine.runtime.sinks.ink.page import A4Options, Line
+from vrnn_engine.runtime.sinks.ink.page_sink import PageSink
 from vrnn_engine.runtime.sinks.ink.paper import read_page_options
 from vrnn_engine.runtime.sinks.ink.plotters.language import PlotterLanguage
 
 
-class PlotFileSink(FileSink):
+class PlotFileSink(PageSink, FileSink):
     """Writes ink to a file in a plotter's language; a subclass names the language and its options.
 
     Parameters
@@ -53,7 +54,7 @@ class PlotFileSink(FileSink):
             The voice is not a pen voice, its page is too small, or the file cannot be created.
         """
         format.require("pen", self.label)
-        self._layout = Layout(self._options, format, self.label)
+        self._layout = self.make_layout(format)
         self._page = 0
         self._language = self.language(format)
         self._append(self._language.begin())

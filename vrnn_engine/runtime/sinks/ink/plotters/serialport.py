@@ -14,9 +14,10 @@ import numpy as np
 
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.options import Positive, split_target
-from vrnn_engine.runtime.sinks.base import Format, Sink
+from vrnn_engine.runtime.sinks.base import Format
 from vrnn_engine.runtime.sinks.ink.line_breaks import Stroke
-from vrnn_engine.runtime.sinks.ink.page import Layout, Line
+from vrnn_engine.runtime.sinks.ink.page import Line
+from vrnn_engine.runtime.sinks.ink.page_sink import PageSink
 from vrnn_engine.runtime.sinks.ink.paper import read_page_options
 from vrnn_engine.runtime.sinks.ink.plotters.gcode import Gcode, GcodeOptions
 from vrnn_engine.runtime.sinks.ink.plotters.grbl import GrblLink
@@ -72,7 +73,7 @@ class HpglPortOptions(HpglOptions, frozen=True, kw_only=True):
     """Seconds for which the plotter may accept no data, while it draws the contents of its buffer."""
 
 
-class SerialSink(Sink):
+class SerialSink(PageSink):
     """Draws ink on a plotter at a serial port; `full` is set when the last page is full.
 
     Parameters
@@ -94,6 +95,7 @@ class SerialSink(Sink):
     """
 
     Options = GrblOptions | HpglPortOptions
+    _options: GrblOptions | HpglPortOptions
     live = True
     patience = 60.0
 
@@ -125,7 +127,7 @@ class SerialSink(Sink):
         """
         format.require("pen", self.label)
         options = self._options
-        self._layout = Layout(options, format, self.label)
+        self._layout = self.make_layout(format)
         port = self.label.partition(":")[2]
         self._port = open_serial(port, self.label, options.baud, options.flow, options.timeout)
         connection = self._port, self.label, options.timeout, self._stopped
