@@ -185,7 +185,7 @@ class Player:
 
     @property
     def underruns(self) -> int:
-        """Number of times that the device had no samples to play; 0 for a file."""
+        """Number of gaps in the sound, because the device had no samples to play; 0 for a file."""
         return self.sink.underruns or 0
 
     @property

@@ -2,8 +2,10 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,12 @@ class Playing:
         )
         self.logged: list[str] = []
 
+    def pause(self, seconds: float) -> None:
+        """Stop the process for some time, as a busy machine does."""
+        self._process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._process.send_signal(signal.SIGCONT)
+
     def finish(self) -> tuple[str, str]:
         """Wait for the end; return stdout and stderr."""
         out, errors = self._process.communicate(timeout=60)
@@ -129,6 +137,40 @@ def test_a_latency_below_two_frames_is_raised_and_said(server: sound_server.Soun
     assert int(out.splitlines()[0]) >= 400
     assert "log: a latency of 0.001 s is shorter than 2 frames" in errors
     assert "0.025 s is used" in errors
+
+
+LATE_READS = """
+import itertools, time
+read_now, calls = stream.read, itertools.count()
+def read_late(frames):
+    if next(calls) % 40 == 39:
+        time.sleep(0.08)
+    return read_now(frames)
+stream.read = read_late
+"""
+
+
+def count_gaps(heard: np.ndarray) -> int:
+    """Return the number of silent stretches in a recording of samples that are never zero."""
+    heard = np.trim_zeros(heard)
+    ends = np.diff(np.flatnonzero(np.concatenate([[1.0], heard, [1.0]])))
+    return int(np.count_nonzero(ends > 4))
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["late frames", "late frames and a stopped process"])
+def test_each_gap_that_is_heard_counts_as_one_underrun(
+    server: sound_server.SoundServer, tmp_path: Path, stopped: bool
+) -> None:
+    """At the smallest latency: late frames empty the ring; a process that is stopped also empties the device."""
+    recorder = server.record()
+    playing = Playing(server, tmp_path, np.abs(SENT).repeat(3) + 0.1, then=LATE_READS, latency=0.001)
+    for _ in range(3 if stopped else 0):
+        time.sleep(0.7)
+        playing.pause(0.2)
+    answer = playing.answer()
+    gaps = count_gaps(recorder.finish())
+    assert gaps >= 5
+    assert abs(answer["underruns"] - gaps) <= 0.2 * gaps, (answer["underruns"], gaps)
 
 
 def test_all_channels_play_the_same(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

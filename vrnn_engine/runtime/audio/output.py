@@ -50,7 +50,7 @@ class OutputDevice:
     ring : Ring
         The samples that wait to be played, at the device's rate.
     underruns : int
-        Number of callbacks that found too few samples.
+        Number of gaps in the sound, because a callback found too few samples or the device's own buffer ran empty.
     delay : float
         Seconds of sound that the device itself buffers, as PortAudio reports it.
 
@@ -71,6 +71,7 @@ class OutputDevice:
         self.ring = Ring(max(round(latency * device_rate), round(least / self._ratio)))
         self._pause = min(self.ring.capacity / device_rate / 8, 0.005)
         self._started = False
+        self._in_gap = False  # whether the last callback ended with a gap
         self._finishing = False
         self._done = self._sounddevice.CallbackStop
         self._stream = open_stream(self._sounddevice, device, device_rate, count, latency, self._play)
@@ -92,9 +93,12 @@ class OutputDevice:
         found = self.ring.read_into(column)
         for channel in range(1, out.shape[1]):  # a loop, because numpy copies the source if both might overlap
             out[:, channel] = column
-        if not self._finishing and (found < frames or status.output_underflow):
-            self.underruns += 1
-        if found < frames and self._finishing:
+        in_gap, self._in_gap = self._in_gap, found < frames
+        if not self._finishing:
+            # A gap may last for many callbacks; then it goes on in those that find no sample at all.
+            if (self._in_gap and not (in_gap and found == 0)) or (status.output_underflow and not in_gap):
+                self.underruns += 1
+        elif self._in_gap:
             if self._trail > 0:
                 self._trail -= frames
             else:

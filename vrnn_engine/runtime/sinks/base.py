@@ -135,7 +135,7 @@ class Sink(ABC):
     waiting: bool = False
     """Whether `write` or `close` waits for `next_page`, because somebody has to change the paper."""
     underruns: int | None = None
-    """Number of times that a device had no samples to play.  None: the sink has no such device."""
+    """Number of gaps in the sound, because a device had no samples to play.  None: the sink has no such device."""
     pending: int | None = None
     """Samples or points that `write` has accepted but that are not yet played or drawn.  None: nothing is queued."""
     delay: float = 0.0

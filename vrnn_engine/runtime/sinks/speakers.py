@@ -156,7 +156,7 @@ class SpeakersSink(Sink):
 
     @property
     def underruns(self) -> int:  # type: ignore[override]  # read-only here
-        """Number of times that a device had too few samples to play."""
+        """Number of gaps in the sound, because a device had too few samples to play."""
         device = self.device
         return self._earlier_underruns + (device.underruns if device is not None else 0)
 
