@@ -204,3 +204,32 @@ def test_line_that_cannot_be_read_is_explained_in_words(tmp_path, change, messag
     with pytest.raises(DataError) as caught:
         load_line_strokes(tmp_path, strict=True)
     assert str(caught.value) == f"{path}: not a line of IAM-OnDB: {message}"
+
+
+def write_transcript(folder, form, lines):
+    path = folder / "ascii" / form[:3] / form[:7] / f"{form}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("OCR:\n\nwRong Text\n\nCSR: \n\n" + "\n".join(lines) + "\n\n")
+    return path
+
+
+def test_lines_get_their_texts_by_number(tmp_path):
+    for identity in ("a01-000u-01", "a01-000u-02", "a01-000u-03", "a01-001u-01"):
+        write_line(tmp_path, identity, scribble(1))
+    assert "texts" not in load_line_strokes(tmp_path)[0]
+    path = write_transcript(tmp_path, "a01-000u", ["A move to stop", "Mr. Gaitskell"])
+    table, _ = load_line_strokes(tmp_path)
+    assert table["texts"].tolist() == ["A move to stop", "Mr. Gaitskell", "", ""]
+    path.write_bytes(b"CSR:\n\xff\xfe\n")
+    with pytest.raises(DataError, match=r"a01-000u\.txt: this transcript is not text in UTF-8"):
+        load_line_strokes(tmp_path)
+
+
+def test_times_of_points_give_the_mean_rate_of_a_line(tmp_path):
+    path = write_line(tmp_path, "a01-000u-01", [[(5, 7), (8, 6), (9, 9)], [(20, 6)], [(21, 9), (21, 4)]])
+    assert "points_per_second" not in load_line_strokes(tmp_path)[0]
+    times = iter(("10.00", "10.01", "10.04", "11.00", "12.00", "12.02"))
+    parts = path.read_text().split('time="0.1"')
+    path.write_text("".join(part + f'time="{time}"' for part, time in zip(parts, times, strict=False)) + parts[-1])
+    table, _ = load_line_strokes(tmp_path)
+    assert table["points_per_second"].tolist() == [50.0]  # three steps in 0.06 s

@@ -72,7 +72,11 @@ def test_lines_that_are_left_out_are_counted_by_reason(ink, logged):
     }
     assert sum(map(len, corpus.lines.values())) == 240 - 7
     assert len(logged) == 1
-    assert "left out 7 of 240 lines: 2 whose points do not fit their text, 1 " in logged[0]
+    assert (
+        "left out 7 of 240 lines, with the first one of each kind in parentheses: 2 whose points do not fit "
+        in logged[0]
+    )
+    assert "1 with characters outside the alphabet (w4.dat#4)" in logged[0]
 
 
 def test_the_split_of_a_line_does_not_depend_on_the_other_lines(ink):

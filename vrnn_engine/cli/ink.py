@@ -19,7 +19,8 @@ def convert(
         list[Path],
         typer.Argument(
             metavar="FILE... OUT",
-            help="Drawings (.svg, .inkml, .csv, or stroke-3 in .npy or .npz), and the file to write: .npz or .jsonl.",
+            help="Drawings (.svg, .inkml, .csv, .jsonl, or stroke-3 in .npy or .npz), and the file to write "
+            "(.npz or .jsonl).",
         ),
     ],
     rate: Annotated[float, typer.Option(metavar="HZ", min=1, max=10_000, help="Points per second to write.")] = 50.0,
@@ -40,6 +41,11 @@ def convert(
     writer: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who wrote the lines.  Default: the name of each file.")
     ] = None,
+    text: Annotated[str | None, typer.Option(metavar="TEXT", help="What the ink says, if it is one line.")] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.txt", help="Text file with what the ink says, one line for each line of ink."),
+    ] = None,
     json: report.AsJson = False,
 ) -> None:
     """Convert drawings to ink for `train` and `stream --prime`.
@@ -47,15 +53,20 @@ def convert(
     Each drawing becomes one line of ink, in millimetres.
     """
     from vrnn_engine.data.ink.convert import convert as write
+    from vrnn_engine.data.ink.convert import read_texts
     from vrnn_engine.data.ink.strokes import Conversion
 
     if len(files) < 2:
         raise typer.BadParameter("give the files to read, and last the file to write", param_hint="FILE... OUT")
-    lines = write(files[:-1], files[-1], Conversion(rate, scale, input_rate, speed, flip), writer)
+    if text is not None and texts is not None:
+        raise typer.BadParameter("give either --text or --texts", param_hint="--text")
+    said = [text] if text is not None else read_texts(texts) if texts is not None else None
+    lines = write(files[:-1], files[-1], Conversion(rate, scale, input_rate, speed, flip), writer, said)
     if json:
-        report.print_json({"path": str(files[-1]), "lines": [{"id": name, "points": len(ink)} for name, ink in lines]})
+        found = [{"id": line.id, "points": len(line.points), "text": line.text} for line in lines]
+        report.print_json({"path": str(files[-1]), "lines": found})
         return
-    points = sum(len(ink) for _, ink in lines)
+    points = sum(len(line.points) for line in lines)
     count = "1 line" if len(lines) == 1 else f"{len(lines):,} lines"
     report.say(f"{files[-1]}: {count}, {points:,} points, {points / rate:.1f} s of ink in mm at {rate:g} Hz")
 

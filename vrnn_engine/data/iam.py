@@ -1,11 +1,12 @@
-"""Reads IAM-OnDB as its owners distribute it: `lineStrokes/**/FORM-LINE.xml`, and the lists of the official split.
+"""Reads IAM-OnDB as its owners distribute it: lines of ink, their texts, and the lists of the official split.
 
-The file of a line contains `<Stroke><Point x= y= time=/>...`, in tablet units; y grows downwards.
+`lineStrokes/**/FORM-LINE.xml` is the ink of a line, `<Stroke><Point x= y= time=/>...`, in tablet units; y grows
+downwards.  `ascii/**/FORM.txt` contains the text of a form.
 """
 
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,10 +18,24 @@ from vrnn_engine.errors import DataError
 
 LINES = "lineStrokes"
 """Name of the folder of the lines; the corpus' other folders of XML files contain pages and transcriptions."""
+TRANSCRIPTS = "ascii"
+"""Name of the folder of the transcripts."""
 PAGE = "strokes"
 """Prefix of the names of files that contain a whole page: `original/**/strokesz.xml`."""
 LISTS = {"trainset.txt": "train", "testset_v.txt": "valid", "testset_t.txt": "valid", "testset_f.txt": "test"}
 """Split of the forms in each list of the corpus' benchmark task; its two validation sets are merged."""
+
+
+class _InkOfLine(NamedTuple):
+    """The file of one line."""
+
+    id: str
+    dxy: NDArray[np.int32]
+    """Moves [n, 2]."""
+    eos: NDArray[np.uint8]
+    """[n], 1 where the pen is lifted after a point."""
+    rate: float | None
+    """Mean number of points per second within strokes, if the points have times."""
 
 
 def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDArray[Any]], list[str]]:
@@ -39,24 +54,26 @@ def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDA
     -------
     dict
         `dxy` int32 [N, 2], `eos` uint8 [N], `offsets` [lines + 1] and `ids` [lines].  If the four lists are present,
-        also `split` [lines], and only the lines of forms that they name.
+        also `split` [lines], and only the lines of forms that they name.  If there are transcripts, also `texts`
+        [lines], empty for lines without one.  If all lines have times, also `points_per_second` [lines], the mean
+        within strokes.
     list of str
         For each skipped file, its path and the reason.
 
     Raises
     ------
     DataError
-        There are no lines; some of the four lists are missing; a list is not a text file; or, if strict, a line cannot
-        be read.
+        There are no lines; some of the four lists are missing; a list or a transcript is not a text file; or, if
+        strict, a line cannot be read.
     """
     parts = _official_split(folder)
-    found: list[tuple[str, NDArray[np.int32], NDArray[np.uint8]]] = []
+    found: list[_InkOfLine] = []
     skipped: list[str] = []
     for path in _line_files(folder):
         if parts and path.stem.rpartition("-")[0] not in parts:
             continue
         try:
-            found.append((path.stem, *_read_line(path)))
+            found.append(_read_line(path))
         except (ElementTree.ParseError, KeyError, OSError, OverflowError, ValueError) as error:
             if strict:
                 raise DataError(f"{path}: not a line of IAM-OnDB: {_reason(error)}") from None
@@ -65,14 +82,44 @@ def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDA
         why = f"the first file that cannot be read: {skipped[0]}" if skipped else "does it contain lineStrokes/?"
         raise DataError(f"{folder}: no lines of ink in this folder; {why}")
     table: dict[str, NDArray[Any]] = {
-        "dxy": np.concatenate([dxy for _, dxy, _ in found]),
-        "eos": np.concatenate([eos for _, _, eos in found]),
-        "offsets": np.array([0, *accumulate(len(dxy) for _, dxy, _ in found)]),
-        "ids": np.array([identity for identity, _, _ in found]),
+        "dxy": np.concatenate([line.dxy for line in found]),
+        "eos": np.concatenate([line.eos for line in found]),
+        "offsets": np.array([0, *accumulate(len(line.dxy) for line in found)]),
+        "ids": np.array([line.id for line in found]),
     }
     if parts:
-        table["split"] = np.array([parts[identity.rpartition("-")[0]] for identity, _, _ in found])
+        table["split"] = np.array([parts[line.id.rpartition("-")[0]] for line in found])
+    if texts := read_transcripts(folder):
+        table["texts"] = np.array([texts.get(line.id, "") for line in found])
+    rates = [line.rate for line in found if line.rate is not None]
+    if len(rates) == len(found):
+        table["points_per_second"] = np.array(rates, np.float32)
     return table, skipped
+
+
+def read_transcripts(folder: Path) -> dict[str, str]:
+    """Read the texts of all lines of a copy of IAM-OnDB, by the id of the line.
+
+    The part of `FORM.txt` after the line `CSR:` (correct sentence recognition) contains the text of `FORM-01` in its
+    first line that is not empty, and so on.
+
+    Parameters
+    ----------
+    folder : Path
+        Contains folders `ascii` with the transcripts, at any depth.
+
+    Raises
+    ------
+    DataError
+        A transcript is not a text file.
+    """
+    texts: dict[str, str] = {}
+    for path in visible(folder.rglob("*.txt")):
+        if TRANSCRIPTS in path.relative_to(folder).parts[:-1]:
+            _, _, correct = _read_text(path, "transcript").partition("CSR:")
+            lines = [line.strip() for line in correct.splitlines() if line.strip()]
+            texts |= {f"{path.stem}-{number:02d}": line for number, line in enumerate(lines, 1)}
+    return texts
 
 
 def _line_files(folder: Path) -> list[Path]:
@@ -93,12 +140,16 @@ def _official_split(folder: Path) -> dict[str, str]:
 
 
 def _forms(path: Path) -> list[str]:
+    return _read_text(path, "list of forms").split()
+
+
+def _read_text(path: Path, what: str) -> str:
     try:
-        return read_text_bytes(path).decode().split()
+        return read_text_bytes(path).decode()
     except OSError as error:
-        raise DataError(f"{path}: cannot read this list of forms: {error.strerror}") from None
+        raise DataError(f"{path}: cannot read this {what}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise DataError(f"{path}: this list of forms is not text in UTF-8; copy it from the corpus again") from None
+        raise DataError(f"{path}: this {what} is not text in UTF-8; copy it from the corpus again") from None
 
 
 def _reason(error: Exception) -> str:
@@ -117,16 +168,23 @@ def _coordinate(text: str) -> int:
         raise ValueError(f"a coordinate must be a whole number, not {text!r:.40}") from None
 
 
-def _read_line(path: Path) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """Return the moves [n, 2] of a line, and [n], 1 where the pen is lifted after a point."""
-    strokes = [
-        np.array([[_coordinate(point.attrib[axis]) for axis in "xy"] for point in stroke.iter("Point")], np.int32)
-        for stroke in ElementTree.parse(path).getroot().iter("Stroke")
-    ]
-    strokes = [stroke for stroke in strokes if len(stroke)]
+def _read_line(path: Path) -> _InkOfLine:
+    strokes = [list(stroke.iter("Point")) for stroke in ElementTree.parse(path).getroot().iter("Stroke")]
+    strokes = [stroke for stroke in strokes if stroke]
     if not strokes:
         raise ValueError("it has no strokes")
-    points = np.concatenate(strokes)
+    points = np.array([[_coordinate(point.attrib[axis]) for axis in "xy"] for point in chain(*strokes)], np.int32)
     eos = np.zeros(len(points), np.uint8)
     eos[np.cumsum([len(stroke) for stroke in strokes]) - 1] = 1
-    return np.diff(points, axis=0, prepend=points[:1]), eos
+    return _InkOfLine(path.stem, np.diff(points, axis=0, prepend=points[:1]), eos, _mean_rate(strokes))
+
+
+def _mean_rate(strokes: list[list[ElementTree.Element]]) -> float | None:
+    """Return the points per second within strokes; None if points have no times, or the times do not increase."""
+    try:
+        # The times of single points are rounded to 10 ms, so only their sum is of use.
+        seconds = sum(float(stroke[-1].attrib["time"]) - float(stroke[0].attrib["time"]) for stroke in strokes)
+    except (KeyError, ValueError):
+        return None
+    steps = sum(len(stroke) - 1 for stroke in strokes)
+    return steps / seconds if seconds > 0 and steps else None

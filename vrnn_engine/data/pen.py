@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from vrnn_engine.base.strokes import resample_strokes
 from vrnn_engine.data.batches import SPLITS, Batch, Floats, line_chunks, splits_by_hash
-from vrnn_engine.data.iam import load_line_strokes
+from vrnn_engine.data.line_files import load_lines, writers
 from vrnn_engine.data.options import PenData
-from vrnn_engine.data.pen_files import load_npz, require_arrays
-from vrnn_engine.data.skipped import warn_of_skipped
+from vrnn_engine.data.pen_files import require_arrays
 from vrnn_engine.data.strokes import millimetre_scales
 from vrnn_engine.data.style import plain
 from vrnn_engine.errors import DataError
@@ -35,8 +34,8 @@ class PenCorpus:
     Parameters
     ----------
     path : Path
-        An .npz file of lines (see `vrnn_engine.data.pen_files.load_npz` for its arrays), or a folder of IAM-OnDB as its
-        owners distribute it (see `vrnn_engine.data.iam`).
+        An .npz or .jsonl file of lines, or a folder of IAM-OnDB as its owners distribute it; see
+        `vrnn_engine.data.line_files.load_lines`.
     options : PenData
         How to scale, select and batch the lines.  With a style, the batches, the mean and the sd are those of lines
         transformed to the usual style (see `vrnn_engine.data.style`); the attribute `lines` is not transformed.
@@ -65,12 +64,7 @@ class PenCorpus:
 
     def __init__(self, path: Path, options: PenData, strict: bool = False):
         self.options, self.rate = options, options.rate
-        self.skipped: list[str] = []
-        if path.is_dir():
-            table, self.skipped = load_line_strokes(path, strict)
-            warn_of_skipped(path, self.skipped, len(table["ids"]) + len(self.skipped), "lines")
-        else:
-            table = load_npz(path)
+        table, self.skipped = load_lines(path, strict)
         self.lines: dict[str, list[Floats]] = {split: [] for split in SPLITS}
         self.quanta: dict[str, list[float]] = {split: [] for split in SPLITS}
         self.writers: dict[str, list[str]] = {split: [] for split in SPLITS}
@@ -113,7 +107,7 @@ class PenCorpus:
         options = self.options
         lines, scales = _scaled_lines(path, table, options)
         keys = [str(name).rsplit("-", 1)[0] if options.split_by_form else str(name) for name in table["ids"]]
-        writers = _writers(table["ids"], table.get("contributor", keys))
+        names = writers(table["ids"], table.get("contributor", keys))
         reasons = [_unfit(line, options) for line in lines]
         unfit = Counter(why for why in reasons if why)
         fit = [i for i, why in enumerate(reasons) if not why]
@@ -122,7 +116,7 @@ class PenCorpus:
             split = str(table["split"][i]) if "split" in table else by_key[keys[i]]
             self.lines[split].append(lines[i])
             self.quanta[split].append(float(scales[i]))
-            self.writers[split].append(writers[i])
+            self.writers[split].append(names[i])
         left_out = ", ".join(f"{count:,} {why}" for why, count in unfit.items())
         if unfit:
             _log.warning("%s: left out %s of %s lines: %s", path, f"{unfit.total():,}", f"{len(lines):,}", left_out)
@@ -170,15 +164,6 @@ def _scaled_lines(
         line[:, :2] *= scales[i]
         lines.append(line)
     return lines, scales
-
-
-def _writers(ids: NDArray[Any], others: Iterable[object]) -> list[str]:
-    """Return the writer of each line: the part of its id before the last `#`, or else its name in `others`.
-
-    UNIPEN's ids are `FILE#SEGMENTS`.  A file is a session of one writer, and UNIPEN's contributors are institutions.
-    """
-    named = ((*str(identity).rpartition("#"), str(other)) for identity, other in zip(ids, others, strict=True))
-    return [file if mark else other for file, mark, _, other in named]
 
 
 def _unfit(line: Floats, options: PenData) -> str:

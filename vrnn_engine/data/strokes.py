@@ -46,5 +46,6 @@ def millimetre_scales(
     heights = np.array([ink_height(line) for line in lines]) * scales
     for name in np.unique(contributor):
         theirs = contributor == name
-        scales[theirs] *= height_mm / np.median(heights[theirs])
+        if median := float(np.median(heights[theirs])):  # 0 if the ink is only dots and straight lines
+            scales[theirs] *= height_mm / median
     return scales

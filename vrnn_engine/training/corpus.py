@@ -19,7 +19,7 @@ def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus |
     recipe : Recipe
         Its `data` says how to read and cut the corpus, and its `model` says how long a frame is.
     data : Path
-        A folder of recordings for a speech recipe; an .npz file or a folder of IAM-OnDB for a pen recipe.
+        A folder of recordings for a speech recipe; an .npz or .jsonl file or a folder of IAM-OnDB for a pen recipe.
     strict : bool
         Raise an error if a file of the corpus cannot be read, instead of leaving it out with a warning.
 
@@ -36,7 +36,7 @@ def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus |
     """
     if isinstance(recipe.data, PenData):
         if recipe.model.text:
-            return TextCorpus(data, recipe.model.text.alphabet, recipe.data)
+            return TextCorpus(data, recipe.model.text.alphabet, recipe.data, strict)
         return PenCorpus(data, recipe.data, strict)
     context = build_basis(recipe.model).context
     return SpeechCorpus(data, recipe.data, recipe.model.frame_size, context, strict)

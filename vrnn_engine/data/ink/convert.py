@@ -1,74 +1,97 @@
 """Converts files of other programs to ink that `vrnn-engine train` and `stream --prime` read."""
 
 import io
-import json
 from collections.abc import Sequence
-from itertools import accumulate
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vrnn_engine.base.files import write_atomically
+from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.data.ink.inkml import read_inkml
-from vrnn_engine.data.ink.strokes import Conversion, Strokes, to_points
+from vrnn_engine.data.ink.json_lines import encode_json_lines, read_json_lines
+from vrnn_engine.data.ink.lines import Drawing, Line, lines_table
+from vrnn_engine.data.ink.strokes import Conversion, to_points
 from vrnn_engine.data.ink.svg import read_svg
 from vrnn_engine.data.ink.tables import read_arrays, read_csv
 from vrnn_engine.errors import DataError
 
-READ = (".svg", ".inkml", ".csv", ".tsv", ".npy", ".npz")
+READ = (".svg", ".inkml", ".csv", ".tsv", ".npy", ".npz", ".jsonl")
 WRITTEN = (".npz", ".jsonl")
-STEPS_PER_MM = 100
-"""Positions in an .npz are whole numbers of this step, since training adds noise of one of them."""
-
-Line = tuple[str, NDArray[np.float32]]
-"""Name and points [T, 3] of one line of ink."""
 
 
-def convert(sources: Sequence[Path], target: Path, how: Conversion, writer: str | None = None) -> list[Line]:
+def convert(
+    sources: Sequence[Path],
+    target: Path,
+    how: Conversion,
+    writer: str | None = None,
+    texts: Sequence[str] | None = None,
+) -> list[Line]:
     """Convert files to one file of ink.
 
     Parameters
     ----------
     sources : sequence of Path
-        SVG, InkML, CSV, or .npy or .npz of stroke-3.  Each drawing becomes one line of ink.
+        SVG, InkML, CSV, .npy or .npz of stroke-3, or .jsonl.  Each drawing becomes one line of ink.
     target : Path
-        An .npz of lines, to train on; with one line, also to prime with.  Or a .jsonl of one line, to prime with.
+        An .npz or .jsonl of lines, to train on; with one line, also to prime with.
     how : Conversion
         Rate and scale of the result.
     writer : str, optional
-        Who wrote the lines; by default the name of each file.
+        Who wrote the lines; by default what a .jsonl says, or the name of each file.
+    texts : sequence of str, optional
+        What each line says; by default what a .jsonl says, or nothing.
 
     Returns
     -------
-    list of tuple
-        Name and points of each line.
+    list of Line
+        The lines.
 
     Raises
     ------
     DataError
-        A file cannot be read, or the target's kind is unknown.
+        A file cannot be read, the target's kind is unknown, or the number of texts is not that of the lines.
     """
     if target.suffix.lower() not in WRITTEN:
         raise DataError(f"{target}: ink is written to {' or '.join(WRITTEN)} files; name one")
-    lines: list[Line] = []
-    writers: list[str] = []
-    for source in sources:
-        for name, ink in read_ink(source).items():
-            lines.append((name, to_points(ink, how, str(source))))
-            writers.append(writer or source.stem)
-    if target.suffix.lower() == ".npz":
-        data = _npz(lines, writers, how.rate)
-    elif len(lines) == 1:
-        data = _jsonl(lines[0][1], how.rate)
-    else:
-        raise DataError(f"{target}: a .jsonl has one line of ink, and there are {len(lines)}; write an .npz")
-    write_atomically(target, data, DataError)
+    lines = [
+        Line(one.id, _points(one, how, source), writer or one.writer, one.text, how.rate)
+        for source in sources
+        for one in read_ink(source)
+    ]
+    if texts is not None:
+        if len(texts) != len(lines):
+            raise DataError(f"{target}: there are {len(lines)} lines of ink, and {len(texts)} texts; give one for each")
+        lines = [replace(line, text=text) for line, text in zip(lines, texts, strict=True)]
+    write_atomically(target, _npz(lines) if target.suffix.lower() == ".npz" else encode_json_lines(lines), DataError)
     return lines
 
 
-def read_ink(source: Path) -> dict[str, Strokes]:
-    """Read the drawings of a file, by name.
+def read_texts(path: Path) -> list[str]:
+    """Read the texts of lines of ink from a text file.
+
+    Parameters
+    ----------
+    path : Path
+        UTF-8, one text in each line.  Empty lines at the end do not count; others are lines without a text.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read.
+    """
+    try:
+        return read_text_bytes(path).decode().rstrip().splitlines()
+    except OSError as error:
+        raise DataError(f"{path}: not a readable file of texts: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        row = error.object[: error.start].count(b"\n") + 1
+        raise DataError(f"{path}: line {row} is not text in UTF-8; save the file in that encoding") from None
+
+
+def read_ink(source: Path) -> list[Drawing]:
+    """Read the drawings of a file.
 
     Parameters
     ----------
@@ -82,47 +105,31 @@ def read_ink(source: Path) -> dict[str, Strokes]:
     """
     if not source.is_file():
         raise DataError(f"{source}: no such drawing")
-    kind = source.suffix.lower()
+    kind, stem = source.suffix.lower(), source.stem
+    if kind == ".jsonl":
+        return read_json_lines(source)
     if kind in (".npy", ".npz"):
-        return {
-            f"{source.stem}-{name}" if name != source.stem else name: ink for name, ink in read_arrays(source).items()
-        }
+        return [
+            Drawing(f"{stem}-{name}" if name != stem else name, ink, stem) for name, ink in read_arrays(source).items()
+        ]
     readers = {".svg": read_svg, ".inkml": read_inkml, ".csv": read_csv, ".tsv": read_csv}
     if kind not in readers:
         raise DataError(f"{source}: ink is read from {', '.join(READ)} files")
-    return {source.stem: readers[kind](source)}
+    return [Drawing(stem, readers[kind](source), stem)]
 
 
-def _npz(lines: Sequence[Line], writers: Sequence[str], rate: float) -> bytes:
-    """Return the file that `vrnn_engine.data.pen_files.load_npz` describes; one line also as `--prime` reads it."""
-    steps = [_whole_steps(points) for _, points in lines]
-    table = {
-        "dxy": np.concatenate(steps),
-        "eos": np.concatenate([points[:, 2] for _, points in lines]).astype(np.uint8),
-        "offsets": np.array([0, *accumulate(map(len, steps))]),
-        "ids": np.array([name for name, _ in lines]),
-        "contributor": np.array(writers),
-        "points_per_inch": np.full(len(lines), 25.4 * STEPS_PER_MM, np.float32),
-        "points_per_second": np.full(len(lines), rate, np.float32),
-    }
+def _points(drawing: Drawing, how: Conversion, source: Path) -> np.ndarray:
+    where = str(source) if source.suffix.lower() != ".jsonl" else f"{source}: {drawing.id}"
+    return to_points(drawing.ink, replace(how, input_rate=how.input_rate or drawing.rate), where)
+
+
+def _npz(lines: Sequence[Line]) -> bytes:
+    """Return lines as an .npz file; one line also as `--prime` reads it."""
+    table = lines_table(lines)
     if len(lines) == 1:
-        points = lines[0][1]
+        points = lines[0].points
         table |= {"dx": points[:, 0], "dy": points[:, 1], "pen_up": points[:, 2]}
-        table |= {"unit": np.array("mm"), "rate": np.array(rate)}
+        table |= {"unit": np.array("mm"), "rate": np.array(lines[0].rate)}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **table)  # type: ignore[arg-type]
     return buffer.getvalue()
-
-
-def _whole_steps(points: NDArray[np.float32]) -> NDArray[np.int32]:
-    positions = np.rint(np.cumsum(points[:, :2], axis=0, dtype=np.float64) * STEPS_PER_MM)
-    return np.diff(positions, axis=0, prepend=positions[:1]).astype(np.int32)
-
-
-def _jsonl(points: NDArray[np.float32], rate: float) -> bytes:
-    rows = [{"unit": "mm", "rate": rate}]
-    for number, (dx, dy, up) in enumerate(points.tolist()):
-        rows.append(
-            {"t": round(number / rate, 6), "dx": float(f"{dx:.9g}"), "dy": float(f"{dy:.9g}"), "pen_up": int(up)}
-        )
-    return "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows).encode()

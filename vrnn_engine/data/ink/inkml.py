@@ -6,10 +6,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from vrnn_engine.base.lengths import MILLIMETRES
 from vrnn_engine.data.ink.strokes import Points, Strokes
 from vrnn_engine.errors import DataError
 
-MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "pt": 25.4 / 72}
 SECONDS = {"s": 1.0, "ms": 1e-3}
 VALUE = re.compile(r"([!\"']?)\s*(-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|\*)")
 """A value of a channel, with the mark that it and the following ones are differences (') or second differences (")."""

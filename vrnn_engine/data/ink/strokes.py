@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,20 @@ class Conversion:
     input_rate: float | None = None
     speed: float = 60.0
     flip: bool = False
+
+
+def cut(values: Points, ends: NDArray[np.integer]) -> list[Points]:
+    """Cut values into strokes.
+
+    Parameters
+    ----------
+    values : array [n, ...]
+        One value for each point.
+    ends : int array
+        For each stroke, the position behind its last point; a stroke may be missing at the end.
+    """
+    bounds = np.unique([0, *ends.tolist(), len(values)])
+    return [values[first:last] for first, last in pairwise(bounds)]
 
 
 def to_points(ink: Strokes, how: Conversion, where: str) -> NDArray[np.float32]:

@@ -3,14 +3,13 @@
 import csv
 import pickle
 import zipfile
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
 
-from vrnn_engine.data.ink.strokes import Points, Strokes
+from vrnn_engine.data.ink.strokes import Points, Strokes, cut
 from vrnn_engine.errors import DataError
 
 SEPARATORS = ",;\t "
@@ -62,8 +61,8 @@ def read_csv(path: Path) -> Strokes:
     else:
         raise DataError(f"{path}: has neither a column pen_up nor stroke, so where the pen is lifted is not known")
     time = next((name for name in TIMES if name in names), None)
-    paths = _cut(points, ends)
-    return Strokes(paths, times=_cut(column(time), ends) if time else None)
+    paths = cut(points, ends)
+    return Strokes(paths, times=cut(column(time), ends) if time else None)
 
 
 def read_arrays(path: Path) -> dict[str, Strokes]:
@@ -140,10 +139,4 @@ def _strokes(path: Path, label: str, table: np.ndarray) -> Strokes:
     numbers = table.astype(np.float64)
     if table.shape[1] == 5:  # dx, dy, pen down, pen lifted after the point, end of the drawing
         numbers = numbers[numbers[:, 4] < 0.5][:, [0, 1, 3]]
-    return Strokes(_cut(np.cumsum(numbers[:, :2], axis=0), np.flatnonzero(numbers[:, 2] > 0.5) + 1))
-
-
-def _cut(values: np.ndarray, ends: np.ndarray) -> list[np.ndarray]:
-    """Cut values into strokes that end before the given positions."""
-    bounds = np.unique([0, *ends.tolist(), len(values)])
-    return [values[first:last] for first, last in pairwise(bounds)]
+    return Strokes(cut(np.cumsum(numbers[:, :2], axis=0), np.flatnonzero(numbers[:, 2] > 0.5) + 1))

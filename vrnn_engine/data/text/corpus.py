@@ -3,25 +3,18 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vrnn_engine.base.strokes import resample_strokes
-from vrnn_engine.data.batches import SPLITS, Batch, Floats, split_by_hash
+from vrnn_engine.data.batches import SPLITS, Batch, Floats, splits_by_hash
 from vrnn_engine.data.options import PenData, TextLines
-from vrnn_engine.data.pen_files import load_npz, require_arrays
-from vrnn_engine.data.strokes import millimetre_scales
 from vrnn_engine.data.style import plain
-from vrnn_engine.data.text.lines import join_lines, smooth_strokes, wraps
-from vrnn_engine.data.text.transcripts import clean_transcript
+from vrnn_engine.data.text.lines import join_lines, wraps
+from vrnn_engine.data.text.prepared import TextLine, prepared_lines
 from vrnn_engine.errors import DataError
 
-SMOOTHING = 0.45
-"""Sd of the smoothing before resampling, in points of the new rate."""
 NOISE_STD = 0.01
 """Sd of the noise on the moves of a line in training, in sds of all moves: without it, densities would grow without
 bound where moves repeat."""
@@ -47,13 +40,15 @@ class TextCorpus:
     Parameters
     ----------
     path : Path
-        An .npz file of lines with the arrays `texts` and `points_per_second`; see
-        `vrnn_engine.data.pen_files.load_npz`.
+        An .npz or .jsonl file of lines with texts, or a folder of IAM-OnDB with its transcripts; see
+        `vrnn_engine.data.text.prepared.prepared_lines`.
     alphabet : str
         Characters that a text may have; their indices begin at 1.
     options : PenData
         How to scale, select and batch the lines; `options.text` must be set.  Every stroke is smoothed, and then
         resampled to `rate`.
+    strict : bool
+        Raise an error if a file of a folder cannot be read, instead of leaving it out with a logged warning.
 
     Attributes
     ----------
@@ -62,7 +57,7 @@ class TextCorpus:
     texts : dict of lists of str
         Text of each line.
     writers : dict of lists of str
-        Session of each line: the id of the line up to its last `#`.
+        Writer of each line: its id up to the last `#`, if it has one; else its `contributor`.
     left_out : dict of str to int
         Number of lines left out, by reason.
     mean, std : tuple of float
@@ -74,7 +69,7 @@ class TextCorpus:
         The file is not readable, lacks an array, or has no usable lines in a split.
     """
 
-    def __init__(self, path: Path, alphabet: str, options: PenData):
+    def __init__(self, path: Path, alphabet: str, options: PenData, strict: bool = False):
         if options.text is None:
             raise DataError(f"{path}: the recipe has no table [data.text], which lines with texts need")
         self.alphabet, self.options, self.text_options = alphabet, options, options.text
@@ -83,7 +78,7 @@ class TextCorpus:
         self.lines: dict[str, list[Floats]] = {split: [] for split in SPLITS}
         self.texts: dict[str, list[str]] = {split: [] for split in SPLITS}
         self.writers: dict[str, list[str]] = {split: [] for split in SPLITS}
-        self.left_out = self._sort_lines(path)
+        self.left_out = self._sort_lines(path, strict)
         moves = np.concatenate(self.lines["train"])[:, :2].astype(np.float64)
         self.mean: tuple[float, ...] = tuple(map(float, moves.mean(0)))
         self.std: tuple[float, ...] = tuple(map(float, moves.std(0)))
@@ -124,25 +119,29 @@ class TextCorpus:
         """Return the indices of the characters of a text, and that of the end, [U]."""
         return np.array([*(self.index[character] for character in text), self.end], np.int64)
 
-    def _sort_lines(self, path: Path) -> dict[str, int]:
+    def _sort_lines(self, path: Path, strict: bool) -> dict[str, int]:
         """Read the lines, and sort those that fit into splits; return the numbers of the others by reason."""
-        table = load_npz(path)
-        require_arrays(table, {"texts"}, "a text-conditioned model", path)
-        require_arrays(table, {"points_per_second"}, "smoothing", path)
-        counts: Counter[str] = Counter()
-        for place, ink in enumerate(_resampled(table, self.options, path)):
-            identity, text = str(table["ids"][place]), clean_transcript(str(table["texts"][place]))
-            if why := _unfit(text, ink, self.options, self.text_options, set(self.index)):
-                counts[why] += 1
-                continue
-            split = str(table["split"][place]) if "split" in table else split_by_hash(identity)
-            self.lines[split].append(plain(ink, self.options.style, self.options.rate) if self.options.style else ink)
-            self.texts[split].append(text)
-            self.writers[split].append(identity.rpartition("#")[0] or identity)
-        reasons = ", ".join(f"{count:,} {why}" for why, count in counts.most_common())
+        fit: list[TextLine] = []
+        left_out: dict[str, list[str]] = {}
+        for line in prepared_lines(path, self.options, strict):
+            if why := _unfit(line.text, line.ink, self.options, self.text_options, set(self.index)):
+                left_out.setdefault(why, []).append(line.id)
+            else:
+                fit.append(line)
+        by_id = splits_by_hash(line.id for line in fit)
+        for line in fit:
+            split = line.split or by_id[line.id]
+            style, ink = self.options.style, line.ink
+            self.lines[split].append(plain(ink, style, self.options.rate) if style else ink)
+            self.texts[split].append(line.text)
+            self.writers[split].append(line.writer)
+        counts = Counter({why: len(ids) for why, ids in left_out.items()})
+        # The name of a line of a .jsonl has the number of its row, unless the file names the line.
+        reasons = ", ".join(f"{count:,} {why} ({left_out[why][0]})" for why, count in counts.most_common())
         if counts:
-            total = f"{len(table['ids']):,}"
-            _log.warning("%s: left out %s of %s lines: %s", path, f"{counts.total():,}", total, reasons)
+            total = f"{len(fit) + counts.total():,}"
+            message = "%s: left out %s of %s lines, with the first one of each kind in parentheses: %s"
+            _log.warning(message, path, f"{counts.total():,}", total, reasons)
         for split in SPLITS:
             if not self.lines[split]:
                 message = f"{path}: its {split} split has no lines with a text that fits; give more lines with `texts`"
@@ -205,21 +204,6 @@ class TextCorpus:
         ready = ink.copy()
         ready[:, :2] = (ready[:, :2] - self.mean) / self.std
         return ready
-
-
-def _resampled(table: dict[str, NDArray[Any]], options: PenData, path: Path) -> Iterator[Floats]:
-    """Yield the ink of each line, smoothed, resampled and scaled."""
-    ends = table["offsets"]
-    raw = [np.column_stack([table["dxy"][a:b], table["eos"][a:b]]).astype(np.float32) for a, b in pairwise(ends)]
-    scales = np.ones(len(raw))
-    if options.height_mm is not None:
-        require_arrays(table, {"contributor", "points_per_inch"}, "scaling to millimetres", path)
-        scales = millimetre_scales(raw, table["contributor"], table["points_per_inch"], options.height_mm)
-    for place, ink in enumerate(raw):
-        ratio = options.rate / float(table["points_per_second"][place])
-        ink = resample_strokes(smooth_strokes(ink, SMOOTHING / ratio if ratio < 1 else 0.0), ratio)
-        ink[:, :2] *= scales[place]
-        yield ink
 
 
 def _unfit(text: str, ink: Floats, options: PenData, lines: TextLines, alphabet: set[str]) -> str:

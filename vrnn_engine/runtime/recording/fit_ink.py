@@ -2,12 +2,11 @@
 
 import numpy as np
 
+from vrnn_engine.base.lengths import MILLIMETRES
 from vrnn_engine.base.strokes import resample_strokes
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.voice.manifest import Manifest
 
-MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "pt": 25.4 / 72, "px": 25.4 / 96}
-"""Millimetres of each unit of length."""
 JUMP = 1000
 """Largest move, in standard deviations of the moves that the voice was trained on."""
 LIKE = 5

@@ -106,6 +106,8 @@ def read_ink_file(path: Path) -> tuple[np.ndarray, str | None, float | None]:
             lines = [json.loads(line) for line in _text(path).splitlines() if line.strip()]
             found = [line for line in lines if "dx" in line]
             rows = [(line["dx"], line["dy"], line["pen_up"]) for line in found]
+            if (count := sum("dx" not in line and ("text" in line or "id" in line) for line in lines)) > 1:
+                raise RecordingError(f"{path}: has {count} lines of writing; give a file of one line")
             units = {str(line["unit"]) for line in lines if "unit" in line}
             if len(units) > 1:
                 raise RecordingError(f"{path}: is ink in several units: {', '.join(sorted(units))}; give one")
