@@ -14,6 +14,7 @@ from vrnn_engine.exporters.export import export, line_height
 from vrnn_engine.exporters.tracing import trace
 from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.models.noise import OutputNoise
+from vrnn_engine.models.outputs import PenMixture, PenOutput
 from vrnn_engine.models.text.state import TextState
 from vrnn_engine.models.text.window import SPAN, START, WINDOW
 from vrnn_engine.training.recipe import load_recipe
@@ -133,3 +134,21 @@ def test_a_window_that_moves_with_the_position_gives_what_the_whole_text_gives(s
             state = {name.replace("next.", "state."): value for name, value in made.items() if "next." in name}
             full = full._replace(h=state["state.h"], c=state["state.c"])  # rounding must not add up
     assert first > 10
+
+
+def test_likelihood_of_a_pen_up_that_is_improbable_has_all_its_digits():
+    output = PenOutput(1, 1)
+
+    def likelihood(inputs):
+        still = torch.zeros_like(inputs["logit"]).unsqueeze(-1)
+        pen = PenMixture(inputs["logit"], still, still.unsqueeze(-1), still.unsqueeze(-1) + 1, still)
+        return {"found": output.log_prob(pen, inputs["frame"])}
+
+    model, _ = trace(likelihood, {"logit": (), "frame": (3,)})
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    logits, up = np.array([-9.7, -9.7, 9.7, 20], np.float32), np.array([1, 0, 0, 1], np.float32)
+    frames = np.column_stack([np.zeros((4, 2), np.float32), up])
+    found = session.run(None, {"logit": logits, "frame": frames})[0]
+    signs = np.where(up > 0, 1, -1)
+    expected = -np.logaddexp(0, -signs * logits.astype(float)) - np.log(2 * np.pi)
+    assert np.abs(found - expected).max() < 1e-5

@@ -8,7 +8,7 @@ from support import text_models
 from vrnn_engine.models import build_model
 from vrnn_engine.models.noise import LatentControls, OutputNoise
 from vrnn_engine.models.text.state import TextState
-from vrnn_engine.models.text.window import NONE, REACH, SPAN, START, attend
+from vrnn_engine.models.text.window import CLOSEST, NONE, REACH, SPAN, START, attend
 
 FRAMES, ROWS, CHARACTERS = 14, 3, 9
 
@@ -31,7 +31,7 @@ def attention_by_hand(weight, offset, sharpness, position, count):
     mix = np.exp(weight) / np.exp(weight).sum()
     found = []
     for u in range(count):
-        bumps = np.exp(-np.exp(sharpness) * (position + REACH * np.tanh(offset) - u) ** 2)
+        bumps = np.exp(-np.exp(sharpness) * ((position + REACH * np.tanh(offset) - u) ** 2 + CLOSEST**2))
         found.append(float(mix @ bumps) if abs(position - u) < SPAN else 0.0)
     return np.array(found)
 
@@ -47,6 +47,16 @@ def walk(model, frames, latent, text, state=None):
         looks.append(attention)
         places.append(state.position)
     return torch.stack(old), torch.stack(looks), torch.stack(places), state
+
+
+def test_rounding_of_the_position_changes_the_attention_of_a_sharp_gaussian_little():
+    places = torch.linspace(2.9, 3.1, 20001, dtype=torch.float64).unsqueeze(-1)
+    for sharpness in (0.0, 3.0, 6.0, 9.0, 15.0):
+        still = torch.zeros(len(places), 1, dtype=torch.float64)
+        found = attend(still, still, still + sharpness, places, 6)
+        steepest = float((found.diff(dim=0) / places.diff(dim=0)).abs().max())
+        assert steepest < 10, sharpness
+    assert float(found.max()) < 1e-9  # the sharpest reads nothing
 
 
 def test_attention_agrees_with_the_equations():

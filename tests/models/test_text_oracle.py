@@ -8,7 +8,7 @@ from support.text_oracle import MISTAKES, TextOracle
 
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.text.state import TextState
-from vrnn_engine.models.text.window import REACH, SPAN, START
+from vrnn_engine.models.text.window import CLOSEST, REACH, SPAN, START
 
 FRAMES, CHARACTERS = 14, 16
 TOLERANCE = 1e-9
@@ -51,7 +51,7 @@ def difference(found, expected):
 
 
 def test_the_constants_are_those_of_the_equations():
-    assert (REACH, SPAN, START) == (3.0, 10.0, -0.5)
+    assert (REACH, SPAN, START, CLOSEST) == (3.0, 10.0, -0.5, 0.05)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.0])

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-REACH, SPAN, START = 3.0, 10.0, -0.5
+REACH, SPAN, START, CLOSEST = 3.0, 10.0, -0.5, 0.05
 MISTAKES = (
     "decoder reads the updated h",
     "the mean is fed back",
@@ -59,7 +59,7 @@ class TextOracle:
         found = []
         for u in range(len(self.text)):
             centres = position + REACH * np.tanh(offset)
-            bumps = np.exp(-np.exp(sharpness) * (centres - u) ** 2)
+            bumps = np.exp(-np.exp(sharpness) * ((centres - u) ** 2 + CLOSEST**2))
             mix = np.exp(weight) / np.exp(weight).sum()
             found.append(mix @ bumps if abs(position - u) < SPAN else 0.0)
         return np.array(found)

@@ -215,8 +215,9 @@ class PenOutput(nn.Module):
         quadratic = across * across / rest + error[..., 1] * error[..., 1]
         log_det = torch.log(parameters.std).sum(-1) + 0.5 * torch.log(rest)
         each = parameters.log_weights - 0.5 * quadratic - log_det - LOG_2PI
-        pen = functional.binary_cross_entropy_with_logits(parameters.pen_logit, x[..., 2], reduction="none")
-        return torch.logsumexp(each, dim=-1) - pen
+        # Not binary_cross_entropy_with_logits: in a graph it becomes log(sigmoid), which is inexact for small values.
+        pen = x[..., 2] * parameters.pen_logit - functional.softplus(parameters.pen_logit)
+        return torch.logsumexp(each, dim=-1) + pen
 
     def sample(self, parameters: PenMixture, noise: OutputNoise) -> Tensor:
         """Return a sampled point [..., 3]; the third column of the noise decides pen-up."""

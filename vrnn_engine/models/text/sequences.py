@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vrnn_engine.models.text.window import REACH, SPAN
+from vrnn_engine.models.text.window import CLOSEST, REACH, SPAN
 
 
 def product_type(device: torch.device) -> torch.dtype:
@@ -147,7 +147,7 @@ class ReaderSequence(torch.autograd.Function):
             bumps *= away
             first = torch.bmm(bumps, grad_attention).squeeze(-1)
             bumps *= away
-            second = torch.bmm(bumps, grad_attention).squeeze(-1)
+            second = torch.bmm(bumps, grad_attention).squeeze(-1) + CLOSEST**2 * grad_mix
             scale = mix * sharp
             grad_centre = -2 * scale * first
             raw[:, :k] = mix * (grad_mix - (mix * grad_mix).sum(-1, keepdim=True))
@@ -169,7 +169,7 @@ class ReaderSequence(torch.autograd.Function):
 def _bumps(read: Tensor, position: Tensor, places: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return distances of centres from places, Gaussians there [B, K, U], and which places are near [B, U]."""
     away = (position + REACH * read[:, k : 2 * k]).unsqueeze(-1) - places
-    bumps = torch.exp(-read[:, 2 * k : 3 * k].unsqueeze(-1) * away * away)
+    bumps = torch.exp(-read[:, 2 * k : 3 * k].unsqueeze(-1) * (away * away + CLOSEST**2))
     near = ((position - places).abs() < SPAN).to(bumps.dtype)
     return away, bumps, near
 

@@ -1,7 +1,8 @@
 """Soft attention over the characters of a text: a mixture of Gaussians around one position that only moves forward.
 
     position_t = position_(t-1) + exp(step)        centre_k = position + REACH tanh(offset_k)
-    attention(u) = sum_k weight_k exp(-exp(sharpness_k) (centre_k - u)^2)   for |position - u| < SPAN, else 0
+    bump_k(u) = exp(-exp(sharpness_k) ((centre_k - u)^2 + CLOSEST^2))
+    attention(u) = sum_k weight_k bump_k(u)   for |position - u| < SPAN, else 0
     window = sum_u attention(u) embedding(character u)
 
 `step`, `offset`, `sharpness` and the logits of `weight` (a softmax) are linear in the output of the first LSTM layer.
@@ -10,6 +11,9 @@ The attention follows Graves 2013 (arXiv:1308.0850), equations 46 to 51; the ini
 2019 (arXiv:1910.10288).  In both papers, each Gaussian has its own position, and some run far ahead of the text while
 others lag.  Here all Gaussians share one position, and each has a bounded offset from it.  So the position says how
 much of the text is written, and a window of a few characters contains all that a step can read.
+
+Training makes some Gaussians ever sharper, so that they read nothing.  Without CLOSEST, rounding errors would determine
+what such a Gaussian reads when its centre passes a character.
 """
 
 import math
@@ -27,6 +31,8 @@ SPAN = 10.0
 """Distance from the position, in characters, at which the attention becomes 0."""
 WINDOW = 2 * int(SPAN) + 2
 """Number of characters that a step graph reads: all within SPAN of a position, and one more for its rounding."""
+CLOSEST = 0.05
+"""Distance from a centre, in characters, below which a Gaussian does not distinguish distances."""
 START = -0.5
 """Position before the first frame: half a character before the first character."""
 FIRST_SHARPNESS = -1.0
@@ -113,6 +119,6 @@ def attend(weight: Tensor, offset: Tensor, sharpness: Tensor, position: Tensor, 
     """
     places = torch.arange(count, device=position.device, dtype=position.dtype)
     away = (position + REACH * torch.tanh(offset)).unsqueeze(-1) - places
-    bumps = torch.exp(-torch.exp(sharpness).unsqueeze(-1) * away * away)
+    bumps = torch.exp(-torch.exp(sharpness).unsqueeze(-1) * (away * away + CLOSEST**2))
     attention = (torch.softmax(weight, dim=-1).unsqueeze(-2) @ bumps).squeeze(-2)
     return torch.where((position - places).abs() < SPAN, attention, 0.0)
