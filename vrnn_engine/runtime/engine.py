@@ -18,6 +18,7 @@ from vrnn_engine.runtime.noise import random_seed
 from vrnn_engine.runtime.stepper import Stepper
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.stream_group import StreamGroup
+from vrnn_engine.runtime.text_stream import with_text
 from vrnn_engine.runtime.voice.lookup import BUNDLED
 from vrnn_engine.runtime.voice.voice import Voice
 
@@ -142,13 +143,18 @@ class Engine:
         """The open streams, in the order they were opened."""
         return self._group.streams()
 
-    def stream(self, seed: int | None = None) -> Stream:
-        """Open a stream in zero state, with default controls.
+    def stream(self, seed: int | None = None, text: str | None = None, width: float | None = None) -> Stream:
+        r"""Open a stream in zero state, with default controls.
 
         Parameters
         ----------
         seed : int, optional
             0 to 2**64-1; by default a random seed of 32 bits.
+        text : str, optional
+            Text to write, for a voice that reads one; more can be added with `Stream.write`. Without a text, such a
+            voice writes freely. ``\n`` begins a new line.
+        width : float, optional
+            Width of a line in the voice's unit. By default, lines of a text end only where the text says so.
 
         Returns
         -------
@@ -158,9 +164,11 @@ class Engine:
         Raises
         ------
         StreamError
-            The seed is not an integer in that range.
+            The seed is not an integer in that range, `width` is not a positive number, the text is empty or has a
+            character that is not in the alphabet, or the voice reads no text.
         """
-        return Stream(self.stepper, self.stepper.initial_state(random_seed() if seed is None else seed), self._group)
+        state = self.stepper.initial_state(random_seed() if seed is None else seed)
+        return Stream(self.stepper, with_text(self.stepper, state, text, width), self._group)
 
     def read(self, frames: int, streams: Sequence[Stream] | None = None) -> list[np.ndarray]:
         """Step streams together, up to `rows` of them as one batch.

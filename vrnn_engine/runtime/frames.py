@@ -1,4 +1,4 @@
-"""Checks a number of frames."""
+"""Checks numbers of frames and of rows."""
 
 import operator
 
@@ -26,4 +26,26 @@ def frame_count(value: int, label: str) -> int:
         number = -1
     if number < 0:
         raise StreamError(f"{label}: {value!r} is not a whole number of frames, 0 or more")
+    return number
+
+
+def row_count(rows: int) -> int:
+    """Return a number of rows as a plain int.
+
+    Parameters
+    ----------
+    rows : int
+        The number; any type with `__index__`.
+
+    Raises
+    ------
+    StreamError
+        `rows` is not a positive integer.
+    """
+    try:
+        number = 0 if isinstance(rows, bool) else operator.index(rows)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise StreamError(f"rows={rows!r} is not a positive integer: an engine steps at least one stream")
     return number

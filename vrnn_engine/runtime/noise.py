@@ -2,7 +2,7 @@
 
 import operator
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -129,3 +129,20 @@ class NoiseSource:
             self._drawn[name] = values
             start += width
         self._first, self._end = frame, frame + count
+
+
+def draw_rows(frames: int, sources: Sequence[tuple[NoiseSource, int]], arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the noise of the next frames of a batch: name -> float32 [frames, rows, width].
+
+    Parameters
+    ----------
+    frames : int
+    sources : sequence of (NoiseSource, int)
+        Source and first frame of each row; later rows get zeros.
+    arrays : mapping of str to float32 array [rows, width]
+        Arrays of the shape of one frame's noise.
+    """
+    drawn = {name: np.zeros((frames, *values.shape), np.float32) for name, values in arrays.items()}
+    for row, (source, frame) in enumerate(sources):
+        source.fill(frame, frames, drawn, row)
+    return drawn

@@ -8,12 +8,16 @@ snapshot is executed.
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import astuple
 
 import msgspec
 import numpy as np
 
-from vrnn_engine.errors import StreamError
+from vrnn_engine.errors import ControlError, StreamError
+from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.stream_state import StreamState
+from vrnn_engine.runtime.text.line import Line
+from vrnn_engine.runtime.text.state import WritingState
 
 MAGIC = b"VRNNSNAP"
 VERSION = 1
@@ -37,7 +41,44 @@ class Tensor(msgspec.Struct, frozen=True):
         return np.frombuffer(self.data, "<f4").reshape(self.shape).astype(np.float32)
 
 
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+class SavedText(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of a `WritingState`; `line` has those of its `Line`, in the order of the class."""
+
+    text: str
+    offset: int
+    done: int
+    generated: int
+    unread: int
+    ready: Tensor
+    steps: int
+    has_text: bool
+    begun: bool
+    observed: bool
+    broken: bool
+    spaces: int
+    still: int
+    line: tuple[float, float, int, float, float]
+    width: float | None
+    retries: int
+    faults: int
+
+    @classmethod
+    def of(cls, state: WritingState) -> "SavedText":
+        """Return what a state has written and has to write, without the characters that no window shows."""
+        state = state.trimmed()
+        fields = {name: getattr(state, name) for name in cls.__struct_fields__}
+        return cls(**fields | {"ready": Tensor.of(state.ready), "line": astuple(state.line)})
+
+    def state(self) -> WritingState:
+        """Return the saved state; raises `ValueError` if it is not possible."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        places = (self.offset, self.done, self.generated, self.unread, self.steps, self.spaces, self.line[2])
+        if min(places) < 0 or max(self.offset, self.done) > len(self.text) or self.ready.shape[1:] != (3,):
+            raise ValueError("a place is outside the text")
+        return WritingState(**fields | {"ready": self.ready.array(), "line": Line(*self.line)})
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything that a stream's next frames depend on."""
 
     voice: str
@@ -52,6 +93,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     controls: dict[str, list[float]]
     latent: Tensor | None = None
     """Latent of the last frame. The next frames do not depend on it; old snapshots lack it."""
+    text: SavedText | None = None
+    """What is written and what is to come, of a voice that reads a text."""
 
     @classmethod
     def of(cls, state: StreamState, controls: Mapping[str, np.ndarray], voice: str, fingerprint: str) -> "Snapshot":
@@ -64,16 +107,29 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
             state={name: Tensor.of(value[0]) for name, value in state.arrays.items()},
             controls={name: value.tolist() for name, value in controls.items()},
             latent=Tensor.of(state.latent),
+            text=None if state.text is None else SavedText.of(state.text),
         )
 
     def applied_to(self, state: StreamState) -> StreamState:
-        """Return the saved state for a stream whose state is `state`; raise `StreamError` if the seed is too large."""
+        """Return the saved state for a stream whose state is `state`; raise `StreamError` if it is not possible."""
+        try:
+            text = None if self.text is None else self.text.state()
+        except ValueError as error:
+            raise StreamError(f"the text in this snapshot does not fit voice {self.voice!r}: {error}") from None
         return StreamState(
             arrays={name: tensor.array()[np.newaxis] for name, tensor in self.state.items()},
             frame=self.frame,
             latent=np.zeros_like(state.latent) if self.latent is None else self.latent.array(),
             noise=state.reseeded(self.seed).noise,
+            text=text,
         )
+
+    def restore_controls(self, controls: Controls) -> None:
+        """Set controls to the saved values; raise `StreamError` if one of these cannot be set."""
+        try:
+            controls.restore(self.controls)
+        except ControlError as error:
+            raise StreamError(f"the controls in this snapshot do not fit the voice: {error}") from None
 
 
 def encode(snapshot: Snapshot) -> bytes:

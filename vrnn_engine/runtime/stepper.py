@@ -6,22 +6,27 @@ no other thread may use their noise sources. With CUDA graphs, everything that r
 """
 
 import functools
-import operator
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 import numpy as np
 
-from vrnn_engine.errors import NotFiniteError, StreamError
+from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls
+from vrnn_engine.runtime.frames import row_count
 from vrnn_engine.runtime.graph.batch_memory import BatchMemory
 from vrnn_engine.runtime.graph.batch_pool import BatchPool
 from vrnn_engine.runtime.graph.binding import StepBatch
 from vrnn_engine.runtime.graph.session import DEFAULT_OPTIONS, LATENT_OUTPUTS, EngineOptions
 from vrnn_engine.runtime.graph.voice_graphs import VoiceGraphs
-from vrnn_engine.runtime.noise import AHEAD, NoiseSource
+from vrnn_engine.runtime.noise import AHEAD, NoiseSource, draw_rows
 from vrnn_engine.runtime.stream_state import StreamState
+from vrnn_engine.runtime.text.state import WritingState
+from vrnn_engine.runtime.voice.text import POSITION
 from vrnn_engine.runtime.voice.voice import Voice
+from vrnn_engine.runtime.writing.observed_text import ObservedText
+from vrnn_engine.runtime.writing.row import Script
+from vrnn_engine.runtime.writing.writer import Writer
 
 
 class Stepper:
@@ -61,6 +66,9 @@ class Stepper:
         self.pool = BatchPool(graphs.step, self._memory, graphs.captured)
         if graphs.captured:
             graphs.call(self.pool.prepare, self.rows)
+        self.script = Script.of(voice)
+        rows_of_batch = self.rows if graphs.captured else None
+        self._writer = None if self.script is None else Writer(self.script, self.pool, rows_of_batch)
 
     @classmethod
     def load(
@@ -80,6 +88,14 @@ class Stepper:
         """`Voice.fingerprint` of the precision in use."""
         return self.voice.fingerprint(self.graphs.precision)
 
+    def require_script(self) -> Script:
+        """Return how the voice writes; raise `StreamError` if it reads no text."""
+        if self.script is None:
+            raise StreamError(
+                f"voice {self.voice.name!r} writes no text; load a voice that does, for example 'handwriting'"
+            )
+        return self.script
+
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled, and thus to let a stream be pickled, or what plays one."""
         raise StreamError(
@@ -90,7 +106,8 @@ class Stepper:
         """Return the zero state with the noise of a seed; raise `StreamError` if the seed is out of range."""
         step = self.graphs.step
         noise = NoiseSource(seed, self.noise_widths)
-        return StreamState(step.zero_state(), 0, np.zeros(step.latent_shape, np.float32), noise)
+        text = None if self.script is None else WritingState()
+        return StreamState(step.zero_state(), 0, np.zeros(step.latent_shape, np.float32), noise, text)
 
     def advance(
         self, frames: int, states: Sequence[StreamState], controls: Sequence[Controls]
@@ -121,18 +138,23 @@ class Stepper:
         ProviderError
             onnxruntime failed, for example because a GPU was lost.
         """
-        rows = min(self.rows, len(states))
-        # The frames of a batch, and a copy for each stream; with one row they are the same array.
-        values = (len(states) + (rows if rows > 1 else 0)) * frames * self.voice.manifest.frame_size
-        self._memory.require_frames(4 * values, rows, frames, len(states))
-        try:
-            return self.graphs.call(self._advance, frames, states, controls)
-        except Exception as error:
-            self._memory.translate(error, 4 * values, rows, frames, len(states))
-            raise
+        return self._guarded(frames, states, controls)
+
+    def write_next(self, state: StreamState, controls: Controls) -> tuple[np.ndarray, StreamState]:
+        """Return the frames [n, F] up to the end of a word, and the state after them; none if all is written.
+
+        The errors are those of `advance`. The voice reads a text.
+        """
+        (block,), (state,) = self._guarded(None, [state], [controls])
+        return block, state
 
     def observe(
-        self, blocks: Iterable[np.ndarray], state: StreamState, controls: Controls, trace: bool = True
+        self,
+        blocks: Iterable[np.ndarray],
+        state: StreamState,
+        controls: Controls,
+        trace: bool = True,
+        text: str | None = None,
     ) -> tuple[dict[str, np.ndarray], StreamState]:
         """Run the observe graph over frames.
 
@@ -145,6 +167,8 @@ class Stepper:
             They are read before each frame.
         trace : bool
             Whether to keep the outputs of all frames; otherwise only of the last one.
+        text : str, optional
+            The text of the ink: one line. It is unknown by default.
 
         Returns
         -------
@@ -163,8 +187,9 @@ class Stepper:
             onnxruntime failed, for example because a GPU was lost.
         """
         kept: dict[str, list[np.ndarray]] = {}
+        shown, state = (None, state) if self._writer is None else self._writer.show_text(text, state)
         for block in blocks:
-            outputs, state = self._observe(block, state, controls)
+            outputs, state = self._observe(block, state, controls, shown)
             for name, values in outputs.items():
                 if trace:
                     kept.setdefault(name, []).append(values)
@@ -172,8 +197,37 @@ class Stepper:
                     kept[name] = [values[-1:]]
         return {name: np.concatenate(values) for name, values in kept.items()}, state
 
+    def _guarded(
+        self, frames: int | None, states: Sequence[StreamState], controls: Sequence[Controls]
+    ) -> tuple[list[np.ndarray], list[StreamState]]:
+        """Step all states after checking the memory, in the thread that may do so, and translate its errors."""
+        rows, count = min(self.rows, len(states)), frames or 0
+        # The frames of a batch, and a copy for each stream; with one row they are the same array.
+        values = (len(states) + (rows if rows > 1 else 0)) * count * self.voice.manifest.frame_size
+        self._memory.require_frames(4 * values, rows, count, len(states))
+        try:
+            if self._writer is None:
+                return self.graphs.call(self._advance, count, states, controls)
+            return self.graphs.call(self._write, self._writer, frames, states, controls)
+        except Exception as error:
+            self._memory.translate(error, 4 * values, rows, count, len(states))
+            raise
+
+    def _write(
+        self, writer: Writer, frames: int | None, states: Sequence[StreamState], controls: Sequence[Controls]
+    ) -> tuple[list[np.ndarray], list[StreamState]]:
+        """Write with one batch after the other."""
+        blocks: list[np.ndarray] = []
+        reached: list[StreamState] = []
+        for first in range(0, len(states), self.rows):
+            part = slice(first, first + self.rows)
+            made, after = writer.write(frames, states[part], controls[part])
+            blocks += made
+            reached += after
+        return blocks, reached
+
     def _observe(
-        self, block: np.ndarray, state: StreamState, controls: Controls
+        self, block: np.ndarray, state: StreamState, controls: Controls, shown: ObservedText | None
     ) -> tuple[dict[str, np.ndarray], StreamState]:
         """Observe a block [n, frame_size]."""
         graph = self.graphs.observe
@@ -181,14 +235,19 @@ class Stepper:
         found: dict[str, list[np.ndarray]] = {name: [] for name in names}
         arrays = state.arrays
         for t, frame in enumerate(block):
-            noise = {name: row[np.newaxis] for name, row in state.noise.at(state.frame + t).items()}
+            noise = {name: row[np.newaxis] for name, row in state.noise.at(state.steps + t).items()}
+            characters = None if shown is None else shown.characters
             try:
-                arrays, outputs = self.graphs.call(graph.run, arrays, noise, controls.table, frame[np.newaxis])
+                arrays, outputs = self.graphs.call(
+                    graph.run, arrays, noise, controls.table, frame[np.newaxis], characters
+                )
             except Exception as error:
                 self._memory.translate(error, 0, rows=1)
                 raise
             for name in names:
                 found[name].append(outputs[name][0])
+            if shown is not None:
+                arrays = shown.follow(arrays, float(outputs[POSITION][0]))
         stacked = {name: np.stack(values).astype(np.float32, copy=False) for name, values in found.items()}
         for name, values in (*stacked.items(), *arrays.items()):
             if not np.isfinite(values).all():
@@ -197,7 +256,7 @@ class Stepper:
                     "check the level of the recording, or reset the controls"
                 )
         latent = stacked["latent"][-1].copy() if "latent" in stacked else state.latent
-        return stacked, StreamState(arrays, state.frame + len(block), latent, state.noise)
+        return stacked, state.stepped(arrays, len(block), latent)
 
     def _advance(
         self, frames: int, states: Sequence[StreamState], controls: Sequence[Controls]
@@ -212,13 +271,14 @@ class Stepper:
                 made = self._step(batch, frames, part, controls[first : first + self.rows])
                 after, latents = batch.states(), batch.latents()
             if not np.isfinite(made).all():
-                self._check_finite(made, part)
+                for state, block in zip(part, made, strict=False):  # rows after the states are unused
+                    state.require_finite(self.voice.name, block)
             for row, state in enumerate(part):
                 # A copy, so that the block of one stream does not keep the blocks of the others in memory.
                 block = made[row].copy() if len(made) > 1 else made[0]
                 blocks.append(block.reshape(-1) if flat else block)
                 latent = latents[row] if frames else state.latent
-                reached.append(StreamState(after[row], state.frame + frames, latent, state.noise))
+                reached.append(state.stepped(after[row], frames, latent))
         return blocks, reached
 
     def _step(
@@ -228,47 +288,12 @@ class Stepper:
         made = np.empty((batch.rows, frames, self.voice.manifest.frame_size), np.float32)
         batch.load_states([state.arrays for state in states])
         for t in range(frames):
-            changed = False
-            for row, one in enumerate(controls):
-                table = one.table
-                if table is not batch.tables[row]:  # a new object after each write
-                    for name, values in batch.controls.items():
-                        values[row] = table[name][0]
-                    batch.tables[row], changed = table, True
-            if changed:
-                batch.send_controls()
+            batch.load_controls([one.table for one in controls])
             if t % AHEAD == 0:
-                ahead = _draw(batch, min(AHEAD, frames - t), [(state.noise, state.frame + t) for state in states])
+                sources = [(state.noise, state.frame + t) for state in states]
+                ahead = draw_rows(min(AHEAD, frames - t), sources, batch.noise)
             for name, values in ahead.items():
                 batch.noise[name][:] = values[t % AHEAD]
             batch.step()
             made[:, t] = batch.frame
         return made
-
-    def _check_finite(self, made: np.ndarray, states: Sequence[StreamState]) -> None:
-        """Raise for the first state whose frames are not finite; rows after the states are unused."""
-        for state, block in zip(states, made, strict=False):
-            if not np.isfinite(block).all():
-                raise NotFiniteError(
-                    f"voice {self.voice.name!r} with seed {state.noise.seed} generated a frame that is not finite "
-                    f"after frame {state.frame}; reset its controls, or open a new stream"
-                )
-
-
-def row_count(rows: int) -> int:
-    """Return `rows` as a plain int; raise `StreamError` unless it is a positive integer."""
-    try:
-        number = 0 if isinstance(rows, bool) else operator.index(rows)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise StreamError(f"rows={rows!r} is not a positive integer: an engine steps at least one stream")
-    return number
-
-
-def _draw(batch: StepBatch, frames: int, sources: list[tuple[NoiseSource, int]]) -> dict[str, np.ndarray]:
-    """Return the noise of the next frames: name -> [frames, rows, width]; `sources` has each row's source and frame."""
-    ahead = {name: np.zeros((frames, *values.shape), np.float32) for name, values in batch.noise.items()}
-    for row, (source, frame) in enumerate(sources):
-        source.fill(frame, frames, ahead, row)
-    return ahead

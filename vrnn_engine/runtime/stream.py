@@ -1,7 +1,7 @@
 """One live stream of a voice: its seed, its position, its state, and the controls that steer it.
 
-The frames depend on the seed, the controls and the priming, but not on block sizes, other streams in a batch, or
-restarts. Threading contract: any thread may call any method; a second caller on the same stream waits for the first.
+The frames depend on the seed, the controls, the priming and the text, but not on block sizes, other streams in a batch,
+or restarts. Threading contract: any thread may call any method; a second caller on the same stream waits for the first.
 Controls may be written while another thread reads. `state` is the state after the last frame, and may be read at any
 time; code that steps streams holds their `lock` from reading the states until it has written the next ones.
 """
@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from vrnn_engine.errors import ControlError, StreamError
+from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls, Settable
 from vrnn_engine.runtime.frames import frame_count
 from vrnn_engine.runtime.noise import random_seed
@@ -24,10 +24,11 @@ from vrnn_engine.runtime.snapshot import Snapshot, decode, encode
 from vrnn_engine.runtime.stepper import Stepper
 from vrnn_engine.runtime.stream_group import StreamGroup
 from vrnn_engine.runtime.stream_state import StreamState
+from vrnn_engine.runtime.text_stream import TextStream
 from vrnn_engine.runtime.voice.voice import Voice
 
 
-class Stream(AbstractContextManager["Stream"]):
+class Stream(TextStream, AbstractContextManager["Stream"]):
     """One stream of a voice. `Engine.stream` opens a stream; closing or garbage collection removes it from the engine.
 
     Parameters
@@ -44,7 +45,7 @@ class Stream(AbstractContextManager["Stream"]):
     Attributes
     ----------
     controls : Controls
-        A write takes effect in the next frame.
+        A write takes effect in the next frame, or in the next word of a text.
     closed : bool
 
     Examples
@@ -115,7 +116,8 @@ class Stream(AbstractContextManager["Stream"]):
         NotFiniteError
             A frame is NaN or infinite. The stream has not moved.
         StreamError
-            The stream is closed, `frames` is not a whole number, or the memory does not suffice.
+            The stream is closed, `frames` is not a whole number, the memory does not suffice, or a word is wider than
+            the line. The stream has not moved.
         ProviderError
             onnxruntime failed, for example because a GPU was lost.
         """
@@ -142,8 +144,12 @@ class Stream(AbstractContextManager["Stream"]):
             raise StreamError("blocks: a block has at least one frame")
         return (self.read(frames) for _ in itertools.repeat(None))
 
-    def prime(self, recording: RecordingLike, rate: float | None = None, trace: bool = True) -> Observation:
+    def prime(
+        self, recording: RecordingLike, rate: float | None = None, trace: bool = True, text: str | None = None
+    ) -> Observation:
         """Observe a recording, which is read block by block, and continue from the state after it.
+
+        A voice that writes a text then begins a new line in the hand of the ink.
 
         Parameters
         ----------
@@ -153,6 +159,8 @@ class Stream(AbstractContextManager["Stream"]):
             Samples per second of an array; the voice's own rate by default.
         trace : bool
             Whether to return the values of all frames, not only of the last one.
+        text : str, optional
+            What the ink says: one line. It can be given for a voice that writes a text.
 
         Returns
         -------
@@ -171,10 +179,11 @@ class Stream(AbstractContextManager["Stream"]):
             onnxruntime failed, for example because a GPU was lost.
         """
         self.check_open()
+        line = self.one_line(text)
         _ = self.stepper.graphs.observe  # loaded before taking the lock, because loading takes long
         with closing(open_recording(recording, self.voice.manifest, rate)) as given, self.lock:
             self.check_open()
-            outputs, self.state = self.stepper.observe(given, self.state, self.controls, trace)
+            outputs, self.state = self.stepper.observe(given, self.state, self.controls, trace, line)
         return Observation.of(outputs, given.conversions)
 
     def snapshot(self) -> bytes:
@@ -199,17 +208,14 @@ class Stream(AbstractContextManager["Stream"]):
         """
         with self.lock:
             self.check_open()
-            shapes = self.stepper.graphs.step.state
-            found = decode(saved, self.fingerprint, shapes, self.voice.name)
+            found = decode(saved, self.fingerprint, self.stepper.graphs.step.state, self.voice.name)
             state = found.applied_to(self.state)
-            try:
-                self.controls.restore(found.controls)
-            except ControlError as error:
-                raise StreamError(f"the controls in this snapshot do not fit the voice: {error}") from None
+            self.check_characters(state)
+            found.restore_controls(self.controls)
             self.state = state
 
     def reseed(self, seed: int) -> None:
-        """Use the noise of another seed from the next frame on, without changing state or position.
+        """Use the noise of another seed from the next frame or word on, without changing state or position.
 
         Parameters
         ----------
@@ -226,7 +232,9 @@ class Stream(AbstractContextManager["Stream"]):
             self.state = self.state.reseeded(seed)
 
     def continue_from(self, other: "Stream") -> None:
-        """Continue from the current state of another stream, without changing seed, position or controls.
+        """Continue from the current state of another stream, without changing seed, position, controls or text.
+
+        A stream that writes a text begins a new line in the hand of the other stream.
 
         Parameters
         ----------
@@ -245,7 +253,7 @@ class Stream(AbstractContextManager["Stream"]):
             arrays, latent = other.state.copied_arrays(), other.latent
         with self.lock:
             self.check_open()
-            self.state = replace(self.state, arrays=arrays, latent=latent)
+            self.state = replace(self.begin_line(self.state), arrays=arrays, latent=latent)
 
     def fork(self, seed: int | None = None) -> "Stream":
         """Return a new stream of the engine that continues from the current state with the same controls.
@@ -262,8 +270,8 @@ class Stream(AbstractContextManager["Stream"]):
         """
         with self.lock:
             self.check_open()
-            state = self.state.reseeded(random_seed() if seed is None else seed)
-            state = replace(state, arrays=state.copied_arrays())
+            given = random_seed() if seed is None else seed
+            state = replace(self.state.reseeded(given), arrays=self.state.copied_arrays())
             return Stream(self.stepper, state, self._group, self.controls.snapshot())
 
     def open_another(self, seed: int | None = None) -> "Stream":
@@ -273,11 +281,6 @@ class Stream(AbstractContextManager["Stream"]):
         ----------
         seed : int, optional
             0 to 2**64-1; by default a random seed of 32 bits.
-
-        Raises
-        ------
-        StreamError
-            The seed is out of range.
         """
         return Stream(self.stepper, self.stepper.initial_state(random_seed() if seed is None else seed), self._group)
 
@@ -286,11 +289,6 @@ class Stream(AbstractContextManager["Stream"]):
         with self.lock:
             self.closed = True
             self._group.discard(self)
-
-    def check_open(self) -> None:
-        """Raise `StreamError` if the stream is closed."""
-        if self.closed:
-            raise StreamError("this stream is closed; open another one with engine.stream()")
 
     def __exit__(self, *error: object) -> None:
         self.close()

@@ -1,11 +1,13 @@
 """The state of a stream between two frames, as a value that is never changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from vrnn_engine.errors import NotFiniteError
 from vrnn_engine.runtime.noise import NoiseSource
+from vrnn_engine.runtime.text.state import WritingState
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,17 +19,62 @@ class StreamState:
     arrays : mapping of str to float32 array [1, ...]
         Recurrent state, by name without the prefix `state.`. The arrays are never written to.
     frame : int
-        Frames generated or observed since the zero state; the position in the noise.
+        Frames read or observed since the zero state.
     latent : float32 array [Z]
         Latent of the last frame. The next frame does not depend on it. Z is 0 for a voice without latents.
     noise : NoiseSource
         Noise of the stream's seed. Used only under the lock of the stream that owns this state.
+    text : WritingState or None
+        What is written and what is to come; None for a voice that reads no text.
     """
 
     arrays: Mapping[str, np.ndarray]
     frame: int
     latent: np.ndarray
     noise: NoiseSource
+    text: WritingState | None = None
+
+    @property
+    def steps(self) -> int:
+        """Steps taken since the zero state; the position in the noise."""
+        return self.frame if self.text is None else self.text.steps
+
+    def writing(self) -> WritingState:
+        """Return `text` of a voice that reads one; raise `ValueError` if it reads none."""
+        if self.text is None:
+            raise ValueError("the voice of this state reads no text")
+        return self.text
+
+    def stepped(self, arrays: Mapping[str, np.ndarray], count: int, latent: np.ndarray) -> "StreamState":
+        """Return the state after more frames were generated or observed.
+
+        Parameters
+        ----------
+        arrays : mapping of str to float32 array [1, ...]
+            Recurrent state after these frames.
+        count : int
+            Number of these frames.
+        latent : float32 array [Z]
+            Latent of the last of them.
+        """
+        text = None if self.text is None else replace(self.text, steps=self.text.steps + count)
+        return StreamState(arrays, self.frame + count, latent, self.noise, text)
+
+    def require_finite(self, voice: str, *values: Sequence[np.ndarray] | np.ndarray) -> None:
+        """Raise `NotFiniteError` unless all numbers that a step computed after this state are finite.
+
+        Parameters
+        ----------
+        voice : str
+            Name of the voice, for the message.
+        *values : array or sequence of arrays
+            What the step computed.
+        """
+        if not all(np.isfinite(value).all() for value in values):
+            raise NotFiniteError(
+                f"voice {voice!r} with seed {self.noise.seed} generated a frame that is not finite "
+                f"after frame {self.frame}; reset its controls, or open a new stream"
+            )
 
     def reseeded(self, seed: int) -> "StreamState":
         """Return this state with the noise of another seed; raise `StreamError` if the seed is out of range."""

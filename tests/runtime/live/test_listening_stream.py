@@ -14,9 +14,9 @@ from vrnn_engine.cli import audio
 from vrnn_engine.runtime.live.events import Restore, Rewind, Save, Set
 from vrnn_engine.runtime.live.inputs import RecordingInput, open_input
 from vrnn_engine.runtime.live.listening_stream import ListeningStream
+from vrnn_engine.runtime.live.modes import MODES
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.live.saved import SavedFolder
-from vrnn_engine.runtime.modes import MODES
 
 HELD = {"latent.hold": 1.0}
 SOUND = (0.3 * np.random.default_rng(7).standard_normal(30 * 200)).clip(-1, 1).astype(np.float32)

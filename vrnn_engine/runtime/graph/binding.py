@@ -32,9 +32,9 @@ class StepBatch:
     ----------
     rows : int
     noise, controls : dict of str to float32 array [rows, ...]
-        Inputs by name without prefix. Write to them before a step; after a write to `controls`, call `send_controls`.
+        Inputs by name without prefix. Write to `noise` before a step; `load_controls` writes to `controls`.
     tables : list of object
-        For the caller that writes the controls: for each row, the table from which its controls were last copied.
+        The table from which the controls of each row were last copied.
     characters : float32 array [rows, W]
         Input of a voice that reads a text: indices of the characters in the window, 0 for none. Write to it before a
         step. W is 0 for other voices.
@@ -66,7 +66,8 @@ class StepBatch:
             sent = [array for _, array in self._noise_to_send + self._controls_to_send]
             for array in [*sent, self.frame] if output_location == HOST else sent:
                 pin(array, graph.location[1])
-        here, there = (self._values("state", graph.zero_state(rows))[0] for _ in range(2))
+        self._arrays = (graph.zero_state(rows), graph.zero_state(rows))
+        here, there = (self._values("state", arrays)[0] for arrays in self._arrays)
         written = {"frame": self.frame}
         if graph.window:
             written |= {POSITION: self.position, ATTENTION: self.attention}
@@ -105,6 +106,37 @@ class StepBatch:
     def latents(self) -> np.ndarray:
         """Return a copy of the latents of the last step, [rows, Z]; Z is 0 where the graph has none."""
         return np.array(self._latent.numpy())
+
+    def subtract(self, name: str, row: int, number: float) -> None:
+        """Subtract a number from a state of one row.
+
+        Parameters
+        ----------
+        name : str
+            Name of the state.
+        row : int
+        number : float
+        """
+        self._returned = []
+        array = self._arrays[self._now][name]
+        if self._locations[f"state.{name}"] == HOST:
+            array[row] -= number
+        else:
+            value = self._states[self._now][name]
+            np.copyto(array, value.numpy())
+            array[row] -= number
+            value.update_inplace(array)
+
+    def load_controls(self, tables: Sequence[Arrays]) -> None:
+        """Load the controls of each row: a table with arrays [1, ...], which is a new object if a value has changed."""
+        changed = False
+        for row, table in enumerate(tables):
+            if table is not self.tables[row]:
+                for name, values in self.controls.items():
+                    values[row] = table[name][0]
+                self.tables[row], changed = table, True
+        if changed:
+            self.send_controls()
 
     def send_controls(self) -> None:
         """Copy the controls to the memory from which the graph reads them; they take effect in the next step."""

@@ -11,7 +11,7 @@ import numpy as np
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.live.inputs import FrameInput
-from vrnn_engine.runtime.modes import Mode
+from vrnn_engine.runtime.live.modes import Mode
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice.voice import Voice
 

@@ -1,0 +1,79 @@
+"""Where the pen is on the line that it writes, and the moves to the beginning of the next line."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+SPACE = 0.36
+"""Width of a space in line heights; it separates ink that the model did not generate as one sequence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The line that is written. All lengths are in the unit of the voice, from the line's beginning; y grows downwards.
+
+    Attributes
+    ----------
+    x, y : float
+        Position of the pen.
+    points : int
+        Number of points of the line.
+    total : float
+        Sum of the y of these points.
+    right : float
+        Largest x of these points, at least 0.
+    """
+
+    x: float = 0.0
+    y: float = 0.0
+    points: int = 0
+    total: float = 0.0
+    right: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        """Mean y of the line's points; 0 before the first one."""
+        return self.total / self.points if self.points else 0.0
+
+    def drawn(self, frames: np.ndarray) -> "Line":
+        """Return the line after more points.
+
+        Parameters
+        ----------
+        frames : float32 array [n, 3]
+            dx, dy, pen-up.
+        """
+        if not len(frames):
+            return self
+        path = np.cumsum(frames[:, :2], axis=0, dtype=np.float64) + (self.x, self.y)
+        return Line(
+            x=float(path[-1, 0]),
+            y=float(path[-1, 1]),
+            points=self.points + len(path),
+            total=self.total + float(path[:, 1].sum()),
+            right=max(self.right, float(path[:, 0].max())),
+        )
+
+    def move(self, spaces: int, height: float) -> tuple[float, float]:
+        """Return the move (dx, dy) of the pen to where the next ink of this line begins.
+
+        On an empty line this is the line's beginning, and otherwise at least one space behind the ink, at its mean y.
+
+        Parameters
+        ----------
+        spaces : int
+            Number of spaces before the ink.
+        height : float
+            Height of a line.
+        """
+        gap = SPACE * height * (max(spaces, 1) if self.points else spaces)
+        return self.right + gap - self.x, self.mean - self.y
+
+    def next(self, height: float) -> "Line":
+        """Return the empty line below, whose beginning is `height` below the mean y of this line.
+
+        Parameters
+        ----------
+        height : float
+        """
+        return replace(Line(), x=self.x, y=self.y - self.mean - height)

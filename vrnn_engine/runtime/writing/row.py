@@ -1,0 +1,226 @@
+"""One stream of a batch that writes: begins its parts, collects their frames, checks them, and places their ink."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vrnn_engine.errors import StreamError
+from vrnn_engine.runtime.controls import Controls
+from vrnn_engine.runtime.graph.binding import StepBatch
+from vrnn_engine.runtime.stream_state import StreamState
+from vrnn_engine.runtime.text.alphabet import Alphabet
+from vrnn_engine.runtime.text.faults import count_faults
+from vrnn_engine.runtime.text.part import Kind, Part
+from vrnn_engine.runtime.text.part_run import PartRun
+from vrnn_engine.runtime.text.reading import visible
+from vrnn_engine.runtime.voice.text import Text
+from vrnn_engine.runtime.voice.voice import Voice
+
+MOST_TRIES = 4
+"""Number of times that a word is generated before the best of them is used although it is faulty."""
+
+_log = logging.getLogger("vrnn_engine")
+
+
+@dataclass(frozen=True)
+class Script:
+    """How a voice writes.
+
+    Attributes
+    ----------
+    voice : str
+        Name of the voice, for messages.
+    text : Text
+        The entry of its manifest.
+    alphabet : Alphabet
+    """
+
+    voice: str
+    text: Text
+    alphabet: Alphabet
+
+    @classmethod
+    def of(cls, voice: Voice) -> "Script | None":
+        """Return how a voice writes; None if it reads no text."""
+        text = voice.manifest.text
+        return None if text is None else cls(voice.name, text, Alphabet(text))
+
+    def restarted(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the recurrent state for the beginning of a line in the same hand."""
+        restart = self.text.restart
+        return {name: np.zeros_like(value) if name in restart else value for name, value in arrays.items()}
+
+    def in_hand(self, arrays: Mapping[str, np.ndarray], hand: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return a recurrent state with the hand of another one."""
+        restart = self.text.restart
+        return {name: value if name in restart else hand[name] for name, value in arrays.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A part that was generated: its frames, the state after it, and how faulty it is."""
+
+    run: PartRun
+    arrays: Mapping[str, np.ndarray]
+    latent: np.ndarray
+    faults: int
+
+
+class Row:
+    """The stream of one row.
+
+    Parameters
+    ----------
+    script : Script
+    state : StreamState
+        Its `text` is set.
+    controls : Controls
+        They are read when a part begins.
+    frames : int or None
+        Number of frames wanted; None for those of the next part.
+
+    Attributes
+    ----------
+    arrays : mapping of str to float32 array [1, ...]
+        The current recurrent state.
+    table : mapping of str to float32 array [1, ...]
+        Values of the controls for the current part.
+    state : StreamState
+        The state before the current part.
+    """
+
+    def __init__(self, script: Script, state: StreamState, controls: Controls, frames: int | None) -> None:
+        self.state = state
+        self.arrays = state.arrays
+        self.table = controls.table
+        self._script = script
+        self._controls = controls
+        self._wanted = frames
+        self._blocks: list[np.ndarray] = []
+        self._text = state.writing()
+        self._steps = self._text.steps
+        self._run: PartRun
+        self._start: Mapping[str, np.ndarray]
+        self._tries: list[Try] = []
+
+    @property
+    def steps(self) -> int:
+        """Position in the noise of the next step."""
+        return self._steps + len(self._run.frames)
+
+    def begin(self) -> bool:
+        """Take the frames that are ready; if more are wanted, begin the next part. Return whether steps are needed."""
+        self._take()
+        if self._wanted == 0 or (self._wanted is None and self._blocks):
+            return False
+        part, self._text = self._text.next(self._script.text.line_height)
+        if part is None:
+            self._rest()
+            return False
+        self._start = self.arrays if self._text.begun else self._script.restarted(self.arrays)
+        self.arrays = self._start
+        self.table = self._controls.table
+        self._tries = []
+        self._begin_run(part)
+        return True
+
+    def show(self, batch: StepBatch, row: int) -> None:
+        """Write the characters in the window into a row of a batch."""
+        batch.characters[row] = self._characters()
+
+    def add(self, batch: StepBatch, row: int) -> bool:
+        """Add the step that a row of a batch has taken, move the window on, and return whether the part is complete."""
+        run = self._run
+        complete = run.add(batch.frame[row], batch.attention[row])
+        moved = run.move_on(float(batch.position[row]))
+        if moved:
+            batch.subtract(self._script.text.position, row, moved)
+            self.show(batch, row)
+        return complete
+
+    def finish(self, latent: np.ndarray) -> bool:
+        """Check the complete part, and give it out or generate it again. Return whether more steps are needed.
+
+        Raises
+        ------
+        NotFiniteError
+            A frame or the attention is not finite.
+        StreamError
+            The word is wider than the line.
+        """
+        run, text = self._run, self._text
+        self.state.require_finite(
+            self._script.voice, run.frames, run.attention, self.arrays[self._script.text.position]
+        )
+        self._steps = self.steps
+        is_word = run.part.kind in (Kind.WORD, Kind.LAST)
+        faults = count_faults(run.part, text.text, run.attention, run.offsets, run.is_cut) if is_word else 0
+        self._tries.append(Try(run, self.arrays, latent, faults))
+        if faults and len(self._tries) < MOST_TRIES:
+            self.arrays = self._script.in_hand(self._start, self.arrays)
+            self._begin_run(run.part)
+            return True
+        best = min(self._tries, key=lambda one: one.faults)
+        word = text.text[run.part.start : run.part.stop]
+        if best.faults:
+            message = "voice %r with seed %s: the word %r has a fault in each of %s tries; the best try is used"
+            _log.warning(message, self._script.voice, self.state.noise.seed, word, len(self._tries))
+        self._accept(best, word, is_word)
+        return self.begin()
+
+    def result(self) -> tuple[np.ndarray, StreamState]:
+        """Return the frames [n, 3], and the state after them."""
+        block = np.concatenate(self._blocks) if self._blocks else np.zeros((0, 3), np.float32)
+        return block, replace(self.state, text=self._text, frame=self.state.frame + len(block))
+
+    def _take(self) -> None:
+        """Take ready frames, as many as are wanted."""
+        ready = self._text.ready
+        count = len(ready) if self._wanted is None else min(self._wanted, len(ready))
+        if count:
+            self._blocks.append(ready[:count])
+            self._text = self._text.taken(count)
+            if self._wanted is not None:
+                self._wanted -= count
+
+    def _rest(self) -> None:
+        """Give the frames of a pen that does not move."""
+        if self._wanted:
+            self._blocks.append(np.tile(np.array([0, 0, 1], np.float32), (self._wanted, 1)))
+            self._wanted = 0
+
+    def _begin_run(self, part: Part) -> None:
+        text = self._text
+        offset = text.offset if text.begun else part.start
+        still = {Kind.FREE: text.still, Kind.ENDING: 1}.get(part.kind, 0)
+        self._run = PartRun(part, offset, self._script.text.window, still)
+
+    def _characters(self) -> np.ndarray:
+        """Return the indices of the characters in the window."""
+        run, window = self._run, self._script.text.window
+        if run.part.kind is Kind.FREE:
+            return np.zeros(window, np.float32)
+        shown = visible(self._text.text, run.part.start, run.offset, run.part.line_end, window)
+        return self._script.alphabet.indices(shown, window)
+
+    def _accept(self, best: Try, word: str, is_word: bool) -> None:
+        """Place a part on its line, or begin a new line first if it does not fit."""
+        text, part, height = self._text, best.run.part, self._script.text.line_height
+        text = replace(text, steps=self._steps, retries=text.retries + len(self._tries) - 1)
+        ink = best.run.ink()
+        if len(ink) and not text.begun:
+            ink[0, :2] += text.line.move(text.spaces + part.start - text.done, height)
+        line = text.line.drawn(ink)
+        if is_word and text.width is not None and line.right > text.width:
+            if not text.line.points:
+                raise StreamError(
+                    f"the word {word!r} is {line.right:.0f} wide, but a line has only {text.width:g}; "
+                    "make the lines wider, the ink smaller, or divide the word"
+                )
+            self._text, self.arrays = replace(text, broken=True), self._start
+            return
+        self._text = replace(text, faults=text.faults + (best.faults > 0)).after(best.run, ink, line, height)
+        self.arrays = best.arrays
+        self.state = replace(self.state, arrays=best.arrays, latent=best.latent)
