@@ -6,8 +6,9 @@ from matplotlib.collections import LineCollection
 from support.exports import export_once
 
 from vrnn_engine import Engine
-from vrnn_engine.evaluation.figures import COLUMNS, FORMATS, draw_ink, draw_sound, envelope, render
-from vrnn_engine.evaluation.latents import LatentTrace, trace_latents
+from vrnn_engine.evaluation.figures import COLUMNS, FORMATS, draw_ink, draw_sound, render
+from vrnn_engine.evaluation.latents import LatentTrace, LatentTracer, trace_latents
+from vrnn_engine.evaluation.long_curve import MOST_POINTS, LongCurve, envelope
 
 MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF-"}
 
@@ -22,6 +23,13 @@ def ink(points):
     line = rng.normal(0.3, 0.5, (points, 3)).astype(np.float32)
     line[:, 2] = np.isin(np.arange(points), (1, 2, 5, 9, 14, 20))
     return line
+
+
+def curve(*blocks):
+    made = LongCurve()
+    for block in blocks:
+        made.add(block)
+    return made
 
 
 def made_up(frames, frames_per_second=80.0):
@@ -60,6 +68,20 @@ def test_mdct_trace_leaves_out_the_first_step():
     assert trace.kl.tolist() == [5, 6, 7]
     assert trace.log_likelihood.tolist() == [-1, -2, -3]
     assert trace.change[1:].tolist() == [4, 17]
+
+
+@pytest.mark.parametrize("basis", ["samples", "mdct", "points"])
+@pytest.mark.parametrize("steps", [1, 3, 7])
+def test_a_trace_is_the_same_in_blocks(basis, steps):
+    rng = np.random.default_rng(6)
+    mean, kl, likelihood = rng.normal(size=(20, 4)), rng.gamma(2, 3, 20), rng.normal(size=20)
+    whole = trace_latents(mean, kl, likelihood, basis, 80)
+    tracer = LatentTracer(basis, 80)
+    for start in range(0, 20, steps):
+        part = slice(start, start + steps)
+        tracer.add(mean[part], kl[part], likelihood[part])
+    for name, values in vars(tracer.trace()).items():
+        np.testing.assert_array_equal(values, getattr(whole, name))
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +123,32 @@ def test_envelope_keeps_every_extreme():
     assert envelope(values[:200], 100).tolist() == list(range(200))
 
 
+def test_a_short_curve_keeps_every_value():
+    values = noise(3)
+    positions, kept = curve(*np.array_split(values, 7)).points()
+    np.testing.assert_array_equal(positions, np.arange(len(values)))
+    np.testing.assert_array_equal(kept, values)
+
+
+def test_a_long_curve_keeps_few_points_and_every_extreme():
+    values = np.random.default_rng(0).standard_normal(5 * MOST_POINTS + 123).astype(np.float32)
+    values[[1234, -2]] = 9, -9
+    long = curve(*np.array_split(values, 99))
+    assert long.length == len(values)
+    positions, kept = long.points()
+    assert len(kept) <= MOST_POINTS
+    assert (np.diff(positions) > 0).all()
+    np.testing.assert_array_equal(kept, values[positions])
+    for piece in np.array_split(np.arange(len(values)), COLUMNS):
+        inside = kept[(positions >= piece[0]) & (positions <= piece[-1])]
+        assert abs(inside.min() - values[piece].min()) < 0.6
+        assert abs(inside.max() - values[piece].max()) < 0.6
+    assert (kept.min(), kept.max()) == (-9, 9)
+
+
 def test_sound_has_three_panels_with_one_time_axis():
     trace, samples = made_up(160), noise(2)
-    figure = draw_sound(trace, samples, 16000, "costs $5 or $6")
+    figure = draw_sound(trace, curve(samples), 16000, "costs $5 or $6")
     wave, kl, change = figure.axes
     assert wave.get_title(loc="left") == "costs $5 or $6"
     assert {axes.get_xlim() for axes in figure.axes} == {(0.0, 2.0)}
@@ -118,14 +163,14 @@ def test_sound_has_three_panels_with_one_time_axis():
 
 
 def test_picture_of_ten_minutes_is_small():
-    figure = draw_sound(made_up(48_000), noise(600), 16000, "long")
+    figure = draw_sound(made_up(48_000), curve(noise(600)), 16000, "long")
     assert len(render(figure, ".svg")) < 300_000
 
 
 def test_ink_is_drawn_where_the_pen_was_down():
     points = np.array([[5, 5, 0], [1, 0, 1], [2, 2, 1], [3, 0, 0], [0, 4, 0], [-1, 0, 0]], np.float32)
     trace = made_up(len(points), 50.0)
-    page, kl, change, bar = draw_ink(trace, points, "a line").axes
+    page, kl, change, bar = draw_ink(trace, [points], "a line").axes
     (pieces,) = (one for one in page.collections if isinstance(one, LineCollection))
     expected = [
         ([5, 5], [6, 5]),  # a stroke of two points; then the pen goes to a dot, and on to a stroke of three
@@ -149,11 +194,11 @@ def test_ink_is_drawn_where_the_pen_was_down():
 def test_picture_of_a_page_of_ink_is_small():
     trace = made_up(9000, 50.0)
     points = np.concatenate([np.random.default_rng(1).normal(0.2, 1, (9000, 2)), np.zeros((9000, 1))], axis=1)
-    assert len(render(draw_ink(trace, points, "long"), ".svg")) < 1_000_000
+    assert len(render(draw_ink(trace, [points], "long"), ".svg")) < 1_000_000
 
 
 @pytest.mark.parametrize("ending", FORMATS)
 def test_same_figure_gives_the_same_bytes(ending):
-    first, second = (render(draw_sound(made_up(20), noise(0.25), 16000, "twice"), ending) for _ in range(2))
+    first, second = (render(draw_sound(made_up(20), curve(noise(0.25)), 16000, "twice"), ending) for _ in range(2))
     assert first == second
     assert first.startswith(MAGIC[ending])

@@ -44,6 +44,21 @@ given = open_input(sys.argv[2], stream.voice.manifest)
 ListeningStream(stream, given, "resynthesise").read(5)
 print(round(given.seconds * 80), peak() - before)
 """
+LATENTS = """
+import contextlib, io, resource, sys
+from pathlib import Path
+import numpy, soundfile, soxr
+from vrnn_engine.cli.latents import latents
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform != "darwin" else 1024**2)
+soundfile.write("short.flac", numpy.zeros((48000, 2)), 48000)
+latents(sys.argv[1], Path("short.flac"), Path("short.svg"))
+before = peak()
+said = io.StringIO()
+with contextlib.redirect_stderr(said):
+    latents(sys.argv[1], Path(sys.argv[2]), Path("long.svg"))
+print(said.getvalue().split()[0], peak() - before)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +70,12 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("code", [READ, LISTEN], ids=["read to the end", "listen to the first frames"])
-def test_a_long_recording_takes_little_memory(code: str, recording: Path, toy_audio: Path) -> None:
+@pytest.mark.parametrize(
+    "code", [READ, LISTEN, LATENTS], ids=["read to the end", "listen to the first frames", "latents"]
+)
+def test_a_long_recording_takes_little_memory(code: str, recording: Path, toy_audio: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(toy_audio), str(recording)]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
     frames, mib = map(int, done.stdout.split())
     assert frames == MINUTES * 60 * 80
     assert mib < MOST_MIB

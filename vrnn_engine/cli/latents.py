@@ -1,15 +1,23 @@
 """`vrnn-engine latents`: draws the KL and the latents of a recording under a voice."""
 
 import os
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vrnn_engine.cli import report
 from vrnn_engine.cli.exported import as_voice
 from vrnn_engine.errors import RecordingError, SinkError, VoiceError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from vrnn_engine.evaluation.latents import LatentTrace
+    from vrnn_engine.runtime.recording import FrameBlocks
+    from vrnn_engine.runtime.stream import Stream
 
 SEED = 0
 """Seed of the samples from the posterior; fixed, so that the same recording gives the same picture."""
@@ -37,9 +45,9 @@ def latents(
     from vrnn_engine.base.files import AtomicFile
     from vrnn_engine.base.text_files import printable
     from vrnn_engine.evaluation.figures import FORMATS, draw_ink, draw_sound, render
-    from vrnn_engine.evaluation.latents import trace_latents
+    from vrnn_engine.evaluation.long_curve import LongCurve
     from vrnn_engine.runtime.engine import Engine
-    from vrnn_engine.runtime.recording import read_recording
+    from vrnn_engine.runtime.recording import open_recording
 
     note = ""
     if to is None and not json:
@@ -55,20 +63,15 @@ def latents(
         manifest = engine.voice.manifest
         if "kl" not in engine.voice.graph("observe").outputs:
             raise VoiceError(f"voice {manifest.name!r} ({manifest.family}) has no latents to draw")
-        given = read_recording(recording, manifest)
-        signal = given.frames if manifest.modality == "pen" else given.frames.reshape(-1)
-        seen = engine.stream(SEED).prime(signal)
-        trace = trace_latents(
-            seen.posterior_mean, seen.kl, seen.log_likelihood, manifest.basis, manifest.frames_per_second
-        )
+        pen, sound = manifest.modality == "pen", LongCurve()
+        ink: list[np.ndarray] = []
+        with closing(open_recording(recording, manifest)) as given:
+            trace = _observe(engine.stream(SEED), given, ink.append if pen else sound.add)
         if len(trace.kl) < 2:
             raise RecordingError(f"{recording}: is too short: a picture needs two frames of voice {manifest.name!r}")
         if to is not None and file is not None:
             title = f"{printable(recording.name)}, observed by {manifest.name}"
-            if manifest.modality == "pen":
-                figure = draw_ink(trace, signal, title)
-            else:
-                figure = draw_sound(trace, signal, manifest.rate, title)
+            figure = draw_ink(trace, ink, title) if pen else draw_sound(trace, sound, manifest.rate, title)
             file.append(render(figure, to.suffix))
     target = f" -> {to}{note}" if to else ""
     converted = "; converted: " + ", ".join(given.conversions) if given.conversions else ""
@@ -76,6 +79,20 @@ def latents(
     if json:
         columns = {name: values.tolist() for name, values in vars(trace).items()}
         report.print_json({"voice": manifest.name, "recording": printable(recording), **columns})
+
+
+def _observe(stream: "Stream", given: "FrameBlocks", keep: "Callable[[np.ndarray], None]") -> "LatentTrace":
+    """Observe a recording block by block; pass each block of samples [n] or points [n, 3] to `keep`."""
+    from vrnn_engine.evaluation.latents import LatentTracer
+
+    manifest = stream.voice.manifest
+    tracer = LatentTracer(manifest.basis, manifest.frames_per_second)
+    for frames in given:
+        block = frames if manifest.modality == "pen" else frames.reshape(-1)
+        seen = stream.prime(block)
+        tracer.add(seen.posterior_mean, seen.kl, seen.log_likelihood)
+        keep(block)
+    return tracer.trace()
 
 
 def _import_matplotlib() -> None:

@@ -4,12 +4,14 @@ This module needs matplotlib, which the extra `plot` installs.
 """
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vrnn_engine.evaluation.latents import LatentTrace
+from vrnn_engine.evaluation.long_curve import LongCurve, envelope
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,14 +48,14 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def draw_sound(trace: LatentTrace, samples: NDArray[np.floating], rate: int, title: str) -> "Figure":
+def draw_sound(trace: LatentTrace, wave: LongCurve, rate: int, title: str) -> "Figure":
     """Draw a waveform, and below it the KL and the change of the posterior mean over the same time.
 
     Parameters
     ----------
     trace : LatentTrace
         Trace of the sound.
-    samples : array [N]
+    wave : LongCurve
         The sound, full scale +-1.
     rate : int
         Samples per second.
@@ -65,18 +67,19 @@ def draw_sound(trace: LatentTrace, samples: NDArray[np.floating], rate: int, tit
 
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 3.7))
-        wave, kl, change = figure.subplots(3, sharex=True, height_ratios=(1.2, 1, 1))
-        _curve(wave, np.arange(len(samples)) / rate, samples, INK, width=0.5)
+        sound, kl, change = figure.subplots(3, sharex=True, height_ratios=(1.2, 1, 1))
+        positions, samples = wave.points()
+        _curve(sound, positions / rate, samples, INK, width=0.5)
         extent = 1.05 * max(float(np.abs(samples).max()), 1e-3)
-        wave.set_title(title, parse_math=False)  # a file name may contain two dollar signs
-        wave.set(ylabel="Amplitude", xlim=(0, len(samples) / rate), ylim=(-extent, extent))
+        sound.set_title(title, parse_math=False)  # a file name may contain two dollar signs
+        sound.set(ylabel="Amplitude", xlim=(0, wave.length / rate), ylim=(-extent, extent))
         _latents(kl, change, trace)
         change.set_ylim(0, None)
         figure.align_ylabels()
     return figure
 
 
-def draw_ink(trace: LatentTrace, points: NDArray[np.floating], title: str) -> "Figure":
+def draw_ink(trace: LatentTrace, blocks: Sequence[NDArray[np.floating]], title: str) -> "Figure":
     """Draw a line of ink coloured by its KL, and below it the KL and the change of the posterior mean over time.
 
     Faint lines in the lower panels mark where the pen was lifted.
@@ -85,14 +88,15 @@ def draw_ink(trace: LatentTrace, points: NDArray[np.floating], title: str) -> "F
     ----------
     trace : LatentTrace
         One frame per point.
-    points : array [T, 3]
-        The ink: dx, dy (y grows downwards), and 1 where the pen is lifted after the point.
+    blocks : sequence of array [n, 3]
+        The ink, in blocks: dx, dy (y grows downwards), and 1 where the pen is lifted after the point.
     title : str
         Text above the ink.
     """
     import matplotlib
     from matplotlib.figure import Figure
 
+    points = np.concatenate(blocks)
     place = np.cumsum(np.asarray(points[:, :2], np.float64), axis=0)
     wide, high = np.maximum(np.ptp(place, axis=0), 1e-6)
     with matplotlib.rc_context(STYLE):
@@ -132,30 +136,6 @@ def render(figure: "Figure", ending: str) -> bytes:
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "vrnn-engine"}), io.BytesIO() as file:
         figure.savefig(file, format=format, dpi=RESOLUTION, metadata=undated.get(format))
         return file.getvalue()
-
-
-def envelope(values: NDArray[np.floating], columns: int) -> NDArray[np.intp]:
-    """Choose the points of a long curve that are enough to draw it: the lowest and the highest of each column.
-
-    Parameters
-    ----------
-    values : array [N]
-        Values of the curve, without NaN.
-    columns : int
-        Number of pieces of equal length (the last may be shorter).
-
-    Returns
-    -------
-    array [at most 2 * columns]
-        Indices in increasing order; all indices if N is at most 2 * columns.
-    """
-    if len(values) <= 2 * columns:
-        return np.arange(len(values))
-    length = -(-len(values) // columns)
-    starts = np.arange(0, len(values), length)
-    pieces = np.pad(values, (0, -len(values) % length), mode="edge").reshape(-1, length)
-    chosen = np.concatenate([starts + pieces.argmin(axis=1), starts + pieces.argmax(axis=1)])
-    return np.unique(np.minimum(chosen, len(values) - 1))
 
 
 def _curve(

@@ -26,6 +26,70 @@ class LatentTrace:
     """[T] Log-likelihood of the normalised frame given the sampled latent, nats."""
 
 
+class LatentTracer:
+    """Computes the trace of a recording block by block, while a voice observes it from a state of zeros.
+
+    In the basis `mdct`, step t takes block t of the signal and completes the frame that covers the blocks t-1 and t;
+    the middle of this frame is the boundary between the two blocks.  The first step completes no frame and is left out,
+    so the trace has one frame less than the recording has blocks.  In the basis `samples`, the frame of step t is block
+    t; in `points`, it is point t.
+
+    Parameters
+    ----------
+    basis : str
+        From the voice's manifest.
+    frames_per_second : float
+        From the voice's manifest.
+    """
+
+    def __init__(self, basis: Literal["samples", "mdct", "points"], frames_per_second: float) -> None:
+        self._first = 1 if basis == "mdct" else 0  # step of the first frame
+        self._middle = 0.5 if basis == "samples" else 0.0
+        self._frames_per_second = frames_per_second
+        self._skip = self._first  # steps to leave out
+        self._last_mean: NDArray[np.float64] | None = None
+        self._kl: list[NDArray[np.float64]] = []
+        self._change: list[NDArray[np.float64]] = []
+        self._log_likelihood: list[NDArray[np.float64]] = []
+
+    def add(
+        self,
+        posterior_mean: NDArray[np.floating],
+        kl: NDArray[np.floating],
+        log_likelihood: NDArray[np.floating],
+    ) -> None:
+        """Add the next steps.
+
+        Parameters
+        ----------
+        posterior_mean : array [N, Z]
+            One row per step, as `vrnn_engine.runtime.stream.Stream.prime` returns it.
+        kl, log_likelihood : array [N]
+            From the same observation, nats.
+        """
+        skip, self._skip = self._skip, max(self._skip - len(kl), 0)
+        mean = np.asarray(posterior_mean, np.float64)[skip:]
+        if not len(mean):
+            return
+        before = np.full_like(mean[:1], np.nan) if self._last_mean is None else self._last_mean
+        self._change.append(np.square(np.diff(mean, axis=0, prepend=before)).sum(axis=1))
+        self._last_mean = mean[-1:]
+        self._kl.append(np.asarray(kl, np.float64)[skip:])
+        self._log_likelihood.append(np.asarray(log_likelihood, np.float64)[skip:])
+
+    def trace(self) -> LatentTrace:
+        """Return the trace of all steps added: N frames, or N - 1 in the basis `mdct`."""
+        nothing = np.zeros(0)
+        kl = np.concatenate([nothing, *self._kl])
+        steps = np.arange(self._first, self._first + len(kl), dtype=np.float64)
+        return LatentTrace(
+            seconds=(steps + self._middle) / self._frames_per_second,
+            kl=kl,
+            change=np.concatenate([nothing, *self._change]),
+            log_likelihood=np.concatenate([nothing, *self._log_likelihood]),
+        )
+
+
 def trace_latents(
     posterior_mean: NDArray[np.floating],
     kl: NDArray[np.floating],
@@ -35,35 +99,18 @@ def trace_latents(
 ) -> LatentTrace:
     """Compute the trace of a recording that a voice has observed from a state of zeros.
 
-    In the basis `mdct`, step t takes block t of the signal and completes the frame that covers the blocks t-1 and t;
-    the middle of this frame is the boundary between the two blocks.  The first step completes no frame and is left out,
-    so the trace has one frame less than the recording has blocks.  In the basis `samples`, the frame of step t is block
-    t; in `points`, it is point t.
-
     Parameters
     ----------
-    posterior_mean : array [N, Z]
-        One row per step, as `vrnn_engine.runtime.stream.Stream.prime` returns it.
-    kl, log_likelihood : array [N]
-        From the same observation, nats.
-    basis : str
-        From the voice's manifest.
-    frames_per_second : float
-        From the voice's manifest.
+    posterior_mean, kl, log_likelihood
+        As for `LatentTracer.add`, of the whole recording.
+    basis, frames_per_second
+        As for `LatentTracer`.
 
     Returns
     -------
     LatentTrace
         T is N, or N - 1 in the basis `mdct`.
     """
-    first = 1 if basis == "mdct" else 0
-    mean = np.asarray(posterior_mean, np.float64)[first:]
-    steps = np.arange(first, len(kl), dtype=np.float64)
-    change = np.full(len(mean), np.nan)
-    change[1:] = np.square(np.diff(mean, axis=0)).sum(axis=1)
-    return LatentTrace(
-        seconds=(steps + 0.5 if basis == "samples" else steps) / frames_per_second,
-        kl=np.asarray(kl, np.float64)[first:],
-        change=change,
-        log_likelihood=np.asarray(log_likelihood, np.float64)[first:],
-    )
+    tracer = LatentTracer(basis, frames_per_second)
+    tracer.add(posterior_mean, kl, log_likelihood)
+    return tracer.trace()
