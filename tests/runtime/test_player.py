@@ -62,7 +62,7 @@ def test_seconds_of_a_pen_are_counted_in_points(toy_pen: Path) -> None:
 
 
 def test_end_of_the_stream_finishes_the_sink() -> None:
-    manifest = SimpleNamespace(modality="audio", rate=16000, frame_size=200, unit="full scale", name="brief")
+    manifest = SimpleNamespace(modality="audio", rate=16000, frame_size=200, unit="full scale", name="brief", text=None)
     left = 30
 
     def read(frames: int) -> np.ndarray:
@@ -159,7 +159,7 @@ def test_seconds_must_be_positive(toy_audio: Path, seconds: float) -> None:
 
 def test_live_sinks_get_small_blocks() -> None:
     asked: list[int] = []
-    manifest = SimpleNamespace(modality="audio", rate=16000, frame_size=200, unit="full scale", name="still")
+    manifest = SimpleNamespace(modality="audio", rate=16000, frame_size=200, unit="full scale", name="still", text=None)
 
     def read(frames: int) -> np.ndarray:
         asked.append(frames)

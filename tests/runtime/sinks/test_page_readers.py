@@ -18,6 +18,7 @@ from support.pen_helpers import read_gcode, read_hpgl, read_svg
 
 from vrnn_engine import Engine
 from vrnn_engine.runtime.sinks import Format, make_sink
+from vrnn_engine.runtime.sinks.ink.line_breaks import Box
 from vrnn_engine.runtime.sinks.ink.page import Layout, PageOptions
 from vrnn_engine.runtime.sinks.ink.smooth import short_steps
 
@@ -25,6 +26,8 @@ WIDTH, HEIGHT, MARGIN = 297.0, 210.0, 15.0
 PAGE = "paper=a4&orientation=landscape&margin=15"
 PIXELS = 96 / 25.4  # Inkscape's and vpype's, to a mm
 FAST = 100_000  # points a second, so that a simulated plotter is not waited for
+
+ROOM = PageOptions(width=WIDTH, height=HEIGHT, margin=MARGIN).room
 
 Strokes = list[np.ndarray]
 
@@ -54,8 +57,15 @@ def assert_same_strokes(found: Strokes, expected: Strokes, tolerance: float) -> 
     for one, other in zip(found, expected, strict=True):
         assert np.abs(one[[0, -1]] - other[[0, -1]]).max() <= tolerance
         assert np.abs(other[:, None] - one[None]).max(axis=2).min(axis=1).max() <= tolerance
-        assert (one.min(axis=0) >= other.min(axis=0) - tolerance).all()
-        assert (one.max(axis=0) <= other.max(axis=0) + tolerance).all()
+        curve = along_curve(other, Box(-WIDTH, -HEIGHT, 2 * WIDTH, 2 * HEIGHT))
+        assert (one.min(axis=0) >= curve.min(axis=0) - tolerance).all()
+        assert (one.max(axis=0) <= curve.max(axis=0) + tolerance).all()
+
+
+def along_curve(stroke: np.ndarray, room: Box = ROOM) -> np.ndarray:
+    """Return points that follow the curve through a stroke's points."""
+    steps = short_steps(stroke.tolist(), room, tolerance=0.0005)
+    return np.array([tuple(stroke[0]), *(point for part in steps for point in part)])
 
 
 def upright(strokes: Strokes) -> Strokes:
@@ -95,8 +105,9 @@ def test_vpype(tmp_path: Path, handwriting: tuple[np.ndarray, Strokes, Format]) 
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
         assert np.abs(one[[0, -1]] - other[[0, -1]]).max() <= 0.0251
-        assert (one.min(axis=0) >= other.min(axis=0) - 0.0251).all()
-        assert (one.max(axis=0) <= other.max(axis=0) + 0.0251).all()
+        curve = along_curve(other)
+        assert (one.min(axis=0) >= curve.min(axis=0) - 0.0251).all()
+        assert (one.max(axis=0) <= curve.max(axis=0) + 0.0251).all()
 
 
 def test_inkscape(tmp_path: Path, handwriting: tuple[np.ndarray, Strokes, Format]) -> None:
@@ -107,8 +118,10 @@ def test_inkscape(tmp_path: Path, handwriting: tuple[np.ndarray, Strokes, Format
     boxes = np.array([row[1:] for row in rows if row[0].startswith("path")], float) / PIXELS
     assert len(boxes) == len(expected)
     for (x, y, width, height), stroke in zip(boxes, expected, strict=True):
-        assert np.abs([x, y] - (stroke.min(axis=0) - 0.2)).max() <= 0.0251
-        assert np.abs([x + width, y + height] - (stroke.max(axis=0) + 0.2)).max() <= 0.0251
+        curve = along_curve(stroke)
+        # Inkscape's outline of a sharp turn is 0.05 mm short.
+        assert np.abs([x, y] - (curve.min(axis=0) - 0.2)).max() <= 0.06
+        assert np.abs([x + width, y + height] - (curve.max(axis=0) + 0.2)).max() <= 0.06
 
 
 @pytest.mark.parametrize("reader", ["rsvg-convert", "cairosvg"])
@@ -130,10 +143,10 @@ def test_a_picture_of_the_page_has_ink_where_the_strokes_are_and_nowhere_else(
     near = np.zeros_like(dark)
     for stroke in expected:
         # Steps of a tenth of the ink's width, along the curve.
-        path = [tuple(stroke[0]), *(point for part in short_steps(stroke.tolist(), 0.0005) for point in part)]
+        path = along_curve(stroke)
         lengths = np.append(0, np.cumsum(np.hypot(*np.diff(path, axis=0).T)))
         along = np.linspace(0, lengths[-1], int(lengths[-1] / 0.04) + 2)
-        dense = np.column_stack([np.interp(along, lengths, column) for column in np.array(path).T])
+        dense = np.column_stack([np.interp(along, lengths, column) for column in path.T])
         columns, rows = (dense * scale).astype(int).T
         assert dark[rows, columns].all()
         for right in range(-3, 4):
@@ -159,8 +172,8 @@ def test_hp2xx(tmp_path: Path, handwriting: tuple[np.ndarray, Strokes, Format]) 
             found.append([(x, y)])
         found[-1].append((to_x, to_y))
     drawn = [stroke for stroke in expected if np.ptp(stroke, axis=0).max() > 0.05]  # a dot is a point, not a line
-    corner = np.min([stroke.min(axis=0) for stroke in drawn], axis=0)
-    low = np.max([stroke.max(axis=0) for stroke in drawn], axis=0)[1]
+    everything = np.concatenate([along_curve(stroke) for stroke in drawn])
+    corner, low = everything.min(axis=0), everything[:, 1].max()
     from_corner = [np.column_stack([stroke[:, 0] - corner[0], low - stroke[:, 1]]) for stroke in drawn]
     assert_same_strokes([np.array(stroke) for stroke in found], from_corner, 0.03)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from support.pen_helpers import SVG, lay_out, read_gcode, read_hpgl, read_path, send, shapes, writing
 
+from vrnn_engine.runtime.sinks.ink.line_breaks import Box
 from vrnn_engine.runtime.sinks.ink.smooth import bezier_curves, short_steps
 
 STROKES = {
@@ -51,11 +52,41 @@ def test_the_curve_has_no_corner_at_a_point() -> None:
     assert np.abs(radii - 1).max() < 0.02  # straight lines between these points come to within 0.966
 
 
+def test_the_curvature_has_no_jump_at_a_point() -> None:
+    wave = [(0.4 * n, float(np.sin(0.7 * n))) for n in range(20)]
+    curves = bezier_curves(wave, Box(-1, -3, 9, 3))
+    arriving = curves[:-1, 3] - 2 * curves[:-1, 2] + curves[:-1, 1]
+    leaving = curves[1:, 2] - 2 * curves[1:, 1] + curves[1:, 0]
+    assert arriving == pytest.approx(leaving, abs=1e-12)
+    drawn = np.concatenate([points_on(curve) for curve in curves[2:-2]])
+    assert drawn[:, 1] == pytest.approx(np.sin(0.7 * drawn[:, 0] / 0.4), abs=0.005)
+
+
+def test_the_curve_uses_the_room_that_it_has_and_no_more() -> None:
+    arch = [(0.0, 2.0), (1.0, 0.0), (2.0, 0.0), (3.0, 2.0)]
+    for top in (0.0, -0.1, -9.0):
+        drawn = np.concatenate([points_on(curve) for curve in bezier_curves(arch, Box(0, top, 9, 9))])
+        assert drawn[:, 1].min() == pytest.approx({0.0: 0.0, -0.1: -0.075, -9.0: -0.3}[top], abs=1e-4)
+
+
+def test_a_move_that_is_much_longer_than_its_neighbours_makes_no_loop() -> None:
+    stroke = [(0.0, 0.0), (50.0, 0.0), (50.1, 0.0), (50.1, 40.0)]
+    drawn = np.concatenate([points_on(curve) for curve in bezier_curves(stroke, Box(-99, -99, 99, 99))])
+    assert drawn[:, 0].max() < 50.2
+
+
+def test_a_pen_that_turns_back_turns_at_a_point() -> None:
+    stroke = [(0.0, 0.0), (2.0, 0.5), (4.0, 0.9), (2.1, 0.6), (0.0, 0.4)]
+    curves = bezier_curves(stroke, Box(-9, -9, 9, 9))
+    assert curves[1, 2:] == pytest.approx(np.array([stroke[2]] * 2), abs=0.1)
+    assert max(point[0] for curve in curves for point in points_on(curve)) <= 4.02
+
+
 @pytest.mark.parametrize("strokes", STROKES.values(), ids=STROKES)
 @pytest.mark.parametrize("tolerance", [0.1, 0.02])
 def test_short_steps_stay_near_the_curve_and_end_at_the_points(strokes: list, tolerance: float) -> None:
     for stroke in strokes:
-        curves, steps = bezier_curves(stroke), short_steps(stroke, tolerance)
+        curves, steps = bezier_curves(stroke), short_steps(stroke, tolerance=tolerance)
         assert [part[-1] for part in steps] == [tuple(curve[3]) for curve in curves]
         for curve, part in zip(curves, steps, strict=True):
             ends = np.array([tuple(curve[0]), *part])

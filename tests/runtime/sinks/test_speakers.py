@@ -29,7 +29,9 @@ from vrnn_engine.runtime.player import Player
 logging.basicConfig(format="log: %(message)s")
 words = json.loads(sys.argv[2])
 samples, rate, then = np.load(sys.argv[1]), words.pop("rate"), words.pop("then")
-manifest = SimpleNamespace(modality="audio", rate=rate, frame_size=rate // 80, unit="full scale", name="noise")
+manifest = SimpleNamespace(
+    modality="audio", rate=rate, frame_size=rate // 80, unit="full scale", name="noise", text=None
+)
 position = 0
 
 def read(frames):

@@ -57,7 +57,8 @@ class Format:
         -------
         Format
         """
-        return cls(manifest.modality, manifest.rate, manifest.frame_size, manifest.unit, manifest.name)
+        line_height = manifest.text.line_height if manifest.text is not None else None
+        return cls(manifest.modality, manifest.rate, manifest.frame_size, manifest.unit, manifest.name, line_height)
 
     @property
     def samples_per_frame(self) -> int:

@@ -82,6 +82,12 @@ class PageOptions(Options, frozen=True, kw_only=True):
         """
         return given
 
+    @property
+    def room(self) -> Box:
+        """The page within its margins, in mm from its upper left corner."""
+        height = math.inf if self.height is None else self.height
+        return Box(self.margin, self.margin, self.width - self.margin, height - self.margin)
+
 
 class A4Options(PageOptions, frozen=True, kw_only=True):
     """Options of a page with a fixed height; upright A4 by default."""

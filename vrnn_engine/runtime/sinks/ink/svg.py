@@ -152,7 +152,7 @@ class _Drawing:
 
     def add(self, line: Line) -> None:
         kind = self._options.layers
-        parts = [_path_element(stroke, self._options.smooth) for stroke in line.strokes]
+        parts = [_path_element(stroke, self._options) for stroke in line.strokes]
         if kind == "line":
             parts = ["".join(parts)]
         if kind != "pen":  # `document` puts the one layer of a pen around all parts
@@ -180,14 +180,14 @@ def _layer_element(kind: str, number: int, paths: str) -> str:
     return f'<g inkscape:groupmode="layer" id="{kind}{number}" inkscape:label="{number} {kind}">\n{paths}</g>\n'
 
 
-def _path_element(stroke: Stroke, smooth: bool) -> str:
+def _path_element(stroke: Stroke, options: SvgOptions) -> str:
     """Return a stroke as a path: lines, or curves through its points, or a short line for a dot."""
     points = [f"{x:.2f} {y:.2f}" for x, y in stroke]
     if len(set(points)) == 1:
         x, y = stroke[0]
         points = [points[0], f"{x + _DOT_LENGTH:.2f} {y:.2f}"]
-    if smooth and len(points) > 2:
-        curves = bezier_curves(stroke)[:, 1:].reshape(-1, 6).tolist()
+    if options.smooth and len(points) > 2:
+        curves = bezier_curves(stroke, options.room)[:, 1:].reshape(-1, 6).tolist()
         steps = " ".join("{:.2f} {:.2f} {:.2f} {:.2f} {:.2f} {:.2f}".format(*curve) for curve in curves)
         return f'<path d="M{points[0]}C{steps}"/>\n'
     return f'<path d="M{points[0]}L{" ".join(points[1:])}"/>\n'

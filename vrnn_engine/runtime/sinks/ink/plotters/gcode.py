@@ -119,7 +119,7 @@ class Gcode:
         self._words, self._feed, self._rate = words, options.feed, rate
         self._travel = f" F{options.feed:.0f}" if words.travels_at_feed else ""
         self._placement = Placement(options.width, options.height, options.rotate, options.origin == "top")
-        self._split = short_steps if options.smooth else straight_steps
+        self._split, self._room = (short_steps if options.smooth else straight_steps), options.room
 
     def begin(self) -> list[str]:
         """Return the start commands, the commands that set units and absolute positions, and the pen-up commands."""
@@ -129,7 +129,7 @@ class Gcode:
         """Draw a stroke at the speed of the voice's pen, limited by `feed`."""
         here = self._convert(stroke[0])
         lines = [f"G0 X{here[0]:.2f} Y{here[1]:.2f}{self._travel}", *self._down]
-        for steps in self._split(stroke):
+        for steps in self._split(stroke, self._room):
             moves = []
             for point in steps:
                 there = self._convert(point)

@@ -76,7 +76,7 @@ class Hpgl:
         self._placement = Placement(options.width, options.height, options.rotate)
         self._limits = LimitCheck(self._placement, profile.limits(paper), label, f"{profile.title} on {paper}")
         self._unit, self._origin = profile.unit, profile.beds.get(paper, Bed((0, 0), (0, 0))).origin
-        self._split = short_steps if options.smooth else straight_steps
+        self._split, self._room = (short_steps if options.smooth else straight_steps), options.room
 
     def begin(self) -> list[str]:
         """Return the instructions that initialise the plotter, the start instructions, and those that select a pen."""
@@ -91,7 +91,7 @@ class Hpgl:
     def draw(self, stroke: Stroke) -> list[str]:
         """Return instructions that draw a stroke at the plotter's speed."""
         self._limits.check(stroke)
-        steps = [point for part in self._split(stroke) for point in part]
+        steps = [point for part in self._split(stroke, self._room) for point in part]
         points = [self._convert(point) for point in [stroke[0], *steps]]
         distinct = [point for index, point in enumerate(points) if index == 0 or point != points[index - 1]]
         return [f"PU{distinct[0]};", f"PD{','.join(distinct[1:])};", "PU;"]
