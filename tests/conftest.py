@@ -77,6 +77,7 @@ def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("VRNN_ENGINE_VOICES", str(tmp_path / "installed"))
     monkeypatch.setenv("VRNN_ENGINE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("VRNN_ENGINE_MOMENTS", str(tmp_path / "moments"))
+    monkeypatch.setenv("VRNN_ENGINE_HANDS", str(tmp_path / "hands"))
     return tmp_path
 
 

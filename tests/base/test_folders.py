@@ -9,7 +9,7 @@ import platformdirs
 import pytest
 from support.command import environment
 
-from vrnn_engine.base.folders import cache_folder, config_folder, saved_folder, voices_folder
+from vrnn_engine.base.folders import cache_folder, config_folder, hands_folder, saved_folder, voices_folder
 
 DATA = Path(platformdirs.user_data_dir("vrnn-engine", appauthor=False))
 CACHE = Path(platformdirs.user_cache_dir("vrnn-engine", appauthor=False))
@@ -25,6 +25,7 @@ def corpora() -> Path:
     [
         (voices_folder, "VRNN_ENGINE_VOICES", "x", DATA / "voices"),
         (saved_folder, "VRNN_ENGINE_MOMENTS", "x", DATA / "moments"),
+        (hands_folder, "VRNN_ENGINE_HANDS", "x", DATA / "hands"),
         (config_folder, "VRNN_ENGINE_CONFIG", "x", CONFIG),
         (corpora, "VRNN_ENGINE_CACHE", "x/corpora", CACHE / "corpora"),
     ],

@@ -27,6 +27,8 @@ VERBS = {
     "voices show": (["voices", "show", "blizzard"], []),
     "voices verify": (["voices", "verify", "handwriting"], []),
     "voices install": (["voices", "install", "toy"], []),
+    "hands": (["hands"], []),
+    "hands list": (["hands", "list"], []),
     "doctor": (["doctor"], []),
     "bench": (["bench", "-v", "toy", "--device", "cpu", "--rows", "1", "--seconds", "0.01"], []),
     "devices": (["devices"], []),

@@ -1,9 +1,10 @@
-"""The user's folders, and the environment variables that move them.
+"""The user's folders, the environment variables that move them, and the names of files in them.
 
 | folder           | variable               | if it is not set            |
 |------------------|------------------------|-----------------------------|
 | installed voices | `VRNN_ENGINE_VOICES`   | `voices` in the data folder |
 | saved states     | `VRNN_ENGINE_MOMENTS`  | `moments` in the data folder|
+| hands            | `VRNN_ENGINE_HANDS`    | `hands` in the data folder  |
 | cache            | `VRNN_ENGINE_CACHE`    | the system's cache folder   |
 | configuration    | `VRNN_ENGINE_CONFIG`   | the system's config folder  |
 
@@ -12,8 +13,12 @@ imported only if the variable is not set.
 """
 
 import os
+import re
 from pathlib import Path
 
+from vrnn_engine.errors import VRNNEngineError
+
+_NAME = re.compile(r"[\w][\w .-]{0,63}")
 _APP = "vrnn-engine"
 
 
@@ -25,6 +30,11 @@ def voices_folder() -> Path:
 def saved_folder() -> Path:
     """Return the folder of saved states and latent trajectories; it has one sub-folder per voice."""
     return _chosen("VRNN_ENGINE_MOMENTS") or _data_folder() / "moments"
+
+
+def hands_folder() -> Path:
+    """Return the folder of saved hands; it has one sub-folder per voice."""
+    return _chosen("VRNN_ENGINE_HANDS") or _data_folder() / "hands"
 
 
 def config_folder() -> Path:
@@ -50,6 +60,27 @@ def cache_folder(purpose: str) -> Path:
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir(_APP, appauthor=False)) / purpose
+
+
+def check_name(name: str, what: str, error_class: type[VRNNEngineError]) -> None:
+    """Raise an error if a name cannot be the name of a file on some system.
+
+    Parameters
+    ----------
+    name : str
+        The name, without an ending.
+    what : str
+        What it names, for the message.
+    error_class : type
+        Class of the error raised.
+
+    Raises
+    ------
+    VRNNEngineError
+        Of class `error_class`.
+    """
+    if not _NAME.fullmatch(name):
+        raise error_class(f"a {what} cannot be named {name!r}; use up to 64 letters, digits, spaces, dots, - and _")
 
 
 def _data_folder() -> Path:

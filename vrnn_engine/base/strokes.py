@@ -1,9 +1,12 @@
-"""Resamples ink: lines of points (dx, dy, pen-up)."""
+"""Resamples ink, lines of points (dx, dy, pen-up), and names its units of length."""
 
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "pt": 25.4 / 72, "px": 25.4 / 96}
+"""Millimetres of each unit of length."""
 
 
 def resample_strokes(line: NDArray[np.floating], ratio: float) -> NDArray[np.float32]:

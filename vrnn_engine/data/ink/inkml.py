@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from vrnn_engine.base.lengths import MILLIMETRES
+from vrnn_engine.base.strokes import MILLIMETRES
 from vrnn_engine.data.ink.strokes import Points, Strokes
 from vrnn_engine.errors import DataError
 

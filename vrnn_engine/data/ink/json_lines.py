@@ -18,7 +18,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from vrnn_engine.base.lengths import MILLIMETRES
+from vrnn_engine.base.strokes import MILLIMETRES
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.data.ink.lines import Drawing, Line
 from vrnn_engine.data.ink.strokes import Conversion, Strokes, cut, to_points

@@ -7,7 +7,6 @@ is the latent of each frame, float32 `[frames, dimensions]`.
 import collections
 import io
 import os
-import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ import numpy as np
 
 from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.base.files import write_atomically
-from vrnn_engine.base.folders import saved_folder
+from vrnn_engine.base.folders import check_name, saved_folder
 from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import SinkError, StreamError
 from vrnn_engine.runtime.live.events import Save, Trace
@@ -26,7 +25,6 @@ from vrnn_engine.runtime.live.listening_stream import LiveStream
 STATE, TRAJECTORY = ".moment", ".npy"
 """File extensions."""
 
-_NAME = re.compile(r"[\w][\w .-]{0,63}")
 _KINDS = {STATE: "saved state", TRAJECTORY: "trajectory"}
 
 
@@ -100,10 +98,7 @@ class SavedFolder:
 
     def path(self, name: str, ending: str = STATE) -> Path:
         """Return the file for a name; raise `StreamError` if the name cannot be a file name."""
-        if not _NAME.fullmatch(name):
-            raise StreamError(
-                f"a {_KINDS[ending]} cannot be named {name!r}; use up to 64 letters, digits, spaces, dots, - and _"
-            )
+        check_name(name, _KINDS[ending], StreamError)
         return self.folder / f"{name}{ending}"
 
     def _write(self, path: Path, data: bytes) -> Path:

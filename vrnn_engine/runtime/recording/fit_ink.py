@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from vrnn_engine.base.lengths import MILLIMETRES
-from vrnn_engine.base.strokes import resample_strokes
+from vrnn_engine.base.strokes import MILLIMETRES, resample_strokes
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.voice.manifest import Manifest
 

@@ -1,0 +1,123 @@
+"""The saved hands of a voice: one file for each, `NAME.json`, in the user's folder of hands."""
+
+import os
+from pathlib import Path
+
+from vrnn_engine.base.file_errors import read_error, write_error
+from vrnn_engine.base.files import write_atomically
+from vrnn_engine.base.folders import check_name, hands_folder
+from vrnn_engine.base.suggest import suggest
+from vrnn_engine.errors import StreamError
+from vrnn_engine.runtime.hands.hand import Hand
+
+ENDING = ".json"
+
+
+class SavedHands:
+    """The saved hands of one voice.
+
+    Parameters
+    ----------
+    voice : str
+        Name of the voice.
+    home : path, optional
+        Folder that holds a folder for each voice.  Default: `$VRNN_ENGINE_HANDS`, else `hands` in the user's data
+        folder.
+
+    Attributes
+    ----------
+    folder : Path
+        The voice's own folder; the first `save` creates it.
+    """
+
+    def __init__(self, voice: str, home: str | os.PathLike[str] | None = None) -> None:
+        self.folder = Path(home or hands_folder()) / voice
+
+    def save(self, name: str, hand: Hand) -> Path:
+        """Save a hand, and replace an earlier one of that name.
+
+        Parameters
+        ----------
+        name : str
+            Up to 64 letters, digits, spaces, dots, - and _.
+        hand : Hand
+            The hand.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        StreamError
+            The name cannot be a file name, or the file cannot be written.
+        """
+        path = self.path(name)
+        write_atomically(path, hand.encode(), StreamError, parents=True)
+        return path
+
+    def load(self, name: str) -> Hand:
+        """Return a saved hand.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+
+        Raises
+        ------
+        StreamError
+            There is no such hand, or its file cannot be read.
+        """
+        path = self.path(name)
+        try:
+            return Hand.decode(path.read_bytes(), str(path))
+        except FileNotFoundError:
+            raise self._unknown(name) from None
+        except OSError as error:
+            raise read_error(path, error, StreamError) from error
+
+    def delete(self, name: str) -> None:
+        """Delete a saved hand.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+
+        Raises
+        ------
+        StreamError
+            There is no such hand, or its file cannot be deleted.
+        """
+        path = self.path(name)
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            raise self._unknown(name) from None
+        except OSError as error:
+            raise write_error(path, error, StreamError) from error
+
+    def names(self) -> list[str]:
+        """Return the names of the saved hands, sorted."""
+        return sorted(path.name.removesuffix(ENDING) for path in self.folder.glob(f"*{ENDING}"))
+
+    def path(self, name: str) -> Path:
+        """Return the file of a hand; raise `StreamError` if its name cannot be a file name."""
+        check_name(name, "hand", StreamError)
+        return self.folder / f"{name}{ENDING}"
+
+    def _unknown(self, name: str) -> StreamError:
+        return StreamError(f"no hand {name!r} in {self.folder}{suggest(name, self.names(), 'hands here')}")
+
+
+def voices_with_hands(home: str | os.PathLike[str] | None = None) -> list[str]:
+    """Return the names of the voices that have saved hands, sorted.
+
+    Parameters
+    ----------
+    home : path, optional
+        As for `SavedHands`.
+    """
+    return sorted({path.parent.name for path in Path(home or hands_folder()).glob(f"*/*{ENDING}")})
