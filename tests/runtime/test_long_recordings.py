@@ -71,7 +71,12 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "code", [READ, LISTEN, LATENTS], ids=["read to the end", "listen to the first frames", "latents"]
+    "code",
+    [
+        pytest.param(READ, id="read to the end"),
+        pytest.param(LISTEN, id="listen to the first frames"),
+        pytest.param(LATENTS, id="draw the latents", marks=pytest.mark.slow),
+    ],
 )
 def test_a_long_recording_takes_little_memory(code: str, recording: Path, toy_audio: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(toy_audio), str(recording)]
