@@ -26,10 +26,10 @@ from random_voice import normalised_steps, random_model
 
 from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.exporters.fuse import fuse_products
+from vrnn_engine.exporters.graphs.tracing import trace
+from vrnn_engine.exporters.graphs.weights_file import save_graphs
 from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.exporters.steps import RecurrentSteps
-from vrnn_engine.exporters.tracing import trace
-from vrnn_engine.exporters.weights_file import save_graphs
 from vrnn_engine.runtime.graph.ort import create_session, ort
 from vrnn_engine.runtime.graph.session import onnxruntime_options
 from vrnn_engine.training.recipe import load_recipe

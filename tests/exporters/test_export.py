@@ -248,7 +248,7 @@ def test_weights_that_are_exact_in_half_precision_are_stored_in_it(tmp_path, kin
     assert len(halves) == len(weights) >= 7
     # The frames are bit for bit those of the same weights stored in single precision.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vrnn_engine.exporters.weights_file.store_as_half", lambda graph: None)
+        patch.setattr("vrnn_engine.exporters.graphs.weights_file.store_as_half", lambda graph: None)
         single = write_voice(rounded, kind, tmp_path / "single", MADE_UP).voice
     assert np.array_equal(
         Engine.load(voices["half"].voice, "cpu").stream(1).read(30), Engine.load(single, "cpu").stream(1).read(30)

@@ -12,7 +12,7 @@ from torch import nn
 
 from vrnn_engine import Engine, Voice
 from vrnn_engine.errors import ExportError, VoiceError
-from vrnn_engine.exporters.vector_width import VECTORISED, repeat_for_vectors
+from vrnn_engine.exporters.graphs.vector_width import VECTORISED, repeat_for_vectors
 from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.runtime.graph import rows
 from vrnn_engine.runtime.graph.ort import ort
@@ -121,7 +121,7 @@ def test_verify_refuses_an_installed_voice_whose_rows_depend_on_one_another(tmp_
 @pytest.mark.parametrize("without", [True, False])
 def test_rounding_that_depends_on_the_batch_is_reported(tmp_path, monkeypatch, logged, without):
     if without:
-        monkeypatch.setattr("vrnn_engine.exporters.tracing.repeat_for_vectors", lambda model: None)
+        monkeypatch.setattr("vrnn_engine.exporters.graphs.tracing.repeat_for_vectors", lambda model: None)
     voice = write_voice(OwnModel("gru"), "own", tmp_path / "own", MADE_UP).voice
     found = json.loads(run("voices", "verify", str(voice.path), "--json", cwd=tmp_path).stdout)["rows"]
     assert (0 < found["difference"] < 1e-6) == without

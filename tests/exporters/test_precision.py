@@ -13,11 +13,11 @@ from support.recipes import speech_recipe
 from vrnn_engine import Engine
 from vrnn_engine.errors import ExportError, StreamError, VoiceError
 from vrnn_engine.exporters.fuse import fuse_products
+from vrnn_engine.exporters.graphs.tracing import trace
 from vrnn_engine.exporters.precision import accuracy
 from vrnn_engine.exporters.precision.half import check_range
 from vrnn_engine.exporters.precision.nbits import BLOCK, pack
 from vrnn_engine.exporters.precision.quantise import quantise
-from vrnn_engine.exporters.tracing import trace
 from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.models import build_model
 from vrnn_engine.runtime.graph.parity import verify

@@ -11,7 +11,7 @@ from support.recipes import text_recipe
 from vrnn_engine import Engine
 from vrnn_engine.errors import ExportError
 from vrnn_engine.exporters.export import export, line_height
-from vrnn_engine.exporters.tracing import trace
+from vrnn_engine.exporters.graphs.tracing import trace
 from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.outputs import PenMixture, PenOutput

@@ -13,6 +13,7 @@ from vrnn_engine.cli import report
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
+    from vrnn_engine.training.checkpoint import Checkpoint
     from vrnn_engine.training.training_run import Progress
 
 LINE_EVERY = 100
@@ -32,8 +33,8 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in DIR from its last.pt.")] = False,
     start: Annotated[
-        Path | None,
-        typer.Option("--from", metavar="CKPT.pt", help="Start from the weights of another run's checkpoint."),
+        str | None,
+        typer.Option("--from", metavar="CKPT.pt|VOICE", help="Start from the weights of a checkpoint or of a voice."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Random seed.  Default: the recipe's.")
@@ -62,12 +63,21 @@ def train(
         logging.getLogger("vrnn_engine").addHandler(logging.NullHandler())  # rank 0 prints the warnings
     with _bar() as bar:
         display = _Display(bar, chosen.training.updates)
-        best = run(chosen, data, folder, resume=resume, start=start, strict=strict, report=display)
+        best = run(chosen, data, folder, resume=resume, start=_weights(start), strict=strict, report=display)
     if not first:
         return
     for name, value in best.metrics.items():
         report.say(f"{name} {value:,.2f}")
     report.say(f"best checkpoint: {folder / BEST}; next: vrnn-engine export {folder / BEST}")
+
+
+def _weights(start: str | None) -> "Checkpoint | None":
+    """Return the weights that --from names."""
+    if start is None:
+        return None
+    from vrnn_engine.exporters.training_file import load_start
+
+    return load_start(start)
 
 
 class _Display:

@@ -1,5 +1,6 @@
 """Export a checkpoint as a voice."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -75,7 +76,8 @@ def export(
     model.controls = with_defaults(model.controls, defaults or {})
     name = name or loaded.recipe.name
     signals = [matrix for matrix in built.buffers() if matrix.dim() == 2]
-    return write_voice(model, name, out or Path(name), provenance_of(loaded), precisions, signals)
+    trained = dataclasses.replace(loaded, model=built.state_dict())
+    return write_voice(model, name, out or Path(name), provenance_of(loaded), precisions, signals, trained)
 
 
 def step_model(

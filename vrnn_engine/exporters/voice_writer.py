@@ -17,12 +17,13 @@ from vrnn_engine.errors import ExportError, VoiceError
 from vrnn_engine.exporters.card import card
 from vrnn_engine.exporters.contract import check_contract
 from vrnn_engine.exporters.fuse import fuse_products
+from vrnn_engine.exporters.graphs.tracing import trace
+from vrnn_engine.exporters.graphs.weights_file import copy_graph, save_graphs
 from vrnn_engine.exporters.precision.accuracy import Deviation, check_precisions
 from vrnn_engine.exporters.precision.quantise import BITS, ReducedPrecision, quantise
 from vrnn_engine.exporters.protocol import StepModel, text_of
 from vrnn_engine.exporters.reference import CARRIED_FRAMES, FRAMES, TOLERANCE, compare, reference_vectors
-from vrnn_engine.exporters.tracing import trace
-from vrnn_engine.exporters.weights_file import copy_graph, save_graphs
+from vrnn_engine.exporters.training_file import write_training_file
 from vrnn_engine.runtime.graph.parity import verify
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.voice.manifest import (
@@ -37,6 +38,7 @@ from vrnn_engine.runtime.voice.manifest import (
     is_document,
 )
 from vrnn_engine.runtime.voice.voice import Voice
+from vrnn_engine.training.checkpoint import Checkpoint
 
 PARITY_FILE, CARD_FILE = "parity.npz", "CARD.md"
 
@@ -75,6 +77,7 @@ def write_voice(
     provenance: Provenance,
     precisions: Sequence[ReducedPrecision] = (),
     signals: Iterable[Tensor] = (),
+    trained: Checkpoint | None = None,
 ) -> ExportedVoice:
     """Write a step model as a voice.
 
@@ -92,6 +95,8 @@ def write_voice(
         `fp16`, `int8`, `int4`: precisions of further step graphs, besides fp32.
     signals : iterable of Tensor
         Matrices that stay in fp32, because they are filters and transforms, not weights.
+    trained : Checkpoint, optional
+        The model's checkpoint, with the weights that are exported; then training can start from the voice.
 
     Returns
     -------
@@ -110,6 +115,8 @@ def write_voice(
         with torch.no_grad(), atomic_folder(folder) as making:
             exact = [matrix.numpy() for matrix in signals]
             graphs, difference, deviations = _write_graphs(model, making, precisions, exact)
+            if trained:
+                write_training_file(making, trained)
             manifest = _write_manifest(model, name, provenance, graphs, making)
             rows = verify(Voice.open(making)).rows
     except OSError as error:

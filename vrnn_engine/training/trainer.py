@@ -27,7 +27,7 @@ def train(
     out: Path,
     *,
     resume: bool = False,
-    start: Path | None = None,
+    start: Path | Checkpoint | None = None,
     strict: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Checkpoint:
@@ -48,7 +48,7 @@ def train(
         Continue from `out/last.pt`; the result equals that of a run without interruption.  A finished run may be given
         more updates; it then continues with the learning-rate schedule of the new total.  An unfinished run with a
         `decay` may be given another number of updates until its decay begins.
-    start : Path, optional
+    start : Path or Checkpoint, optional
         A checkpoint whose weights are the initial weights of the new run: to fine-tune on other data, or to continue
         with a model to which a part was added.
     strict : bool
@@ -92,7 +92,7 @@ def _warn_if_never_resampled(recipe: Recipe) -> None:
 
 
 def _begin(
-    recipe: Recipe, data: Path, out: Path, world: World, resume: bool, start: Path | None, strict: bool
+    recipe: Recipe, data: Path, out: Path, world: World, resume: bool, start: Path | Checkpoint | None, strict: bool
 ) -> TrainingRun:
     """Return a new run, or a resumed one, after checking the contents of its folder."""
     last = out / LAST
@@ -103,7 +103,7 @@ def _begin(
         raise CheckpointError(
             f"{last}: this folder has a run already; continue it with --resume, or give another --out"
         )
-    base = load_checkpoint(start) if start else None
+    base = load_checkpoint(start) if isinstance(start, Path) else start
     corpus = open_corpus(recipe, data, strict)
     out.mkdir(parents=True, exist_ok=True)
     world.barrier()  # every process has seen that the folder had no run before rank 0 writes
@@ -112,7 +112,7 @@ def _begin(
         _check_normalisation(interrupted, corpus, last, data)
         _restore(run, interrupted, last)
     elif base:
-        run.load_weights(base, str(start))
+        run.load_weights(base, str(start) if isinstance(start, Path) else f"weights of recipe {base.recipe.name}")
     return run
 
 

@@ -16,9 +16,9 @@ import onnx
 from numpy.typing import NDArray
 
 from vrnn_engine.errors import ExportError
+from vrnn_engine.exporters.graphs.weights_file import save_graphs
 from vrnn_engine.exporters.precision.half import check_range
 from vrnn_engine.exporters.precision.quantise import ReducedPrecision
-from vrnn_engine.exporters.weights_file import save_graphs
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.graph.arrays import rms_difference
 from vrnn_engine.runtime.graph.parity import MAX_PRECISION_ERROR, characters_at

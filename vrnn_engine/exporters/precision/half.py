@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from vrnn_engine.errors import ExportError
-from vrnn_engine.exporters.weights_file import copy_graph
+from vrnn_engine.exporters.graphs.weights_file import copy_graph
 from vrnn_engine.runtime.graph.provider import open_session
 from vrnn_engine.runtime.graph.session import onnxruntime_options
 

@@ -12,9 +12,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from vrnn_engine.exporters.graphs.weights_file import copy_graph
 from vrnn_engine.exporters.precision.half import PRODUCTS, half_product, half_tensor
 from vrnn_engine.exporters.precision.nbits import DOMAIN, nbits_product, pack_tensors
-from vrnn_engine.exporters.weights_file import copy_graph
 
 ReducedPrecision = Literal["fp16", "int8", "int4"]
 BITS: dict[ReducedPrecision, int] = {"fp16": 16, "int8": 8, "int4": 4}

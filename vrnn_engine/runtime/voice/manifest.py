@@ -18,6 +18,8 @@ SCHEMA_VERSION = 2
 PLAIN_VERSION = 1
 """The version of a voice without text, which earlier releases can read."""
 MANIFEST_FILE = "voice.json"
+TRAINING_FILE = "training.json"
+"""From this file a new training run can start; the runtime does not read it."""
 
 Shape = tuple[Annotated[int, msgspec.Meta(ge=1)], ...]
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]

@@ -15,7 +15,7 @@ from vrnn_engine.base.folders import cache_folder
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.archive import unzip
 from vrnn_engine.runtime.voice.lookup import find_voice
-from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, Graph, Manifest, is_document, read_manifest
+from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, TRAINING_FILE, Graph, Manifest, is_document, read_manifest
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class Voice:
     def fingerprint(self, precision: str | None = None) -> str:
         """Return a sha256 that identifies what a step graph computes.
 
-        The fingerprint depends on the step graph and on all weights, but not on the documents, the observe graph or the
-        parity vectors.
+        The fingerprint depends on the step graph and on all weights, but not on the documents, the observe graph, the
+        parity vectors or the training file.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class Voice:
         """
         manifest = self.manifest
         step = self.graph("step", precision).file
-        others = {graph.file for graph in manifest.graphs} | {manifest.parity.file}
+        others = {graph.file for graph in manifest.graphs} | {manifest.parity.file, TRAINING_FILE}
         entries = sorted(
             (path, digest)
             for path, digest in manifest.files.items()

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from vrnn_engine.errors import ExportError
+from vrnn_engine.exporters.graphs.vector_width import repeat_for_vectors
 from vrnn_engine.exporters.protocol import Named, Shape
-from vrnn_engine.exporters.vector_width import repeat_for_vectors
 
 OPSET = 20
 """Version of the ONNX operators."""

@@ -1,0 +1,120 @@
+"""Training starts from a voice: its weights are read back from the graphs, and are those of the checkpoint."""
+
+import msgspec
+import pytest
+import torch
+from support.command import run_command, the_error
+from support.corpora import make_ink
+from support.recipes import pen_recipe, speech_recipe, text_recipe, toml
+
+from vrnn_engine import Voice, VoiceError
+from vrnn_engine.errors import CheckpointError
+from vrnn_engine.exporters.export import export
+from vrnn_engine.exporters.graphs.weights_file import WEIGHTS_FILE
+from vrnn_engine.exporters.training_file import TrainingFile, load_start, read_training_file
+from vrnn_engine.models import build_model
+from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from vrnn_engine.training.recipe import recipe_fields
+from vrnn_engine.training.trainer import train
+
+RECIPES = {"text": text_recipe, "pen": pen_recipe, "mdct": speech_recipe}
+
+
+@pytest.fixture(scope="module", params=RECIPES)
+def exported(request, tmp_path_factory):
+    """Return a checkpoint with random weights, and the voice exported from it."""
+    folder = tmp_path_factory.mktemp(request.param)
+    recipe = RECIPES[request.param]()
+    torch.manual_seed(0)
+    model = build_model(recipe.model)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(0.2 * torch.randn_like(weight))
+    axes = 2 if recipe.model.basis == "points" else 1
+    made = Checkpoint(recipe, model.state_dict(), (0.25,) * axes, (1.5,) * axes, {"valid": 1.0}, "", {})
+    save_checkpoint(made, folder / "best.pt")
+    return made, export(folder / "best.pt", folder / "voice").voice
+
+
+def test_weights_of_a_voice_are_those_of_its_checkpoint(exported):
+    made, voice = exported
+    found = load_start(str(voice.path))
+    assert list(found.model) == list(made.model)
+    for name, weight in made.model.items():
+        assert found.model[name].dtype == weight.dtype, name
+        assert torch.equal(found.model[name], weight), name
+    assert recipe_fields(found.recipe) == recipe_fields(made.recipe)
+    assert (found.mean, found.std, found.metrics) == (made.mean, made.std, made.metrics)
+    found.build()
+
+
+def test_large_weights_are_stored_once(exported):
+    made, voice = exported
+    content = msgspec.json.decode((voice.path / "training.json").read_bytes(), type=TrainingFile)
+    large = {name for name, weight in made.model.items() if weight.numel() >= 64}
+    appended = {name for name, place in content.weights.items() if place.offset % 4096}
+    assert large
+    assert not large & appended
+
+
+def test_weights_in_half_precision_are_the_rounded_ones(tmp_path):
+    recipe = pen_recipe()
+    model = build_model(recipe.model)
+    save_checkpoint(Checkpoint(recipe, model.state_dict(), (0.0, 0.0), (1.0, 1.0), {}, "", {}), tmp_path / "best.pt")
+    export(tmp_path / "best.pt", tmp_path / "voice", half_weights=True)
+    found = load_start(str(tmp_path / "voice")).model
+    for name, weight in model.named_parameters():
+        assert torch.equal(found[name], weight.half().float()), name
+
+
+def test_training_file_does_not_change_what_a_voice_is(exported):
+    _, voice = exported
+    opened = Voice.open(voice.path)
+    files = {name: digest for name, digest in opened.manifest.files.items() if name != "training.json"}
+    assert len(files) < len(opened.manifest.files)
+    without = Voice(opened.name, opened.path, msgspec.structs.replace(opened.manifest, files=files))
+    assert without.fingerprint() == opened.fingerprint()
+
+
+def test_voice_without_a_training_file_is_one_clear_line():
+    with pytest.raises(VoiceError, match=r"voice 'blizzard' has no training\.json, .* export its checkpoint again"):
+        load_start("blizzard")
+
+
+def test_start_that_does_not_exist_is_one_clear_line(tmp_path):
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        load_start(str(tmp_path / "none.pt"))
+    with pytest.raises(VoiceError, match="handwritin"):
+        load_start("handwritin")
+
+
+def test_damaged_training_file_is_one_clear_line(exported, tmp_path):
+    _, voice = exported
+    content = msgspec.json.decode((voice.path / "training.json").read_bytes())
+    next(iter(content["weights"].values()))["offset"] = 10**9
+    damaged = Voice(voice.name, tmp_path, voice.manifest)
+    (tmp_path / WEIGHTS_FILE).write_bytes((voice.path / WEIGHTS_FILE).read_bytes())
+    for text in (msgspec.json.encode(content), b"{}", b"nonsense"):
+        (tmp_path / "training.json").write_bytes(text)
+        with pytest.raises(VoiceError, match=r"training\.json: cannot be read: .*; export the voice again") as caught:
+            read_training_file(damaged)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_run_that_starts_from_a_voice_equals_one_that_starts_from_its_checkpoint(tmp_path):
+    ink = make_ink(tmp_path / "ink.npz")
+    train(pen_recipe(updates=2), ink, tmp_path / "first")
+    export(tmp_path / "first" / "best.pt", tmp_path / "voice")
+    (tmp_path / "tiny.toml").write_text(toml(recipe_fields(pen_recipe(updates=1, kl_warmup=0))))
+    for name, start in (("one", tmp_path / "first" / "best.pt"), ("other", tmp_path / "voice")):
+        options = ("--data", ink, "--out", tmp_path / name, "--from", start)
+        done = run_command("train", tmp_path / "tiny.toml", *options, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    one, other = (load_checkpoint(tmp_path / name / "best.pt") for name in ("one", "other"))
+    assert one.started_from == other.started_from == "tiny-pen"
+    assert all(torch.equal(one.model[name], other.model[name]) for name in one.model)
+    done = run_command(
+        "train", tmp_path / "tiny.toml", "--data", ink, "--out", "third", "--from", "blizzard", cwd=tmp_path
+    )
+    assert "has no training.json" in the_error(done)
