@@ -76,7 +76,7 @@ def test_train_interrupt_resume_export_stream(work):
     [
         (("train", "blizard", "--data", "."), "did you mean blizzard"),
         (("train", "mine.toml", "--data", "none.npz"), "none.npz: not a readable .npz"),
-        (("train", "blizzard", "--data", "none"), "none: no such folder of recordings"),
+        (("train", "blizzard", "--data", "none"), "none: no such recording or folder of recordings"),
         (("export", "none.pt"), "none.pt: no such checkpoint"),
         (("export", "ink.npz"), "ink.npz: not a checkpoint of vrnn-engine"),
     ],

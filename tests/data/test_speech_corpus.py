@@ -8,7 +8,9 @@ from support.corpora import make_speech, speech_corpus
 from support.recipes import speech_recipe
 
 from vrnn_engine.data import cache, speech
+from vrnn_engine.data.layouts import LAYOUTS
 from vrnn_engine.data.options import SpeechData
+from vrnn_engine.data.recordings import read_mono
 from vrnn_engine.data.signal import Joined, Noise
 from vrnn_engine.data.speech import SpeechCorpus
 from vrnn_engine.errors import DataError
@@ -127,10 +129,31 @@ def test_speech_of_another_rate_is_resampled(tmp_path):
     assert len(corpus.parts["train"].samples) == 8000
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_single_recording_is_split_in_time(tmp_path, layout):
+    path = make_speech(tmp_path, ["long.flac"], seconds=2.0) / "long.flac"
+    parts = speech_corpus(path, 8000, layout=layout).parts
+    whole = read_mono(path, 8000)
+    for split, begin, end in (("train", 0, 12800), ("valid", 12800, 14400), ("test", 14400, 16000)):
+        np.testing.assert_array_equal(parts[split].samples, whole[begin:end])
+        assert parts[split].bounds.tolist() == [0, end - begin]
+        assert parts[split].mean == pytest.approx(whole[begin:end].mean())
+        assert parts[split].std == pytest.approx(whole[begin:end].std())
+
+
+def test_a_single_file_that_is_short_or_no_recording_raises_one_line(tmp_path):
+    path = make_speech(tmp_path, ["short.flac"], seconds=0.1) / "short.flac"
+    with pytest.raises(DataError, match=r"short\.flac: its train split has 0\.1 s, fewer than the .* give more data"):
+        SpeechCorpus(path, SpeechData(rate=8000, lanes=8, chunk=50, carry=2), frame_size=20, context=1)
+    path.write_bytes(b"not a recording")
+    with pytest.raises(DataError, match=r"short\.flac: not a readable recording"):
+        speech_corpus(path, 8000)
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "no such folder"),
+        ([], "no such recording or folder"),
         (["train/a.wav", "valid/a.wav", "test/readme.wav.txt"], "test: no recordings .* in this folder"),
         (["train/a.wav", "valid/a.wav", "test/a.wav"], "fewer than"),
     ],

@@ -25,7 +25,8 @@ def train(
     data: Annotated[
         Path,
         typer.Option(
-            metavar="PATH", help="The corpus: a folder of recordings, an .npz of ink, or a folder of IAM-OnDB."
+            metavar="PATH",
+            help="The corpus: a folder of recordings, one long recording, an .npz of ink, or a folder of IAM-OnDB.",
         ),
     ],
     out: Annotated[

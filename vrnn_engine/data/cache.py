@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.folders import cache_folder
-from vrnn_engine.data.recordings import mono_blocks
+from vrnn_engine.data.recordings import BLOCK, mono_blocks
 from vrnn_engine.errors import DataError
 
 VERSION = 1
@@ -58,6 +58,21 @@ class Decoded:
     bounds: NDArray[np.int64]
     mean: float
     std: float
+
+    @classmethod
+    def of(cls, samples: NDArray[np.int16], bounds: Sequence[int]) -> "Decoded":
+        """Make it of samples, and compute their mean and sd.
+
+        Parameters
+        ----------
+        samples : int16 array [N]
+            Memory-mapped.
+        bounds : sequence of int
+            Position where each recording begins, and where the last one ends.
+        """
+        sums = [_sums(samples[first : first + BLOCK]) for first in range(0, len(samples), BLOCK)]
+        mean, std = _moments(len(samples), sum(total for total, _ in sums), sum(squares for _, squares in sums))
+        return cls(samples, np.array(bounds), mean, std)
 
 
 def decode(
@@ -141,10 +156,10 @@ def _write(paths: Sequence[Path], rate: int, strict: bool, target: Path, skipped
             try:
                 for block in mono_blocks(path, rate):
                     out.write(block.tobytes())
-                    exact = block.astype(np.float64)  # all sums of a block stay below 2**53
                     end += len(block)
-                    file_total += int(exact.sum())
-                    file_squares += int(exact @ exact)
+                    block_total, block_squares = _sums(block)
+                    file_total += block_total
+                    file_squares += block_squares
             except DataError as error:
                 if strict:
                     raise
@@ -159,7 +174,18 @@ def _write(paths: Sequence[Path], rate: int, strict: bool, target: Path, skipped
 def _open(path: Path, part: Part) -> Decoded:
     count = part.bounds[-1]
     samples = np.memmap(path, np.int16, "r", shape=(count,)) if count else np.zeros(0, np.int16)
-    mean = part.total / count if count else 0.0
+    return Decoded(samples, np.array(part.bounds), *_moments(count, part.total, part.squares))
+
+
+def _sums(block: NDArray[np.int16]) -> tuple[int, int]:
+    """Return the sum of at most `BLOCK` samples, and of their squares."""
+    exact = block.astype(np.float64)  # all sums of a block stay below 2**53
+    return int(exact.sum()), int(exact @ exact)
+
+
+def _moments(count: int, total: int, squares: int) -> tuple[float, float]:
+    """Return the mean and the sd of samples from their sums."""
+    if not count:
+        return 0.0, 0.0
     # In integers up to the division, because the numerator is a difference of large numbers.
-    variance = (part.squares * count - part.total**2) / count**2 if count else 0.0
-    return Decoded(samples, np.array(part.bounds), mean, variance**0.5)
+    return total / count, ((squares * count - total**2) / count**2) ** 0.5

@@ -49,13 +49,8 @@ def find_recordings(folder: Path, layout: Layout = "folders") -> dict[str, list[
     DataError
         The folder does not exist, or a split has no recordings.
     """
-    if folder.is_file():
-        raise DataError(
-            f"{folder}: this is a file, but a corpus is a folder; give a folder of three or more recordings "
-            "(cut one long recording into several)"
-        )
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder of recordings")
+        raise DataError(f"{folder}: no such recording or folder of recordings")
     sorted_already = all((folder / split).is_dir() for split in SPLITS)
     if sorted_already:
         files = {split: recordings_in(folder / split) for split in SPLITS}
@@ -73,7 +68,7 @@ def find_recordings(folder: Path, layout: Layout = "folders") -> dict[str, list[
         raise DataError(
             f"{folder}: its {split} split has no recordings in the layout {layout!r}, "
             f"which splits by {LAYOUTS[layout].key}; "
-            "add recordings, or sort them into train/, valid/ and test/"
+            "add recordings, or sort them into train/, valid/ and test/; a single long recording is given as a file"
         )
     return files
 

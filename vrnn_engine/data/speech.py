@@ -1,12 +1,13 @@
 """Speech corpora: the recordings of each split as one long signal, cut into parallel lanes of frames."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from vrnn_engine.data.batches import Batch, Floats, lane_chunks
-from vrnn_engine.data.cache import decode
+from vrnn_engine.data.batches import SPLITS, Batch, Floats, lane_chunks
+from vrnn_engine.data.cache import Decoded, decode
 from vrnn_engine.data.layouts import find_recordings
 from vrnn_engine.data.options import SpeechData
 from vrnn_engine.data.recordings import QUANTUM
@@ -18,6 +19,8 @@ FITTING_FRAMES = 360_000
 """Largest number of training frames that a basis is fitted to: 75 minutes of the paper's frames, 275 MiB."""
 FITTING_STRETCH = 800
 """Length in frames of each stretch, if only some stretches of the training split are used."""
+HELD_OUT = 0.1
+"""Share of a single recording that is for validation, and share that is for testing."""
 
 
 class SpeechCorpus:
@@ -28,7 +31,8 @@ class SpeechCorpus:
     Parameters
     ----------
     folder : Path
-        The recordings, sorted as `options.layout` says; see `vrnn_engine.data.layouts.find_recordings`.
+        The recordings, sorted as `options.layout` says; see `vrnn_engine.data.layouts.find_recordings`.  Or a single
+        recording, which is split in time: 80 % are `train`, the next 10 % `valid`, and the last 10 % `test`.
     options : SpeechData
         Rate, layout, lanes and chunks.  Recordings of another rate are resampled; channels are averaged.
     frame_size : int
@@ -50,14 +54,12 @@ class SpeechCorpus:
     Raises
     ------
     DataError
-        The folder does not exist or has no readable recording, or a split is silent or too short for its lanes.
+        The path does not exist or has no readable recording, or a split is silent or too short for its lanes.
     """
 
     def __init__(self, folder: Path, options: SpeechData, frame_size: int, context: int, strict: bool = False):
         self.options, self.frame_size, self.context = options, frame_size, context
-        files = find_recordings(folder, options.layout)
-        self.parts, self.skipped = decode(files, options.rate, strict)
-        warn_of_skipped(folder, self.skipped, sum(map(len, files.values())), "recordings")
+        self.parts, self.skipped = self._read(folder, strict)
         rate, lanes, chunk = options.rate, options.lanes, options.chunk
         least = (lanes * chunk + context + 1) * frame_size  # an epoch may drop almost one frame at its start
         for split, part in self.parts.items():
@@ -70,6 +72,15 @@ class SpeechCorpus:
         self.std: tuple[float, ...] = (self.parts["train"].std * QUANTUM,)
         if not self.std[0] > 0:
             raise DataError(f"{folder}: its train split is silent; use other recordings")
+
+    def _read(self, folder: Path, strict: bool) -> tuple[dict[str, Decoded], tuple[str, ...]]:
+        """Return the samples of each split, and for each skipped recording its path and the reason."""
+        if folder.is_file():
+            return _decode_in_time(folder, self.options.rate), ()
+        files = find_recordings(folder, self.options.layout)
+        parts, skipped = decode(files, self.options.rate, strict)
+        warn_of_skipped(folder, skipped, sum(map(len, files.values())), "recordings")
+        return parts, skipped
 
     def epoch(self, split: str, rng: np.random.Generator | None) -> Iterator[Batch]:
         """Yield the batches of one pass over a split.
@@ -118,3 +129,15 @@ class SpeechCorpus:
         samples *= QUANTUM / self.std[0]
         samples -= self.mean[0] / self.std[0]
         return samples.reshape(count, self.frame_size)
+
+
+def _decode_in_time(path: Path, rate: int) -> dict[str, Decoded]:
+    """Return the splits of a single recording: its beginning for training, its end for testing."""
+    parts, _ = decode({"whole": [path]}, rate, strict=True)
+    samples = parts["whole"].samples
+    count, held_out = len(samples), round(HELD_OUT * len(samples))
+    ends = (0, count - 2 * held_out, count - held_out, count)
+    return {
+        split: Decoded.of(samples[begin:end], [0, end - begin])
+        for split, (begin, end) in zip(SPLITS, pairwise(ends), strict=True)
+    }

@@ -19,7 +19,8 @@ def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus |
     recipe : Recipe
         Its `data` says how to read and cut the corpus, and its `model` says how long a frame is.
     data : Path
-        A folder of recordings for a speech recipe; an .npz or .jsonl file or a folder of IAM-OnDB for a pen recipe.
+        For a speech recipe, a folder of recordings or a single recording; for a pen recipe, an .npz or .jsonl file or
+        a folder of IAM-OnDB.
     strict : bool
         Raise an error if a file of the corpus cannot be read, instead of leaving it out with a warning.
 
