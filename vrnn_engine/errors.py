@@ -8,6 +8,14 @@ prints the line on stderr and exits with code 1.
 class VRNNEngineError(Exception):
     """Base class of all errors that this package raises on purpose.
 
+    Parameters
+    ----------
+    message : str
+        One line.
+    parameters : tuple of str
+        Names of those parameters of the called function that the message tells the caller to set. The command line
+        appends their options.
+
     Examples
     --------
     >>> try:
@@ -15,6 +23,10 @@ class VRNNEngineError(Exception):
     ... except vrnn_engine.VRNNEngineError as error:
     ...     print(error)
     """
+
+    def __init__(self, message: str = "", parameters: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.parameters = parameters
 
 
 class VoiceError(VRNNEngineError):

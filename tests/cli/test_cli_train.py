@@ -21,6 +21,8 @@ from vrnn_engine.training.recipe import recipe_fields
 def work(tmp_path):
     make_ink(tmp_path / "ink.npz")
     (tmp_path / "mine.toml").write_text(toml(recipe_fields(pen_recipe(updates=400))))
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "last.pt").write_bytes(b"a checkpoint")
     return tmp_path
 
 
@@ -77,6 +79,11 @@ def test_train_interrupt_resume_export_stream(work):
         (("train", "blizard", "--data", "."), "did you mean blizzard"),
         (("train", "mine.toml", "--data", "none.npz"), "none.npz: not a readable .npz"),
         (("train", "blizzard", "--data", "none"), "none: no such recording or folder of recordings"),
+        (
+            ("train", "mine.toml", "--data", "ink.npz", "--out", "old"),
+            "old/last.pt: this folder has a run already; set resume to continue it, or choose another folder "
+            "(--resume, --out)",
+        ),
         (("export", "none.pt"), "none.pt: no such checkpoint"),
         (("export", "ink.npz"), "ink.npz: not a checkpoint of vrnn-engine"),
     ],

@@ -109,7 +109,11 @@ def test_converted_ink_trains_and_primes(tmp_path):
         ("a.inkml", "<svg/>", "its first element is <svg>, not <ink>"),
         ("a.inkml", "<ink><trace>1 2, 3</trace></ink>", "a trace has the point '3', and 2 numbers are needed"),
         ("a.inkml", "<ink><trace>1 2, x y</trace></ink>", "a trace has the point 'x y'"),
-        ("a.inkml", "<ink><trace>1 2, 3 4</trace></ink>", "does not say how long its unit is; give --scale"),
+        (
+            "a.inkml",
+            "<ink><trace>1 2, 3 4</trace></ink>",
+            "does not say how long its unit is; give the scale, the millimetres of one unit (--scale)",
+        ),
         ("a.csv", "1,2,3\n", "its first line must name the columns"),
         ("a.csv", "x,y\n1,2\n", "neither a column pen_up nor stroke"),
         ("a.csv", "x,y,stroke\n1,two,1\n", "column y must have a number in every line"),

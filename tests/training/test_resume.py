@@ -115,7 +115,8 @@ def test_finished_run_continues_with_more_updates(ink, tmp_path):
     assert load_checkpoint(tmp_path / "part" / "last.pt").resume["begun"] == [5]
     before = (tmp_path / "part" / "last.pt").read_bytes()
     with pytest.raises(
-        CheckpointError, match=r"last\.pt: this run has 9 updates; resume it with --updates 9; it may get more"
+        CheckpointError,
+        match=r"last\.pt: this run has 9 updates; resume it with the same number of updates, 9; it may get more",
     ):
         steps_of(5, "part", resume=True)
     assert (tmp_path / "part" / "last.pt").read_bytes() == before
@@ -125,7 +126,8 @@ def test_interrupted_run_must_finish_before_it_gets_more_updates(ink, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(pen_recipe(updates=9), ink, tmp_path, report=interrupted_after(5))
     with pytest.raises(
-        CheckpointError, match=r"last\.pt: this run has 9 updates; resume it with --updates 9; it may get more"
+        CheckpointError,
+        match=r"last\.pt: this run has 9 updates; resume it with the same number of updates, 9; it may get more",
     ):
         train(pen_recipe(updates=12), ink, tmp_path, resume=True)
 
@@ -137,7 +139,7 @@ def test_checkpoint_of_another_version_is_not_resumed(ink, tmp_path, spoil):
     assert fields["resume"]["state"]
     spoil(fields["resume"]["state"])
     torch.save(fields, tmp_path / "last.pt")
-    with pytest.raises(CheckpointError, match=r"last\.pt: another version of vrnn-engine wrote it.*another --out"):
+    with pytest.raises(CheckpointError, match=r"last\.pt: another version of this package wrote it.*another folder"):
         train(pen_recipe(updates=1), ink, tmp_path, resume=True)
 
 
@@ -146,6 +148,8 @@ def test_run_is_not_resumed_on_another_corpus(ink, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(pen_recipe(), ink, tmp_path / "run", report=interrupted_after(5))
     before = (tmp_path / "run" / "last.pt").read_bytes()
-    with pytest.raises(CheckpointError, match=r"last\.pt: the run began on another corpus than .*other\.npz.*--from"):
+    with pytest.raises(
+        CheckpointError, match=r"last\.pt: the run began on another corpus than .*other\.npz.*new run from its weights"
+    ):
         train(pen_recipe(), other, tmp_path / "run", resume=True)
     assert (tmp_path / "run" / "last.pt").read_bytes() == before

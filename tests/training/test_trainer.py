@@ -102,7 +102,7 @@ def test_weights_whose_loss_is_not_finite_are_not_saved(ink, tmp_path, monkeypat
         assert f"{name} holds update {kept.resume['done']}" in str(caught.value)
         assert np.isfinite(validate(kept.build(), corpus, "valid").elbo)
     assert kept.resume["done"] == 16
-    assert f"--from {tmp_path / 'run' / 'best.pt'}" in str(caught.value)
+    assert f"from the weights in {tmp_path / 'run' / 'best.pt'}" in str(caught.value)
     monkeypatch.undo()
     train(pen_recipe(updates=1), ink, tmp_path / "again", start=tmp_path / "run" / "best.pt")
 

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
+from typer.models import OptionInfo
 
 from vrnn_engine.base.extras import missing_extra
 from vrnn_engine.cli import report
@@ -46,6 +47,7 @@ def set_debug(on: bool) -> None:
 
 def guard(verb: Callable[..., None]) -> Callable[..., None]:
     """Add the option `--debug` to a command, and turn its errors into one line on stderr and an exit code."""
+    old = inspect.signature(verb)
 
     @functools.wraps(verb)
     def guarded(*args: Any, debug: bool = False, **options: Any) -> None:
@@ -58,21 +60,27 @@ def guard(verb: Callable[..., None]) -> Callable[..., None]:
         except typer.Exit:
             raise
         except BaseException as error:
-            code = explain(error)
+            code = explain(error, old)
             if code is None:
                 raise
             raise typer.Exit(code) from None
 
     flag = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
-    old = inspect.signature(verb)
     extra = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=flag)
     guarded.__signature__ = old.replace(parameters=[*old.parameters.values(), extra])  # type: ignore[attr-defined]
     guarded.__annotations__ = {**verb.__annotations__, "debug": flag}
     return guarded
 
 
-def explain(error: BaseException) -> int | None:
+def explain(error: BaseException, verb: inspect.Signature | None = None) -> int | None:
     """Print one line about an exception, and its traceback if `set_debug` was called.
+
+    Parameters
+    ----------
+    error : BaseException
+        The exception.
+    verb : Signature, optional
+        Signature of the command, from which parameters that an error names get the names of their options.
 
     Returns
     -------
@@ -94,9 +102,19 @@ def explain(error: BaseException) -> int | None:
         where = f"{error.filename}: " if error.filename else ""
         error = VRNNEngineError(f"{where}{error.strerror or error}")
     if isinstance(error, VRNNEngineError):
-        report.say("error: " + " ".join(str(error).split()), style="red")
+        options = [_option(verb, name) for name in error.parameters if verb and name in verb.parameters]
+        added = f" ({', '.join(options)})" if options else ""
+        report.say("error: " + " ".join(str(error).split()) + added, style="red")
         return FAILED
     return None
+
+
+def _option(verb: inspect.Signature, name: str) -> str:
+    """Return the option of a command that sets a parameter, as a user writes it."""
+    for info in getattr(verb.parameters[name].annotation, "__metadata__", ()):
+        if isinstance(info, OptionInfo) and info.param_decls:
+            return info.param_decls[0]
+    return "--" + name.replace("_", "-")
 
 
 def _on_termination(number: int, frame: FrameType | None) -> None:

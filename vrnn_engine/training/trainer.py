@@ -97,11 +97,14 @@ def _begin(
     """Return a new run, or a resumed one, after checking the contents of its folder."""
     last = out / LAST
     if resume and start:
-        raise CheckpointError(f"{last}: a resumed run has its weights already; give either --resume or --from")
+        raise CheckpointError(
+            f"{last}: a resumed run has its weights already; set either resume or start", ("resume", "start")
+        )
     interrupted = _load_interrupted(last, recipe) if resume else None
     if not resume and last.exists():
         raise CheckpointError(
-            f"{last}: this folder has a run already; continue it with --resume, or give another --out"
+            f"{last}: this folder has a run already; set resume to continue it, or choose another folder",
+            ("resume", "out"),
         )
     base = load_checkpoint(start) if isinstance(start, Path) else start
     corpus = open_corpus(recipe, data, strict)
@@ -122,15 +125,18 @@ def _load_interrupted(last: Path, recipe: Recipe) -> Checkpoint:
     begun, wanted = interrupted.recipe.training.updates, recipe.training.updates
     if changed(interrupted.recipe, updates=wanted) != recipe:
         raise CheckpointError(
-            f"{last}: this run was trained with another recipe or seed; resume it with its own recipe and --seed, "
-            "or give another --out"
+            f"{last}: this run was trained with another recipe or seed; resume it with its own recipe and seed, "
+            "or choose another folder",
+            ("seed", "out"),
         )
     done = interrupted.resume.get("done")
     if total_can_change(interrupted.recipe.training, wanted, done):
         return interrupted
     if wanted < begun or (wanted > begun and done != begun):
         raise CheckpointError(
-            f"{last}: this run has {begun:,} updates; resume it with --updates {begun}; it may get more once it is done"
+            f"{last}: this run has {begun:,} updates; resume it with the same number of updates, {begun}; it may get "
+            "more once it is done",
+            ("updates",),
         )
     return interrupted
 
@@ -141,7 +147,8 @@ def _check_normalisation(interrupted: Checkpoint, corpus: Corpus, last: Path, da
     if len(before) != len(now) or not np.allclose(before, now, rtol=1e-9, atol=0):
         raise CheckpointError(
             f"{last}: the run began on another corpus than {data}, with another mean and sd; resume it on the same "
-            "corpus, or start a new run from its weights with --from and another --out"
+            "corpus, or start a new run from its weights in another folder",
+            ("start", "out"),
         )
 
 
@@ -152,8 +159,9 @@ def _restore(run: TrainingRun, interrupted: Checkpoint, last: Path) -> None:
         run.restore(interrupted)
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):
         raise CheckpointError(
-            f"{last}: another version of vrnn-engine wrote it, and this version cannot resume it; "
-            "train again in another --out"
+            f"{last}: another version of this package wrote it, and this version cannot resume it; "
+            "train again in another folder",
+            ("out",),
         ) from None
     if run.recipe.training.updates > begun == run.done:
         run.earlier_totals.append(begun)

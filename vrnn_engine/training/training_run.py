@@ -260,6 +260,7 @@ class TrainingRun:
             )
         held = ", ".join(f"{path.name} holds update {load_checkpoint(path).resume['done']}" for path in paths)
         return TrainingError(
-            f"{self.recipe.name}: {what}; {held}; lower learning_rate or clip, and start a new run from these weights "
-            f"with --from {paths[0]} and another --out"
+            f"{self.recipe.name}: {what}; {held}; lower learning_rate or clip, and start a new run from the weights "
+            f"in {paths[0]}, in another folder",
+            ("start", "out"),
         )

@@ -106,7 +106,9 @@ def to_points(ink: Strokes, how: Conversion, where: str) -> NDArray[np.float32]:
         raise DataError(f"{where}: some coordinates are NaN or infinite")
     scale = how.scale if how.scale is not None else ink.millimetres
     if scale is None:
-        raise DataError(f"{where}: does not say how long its unit is; give --scale, the millimetres of one unit")
+        raise DataError(
+            f"{where}: does not say how long its unit is; give the scale, the millimetres of one unit", ("scale",)
+        )
     paths = [path * [scale, -scale if how.flip else scale] for path in paths]
     if not ink.traced:
         return _line([_by_length(path, how.speed / how.rate) for path in paths])

@@ -43,7 +43,7 @@ def install_voice(path: str | os.PathLike[str], *, replace: bool = False) -> Voi
         if (target / MANIFEST_FILE).is_file() and _same(target, voice):
             return check_folder(target)
         raise VoiceError(
-            f"{target}: another voice {voice.name!r} is installed; set replace (vrnn-engine voices install --replace)"
+            f"{target}: another voice {voice.name!r} is installed; set replace to replace it", ("replace",)
         )
     try:
         with atomic_folder(target) as folder:
