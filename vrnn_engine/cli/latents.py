@@ -63,6 +63,11 @@ def latents(
         manifest = engine.voice.manifest
         if "kl" not in engine.voice.graph("observe").outputs:
             raise VoiceError(f"voice {manifest.name!r} ({manifest.family}) has no latents to draw")
+        if manifest.text:
+            raise VoiceError(
+                f"voice {manifest.name!r} reads a text: it has one latent for a line, and none of each point to draw; "
+                "give a voice without text"
+            )
         pen, sound = manifest.modality == "pen", LongCurve()
         ink: list[np.ndarray] = []
         with closing(open_recording(recording, manifest)) as given:

@@ -79,6 +79,7 @@ def show(voice: Named, json: report.AsJson = False) -> None:
         ("makes", f"{_makes(manifest)}, {manifest.frames_per_second:g} frames per second"),
         ("model", f"{manifest.family}, basis {manifest.basis}"),
         ("graphs", ", ".join(f"{graph.role} ({graph.precision})" for graph in manifest.graphs)),
+        *_writes(manifest),
         ("data", f"{origin.data}, {origin.licence}, {origin.source}"),
         ("made by", origin.command),
         *((f"  {name}", f"{value:g}") for name, value in origin.metrics.items()),
@@ -154,6 +155,17 @@ def _makes(manifest: "Manifest") -> str:
     if manifest.modality == "audio":
         return f"sound, {manifest.rate} Hz"
     return f"ink in {manifest.unit}, {manifest.rate} points per second"
+
+
+def _writes(manifest: "Manifest") -> list[tuple[str, str]]:
+    """Return what a voice that reads a text can write."""
+    from vrnn_engine.runtime.voice.text import readable_alphabet
+
+    text = manifest.text
+    if text is None:
+        return []
+    lines = f"baselines {text.line_height:g} {manifest.unit} apart; a step reads {text.window} characters"
+    return [("writes", f"{len(text.writable)} characters: {readable_alphabet(text)}"), ("lines", lines)]
 
 
 app = typer.Typer(no_args_is_help=False)

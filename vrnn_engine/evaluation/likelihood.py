@@ -4,7 +4,8 @@ The importance-weighted bound with K samples z_k ~ q(z | x) is log 1/K sum_k p(x
 a lower bound of log p(x) that does not get looser with larger K; for K = 1 it is the ELBO (Burda et al. 2016).
 
 A sequence is a whole line of ink, or a chunk of speech (0.5 s in the paper) given the state after the chunks before it;
-that state is computed with one sample of their latents.  A path is one sample of all latents of a sequence.
+that state is computed with one sample of their latents.  A path is one sample of all latents of a sequence.  The bounds
+of a model that reads a text are given the text of each line.
 """
 
 import math
@@ -17,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vrnn_engine.data.batches import Corpus
-from vrnn_engine.errors import CheckpointError
-from vrnn_engine.models.normal import log_density
-from vrnn_engine.models.recurrent import RecurrentModel, State
+from vrnn_engine.models.normal import Normal, log_density
+from vrnn_engine.models.recurrent import RecurrentModel, State, Unroll
+from vrnn_engine.models.text.state import TextUnroll
 
 ROWS = 640
 """Largest number of paths computed at once; more need more memory and are not faster."""
@@ -141,17 +142,7 @@ def likelihood(
     -------
     Likelihood
         Per sequence; its properties and `table` give means with confidence intervals.
-
-    Raises
-    ------
-    CheckpointError
-        The model reads a text.
     """
-    if model.config.text:
-        raise CheckpointError(
-            f"bounds of models that read a text ({model.config.family}) cannot be evaluated yet; the metrics of the "
-            "checkpoint contain those that training computed"
-        )
     paths = samples if model.config.latent_size else 1
     noise = torch.Generator().manual_seed(seed)
     found: list[_Paths] = []
@@ -206,12 +197,12 @@ def _sequences(
     for batch in corpus.epoch(split, None):
         signal, mask = (torch.from_numpy(part).to(device) for part in (batch.signal, batch.mask))
         sums, state = _unroll_paths(
-            model, model.basis.frames(signal), mask, paths, None if batch.fresh else state, noise
+            model, model.basis.frames(signal), mask, batch.text, paths, None if batch.fresh else state, noise
         )
         if not whole_lines:
             yield sums
             # The next chunk is a new sequence: all its paths start from the final state of the first path.
-            state = State(*(part[::paths].repeat_interleave(paths, 0) for part in state))
+            state = type(state)(*(part[::paths].repeat_interleave(paths, 0) for part in state))
         elif batch.fresh or open_lines is None:
             if open_lines is not None:
                 yield open_lines
@@ -223,7 +214,13 @@ def _sequences(
 
 
 def _unroll_paths(
-    model: RecurrentModel, frames: Tensor, mask: Tensor, paths: int, state: State | None, noise: torch.Generator
+    model: RecurrentModel,
+    frames: Tensor,
+    mask: Tensor,
+    text: NDArray[np.int64] | None,
+    paths: int,
+    state: State | None,
+    noise: torch.Generator,
 ) -> tuple[_Paths, State]:
     """Unroll K paths per row over frames [T, B, F]; a state has the K paths of row 0 first, then those of row 1."""
     rows, at_once = frames.shape[1], max(1, ROWS // paths)
@@ -234,15 +231,28 @@ def _unroll_paths(
         repeated = frames[:, some].repeat_interleave(paths, 1)
         counts = mask[:, some].repeat_interleave(paths, 1).double()
         epsilon = torch.randn(*counts.shape, model.config.latent_size, generator=noise).to(frames.device)
-        old = State(*(part[some.start * paths : some.stop * paths] for part in state))
-        unroll = model.unroll(repeated, epsilon, old)
-        ratio = log_density(unroll.prior, unroll.latent) - log_density(unroll.posterior, unroll.latent)
-        terms = (unroll.log_likelihood - unroll.kl, unroll.kl, unroll.log_likelihood + ratio)
+        old = type(state)(*(part[some.start * paths : some.stop * paths] for part in state))
+        given = {}
+        if text is not None:
+            characters = torch.from_numpy(text[some]).to(frames.device).repeat_interleave(paths, 0)
+            given = {"text": characters, "mask": counts.to(frames.dtype)}
+        unroll = model.unroll(repeated, epsilon, old, **given)
+        terms = (unroll.log_likelihood - unroll.kl, unroll.kl, unroll.log_likelihood + _log_ratio(unroll))
         sums.append([(term * counts).sum(0).unflatten(0, (-1, paths)) for term in terms])
         states.append(unroll.state)
     elbo, kl, log_weight = (torch.cat(parts).cpu() for parts in zip(*sums, strict=True))
-    joined = State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
+    joined = type(states[0])(*(torch.cat(parts) for parts in zip(*states, strict=True)))
     return _Paths(elbo, kl, log_weight, mask.double().sum(0).cpu()), joined
+
+
+def _log_ratio(unroll: Unroll | TextUnroll) -> Tensor:
+    """Return log p(z) - log q(z | x) of the sampled latents of each frame, [T, B]."""
+    if not isinstance(unroll, TextUnroll):
+        return log_density(unroll.prior, unroll.latent) - log_density(unroll.posterior, unroll.latent)
+    standard = Normal(torch.zeros_like(unroll.latent), torch.ones_like(unroll.latent))
+    ratio = torch.zeros_like(unroll.kl)  # the one latent of a line counts at its first frame, as its KL does
+    ratio[0] = log_density(standard, unroll.latent) - log_density(unroll.posterior, unroll.latent)
+    return ratio
 
 
 def _per(counts: Values, sums: Values) -> Estimate:

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from support import toy_voice
+from support.command import run_command
 
 from vrnn_engine import Engine, Voice, VoiceError
 from vrnn_engine.runtime.graph.binding import StepBatch
 from vrnn_engine.runtime.graph.parity import verify
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.voice.manifest import decode_manifest, encode_manifest
+from vrnn_engine.runtime.voice.text import Text, readable_alphabet
 from vrnn_engine.training.recipe import load_recipe
 
 
@@ -38,6 +40,28 @@ def test_manifest_of_a_voice_without_text_does_not_name_it(toy_pen: Path) -> Non
     manifest = Voice.open(toy_pen).manifest
     assert manifest.text is None
     assert "text" not in json.loads(encode_manifest(manifest))
+
+
+def test_alphabet_is_readable_on_one_line() -> None:
+    def text(characters: str) -> Text:
+        return Text(
+            alphabet=("", *characters, "\n"), window=22, position="p", first_position=0, restart=(), line_height=1
+        )
+
+    assert readable_alphabet(text(" abcdeXYZ019.,")) == "space a-e X-Z 0 1 9 . ,"
+    assert readable_alphabet(text("ab()*+é")) == "a b ( ) * + é"
+
+
+def test_show_and_card_tell_what_the_voice_can_write(text_voice: Path, tmp_path: Path) -> None:
+    characters = "space a-z A-Z 0-9 . , ' \" - ( ) ; : ? ! / % * = $ # & { } [ ] @ < > +"
+    shown = run_command("voices", "show", text_voice, cwd=tmp_path).stdout
+    facts = dict(line.split(maxsplit=1) for line in shown.splitlines()[:12] if " " in line)
+    assert facts["writes"] == f"89 characters: {characters}"
+    assert facts["lines"] == "baselines 11 mm apart; a step reads 22 characters"
+    card = (text_voice / "CARD.md").read_text()
+    assert '--voice text --text "' in card
+    assert f"    {characters}\n" in card
+    assert "It was given no text" not in card
 
 
 def lose(mapping: str, name: str):

@@ -34,6 +34,30 @@ class Text(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     line_height: Annotated[float, msgspec.Meta(gt=0)]
     """Distance of two baselines, in the unit of the voice."""
 
+    @property
+    def writable(self) -> tuple[str, ...]:
+        """The characters that a text may have, without the end of a line."""
+        return self.alphabet[1:-1]
+
+
+def readable_alphabet(text: Text) -> str:
+    """Return the characters of an alphabet on one line: runs as `a-z`, and the space by its name.
+
+    Parameters
+    ----------
+    text : Text
+        The entry of the manifest.
+    """
+    characters = [c for c in text.writable if c != " "]
+    runs: list[list[str]] = []
+    for one in characters:
+        if runs and one.isalnum() and ord(one) == ord(runs[-1][-1]) + 1:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    parts = [f"{run[0]}-{run[-1]}" if len(run) > 2 else " ".join(run) for run in runs]
+    return " ".join(["space"] * (" " in text.writable) + parts)
+
 
 def check_text(
     text: Text | None,
