@@ -24,7 +24,7 @@ from vrnn_engine.runtime.snapshot import Snapshot, decode, encode
 from vrnn_engine.runtime.stepper import Stepper
 from vrnn_engine.runtime.stream_group import StreamGroup
 from vrnn_engine.runtime.stream_state import StreamState
-from vrnn_engine.runtime.text_stream import TextStream
+from vrnn_engine.runtime.text_stream import TextStream, check_characters, on_new_line, one_line
 from vrnn_engine.runtime.voice.voice import Voice
 
 
@@ -179,7 +179,7 @@ class Stream(TextStream, AbstractContextManager["Stream"]):
             onnxruntime failed, for example because a GPU was lost.
         """
         self.check_open()
-        line = self.one_line(text)
+        line = one_line(self.stepper, text)
         _ = self.stepper.graphs.observe  # loaded before taking the lock, because loading takes long
         with closing(open_recording(recording, self.voice.manifest, rate)) as given, self.lock:
             self.check_open()
@@ -210,7 +210,7 @@ class Stream(TextStream, AbstractContextManager["Stream"]):
             self.check_open()
             found = decode(saved, self.fingerprint, self.stepper.graphs.step.state, self.voice.name)
             state = found.applied_to(self.state)
-            self.check_characters(state)
+            check_characters(self.stepper, state)
             found.restore_controls(self.controls)
             self.state = state
 
@@ -253,7 +253,7 @@ class Stream(TextStream, AbstractContextManager["Stream"]):
             arrays, latent = other.state.copied_arrays(), other.latent
         with self.lock:
             self.check_open()
-            self.state = replace(self.begin_line(self.state), arrays=arrays, latent=latent)
+            self.state = replace(on_new_line(self.stepper, self.state), arrays=arrays, latent=latent)
 
     def fork(self, seed: int | None = None) -> "Stream":
         """Return a new stream of the engine that continues from the current state with the same controls.

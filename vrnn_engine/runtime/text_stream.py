@@ -37,17 +37,17 @@ class TextStream:
 
     @property
     def written(self) -> int:
-        """Number of characters written. A word counts once the last frame of its ink has been read."""
+        """Number of characters whose ink has been read. Those of a word count once its last frame has been read."""
         return self._writing.written
 
     @property
     def pending(self) -> int:
-        """Number of characters to come, with those of the word that is being written."""
+        """Number of characters to come, including those of the word that is being written."""
         return self._writing.pending
 
     @property
     def retries(self) -> int:
-        """Number of times that a word was generated again because it was faulty."""
+        """Number of times that a word was generated again, because it was faulty."""
         return self._writing.retries
 
     @property
@@ -73,12 +73,17 @@ class TextStream:
             self.state = with_text(self.stepper, self.state, text)
 
     def erase(self, count: int) -> int:
-        """Remove the last characters that are to come, and return how many were removed.
+        """Remove the last characters that are to come.
 
         Parameters
         ----------
         count : int
             Number of characters, 0 or more. Those of the word that is being written stay.
+
+        Returns
+        -------
+        int
+            Number of characters that were removed.
 
         Raises
         ------
@@ -119,26 +124,6 @@ class TextStream:
             blocks.append(block)
         return np.concatenate(blocks)
 
-    def one_line(self, text: str | None) -> str | None:
-        """Return a text that is one line, without its end; raise `StreamError` if it is not, or cannot be written."""
-        if text is None:
-            return None
-        line = self.stepper.require_script().alphabet.clean(text).removesuffix(END)
-        if END in line:
-            raise StreamError("prime: the text has more than one line; prime with one line of ink after the other")
-        return line
-
-    def check_characters(self, state: StreamState) -> None:
-        """Raise `StreamError` if a state has text that the voice cannot write."""
-        if state.text is not None:
-            self.stepper.require_script().alphabet.check(state.text.text)
-
-    def begin_line(self, state: StreamState) -> StreamState:
-        """Return a state in which the next ink begins a new line; the state itself if the voice reads no text."""
-        if state.text is None:
-            return state
-        return replace(state, text=state.text.on_new_line(self.stepper.require_script().text.line_height))
-
     def check_open(self) -> None:
         """Raise `StreamError` if the stream is closed."""
         if self.closed:
@@ -178,3 +163,51 @@ def with_text(stepper: Stepper, state: StreamState, text: str | None, width: flo
     if text is not None:
         writing = writing.with_text(script.alphabet.clean(text), script.text.line_height)
     return replace(state, text=writing)
+
+
+def one_line(stepper: Stepper, text: str | None) -> str | None:
+    """Return the text of ink without the end of its line; None if it is not known.
+
+    Parameters
+    ----------
+    stepper : Stepper
+    text : str or None
+        Characters of the voice's alphabet.
+
+    Raises
+    ------
+    StreamError
+        The text is empty, has more than one line or a character that is not in the alphabet, or the voice reads no
+        text.
+    """
+    if text is None:
+        return None
+    line = stepper.require_script().alphabet.clean(text).removesuffix(END)
+    if END in line:
+        raise StreamError("prime: the text has more than one line; prime with one line of ink after the other")
+    return line
+
+
+def on_new_line(stepper: Stepper, state: StreamState) -> StreamState:
+    """Return a state in which the next ink begins a new line; the state itself if the voice reads no text.
+
+    Parameters
+    ----------
+    stepper : Stepper
+    state : StreamState
+    """
+    if state.text is None:
+        return state
+    return replace(state, text=state.text.on_new_line(stepper.require_script().text.line_height))
+
+
+def check_characters(stepper: Stepper, state: StreamState) -> None:
+    """Raise `StreamError` if a state has text that the voice cannot write.
+
+    Parameters
+    ----------
+    stepper : Stepper
+    state : StreamState
+    """
+    if state.text is not None:
+        stepper.require_script().alphabet.check(state.text.text)

@@ -236,7 +236,7 @@ def test_stream_without_a_text_begins_new_lines(engine: Engine) -> None:
     stream = engine.stream(7)
     block = stream.read(400)
     assert (stream.written, stream.pending, len(stream.read_text())) == (0, 0, 0)
-    assert block[:, 1].sum() > 4 * engine.voice.manifest.text.line_height  # type: ignore[union-attr]
+    assert (block[:, 1] > 8.0).sum() >= 3
     assert np.array_equal(read(engine.stream(7), 1, 99, 300), block)
 
 

@@ -94,5 +94,5 @@ class Alphabet:
         line, column = before.count(END) + 1, place - (before.rfind(END) + 1) + 1
         shown = repr(character) if character.isprintable() else f"U+{ord(character):04X}"
         nearest = self.nearest(character)
-        advice = f"the nearest character that it can is {nearest!r}" if nearest else "leave it out"
-        return f"the voice cannot write {shown} (line {line}, character {column} of the text); {advice}"
+        advice = f"the nearest that it can is {nearest!r}" if nearest else "leave it out"
+        return f"the voice cannot write {shown} (line {line}, character {column}); {advice}"

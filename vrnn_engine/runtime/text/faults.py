@@ -6,7 +6,7 @@ import numpy as np
 
 from vrnn_engine.runtime.text.part import Part
 
-LEAST = 0.4
+LEAST = 1.0
 """A character is skipped if the sum of the attention to it, over all points, is less."""
 MOST = 60.0
 """The attention stalls if its sum over all points of one character is more."""
@@ -16,23 +16,19 @@ BACK_POINTS = 8
 """... for at least this number of successive points."""
 
 
-def count_faults(
-    part: Part, text: str, attention: Sequence[np.ndarray], offsets: Sequence[int], is_cut: bool = False
-) -> int:
+def count_faults(part: Part, attention: Sequence[np.ndarray], offsets: Sequence[int], is_complete: bool = True) -> int:
     """Return the number of faults of a word.
 
     Parameters
     ----------
     part : Part
         The word.
-    text : str
-        The text that its places refer to.
     attention : sequence of float32 arrays [W]
         Weight of each character in the window, at each point.
     offsets : sequence of int
         Place in the text of the window's first character, at each point.
-    is_cut : bool
-        Whether the word was ended because it had too many points, which is a fault as well.
+    is_complete : bool
+        Whether the word has ended by itself. Otherwise it has too many points, which is a fault as well.
     """
     if not len(attention):
         return 1
@@ -46,7 +42,7 @@ def count_faults(
     stalled = int((sums > MOST).sum())
     mean = (weights * places).sum(axis=1)
     back = np.maximum.accumulate(mean) - mean > BACK
-    return skipped + stalled + _longest_run(back) // BACK_POINTS + is_cut
+    return skipped + stalled + _longest_run(back) // BACK_POINTS + (not is_complete)
 
 
 def _longest_run(values: np.ndarray) -> int:

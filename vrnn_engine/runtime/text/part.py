@@ -13,7 +13,7 @@ class Kind(Enum):
     """What ends a part."""
 
     WORD = "word"
-    """The pen is up, and the attention is behind the word's last character."""
+    """The pen is up, and most of the attention is behind the word's last character."""
     LAST = "last"
     """The pen rests at the end of the line, behind the line's last word."""
     ENDING = "ending"

@@ -4,9 +4,12 @@ import numpy as np
 
 from vrnn_engine.runtime.text.part import Kind, Part
 from vrnn_engine.runtime.text.reading import shift
+from vrnn_engine.runtime.voice.text import Text
 
 RESTING = 3
-"""Number of successive points with the pen up after which the pen rests at the end of a line."""
+"""Number of successive points with the pen up, close together, after which the pen rests at the end of a line."""
+CLOSE = 0.1
+"""Largest distance of such points, in line heights. A point with the pen up that is further away is a dot."""
 POINTS_PER_CHARACTER = 40
 """Largest number of points per character of a part; the end of a line counts as two characters."""
 STROKE_POINTS = 64
@@ -21,10 +24,10 @@ class PartRun:
     part : Part
     offset : int
         Place in the text of the window's first character.
-    window : int
-        Number of characters in the window.
+    text : Text
+        The entry of the manifest.
     still : int
-        Number of successive points with the pen up before the first frame.
+        Number of successive points with the pen up, close together, before the first frame.
 
     Attributes
     ----------
@@ -33,27 +36,30 @@ class PartRun:
     still : int
     rests : bool
         Whether the pen rests, so that the line has ended.
+    is_complete : bool
+        Whether the part has ended as its kind says. Otherwise it is cut at the limit of its length.
     frames, attention : list of float32 arrays [3] and [W]
         Those of each step.
     offsets : list of int
         Place in the text of the window's first character, at each step.
     """
 
-    def __init__(self, part: Part, offset: int, window: int, still: int = 0) -> None:
+    def __init__(self, part: Part, offset: int, text: Text, still: int = 0) -> None:
         self.part = part
         self.offset = offset
         self.still = still
-        self.rests = False
+        self.rests = self.is_complete = False
         self.frames: list[np.ndarray] = []
         self.attention: list[np.ndarray] = []
         self.offsets: list[int] = []
-        self._window = window
+        self._window = text.window
+        self._close = CLOSE * text.line_height
         self._free = part.kind is Kind.FREE
         self._limit = STROKE_POINTS if self._free else POINTS_PER_CHARACTER * (part.stop - part.start + 2)
         self._behind = part.stop if part.line_end is None else part.line_end
 
     def add(self, frame: np.ndarray, attention: np.ndarray) -> bool:
-        """Add a step, and return whether the part is complete.
+        """Add a step, and return whether it is the last one of the part.
 
         Parameters
         ----------
@@ -65,14 +71,19 @@ class PartRun:
         self.frames.append(frame.copy())
         self.attention.append(attention.copy())
         self.offsets.append(self.offset)
-        if frame[2] > 0.5 and (self._free or self._is_behind(attention)):
-            self.still += 1
-            self.rests = self.still == RESTING and self.part.kind is not Kind.WORD
-            if self.rests or (self.still == 1 and self.part.kind in (Kind.WORD, Kind.FREE)):
-                return True
+        if frame[2] > 0.5:
+            is_close = abs(frame[0]) <= self._close and abs(frame[1]) <= self._close
+            self.still = self.still + 1 if is_close else 1
+            if self._free:
+                self.rests = self.still == RESTING
+                self.is_complete = self.rests or self.still == 1
+            elif self.part.kind is Kind.WORD:
+                self.is_complete = self._is_behind(attention)
+            else:
+                self.rests = self.is_complete = self.still >= RESTING and self._is_behind(attention)
         else:
             self.still = 0
-        return len(self.frames) >= self._limit
+        return self.is_complete or len(self.frames) >= self._limit
 
     def move_on(self, position: float) -> int:
         """Move the window on, if the position asks for it, and return by how many characters.
@@ -88,11 +99,6 @@ class PartRun:
         self.offset += count
         return count
 
-    @property
-    def is_cut(self) -> bool:
-        """Whether the part has reached the limit of its length before it was complete."""
-        return not self.rests and (self.still != 1 or self.part.kind in (Kind.LAST, Kind.ENDING))
-
     def ink(self) -> np.ndarray:
         """Return the frames that are given out, float32 [n, 3]: without resting points, and with the pen up at the end.
 
@@ -101,8 +107,8 @@ class PartRun:
         """
         frames = self.frames
         if self.rests:
-            frames = frames[: len(frames) - RESTING + 1]
-        elif self.is_cut and self.part.kind is Kind.ENDING:
+            frames = frames[: max(len(frames) - self.still + 1, 0)]
+        elif self.part.kind is Kind.ENDING:
             frames = []
         ink = np.array(frames, np.float32).reshape(-1, 3)
         if len(ink) and not self._free:

@@ -131,17 +131,17 @@ class Row:
         batch.characters[row] = self._characters()
 
     def add(self, batch: StepBatch, row: int) -> bool:
-        """Add the step that a row of a batch has taken, move the window on, and return whether the part is complete."""
+        """Add the step that a row of a batch has taken, move the window on, and return whether the part has ended."""
         run = self._run
-        complete = run.add(batch.frame[row], batch.attention[row])
+        ended = run.add(batch.frame[row], batch.attention[row])
         moved = run.move_on(float(batch.position[row]))
         if moved:
             batch.subtract(self._script.text.position, row, moved)
             self.show(batch, row)
-        return complete
+        return ended
 
     def finish(self, latent: np.ndarray) -> bool:
-        """Check the complete part, and give it out or generate it again. Return whether more steps are needed.
+        """Check the part that has ended, and give it out or generate it again. Return whether more steps are needed.
 
         Raises
         ------
@@ -150,20 +150,20 @@ class Row:
         StreamError
             The word is wider than the line.
         """
-        run, text = self._run, self._text
+        run, text = self._run, self._text.text
         self.state.require_finite(
             self._script.voice, run.frames, run.attention, self.arrays[self._script.text.position]
         )
         self._steps = self.steps
         is_word = run.part.kind in (Kind.WORD, Kind.LAST)
-        faults = count_faults(run.part, text.text, run.attention, run.offsets, run.is_cut) if is_word else 0
+        faults = count_faults(run.part, run.attention, run.offsets, run.is_complete) if is_word else 0
         self._tries.append(Try(run, self.arrays, latent, faults))
         if faults and len(self._tries) < MOST_TRIES:
             self.arrays = self._script.in_hand(self._start, self.arrays)
             self._begin_run(run.part)
             return True
         best = min(self._tries, key=lambda one: one.faults)
-        word = text.text[run.part.start : run.part.stop]
+        word = text[run.part.start : run.part.stop]
         if best.faults:
             message = "voice %r with seed %s: the word %r has a fault in each of %s tries; the best try is used"
             _log.warning(message, self._script.voice, self.state.noise.seed, word, len(self._tries))
@@ -195,7 +195,7 @@ class Row:
         text = self._text
         offset = text.offset if text.begun else part.start
         still = {Kind.FREE: text.still, Kind.ENDING: 1}.get(part.kind, 0)
-        self._run = PartRun(part, offset, self._script.text.window, still)
+        self._run = PartRun(part, offset, self._script.text, still)
 
     def _characters(self) -> np.ndarray:
         """Return the indices of the characters in the window."""

@@ -1,0 +1,88 @@
+"""How a text is divided into words, lines and empty lines."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vrnn_engine.runtime.text.line import SPACE, Line
+from vrnn_engine.runtime.text.part import LONGEST, Kind, Part, next_part
+from vrnn_engine.runtime.text.state import WritingState
+
+HEIGHT = 11.0
+
+
+def words(text: str) -> list[tuple[Kind, str, bool]]:
+    """Return the kind and characters of each word, and whether a new line follows."""
+    found, done = [], 0
+    while part := next_part(text, done):
+        found.append((part.kind, text[part.start : part.stop], part.new_line))
+        done = part.end
+    return found
+
+
+def test_last_word_of_a_line_ends_it() -> None:
+    assert words("a bc  def \ngh") == [
+        (Kind.WORD, "a", False),
+        (Kind.WORD, "bc", False),
+        (Kind.LAST, "def", True),
+        (Kind.LAST, "gh", False),
+    ]
+
+
+def test_long_words_are_divided() -> None:
+    assert [len(word) for _, word, _ in words("x" * (2 * LONGEST + 5))] == [LONGEST, LONGEST, 5]
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\n", " \nabc"])
+def test_no_word_begins_before_the_line_ends(text: str) -> None:
+    assert next_part(text, 0) is None
+
+
+def test_empty_lines_add_a_line_height_each() -> None:
+    state = WritingState().with_text("\n \n\n  ab", HEIGHT)
+    part, state = state.next(HEIGHT)
+    assert part == Part(Kind.LAST, 6, 8, 8, 8)
+    assert state.line == Line(y=-3 * HEIGHT)
+    assert state.line.move(part.start - state.done, HEIGHT) == (2 * SPACE * HEIGHT, 3 * HEIGHT)
+    assert state.written == 4
+
+
+def test_spaces_alone_are_written_without_ink() -> None:
+    part, state = WritingState().with_text("   ", HEIGHT).next(HEIGHT)
+    assert part is None
+    assert (state.written, state.pending, state.spaces) == (3, 0, 3)
+
+
+def test_line_that_lost_its_next_word_is_ended() -> None:
+    """The pen may have strokes to add to the words that are written."""
+    state = replace(WritingState(has_text=True, text="ab cd", done=2, begun=True)).without_last(2)
+    part, state = state.next(HEIGHT)
+    assert part == Part(Kind.ENDING, 2, 2, 3, 2)
+    part, _ = replace(state, text="ab \nx").next(HEIGHT)
+    assert part == Part(Kind.ENDING, 2, 2, 4, 2, True)
+
+
+def test_word_that_does_not_fit_ends_the_line_before_it() -> None:
+    state = WritingState(has_text=True, text="ab cd", done=2, begun=True, broken=True)
+    part, _ = state.next(HEIGHT)
+    assert part == Part(Kind.ENDING, 2, 2, 3, 2, True)
+    ended = replace(state, begun=False, line=Line(x=9.0, y=2.0, points=4, total=4.0, right=9.0))
+    part, state = ended.next(HEIGHT)
+    assert part == Part(Kind.LAST, 3, 5, 5, 5)
+    assert state.line == Line(x=9.0, y=1.0 + 0.0 - HEIGHT)
+
+
+def test_text_that_no_window_shows_is_dropped() -> None:
+    state = WritingState(text="abcdef", offset=2, done=4)
+    trimmed = state.trimmed()
+    assert (trimmed.text, trimmed.offset, trimmed.done, trimmed.pending) == ("cdef", 0, 2, 2)
+    assert state.trimmed(most=2) is state
+
+
+def test_line_returns_to_its_beginning_below_the_mean_of_its_ink() -> None:
+    frames = np.array([[1, 1, 0], [2, 2, 0], [3, -3, 1]], np.float32)
+    line = Line().drawn(frames)
+    assert line == Line(x=6.0, y=0.0, points=3, total=4.0, right=6.0)
+    assert line.next(HEIGHT).move(0, HEIGHT) == pytest.approx((-6.0, 4 / 3 + HEIGHT))
+    assert line.move(0, HEIGHT) == pytest.approx((SPACE * HEIGHT, 4 / 3))  # on the same line
