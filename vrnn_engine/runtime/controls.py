@@ -116,7 +116,10 @@ class Controls(MutableMapping[str, Value]):
         ControlError
             One of them cannot be set. No control has changed.
         """
-        wanted = dict(other, **more)
+        try:
+            wanted = dict(other, **more)
+        except (TypeError, ValueError):
+            raise ControlError(f"update: {other!r:.60} does not map names of controls to values") from None
         self._write({name: self.check(name, value) for name, value in wanted.items()})
 
     def reset(self) -> None:

@@ -6,7 +6,7 @@ knows which streams are open, but does not hold their states.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -205,6 +205,8 @@ class Engine:
         ...     send(stream.seed, block)
         """
         frames = frame_count(frames, "read")
+        if not isinstance(streams, Iterable | None):
+            raise StreamError(f"read: {streams!r:.60} is not a list of streams; give [stream], or leave it out")
         chosen = self.streams if streams is None else list(streams)
         self._check(chosen)
         with ExitStack() as locks:

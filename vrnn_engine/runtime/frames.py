@@ -1,6 +1,9 @@
-"""Checks numbers of frames and of rows."""
+"""Checks numbers of frames, of rows and of seconds."""
 
+import math
+import numbers
 import operator
+from typing import Any
 
 from vrnn_engine.errors import StreamError
 
@@ -49,3 +52,22 @@ def row_count(rows: int) -> int:
     if number < 1:
         raise StreamError(f"rows={rows!r} is not a positive integer: an engine steps at least one stream")
     return number
+
+
+def check_seconds(value: Any, label: str) -> None:
+    """Raise `StreamError` unless a value is a number of seconds.
+
+    Parameters
+    ----------
+    value : float
+        The number; any real number, e.g. a float of numpy. NaN is not a number of seconds.
+    label : str
+        Name of the number in the error message.
+
+    Raises
+    ------
+    StreamError
+        `value` is not a number.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or math.isnan(value):
+        raise StreamError(f"{label}={value!r:.60} is not a number of seconds")

@@ -16,6 +16,7 @@ import numpy as np
 
 from vrnn_engine.base.process_exit import stop_at_exit
 from vrnn_engine.errors import SinkError, StreamError
+from vrnn_engine.runtime.frames import check_seconds
 from vrnn_engine.runtime.readable import Interruptible, Readable
 from vrnn_engine.runtime.sinks import Format, Sink, SinkLike, as_sink
 
@@ -54,7 +55,7 @@ class Player:
     Raises
     ------
     StreamError
-        `seconds` is not positive.
+        `stream` has no `read` and no `voice`, `latency` or `seconds` is not a number, or `seconds` is not positive.
     SinkError
         The target is unknown. On entering: the sink cannot be opened, or does not take the voice's modality.
 
@@ -77,6 +78,11 @@ class Player:
         latency: float = 0.05,
         seconds: float | None = None,
     ) -> None:
+        if not isinstance(stream, Readable):
+            raise StreamError(f"{stream!r:.60} cannot be played; give a stream, such as engine.stream()")
+        check_seconds(latency, "latency")
+        if seconds is not None:
+            check_seconds(seconds, "seconds")
         if seconds is not None and not seconds > 0:
             raise StreamError(f"cannot play {seconds:g} seconds; give more than 0, or None to play until stopped")
         self.sink = as_sink(to, latency)
@@ -135,8 +141,10 @@ class Player:
         VRNNEngineError
             An error of the stream or the sink in the player's thread; raised once.
         StreamError
-            The player was not entered.
+            The player was not entered, or `timeout` is not a number.
         """
+        if timeout is not None:
+            check_seconds(timeout, "timeout")
         until = None if timeout is None else time.monotonic() + timeout
         if self._thread.ident is None:
             raise StreamError("this player has not started; use it as: with Player(...) as player: player.wait()")

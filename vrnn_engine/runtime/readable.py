@@ -7,6 +7,7 @@ import numpy as np
 from vrnn_engine.runtime.voice.manifest import Manifest
 
 
+@runtime_checkable
 class Readable(Protocol):
     """The part of `Stream` that a player uses."""
 

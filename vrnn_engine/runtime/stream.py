@@ -244,10 +244,10 @@ class Stream(TextStream, AbstractContextManager["Stream"]):
         Raises
         ------
         StreamError
-            The other stream belongs to another engine, or one of the two is closed.
+            The other object is not a stream of this engine, or one of the two is closed.
         """
-        if other.stepper is not self.stepper:
-            raise StreamError("continue_from: that stream belongs to another engine; give a stream of this engine")
+        if not isinstance(other, Stream) or other.stepper is not self.stepper:
+            raise StreamError(f"continue_from: {other!r:.60} is not a stream of this engine; give one of its streams")
         with other.lock:
             other.check_open()
             arrays, latent = other.state.copied_arrays(), other.latent

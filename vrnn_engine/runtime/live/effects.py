@@ -78,6 +78,8 @@ class Effects:
         try:
             plain = msgspec.to_builtins(event, builtin_types=(bytes,), enc_hook=_from_numpy)
             event = msgspec.convert(plain, AnyEvent)
+        except NotImplementedError:  # an object of a type that msgspec does not know
+            raise StreamError(f"not an event: {event!r:.60}") from None
         except (TypeError, ValueError) as error:  # msgspec.ValidationError is a ValueError
             raise StreamError(f"not an event: {error}") from None
         controls, automation = self._automation.controls, self._automation

@@ -20,7 +20,8 @@ from typing import Self
 import msgspec
 import numpy as np
 
-from vrnn_engine.errors import NotFiniteError, VRNNEngineError
+from vrnn_engine.errors import NotFiniteError, StreamError, VRNNEngineError
+from vrnn_engine.runtime.frames import frame_count
 from vrnn_engine.runtime.live.automation import Automation
 from vrnn_engine.runtime.live.effects import Effects
 from vrnn_engine.runtime.live.events import AnyEvent, Follow, Prime, Reset, Save, Set, Trace
@@ -68,7 +69,8 @@ class Performance:
     Raises
     ------
     VRNNEngineError
-        An event of the timeline cannot be applied to this voice; the message names the event and its frame.
+        `stream` is not a stream, or an event of the timeline cannot be applied to this voice; the message names the
+        event and its frame.
 
     See Also
     --------
@@ -92,6 +94,8 @@ class Performance:
         saved: SavedFolder | None = None,
         memory: float = 60.0,
     ) -> None:
+        if not isinstance(stream, LiveStream):
+            raise StreamError(f"{stream!r:.60} cannot be steered; give a stream, such as engine.stream()")
         self.stream = stream
         self.frame = 0
         self.recent: collections.deque[np.ndarray] = collections.deque(maxlen=RECENT)
@@ -170,7 +174,7 @@ class Performance:
             A block as `Stream.read` returns it; fewer frames if the input of a `ListeningStream` has ended.
         """
         made = []
-        for _ in range(frames):
+        for _ in range(frame_count(frames, "read")):
             self._steer()
             block = self._next()
             if not len(block):

@@ -46,6 +46,8 @@ def make_sink(target: str | os.PathLike[str], latency: float = 0.05) -> Sink:
     --------
     as_sink : Also accepts an object.
     """
+    if not isinstance(target, str | os.PathLike):
+        raise SinkError(f"{target!r:.60} is not a target; give a string such as out.wav, a path, or a sink")
     text = os.fspath(target)
     place, query = split_place(text)
     built_in = find_target(place)

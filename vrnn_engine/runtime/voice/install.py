@@ -32,6 +32,8 @@ def install_voice(path: str | os.PathLike[str], *, replace: bool = False) -> Voi
     VoiceError
         The voice is damaged, its name is taken or is not a name, or it cannot be copied.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise VoiceError(f"{path!r:.60} is not a path; give the folder or the .zip of a voice")
     if not Path(path).exists():
         raise VoiceError(f"{path}: no such folder or .zip to install a voice from")
     voice = Voice.open(Path(path))

@@ -70,6 +70,8 @@ def find_voice(where: str | os.PathLike[str]) -> Path:
     VoiceError
         There is no such voice; the message suggests similar names.
     """
+    if not isinstance(where, str | os.PathLike):
+        raise VoiceError(f"{where!r:.60} is not a voice; give the name of a voice, a folder or a .zip")
     text = os.fspath(where)
     is_name = isinstance(where, str) and not any(mark in text for mark in "/\\") and text not in ("", ".", "..")
     path = Path(text)
