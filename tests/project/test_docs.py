@@ -120,7 +120,7 @@ def test_ten_small_changes_touch_at_most_three_files_that_exist() -> None:
 def test_the_reference_of_the_command_line_has_every_command() -> None:
     page = (ROOT / "docs" / "reference" / "command-line.md").read_text()
     asked = re.findall(r"^<!-- help: ?(.*?) ?-->$", page, re.M)
-    under = [f"{verb} {command}" for verb in ("voices", "ink") for command in commands(verb)]
+    under = [f"{verb} {command}" for verb in ("voices", "hands", "ink") for command in commands(verb)]
     assert sorted(asked) == sorted(["", *commands(), *under])
 
 

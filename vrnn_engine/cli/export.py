@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from vrnn_engine.cli import report
-from vrnn_engine.cli.stream import parse_setting
+from vrnn_engine.cli.run import parse_setting
 
 
 def export(

@@ -13,7 +13,20 @@ from vrnn_engine.cli.once import OnceCommand
 
 # The module of a verb holds a function of the same name, or, where the verb has subcommands, a typer `app`.
 # It may hold an `EPILOG`, which `--help` prints last.
-VERBS = ("stream", "train", "evaluate", "export", "latents", "ink", "devices", "doctor", "bench", "voices", "hands")
+VERBS = (
+    "stream",
+    "write",
+    "train",
+    "evaluate",
+    "export",
+    "latents",
+    "ink",
+    "devices",
+    "doctor",
+    "bench",
+    "voices",
+    "hands",
+)
 
 
 def build_app(words: Sequence[str] = ()) -> typer.Typer:

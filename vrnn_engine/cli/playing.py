@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from vrnn_engine.cli import report
 from vrnn_engine.cli.plotting import PageTurner
+from vrnn_engine.cli.typed import take_typing
 
 if TYPE_CHECKING:
     from vrnn_engine.cli.live import Learn
+    from vrnn_engine.cli.manuscript import Manuscript
     from vrnn_engine.runtime.live.control.key_reader import KeyReader
     from vrnn_engine.runtime.live.control.keys import Keyboard
     from vrnn_engine.runtime.live.performance import Performance
@@ -23,7 +25,13 @@ REFRESH_SECONDS = 0.1
 
 
 def play(
-    player: "Player", performance: "Performance", seconds: float, description: str, note: str, learn: "Learn"
+    player: "Player",
+    performance: "Performance",
+    seconds: float,
+    description: str,
+    note: str,
+    learn: "Learn",
+    manuscript: "Manuscript | None" = None,
 ) -> None:
     """Play to the end, and print one line before and one line after.
 
@@ -41,41 +49,48 @@ def play(
         Printed after the target.
     learn : callable, optional
         Binds a control to the next MIDI controller that moves.
+    manuscript : Manuscript, optional
+        The text that the stream writes.
     """
     started = time.monotonic()
     with player:
         report.say(f"{description} -> {player.label}{note}")
         try:
-            _watch(player, performance, seconds, learn)
+            _watch(player, performance, seconds, learn, manuscript)
         except KeyboardInterrupt:
             player.stop()  # this finishes the file
-            report.say(_summary(player, started))
+            report.say(_summary(player, started, manuscript))
             raise
-    report.say(_summary(player, started))
+    report.say(_summary(player, started, manuscript))
 
 
-def _watch(player: "Player", performance: "Performance", seconds: float, learn: "Learn") -> None:
+def _watch(
+    player: "Player", performance: "Performance", seconds: float, learn: "Learn", manuscript: "Manuscript | None"
+) -> None:
     """Wait for the end.  On a terminal, show the progress; for live or endless output, show the panel and read keys."""
+    pages = PageTurner(player.sink, manuscript is not None and manuscript.is_piped)
+    if manuscript is not None and manuscript.typewriter is not None:
+        take_typing(player, pages, manuscript, manuscript.typewriter)
+        return
     # A short run needs no display, and importing rich would delay the first sound.
     if player.wait(timeout=0.5):
         player.wait()
         return
     if not sys.stderr.isatty():
-        pages = PageTurner(player.sink)
         while not player.wait(timeout=REFRESH_SECONDS):
             pages.look()
         return
     from vrnn_engine.runtime.sinks.ink.terminal import TerminalSink
 
     if isinstance(player.sink, TerminalSink):
-        _caption_ink(player, player.sink, performance, learn)
-    elif player.sink.live or math.isinf(seconds):
-        _show_panel(player, performance, seconds, learn)
+        _caption_ink(player, player.sink, pages, performance, learn)
+    elif player.sink.live or (manuscript is None and math.isinf(seconds)):
+        _show_panel(player, pages, performance, seconds, learn)
     else:
-        _show_progress(player, seconds)
+        _show_progress(player, seconds, manuscript)
 
 
-def _show_progress(player: "Player", seconds: float) -> None:
+def _show_progress(player: "Player", seconds: float, manuscript: "Manuscript | None") -> None:
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
@@ -83,12 +98,13 @@ def _show_progress(player: "Player", seconds: float) -> None:
     with Live(console=Console(stderr=True), refresh_per_second=8, transient=True) as display:
         while not player.wait(timeout=0.125):
             trouble = f"   {player.underruns} underruns" if player.underruns else ""
-            display.update(
-                Text(f"{player.seconds_played:6.1f} s / {seconds:g} s   {player.speed:.1f} x real time{trouble}")
-            )
+            line = f"{player.seconds_played:6.1f} s / {seconds:g} s   {player.speed:.1f} x real time{trouble}"
+            display.update(Text(line if manuscript is None else manuscript.progress(player)))
 
 
-def _show_panel(player: "Player", performance: "Performance", seconds: float, learn: "Learn") -> None:
+def _show_panel(
+    player: "Player", pages: PageTurner, performance: "Performance", seconds: float, learn: "Learn"
+) -> None:
     from rich.console import Console
     from rich.live import Live
 
@@ -100,10 +116,12 @@ def _show_panel(player: "Player", performance: "Performance", seconds: float, le
         panel = Panel(player, performance, console, seconds, keyboard)
         display = ending.enter_context(Live(console=console, auto_refresh=False, transient=True))
         ending.enter_context(report.above(console))
-        _press_until_end(player, reader, keyboard, lambda: display.update(panel.draw(), refresh=True))
+        _press_until_end(player, pages, reader, keyboard, lambda: display.update(panel.draw(), refresh=True))
 
 
-def _caption_ink(player: "Player", sink: "TerminalSink", performance: "Performance", learn: "Learn") -> None:
+def _caption_ink(
+    player: "Player", sink: "TerminalSink", pages: PageTurner, performance: "Performance", learn: "Learn"
+) -> None:
     """Read keys while a sink draws on the terminal, and show their results in the line below the drawing."""
     with ExitStack() as ending:
         reader, keyboard = _open_keyboard(ending, performance, learn)
@@ -112,7 +130,7 @@ def _caption_ink(player: "Player", sink: "TerminalSink", performance: "Performan
         def caption() -> None:
             sink.caption = keyboard.line if keyboard else ""
 
-        _press_until_end(player, reader, keyboard, caption)
+        _press_until_end(player, pages, reader, keyboard, caption)
 
 
 def _open_keyboard(
@@ -128,10 +146,13 @@ def _open_keyboard(
 
 
 def _press_until_end(
-    player: "Player", reader: "KeyReader | None", keyboard: "Keyboard | None", show: Callable[[], None]
+    player: "Player",
+    pages: PageTurner,
+    reader: "KeyReader | None",
+    keyboard: "Keyboard | None",
+    show: Callable[[], None],
 ) -> None:
     """Refresh the display and handle keys until the player has ended or the quit key is pressed."""
-    pages = PageTurner(player.sink)
     while not player.wait(timeout=0 if reader else REFRESH_SECONDS):
         show()
         if reader is None or keyboard is None:
@@ -142,8 +163,9 @@ def _press_until_end(
             return
 
 
-def _summary(player: "Player", started: float) -> str:
-    parts = [
+def _summary(player: "Player", started: float, manuscript: "Manuscript | None") -> str:
+    parts = [] if manuscript is None else manuscript.summary(player)
+    parts += [
         f"{player.seconds_played:.2f} s to {player.label} in {time.monotonic() - started:.2f} s",
         f"generated at {player.speed:.1f} x real time",
     ]

@@ -3,8 +3,9 @@
 import os
 import select
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -12,6 +13,7 @@ from vrnn_engine.cli import report
 from vrnn_engine.cli.stream_options import OUTPUT
 
 if TYPE_CHECKING:
+    from vrnn_engine.cli.manuscript import Manuscript
     from vrnn_engine.runtime.sinks import Sink
     from vrnn_engine.runtime.stream import Stream
 
@@ -29,6 +31,11 @@ NEXT_KEYS = ("n", "\n", "\r")
 """Keys that start the next page."""
 
 
+MOST_PAGES = 100_000
+"""Largest number of pages that a plotter's target accepts."""
+_TERMINAL = "/dev/tty"
+
+
 class PageTurner:
     """Tells the user when a plotter waits for paper, and starts the next page at a line of standard input.
 
@@ -36,10 +43,14 @@ class PageTurner:
     ----------
     sink : Sink
         The plotter, or any other sink, which then never waits.
+    text_is_piped : bool
+        Whether standard input has the text that is written; the lines are then read from the terminal.
     """
 
-    def __init__(self, sink: "Sink") -> None:
+    def __init__(self, sink: "Sink", text_is_piped: bool = False) -> None:
         self._sink = sink
+        self._input = _open_terminal() if text_is_piped else _descriptor(sys.stdin)
+        self._ended = "there is no terminal" if text_is_piped else "standard input has ended"
         self._told = False
         self._typed = b""
 
@@ -50,11 +61,11 @@ class PageTurner:
             return
         self._tell("press Enter")
         while b"\n" not in self._typed:
-            data = _read_available()
+            data = _read_available(self._input)
             if data is None:
                 return
             if not data:
-                report.say("standard input has ended, so no further page is drawn")
+                report.say(f"{self._ended}, so no further page is drawn")
                 self._sink.next_page(more=False)
                 return
             self._typed += data
@@ -87,14 +98,45 @@ class PageTurner:
             report.say(f"the page is full: change the paper when the plotter has stopped, then {what}")
 
 
-def _read_available() -> bytes | None:
-    """Return the available bytes of standard input, empty bytes at its end, or None if no bytes are available yet."""
+def allow_pages(to: str) -> str:
+    """Return a target on which a text of any length can be written: a plotter then waits for paper after each page.
+
+    Parameters
+    ----------
+    to : str
+        The target.
+    """
+    from vrnn_engine.runtime.options import add_option, split_target
+
+    place, given = split_target(to)
+    return add_option(to, "pages", MOST_PAGES) if place.startswith("serial:") and "pages" not in given else to
+
+
+def _descriptor(stream: TextIO | None) -> int | None:
+    """Return the descriptor of a stream, or None if it has none."""
     try:
-        descriptor = sys.stdin.fileno()
+        return None if stream is None else stream.fileno()
+    except (OSError, ValueError):
+        return None
+
+
+def _open_terminal() -> int | None:
+    """Return a descriptor of the terminal that the process was started from, or None if there is none."""
+    try:
+        return os.open(_TERMINAL, os.O_RDONLY | os.O_NOCTTY)
+    except (OSError, AttributeError):
+        return None
+
+
+def _read_available(descriptor: int | None) -> bytes | None:
+    """Return the available bytes, empty bytes at their end, or None if no bytes are available yet."""
+    if descriptor is None:
+        return b""
+    try:
         if not select.select([descriptor], [], [], 0)[0]:
             return None
         return os.read(descriptor, 4096)
-    except (AttributeError, OSError, ValueError):  # it is closed, or cannot be waited for
+    except (OSError, ValueError):  # it is closed, or cannot be waited for
         return b""
 
 
@@ -120,9 +162,10 @@ def describe_ink(
     playing: "Stream",
     to: str,
     temperature: float | None,
-    settings: list[str] | None,
+    settings: Sequence[str],
     prime: Path | None,
     timeline: Path | None,
+    manuscript: "Manuscript | None" = None,
 ) -> dict[str, str]:
     """Return the settings that determine the ink of a plot and its place on the paper, by names for messages.
 
@@ -134,15 +177,26 @@ def describe_ink(
         The target; its port may change.
     temperature, settings, prime, timeline
         The options of the command line.
+    manuscript : Manuscript, optional
+        The text.
+
+    Raises
+    ------
+    typer.BadParameter
+        The text cannot be read twice.
     """
+    if manuscript is not None and not manuscript.digest:
+        raise typer.BadParameter("needs a text that can be read again; give TEXT or a file", param_hint="--resume")
+    text = {} if manuscript is None else {"text": manuscript.digest[:16]}
     return {
         "voice": playing.fingerprint,
         "seed": str(playing.seed),
         "--temperature": "" if temperature is None else f"{temperature:g}",
-        "--set": " ".join(settings or ()),
+        "--set": " ".join(settings),
         "--prime": str(prime or ""),
         "--timeline": str(timeline or ""),
         "page (the options of --to)": to.partition("?")[2],
+        **text,
     }
 
 

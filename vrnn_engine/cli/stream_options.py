@@ -81,7 +81,8 @@ Temperature = Annotated[
     typer.Option(
         "--temperature",
         metavar="T",
-        help="Set both latent.temperature and output.temperature, if the voice has them.",
+        help="Set both latent.temperature and output.temperature, if the voice has them; of a voice that writes texts, "
+        "output.temperature and mixture.temperature.",
         rich_help_panel=STEERING,
     ),
 ]

@@ -59,7 +59,8 @@ class Alphabet:
         unknown = set(text) - self._index.keys()
         if unknown:
             place = min(text.index(character) for character in unknown)
-            raise StreamError(self._refusal(text, place))
+            before = text[:place]
+            raise self.refusal(text[place], before.count(END) + 1, place - before.rfind(END))
 
     def indices(self, characters: str, count: int) -> np.ndarray:
         """Return the indices of characters as a graph takes them, float32 [count]; 0 behind the last one.
@@ -87,12 +88,16 @@ class Alphabet:
         choices = (alike, alike.lower(), alike.upper(), " " if character.isspace() else alike)
         return next((one for one in choices if one in self._index), None)
 
-    def _refusal(self, text: str, place: int) -> str:
-        """Return the message about a character that is not in the alphabet."""
-        character = text[place]
-        before = text[:place]
-        line, column = before.count(END) + 1, place - (before.rfind(END) + 1) + 1
+    def refusal(self, character: str, line: int, column: int) -> StreamError:
+        """Return the error about a character that is not in the alphabet.
+
+        Parameters
+        ----------
+        character : str
+        line, column : int
+            Its place in the text; both begin at 1.
+        """
         shown = repr(character) if character.isprintable() else f"U+{ord(character):04X}"
         nearest = self.nearest(character)
         advice = f"the nearest that it can is {nearest!r}" if nearest else "leave it out"
-        return f"the voice cannot write {shown} (line {line}, character {column}); {advice}"
+        return StreamError(f"the voice cannot write {shown} (line {line}, character {column}); {advice}")

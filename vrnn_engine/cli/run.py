@@ -1,0 +1,240 @@
+"""Loads a voice and plays it, as the commands `stream` and `write` ask."""
+
+import math
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from vrnn_engine.cli import audio, live, plotting, report
+from vrnn_engine.cli.manuscript import Manuscript, TextRequest, open_manuscript
+from vrnn_engine.cli.playing import play
+
+if TYPE_CHECKING:
+    from vrnn_engine.runtime.engine import Engine
+    from vrnn_engine.runtime.live.timeline import Timeline
+    from vrnn_engine.runtime.readable import Readable
+    from vrnn_engine.runtime.sinks import Sink
+    from vrnn_engine.runtime.stream import Stream
+
+TEMPERATURES = ("latent.temperature", "output.temperature")
+"""Controls that `--temperature` sets."""
+TEXT_TEMPERATURES = ("output.temperature", "mixture.temperature")
+"""Controls that it sets for a voice that writes a text, whose latent is the hand."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for: the values of the options of the same names."""
+
+    voice: str
+    to: str | None = None
+    width: float | None = None
+    seconds: float | None = None
+    latency: float = 0.05
+    resume: Path | None = None
+    volume: float | None = None
+    channels: int | None = None
+    strict: bool = False
+    prime: Path | None = None
+    listening: str | None = None
+    mode: str | None = None
+    seed: int | None = None
+    temperature: float | None = None
+    settings: tuple[str, ...] = ()
+    timeline: Path | None = None
+    record: Path | None = None
+    device: str = "auto"
+    precision: str | None = None
+    threads: int = 1
+    text: TextRequest | None = None
+
+
+def run(asked: Request, steering: live.Steering) -> None:
+    """Load the voice and play it to its end.
+
+    Parameters
+    ----------
+    asked : Request
+    steering : Steering
+        The control sources.
+
+    Raises
+    ------
+    typer.BadParameter
+        A value is not possible.
+    VRNNEngineError
+        The voice cannot be loaded or played.
+    """
+    values = [parse_setting(setting) for setting in asked.settings]
+
+    # Imported here, so that `--help` and usage errors are printed at once.
+    from vrnn_engine.runtime.engine import Engine
+    from vrnn_engine.runtime.live.timeline import Timeline
+    from vrnn_engine.runtime.sinks import make_sink
+
+    report.show_log()
+    engine = Engine.load(asked.voice, device=asked.device, precision=asked.precision, threads=asked.threads)
+    to, note = _choose_target(asked, engine)
+    plan = _read_timeline(asked.timeline, engine) if asked.timeline is not None else Timeline()
+    sink = make_sink(to, asked.latency)
+    with ExitStack() as ending:
+        playing = _start(engine, plan, asked, sink)
+        _set_controls(playing, asked.temperature, values)
+        if asked.prime is not None:
+            _prime(playing, asked.prime)
+        manuscript = None
+        if asked.text is not None:
+            manuscript = open_manuscript(asked.text, playing)
+            ending.callback(manuscript.source.close)
+        if asked.resume is not None:
+            ink = plotting.describe_ink(
+                playing, to, asked.temperature, asked.settings, asked.prime, asked.timeline, manuscript
+            )
+            plotting.resume(sink, asked.resume, ink)
+        what = f"{engine.voice.manifest.name}: seed {playing.seed}, {engine.provider}, {engine.precision}"
+        _play(playing, plan, steering, sink, asked, manuscript, what, note)
+
+
+def _choose_target(asked: Request, engine: "Engine") -> tuple[str, str]:
+    """Return the target with its options, and a note for the user if it is a default."""
+    from vrnn_engine.runtime.options import add_option
+
+    manifest, to, note = engine.voice.manifest, asked.to, ""
+    if to is None and asked.text is not None and asked.text.live:
+        to = "terminal"
+    if to is None:
+        to, note = _default_target(manifest.modality, manifest.name)
+    if asked.width is not None:
+        to = add_option(to, "width", f"{asked.width:g}")
+    if asked.text is not None:
+        to = plotting.allow_pages(to)
+    return audio.add_options(to, asked.volume, asked.channels, asked.strict, asked.listening), note
+
+
+def _default_target(modality: str, name: str) -> tuple[str, str]:
+    """Return the target to use without `--to`, and a note that says why."""
+    if modality == "pen":
+        return f"{name}.svg", " (no --to given)"
+    from vrnn_engine.runtime.sinks.speakers import default_output
+
+    if default_output() is None:
+        return f"{name}.wav", " (no --to given, and no sound device here)"
+    return "speakers", " (no --to given)"
+
+
+def _read_timeline(path: Path, engine: "Engine") -> "Timeline":
+    from vrnn_engine.runtime.live.timeline import read_timeline
+
+    found = read_timeline(path, engine.voice.manifest.frames_per_second)
+    if found.head and found.head.fingerprint != engine.fingerprint:
+        report.warn(
+            f"{path} was recorded with another voice or version ({found.head.voice}): the output will be different"
+        )
+    return found
+
+
+def _start(engine: "Engine", plan: "Timeline", asked: Request, sink: "Sink") -> "Stream":
+    """Start a stream in the initial state of the timeline; `--seed` replaces the timeline's seed."""
+    from vrnn_engine.runtime.sinks import Format
+
+    seed, width = plotting.resumed_seed(asked.resume, asked.seed), None
+    if asked.text is not None:
+        engine.stepper.require_script()
+        width = sink.line_width(Format.of(engine.voice.manifest))
+    playing = engine.stream(seed, width=width)
+    if plan.head:
+        plan.head.bring(playing)
+        if seed is not None:
+            playing.reseed(seed)
+    return playing
+
+
+def _set_controls(playing: "Stream", temperature: float | None, values: list[tuple[str, float | list[float]]]) -> None:
+    if temperature is not None:
+        # If the voice has neither, setting the first raises the error.
+        wanted = TEMPERATURES if playing.voice.manifest.text is None else TEXT_TEMPERATURES
+        named = [name for name in wanted if name in playing.controls] or list(wanted[:1])
+        playing.controls.update(dict.fromkeys(named, temperature))
+    for name, value in values:
+        playing.controls.assign(name, value)
+
+
+def _prime(source: "Stream", path: Path) -> None:
+    started = source.frame
+    seen = source.prime(path, trace=False)
+    seconds = (source.frame - started) / source.voice.manifest.frames_per_second
+    done = "; converted: " + ", ".join(seen.conversions) if seen.conversions else ""
+    report.say(f"primed with {seconds:.2f} s of {path}{done}")
+
+
+def _play(
+    playing: "Stream",
+    plan: "Timeline",
+    steering: live.Steering,
+    sink: "Sink",
+    asked: Request,
+    manuscript: Manuscript | None,
+    description: str,
+    note: str,
+) -> None:
+    """Play the stream to its end; open its input, log and control sources for that time."""
+    from vrnn_engine.runtime.live.letters.letter import Letter
+    from vrnn_engine.runtime.live.performance import Performance
+    from vrnn_engine.runtime.live.timeline import Head, PerformanceLog
+    from vrnn_engine.runtime.player import Player
+
+    with ExitStack() as ending:
+        log = None
+        if asked.record is not None:
+            log = ending.enter_context(PerformanceLog(asked.record, Head.of(playing)))
+        listener = None
+        if asked.listening is not None:
+            listener = audio.listen(playing, asked.listening, asked.mode, asked.latency, asked.strict, asked.seconds)
+        heard = playing if listener is None else ending.enter_context(listener)
+        performance = ending.enter_context(Performance(heard, plan.events, log))
+        for source in steering.sources:
+            source.start(performance)
+            ending.callback(source.stop)
+        if manuscript is None:
+            readable: Readable = performance
+            seconds = audio.length(asked.seconds, listener, plan, playing.voice.manifest.frames_per_second)
+        else:
+            readable = Letter(performance, playing, manuscript.source)
+            seconds = asked.seconds or math.inf
+        player = Player(readable, to=sink, latency=asked.latency, seconds=seconds)
+        if listener is not None:
+            ending.callback(audio.say_heard, listener, player)
+        play(player, performance, seconds, description, note, steering.learn, manuscript)
+
+
+def parse_setting(setting: str) -> tuple[str, float | list[float]]:
+    """Parse a setting of the command line.
+
+    Parameters
+    ----------
+    setting : str
+        `NAME=VALUE`, where the value is a number, or numbers separated by commas.
+
+    Returns
+    -------
+    tuple of (str, float or list of float)
+        The name and the value; a list if there is more than one number.
+
+    Raises
+    ------
+    typer.BadParameter
+        The text has another form.
+    """
+    name, equals, text = setting.partition("=")
+    try:
+        if not name or not equals:
+            raise ValueError
+        numbers = [float(number) for number in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(
+            f"{setting!r} is not NAME=VALUE with a number, or numbers separated by commas", param_hint="--set"
+        ) from None
+    return name.strip(), numbers[0] if len(numbers) == 1 else numbers

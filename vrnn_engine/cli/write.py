@@ -1,0 +1,61 @@
+"""`vrnn-engine write`: writes a text by hand."""
+
+from typing import Annotated
+
+import typer
+
+from vrnn_engine.cli import live, manuscript, plotting
+from vrnn_engine.cli import stream_options as options
+from vrnn_engine.cli.help import examples
+from vrnn_engine.cli.run import Request, run
+
+EPILOG = examples(
+    ("Write a letter on A5 pages.", "vrnn-engine write --file letter.txt --to 'letter.svg?paper=a5' --seed 4"),
+    (
+        "Write the output of a program on a plotter.",
+        "fortune | vrnn-engine write - --to 'serial:/dev/ttyUSB0?format=gcode'",
+    ),
+    ("Write what you type.", "vrnn-engine write --live"),
+)
+
+
+def write(
+    text: Annotated[
+        str | None, typer.Argument(metavar="[TEXT]", help="The text; - reads it from stdin.", show_default=False)
+    ] = None,
+    file: manuscript.File = None,
+    typed: manuscript.Live = False,
+    nearest: manuscript.Nearest = False,
+    voice: options.VoiceName = "handwriting",
+    to: options.Target = None,
+    width: options.Width = None,
+    resume: plotting.Resume = None,
+    seed: options.Seed = None,
+    temperature: options.Temperature = None,
+    settings: options.Settings = None,
+    device: options.Device = "auto",
+    precision: options.Precision = None,
+    threads: options.Threads = 1,
+) -> None:
+    """Write a text by hand, on a page, a plotter or the terminal.
+
+    Lines end where the text has line ends, and between words at the width of the page.
+    """
+    if (text is not None) + (file is not None) + typed != 1:
+        raise typer.BadParameter("give one of TEXT, --file FILE and --live", param_hint="TEXT")
+    run(
+        Request(
+            voice=voice,
+            to=to,
+            width=width,
+            resume=resume,
+            seed=seed,
+            temperature=temperature,
+            settings=tuple(settings or ()),
+            device=device,
+            precision=precision,
+            threads=threads,
+            text=manuscript.TextRequest(text, file, typed, nearest),
+        ),
+        live.Steering(None, None, None, None, None, None),
+    )
