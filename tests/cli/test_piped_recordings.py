@@ -134,6 +134,15 @@ def test_priming_and_latents_read_a_pipe(run: Run, work: Path, toy_audio: Path) 
     assert len(tables[0]) == 40
 
 
+def make_ink(rate: int) -> bytes:
+    """Return JSON lines of ink in cm, in strokes of five points and a last one that is not lifted."""
+    lines = [
+        {"dx": 0.01 * (i % 3), "dy": 0.02 - 0.01 * (i % 4), "pen_up": int(i % 5 == 4), "t": round(i / rate, 6)}
+        for i in range(33)
+    ]
+    return b"".join(json.dumps(line).encode() + b"\n" for line in [{"unit": "cm"}, *lines])
+
+
 def test_ink_is_piped_from_one_voice_to_another(run: Run, work: Path, toy_pen: Path) -> None:
     assert run("stream", "-v", toy_pen, "-s", "0.5", "--seed", "2", "--to", "ink.jsonl").returncode == 0
     ink = (work / "ink.jsonl").read_bytes()
@@ -142,6 +151,29 @@ def test_ink_is_piped_from_one_voice_to_another(run: Run, work: Path, toy_pen: P
     assert expected.count(b"\n") == 50
     done = run("stream", "-v", toy_pen, "--from", "-", "--to", "a.jsonl", input='{"dx": 1}\n')
     assert "stdin: line 1: cannot be read as ink" in the_error(done)
+
+
+@pytest.mark.parametrize("verb", ["--from", "--prime"])
+@pytest.mark.parametrize("rate", [25, 30, 200])
+def test_piped_ink_of_another_rate_and_unit_is_converted_as_from_a_file(
+    verb: str, rate: int, run: Run, work: Path, toy_pen: Path
+) -> None:
+    ink = make_ink(rate)
+    (work / "ink.jsonl").write_bytes(ink)
+    more = ["--mode", "observe"] if verb == "--from" else ["-s", "0.5"]
+    expected = pcm(run, toy_pen, verb, "ink.jsonl", *more)
+    assert pcm(run, toy_pen, verb, "-", *more, data=ink) == expected
+    if verb == "--from":
+        assert expected.count(b"\n") != ink.count(b"\n") - 1
+    else:
+        done = run("stream", "-v", toy_pen, verb, "-", *more, "--to", "a.jsonl", input=ink.decode())
+        assert f"cm to mm, {rate} to 100 points a second" in done.stderr
+
+
+def test_piped_ink_whose_times_change_is_refused_in_one_line(run: Run, toy_pen: Path) -> None:
+    ink = make_ink(25).replace(b'"t": 0.4}', b'"t": 0.41}').decode()
+    done = run("stream", "-v", toy_pen, "--prime", "-", "-s", "1", "--to", "a.jsonl", input=ink)
+    assert "stdin: begins at 25 points a second and then has other times" in the_error(done)
 
 
 def test_a_voice_continues_ten_seconds_after_the_end_of_a_pipe(run: Run, toy_audio: Path) -> None:

@@ -24,17 +24,56 @@ def resample_strokes(line: NDArray[np.floating], ratio: float) -> NDArray[np.flo
     array [m, 3]
         The first and last point of every stroke stay; the move between two strokes stays one step.
     """
-    position = np.cumsum(line[:, :2], axis=0, dtype=np.float64)
-    ends = np.flatnonzero(line[:, 2]) + 1
-    bounds = np.unique(np.concatenate([[0], ends, [len(line)]]))
-    points, lifted = [], []
-    for first, last in pairwise(bounds):
-        count = max(2, round((last - first - 1) * ratio) + 1) if last - first > 1 else 1
-        at = np.linspace(first, last - 1, count)
-        points.append(np.column_stack([np.interp(at, np.arange(first, last), position[first:last, k]) for k in (0, 1)]))
-        lifted.append(np.arange(count) == count - 1)
-    path = np.concatenate(points)
-    moves = np.diff(path, axis=0, prepend=path[:1])
-    up = np.concatenate(lifted).astype(np.float32)
-    up[-1] = line[-1, 2]
-    return np.column_stack([moves, up]).astype(np.float32)
+    resampler = StrokeResampler(ratio)
+    return np.concatenate([resampler.push(line), resampler.finish()])
+
+
+class StrokeResampler:
+    """Resamples strokes linearly, as `resample_strokes` does, while their points arrive.
+
+    Parameters
+    ----------
+    ratio : float
+        New rate over old rate.
+    """
+
+    def __init__(self, ratio: float) -> None:
+        self._ratio = ratio
+        self._read = 0  # points before those in `_rest`
+        self._rest = np.zeros((0, 3))  # an incomplete stroke: its points' positions, and pen-up
+        self._position = np.zeros(2)  # of the last point read
+        self._end: NDArray[np.float64] | None = None  # position of the last point written
+
+    def push(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return the strokes that are complete with the next points; float32 [m, 3].
+
+        Parameters
+        ----------
+        points : array [n, 3]
+            dx, dy, and 1 where the pen is lifted after the point.
+        """
+        path = np.cumsum(np.concatenate([self._position[np.newaxis], points[:, :2]]), axis=0, dtype=np.float64)[1:]
+        if len(path):
+            self._position = path[-1]
+        self._rest = np.concatenate([self._rest, np.column_stack([path, points[:, 2]])])
+        ends = np.flatnonzero(self._rest[:, 2]) + 1
+        made = [self._resample(first, last) for first, last in pairwise([0, *ends])]
+        self._rest, self._read = self._rest[ends[-1] if len(ends) else 0 :], self._read + (ends[-1] if len(ends) else 0)
+        return np.concatenate([np.zeros((0, 3), np.float32), *made])
+
+    def finish(self) -> NDArray[np.float32]:
+        """Return the last stroke, if the pen was not lifted after it; float32 [m, 3]."""
+        return self._resample(0, len(self._rest)) if len(self._rest) else np.zeros((0, 3), np.float32)
+
+    def _resample(self, first: int, last: int) -> NDArray[np.float32]:
+        """Resample the points from `first` to `last` of those that wait."""
+        stroke, begin = self._rest[first:last], self._read + first
+        count = max(2, round((len(stroke) - 1) * self._ratio) + 1) if len(stroke) > 1 else 1
+        known = np.arange(begin, begin + len(stroke))
+        at = np.linspace(begin, begin + len(stroke) - 1, count)
+        path = np.column_stack([np.interp(at, known, stroke[:, k]) for k in (0, 1)])
+        moves = np.diff(path, axis=0, prepend=path[:1] if self._end is None else self._end)
+        self._end = path[-1:]
+        lifted = np.zeros(count)
+        lifted[-1] = stroke[-1, 2]
+        return np.column_stack([moves, lifted]).astype(np.float32)

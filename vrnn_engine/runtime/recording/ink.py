@@ -1,9 +1,8 @@
-"""Reads ink: an array, an .npz or .jsonl file, or JSON lines from a pipe."""
+"""Reads ink: an array, or an .npz or .jsonl file."""
 
-import codecs
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy as np
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.recording.fit_ink import fit_to_voice
-from vrnn_engine.runtime.recording.pipe import Pipe
 from vrnn_engine.runtime.voice.manifest import Manifest
 
 EVEN = 2e-6
@@ -32,8 +30,6 @@ class InkFrames:
         Number of points, if it is known.
     conversions : tuple of str
         How the ink was converted, one line for each conversion.
-    pipe : Pipe, optional
-        The pipe that the points come from.
     """
 
     def __init__(
@@ -42,13 +38,11 @@ class InkFrames:
         label: str,
         length: int | None = None,
         conversions: tuple[str, ...] = (),
-        pipe: Pipe | None = None,
     ) -> None:
         self.label = label
         self.length = length
         self.conversions = conversions
         self._blocks = blocks
-        self._pipe = pipe
 
     @classmethod
     def of(cls, points: Any, unit: str | None, rate: float | None, manifest: Manifest, label: str) -> "InkFrames":
@@ -66,14 +60,10 @@ class InkFrames:
             raise RecordingError(f"{self.label}: ends before its first point")
 
     def interrupt(self) -> None:
-        """Make an iterator that waits for a pipe end."""
-        if self._pipe is not None:
-            self._pipe.interrupt()
+        """Do nothing: no point has to be waited for."""
 
     def close(self) -> None:
-        """Close the pipe."""
-        if self._pipe is not None:
-            self._pipe.close()
+        """Do nothing: the file is closed."""
 
 
 def read_ink_file(path: Path) -> tuple[np.ndarray, str | None, float | None]:
@@ -112,53 +102,27 @@ def read_ink_file(path: Path) -> tuple[np.ndarray, str | None, float | None]:
             if len(units) > 1:
                 raise RecordingError(f"{path}: is ink in several units: {', '.join(sorted(units))}; give one")
             unit = units.pop() if units else None
-            return np.array(rows, np.float64).reshape(-1, 3), unit, _rate([line.get("t") for line in found])
+            return np.array(rows, np.float64).reshape(-1, 3), unit, points_per_second([line.get("t") for line in found])
     except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile) as error:
-        raise _unreadable(str(path), error) from None
+        raise unreadable(str(path), error) from None
     raise RecordingError(
         f"{path}: ink is read from .npz or .jsonl files with dx, dy and pen_up; convert SVG, InkML, CSV "
         f"or stroke-3 with vrnn-engine ink convert {path} ink.npz"
     )
 
 
-def ink_of_pipe(pipe: Pipe, manifest: Manifest) -> Iterator[np.ndarray]:
-    """Yield the points of JSON lines from a pipe as they arrive, [1, 3] each, in the unit of the voice.
-
-    Raises
-    ------
-    RecordingError
-        A line is not a point, or the times of the first two points are not at the voice's rate.
-    """
-    unit: str | None = None
-    times: list[float | None] = []
-    for number, line in enumerate(pipe.lines()):
-        try:
-            found = (
-                json.loads((line if number else line.removeprefix(codecs.BOM_UTF8)).decode()) if line.strip() else {}
-            )
-            unit = found.get("unit", unit)
-            if "dx" not in found:
-                continue
-            points = np.array([(found["dx"], found["dy"], found["pen_up"])], np.float32)
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
-            raise _unreadable(f"{pipe.label}: line {number + 1}", error) from None
-        if len(times) < 2:
-            times.append(found.get("t"))
-            rate = _rate(times)
-            if rate is not None and rate != manifest.rate:
-                raise RecordingError(
-                    f"{pipe.label}: ink at {rate:g} points a second cannot be resampled as it arrives; write a file, "
-                    f"or give it at the voice's {manifest.rate}"
-                )
-        yield fit_to_voice(check_points(points, pipe.label), unit, None, manifest, pipe.label)[0]
-
-
 def _text(path: Path) -> str:
     return read_text_bytes(path).decode()
 
 
-def _rate(times: list[float | None]) -> float | None:
-    """Return the points per second of points at evenly spaced times, or None if they are not, or not known."""
+def points_per_second(times: Sequence[float | None]) -> float | None:
+    """Return the rate of points at evenly spaced times, or None if they are not, or not known.
+
+    Parameters
+    ----------
+    times : sequence of float
+        Times of the points in seconds; None for a point without a time.
+    """
     if len(times) < 2 or None in times:
         return None
     steps = np.diff(np.array(times, np.float64))
@@ -169,7 +133,16 @@ def _rate(times: list[float | None]) -> float | None:
     return float(round(rate)) if abs(rate - round(rate)) <= EVEN * rate**2 else rate
 
 
-def _unreadable(where: str, error: Exception) -> RecordingError:
+def unreadable(where: str, error: Exception) -> RecordingError:
+    """Return the error for ink that cannot be read.
+
+    Parameters
+    ----------
+    where : str
+        The file, or the line of a pipe.
+    error : Exception
+        What decoding it raised.
+    """
     reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
     return RecordingError(f"{where}: cannot be read as ink with dx, dy and pen_up: {reason:.200}")
 

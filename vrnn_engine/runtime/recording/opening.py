@@ -161,12 +161,14 @@ def _open_sound(where: str, query: str, pipe: Pipe | None) -> Any:
 
 
 def _open_ink(where: str, query: str, pipe: Pipe | None, manifest: Manifest) -> FrameBlocks:
-    from vrnn_engine.runtime.recording.ink import InkFrames, ink_of_pipe, read_ink_file
+    from vrnn_engine.runtime.recording.ink import InkFrames, read_ink_file
 
     if query:
         raise RecordingError(f"{where}: ink on stdin is JSON lines and takes no options; write -")
     if pipe is not None:
-        return InkFrames(ink_of_pipe(pipe, manifest), pipe.label, pipe=pipe)
+        from vrnn_engine.runtime.recording.piped_ink import PipedInk
+
+        return PipedInk(pipe, manifest)
     _require_file(where)
     points, unit, rate = read_ink_file(Path(where))
     return InkFrames.of(points, unit, rate, manifest, where)
