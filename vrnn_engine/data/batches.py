@@ -99,19 +99,21 @@ def line_chunks(lines: list[Floats], rows: int, chunk: int) -> Iterator[Batch]:
             yield Batch(signal[part], mask[part], position == 0)
 
 
-def split_by_hash(key: str) -> str:
-    """Return the split of a key by its hash: `train`, `valid` or `test`, with probabilities 0.9, 0.05 and 0.05.
+def split_by_hash(key: str, parts: int = 20) -> str:
+    """Return the split of a key by its hash: `valid` or `test`, each with probability 1 / `parts`, or else `train`.
 
     Parameters
     ----------
     key : str
         Name of a unit that must stay in one split: a prompt, a form, a line.
+    parts : int
+        Number of parts into which hashes divide all keys; one is for validation and one for testing.
     """
-    bucket = int(hashlib.sha256(key.encode()).hexdigest(), 16) % 20
+    bucket = int(hashlib.sha256(key.encode()).hexdigest(), 16) % parts
     return {0: "test", 1: "valid"}.get(bucket, "train")
 
 
-def splits_by_hash(keys: Iterable[str]) -> dict[str, str]:
+def splits_by_hash(keys: Iterable[str], parts: int = 20) -> dict[str, str]:
     """Return the split of each key by its hash; with three or more keys, no split is empty.
 
     If the hashes leave a split empty, a key moves to it from the largest split.
@@ -120,8 +122,10 @@ def splits_by_hash(keys: Iterable[str]) -> dict[str, str]:
     ----------
     keys : iterable of str
         Names of the units that must each stay in one split; duplicates count once.
+    parts : int
+        As for `split_by_hash`.
     """
-    splits = {key: split_by_hash(key) for key in sorted(set(keys))}
+    splits = {key: split_by_hash(key, parts) for key in sorted(set(keys))}
     counts = Counter(splits.values())
     for split in SPLITS if len(splits) >= len(SPLITS) else ():
         if not counts[split]:

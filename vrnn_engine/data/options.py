@@ -38,6 +38,9 @@ class TextLines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Lines with fewer points per character are left out: they do not contain all of their text."""
     max_points: Above0 = 40.0
     """Lines with more points per character are left out: they contain more than their text."""
+    parts: Annotated[int, msgspec.Meta(ge=3)] = 20
+    """If the corpus does not say the splits, hashes of the ids divide the lines into this number of parts: one for
+    validation, one for testing, and the others for training."""
     rest: Positive = 8
     """Number of points with the pen up and still after each line, from which the model learns what follows a text."""
     drop: Share = 0.1

@@ -56,6 +56,11 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Sd of noise on the moves of a pen that the recurrence reads, in sds of a move."""
     dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     """Share of the units of a text-conditioned model that are dropped, the same ones for a whole line."""
+    keep: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    """Share of the weights that the run started from (`--from`) in the weights that are validated and exported; the
+    other part is that of the trained weights (Wortsman et al. 2022, arXiv:2109.01903).  So a voice can be adapted to
+    few lines of one writer, and keeps what these lines do not contain.  The initial weights are validated as well, so
+    the best checkpoint is never worse than them."""
     validate_every: Positive = 500
     """Number of updates between validations; there is also a validation after the last update."""
     accumulate: Positive = 1

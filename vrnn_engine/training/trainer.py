@@ -107,12 +107,14 @@ def _begin(
             ("resume", "out"),
         )
     base = load_checkpoint(start) if isinstance(start, Path) else start
+    if recipe.training.keep and not (resume or base):
+        raise CheckpointError(f"recipe {recipe.name} adapts trained weights; name a checkpoint or a voice with --from")
     corpus = open_corpus(recipe, data, strict)
     out.mkdir(parents=True, exist_ok=True)
     world.barrier()  # every process has seen that the folder had no run before rank 0 writes
     run = TrainingRun(recipe, corpus, out, world)
     if interrupted:
-        _check_normalisation(interrupted, corpus, last, data)
+        _check_normalisation(interrupted, run, last, data)
         _restore(run, interrupted, last)
     elif base:
         run.load_weights(base, str(start) if isinstance(start, Path) else f"weights of recipe {base.recipe.name}")
@@ -141,9 +143,10 @@ def _load_interrupted(last: Path, recipe: Recipe) -> Checkpoint:
     return interrupted
 
 
-def _check_normalisation(interrupted: Checkpoint, corpus: Corpus, last: Path, data: Path) -> None:
+def _check_normalisation(interrupted: Checkpoint, run: TrainingRun, last: Path, data: Path) -> None:
     """Raise `CheckpointError` if a run began on another corpus, which has another mean or sd."""
-    before, now = ([*one.mean, *one.std] for one in (interrupted, corpus))
+    before = interrupted.resume.get("data_moments") or [*interrupted.mean, *interrupted.std]
+    now = run.data_moments
     if len(before) != len(now) or not np.allclose(before, now, rtol=1e-9, atol=0):
         raise CheckpointError(
             f"{last}: the run began on another corpus than {data}, with another mean and sd; resume it on the same "

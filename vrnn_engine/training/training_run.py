@@ -1,5 +1,6 @@
 """The state of one training run; makes updates, validates, and writes checkpoints to resume from."""
 
+import copy
 import math
 import time
 from collections.abc import Iterator
@@ -9,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vrnn_engine.data.batches import Batch, Corpus
 from vrnn_engine.errors import CheckpointError, TrainingError
 from vrnn_engine.models.families import build_model
-from vrnn_engine.models.recurrent import State
+from vrnn_engine.models.recurrent import RecurrentModel, State
 from vrnn_engine.training.checkpoint import BEST, LAST, Checkpoint, load_checkpoint, save_checkpoint
 from vrnn_engine.training.gradient import ElboGradient
 from vrnn_engine.training.recipe import MAX_SEED, Recipe
@@ -58,12 +60,17 @@ class TrainingRun:
     ----------
     done : int
         Number of updates made.
+    data_moments : list of float
+        Mean and sd of the corpus itself; those of `corpus` may be another run's.
+    initial : dict of str to Tensor
+        The weights that the run started from, if its recipe keeps a share of them; else empty.
     earlier_totals : list of int
         The numbers of updates that the run was trained for before it was resumed with more, in order.
     """
 
     def __init__(self, recipe: Recipe, corpus: Corpus, out: Path, world: World):
         self.recipe, self.corpus, self.out, self.world = recipe, corpus, out, world
+        self.data_moments = [*corpus.mean, *corpus.std]
         torch.manual_seed(recipe.seed)
         self.model = build_model(recipe.model)
         self.model.basis.fit(torch.from_numpy(corpus.fitting_signal()))
@@ -79,6 +86,7 @@ class TrainingRun:
         self.best = -math.inf
         self.metrics: dict[str, float] = {}
         self.started_from = ""
+        self.initial: dict[str, Tensor] = {}
         self.earlier_totals: list[int] = []
         self.seconds = 0.0
 
@@ -151,6 +159,16 @@ class TrainingRun:
             for average, weights in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 average.lerp_(weights, 1 - decay)
 
+    def exported(self) -> RecurrentModel:
+        """Return the model that is validated and exported: the moving average, with the recipe's share of `initial`."""
+        if not self.initial:
+            return self.average
+        mixed = copy.deepcopy(self.average)
+        with torch.no_grad():
+            for name, weight in mixed.named_parameters():
+                weight.lerp_(self.initial[name], self.recipe.training.keep)
+        return mixed
+
     def save(self, name: str) -> None:
         """Write the run as a checkpoint into its folder; all processes must call this together.
 
@@ -178,10 +196,14 @@ class TrainingRun:
             "best": self.best,
             "seconds": self.seconds,
             "begun": self.earlier_totals,
+            "data_moments": self.data_moments,
+            "initial": self.initial,
         }
+        if self.initial:
+            resume["average"] = self.average.state_dict()
         checkpoint = Checkpoint(
             self.recipe,
-            {name: value.cpu() for name, value in self.average.state_dict().items()},
+            {name: value.cpu() for name, value in self.exported().state_dict().items()},
             self.corpus.mean,
             self.corpus.std,
             self.metrics,
@@ -205,7 +227,7 @@ class TrainingRun:
         """
         resume = checkpoint.resume
         self.model.load_state_dict(resume["weights"])
-        self.average.load_state_dict(checkpoint.model)
+        self.average.load_state_dict(resume.get("average", checkpoint.model))
         self.optimizer.load_state_dict(resume["optimizer"])
         if resume["state"]:
             whole = {name: part.to(self.world.device) for name, part in resume["state"].items()}
@@ -215,9 +237,15 @@ class TrainingRun:
         self.earlier_totals = list(resume.get("begun", []))
         self.best, self.seconds, self.metrics = resume["best"], resume["seconds"], checkpoint.metrics
         self.started_from = checkpoint.started_from
+        self.initial = {name: part.to(self.world.device) for name, part in resume.get("initial", {}).items()}
+        if "data_moments" in resume:
+            self.corpus.mean, self.corpus.std = checkpoint.mean, checkpoint.std
 
     def load_weights(self, base: Checkpoint, where: str) -> None:
         """Replace the initial weights by those of another run; parts that the other model lacks stay random.
+
+        A model that reads a text also keeps the other run's mean and sd, since its ink has the same unit.  If the
+        recipe keeps a share of these weights, they are validated.
 
         Parameters
         ----------
@@ -240,9 +268,14 @@ class TrainingRun:
         for model in (self.model, self.average):
             model.load_state_dict(mine | weights)
         self.started_from = base.recipe.name
+        if self.recipe.model.text:
+            self.corpus.mean, self.corpus.std = base.mean, base.std
+        if self.recipe.training.keep:
+            self.initial = {name: weight.detach().clone() for name, weight in self.model.named_parameters()}
+            self._validate()
 
     def _validate(self) -> None:
-        bound = validate(self.average, self.corpus, "valid")
+        bound = validate(self.exported(), self.corpus, "valid")
         if not math.isfinite(bound.elbo):
             raise self._not_finite(f"the validation after update {self.done} gave {bound.elbo}")
         self.metrics = bound.metrics("valid") | {"updates": float(self.done), "training_seconds": self.seconds}

@@ -128,7 +128,7 @@ class TextCorpus:
                 left_out.setdefault(why, []).append(line.id)
             else:
                 fit.append(line)
-        by_id = splits_by_hash(line.id for line in fit)
+        by_id = splits_by_hash((line.id for line in fit), self.text_options.parts)
         for line in fit:
             split = line.split or by_id[line.id]
             style, ink = self.options.style, line.ink
