@@ -160,7 +160,7 @@ class Stream(TextStream, AbstractContextManager["Stream"]):
         trace : bool
             Whether to return the values of all frames, not only of the last one.
         text : str, optional
-            What the ink says: one line. It can be given for a voice that writes a text.
+            What the ink says: one line, for a voice that writes a text. By default what a file says.
 
         Returns
         -------
@@ -179,7 +179,7 @@ class Stream(TextStream, AbstractContextManager["Stream"]):
             onnxruntime failed, for example because a GPU was lost.
         """
         self.check_open()
-        line = one_line(self.stepper, text)
+        line = one_line(self.stepper, text, recording)
         _ = self.stepper.graphs.observe  # loaded before taking the lock, because loading takes long
         with closing(open_recording(recording, self.voice.manifest, rate)) as given, self.lock:
             self.check_open()

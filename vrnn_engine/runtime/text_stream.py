@@ -1,13 +1,17 @@
 """What a stream of a voice that reads a text can do besides other streams: take text, and say what is written."""
 
+import os
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.frames import frame_count
+from vrnn_engine.runtime.recording import RecordingLike
+from vrnn_engine.runtime.recording.ink import text_of_ink
 from vrnn_engine.runtime.stepper import Stepper
 from vrnn_engine.runtime.stream_state import StreamState
 from vrnn_engine.runtime.text.state import WritingState
@@ -165,14 +169,16 @@ def with_text(stepper: Stepper, state: StreamState, text: str | None, width: flo
     return replace(state, text=writing)
 
 
-def one_line(stepper: Stepper, text: str | None) -> str | None:
+def one_line(stepper: Stepper, text: str | None, recording: RecordingLike) -> str | None:
     """Return the text of ink without the end of its line; None if it is not known.
 
     Parameters
     ----------
     stepper : Stepper
     text : str or None
-        Characters of the voice's alphabet.
+        Characters of the voice's alphabet.  None for what the file says, if the voice reads a text.
+    recording : path or array
+        The ink.
 
     Raises
     ------
@@ -180,6 +186,8 @@ def one_line(stepper: Stepper, text: str | None) -> str | None:
         The text is empty, has more than one line or a character that is not in the alphabet, or the voice reads no
         text.
     """
+    if text is None and stepper.script is not None and isinstance(recording, str | os.PathLike):
+        text = text_of_ink(Path(recording))
     if text is None:
         return None
     line = stepper.require_script().alphabet.clean(text).removesuffix(END)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support.command import run_command
 
-from vrnn_engine import Engine, Stream, StreamError
+from vrnn_engine import Engine, RecordingError, Stream, StreamError
 from vrnn_engine.runtime.hands.hand import Hand
 from vrnn_engine.runtime.hands.saved_hands import SavedHands, voices_with_hands
 
@@ -55,6 +55,46 @@ def test_the_hand_of_primed_ink_is_applied(writer: Engine) -> None:
     Hand.of(primed).apply(stream)
     assert stream.state.arrays["summary"][0, 0] == 40  # frames that the posterior of the latent has seen
     assert not stream.state.arrays["h"].any()
+
+
+def test_a_text_is_written_in_the_hand_of_primed_ink(writer: Engine, tmp_path: Path) -> None:
+    ink = np.random.default_rng(0).normal(0, 1, (40, 3)).astype(np.float32)
+    ink[:, 2] = ink[:, 2] > 1
+    primed = writer.stream(seed=1)
+    primed.prime(ink, text="Dear Anna,")
+    SavedHands("text").save("anna", Hand.of(primed))
+    blocks = {}
+    for name, size in (("whole", 10_000), ("parts", 7)):
+        stream = writer.stream(seed=2, text="thank you")
+        SavedHands("text").load("anna").apply(stream)
+        blocks[name] = np.concatenate([stream.read(size) for _ in range(10_000 // size + 1)])[:10_000]
+        assert stream.pending == 0
+        assert np.array_equal(stream.state.arrays["summary"], primed.state.arrays["summary"])
+    assert np.array_equal(blocks["whole"], blocks["parts"])
+    other = writer.stream(seed=2, text="thank you")
+    assert not np.array_equal(other.read(50), blocks["whole"][:50])
+
+
+def test_priming_takes_the_text_from_the_file(writer: Engine, tmp_path: Path) -> None:
+    points = [{"dx": 0.5, "dy": 0.1 * k, "pen_up": int(k == 19)} for k in range(20)]
+    lines = {"with.jsonl": [{"text": "ab"}, *points], "plain.jsonl": points, "odd.jsonl": [{"text": "\u20ac"}, *points]}
+    for name, rows in lines.items():
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    streams = {}
+    for key, name, text in (
+        ("file", "with.jsonl", None),
+        ("given", "plain.jsonl", "ab"),
+        ("none", "plain.jsonl", None),
+    ):
+        streams[key] = writer.stream(seed=1)
+        streams[key].prime(str(tmp_path / name), text=text)
+    arrays = {key: stream.state.arrays["h"] for key, stream in streams.items()}
+    assert np.array_equal(arrays["file"], arrays["given"])
+    assert not np.array_equal(arrays["file"], arrays["none"])
+    with pytest.raises(StreamError, match="\u20ac"):
+        writer.stream(seed=1).prime(tmp_path / "odd.jsonl")
+    with pytest.raises(RecordingError, match=r"none\.jsonl"):
+        writer.stream(seed=1).prime(tmp_path / "none.jsonl")
 
 
 def test_a_saved_hand_is_the_same_bit_for_bit(writer: Engine, written: Stream) -> None:

@@ -111,6 +111,29 @@ def read_ink_file(path: Path) -> tuple[np.ndarray, str | None, float | None]:
     )
 
 
+def text_of_ink(path: Path) -> str | None:
+    """Return what a file says that its ink is, or None if it does not say it.
+
+    Parameters
+    ----------
+    path : Path
+        A .jsonl with a header that has `text`, or an .npz of one line with `texts`.  A file that cannot be read has no
+        text; `read_ink_file` says why.
+    """
+    try:
+        if path.suffix.lower() == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                texts = arrays["texts"].tolist() if "texts" in arrays else []
+        elif path.suffix.lower() == ".jsonl":
+            rows = (json.loads(line) for line in _text(path).splitlines() if '"text"' in line)
+            texts = [row["text"] for row in rows if "text" in row]
+        else:
+            return None
+    except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile):
+        return None
+    return str(texts[0]) if len(texts) == 1 and texts[0] else None
+
+
 def _text(path: Path) -> str:
     return read_text_bytes(path).decode()
 
