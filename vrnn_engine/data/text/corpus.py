@@ -58,6 +58,8 @@ class TextCorpus:
         Text of each line.
     writers : dict of lists of str
         Writer of each line: its id up to the last `#`, if it has one; else its `contributor`.
+    identities : dict of lists of str
+        Id of each line.
     left_out : dict of str to int
         Number of lines left out, by reason.
     mean, std : tuple of float
@@ -78,6 +80,7 @@ class TextCorpus:
         self.lines: dict[str, list[Floats]] = {split: [] for split in SPLITS}
         self.texts: dict[str, list[str]] = {split: [] for split in SPLITS}
         self.writers: dict[str, list[str]] = {split: [] for split in SPLITS}
+        self.identities: dict[str, list[str]] = {split: [] for split in SPLITS}
         self.left_out = self._sort_lines(path, strict)
         moves = np.concatenate(self.lines["train"])[:, :2].astype(np.float64)
         self.mean: tuple[float, ...] = tuple(map(float, moves.mean(0)))
@@ -135,6 +138,7 @@ class TextCorpus:
             self.lines[split].append(plain(ink, style, self.options.rate) if style else ink)
             self.texts[split].append(line.text)
             self.writers[split].append(line.writer)
+            self.identities[split].append(line.id)
         counts = Counter({why: len(ids) for why, ids in left_out.items()})
         # The name of a line of a .jsonl has the number of its row, unless the file names the line.
         reasons = ", ".join(f"{count:,} {why} ({left_out[why][0]})" for why, count in counts.most_common())
