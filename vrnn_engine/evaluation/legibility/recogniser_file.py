@@ -1,0 +1,92 @@
+"""The file of a recogniser: weights, the lines that its training held out, and what it needs to train further."""
+
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vrnn_engine.base.file_errors import write_error
+from vrnn_engine.base.files import AtomicFile
+from vrnn_engine.errors import CheckpointError
+from vrnn_engine.evaluation.legibility.recogniser import Recogniser
+
+MAGIC = "vrnn-engine recogniser"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class TrainedRecogniser:
+    """A recogniser, and the lines with which it may be tested."""
+
+    model: Recogniser
+    """In evaluation mode."""
+    held_out: frozenset[str]
+    """Ids of the lines that were held out from its training."""
+    resume: dict[str, Any] = field(default_factory=dict)
+    """The state that its training needs to continue; see `vrnn_engine.evaluation.legibility.training`."""
+
+
+def save_recogniser(trained: TrainedRecogniser, path: Path) -> None:
+    """Write a recogniser and replace an earlier one; if this fails, the earlier one is unchanged.
+
+    Parameters
+    ----------
+    trained : TrainedRecogniser
+        The recogniser to write.
+    path : Path
+        The file; its folder must exist.
+
+    Raises
+    ------
+    CheckpointError
+        The file cannot be written.
+    """
+    model = trained.model
+    fields = {
+        "magic": MAGIC,
+        "version": VERSION,
+        "alphabet": model.alphabet,
+        "channels": model.channels,
+        "units": model.units,
+        "model": model.state_dict(),
+        "held_out": sorted(trained.held_out),
+        "resume": trained.resume,
+    }
+    with AtomicFile(path, CheckpointError) as file:
+        try:
+            torch.save(fields, file)  # type: ignore[arg-type]  # a raw file is enough
+        except RuntimeError as error:
+            file.check()  # raises the error of the operating system, which torch does not report
+            raise write_error(path, error, CheckpointError) from None
+
+
+def load_recogniser(path: Path) -> TrainedRecogniser:
+    """Load a recogniser.  Nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : Path
+        A file that `save_recogniser` wrote.
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing, truncated, or not a recogniser of this version of the package.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such recogniser; train one, as the section Legibility of docs/text.md says")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns about foreign pickles; the error below says enough
+            fields = torch.load(path, map_location="cpu", weights_only=True)
+        if fields["magic"] != MAGIC or fields["version"] != VERSION:
+            raise ValueError
+        model = Recogniser(fields["alphabet"], fields["channels"], fields["units"])
+        model.load_state_dict(fields["model"])
+        return TrainedRecogniser(model.eval(), frozenset(fields["held_out"]), fields["resume"])
+    except Exception:  # noqa: BLE001 - torch raises many kinds of errors for a foreign file
+        raise CheckpointError(
+            f"{path}: not a recogniser of this version, or a truncated one; train one again"
+        ) from None
