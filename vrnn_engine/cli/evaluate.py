@@ -1,11 +1,11 @@
-"""`vrnn-engine evaluate`: prints the likelihood of a corpus under a checkpoint, or statistics of generated streams."""
+"""`vrnn-engine evaluate`: prints the likelihood of a corpus, statistics of streams, or how legible a voice writes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vrnn_engine.cli import freerunning, report
+from vrnn_engine.cli import freerunning, legibility, report
 
 if TYPE_CHECKING:
     from vrnn_engine.evaluation.likelihood import Likelihood
@@ -18,10 +18,18 @@ def evaluate(
         str,
         typer.Argument(
             metavar="CKPT.pt",
-            help="Checkpoint written by `vrnn-engine train`; with --voice, a recipe is enough.",
+            help="Checkpoint written by `vrnn-engine train`; with --voice, a recipe is enough. With --legibility, "
+            "also a voice.",
         ),
     ],
-    data: Annotated[Path, typer.Option(metavar="PATH", help="The corpus, in any form that `vrnn-engine train` reads.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="PATH",
+            help="The corpus, in any form that `vrnn-engine train` reads. With --legibility, a corpus of the "
+            "recogniser; repeatable.",
+        ),
+    ],
     samples: Annotated[int, typer.Option(metavar="K", min=1, help="Samples K of the importance-weighted bound.")] = 40,
     split: Annotated[Literal["train", "valid", "test"], typer.Option(help="Part of the corpus.")] = "test",
     seed: Annotated[
@@ -43,6 +51,20 @@ def evaluate(
     seconds: Annotated[
         float, typer.Option(metavar="S", min=4, help="Length of each stream; 120 or more shows drift.")
     ] = 60.0,
+    legible: Annotated[
+        bool, typer.Option("--legibility", help="Have a recogniser read what a voice writes; compute no bounds.")
+    ] = False,
+    recogniser: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.pt", help="The recogniser; docs/text.md says how to train one."),
+    ] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.txt", help="Write these texts, one a line, instead of 200 of the package."),
+    ] = None,
+    lines: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Largest number of real lines of each corpus that are read.")
+    ] = 200,
     strict: report.Strict = False,
     json: report.AsJson = False,
 ) -> None:
@@ -50,17 +72,30 @@ def evaluate(
 
     Prints the ELBO, its KL and the importance-weighted bound.  With --free-running, compares generated streams with the
     corpus instead: spectrum, modulation, noise, repetition and drift of sound; strokes, slant, size and constancy of
-    style of ink.
+    style of ink.  With --legibility, prints the error rates of a recogniser of handwriting on a voice's writing
+    and on real lines.
     """
     if voice and not free_running:
         raise typer.BadParameter("needs --free-running", param_hint="--voice")
+    if free_running and legible:
+        raise typer.BadParameter("cannot be combined with --free-running", param_hint="--legibility")
+    for option, value in {"--recogniser": recogniser, "--texts": texts}.items():
+        if value and not legible:
+            raise typer.BadParameter("needs --legibility", param_hint=option)
+    if legible and recogniser is None:
+        raise typer.BadParameter("is needed for --legibility; docs/text.md says how", param_hint="--recogniser")
+    if len(data) > 1 and not legible:
+        raise typer.BadParameter("is given twice; give one corpus", param_hint="--data")
     import torch  # noqa: F401  # first, so that a missing extra is reported before any file is read
 
     report.show_log()
-    if free_running:
-        freerunning.free_running(checkpoint, data, split, range(seed, seed + seeds), seconds, strict, json, voice)
+    every = range(seed, seed + seeds)
+    if recogniser:
+        legibility.legibility(checkpoint, recogniser, data, texts, every, lines, json)
+    elif free_running:
+        freerunning.free_running(checkpoint, data[0], split, every, seconds, strict, json, voice)
     else:
-        _bounds(checkpoint, data, split, samples, seed, strict, json)
+        _bounds(checkpoint, data[0], split, samples, seed, strict, json)
 
 
 def _bounds(checkpoint: str, data: Path, split: str, samples: int, seed: int, strict: bool, json: bool) -> None:
