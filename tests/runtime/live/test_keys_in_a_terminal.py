@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from support.grbl_machine import NO_DELAY, GrblMachine
 from support.typist import Typist
 
 from vrnn_engine.runtime.live.control.osc_messages import write_message
@@ -153,3 +154,26 @@ def test_keys_work_again_after_ctrl_z_and_fg(sit: Callable[..., Typist], toy_aud
     typist.wait_for("to null in", "$ ")
     typist.type("exit\n")
     assert typist.finish() == 0
+
+
+@pytest.mark.slow
+def test_a_key_starts_the_next_page_of_a_plotter(sit: Callable[..., Typist], toy_pen: Path) -> None:
+    pytest.importorskip("serial", reason="pyserial comes with the extra `dev`")
+    with GrblMachine() as machine:
+        to = f"serial:{machine.port}?format=gcode&width=30&height=20&margin=1&pages=3{NO_DELAY}"
+        typist = sit("--voice", str(toy_pen), "--to", to)
+        drawn = [0]
+        for key in ("n", "\r"):
+            typist.wait_for("the page is full: change the paper when the plotter has stopped, then press n")
+            assert not machine.down
+            drawn.append(len(machine.strokes))
+            typist.type("x")  # another key draws nothing
+            time.sleep(0.3)
+            assert len(machine.strokes) == drawn[-1]
+            typist.type(key)
+        assert typist.finish() == 0
+        drawn.append(len(machine.strokes))
+        assert typist.now() == typist.before
+        assert typist.seen.rstrip().endswith("the page is full")
+        assert drawn == sorted(set(drawn))  # each page has strokes
+        assert machine.problems == []
