@@ -10,6 +10,7 @@ from vrnn_engine.runtime.text.part import LONGEST, Kind, Part, next_part
 from vrnn_engine.runtime.text.state import WritingState
 
 HEIGHT = 11.0
+INK = np.array([[1, 1, 0], [2, 2, 0], [3, -3, 1]], np.float32)
 
 
 def words(text: str) -> list[tuple[Kind, str, bool]]:
@@ -44,7 +45,7 @@ def test_empty_lines_add_a_line_height_each() -> None:
     part, state = state.next(HEIGHT)
     assert part == Part(Kind.LAST, 6, 8, 8, 8)
     assert state.line == Line(y=-3 * HEIGHT)
-    assert state.line.move(part.start - state.done, HEIGHT) == (2 * SPACE * HEIGHT, 3 * HEIGHT)
+    assert state.line.move(INK, part.start - state.done, HEIGHT) == (2 * SPACE * HEIGHT, 3 * HEIGHT)
     assert state.written == 4
 
 
@@ -81,8 +82,16 @@ def test_text_that_no_window_shows_is_dropped() -> None:
 
 
 def test_line_returns_to_its_beginning_below_the_mean_of_its_ink() -> None:
-    frames = np.array([[1, 1, 0], [2, 2, 0], [3, -3, 1]], np.float32)
-    line = Line().drawn(frames)
+    line = Line().drawn(INK)
     assert line == Line(x=6.0, y=0.0, points=3, total=4.0, right=6.0)
-    assert line.next(HEIGHT).move(0, HEIGHT) == pytest.approx((-6.0, 4 / 3 + HEIGHT))
-    assert line.move(0, HEIGHT) == pytest.approx((SPACE * HEIGHT, 4 / 3))  # on the same line
+    assert line.next(HEIGHT).move(INK, 0, HEIGHT) == pytest.approx((-6.0, 4 / 3 + HEIGHT))
+
+
+def test_new_ink_on_a_line_begins_a_space_behind_the_ink_before_it() -> None:
+    line = Line().drawn(INK)
+    more = INK - [4, 0, 0]  # goes back before it goes on
+    more[0, :2] += line.move(more, 0, HEIGHT)
+    after = line.drawn(more)
+    assert after.mean == pytest.approx(line.mean)
+    path = line.x + np.cumsum(more[:, 0])
+    assert path.min() == pytest.approx(line.right + SPACE * HEIGHT)

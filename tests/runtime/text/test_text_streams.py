@@ -3,12 +3,14 @@
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from vrnn_engine import Engine, Stream, StreamError
+from vrnn_engine.runtime.text.line import SPACE, Line
 
 TEXT = "Dear Anna, thank you\nfor 12 letters.\n\n  Yours,\nBo"
 REST = np.array([0, 0, 1], np.float32)
@@ -72,7 +74,7 @@ def test_streams_join_and_leave_a_batch_at_any_frame(engine: Engine) -> None:
 
 
 def test_snapshot_continues_in_another_process(engine: Engine, text_voice: Path, tmp_path: Path) -> None:
-    stream = engine.stream(7, text=TEXT, width=400.0)
+    stream = engine.stream(7, text=TEXT, width=25.0)
     stream.controls["output.temperature"] = 0.8
     stream.read(13)
     assert len(stream.state.writing().ready) > 0  # in the middle of a word
@@ -156,34 +158,38 @@ def test_reader_and_writers_do_not_lose_characters(engine: Engine) -> None:
 
 
 def test_line_returns_are_in_the_first_point_of_a_line(engine: Engine) -> None:
-    """The pen moves to where the last line began, one line height below the mean of its ink."""
-    height = engine.voice.manifest.text.line_height  # type: ignore[union-attr]
-    first, second = engine.stream(7, text="abc\n"), engine.stream(7, text="abc\n\nde")
-    line = first.read_text()
-    page = second.read_text()
-    alone = engine.stream(7, text="abc\n").fork(7)
-    alone.restore(first.snapshot())
+    """The pen moves to where the last line began, below the mean of its ink, and from there as the model says."""
+    height = engine.stepper.require_script().text.line_height
+    line = engine.stream(7, text="abc\n").read_text()
+    page, loose = (engine.stream(7, text=text).read_text() for text in ("abc\nde", "abc\n\nde"))
+    assert len(page) == len(loose)
     assert np.array_equal(page[: len(line)], line)
+    assert (loose - page)[len(line)] == pytest.approx([0, height, 0], abs=1e-5)
+    page[len(line), 1] = loose[len(line), 1] = 0
+    assert np.array_equal(page, loose)
+    single = engine.stream(7, text="abc")
+    single.read_text()
+    single.state = replace(single.state, text=replace(single.state.writing(), line=Line()))
+    single.write("de")
+    first = single.read(1)[0, :2]  # the same step, with the pen at the beginning of an empty line
     path = np.cumsum(line[:, :2], axis=0, dtype=np.float64)
-    back = np.array([0, path[:, 1].mean() + 2 * height]) - path[-1]
-    twin = engine.stream(7, text="abc\nde")
-    move = twin.read_text()[len(line), :2] - page[len(line), :2]
-    assert move == pytest.approx([0, -height], abs=1e-4)  # the same ink, without the empty line
-    start = page[len(line), :2] - back  # what the model itself moves
-    assert np.abs(start).max() < height
+    back = [-path[-1, 0], path[:, 1].mean() + height - path[-1, 1]]
+    page = engine.stream(7, text="abc\nde").read_text()
+    assert page[len(line), :2] == pytest.approx(first + back, abs=1e-4)
 
 
 def test_new_text_continues_on_the_line_or_below(engine: Engine) -> None:
-    height = engine.voice.manifest.text.line_height  # type: ignore[union-attr]
+    height = engine.stepper.require_script().text.line_height
     for text, more, lines in (("abc", "de", 0), ("abc\n", "de", 1), ("abc", "\nde", 1), ("abc\n", "\n\nde", 3)):
         stream = engine.stream(7, text=text)
-        line = stream.read_text()
-        path = np.cumsum(line[:, :2], axis=0, dtype=np.float64)
+        line = np.cumsum(stream.read_text()[:, :2], axis=0, dtype=np.float64)
         stream.write(more)
-        target = path[-1] + stream.read(1)[0, :2]
-        left = path[:, 0].max() if lines == 0 else 0.0
-        assert abs(target[1] - path[:, 1].mean() - lines * height) < height / 2
-        assert abs(target[0] - left) < height
+        word = line[-1] + np.cumsum(stream.read_text()[:, :2], axis=0, dtype=np.float64)
+        if lines:
+            assert np.abs(word[0] - [0, line[:, 1].mean() + lines * height]).max() < height / 2
+        else:
+            assert word[:, 1].mean() == pytest.approx(line[:, 1].mean(), abs=1e-4)
+            assert word[:, 0].min() == pytest.approx(line[:, 0].max() + SPACE * height, abs=1e-4)
 
 
 def test_words_that_do_not_fit_begin_a_line(engine: Engine) -> None:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-SPACE = 0.36
-"""Width of a space in line heights; it separates ink that the model did not generate as one sequence."""
+SPACE = 0.4
+"""Width of a space, in line heights, between ink that the model did not generate as one sequence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +54,27 @@ class Line:
             right=max(self.right, float(path[:, 0].max())),
         )
 
-    def move(self, spaces: int, height: float) -> tuple[float, float]:
-        """Return the move (dx, dy) of the pen to where the next ink of this line begins.
+    def move(self, ink: np.ndarray, spaces: int, height: float) -> tuple[float, float]:
+        """Return the move (dx, dy) of the pen before ink that begins anew.
 
-        On an empty line this is the line's beginning, and otherwise at least one space behind the ink, at its mean y.
+        On an empty line, the pen moves to the line's beginning. Otherwise it moves such that the ink begins a space
+        behind the ink before it, and has the same mean y.
 
         Parameters
         ----------
+        ink : float32 array [n, 3]
+            One point or more, each with its move from the point before it.
         spaces : int
             Number of spaces before the ink.
         height : float
             Height of a line.
         """
-        gap = SPACE * height * (max(spaces, 1) if self.points else spaces)
-        return self.right + gap - self.x, self.mean - self.y
+        space = SPACE * height
+        if not self.points:
+            return spaces * space - self.x, -self.y
+        alone = Line().drawn(ink)
+        left = float(np.cumsum(ink[:, 0], dtype=np.float64).min())
+        return self.right + max(spaces, 1) * space - left - self.x, self.mean - alone.mean - self.y
 
     def next(self, height: float) -> "Line":
         """Return the empty line below, whose beginning is `height` below the mean y of this line.

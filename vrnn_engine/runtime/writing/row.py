@@ -211,7 +211,7 @@ class Row:
         text = replace(text, steps=self._steps, retries=text.retries + len(self._tries) - 1)
         ink = best.run.ink()
         if len(ink) and not text.begun:
-            ink[0, :2] += text.line.move(text.spaces + part.start - text.done, height)
+            ink[0, :2] += text.line.move(ink, text.spaces + part.start - text.done, height)
         line = text.line.drawn(ink)
         if is_word and text.width is not None and line.right > text.width:
             if not text.line.points:
