@@ -87,6 +87,13 @@ def test_line_returns_to_its_beginning_below_the_mean_of_its_ink() -> None:
     assert line.next(HEIGHT).move(INK, 0, HEIGHT) == pytest.approx((-6.0, 4 / 3 + HEIGHT))
 
 
+def test_strokes_are_added_to_a_line_unless_they_go_beyond_its_ink() -> None:
+    line = Line().drawn(INK)
+    dot, word = np.array([[-4, -3, 1]], np.float32), np.array([[-4, -3, 0], [5, 0, 1]], np.float32)
+    assert np.array_equal(line.added(dot), dot)
+    assert len(line.added(word)) == 0
+
+
 def test_new_ink_on_a_line_begins_a_space_behind_the_ink_before_it() -> None:
     line = Line().drawn(INK)
     more = INK - [4, 0, 0]  # goes back before it goes on

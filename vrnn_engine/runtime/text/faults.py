@@ -8,7 +8,7 @@ from vrnn_engine.runtime.text.part import Part
 
 LEAST = 1.0
 """A character is skipped if the sum of the attention to it, over all points, is less."""
-MOST = 60.0
+MOST = 45.0
 """The attention stalls if its sum over all points of one character is more."""
 BACK = 2.5
 """A character is written again if the mean of the attention goes back from its furthest place by more characters ..."""

@@ -54,6 +54,16 @@ class Line:
             right=max(self.right, float(path[:, 0].max())),
         )
 
+    def added(self, ink: np.ndarray) -> np.ndarray:
+        """Return strokes that are added to the line, such as the dot of an i; none if they go beyond its right edge.
+
+        Parameters
+        ----------
+        ink : float32 array [n, 3]
+            Strokes that the pen writes at the end of the line.
+        """
+        return ink if self.drawn(ink).right <= self.right else ink[:0]
+
     def move(self, ink: np.ndarray, spaces: int, height: float) -> tuple[float, float]:
         """Return the move (dx, dy) of the pen before ink that begins anew.
 

@@ -210,6 +210,8 @@ class Row:
         text, part, height = self._text, best.run.part, self._script.text.line_height
         text = replace(text, steps=self._steps, retries=text.retries + len(self._tries) - 1)
         ink = best.run.ink()
+        if part.kind is Kind.ENDING:
+            ink = text.line.added(ink)
         if len(ink) and not text.begun:
             ink[0, :2] += text.line.move(ink, text.spaces + part.start - text.done, height)
         line = text.line.drawn(ink)
