@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from vrnn_engine.data.iam import load_line_strokes
-from vrnn_engine.data.options import PenData
+from vrnn_engine.data.options import PenData, TextLines
 from vrnn_engine.data.pen import PenCorpus
+from vrnn_engine.data.text.corpus import TextCorpus
 from vrnn_engine.errors import DataError
 
 HEAD = '<?xml version="1.0" encoding="ISO-8859-1"?>\n<WhiteboardCaptureSession><WhiteboardDescription/><StrokeSet>'
@@ -223,6 +224,19 @@ def test_lines_get_their_texts_by_number(tmp_path):
     path.write_bytes(b"CSR:\n\xff\xfe\n")
     with pytest.raises(DataError, match=r"a01-000u\.txt: this transcript is not text in UTF-8"):
         load_line_strokes(tmp_path)
+
+
+def test_a_folder_with_transcripts_is_a_corpus_of_texts(corpus):
+    for form in range(40):
+        write_transcript(corpus, f"a{form // 10:02d}-{form:03d}u", ["bad bed", "a face"] if form % 2 else ["bad bed"])
+    text = TextLines(min_points=1.0, max_points=90.0)
+    found = TextCorpus(corpus, "abcdef ", PenData(rows=4, chunk=99, rate=30, resample=True, height_mm=1.8, text=text))
+    assert found.left_out == {"without text": 20}
+    assert sum(map(len, found.lines.values())) == 60
+    assert {one for writers in found.writers.values() for one in writers} == {
+        f"a{k // 10:02d}-{k:03d}u" for k in range(40)
+    }
+    assert set(found.texts["train"]) == {"bad bed", "a face"}
 
 
 def test_times_of_points_give_the_mean_rate_of_a_line(tmp_path):

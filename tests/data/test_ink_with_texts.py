@@ -118,7 +118,7 @@ def test_texts_are_as_many_as_lines_and_in_utf_8(tmp_path):
     np.save(tmp_path / "line.npy", STROKE_3)
     (tmp_path / "texts.txt").write_text("one\ntwo\n")
     done = run("ink", "convert", "line.npy", "out.npz", "--scale", "1", "--texts", "texts.txt", cwd=tmp_path)
-    assert done.stderr == "error: out.npz: there are 1 lines of ink, and 2 texts; give one for each\n"
+    assert done.stderr == "error: out.npz: number of lines of ink: 1, of texts: 2; give one text for each line\n"
     both = ("--text", "one", "--texts", "texts.txt")
     assert run("ink", "convert", "line.npy", "out.npz", "--scale", "1", *both, cwd=tmp_path).returncode == 2
     assert not (tmp_path / "out.npz").exists()

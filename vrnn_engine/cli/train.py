@@ -26,7 +26,8 @@ def train(
         Path,
         typer.Option(
             metavar="PATH",
-            help="The corpus: a folder of recordings, one long recording, an .npz of ink, or a folder of IAM-OnDB.",
+            help="The corpus: a folder of recordings, one long recording, an .npz or .jsonl of ink, or a folder of "
+            "IAM-OnDB.",
         ),
     ],
     out: Annotated[

@@ -62,7 +62,9 @@ def convert(
     ]
     if texts is not None:
         if len(texts) != len(lines):
-            raise DataError(f"{target}: there are {len(lines)} lines of ink, and {len(texts)} texts; give one for each")
+            raise DataError(
+                f"{target}: number of lines of ink: {len(lines)}, of texts: {len(texts)}; give one text for each line"
+            )
         lines = [replace(line, text=text) for line, text in zip(lines, texts, strict=True)]
     write_atomically(target, _npz(lines) if target.suffix.lower() == ".npz" else encode_json_lines(lines), DataError)
     return lines

@@ -1,0 +1,55 @@
+"""The benchmark of adaptation: which lines are trained on, and which are held out."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import text_models
+from support.command import ROOT
+
+from vrnn_engine.data.batches import split_by_hash
+from vrnn_engine.data.pen_files import load_npz
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+import adaptation
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> adaptation.Table:
+    """Eight forms of four lines, and others."""
+    ink = dict(np.load(text_models.write_ink(tmp_path / "ink.npz", lines=40)))
+    return ink | {"ids": np.array([f"form-{k // 4}-{k % 4}" for k in range(40)])}
+
+
+def test_the_last_forms_of_a_writer_are_held_out(table: adaptation.Table) -> None:
+    forms = [f"form-{k}" for k in range(1, 9)]
+    known, held_out = adaptation.lines_of_forms(table, forms)
+    assert sorted(known) == list(range(4, 28))
+    assert held_out == list(range(28, 36))
+    assert known != sorted(known)
+    assert known == adaptation.lines_of_forms(table, forms)[0]
+
+
+def test_the_lines_of_a_session_that_training_knows_are_not_held_out() -> None:
+    ids = np.array([*(f"one#{k}" for k in range(200)), *(f"two#{k}" for k in range(50))])
+    known, held_out = adaptation.lines_of_session({"ids": ids}, "one")
+    assert sorted(known + held_out) == list(range(200))
+    assert {split_by_hash(str(ids[k])) for k in known} == {"train"}
+    assert len(known) > len(held_out) > 0
+
+
+def test_chosen_lines_are_a_corpus_with_splits(table: adaptation.Table, tmp_path: Path) -> None:
+    picked = adaptation.chosen(table, [5, 3, 8, 9], [20, 21], "me")
+    np.savez(tmp_path / "mine.npz", **picked)
+    found = load_npz(tmp_path / "mine.npz")
+    assert found["ids"].tolist() == [f"form-{k // 4}-{k % 4}" for k in (5, 3, 8, 9, 20, 21)]
+    assert found["split"].tolist() == ["valid", "train", "train", "train", "test", "test"]
+    assert set(found["contributor"]) == {"me"}
+    line = slice(*table["offsets"][3:5])
+    assert np.array_equal(found["dxy"][slice(*found["offsets"][1:3])], table["dxy"][line])
+
+
+def test_the_writers_are_those_of_eight_different_series() -> None:
+    for forms in adaptation.WRITERS.values():
+        assert len({form[0] for form in forms.split()}) == 8
