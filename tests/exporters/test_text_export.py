@@ -11,6 +11,7 @@ from support.recipes import text_recipe
 from vrnn_engine import Engine
 from vrnn_engine.errors import ExportError
 from vrnn_engine.exporters.export import export, line_height
+from vrnn_engine.exporters.fuse import fuse_products
 from vrnn_engine.exporters.graphs.tracing import trace
 from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.models.noise import OutputNoise
@@ -26,6 +27,10 @@ ROWS = 3
 @pytest.fixture(scope="module")
 def steps():
     return text_voice.steps()
+
+
+def weights(model):
+    return {tensor.name for tensor in model.graph.initializer}
 
 
 def draw(shapes, rng, controls):
@@ -48,7 +53,12 @@ def test_the_graph_agrees_with_pytorch(steps, role):
     function = getattr(steps, role)
     shapes = steps.step_inputs() if role == "generate" else steps.observe_inputs()
     with torch.no_grad():
-        model, outputs = trace(function, shapes)
+        model, outputs = trace(getattr(fuse_products(steps), role), shapes)
+    # Encoder (2), phi_z, decoder (2), heads, reader and writer; the observe graph has phi_x (2) and encodes twice.
+    products = [
+        node for node in model.graph.node if node.op_type in ("Gemm", "MatMul") and node.input[1] in weights(model)
+    ]
+    assert len(products) == (8 if role == "generate" else 12)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     assert [one.name for one in session.get_inputs()] == list(shapes)
     assert outputs["text.position"] == ()

@@ -56,7 +56,7 @@ class ReadsText(Protocol):
     Both functions then take `text.characters` [B, W], and return `text.position` [B] and `text.attention` [B, W].
     """
 
-    text: Text
+    text: Text | None
     """The alphabet, the window and the states of the reading position."""
 
 

@@ -27,6 +27,28 @@ def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
     return layer
 
 
+def recurrent_weight(size: int, window: int) -> nn.Parameter:
+    """Return the weight of the gates of an LSTM for its old h and a window: orthogonal for h, uniform for the window.
+
+    Parameters
+    ----------
+    size : int
+        H, number of cells.
+    window : int
+        E, width of the window.
+
+    Returns
+    -------
+    nn.Parameter
+        [4 H, H + E].
+    """
+    parts = []
+    for _ in range(4):
+        square = nn.init.orthogonal_(torch.empty(size, size))
+        parts.append(torch.cat([square, torch.empty(size, window).uniform_(-INIT_RANGE, INIT_RANGE)], dim=-1))
+    return nn.Parameter(torch.cat(parts))
+
+
 def to_float32(x: Tensor) -> Tensor:
     """Convert bfloat16, in which autocast computes products, to float32; return other tensors unchanged."""
     return x.float() if x.dtype == torch.bfloat16 else x

@@ -12,12 +12,12 @@ the loop over frames.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from vrnn_engine.models.conditionals import Decoder
 from vrnn_engine.models.config import ModelConfig
-from vrnn_engine.models.layers import INIT_RANGE, ReLUStack, linear, lstm_cell
+from vrnn_engine.models.layers import ReLUStack, linear, lstm_cell, recurrent_weight
 from vrnn_engine.models.noise import LatentControls, OutputNoise, draw_latent
 from vrnn_engine.models.normal import Normal, NormalHead, kl_divergence, uniform_of
 from vrnn_engine.models.outputs import Parameters
@@ -60,10 +60,10 @@ class TextVRNN(RecurrentModel):
         self.window = TextWindow(text)
         self.reader_from_x = linear(config.frame_size, 4 * reader)
         self.reader_from_z = linear(z_size, 4 * reader, bias=False)
-        self.reader_recurrent = _recurrent_weight(reader, text.embedding)
+        self.reader_recurrent = recurrent_weight(reader, text.embedding)
         self.writer_from_x = linear(config.frame_size + text.embedding + reader, 4 * writer)
         self.writer_from_z = linear(z_size, 4 * writer, bias=False)
-        self.writer_recurrent = _recurrent_weight(writer, 0)
+        self.writer_recurrent = recurrent_weight(writer, 0)
         with torch.no_grad():
             for layer, size in ((self.reader_from_x, reader), (self.writer_from_x, writer)):
                 layer.bias[size : 2 * size] = 1.0  # the initial forget gates are open
@@ -116,12 +116,10 @@ class TextVRNN(RecurrentModel):
         h1, h2 = state.h.split(self.sizes, dim=-1)
         c1, c2 = state.c.split(self.sizes, dim=-1)
         seen = torch.cat([h1, state.window], dim=-1)
-        gates = self.reader_from_x(frame) + self.reader_from_z(z_features) + seen @ self.reader_recurrent.t()
-        h1, c1 = lstm_cell(gates, c1)
+        h1, c1 = lstm_cell(self.reader_gates(frame, z_features, seen), c1)
         read = self.window(h1, state.position + START, characters)
         below = torch.cat([frame, read.window, h1], dim=-1)
-        gates = self.writer_from_x(below) + self.writer_from_z(z_features) + h2 @ self.writer_recurrent.t()
-        h2, c2 = lstm_cell(gates, c2)
+        h2, c2 = lstm_cell(self.writer_gates(below, z_features, h2), c2)
         new = state._replace(
             h=torch.cat([h1, h2], dim=-1),
             c=torch.cat([c1, c2], dim=-1),
@@ -129,6 +127,14 @@ class TextVRNN(RecurrentModel):
             window=read.window,
         )
         return new, read.attention
+
+    def reader_gates(self, frame: Tensor, z_features: Tensor, seen: Tensor) -> Tensor:
+        """Return the gates of the reader for a frame, phi_z(z), and its old h and window side by side, [B, .] each."""
+        return self.reader_from_x(frame) + self.reader_from_z(z_features) + seen @ self.reader_recurrent.t()
+
+    def writer_gates(self, below: Tensor, z_features: Tensor, h: Tensor) -> Tensor:
+        """Return the gates of the writer for its input from below, phi_z(z), and its old h, [B, .] each."""
+        return self.writer_from_x(below) + self.writer_from_z(z_features) + h @ self.writer_recurrent.t()
 
     def generate(  # type: ignore[override]
         self,
@@ -281,15 +287,6 @@ class TextVRNN(RecurrentModel):
         # So the KLs of the chunks of a line add up to the KL of the last posterior.
         kl = kl_divergence(posterior, standard) - kl_divergence(before, standard)
         return posterior, kl, state
-
-
-def _recurrent_weight(size: int, window: int) -> nn.Parameter:
-    """Return the weight of the gates [4 size, size + window]: orthogonal for h, uniform for the window."""
-    parts = []
-    for _ in range(4):
-        square = nn.init.orthogonal_(torch.empty(size, size))
-        parts.append(torch.cat([square, torch.empty(size, window).uniform_(-INIT_RANGE, INIT_RANGE)], dim=-1))
-    return nn.Parameter(torch.cat(parts))
 
 
 def _no_past(h: Tensor) -> Heard:
