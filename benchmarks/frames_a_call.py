@@ -25,11 +25,11 @@ import torch
 from random_voice import normalised_steps, random_model
 
 from vrnn_engine.errors import VRNNEngineError
+from vrnn_engine.exporters.base_steps import BaseSteps
 from vrnn_engine.exporters.fuse import fuse_products
 from vrnn_engine.exporters.graphs.tracing import trace
 from vrnn_engine.exporters.graphs.weights_file import save_graphs
 from vrnn_engine.exporters.protocol import Named, Shape
-from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.runtime.graph.ort import create_session, ort
 from vrnn_engine.runtime.graph.session import onnxruntime_options
 from vrnn_engine.training.recipe import load_recipe
@@ -68,7 +68,7 @@ def main() -> None:
         options.json.write_text(json.dumps({"recipe": options.recipe, "frames": rows}, indent=2))
 
 
-def unrolled(steps: RecurrentSteps, frames: int, folder: Path) -> Callable[[], ort.OrtValue]:
+def unrolled(steps: BaseSteps, frames: int, folder: Path) -> Callable[[], ort.OrtValue]:
     """Return a function that computes `frames` frames in one run of a graph: [1, frames, F]."""
     inputs: dict[str, Shape] = {
         name: (frames, *shape) if name.startswith("noise.") else shape for name, shape in steps.step_inputs().items()
@@ -101,7 +101,7 @@ def unrolled(steps: RecurrentSteps, frames: int, folder: Path) -> Callable[[], o
     return call
 
 
-def unrolled_step(steps: RecurrentSteps, frames: int) -> Callable[[Named], Named]:
+def unrolled_step(steps: BaseSteps, frames: int) -> Callable[[Named], Named]:
     """Return a function that generates `frames` frames, with the noise of all of them, [B, frames, ...]."""
     fused = fuse_products(steps)  # as an export does
 
@@ -118,7 +118,7 @@ def unrolled_step(steps: RecurrentSteps, frames: int) -> Callable[[Named], Named
     return several
 
 
-def bound_inputs(steps: RecurrentSteps, inputs: dict[str, Shape], frames: int) -> dict[str, ort.OrtValue]:
+def bound_inputs(steps: BaseSteps, inputs: dict[str, Shape], frames: int) -> dict[str, ort.OrtValue]:
     """Return zeros, the defaults of the controls, and noise that is the same for every frame."""
     rng, shapes = np.random.default_rng(0), steps.step_inputs()
     defaults = {f"control.{control.name}": control.default for control in steps.controls}

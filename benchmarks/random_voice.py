@@ -16,9 +16,10 @@ import torch
 
 from vrnn_engine import Voice
 from vrnn_engine.errors import VRNNEngineError
-from vrnn_engine.exporters.export import recurrent_steps
+from vrnn_engine.exporters.export import step_model
 from vrnn_engine.exporters.precision.quantise import BITS, ReducedPrecision
 from vrnn_engine.exporters.steps import RecurrentSteps
+from vrnn_engine.exporters.text_steps import TextSteps
 from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.models.families import build_model
 from vrnn_engine.models.recurrent import RecurrentModel
@@ -46,10 +47,10 @@ def random_model(recipe: Recipe) -> RecurrentModel:
     return build_model(recipe.model).eval()
 
 
-def normalised_steps(recipe: Recipe, model: RecurrentModel) -> RecurrentSteps:
+def normalised_steps(recipe: Recipe, model: RecurrentModel) -> RecurrentSteps | TextSteps:
     """Return the step model of a recipe's model, in normalised units."""
     axes = 2 if model.config.modality == "pen" else 1
-    return recurrent_steps(recipe, model, (0.0,) * axes, (1.0,) * axes)
+    return step_model(recipe, model, (0.0,) * axes, (1.0,) * axes)
 
 
 def write_random_voice(
