@@ -35,6 +35,9 @@ def test_block_sizes_change_no_bit(engine: Engine) -> None:
     whole = expected(engine, 90)
     assert np.array_equal(read(engine.stream(7, text=TEXT), *[1] * 90), whole)
     assert np.array_equal(read(engine.stream(7, text=TEXT), 3, 0, 50, 7, 29, 1), whole)
+    narrow = engine.stream(7, text=TEXT, width=25.0).read(90)
+    assert np.array_equal(read(engine.stream(7, text=TEXT, width=25.0), *[1] * 90), narrow)
+    assert not np.array_equal(narrow, whole)
 
 
 def test_read_text_yields_what_read_yields(engine: Engine) -> None:
@@ -205,10 +208,11 @@ def test_words_that_do_not_fit_begin_a_line(engine: Engine) -> None:
 
 
 def test_word_wider_than_the_line_is_named(engine: Engine) -> None:
-    stream = engine.stream(7, text="a incomprehensibilities", width=20.0)
+    word = "incomprehensibilities" * 2
+    stream = engine.stream(7, text=f"a {word}", width=20.0)
     stream.read(2)
     state = stream.state
-    with pytest.raises(StreamError, match=r"^the word 'incomprehensibilities' is \d+ wide, but a line has only 20; "):
+    with pytest.raises(StreamError, match=rf"^the word '{word}' is \d+ mm wide, but a line has only 20; "):
         stream.read(200)
     assert stream.state is state
 

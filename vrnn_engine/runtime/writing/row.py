@@ -12,6 +12,7 @@ from vrnn_engine.runtime.graph.binding import StepBatch
 from vrnn_engine.runtime.stream_state import StreamState
 from vrnn_engine.runtime.text.alphabet import Alphabet
 from vrnn_engine.runtime.text.faults import count_faults
+from vrnn_engine.runtime.text.line import Line
 from vrnn_engine.runtime.text.part import Kind, Part
 from vrnn_engine.runtime.text.part_run import PartRun
 from vrnn_engine.runtime.text.reading import visible
@@ -30,14 +31,15 @@ class Script:
 
     Attributes
     ----------
-    voice : str
-        Name of the voice, for messages.
+    voice, unit : str
+        Name of the voice and unit of its ink, for messages.
     text : Text
         The entry of its manifest.
     alphabet : Alphabet
     """
 
     voice: str
+    unit: str
     text: Text
     alphabet: Alphabet
 
@@ -45,7 +47,7 @@ class Script:
     def of(cls, voice: Voice) -> "Script | None":
         """Return how a voice writes; None if it reads no text."""
         text = voice.manifest.text
-        return None if text is None else cls(voice.name, text, Alphabet(text))
+        return None if text is None else cls(voice.name, voice.manifest.unit, text, Alphabet(text))
 
     def restarted(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the recurrent state for the beginning of a line in the same hand."""
@@ -60,12 +62,15 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """A part that was generated: its frames, the state after it, and how faulty it is."""
+    """A part that was generated: its ink on the line, the state after it, and how faulty it is."""
 
     run: PartRun
+    ink: np.ndarray
+    line: Line
     arrays: Mapping[str, np.ndarray]
     latent: np.ndarray
     faults: int
+    is_too_wide: bool
 
 
 class Row:
@@ -150,24 +155,16 @@ class Row:
         StreamError
             The word is wider than the line.
         """
-        run, text = self._run, self._text.text
-        self.state.require_finite(
-            self._script.voice, run.frames, run.attention, self.arrays[self._script.text.position]
-        )
+        run, script = self._run, self._script
+        self.state.require_finite(script.voice, run.frames, run.attention, self.arrays[script.text.position])
         self._steps = self.steps
-        is_word = run.part.kind in (Kind.WORD, Kind.LAST)
-        faults = count_faults(run.part, run.attention, run.offsets, run.is_complete) if is_word else 0
-        self._tries.append(Try(run, self.arrays, latent, faults))
-        if faults and len(self._tries) < MOST_TRIES:
-            self.arrays = self._script.in_hand(self._start, self.arrays)
+        self._tries.append(self._try(latent))
+        best = min(self._tries, key=lambda one: (self._fits_no_line(one), one.faults))
+        if (best.faults or self._fits_no_line(best)) and len(self._tries) < MOST_TRIES:
+            self.arrays = script.in_hand(self._start, self.arrays)
             self._begin_run(run.part)
             return True
-        best = min(self._tries, key=lambda one: one.faults)
-        word = text[run.part.start : run.part.stop]
-        if best.faults:
-            message = "voice %r with seed %s: the word %r has a fault in each of %s tries; the best try is used"
-            _log.warning(message, self._script.voice, self.state.noise.seed, word, len(self._tries))
-        self._accept(best, word, is_word)
+        self._accept(best)
         return self.begin()
 
     def result(self) -> tuple[np.ndarray, StreamState]:
@@ -205,24 +202,41 @@ class Row:
         shown = visible(self._text.text, run.part.start, run.offset, run.part.line_end, window)
         return self._script.alphabet.indices(shown, window)
 
-    def _accept(self, best: Try, word: str, is_word: bool) -> None:
-        """Place a part on its line, or begin a new line first if it does not fit."""
-        text, part, height = self._text, best.run.part, self._script.text.line_height
-        text = replace(text, steps=self._steps, retries=text.retries + len(self._tries) - 1)
-        ink = best.run.ink()
+    def _try(self, latent: np.ndarray) -> Try:
+        """Return the part that has ended, placed on the line and checked."""
+        run, text, height = self._run, self._text, self._script.text.line_height
+        part, ink = run.part, run.ink()
         if part.kind is Kind.ENDING:
             ink = text.line.added(ink)
         if len(ink) and not text.begun:
             ink[0, :2] += text.line.move(ink, text.spaces + part.start - text.done, height)
         line = text.line.drawn(ink)
-        if is_word and text.width is not None and line.right > text.width:
-            if not text.line.points:
-                raise StreamError(
-                    f"the word {word!r} is {line.right:.0f} wide, but a line has only {text.width:g}; "
-                    "make the lines wider, the ink smaller, or divide the word"
-                )
+        is_word = part.kind in (Kind.WORD, Kind.LAST)
+        faults = count_faults(part, run.attention, run.offsets, run.is_complete) if is_word else 0
+        is_too_wide = is_word and text.width is not None and line.right > text.width
+        return Try(run, ink, line, self.arrays, latent, faults, is_too_wide)
+
+    def _fits_no_line(self, one: Try) -> bool:
+        """Return whether a word is too wide although it is the first one of its line."""
+        return one.is_too_wide and not self._text.line.points
+
+    def _accept(self, best: Try) -> None:
+        """Give out a part, or begin a new line first if it does not fit."""
+        script, part = self._script, best.run.part
+        word = self._text.text[part.start : part.stop]
+        if self._fits_no_line(best):
+            raise StreamError(
+                f"the word {word!r} is {best.line.right:.0f} {script.unit} wide, but a line has only "
+                f"{self._text.width:g}; make the lines wider, the ink smaller, or divide the word"
+            )
+        text = replace(self._text, steps=self._steps, retries=self._text.retries + len(self._tries) - 1)
+        if best.is_too_wide:
             self._text, self.arrays = replace(text, broken=True), self._start
             return
-        self._text = replace(text, faults=text.faults + (best.faults > 0)).after(best.run, ink, line, height)
+        if best.faults:
+            message = "voice %r with seed %s: the word %r has a fault in each of %s tries; the best try is used"
+            _log.warning(message, script.voice, self.state.noise.seed, word, len(self._tries))
+        text = replace(text, faults=text.faults + (best.faults > 0))
+        self._text = text.after(best.run, best.ink, best.line, script.text.line_height)
         self.arrays = best.arrays
         self.state = replace(self.state, arrays=best.arrays, latent=best.latent)
