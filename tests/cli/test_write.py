@@ -20,7 +20,8 @@ def write(text_voice: Path, tmp_path: Path) -> Run:
 
     def run(*words: str, given: bytes | None = None) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "vrnn_engine", "write", "--voice", str(text_voice), "--seed", "3", *words]
-        done = subprocess.run(command, cwd=tmp_path, input=given, capture_output=True, timeout=300, env=environment())
+        home = environment(VRNN_ENGINE_HANDS=str(tmp_path / "hands"))
+        done = subprocess.run(command, cwd=tmp_path, input=given, capture_output=True, timeout=300, env=home)
         return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return run
@@ -191,3 +192,25 @@ def test_a_terminal_is_not_needed(write: Run, tmp_path: Path) -> None:
     done = write("hi", "--to", "terminal")
     assert "stderr is not a terminal" in the_error(done)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_hand_is_saved_and_written_in_again(write: Run, text_voice: Path, tmp_path: Path) -> None:
+    def points(*words: str) -> str:
+        done = write(*words, "--to", "-")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    (tmp_path / "ink.jsonl").write_text(points("one", "--save-hand", "mine"))
+    plain, mine = points("two"), points("two", "--hand", "mine")
+    assert plain != mine
+    assert points("two", "--hand", "mine") == mine
+    primed = points("two", "--prime", "ink.jsonl", "--prime-text", "one", "--save-hand", "theirs")
+    assert primed not in (plain, mine)
+    assert "no hand 'ours' in " in the_error(write("two", "--hand", "ours"))
+
+
+@pytest.mark.parametrize(
+    "words", [["--hand", "a", "--prime", "a.jsonl"], ["--prime-text", "a"]], ids=["two hands", "a text without ink"]
+)
+def test_options_of_the_hand_that_do_not_fit_together_are_wrong_usage(write: Run, words: list[str]) -> None:
+    assert write("hi", *words).returncode == 2

@@ -3,7 +3,6 @@
 import os
 import select
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -14,6 +13,7 @@ from vrnn_engine.cli.stream_options import OUTPUT
 
 if TYPE_CHECKING:
     from vrnn_engine.cli.manuscript import Manuscript
+    from vrnn_engine.cli.request import Request
     from vrnn_engine.runtime.sinks import Sink
     from vrnn_engine.runtime.stream import Stream
 
@@ -158,15 +158,7 @@ def resumed_seed(path: Path | None, seed: int | None) -> int | None:
     return None if before is None else int(before["plot"]["seed"])
 
 
-def describe_ink(
-    playing: "Stream",
-    to: str,
-    temperature: float | None,
-    settings: Sequence[str],
-    prime: Path | None,
-    timeline: Path | None,
-    manuscript: "Manuscript | None" = None,
-) -> dict[str, str]:
+def describe_ink(playing: "Stream", to: str, asked: "Request", manuscript: "Manuscript | None") -> dict[str, str]:
     """Return the settings that determine the ink of a plot and its place on the paper, by names for messages.
 
     Parameters
@@ -175,9 +167,9 @@ def describe_ink(
         The stream to draw, at its beginning.
     to : str
         The target; its port may change.
-    temperature, settings, prime, timeline
+    asked : Request
         The options of the command line.
-    manuscript : Manuscript, optional
+    manuscript : Manuscript or None
         The text.
 
     Raises
@@ -187,16 +179,20 @@ def describe_ink(
     """
     if manuscript is not None and not manuscript.digest:
         raise typer.BadParameter("needs a text that can be read again; give TEXT or a file", param_hint="--resume")
-    text = {} if manuscript is None else {"text": manuscript.digest[:16]}
+    written = {
+        "text": manuscript.digest if manuscript is not None else None,
+        "--prime-text": asked.prime_text,
+        "--hand": asked.hand,
+    }
     return {
         "voice": playing.fingerprint,
         "seed": str(playing.seed),
-        "--temperature": "" if temperature is None else f"{temperature:g}",
-        "--set": " ".join(settings),
-        "--prime": str(prime or ""),
-        "--timeline": str(timeline or ""),
+        "--temperature": "" if asked.temperature is None else f"{asked.temperature:g}",
+        "--set": " ".join(asked.settings),
+        "--prime": str(asked.prime or ""),
+        "--timeline": str(asked.timeline or ""),
         "page (the options of --to)": to.partition("?")[2],
-        **text,
+        **{name: value for name, value in written.items() if value},
     }
 
 

@@ -2,15 +2,16 @@
 
 import math
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from vrnn_engine.cli import audio, live, plotting, report
-from vrnn_engine.cli.manuscript import Manuscript, TextRequest, open_manuscript
+from vrnn_engine.cli.handwriting import check_hand, save_hand, use_hand
+from vrnn_engine.cli.manuscript import Manuscript, open_manuscript
 from vrnn_engine.cli.playing import play
+from vrnn_engine.cli.request import Request
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.engine import Engine
@@ -23,33 +24,6 @@ TEMPERATURES = ("latent.temperature", "output.temperature")
 """Controls that `--temperature` sets."""
 TEXT_TEMPERATURES = ("output.temperature", "mixture.temperature")
 """Controls that it sets for a voice that writes a text, whose latent is the hand."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the command line asks for: the values of the options of the same names."""
-
-    voice: str
-    to: str | None = None
-    width: float | None = None
-    seconds: float | None = None
-    latency: float = 0.05
-    resume: Path | None = None
-    volume: float | None = None
-    channels: int | None = None
-    strict: bool = False
-    prime: Path | None = None
-    listening: str | None = None
-    mode: str | None = None
-    seed: int | None = None
-    temperature: float | None = None
-    settings: tuple[str, ...] = ()
-    timeline: Path | None = None
-    record: Path | None = None
-    device: str = "auto"
-    precision: str | None = None
-    threads: int = 1
-    text: TextRequest | None = None
 
 
 def run(asked: Request, steering: live.Steering) -> None:
@@ -69,6 +43,7 @@ def run(asked: Request, steering: live.Steering) -> None:
         The voice cannot be loaded or played.
     """
     values = [parse_setting(setting) for setting in asked.settings]
+    check_hand(asked.hand, asked.prime, asked.prime_text)
 
     # Imported here, so that `--help` and usage errors are printed at once.
     from vrnn_engine.runtime.engine import Engine
@@ -83,19 +58,22 @@ def run(asked: Request, steering: live.Steering) -> None:
     with ExitStack() as ending:
         playing = _start(engine, plan, asked, sink)
         _set_controls(playing, asked.temperature, values)
+        if asked.hand is not None:
+            use_hand(playing, asked.hand)
         if asked.prime is not None:
-            _prime(playing, asked.prime)
+            _prime(playing, asked.prime, asked.prime_text)
+            if asked.save_hand is not None:
+                save_hand(playing, asked.save_hand)
         manuscript = None
         if asked.text is not None:
             manuscript = open_manuscript(asked.text, playing)
             ending.callback(manuscript.source.close)
         if asked.resume is not None:
-            ink = plotting.describe_ink(
-                playing, to, asked.temperature, asked.settings, asked.prime, asked.timeline, manuscript
-            )
-            plotting.resume(sink, asked.resume, ink)
+            plotting.resume(sink, asked.resume, plotting.describe_ink(playing, to, asked, manuscript))
         what = f"{engine.voice.manifest.name}: seed {playing.seed}, {engine.provider}, {engine.precision}"
         _play(playing, plan, steering, sink, asked, manuscript, what, note)
+        if asked.save_hand is not None and asked.prime is None:
+            save_hand(playing, asked.save_hand)
 
 
 def _choose_target(asked: Request, engine: "Engine") -> tuple[str, str]:
@@ -162,9 +140,9 @@ def _set_controls(playing: "Stream", temperature: float | None, values: list[tup
         playing.controls.assign(name, value)
 
 
-def _prime(source: "Stream", path: Path) -> None:
+def _prime(source: "Stream", path: Path, text: str | None) -> None:
     started = source.frame
-    seen = source.prime(path, trace=False)
+    seen = source.prime(path, trace=False, text=text)
     seconds = (source.frame - started) / source.voice.manifest.frames_per_second
     done = "; converted: " + ", ".join(seen.conversions) if seen.conversions else ""
     report.say(f"primed with {seconds:.2f} s of {path}{done}")

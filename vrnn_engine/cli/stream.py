@@ -2,10 +2,11 @@
 
 import typer
 
-from vrnn_engine.cli import audio, live, manuscript, plotting
+from vrnn_engine.cli import audio, handwriting, live, manuscript, plotting
 from vrnn_engine.cli import stream_options as options
 from vrnn_engine.cli.help import examples
-from vrnn_engine.cli.run import Request, run
+from vrnn_engine.cli.request import Request
+from vrnn_engine.cli.run import run
 
 EPILOG = examples(
     ("Play speech until a key or Ctrl-C stops it.", "vrnn-engine stream --voice blizzard --seconds inf"),
@@ -31,6 +32,7 @@ def stream(
     channels: audio.Channels = None,
     strict: audio.Strict = False,
     prime: options.Prime = None,
+    prime_text: handwriting.PrimeText = None,
     text: manuscript.Text = None,
     nearest: manuscript.Nearest = False,
     listening: audio.From = None,
@@ -70,6 +72,7 @@ def stream(
             channels=channels,
             strict=strict,
             prime=prime,
+            prime_text=prime_text,
             listening=listening,
             mode=mode,
             seed=seed,

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from vrnn_engine.cli import live, manuscript, plotting
+from vrnn_engine.cli import handwriting, live, manuscript, plotting
 from vrnn_engine.cli import stream_options as options
 from vrnn_engine.cli.help import examples
-from vrnn_engine.cli.run import Request, run
+from vrnn_engine.cli.request import Request
+from vrnn_engine.cli.run import run
 
 EPILOG = examples(
     ("Write a letter on A5 pages.", "vrnn-engine write --file letter.txt --to 'letter.svg?paper=a5' --seed 4"),
@@ -30,7 +31,11 @@ def write(
     to: options.Target = None,
     width: options.Width = None,
     resume: plotting.Resume = None,
+    prime: options.Prime = None,
+    prime_text: handwriting.PrimeText = None,
     seed: options.Seed = None,
+    hand: handwriting.HandName = None,
+    save_hand: handwriting.SaveHand = None,
     temperature: options.Temperature = None,
     settings: options.Settings = None,
     device: options.Device = "auto",
@@ -49,6 +54,10 @@ def write(
             to=to,
             width=width,
             resume=resume,
+            prime=prime,
+            prime_text=prime_text,
+            hand=hand,
+            save_hand=save_hand,
             seed=seed,
             temperature=temperature,
             settings=tuple(settings or ()),

@@ -1,5 +1,6 @@
 """SVG files: the strokes are complete and in their places, and the file is complete at any time."""
 
+import re
 import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -221,3 +222,21 @@ def test_a_full_disk_leaves_the_last_page_that_was_written(tiny_disk: Path) -> N
             sink.write(words(10))
     assert len(read_svg(tiny_disk / "a.svg")[0]) > 10
     assert [file.name for file in tiny_disk.iterdir()] == ["a.svg"]
+
+
+def test_an_animated_page_draws_all_strokes_in_the_order_and_time_of_writing(tmp_path: Path) -> None:
+    ink = writing(600)
+    send(f"{tmp_path}/still.svg?width=120", ink)
+    send(f"{tmp_path}/moving.svg?width=120&animate=2", ink[:250], ink[250:])
+    assert [stroke.tolist() for stroke in read_svg(tmp_path / "moving.svg")[0]] == [
+        stroke.tolist() for stroke in read_svg(tmp_path / "still.svg")[0]
+    ]
+    paths = list(ET.parse(tmp_path / "moving.svg").getroot().iter(f"{SVG}path"))
+    pattern = r"animation-delay:([\d.]+)s;animation-duration:([\d.]+)s"
+    times = np.array([re.fullmatch(pattern, path.attrib["style"]).groups() for path in paths], float)
+    assert {path.attrib["pathLength"] for path in paths} == {"1"}
+    assert times[1:, 0] == pytest.approx(times[:-1].sum(axis=1), abs=0.011)
+    assert times[:, 1].sum() == pytest.approx(len(ink) / 100 / 2, abs=0.01 * len(times))
+    (style,) = ET.parse(tmp_path / "moving.svg").getroot().iter(f"{SVG}style")
+    assert "@keyframes write" in style.text
+    assert "animation" not in (tmp_path / "still.svg").read_text()

@@ -10,6 +10,7 @@ import numpy as np
 from vrnn_engine.base.files import AtomicFile, write_atomically
 from vrnn_engine.runtime.options import Positive, split_target
 from vrnn_engine.runtime.sinks.base import Format
+from vrnn_engine.runtime.sinks.ink.animation import STYLE, Timing
 from vrnn_engine.runtime.sinks.ink.line_breaks import Stroke
 from vrnn_engine.runtime.sinks.ink.page import Line, PageOptions
 from vrnn_engine.runtime.sinks.ink.page_sink import PageSink
@@ -32,6 +33,8 @@ class SvgOptions(PageOptions, frozen=True, kw_only=True):
     """Width of the ink in mm."""
     layers: Literal["pen", "line", "stroke"] = "pen"
     """What forms a layer: all ink of one pen, each line of writing, or each stroke."""
+    animate: Positive | None = None
+    """Draw the strokes in the order of writing, at this multiple of the pen's speed.  None: show the complete page."""
 
 
 class SvgSink(PageSink):
@@ -78,7 +81,9 @@ class SvgSink(PageSink):
         format.require("pen", self.label)
         self._layout = self.make_layout(format)
         self._title = format.name
-        self._drawing, self._page, self._strokes_written = _Drawing(self._options), 0, 0
+        speed = self._options.animate
+        self._timing = None if speed is None else Timing(speed * format.rate)
+        self._drawing, self._page, self._strokes_written = self._new_page(), 0, 0
         AtomicFile(self._path).abort()
 
     def write(self, block: np.ndarray) -> None:
@@ -113,8 +118,11 @@ class SvgSink(PageSink):
         for line in lines:
             if line.page != self._page:
                 self._write_page(self._drawing)
-                self._drawing, self._page, self._strokes_written = _Drawing(self._options), line.page, 0
+                self._drawing, self._page, self._strokes_written = self._new_page(), line.page, 0
             self._drawing.add(line)
+
+    def _new_page(self) -> "_Drawing":
+        return _Drawing(self._options, self._timing)
 
     def _page_path(self, page: int) -> Path:
         return self._path.with_stem(f"{self._path.stem}-{page + 1}") if page else self._path
@@ -139,20 +147,20 @@ class SvgSink(PageSink):
 class _Drawing:
     """The SVG text of one page, to which lines are added."""
 
-    def __init__(self, options: SvgOptions) -> None:
-        self._options = options
+    def __init__(self, options: SvgOptions, timing: Timing | None) -> None:
+        self._options, self._timing = options, timing
         self._parts: list[str] = []
         self._bottom = options.margin
         self.strokes = 0
 
     def copy(self) -> "_Drawing":
-        twin = _Drawing(self._options)
+        twin = _Drawing(self._options, self._timing)
         twin._parts, twin._bottom, twin.strokes = list(self._parts), self._bottom, self.strokes
         return twin
 
     def add(self, line: Line) -> None:
         kind = self._options.layers
-        parts = [_path_element(stroke, self._options) for stroke in line.strokes]
+        parts = [self._path(stroke) for stroke in line.strokes]
         if kind == "line":
             parts = ["".join(parts)]
         if kind != "pen":  # `document` puts the one layer of a pen around all parts
@@ -162,8 +170,15 @@ class _Drawing:
         self.strokes += len(line.strokes)
         self._bottom = line.bottom
 
+    def _path(self, stroke: Stroke) -> str:
+        if self._timing is None:
+            return _path_element(stroke, self._options)
+        attributes, self._timing = self._timing.attributes(len(stroke)), self._timing.after(len(stroke))
+        return _path_element(stroke, self._options, attributes)
+
     def document(self, title: str) -> str:
         width, height = self._options.width, self._options.height or self._bottom + self._options.margin
+        style = STYLE if self._timing is not None else ""
         content = "".join(self._parts)
         if self._options.layers == "pen":
             content = _layer_element("pen", 1, content)
@@ -171,7 +186,7 @@ class _Drawing:
             '<svg xmlns="http://www.w3.org/2000/svg" xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape" '
             f'width="{width:.6g}mm" height="{height:.6g}mm" viewBox="0 0 {width:.6g} {height:.6g}" fill="none" '
             f'stroke="#1b2440" stroke-width="{self._options.ink:g}" stroke-linecap="round" stroke-linejoin="round" '
-            f'style="background:#fff">\n<title>{escape(title)}</title>\n{content}</svg>\n'
+            f'style="background:#fff">\n<title>{escape(title)}</title>\n{style}{content}</svg>\n'
         )
 
 
@@ -180,7 +195,7 @@ def _layer_element(kind: str, number: int, paths: str) -> str:
     return f'<g inkscape:groupmode="layer" id="{kind}{number}" inkscape:label="{number} {kind}">\n{paths}</g>\n'
 
 
-def _path_element(stroke: Stroke, options: SvgOptions) -> str:
+def _path_element(stroke: Stroke, options: SvgOptions, attributes: str = "") -> str:
     """Return a stroke as a path: lines, or curves through its points, or a short line for a dot."""
     points = [f"{x:.2f} {y:.2f}" for x, y in stroke]
     if len(set(points)) == 1:
@@ -189,5 +204,5 @@ def _path_element(stroke: Stroke, options: SvgOptions) -> str:
     if options.smooth and len(points) > 2:
         curves = bezier_curves(stroke, options.room)[:, 1:].reshape(-1, 6).tolist()
         steps = " ".join("{:.2f} {:.2f} {:.2f} {:.2f} {:.2f} {:.2f}".format(*curve) for curve in curves)
-        return f'<path d="M{points[0]}C{steps}"/>\n'
-    return f'<path d="M{points[0]}L{" ".join(points[1:])}"/>\n'
+        return f'<path d="M{points[0]}C{steps}"{attributes}/>\n'
+    return f'<path d="M{points[0]}L{" ".join(points[1:])}"{attributes}/>\n'
