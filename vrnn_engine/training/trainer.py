@@ -108,7 +108,9 @@ def _begin(
         )
     base = load_checkpoint(start) if isinstance(start, Path) else start
     if recipe.training.keep and not (resume or base):
-        raise CheckpointError(f"recipe {recipe.name} adapts trained weights; name a checkpoint or a voice with --from")
+        raise CheckpointError(
+            f"recipe {recipe.name} adapts trained weights; start from those of a checkpoint or a voice", ("start",)
+        )
     corpus = open_corpus(recipe, data, strict)
     out.mkdir(parents=True, exist_ok=True)
     world.barrier()  # every process has seen that the folder had no run before rank 0 writes

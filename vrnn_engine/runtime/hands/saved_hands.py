@@ -104,7 +104,18 @@ class SavedHands:
         return sorted(path.name.removesuffix(ENDING) for path in self.folder.glob(f"*{ENDING}"))
 
     def path(self, name: str) -> Path:
-        """Return the file of a hand; raise `StreamError` if its name cannot be a file name."""
+        """Return the file of a hand, whether it exists or not.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+
+        Raises
+        ------
+        StreamError
+            The name cannot be a file name.
+        """
         check_name(name, "hand", StreamError)
         return self.folder / f"{name}{ENDING}"
 
