@@ -9,6 +9,7 @@ snapshot is executed.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import astuple
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -16,8 +17,9 @@ import numpy as np
 from vrnn_engine.errors import ControlError, StreamError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.stream_state import StreamState
-from vrnn_engine.runtime.text.line import Line
-from vrnn_engine.runtime.text.state import WritingState
+
+if TYPE_CHECKING:
+    from vrnn_engine.runtime.text.state import WritingState
 
 MAGIC = b"VRNNSNAP"
 VERSION = 1
@@ -63,14 +65,17 @@ class SavedText(msgspec.Struct, frozen=True, kw_only=True):
     faults: int
 
     @classmethod
-    def of(cls, state: WritingState) -> "SavedText":
+    def of(cls, state: "WritingState") -> "SavedText":
         """Return what a state has written and has to write, without the characters that no window shows."""
         state = state.trimmed()
         fields = {name: getattr(state, name) for name in cls.__struct_fields__}
         return cls(**fields | {"ready": Tensor.of(state.ready), "line": astuple(state.line)})
 
-    def state(self) -> WritingState:
+    def state(self) -> "WritingState":
         """Return the saved state; raises `ValueError` if it is not possible."""
+        from vrnn_engine.runtime.text.line import Line  # voices without text start without these
+        from vrnn_engine.runtime.text.state import WritingState
+
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
         places = (self.offset, self.done, self.generated, self.unread, self.steps, self.spaces, self.line[2])
         if min(places) < 0 or max(self.offset, self.done) > len(self.text) or self.ready.shape[1:] != (3,):

@@ -7,7 +7,7 @@ no other thread may use their noise sources. With CUDA graphs, everything that r
 
 import functools
 from collections.abc import Iterable, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -21,12 +21,13 @@ from vrnn_engine.runtime.graph.session import DEFAULT_OPTIONS, LATENT_OUTPUTS, E
 from vrnn_engine.runtime.graph.voice_graphs import VoiceGraphs
 from vrnn_engine.runtime.noise import AHEAD, NoiseSource, draw_rows
 from vrnn_engine.runtime.stream_state import StreamState
-from vrnn_engine.runtime.text.state import WritingState
 from vrnn_engine.runtime.voice.text import POSITION
 from vrnn_engine.runtime.voice.voice import Voice
-from vrnn_engine.runtime.writing.observed_text import ObservedText
-from vrnn_engine.runtime.writing.row import Script
-from vrnn_engine.runtime.writing.writer import Writer
+
+if TYPE_CHECKING:
+    from vrnn_engine.runtime.writing.observed_text import ObservedText
+    from vrnn_engine.runtime.writing.row import Script
+    from vrnn_engine.runtime.writing.writer import Writer
 
 
 class Stepper:
@@ -66,9 +67,11 @@ class Stepper:
         self.pool = BatchPool(graphs.step, self._memory, graphs.captured)
         if graphs.captured:
             graphs.call(self.pool.prepare, self.rows)
-        self.script = Script.of(voice)
-        rows_of_batch = self.rows if graphs.captured else None
-        self._writer = None if self.script is None else Writer(self.script, self.pool, rows_of_batch)
+        self._writer: Writer | None = None
+        if voice.manifest.text is not None:
+            from vrnn_engine.runtime.writing import writer  # other voices start without it
+
+            self._writer = writer.Writer.of(voice, self.pool, self.rows if graphs.captured else None)
 
     @classmethod
     def load(
@@ -88,13 +91,13 @@ class Stepper:
         """`Voice.fingerprint` of the precision in use."""
         return self.voice.fingerprint(self.graphs.precision)
 
-    def require_script(self) -> Script:
+    def require_script(self) -> "Script":
         """Return how the voice writes; raise `StreamError` if it reads no text."""
-        if self.script is None:
+        if self._writer is None:
             raise StreamError(
                 f"voice {self.voice.name!r} writes no text; load a voice that does, for example 'handwriting'"
             )
-        return self.script
+        return self._writer.script
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled, and thus to let a stream be pickled, or what plays one."""
@@ -106,8 +109,8 @@ class Stepper:
         """Return the zero state with the noise of a seed; raise `StreamError` if the seed is out of range."""
         step = self.graphs.step
         noise = NoiseSource(seed, self.noise_widths)
-        text = None if self.script is None else WritingState()
-        return StreamState(step.zero_state(), 0, np.zeros(step.latent_shape, np.float32), noise, text)
+        state = StreamState(step.zero_state(), 0, np.zeros(step.latent_shape, np.float32), noise)
+        return state if self._writer is None else self._writer.begin(state)
 
     def advance(
         self, frames: int, states: Sequence[StreamState], controls: Sequence[Controls]
@@ -141,10 +144,7 @@ class Stepper:
         return self._guarded(frames, states, controls)
 
     def write_next(self, state: StreamState, controls: Controls) -> tuple[np.ndarray, StreamState]:
-        """Return the frames [n, F] up to the end of a word, and the state after them; none if all is written.
-
-        The errors are those of `advance`. The voice reads a text.
-        """
+        """Return the frames [n, F] up to the end of a word, none if all is written, and the state after them."""
         (block,), (state,) = self._guarded(None, [state], [controls])
         return block, state
 
@@ -214,7 +214,7 @@ class Stepper:
             raise
 
     def _write(
-        self, writer: Writer, frames: int | None, states: Sequence[StreamState], controls: Sequence[Controls]
+        self, writer: "Writer", frames: int | None, states: Sequence[StreamState], controls: Sequence[Controls]
     ) -> tuple[list[np.ndarray], list[StreamState]]:
         """Write with one batch after the other."""
         blocks: list[np.ndarray] = []
@@ -227,7 +227,7 @@ class Stepper:
         return blocks, reached
 
     def _observe(
-        self, block: np.ndarray, state: StreamState, controls: Controls, shown: ObservedText | None
+        self, block: np.ndarray, state: StreamState, controls: Controls, shown: "ObservedText | None"
     ) -> tuple[dict[str, np.ndarray], StreamState]:
         """Observe a block [n, frame_size]."""
         graph = self.graphs.observe

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vrnn_engine.errors import NotFiniteError
 from vrnn_engine.runtime.noise import NoiseSource
-from vrnn_engine.runtime.text.state import WritingState
+
+if TYPE_CHECKING:
+    from vrnn_engine.runtime.text.state import WritingState  # voices without text start without it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,14 +35,14 @@ class StreamState:
     frame: int
     latent: np.ndarray
     noise: NoiseSource
-    text: WritingState | None = None
+    text: "WritingState | None" = None
 
     @property
     def steps(self) -> int:
         """Steps taken since the zero state; the position in the noise."""
         return self.frame if self.text is None else self.text.steps
 
-    def writing(self) -> WritingState:
+    def writing(self) -> "WritingState":
         """Return `text` of a voice that reads one; raise `ValueError` if it reads none."""
         if self.text is None:
             raise ValueError("the voice of this state reads no text")

@@ -4,6 +4,7 @@ import os
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,8 +15,10 @@ from vrnn_engine.runtime.recording import RecordingLike
 from vrnn_engine.runtime.recording.ink import text_of_ink
 from vrnn_engine.runtime.stepper import Stepper
 from vrnn_engine.runtime.stream_state import StreamState
-from vrnn_engine.runtime.text.state import WritingState
 from vrnn_engine.runtime.voice.text import END
+
+if TYPE_CHECKING:
+    from vrnn_engine.runtime.text.state import WritingState
 
 
 class TextStream:
@@ -134,7 +137,7 @@ class TextStream:
             raise StreamError("this stream is closed; open another one with engine.stream()")
 
     @property
-    def _writing(self) -> WritingState:
+    def _writing(self) -> "WritingState":
         self.stepper.require_script()
         return self.state.writing()
 
@@ -186,7 +189,7 @@ def one_line(stepper: Stepper, text: str | None, recording: RecordingLike) -> st
         The text is empty, has more than one line or a character that is not in the alphabet, or the voice reads no
         text.
     """
-    if text is None and stepper.script is not None and isinstance(recording, str | os.PathLike):
+    if text is None and stepper.voice.manifest.text is not None and isinstance(recording, str | os.PathLike):
         text = text_of_ink(Path(recording))
     if text is None:
         return None

@@ -1,5 +1,7 @@
 """Errors of streams about their text are one line each and leave the stream as it was."""
 
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -95,3 +97,13 @@ def test_write_waits_for_a_read_in_progress(engine: Engine) -> None:
         assert stream.pending == 3
     thread.join()
     assert stream.pending == 7
+
+
+def test_voices_without_text_start_without_the_modules_that_write(toy_pen: Path) -> None:
+    """They would make each start slower."""
+    code = f"""
+import sys; from vrnn_engine import Engine
+Engine.load({str(toy_pen)!r}, "cpu").stream(1).read(2)
+print(*(name for name in sys.modules if ".runtime.writing" in name or ".runtime.text." in name))
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.split() == []

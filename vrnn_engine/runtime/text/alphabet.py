@@ -1,7 +1,5 @@
 """The characters that a voice can write, and the errors about all others."""
 
-import unicodedata
-
 import numpy as np
 
 from vrnn_engine.errors import StreamError
@@ -83,6 +81,8 @@ class Alphabet:
         character : str
             One character.
         """
+        import unicodedata
+
         base = unicodedata.normalize("NFKD", character)[0]
         alike = LOOK_ALIKES.get(character, LOOK_ALIKES.get(base, base))
         choices = (alike, alike.lower(), alike.upper(), " " if character.isspace() else alike)

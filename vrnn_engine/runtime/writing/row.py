@@ -17,7 +17,6 @@ from vrnn_engine.runtime.text.part import Kind, Part
 from vrnn_engine.runtime.text.part_run import PartRun
 from vrnn_engine.runtime.text.reading import visible
 from vrnn_engine.runtime.voice.text import Text
-from vrnn_engine.runtime.voice.voice import Voice
 
 MOST_TRIES = 4
 """Number of times that a word is generated before the best of them is used although it is faulty."""
@@ -42,12 +41,6 @@ class Script:
     unit: str
     text: Text
     alphabet: Alphabet
-
-    @classmethod
-    def of(cls, voice: Voice) -> "Script | None":
-        """Return how a voice writes; None if it reads no text."""
-        text = voice.manifest.text
-        return None if text is None else cls(voice.name, voice.manifest.unit, text, Alphabet(text))
 
     def restarted(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the recurrent state for the beginning of a line in the same hand."""

@@ -10,6 +10,9 @@ from vrnn_engine.runtime.graph.batch_pool import BatchPool
 from vrnn_engine.runtime.graph.binding import StepBatch
 from vrnn_engine.runtime.noise import AHEAD, draw_rows
 from vrnn_engine.runtime.stream_state import StreamState
+from vrnn_engine.runtime.text.alphabet import Alphabet
+from vrnn_engine.runtime.text.state import WritingState
+from vrnn_engine.runtime.voice.voice import Voice
 from vrnn_engine.runtime.writing.observed_text import ObservedText
 from vrnn_engine.runtime.writing.row import Row, Script
 
@@ -30,6 +33,18 @@ class Writer:
         self.script = script
         self._pool = pool
         self._rows = rows
+
+    @classmethod
+    def of(cls, voice: Voice, pool: BatchPool, rows: int | None) -> "Writer":
+        """Return the writer of a voice; raise `ValueError` if it reads no text."""
+        text = voice.manifest.text
+        if text is None:
+            raise ValueError(f"voice {voice.name!r} reads no text")
+        return cls(Script(voice.name, voice.manifest.unit, text, Alphabet(text)), pool, rows)
+
+    def begin(self, state: StreamState) -> StreamState:
+        """Return a zero state with nothing written and no text."""
+        return replace(state, text=WritingState())
 
     def write(
         self, frames: int | None, states: Sequence[StreamState], controls: Sequence[Controls]
