@@ -1,4 +1,4 @@
-"""Draws the panel that shows a live stream in the terminal: levels, the ring, the controls and the keys."""
+"""Draws the panel that shows a live stream in the terminal: levels, the ring, the text, the controls and the keys."""
 
 import math
 from typing import TYPE_CHECKING
@@ -66,6 +66,7 @@ class Panel:
         bars = width - NAME - 16
         head = [self._heading(), *self._ring(bars)]
         head += self._sound(bars, width) if self._manifest.modality == "audio" else self._ink(width)
+        head += self._text(bars)
         foot = self._foot()
         room = max(1, self._console.height - 1 - len(head) - len(foot))
         text = Text("\n", no_wrap=True, overflow="crop").join([*head, *self._controls(bars, room), *foot])
@@ -110,6 +111,14 @@ class Panel:
             return [Text()] * _INK_ROWS
         points = np.reshape(list(self._performance.recent), (-1, 3))
         return [Text(line) for line in draw_recent(points, width, _INK_ROWS).split("\n")]
+
+    def _text(self, bars: int) -> list[Text]:
+        """Return how many characters are written and still to come, if the voice writes a text."""
+        if self._manifest.text is None:
+            return []
+        written, pending = self._performance.stream.written, self._performance.stream.pending
+        part = self._bar(written / max(written + pending, 1), bars)
+        return [self._row(f"{written:,} written", part, f"{pending:,} to come")]
 
     def _controls(self, bars: int, room: int) -> list[Text]:
         names = list(self._performance.controls)

@@ -172,7 +172,7 @@ def _play(
         if asked.listening is not None:
             listener = audio.listen(playing, asked.listening, asked.mode, asked.latency, asked.strict, asked.seconds)
         heard = playing if listener is None else ending.enter_context(listener)
-        performance = ending.enter_context(Performance(heard, plan.events, log))
+        performance = ending.enter_context(Performance(heard, plan, log))
         for source in steering.sources:
             source.start(performance)
             ending.callback(source.stop)

@@ -14,6 +14,7 @@ from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.live.automation import Automation
 from vrnn_engine.runtime.live.events import (
     AnyEvent,
+    Erase,
     Follow,
     Fork,
     Morph,
@@ -27,6 +28,7 @@ from vrnn_engine.runtime.live.events import (
     Set,
     Trace,
     Walk,
+    Write,
 )
 from vrnn_engine.runtime.live.forks import Forks
 from vrnn_engine.runtime.live.history import History
@@ -95,6 +97,10 @@ class Effects:
                 automation.check_latent()
             case Fork():
                 make_sink(event.to)
+            case Write():
+                self._stream.stepper.require_script().alphabet.clean(event.text)
+            case Erase():
+                self._stream.stepper.require_script()
         if isinstance(event, Walk | Seed):
             check_seed(event.seed)
         if isinstance(event, Save | Trace):
@@ -181,6 +187,10 @@ class Effects:
             case Fork():
                 child = self._stream.fork(self._stream.seed if event.seed is None else event.seed)
                 self._forks.start(child, event.to, event.seconds, failed)
+            case Write():
+                self._stream.write(event.text)
+            case Erase():
+                self._stream.erase(event.count)
         return event
 
     def reset(self) -> None:

@@ -150,4 +150,20 @@ class Fork(Event, frozen=True, kw_only=True, tag="fork"):
     """Seed of the copy.  None keeps the stream's seed, so that the copy plays as the stream would without events."""
 
 
-AnyEvent = Set | Nudge | Walk | Morph | Trace | Follow | Reset | Seed | Save | Restore | Rewind | Prime | Fork
+class Write(Event, frozen=True, kw_only=True, tag="write"):
+    r"""Add text behind what is to be written, if the voice writes a text."""
+
+    text: str
+    r"""Characters of the voice's alphabet; ``\n`` begins a new line."""
+
+
+class Erase(Event, frozen=True, kw_only=True, tag="erase"):
+    """Remove the last characters that are to be written; those of the word that is being written stay."""
+
+    count: Count
+    """Number of characters; all of them if there are fewer."""
+
+
+AnyEvent = (
+    Set | Nudge | Walk | Morph | Trace | Follow | Reset | Seed | Save | Restore | Rewind | Prime | Fork | Write | Erase
+)

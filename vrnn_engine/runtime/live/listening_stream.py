@@ -12,6 +12,7 @@ from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.live.inputs import FrameInput
 from vrnn_engine.runtime.live.modes import Mode
+from vrnn_engine.runtime.stepper import Stepper
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice.voice import Voice
 
@@ -105,6 +106,21 @@ class ListeningStream:
         return self.stream.seed
 
     @property
+    def stepper(self) -> Stepper:
+        """Steps the stream."""
+        return self.stream.stepper
+
+    @property
+    def written(self) -> int:
+        """Number of characters that the stream has written."""
+        return self.stream.written
+
+    @property
+    def pending(self) -> int:
+        """Number of characters that the stream has still to write."""
+        return self.stream.pending
+
+    @property
     def kl(self) -> float:
         """Mean KL(posterior || prior) of the observed frames in nats; NaN before the first."""
         return float(self._sums[0] / self.heard) if self.heard else float("nan")
@@ -165,6 +181,14 @@ class ListeningStream:
         """Return a stream that continues from here without the input."""
         self.snapshot()
         return self.stream.fork(seed)
+
+    def write(self, text: str) -> None:
+        """Add text behind what the stream is to write."""
+        self.stream.write(text)
+
+    def erase(self, count: int) -> int:
+        """Remove the last characters that the stream is to write, and return how many were removed."""
+        return self.stream.erase(count)
 
     def close(self) -> None:
         """Close the input."""

@@ -24,12 +24,13 @@ from vrnn_engine.errors import NotFiniteError, StreamError, VRNNEngineError
 from vrnn_engine.runtime.frames import frame_count
 from vrnn_engine.runtime.live.automation import Automation
 from vrnn_engine.runtime.live.effects import Effects
-from vrnn_engine.runtime.live.events import AnyEvent, Follow, Prime, Reset, Save, Set, Trace
+from vrnn_engine.runtime.live.events import AnyEvent, Follow, Prime, Reset, Save, Set, Trace, Write
 from vrnn_engine.runtime.live.forks import Forks
 from vrnn_engine.runtime.live.history import History
 from vrnn_engine.runtime.live.listening_stream import ListeningStream, LiveStream
 from vrnn_engine.runtime.live.rate_limited_log import describe_error
 from vrnn_engine.runtime.live.saved import SavedFolder, SavedStates
+from vrnn_engine.runtime.live.timeline import Timeline, event_name
 from vrnn_engine.runtime.observation import Observation
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice.voice import Voice
@@ -47,7 +48,7 @@ class Performance:
     ----------
     stream : Stream or ListeningStream
         The stream to steer; from now on it must be read only through the performance.
-    timeline : sequence of events
+    timeline : Timeline or sequence of events
         Events with their frames, in order; see `read_timeline`.  The constructor checks them.
     record : callable, optional
         Called with each event, including its frame, when it takes effect; for example a `PerformanceLog`.
@@ -70,7 +71,7 @@ class Performance:
     ------
     VRNNEngineError
         `stream` is not a stream, or an event of the timeline cannot be applied to this voice; the message names the
-        event and its frame.
+        event and its frame, and its line if it was read from a file.
 
     See Also
     --------
@@ -89,7 +90,7 @@ class Performance:
     def __init__(
         self,
         stream: LiveStream,
-        timeline: Sequence[AnyEvent] = (),
+        timeline: Timeline | Sequence[AnyEvent] = (),
         record: Callable[[AnyEvent], None] | None = None,
         saved: SavedFolder | None = None,
         memory: float = 60.0,
@@ -107,9 +108,10 @@ class Performance:
         self._forks = Forks()
         self._effects = Effects(stream, self._automation, self._history, self._saved, self._forks)
         self._inbox: queue.SimpleQueue[tuple[AnyEvent, Stream | None]] = queue.SimpleQueue()
-        self._timeline = collections.deque(self._prepared(timeline))
+        plan = timeline if isinstance(timeline, Timeline) else Timeline(tuple(timeline))
+        self._timeline = collections.deque(self._prepared(plan))
         self._primed = {
-            event.file: self._effects.listen(event.file)[0] for event in timeline if isinstance(event, Prime)
+            event.file: self._effects.listen(event.file)[0] for event in plan.events if isinstance(event, Prime)
         }
 
     @property
@@ -185,6 +187,24 @@ class Performance:
             self._history.add_latent(self.stream.latent)
         return np.concatenate(made) if made else self.stream.read(0)
 
+    def write(self, text: str) -> None:
+        """Add text behind what is to be written, before the next frame; record it as a `Write`.
+
+        Only the thread that reads may call this; other threads send a `Write`.
+
+        Parameters
+        ----------
+        text : str
+            Characters of the voice's alphabet.
+
+        Raises
+        ------
+        StreamError
+            The text is empty, a character is not in the alphabet, or the voice writes no text.
+        """
+        self.stream.write(text)
+        self._note(Write(text=text))
+
     def interrupt(self) -> None:
         """Make a `read` that waits for the input of a `ListeningStream` return soon.  Any thread may call this."""
         if isinstance(self.stream, ListeningStream):
@@ -203,10 +223,10 @@ class Performance:
             self._forks.stop()
         self.close()
 
-    def _prepared(self, timeline: Sequence[AnyEvent]) -> Iterator[AnyEvent]:
+    def _prepared(self, timeline: Timeline) -> Iterator[AnyEvent]:
         """Yield the checked events; an event that follows a recording includes its latents."""
         traced = set()
-        for event in timeline:
+        for index, event in enumerate(timeline.events):
             try:
                 event = self._effects.check(event)
                 if isinstance(event, Trace):
@@ -214,7 +234,7 @@ class Performance:
                 if isinstance(event, Follow) and event.path not in traced and self.takes_long(event):
                     event = self._effects.look_up(event)
             except VRNNEngineError as error:
-                raise type(error)(f"{_tag(event)} at frame {event.frame}: {error}") from None
+                raise type(error)(f"{timeline.describe(index)} at frame {event.frame}: {error}") from None
             yield event
 
     def _steer(self) -> None:
@@ -269,13 +289,8 @@ class Performance:
             _log.warning("the performance log ends at frame %d: %s", self.frame, error)
 
 
-def _tag(event: AnyEvent) -> str:
-    """Return the name of an event in timelines and messages."""
-    return str(event.__struct_config__.tag)
-
-
 def _log_failure(event: AnyEvent, frame: int, error: Exception) -> None:
-    _log.warning("%s at frame %d: %s", _tag(event), frame, describe_error(error))
+    _log.warning("%s at frame %d: %s", event_name(event), frame, describe_error(error))
 
 
 def _plain(value: np.ndarray) -> float | tuple[float, ...]:

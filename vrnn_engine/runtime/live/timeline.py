@@ -37,7 +37,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     controls: dict[str, list[float]]
     """Values before the first frame."""
     start: bytes | None = None
-    """Snapshot of the stream if it had already played or observed frames, otherwise None."""
+    """Snapshot of a stream that had already played or observed frames, or may have a text; otherwise None."""
 
     @classmethod
     def of(cls, stream: Stream) -> "Head":
@@ -56,7 +56,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             fingerprint=stream.fingerprint,
             seed=stream.seed,
             controls={name: value.tolist() for name, value in stream.controls.snapshot().items()},
-            start=stream.snapshot() if stream.frame else None,
+            start=stream.snapshot() if stream.frame or stream.state.text is not None else None,
         )
 
     def bring(self, stream: Stream) -> None:
@@ -84,6 +84,29 @@ class Timeline(msgspec.Struct, frozen=True):
     events: tuple[AnyEvent, ...] = ()
     """The events in order, each with its `frame`."""
     head: Head | None = None
+    places: tuple[str, ...] = ()
+    """Where each event was read, as FILE:LINE; empty if the events were not read from a file."""
+
+    def describe(self, index: int) -> str:
+        """Return the place and the name of an event, as the beginning of a message.
+
+        Parameters
+        ----------
+        index : int
+            Index of the event.
+        """
+        place = f"{self.places[index]}: " if self.places else ""
+        return place + event_name(self.events[index])
+
+
+def event_name(event: AnyEvent) -> str:
+    """Return the name of an event in timelines and messages.
+
+    Parameters
+    ----------
+    event : event
+    """
+    return str(event.__struct_config__.tag)
 
 
 def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Timeline:
@@ -112,6 +135,7 @@ def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Tim
         raise read_error(path, error, StreamError) from error
     head: Head | None = None
     events: list[AnyEvent] = []
+    places: list[str] = []
     reached = 0
     for number, line in enumerate(lines, start=1):
         where = f"{path}:{number}"
@@ -133,7 +157,8 @@ def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Tim
             raise StreamError(f"{where}: at frame {frame}, but the line above it is at {reached}; put them in order")
         reached = frame
         events.append(msgspec.structs.replace(event, frame=frame, second=None))
-    return Timeline(tuple(events), head)
+        places.append(where)
+    return Timeline(tuple(events), head, tuple(places))
 
 
 class PerformanceLog:

@@ -8,6 +8,7 @@ import pytest
 
 from vrnn_engine import Engine
 from vrnn_engine.errors import StreamError
+from vrnn_engine.runtime.live.events import Erase, Rewind
 from vrnn_engine.runtime.live.letters.letter import AHEAD, Letter
 from vrnn_engine.runtime.live.letters.plain_text import PlainText
 from vrnn_engine.runtime.live.letters.sources import given_text
@@ -70,6 +71,42 @@ def test_the_ink_does_not_depend_on_the_pieces_of_the_text(engine: Engine, expec
         stream = engine.stream(seed=5)
         found = read_all(Letter(Performance(stream), stream, Pieces(*pieces)))
         assert np.array_equal(without_rests(found), expected)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.7, 60.0])
+def test_a_rewind_loses_no_text(engine: Engine, seconds: float) -> None:
+    lines = TEXT.splitlines(keepends=True)
+    for after in (len(lines[0]), len(TEXT) - 1):
+        stream = engine.stream(seed=5)
+        performance = Performance(stream)
+        letter = Letter(performance, stream, Pieces(*lines))
+        while stream.written < after:
+            letter.read(1)
+        letter.read(1)  # the next line is given
+        performance.send(Rewind(seconds=seconds))
+        read_all(letter)
+        assert (stream.written, stream.pending) == (len(TEXT), 0)
+
+
+def test_an_erased_text_is_not_given_again(engine: Engine) -> None:
+    stream = engine.stream(seed=5)
+    performance = Performance(stream)
+    letter = Letter(performance, stream, Pieces("Dear Anna,\n", "thank you"))
+    letter.read(1)
+    performance.send(Erase(count=len("Anna,\n")))
+    read_all(letter)
+    assert stream.written == len("Dear thank you")
+
+
+def test_a_recorded_letter_replays_bit_for_bit(engine: Engine) -> None:
+    stream, log = engine.stream(seed=5), []
+    performance = Performance(stream, record=log.append)
+    letter = Letter(performance, stream, Pieces(*TEXT.splitlines(keepends=True)))
+    frames = [letter.read(20)]
+    performance.send(Rewind(seconds=0.4))
+    frames.append(read_all(letter))
+    again = Performance(engine.stream(seed=5), log).read(performance.frame)
+    assert np.array_equal(again, np.concatenate(frames))
 
 
 def test_text_is_asked_for_when_it_is_needed(engine: Engine) -> None:

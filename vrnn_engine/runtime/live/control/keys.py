@@ -52,12 +52,14 @@ class Keyboard:
 
     @property
     def line(self) -> str:
-        """The chosen control, its value and the message, in one line."""
+        """The chosen control, its value, how much of a text is to come, and the message, in one line."""
         if not self.chosen:
             return self.message
         value = np.atleast_1d(self._performance.controls[self.chosen])
         number = value.mean() if self.dimension is None else value[self.dimension]
-        return f"{self._target} {number:.3g}   {self.message or 'arrows, h l s b r, q quits'}"
+        has_text = self._performance.voice.manifest.text is not None
+        text = f"   {self._performance.stream.pending:,} characters to come" if has_text else ""
+        return f"{self._target} {number:.3g}{text}   {self.message or 'arrows, h l s b r, q quits'}"
 
     def press(self, key: str) -> bool:
         """Carry out the action of a key.

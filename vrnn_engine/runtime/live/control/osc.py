@@ -42,7 +42,7 @@ Address = Any  # as in the socket module: a pair for IPv4, a quadruple for IPv6
 
 
 class Osc:
-    """Steers a performance by OSC messages, and reports frame, level, latent, KL and errors.
+    """Steers a performance by OSC messages, and reports frame, level, latent, KL, text and errors.
 
     Parameters
     ----------
@@ -175,6 +175,9 @@ class Osc:
                 self._send(self._sender, "/latent", *performance.stream.latent.tolist())
             if isinstance(performance.stream, ListeningStream) and not math.isnan(performance.stream.kl_now):
                 self._send(self._sender, "/kl", performance.stream.kl_now)
+            if performance.voice.manifest.text is not None:
+                self._send(self._sender, "/written", performance.stream.written)
+                self._send(self._sender, "/pending", performance.stream.pending)
 
     def _refuse(self, sender: Address, why: str) -> None:
         self._errors.warn(f"OSC from {sender[0]}:{sender[1]}: {why}")

@@ -2,7 +2,7 @@
 
     /control/NAME VALUE...   /nudge/NAME BY   /ramp/NAME SECONDS VALUE...   /walk/NAME SPEED [SEED]
     /reset   /seed N   /snapshot NAME   /restore NAME   /morph NAME SECONDS   /trace NAME SECONDS   /follow PATH [TIMES]
-    /rewind SECONDS   /prime FILE   /fork TARGET SECONDS [SEED]
+    /rewind SECONDS   /prime FILE   /fork TARGET SECONDS [SEED]   /write TEXT   /erase COUNT
 
 The NAME of a control may end in /INDEX, which selects one dimension of a vector.
 
@@ -34,11 +34,13 @@ _REQUESTS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "/rewind": ("rewind", ("seconds",), "/rewind SECONDS"),
     "/prime": ("prime", ("file",), "/prime FILE"),
     "/fork": ("fork", ("to", "seconds", "seed"), "/fork TARGET SECONDS [SEED]"),
+    "/write": ("write", ("text",), "/write TEXT"),
+    "/erase": ("erase", ("count",), "/erase COUNT"),
 }
 """Address: the event's tag, the fields that the arguments fill, and the usage for messages."""
-_INTEGERS = {"seed", "times"}
+_INTEGERS = {"seed", "times", "count"}
 """Fields of events that are integers; some programs send every number as a float."""
-_STRINGS = {"name", "file", "to", "path"}
+_STRINGS = {"name", "file", "to", "path", "text"}
 """Fields of events that are strings; a number that is sent for one becomes its text."""
 _TYPES = frozenset("ifhds")
 

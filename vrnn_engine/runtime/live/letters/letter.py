@@ -3,14 +3,19 @@
 Threads: one thread reads (a player's producer).  Any thread may call `interrupt` and read the attributes.
 """
 
+import collections
+
 import numpy as np
 
 from vrnn_engine.runtime.live.letters.sources import TextSource
-from vrnn_engine.runtime.readable import Described, Readable
+from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.readable import Described
 from vrnn_engine.runtime.stream import Stream
 
 AHEAD = 1024
 """Number of characters that the stream must know within a line before it generates a word of that line."""
+REMEMBERED = 256
+"""Number of pieces of the text that can be given again after a rewind."""
 
 _REST = np.array([[0, 0, 1]], np.float32)
 
@@ -18,7 +23,8 @@ _REST = np.array([[0, 0, 1]], np.float32)
 class Letter:
     """Gives a stream its text as it needs it, and yields frames until all of the text is written.
 
-    What is written does not depend on the sizes of the pieces in which the text arrives.
+    What is written does not depend on the sizes of the pieces in which the text arrives.  A performance records the
+    pieces.  After a rewind, the stream is given again what it did not have at that time.
 
     Parameters
     ----------
@@ -34,11 +40,14 @@ class Letter:
     stream : Stream
     """
 
-    def __init__(self, frames: Readable, stream: Stream, source: TextSource) -> None:
+    def __init__(self, frames: Stream | Performance, stream: Stream, source: TextSource) -> None:
         self.stream = stream
         self._frames, self._source = frames, source
-        self._piece: str | None = ""  # the last piece; None at the end
-        self._begun = self._interrupted = False
+        self._given: collections.deque[tuple[int, str]] = collections.deque(maxlen=REMEMBERED)
+        """The pieces that the stream has got, each after the number of frames that it had generated then."""
+        self._again: collections.deque[str] = collections.deque()
+        """The pieces that it must get again, before those of the source."""
+        self._ended = self._begun = self._interrupted = False
 
     @property
     def voice(self) -> Described:
@@ -74,15 +83,27 @@ class Letter:
 
     def _has_text(self) -> bool:
         """Give the stream the text that it needs for the next frame; return whether there is a next frame."""
-        while self._piece is not None and self._needs_text():
-            self._piece = self._source.read()
-            if not self._piece:
+        while self._given and self._given[-1][0] > self.stream.frame:  # the stream was rewound
+            self._again.appendleft(self._given.pop()[1])
+        while self._needs_text():
+            piece = self._next_piece()
+            if not piece:
                 break
-            self.stream.write(self._piece)
-        self._begun = self._begun or self.stream.pending > 0
-        return not self._interrupted and (self._piece is not None or self.stream.pending > 0)
+            self._frames.write(piece)
+            self._given.append((self.stream.frame, piece))
+        pending = self.stream.pending
+        self._begun = self._begun or pending > 0
+        return not self._interrupted and (pending > 0 or not self._ended)
+
+    def _next_piece(self) -> str | None:
+        if self._again:
+            return self._again.popleft()
+        piece = self._source.read()
+        self._ended = piece is None
+        return piece
 
     def _needs_text(self) -> bool:
-        pending = self.stream.pending
-        within_line = self._piece is not None and not self._piece.endswith("\n")
-        return pending == 0 or (within_line and pending < AHEAD)
+        if self._ended and not self._again:
+            return False
+        pending, is_within_line = self.stream.pending, not (self._given and self._given[-1][1].endswith("\n"))
+        return pending == 0 or (is_within_line and pending < AHEAD)
