@@ -113,6 +113,11 @@ def test_a_run_that_starts_from_a_voice_equals_one_that_starts_from_its_checkpoi
         assert done.returncode == 0, done.stderr
     one, other = (load_checkpoint(tmp_path / name / "best.pt") for name in ("one", "other"))
     assert one.started_from == other.started_from == "tiny-pen"
+    first = "vrnn-engine train tiny-pen.toml --data DATA"
+    assert one.earlier == other.earlier == first
+    export(tmp_path / "other" / "best.pt", tmp_path / "second")
+    step = f"{first} --from runs/tiny-pen/best.pt --out runs/tiny-pen-2"
+    assert f"    {first}; {step}\n" in (tmp_path / "second" / "CARD.md").read_text()
     assert all(torch.equal(one.model[name], other.model[name]) for name in one.model)
     done = run_command(
         "train", tmp_path / "tiny.toml", "--data", ink, "--out", "third", "--from", "blizzard", cwd=tmp_path

@@ -140,8 +140,9 @@ def read_training_file(voice: Voice) -> Checkpoint:
         weights = _read(voice.path / WEIGHTS_FILE, content.weights)
     except (OSError, ValueError, TypeError, msgspec.MsgspecError) as error:
         raise VoiceError(f"{path}: cannot be read: {error}; export the voice again") from None
-    metrics = dict(voice.manifest.provenance.metrics)
-    return Checkpoint(recipe, weights, content.mean, content.std, metrics, started_from="", resume={})
+    origin = voice.manifest.provenance
+    metrics = dict(origin.metrics)
+    return Checkpoint(recipe, weights, content.mean, content.std, metrics, "", resume={}, earlier=origin.command)
 
 
 def _read(path: Path, places: Mapping[str, Place]) -> dict[str, Tensor]:

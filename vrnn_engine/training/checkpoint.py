@@ -39,6 +39,8 @@ class Checkpoint:
     """Name of the recipe that trained the initial weights of the run; empty if they were random."""
     resume: dict[str, Any]
     """The state that the run needs to continue; see `vrnn_engine.training.training_run.TrainingRun.save`."""
+    earlier: str = ""
+    """Command lines that trained the initial weights of the run, separated by semicolons; empty if they were random."""
 
     def build(self) -> RecurrentModel:
         """Return the model with its weights, in evaluation mode, on the CPU.
@@ -83,6 +85,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "metrics": checkpoint.metrics,
         "started_from": checkpoint.started_from,
         "resume": checkpoint.resume,
+        "earlier": checkpoint.earlier,
     }
     with AtomicFile(path, CheckpointError) as file:
         try:
@@ -130,6 +133,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             metrics=fields["metrics"],
             started_from=fields["started_from"],
             resume=fields["resume"],
+            earlier=fields.get("earlier", ""),
         )
     except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise CheckpointError(

@@ -17,6 +17,7 @@ from vrnn_engine.errors import CheckpointError, TrainingError
 from vrnn_engine.models.families import build_model
 from vrnn_engine.models.recurrent import RecurrentModel, State
 from vrnn_engine.training.checkpoint import BEST, LAST, Checkpoint, load_checkpoint, save_checkpoint
+from vrnn_engine.training.command import Start, start_from
 from vrnn_engine.training.gradient import ElboGradient
 from vrnn_engine.training.recipe import MAX_SEED, Recipe
 from vrnn_engine.training.schedule import average_decay, learning_rate
@@ -85,7 +86,7 @@ class TrainingRun:
         self.state: State | None = None
         self.best = -math.inf
         self.metrics: dict[str, float] = {}
-        self.started_from = ""
+        self.start = Start()
         self.initial: dict[str, Tensor] = {}
         self.earlier_totals: list[int] = []
         self.seconds = 0.0
@@ -182,8 +183,7 @@ class TrainingRun:
         CheckpointError
             The file cannot be written.
         """
-        parts = {} if self.state is None else self.state._asdict()
-        state = {name: self.world.gather(part) for name, part in parts.items()}
+        state = {name: self.world.gather(part) for name, part in (self.state._asdict() if self.state else {}).items()}
         if not self.world.is_rank_zero:
             return
         resume: dict[str, Any] = {
@@ -207,8 +207,9 @@ class TrainingRun:
             self.corpus.mean,
             self.corpus.std,
             self.metrics,
-            self.started_from,
+            self.start.recipe,
             resume,
+            self.start.commands,
         )
         save_checkpoint(checkpoint, self.out / name)
 
@@ -236,7 +237,7 @@ class TrainingRun:
         self.done, self.epoch, self.position = resume["done"], resume["epoch"], resume["position"]
         self.earlier_totals = list(resume.get("begun", []))
         self.best, self.seconds, self.metrics = resume["best"], resume["seconds"], checkpoint.metrics
-        self.started_from = checkpoint.started_from
+        self.start = Start(checkpoint.started_from, checkpoint.earlier)
         self.initial = {name: part.to(self.world.device) for name, part in resume.get("initial", {}).items()}
         if "data_moments" in resume:
             self.corpus.mean, self.corpus.std = checkpoint.mean, checkpoint.std
@@ -267,7 +268,7 @@ class TrainingRun:
             )
         for model in (self.model, self.average):
             model.load_state_dict(mine | weights)
-        self.started_from = base.recipe.name
+        self.start = start_from(base)
         if self.recipe.model.text:
             self.corpus.mean, self.corpus.std = base.mean, base.std
         if self.recipe.training.keep:
