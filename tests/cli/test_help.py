@@ -2,10 +2,12 @@
 
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 import typer.main
-from support.command import Run
+from support.command import Run, environment
 
 from vrnn_engine.cli.main import VERBS, build_app
 
@@ -51,3 +53,41 @@ def test_help_fits_a_terminal(run: Run, verb: str) -> None:
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "..." not in re.sub(r"\[:\.\.\.\]|\[ARGS\]\.\.\.", "", done.stdout), "a summary is cut off"
+
+
+HELP = """
+import sys
+from vrnn_engine.cli.main import run
+sys.argv[1:] = {words}
+try:
+    run()
+finally:
+    print(*sorted(sys.modules))
+"""
+NEEDED = ("typer", "vrnn_engine.cli", "vrnn_engine.errors")
+NOT_NEEDED = ("vrnn_engine.cli.playing", "vrnn_engine.cli.typed", "vrnn_engine.cli.panel", "rich", "logging")
+"""Modules that only a run needs."""
+LIGHT = (
+    "vrnn_engine",
+    "vrnn_engine.base",
+    "vrnn_engine.base.descriptors",
+    "vrnn_engine.base.text_files",
+    "vrnn_engine.runtime",
+    "vrnn_engine.runtime.live",
+    "vrnn_engine.runtime.live.modes",
+    "vrnn_engine.runtime.targets",
+)
+"""Modules outside the command line that the texts of options need."""
+
+
+@pytest.mark.parametrize("words", [["--help"], ["stream", "--help"]])
+def test_help_imports_only_what_its_text_needs(words: list[str]) -> None:
+    code = HELP.format(words=words)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)
+    imported = set(done.stdout.splitlines()[-1].split())
+    assert set(NEEDED) <= imported
+    assert imported.isdisjoint(NOT_NEEDED)
+    own = {name for name in imported if name.startswith("vrnn_engine")}
+    assert {name for name in own if not name.startswith(("vrnn_engine.cli", "vrnn_engine.errors"))} <= set(LIGHT)
+    outside = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names
+    assert outside.isdisjoint({"numpy", "onnxruntime", "msgspec", "torch", "soundfile", "sounddevice", "platformdirs"})

@@ -14,7 +14,6 @@ from typing import Annotated, Any
 import typer
 from typer.models import OptionInfo
 
-from vrnn_engine.base.extras import missing_extra
 from vrnn_engine.cli import report
 from vrnn_engine.errors import VRNNEngineError
 
@@ -95,6 +94,8 @@ def explain(error: BaseException, verb: inspect.Signature | None = None) -> int 
         report.say("terminated" if isinstance(error, Terminated) else "interrupted")
         return error.code if isinstance(error, Terminated) else INTERRUPTED
     if isinstance(error, ModuleNotFoundError):
+        from vrnn_engine.base.extras import missing_extra
+
         error = missing_extra(error) or error
     if isinstance(error, BrokenPipeError):  # from printing, as in `vrnn-engine voices | head`: not an error
         return CLOSED_PIPE

@@ -1,6 +1,5 @@
 """Prints the output of commands: answers on stdout, as text or JSON, and all other lines on stderr."""
 
-import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -65,6 +64,7 @@ def warn(line: str) -> None:
 
 def show_log() -> None:
     """Print the library's log messages (e.g. that CUDA cannot run) as lines on stderr."""
+    import logging
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

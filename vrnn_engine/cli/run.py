@@ -10,7 +10,6 @@ import typer
 from vrnn_engine.cli import audio, live, plotting, report
 from vrnn_engine.cli.handwriting import check_hand, save_hand, use_hand
 from vrnn_engine.cli.manuscript import Manuscript, open_manuscript
-from vrnn_engine.cli.playing import play
 from vrnn_engine.cli.request import Request
 
 if TYPE_CHECKING:
@@ -159,6 +158,7 @@ def _play(
     note: str,
 ) -> None:
     """Play the stream to its end; open its input, log and control sources for that time."""
+    from vrnn_engine.cli.playing import play
     from vrnn_engine.runtime.live.letters.letter import Letter
     from vrnn_engine.runtime.live.performance import Performance
     from vrnn_engine.runtime.live.timeline import Head, PerformanceLog

@@ -1,6 +1,5 @@
 """`vrnn-engine train`: trains the model of a recipe on a corpus, and shows the progress."""
 
-import logging
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -62,6 +61,8 @@ def train(
         report.show_log()
         report.say(f"{chosen.name}: reading {data}")
     else:
+        import logging
+
         logging.getLogger("vrnn_engine").addHandler(logging.NullHandler())  # rank 0 prints the warnings
     with _bar() as bar:
         display = _Display(bar, chosen.training.updates)
