@@ -9,6 +9,8 @@ import pytest
 import soundfile
 from support.command import ROOT
 
+from vrnn_engine.cli.main import VERBS
+
 # Uses a stream, a recording and a sink, which import modules on first use, and a player that is never left.
 PROGRAM = """
 import vrnn_engine as vrnn
@@ -38,20 +40,46 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def build(installed: Path, folder: Path, program: str) -> Path:
+    """Build a program; return its executable."""
+    (folder / "program.py").write_text(program)
+    left_out = [word for name in FOREIGN for word in ("--exclude-module", name)]
+    command = [sys.executable, "-m", "PyInstaller", "--onedir", "--log-level", "WARN", *left_out, "program.py"]
+    environment = {**os.environ, "PYTHONPATH": str(installed), "PYINSTALLER_CONFIG_DIR": str(folder / "cache")}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    (folder / "work").mkdir()
+    return folder / "dist" / "program" / "program"
+
+
+def run(program: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    plain = {"HOME": str(folder), "PATH": "/usr/bin:/bin"}  # nothing of the Python that built it
+    command = [str(program), *words]
+    return subprocess.run(command, cwd=folder / "work", env=plain, capture_output=True, text=True, timeout=120)
+
+
 @pytest.mark.slow
 def test_a_program_built_by_pyinstaller_streams(installed: Path, tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(PROGRAM)
-    left_out = [word for name in FOREIGN for word in ("--exclude-module", name)]
-    build = [sys.executable, "-m", "PyInstaller", "--onedir", "--log-level", "WARN", *left_out, "program.py"]
-    environment = {**os.environ, "PYTHONPATH": str(installed), "PYINSTALLER_CONFIG_DIR": str(tmp_path / "cache")}
-    done = subprocess.run(build, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-
-    (tmp_path / "work").mkdir()
-    program = tmp_path / "dist" / "program" / "program"
-    plain = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}  # nothing of the Python that built it
-    done = subprocess.run([program], cwd=tmp_path / "work", env=plain, capture_output=True, text=True, timeout=120)
+    done = run(build(installed, tmp_path, PROGRAM), tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "end of the program\n", "")
     assert {path.name for path in (tmp_path / "work").iterdir()} == {"first.wav", "page.svg", "last.flac"}
     assert soundfile.info(tmp_path / "work" / "first.wav").frames == 8000
     assert soundfile.info(tmp_path / "work" / "last.flac").frames > 0
+
+
+@pytest.mark.slow
+def test_the_command_line_built_by_pyinstaller_runs_its_commands(installed: Path, tmp_path: Path) -> None:
+    program = build(installed, tmp_path, (ROOT / "vrnn_engine" / "__main__.py").read_text())
+    done = run(program, tmp_path, "--help")
+    assert done.returncode == 0, done.stderr
+    for verb in VERBS:
+        assert f"\n  {verb} " in done.stdout
+        assert run(program, tmp_path, verb, "--help").returncode == 0
+    for voice, target in (("blizzard", "take.flac"), ("handwriting", "page.svg")):
+        done = run(program, tmp_path, "stream", "--voice", voice, "--seconds", "0.5", "--to", target)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "work" / target).stat().st_size > 100
+    done = run(program, tmp_path, "voices", "verify", "blizzard")
+    assert done.returncode == 0, done.stderr
+    done = run(program, tmp_path, "train", "blizzard", "--data", ".")
+    assert done.stderr.startswith("error: this needs torch, which is not installed: ")
