@@ -190,8 +190,8 @@ class Engine:
         NotFiniteError
             A frame of a stream is NaN or infinite. No stream has moved.
         StreamError
-            A stream is closed, is given twice, is not a `Stream` or belongs to another engine, or the memory does not
-            suffice. No stream has moved.
+            A stream is closed, is given twice, is not a `Stream` or belongs to another engine, a word is wider than its
+            line, or the memory does not suffice. No stream has moved.
         ProviderError
             onnxruntime failed, for example because a GPU was lost. No stream has moved.
 
