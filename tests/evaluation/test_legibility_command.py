@@ -1,6 +1,7 @@
 """`vrnn-engine evaluate --legibility`: a tiny voice writes, and a tiny recogniser reads it and real lines."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ from support.drawn_text import draw, write_corpus
 
 from vrnn_engine import Engine
 from vrnn_engine.cli.legibility import Written, write_texts
-from vrnn_engine.evaluation.legibility.lines import read_lines, sample
-from vrnn_engine.evaluation.legibility.measure import without_rests
+from vrnn_engine.evaluation.legibility.errors import rates
+from vrnn_engine.evaluation.legibility.lines import held_out_lines, read_lines, sample
+from vrnn_engine.evaluation.legibility.measure import measure, without_rests
 from vrnn_engine.evaluation.legibility.recogniser import Recogniser
-from vrnn_engine.evaluation.legibility.recogniser_file import TrainedRecogniser, save_recogniser
+from vrnn_engine.evaluation.legibility.recogniser_file import TrainedRecogniser, load_recogniser, save_recogniser
 from vrnn_engine.evaluation.legibility.texts import Request, requests, same_texts
 from vrnn_engine.training.recipe import load_recipe
 
@@ -52,6 +54,10 @@ def test_rates_of_real_and_written_lines_stand_side_by_side(folder, evaluate):
     assert [found["rates"][column]["faulty"]["count"] for column in columns] == [5, 5, 5, 5, 4]
     assert found["rates"]["texts, written"]["all"]["count"] == 2 * 12
     assert found["rates"]["texts, written"]["digits"]["count"] == 2 * 2
+    trained = load_recogniser(folder / "recogniser.pt")
+    real = held_out_lines([folder / "own.npz"], trained.held_out, ALPHABET)["own"]
+    expected = rates(measure(trained.model, real))["all"]
+    assert found["rates"]["own, real"]["all"] == pytest.approx(asdict(expected))
     for column in found["rates"].values():
         assert column["all"]["low"] <= column["all"]["rate"] <= column["all"]["high"]
     assert found["kinds"]["text"] == found["rates"]["texts, written"]
@@ -66,7 +72,17 @@ def test_table_has_a_row_for_each_class(evaluate):
     assert "own, real" in head
     assert "texts, written" in head
     assert "left out" not in done.stderr
-    for name in ("all", "lower case", "capitals", "digits", "punctuation", "incomplete", "stray", "faulty"):
+    for name in (
+        "all",
+        "case ignored",
+        "lower case",
+        "capitals",
+        "digits",
+        "punctuation",
+        "incomplete",
+        "stray",
+        "faulty",
+    ):
         assert any(row.startswith(name) for row in rows), name
     assert "words written again" in rows[-1]
 

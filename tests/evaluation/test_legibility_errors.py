@@ -47,6 +47,7 @@ def test_errors_are_counted_by_class_of_the_true_character():
     found = errors("Ab 12, Cd!", "Xb 1, Cdd?")
     assert dict(zip(COUNTS, found.wrong, strict=True)) == {
         "all": 4,  # A for X, no 2, a second d, ? for !
+        "case ignored": 4,
         "lower case": 0,
         "capitals": 1,
         "digits": 1,
@@ -54,11 +55,17 @@ def test_errors_are_counted_by_class_of_the_true_character():
     }
     assert dict(zip(COUNTS, found.characters, strict=True)) == {
         "all": 10,
+        "case ignored": 10,
         "lower case": 2,
         "capitals": 2,
         "digits": 2,
         "punctuation": 2,
     }
+
+
+def test_case_can_be_ignored():
+    found = errors("Cow Zoo", "cOw z0o")
+    assert found.wrong[:2] == (4, 1)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +113,7 @@ def test_ink_of_a_character_that_was_not_recognised_is_not_stray():
 
 
 def line(group, wrong, characters, incomplete=False, stray=False):
-    return LineErrors(group, (wrong, *[0] * 4), (characters, *[0] * 4), incomplete, stray)
+    return LineErrors(group, (wrong, *[0] * 5), (characters, *[0] * 5), incomplete, stray)
 
 
 def test_rate_is_that_of_all_characters_and_not_the_mean_over_lines():

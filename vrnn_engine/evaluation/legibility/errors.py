@@ -2,7 +2,8 @@
 
 Errors are those of an alignment with the fewest insertions, deletions and substitutions.  A character of the text is
 wrong if another one or none stands for it.  The rate of all characters contains the inserted ones as well; that of a
-class does not, because an inserted character belongs to no character of the text.
+class does not, because an inserted character belongs to no character of the text.  Some capitals differ from their
+small letters only in size, so there is also a rate that ignores case.
 """
 
 import string
@@ -11,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vrnn_engine.evaluation.legibility.alignment import Pairs, align
+from vrnn_engine.evaluation.legibility.alignment import Pairs, align, distance
 from vrnn_engine.evaluation.legibility.recogniser import Reading
 
 CLASSES = {"lower case": string.ascii_lowercase, "capitals": string.ascii_uppercase, "digits": string.digits}
 """Characters of each class; all others but the space are punctuation."""
-COUNTS = ("all", *CLASSES, "punctuation")
+COUNTS = ("all", "case ignored", *CLASSES, "punctuation")
 """What is counted of each line: wrong characters and characters."""
 RUN = 3
 """Smallest number of successive characters, missing or inserted, that is a fault of the line."""
@@ -75,8 +76,8 @@ def line_errors(text: str, read: Reading, group: str) -> LineErrors:
     wrong = [kind for place, kind in enumerate(kinds) if place not in right]
     return LineErrors(
         group,
-        (len(wrong) + inserted, *(wrong.count(kind) for kind in COUNTS[1:])),
-        (len(kinds), *(kinds.count(kind) for kind in COUNTS[1:])),
+        (len(wrong) + inserted, distance(text.lower(), read.text.lower()), *(wrong.count(kind) for kind in COUNTS[2:])),
+        (len(kinds), len(kinds), *(kinds.count(kind) for kind in COUNTS[2:])),
         _is_incomplete(text, pairs),
         _has_stray_ink(read, pairs),
     )

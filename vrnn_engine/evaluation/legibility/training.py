@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 class Schedule:
     """How long and how fast a recogniser is trained."""
 
-    updates: int = 3500
+    updates: int = 6300
     rows: int = 24
     """Lines of a batch."""
     learning_rate: float = 3e-3

@@ -81,7 +81,9 @@ def batches(
 
 
 def line_weights(texts: Sequence[str], common: float = 0.02, most: float = 6.0) -> NDArray[np.float64]:
-    """Return a weight from 1 to `most` for each text: larger for one with a character that few texts have.
+    """Return a weight for each text: larger for one with a character that few texts have, or with few small letters.
+
+    Else the recogniser would expect the small letters of running text everywhere.
 
     Parameters
     ----------
@@ -90,11 +92,14 @@ def line_weights(texts: Sequence[str], common: float = 0.02, most: float = 6.0) 
     common : float
         Share of the texts from which on a character is not rare.
     most : float
-        The largest weight.
+        The weight of a rare character, and that of a text without small letters, are at most this; the two are
+        multiplied.
     """
     having = Counter(character for text in texts for character in set(text))
     rarest = np.array([min(having[character] for character in text) for text in texts])
-    return np.clip(common * len(texts) / rarest, 1, most)
+    small = np.array([sum(character.islower() or character == " " for character in text) for text in texts])
+    other = 1 - small / np.array([len(text) for text in texts])
+    return np.clip(common * len(texts) / rarest, 1, most) * (1 + (most - 1) * other)
 
 
 def _example(lines: Sequence[TextLine], place: int, rng: np.random.Generator) -> Example:
