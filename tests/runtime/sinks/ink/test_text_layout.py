@@ -56,6 +56,20 @@ def test_a_line_that_the_page_breaks_is_followed_by_the_next_line_of_the_text() 
     assert np.diff(middles(lines)) == pytest.approx([11, 11])
 
 
+def test_a_line_that_is_a_little_too_wide_is_shrunk_and_not_broken() -> None:
+    ink = written_text("a word and word\nthe next")  # 4 mm a character; the last point is at 59 mm
+    whole, next_line = lay_out(ink, width=83.0)
+    shrunk, same = lay_out(ink, width=79.0, align="right")
+    assert [len(line.strokes) for line in (shrunk, same)] == [4, 2]
+    x = [x for stroke in shrunk.strokes for x, _ in stroke]
+    assert (min(x), max(x)) == pytest.approx((12, 67))
+    for one, other in zip(shrunk.strokes, whole.strokes, strict=True):
+        assert np.subtract(one, one[0]) == pytest.approx(55 / 59 * np.subtract(other, other[0]))
+    for one, other in zip(same.strokes, next_line.strokes, strict=True):
+        assert np.subtract(one, one[0]) == pytest.approx(np.subtract(other, other[0]))
+    assert len(lay_out(ink, width=75.0)) == 3  # more than a tenth too wide
+
+
 def test_layout_of_a_text_does_not_depend_on_the_size_of_the_blocks() -> None:
     ink = written_text(TEXT)
     assert lay_out(ink, 1) == lay_out(ink, 1000)

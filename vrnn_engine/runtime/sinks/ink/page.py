@@ -37,7 +37,9 @@ _PITCH = 11.0  # default distance of two baselines in mm, of a voice that has no
 _X_HEIGHT = 0.21
 """Height of an x in line heights of a voice that writes a text: its median over the lines of UNIPEN."""
 _OVERHANG = 0.25
-"""Line heights that are kept free of text in each line, for ink left of the line's first point or right of its last."""
+"""Line heights that are kept free of text in each line, for ink left of the line's first point."""
+_TOO_WIDE = 1.1
+"""A line of a text that is wider than the page by up to this factor, as its ink overhangs, is shrunk and not broken."""
 
 Align = Literal["left", "center", "right"]
 Paper = Literal["a2", "a3", "a4", "a5", "a6", "letter", "legal", "tabloid"]
@@ -168,7 +170,8 @@ class Layout:
         self._margin, self._pitch, self._gap = options.margin, pitch, 0.15 * pitch
         self._width, self._indent = width, _INDENTS[options.align]
         self._lower_edge = height - options.margin
-        self._breaker = LineBreaker(width, writable_height, pitch, line_height)
+        widest = width if line_height is None else _TOO_WIDE * width
+        self._breaker = LineBreaker(widest, writable_height, pitch, line_height)
         self._position = _Position(0, -math.inf, options.margin - self._gap)
         self.lines = 0
         self.line_width = (width - _OVERHANG * (line_height or 0.0)) / scale
@@ -235,14 +238,16 @@ class Layout:
         box = functools.reduce(Box.union, (stroke.box for stroke in strokes))
         # Generated ink drifts up or down, so each line is aligned by its own median height.
         middle = median(y for stroke in strokes for _, y in stroke.points)
-        above, below = middle - box.top, box.bottom - middle
+        size = min(self._width / box.width, 1.0) if box.width else 1.0
+        above, below = size * (middle - box.top), size * (box.bottom - middle)
         page, baseline = after.page, max(after.baseline + self._pitch, after.bottom + self._gap + above)
         baseline += written.blank * self._pitch
         if baseline + below > self._lower_edge + _ROUNDING:
             page, baseline = page + 1, self._margin + above
         bottom = baseline + below
-        right, down = self._margin - box.left + self._indent * (self._width - box.width), baseline - middle
-        placed = [[(x + right, y + down) for x, y in stroke.points] for stroke in strokes]
+        right = self._margin - size * box.left + self._indent * (self._width - size * box.width)
+        down = baseline - size * middle
+        placed = [[(size * x + right, size * y + down) for x, y in stroke.points] for stroke in strokes]
         return Line(page, placed, bottom), _Position(page, baseline, bottom)
 
 
