@@ -119,6 +119,12 @@ def test_one_text_is_given_and_typed_only_on_a_terminal(write: Run, words: list[
     assert "Error: Invalid value for " in done.stderr
 
 
+def test_a_stream_that_listens_writes_no_text(text_voice: Path, tmp_path: Path) -> None:
+    done = run_command("stream", "--voice", text_voice, "--text", "hi", "--from", "ink.jsonl", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--text: cannot be combined with --from" in done.stderr
+
+
 def test_the_nearest_characters_are_written_if_that_is_asked_for(write: Run) -> None:
     done = write("Grüße", "--nearest", "--to", "null")
     assert done.returncode == 0, done.stderr
