@@ -20,6 +20,7 @@ from support.pen_helpers import PEN, looping_stream, read_hpgl, shapes, words, w
 from vrnn_engine import Player
 from vrnn_engine.errors import MissingExtraError, SinkError
 from vrnn_engine.runtime.sinks import Format, make_sink
+from vrnn_engine.runtime.sinks.ink.plotters.progress import PlotProgress
 
 pytest.importorskip("serial", reason="pyserial comes with the extra `dev`")
 
@@ -173,3 +174,18 @@ def test_a_grbl_machine_in_the_network_draws_every_stroke() -> None:
         sink.close()
         assert len(machine.strokes) == len(shapes(ink))
         assert machine.problems == []
+
+
+def test_strokes_that_a_network_holds_back_do_not_count_as_drawn(tmp_path: Path) -> None:
+    progress = PlotProgress(tmp_path / "plot.json", {})
+    with Hp7475a() as plotter, bridged(plotter.port, flow=True) as number:
+        plotter.view.set()  # it receives until its buffer is full, and draws nothing
+        sink = make_sink(f"serial:socket://127.0.0.1:{number}?format=hpgl&plotter=7475a")
+        sink.progress = progress
+        sink.open(Format("pen", 100_000, 3, "mm", "toy"))
+        sink.write(writing(1500))
+        sink.abort()
+        counted, drawn = progress.drawn, len(plotter.strokes)
+        plotter.view.clear()
+        wait_for(lambda: plotter.instructions[-1:] == ["SP0"])
+    assert (counted, drawn) == (0, 0)

@@ -47,6 +47,7 @@ class HpglLink:
         self._port, self._label, self._timeout, self._stopped = port, label, timeout, stopped
         self._handshake, self._buffer = handshake, buffer
         self._sent = 0
+        self._arrived = 0  # bytes that had been sent when the plotter last answered
         self._marks: list[int] = []
         self._answers = False
 
@@ -74,9 +75,15 @@ class HpglLink:
 
     @property
     def marks_done(self) -> int:
-        """Number of marks that lie further back than the port's and the plotter's buffers reach."""
+        """Number of marks that lie further back than the port's and the plotter's buffers reach.
+
+        A network does not report what it buffers.  Then only what the plotter has received for sure counts: what was
+        sent before it answered, as it does at the end of each page.
+        """
         try:
-            drawn = self._sent - self._bytes_waiting() - self._buffer
+            reports = hasattr(self._port, "out_waiting")
+            arrived = self._sent - self._bytes_waiting() if reports else self._arrived
+            drawn = arrived - self._buffer
         except SinkError:  # disconnected: what waits is unknown
             return 0
         return bisect_right(self._marks, drawn)
@@ -89,7 +96,10 @@ class HpglLink:
         self.send(lines)
         self._wait_until_sent()
         try:
-            loss = describe_error(self._ask_error() or "") if self._answers else None
+            answer = self._ask_error() if self._answers else None
+            if answer is not None:
+                self._arrived = self._sent
+            loss = describe_error(answer or "")
         except OSError as error:
             raise self._disconnected(error) from error
         if loss is not None:
