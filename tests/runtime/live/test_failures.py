@@ -17,7 +17,7 @@ import soundfile
 from support.command import environment
 from support.steered import wait_until
 
-from vrnn_engine import ControlError, StreamError, VRNNEngineError
+from vrnn_engine import ControlError, Stream, StreamError, VRNNEngineError
 from vrnn_engine.errors import NotFiniteError
 from vrnn_engine.runtime.live.automation import Automation
 from vrnn_engine.runtime.live.control.osc_messages import write_message
@@ -25,6 +25,7 @@ from vrnn_engine.runtime.live.events import Follow, Fork, Morph, Nudge, Reset, R
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.live.saved import SavedFolder
 from vrnn_engine.runtime.live.timeline import Head, PerformanceLog, read_timeline
+from vrnn_engine.runtime.stream_group import StreamGroup
 
 HEAT, SHIFT, HOLD, TARGET = "output.temperature", "latent.shift", "latent.hold", "latent.target"
 NAN = float("nan")
@@ -87,25 +88,22 @@ def test_an_unexpected_error_in_an_event_is_logged(engine, saved, said, monkeypa
     assert said == ["set at frame 0: ZeroDivisionError: by chance"]
 
 
-class FragileStream:
+class FragileStream(Stream):
     """A stream whose frames are not finite at high temperatures, like those of a voice far from its training data."""
 
     def __init__(self, stream, always=False):
-        self._stream = stream
+        super().__init__(stream.stepper, stream.state, StreamGroup())
         self._always = always
         self.restarts = 0
 
-    def __getattr__(self, name):
-        return getattr(self._stream, name)
-
     def read(self, frames):
-        if self._stream.controls[HEAT] > 1.5 or (self._always and not self.restarts):
+        if self.controls[HEAT] > 1.5 or (self._always and not self.restarts):
             raise NotFiniteError("not finite")
-        return self._stream.read(frames)
+        return super().read(frames)
 
     def continue_from(self, other):
         self.restarts += 1
-        self._stream.continue_from(other)
+        super().continue_from(other)
 
 
 def test_a_frame_that_is_not_finite_resets_the_controls(engine, saved, said, tmp_path) -> None:
