@@ -159,7 +159,6 @@ def _play(
 ) -> None:
     """Play the stream to its end; open its input, log and control sources for that time."""
     from vrnn_engine.cli.playing import play
-    from vrnn_engine.runtime.live.letters.letter import Letter
     from vrnn_engine.runtime.live.performance import Performance
     from vrnn_engine.runtime.live.timeline import Head, PerformanceLog
     from vrnn_engine.runtime.player import Player
@@ -180,6 +179,8 @@ def _play(
             readable: Readable = performance
             seconds = audio.length(asked.seconds, listener, plan, playing.voice.manifest.frames_per_second)
         else:
+            from vrnn_engine.runtime.live.letters.letter import Letter
+
             readable = Letter(performance, playing, manuscript.source)
             seconds = asked.seconds or math.inf
         player = Player(readable, to=sink, latency=asked.latency, seconds=seconds)
