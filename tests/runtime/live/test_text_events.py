@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from support.command import Run
 
 from vrnn_engine import Engine, Player, Stream, StreamError
 from vrnn_engine.cli.panel import Panel
@@ -174,6 +175,20 @@ def test_wrong_line_of_a_timeline_is_named(engine: Engine, tmp_path: Path, line:
     with pytest.raises(StreamError, match=message) as raised:
         Performance(engine.stream(7), read_timeline(tmp_path / "plan.jsonl", 30.0))
     assert "\n" not in str(raised.value)
+
+
+def test_command_line_records_the_text_and_names_a_wrong_line(run: Run, work: Path, text_voice: Path) -> None:
+    text = ("--text", "Dear Anna,\nthank you", "--seed", 5)
+    done = run("stream", "--voice", text_voice, *text, "--record", "played.jsonl", "--to", "a.svg")
+    assert done.returncode == 0, done.stderr
+    done = run("stream", "--voice", text_voice, "--timeline", "played.jsonl", "--seconds", 30, "--to", "b.svg")
+    assert done.returncode == 0, done.stderr
+    assert (work / "a.svg").read_bytes() == (work / "b.svg").read_bytes()
+    (work / "plan.jsonl").write_text('{"do": "write", "second": 0, "text": "\u00e9"}')
+    done = run("stream", "--voice", text_voice, "--timeline", "plan.jsonl", "--to", "c.svg")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: plan.jsonl:1: write at frame 0: the voice cannot write 'é'")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("event", [Write(text="a"), Erase(count=1)])
