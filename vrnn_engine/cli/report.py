@@ -43,7 +43,8 @@ def say(line: str, style: str = "") -> None:
 
         Console(stderr=True, highlight=False).print(line, style=style, markup=False, soft_wrap=True)
     else:
-        print(line, file=sys.stderr, flush=True)
+        # One write, as lines of two threads would otherwise end up on one line.
+        print(f"{line}\n", end="", file=sys.stderr, flush=True)
 
 
 @contextmanager
