@@ -132,11 +132,12 @@ def test_recogniser_learns_a_handful_of_lines(trained):
 
 def test_ink_between_characters_is_all_the_ink(trained):
     model, _ = trained
-    ink = draw("AB2")
+    ink = draw("AB2AB2")
     (read,) = read_ink(model, [ink])
     assert sum(read.ink) == on_paper(features(ink)).sum()
     assert len(read.ink) == len(read.text) + 1 > 1
     assert min(read.ink[1:-1]) > 0
+    assert sum(read.ink[:-1]) > 0.6 * sum(read.ink)  # the last character begins behind most of the ink
 
 
 def test_file_holds_weights_and_held_out_lines(trained):
