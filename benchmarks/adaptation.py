@@ -1,6 +1,6 @@
 """Adapt a checkpoint of a text voice to single writers, and measure what it gains and what it forgets.
 
-    python benchmarks/adaptation.py runs/handwriting-text/best.pt iamondb_lines.npz unipen_lines.npz
+    python benchmarks/adaptation.py runs/handwriting/best.pt iamondb_lines.npz unipen_lines.npz
 
 Writers of IAM-OnDB are new to a voice that was trained on UNIPEN.  The corpus' .npz does not say who wrote a form.
 Forms are assumed to be of one writer if the statistics of their strokes agree and they have the same place in the

@@ -1,6 +1,6 @@
 """Piece lines together from single characters of a corpus, so that rare characters occur in many contexts.
 
-python benchmarks/piece_lines.py runs/handwriting-text/best.pt unipen_lines.npz pieced.npz
+python benchmarks/piece_lines.py runs/handwriting/best.pt unipen_lines.npz pieced.npz
 
 The attention of a trained model tells which strokes draw which character.  A character whose strokes draw nothing else
 is a glyph.  The new lines are sums, dates, prices, codes and words, written with glyphs of one session where it has

@@ -59,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path, help="the voice's corpus, an .npz of lines with texts")
     parser.add_argument("others", type=Path, nargs="*", help="corpora of other writers")
-    parser.add_argument("--recipe", default="handwriting-text", help="recipe of the voice")
+    parser.add_argument("--recipe", default="handwriting", help="recipe of the voice")
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     parser.add_argument("--updates", type=int, default=6300)
     parser.add_argument("--seed", type=int, default=1)

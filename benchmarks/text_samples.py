@@ -1,6 +1,6 @@
 """Write texts with a checkpoint of a text-conditioned model, as a picture of ink and attention.
 
-python benchmarks/text_samples.py runs/handwriting-text/last.pt samples.png "The pen writes" "what you type."
+python benchmarks/text_samples.py runs/handwriting/last.pt samples.png "The pen writes" "what you type."
 """
 
 import argparse

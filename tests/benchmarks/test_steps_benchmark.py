@@ -156,12 +156,12 @@ def test_a_random_voice_names_its_recipe(written, monkeypatch) -> None:
 
 
 def test_a_bundled_voice_names_its_recipe() -> None:
-    assert steps.model_of(Voice.open("handwriting")).config == load_recipe("handwriting").model
+    assert steps.model_of(Voice.open("blizzard")).config == load_recipe("blizzard").model
 
 
 def test_a_voice_of_a_recipe_that_changed_has_no_model(monkeypatch) -> None:
     monkeypatch.setattr(steps, "random_model", lambda recipe: build_model(tiny_models.config("pen-gmm")))
-    assert steps.model_of(Voice.open("handwriting")) is None
+    assert steps.model_of(Voice.open("blizzard")) is None
 
 
 def test_it_prints_writes_and_draws(written, tmp_path, monkeypatch, capsys) -> None:

@@ -145,10 +145,10 @@ def test_voice_without_latents_is_refused(run, recordings, tmp_path_factory):
 
 def test_code_of_the_document_saves_a_line_of_a_corpus(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    make_ink(tmp_path / "unipen_lines.npz")
+    make_ink(tmp_path / "iamondb_lines.npz")
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "latents.md").read_text(), re.DOTALL)
     exec(code, {})
-    assert len(Engine.load("handwriting", device="cpu").stream(SEED).prime(Path("line.npz")).kl) == 42
+    assert len(Engine.load("handwriting", device="cpu").stream(SEED).prime(Path("line.npz")).kl) == 82
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from vrnn_engine.evaluation.legibility.recogniser_file import TrainedRecogniser,
 from vrnn_engine.evaluation.legibility.texts import Request, requests, same_texts
 from vrnn_engine.training.recipe import load_recipe
 
-ALPHABET = load_recipe("handwriting-text").model.text.alphabet
+ALPHABET = load_recipe("handwriting").model.text.alphabet
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ def test_there_are_200_different_texts_with_a_long_line_and_a_page():
 
 
 def test_texts_have_every_character_of_the_recipe_several_times_and_no_other():
-    alphabet = load_recipe("handwriting-text").model.text.alphabet
+    alphabet = load_recipe("handwriting").model.text.alphabet
     counts = Counter("".join(text for kind in texts_to_write().values() for text in kind))
     assert set(counts) - {"\n"} == set(alphabet)
     assert min(counts.values()) >= 4

@@ -323,7 +323,7 @@ def test_new_defaults_are_checked_against_the_controls():
             "the same with --resume --updates 9000",
         ),
         ("handwriting", {"seed": 8}, "base", "handwriting --data DATA --from runs/base/best.pt --seed 8"),
-        ("handwriting", {"training": {"updates": 9}}, "", "handwriting --data DATA --updates 9"),
+        ("handwriting", {"training": {"updates": 8000}}, "", "handwriting --data DATA --updates 8000"),
         ("handwriting", {"training": {"learning_rate": 1e-5}}, "", "handwriting.toml --data DATA"),
         ("mine", {}, "", "mine.toml --data DATA"),
     ],

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy import stats
 from support import tiny_models
+from support.command import ROOT
 from support.corpora import make_ink
 from support.graphs import MADE_UP, TOLERANCE, difference, inputs_for, run, sessions
 
@@ -253,7 +254,7 @@ def test_graphs_with_a_style_agree_with_pytorch(exported):
 
 
 def recipe_of_style(**changes):
-    fields = recipe_fields(load_recipe("handwriting"))
+    fields = recipe_fields(load_recipe(str(ROOT / "benchmarks" / "handwriting-free.toml")))
     fields["data"] |= {"style": msgspec.to_builtins(USUAL) | changes}
     return msgspec.convert(fields, Recipe)
 

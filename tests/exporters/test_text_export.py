@@ -13,6 +13,7 @@ from vrnn_engine.errors import ExportError
 from vrnn_engine.exporters.export import export, line_height
 from vrnn_engine.exporters.fuse import fuse_products
 from vrnn_engine.exporters.graphs.tracing import trace
+from vrnn_engine.exporters.text_steps import MIXTURE_TEMPERATURE, OUTPUT_TEMPERATURE
 from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.outputs import PenMixture, PenOutput
@@ -96,7 +97,7 @@ def test_checkpoint_is_exported_and_opened(tmp_path):
 
 
 def test_line_height_of_the_bundled_recipe():
-    assert line_height(load_recipe("handwriting-text")) == 11.0
+    assert line_height(load_recipe("handwriting")) == 11.0
 
 
 @pytest.mark.parametrize("output", ["text.position", "text.attention"])
@@ -134,7 +135,10 @@ def test_a_window_that_moves_with_the_position_gives_what_the_whole_text_gives(s
             given["text.characters"] = padded[None, WINDOW + first : 2 * WINDOW + first].float()
             made = steps.generate(given)
             expected = model.generate(
-                full, whole[None], given["noise.latent"], OutputNoise(given["noise.output"], given["noise.mixture"])
+                full,
+                whole[None],
+                given["noise.latent"],
+                OutputNoise(given["noise.output"], given["noise.mixture"], OUTPUT_TEMPERATURE, MIXTURE_TEMPERATURE),
             )
             assert torch.allclose(made["next.h"], expected.state.h, atol=1e-4)
             assert float(made["text.position"]) + first == pytest.approx(
@@ -144,6 +148,20 @@ def test_a_window_that_moves_with_the_position_gives_what_the_whole_text_gives(s
             state = {name.replace("next.", "state."): value for name, value in made.items() if "next." in name}
             full = full._replace(h=state["state.h"], c=state["state.c"])  # rounding must not add up
     assert first > 10
+
+
+def test_only_rows_with_a_text_are_written_at_the_lower_temperatures(steps):
+    rng = torch.Generator().manual_seed(0)
+    controls = {f"control.{control.name}": float(control.default) for control in steps.controls}
+    given = {name: value[:1].repeat(2, 1) for name, value in draw(steps.step_inputs(), rng, controls).items()}
+    given["text.characters"] = torch.stack([torch.full((WINDOW,), 3.0), torch.zeros(WINDOW)])
+    state = TextState(*(given[f"state.{name}"] for name in TextState._fields))
+    temperatures = (torch.tensor([[factor], [1.0]]) for factor in (OUTPUT_TEMPERATURE, MIXTURE_TEMPERATURE))
+    noise = OutputNoise(given["noise.output"], given["noise.mixture"], *temperatures)
+    with torch.no_grad():
+        made = steps.generate(given)
+        expected = steps.model.generate(state, given["text.characters"].long(), given["noise.latent"], noise)
+    assert torch.equal(made["next.h"], expected.state.h)
 
 
 def test_likelihood_of_a_pen_up_that_is_improbable_has_all_its_digits():

@@ -83,7 +83,7 @@ def test_slow_cells_stay_leaky_averages_during_training(kind):
 def test_a_recipe_with_an_unknown_family_is_a_one_line_error(tmp_path):
     from importlib import resources
 
-    text = (resources.files("vrnn_engine.training") / "recipes" / "handwriting.toml").read_text()
+    text = (resources.files("vrnn_engine.training") / "recipes" / "blizzard.toml").read_text()
     (tmp_path / "mine.toml").write_text(text.replace('family = "vrnn-gauss"', 'family = "vrnn-gaus"'))
     with pytest.raises(RecipeError, match=r"mine\.toml: .*choose one of vrnn-gauss"):
         load_recipe(str(tmp_path / "mine.toml"))

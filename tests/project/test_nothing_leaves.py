@@ -22,7 +22,6 @@ VERBS = {
     "stream prime": ([*STREAM, "out.flac", "--prime", "hello.wav"], ["out.flac"]),
     "stream ink": (["stream", "-v", "handwriting", "-s", "1", "--to", "page.svg"], ["page.svg"]),
     "stream zip": (["stream", "-v", "toy.zip", "-s", "1", "--to", "null"], []),
-    "write": (["write", "hi", "-v", "text", "--to", "letter.svg?width=900"], ["letter.svg"]),
     "voices": (["voices"], []),
     "voices list": (["voices", "list"], []),
     "voices show": (["voices", "show", "blizzard"], []),
@@ -50,14 +49,13 @@ MADE = {  # from a checkpoint
 
 
 @pytest.fixture
-def folder(tmp_path: Path, toy_audio: Path, text_voice: Path) -> Path:
-    """A folder whose `work` has a recording, a voice of texts, and a toy voice as a folder and as a .zip."""
+def folder(tmp_path: Path, toy_audio: Path) -> Path:
+    """A folder whose `work` has a recording and a toy voice, as a folder and as a .zip."""
     if reason := missing(tmp_path):
         pytest.skip(reason)
     work = tmp_path / "iso" / "work"
     work.mkdir(parents=True)
     shutil.copytree(toy_audio, work / "toy")
-    shutil.copytree(text_voice, work / "text")
     shutil.make_archive(str(work / "toy"), "zip", work / "toy")
     soundfile.write(work / "hello.wav", np.random.default_rng(0).uniform(-0.1, 0.1, 16000), 16000)
     (work / "lines.svg").write_text(

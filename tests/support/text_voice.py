@@ -27,11 +27,11 @@ def steps(seed: int = 0, alphabet: str = text_models.ALPHABET) -> TextSteps:
 
 
 def export_text_voice(factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a voice with the alphabet of the recipe `handwriting-text`; tests must not change it."""
+    """Return the folder of a voice with the alphabet of the recipe `handwriting`; tests must not change it."""
     folder = shared_folder(factory) / "exports"
     folder.mkdir(exist_ok=True)
     with FileLock(folder / "text.lock"):
         if not (folder / "text").exists():
-            alphabet = load_recipe("handwriting-text").model.text.alphabet
+            alphabet = load_recipe("handwriting").model.text.alphabet
             write_voice(steps(alphabet=alphabet), "text", folder / "text", MADE_UP)
     return folder / "text"

@@ -94,7 +94,7 @@ def test_an_adaptation_needs_weights_to_start_from(base, tmp_path):
 
 
 def test_the_recipe_fits_the_weights_of_the_recipe_that_writes_a_text():
-    adapted, written = load_recipe("handwriting-adapt"), load_recipe("handwriting-text")
+    adapted, written = load_recipe("handwriting-adapt"), load_recipe("handwriting")
     assert adapted.model == written.model
     assert adapted.data.style == written.data.style
     assert (adapted.data.rate, adapted.data.height_mm) == (written.data.rate, written.data.height_mm)

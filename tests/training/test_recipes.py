@@ -29,7 +29,6 @@ def test_every_corpus_of_the_paper_has_two_recipes():
         *(f"{name}-paper" for name in CORPORA),
         "handwriting",
         "handwriting-adapt",
-        "handwriting-text",
     }
 
 

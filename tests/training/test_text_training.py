@@ -179,7 +179,7 @@ def test_free_nats_raise_the_kl_of_the_latent(ink, tmp_path):
 
 
 def test_alphabet_of_the_bundled_recipe_has_all_common_characters():
-    model = load_recipe("handwriting-text").model
+    model = load_recipe("handwriting").model
     alphabet = set(model.text.alphabet)
     assert len(alphabet) >= 85
     assert alphabet >= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'\"()-/&@#%$*+=")

@@ -173,7 +173,7 @@ def test_a_panel_fits_its_terminal(toy_audio: Path, modality: str, width: int, h
     if modality == "audio":
         assert any("dBFS" in line for line in lines)
     else:
-        assert sum(0x2800 < ord(letter) < 0x2900 for line in lines for letter in line) > 20
+        assert sum(0x2800 < ord(letter) < 0x2900 for line in lines for letter in line) > 5
     if height >= 24:
         assert any("latent.target" in line for line in lines)
         assert "q quit" in lines[-1]

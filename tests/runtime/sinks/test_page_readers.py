@@ -27,6 +27,14 @@ PAGE = "paper=a4&orientation=landscape&margin=15"
 PIXELS = 96 / 25.4  # Inkscape's and vpype's, to a mm
 FAST = 100_000  # points a second, so that a simulated plotter is not waited for
 
+LETTER = """Dear Anna,
+
+thank you for the letter of 12 May, and for both books (they arrived on Monday). I read the first one in a single
+evening: it is as good as you said! The second has 480 pages, so it will take me longer.
+
+We plan to visit you in June. Is the 20th fine? Our train arrives at 17:45, platform 3.
+With love, Max & Zoe"""
+
 ROOM = PageOptions(width=WIDTH, height=HEIGHT, margin=MARGIN).room
 
 Strokes = list[np.ndarray]
@@ -36,8 +44,9 @@ Strokes = list[np.ndarray]
 def handwriting() -> tuple[np.ndarray, Strokes, Format]:
     """Ink of the bundled voice, its strokes on the page, and its format."""
     engine = Engine.load("handwriting", device="cpu")
-    ink, written = engine.stream(seed=1).read(2500), Format.of(engine.voice.manifest)
-    format = Format("pen", FAST, 3, written.unit, written.name)
+    written = Format.of(engine.voice.manifest)
+    ink = engine.stream(seed=1, text=LETTER, width=WIDTH - 2 * MARGIN).read_text()
+    format = Format("pen", FAST, 3, written.unit, written.name, written.line_height)
     layout = Layout(PageOptions(width=WIDTH, height=HEIGHT, margin=MARGIN), format, "here")
     lines = layout.add(ink) + layout.finish()
     assert {line.page for line in lines} == {0}
@@ -119,9 +128,9 @@ def test_inkscape(tmp_path: Path, handwriting: tuple[np.ndarray, Strokes, Format
     assert len(boxes) == len(expected)
     for (x, y, width, height), stroke in zip(boxes, expected, strict=True):
         curve = along_curve(stroke)
-        # Inkscape's outline of a sharp turn is 0.05 mm short.
-        assert np.abs([x, y] - (curve.min(axis=0) - 0.2)).max() <= 0.06
-        assert np.abs([x + width, y + height] - (curve.max(axis=0) + 0.2)).max() <= 0.06
+        # Inkscape's outline of a sharp turn is up to 0.1 mm short, half of the part of the ink beside the curve.
+        assert np.abs([x, y] - (curve.min(axis=0) - 0.2)).max() <= 0.11
+        assert np.abs([x + width, y + height] - (curve.max(axis=0) + 0.2)).max() <= 0.11
 
 
 @pytest.mark.parametrize("reader", ["rsvg-convert", "cairosvg"])
@@ -171,10 +180,9 @@ def test_hp2xx(tmp_path: Path, handwriting: tuple[np.ndarray, Strokes, Format]) 
         if not found or found[-1][-1] != (x, y):
             found.append([(x, y)])
         found[-1].append((to_x, to_y))
-    drawn = [stroke for stroke in expected if np.ptp(stroke, axis=0).max() > 0.05]  # a dot is a point, not a line
-    everything = np.concatenate([along_curve(stroke) for stroke in drawn])
+    everything = np.concatenate([along_curve(stroke) for stroke in expected])
     corner, low = everything.min(axis=0), everything[:, 1].max()
-    from_corner = [np.column_stack([stroke[:, 0] - corner[0], low - stroke[:, 1]]) for stroke in drawn]
+    from_corner = [np.column_stack([stroke[:, 0] - corner[0], low - stroke[:, 1]]) for stroke in expected]
     assert_same_strokes([np.array(stroke) for stroke in found], from_corner, 0.03)
 
 
@@ -186,7 +194,7 @@ def test_a_simulated_7475a(handwriting: tuple[np.ndarray, Strokes, Format]) -> N
         plotter.finish()
         assert (plotter.lost, plotter.clipped) == (0, 0)
         found = [np.array(stroke) * 0.02488 + [10, 4] for stroke in plotter.strokes]
-    assert_same_strokes(upright(found), expected, 0.0126)
+    assert_same_strokes(upright(found), expected, 0.0131)  # half a step, and the tolerance of the curve
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ def test_manifest_has_the_alphabet_with_both_ends(text_voice: Path) -> None:
     manifest = Voice.open(text_voice).manifest
     assert manifest.schema_version == 2
     assert manifest.text is not None
-    assert manifest.text.alphabet == ("", *load_recipe("handwriting-text").model.text.alphabet, "\n")
+    assert manifest.text.alphabet == ("", *load_recipe("handwriting").model.text.alphabet, "\n")
     assert (manifest.text.window, manifest.text.first_position, manifest.text.line_height) == (22, -0.5, 11.0)
     assert manifest.text.position == "position"
     assert manifest.text.restart == ("h", "c", "position", "window")

@@ -14,7 +14,7 @@ from vrnn_engine.errors import DataError
 
 
 def texts_to_write() -> dict[str, list[str]]:
-    """Return 200 texts by kind, in the alphabet of the recipe `handwriting-text`; a text with line ends is a page."""
+    """Return 200 texts by kind, in the alphabet of the recipe `handwriting`; a text with line ends is a page."""
     return tomllib.loads((files(__package__) / "texts.toml").read_text(encoding="utf-8"))
 
 
