@@ -49,9 +49,10 @@ def test_the_same_text_from_all_sources_and_by_stream_is_the_same_page(
     done = write("--file", "letter.txt", "--to", f"b.svg?{WIDE}")
     assert "typographic characters are written as plain ones, such as ’ as '" in done.stderr.splitlines()
     assert write("-", "--to", f"c.svg?{WIDE}", given=text.encode()).returncode == 0
+    assert write("--file", "-", "--to", f"e.svg?{WIDE}", given=text.encode()).returncode == 0
     same = ("--voice", text_voice, "--seed", 3, "--to", f"d.svg?{WIDE}", "--text", text)
     assert run_command("stream", *same, cwd=tmp_path).returncode == 0
-    pages = {(tmp_path / f"{name}.svg").read_bytes() for name in "abcd"}
+    pages = {(tmp_path / f"{name}.svg").read_bytes() for name in "abcde"}
     assert len(pages) == 1
 
 

@@ -62,7 +62,7 @@ class TextRequest:
     @property
     def is_piped(self) -> bool:
         """Whether the text is read from standard input, so that nothing else can be."""
-        return self.text == STDIN
+        return STDIN in (self.text, str(self.file))
 
 
 @dataclass(frozen=True)
