@@ -77,7 +77,7 @@ class TextStream:
         """
         with self.lock:
             self.check_open()
-            self.state = with_text(self.stepper, self.state, text)
+            self.state = _with_more_text(self.stepper, self.state, text)
 
     def erase(self, count: int) -> int:
         """Remove the last characters that are to come.
@@ -162,13 +162,18 @@ def with_text(stepper: Stepper, state: StreamState, text: str | None, width: flo
     """
     if text is None and width is None:
         return state
-    script, writing = stepper.require_script(), state.writing()
+    stepper.require_script()
     if width is not None:
         if isinstance(width, bool) or not isinstance(width, int | float) or not 0 < width < float("inf"):
             raise StreamError(f"width={width!r} is not a positive number; give the width of a line in the voice's unit")
-        writing = replace(writing, width=float(width))
-    if text is not None:
-        writing = writing.with_text(script.alphabet.clean(text), script.text.line_height)
+        state = replace(state, text=replace(state.writing(), width=float(width)))
+    return state if text is None else _with_more_text(stepper, state, text)
+
+
+def _with_more_text(stepper: Stepper, state: StreamState, text: str) -> StreamState:
+    """Return a state with more text to come; raise `StreamError` if the voice cannot write the text."""
+    script = stepper.require_script()
+    writing = state.writing().with_text(script.alphabet.clean(text), script.text.line_height)
     return replace(state, text=writing)
 
 

@@ -48,6 +48,13 @@ def test_bad_text_changes_nothing(engine: Engine) -> None:
     assert stream.state is state
 
 
+def test_a_text_is_a_string(engine: Engine) -> None:
+    stream = engine.stream(7)
+    for text, kind in ((None, "NoneType"), (b"one", "bytes")):
+        with pytest.raises(StreamError, match=f"^a text is a string, not {kind}; decode bytes first$"):
+            stream.write(text)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("width", [0, -1.0, float("nan"), float("inf"), "100", True])
 def test_width_is_a_positive_number(engine: Engine, width: object) -> None:
     with pytest.raises(StreamError, match="is not a positive number"):
