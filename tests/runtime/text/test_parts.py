@@ -55,6 +55,15 @@ def test_spaces_alone_are_written_without_ink() -> None:
     assert (state.written, state.pending, state.spaces) == (3, 0, 3)
 
 
+def test_empty_lines_that_are_written_are_not_kept() -> None:
+    state = WritingState()
+    for _ in range(3):
+        _, state = state.with_text("\n" * 4096, HEIGHT).next(HEIGHT)
+        _, state = state.with_text(" \n", HEIGHT).next(HEIGHT)
+    assert state.written == 3 * 4098
+    assert len(state.text) <= 4096
+
+
 def test_line_that_lost_its_next_word_is_ended() -> None:
     """The pen may have strokes to add to the words that are written."""
     state = replace(WritingState(has_text=True, text="ab cd", done=2, begun=True)).without_last(2)

@@ -154,7 +154,7 @@ class WritingState:
                 return ending(state.done, place + ends, ends), state
             if not ends:
                 spaces = state.spaces + place - state.done
-                return None, replace(state.written_to(place), spaces=spaces, offset=place)
+                return None, replace(state.written_to(place), spaces=spaces, offset=place).trimmed(KEPT)
             state = replace(state.written_to(place + 1), spaces=0, line=state.line.next(height), offset=place + 1)
 
     def after(self, run: PartRun, ink: np.ndarray, line: Line, height: float) -> "WritingState":
