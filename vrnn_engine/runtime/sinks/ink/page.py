@@ -12,13 +12,11 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 import numpy as np
 
+from vrnn_engine.base.strokes import MILLIMETRES
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.options import Options, Positive, add_option
 from vrnn_engine.runtime.sinks.base import Format
 from vrnn_engine.runtime.sinks.ink.line_breaks import Box, LineBreaker, Stroke, WrittenLine
-
-MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "pt": 25.4 / 72.0, "px": 25.4 / 96.0}
-"""Units of length that a pen voice may use, in millimetres."""
 
 PAPERS = {
     "a2": (420.0, 594.0),
