@@ -197,5 +197,5 @@ def test_the_base_class_has_the_same_defaults_and_needs_three_methods() -> None:
 def test_a_sink_is_used_as_it_is(engine: Engine) -> None:
     sink = make_sink("null")
     assert Player(engine.stream(1), to=sink).sink is sink
-    with pytest.raises(TypeError, match=r"str, bytes or os\.PathLike"):
+    with pytest.raises(SinkError, match=r"^7 is not a target; give a string such as out\.wav, a path, or a sink$"):
         Player(engine.stream(1), to=7)  # type: ignore[arg-type]
