@@ -23,7 +23,7 @@ def measure(model: Recogniser, lines: Sequence[TextLine], line_height: float | N
     model : Recogniser
         In evaluation mode.
     lines : sequence of TextLine
-        Ink and texts.  TextLine ends and spaces in a row are one space to the recogniser.
+        Ink and texts.  Line ends and successive spaces are one space to the recogniser.
     line_height : float, optional
         Distance of two baselines, in the unit of the ink, by which pages are cut into rows.  None: each is one row.
     """
