@@ -94,6 +94,16 @@ def test_the_nearest_character_is_written_if_that_is_asked_for(log: list[str]) -
         plain.convert("☃")
 
 
+def test_a_letter_and_its_accent_are_one_character(log: list[str]) -> None:
+    text = "cafe\u0301 " * 1000 + "\n"
+    assert PlainText(text_of(" acfé")).convert(text) == "café " * 1000 + "\n"
+    for size in (PIECE - 1, PIECE, PIECE + 1):
+        lines = "\n" * (size - 4)
+        reader = given_text(f"{lines}cafe\u0301\n", PlainText(LETTERS, nearest=True))
+        assert "".join(read_all(reader)) == f"{lines}cafe\n"
+    assert set(log) == {"é is written as e"}
+
+
 def test_a_quiet_reader_logs_nothing(log: list[str]) -> None:
     checked = check_text(given_text("it’s ë", PlainText(LETTERS, nearest=True, quiet=True)))
     assert checked.characters == 6

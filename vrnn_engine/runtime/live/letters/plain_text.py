@@ -29,8 +29,8 @@ _SILENT = {**_SPACES, **_INVISIBLE, **_LINE_ENDS}
 class PlainText:
     """Turns the pieces of a text into characters of a voice's alphabet.
 
-    Quotation marks, dashes, ellipses and ligatures become plain ones, which is logged once; all kinds of spaces
-    become spaces, and invisible characters are left out.
+    A letter and an accent after it become the accented letter.  Quotation marks, dashes, ellipses and ligatures become
+    plain ones, which is logged once; all kinds of spaces become spaces, and invisible characters are left out.
 
     Parameters
     ----------
@@ -63,6 +63,10 @@ class PlainText:
         StreamError
             The voice cannot write a character; the message gives its line, its column, and the nearest character.
         """
+        if not text.isascii():
+            import unicodedata
+
+            text = unicodedata.normalize("NFC", text)
         found = set(text) - self._known
         for character in sorted(found - self._plain.keys(), key=text.index):
             self._replace_or_refuse(character, text)

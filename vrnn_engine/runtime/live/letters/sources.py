@@ -107,14 +107,16 @@ class TextReader:
             if self._interrupted:
                 return None
             self._ended = not data
-            self._text += self._plain.convert(self._decoder.decode(data))
+            self._text += self._decoder.decode(data)
             end = self._text.rfind(END) + 1
             if self._ended or (not end and len(self._text) >= PIECE):
                 end = len(self._text)
             if end:
-                piece, self._text = self._text[:end], self._text[end:]
+                # Converted as a whole, because an accent may be in the bytes after those of its letter.
+                piece, self._text = self._plain.convert(self._text[:end]), self._text[end:]
                 self._empty = self._empty and not piece.strip()
-                return piece
+                if piece:
+                    return piece
         if self._empty:
             raise StreamError(f"{self._source.label} has no characters to write")
         return None
