@@ -126,6 +126,12 @@ def test_a_stream_that_listens_writes_no_text(text_voice: Path, tmp_path: Path) 
     assert "--text: cannot be combined with --from" in done.stderr
 
 
+def test_text_and_ink_are_not_both_read_from_stdin(write: Run) -> None:
+    done = write("-", "--prime", "-", given=b"one")
+    assert done.returncode == 2
+    assert "--prime: cannot be stdin, from which the text is read" in done.stderr
+
+
 def test_the_nearest_characters_are_written_if_that_is_asked_for(write: Run) -> None:
     done = write("Grüße", "--nearest", "--to", "null")
     assert done.returncode == 0, done.stderr

@@ -9,7 +9,7 @@ import typer
 
 from vrnn_engine.cli import audio, live, plotting, report
 from vrnn_engine.cli.handwriting import check_hand, save_hand, use_hand
-from vrnn_engine.cli.manuscript import Manuscript, open_manuscript
+from vrnn_engine.cli.manuscript import STDIN, Manuscript, open_manuscript
 from vrnn_engine.cli.request import Request
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def run(asked: Request, steering: live.Steering) -> None:
     """
     values = [parse_setting(setting) for setting in asked.settings]
     check_hand(asked.hand, asked.prime, asked.prime_text)
+    if asked.text is not None and asked.text.is_piped and str(asked.prime) == STDIN:
+        raise typer.BadParameter("cannot be stdin, from which the text is read; give a file", param_hint="--prime")
 
     # Imported here, so that `--help` and usage errors are printed at once.
     from vrnn_engine.runtime.engine import Engine
