@@ -1,6 +1,7 @@
 """`vrnn-engine evaluate --legibility`: a tiny voice writes, and a tiny recogniser reads it and real lines."""
 
 import json
+import logging
 from dataclasses import asdict
 
 import numpy as np
@@ -10,6 +11,7 @@ from support.command import the_error
 from support.drawn_text import draw, write_corpus
 
 from vrnn_engine import Engine
+from vrnn_engine.cli import report
 from vrnn_engine.cli.legibility import Written, write_texts
 from vrnn_engine.evaluation.legibility.errors import rates
 from vrnn_engine.evaluation.legibility.lines import held_out_lines, read_lines, sample
@@ -123,6 +125,19 @@ def test_text_written_in_a_batch_is_the_text_written_alone(text_voice):
         alone = engine.stream(request.seed, text=request.text, width=187.0 if "\n" in request.text else None)
         np.testing.assert_array_equal(line.ink, without_rests(alone.read_text()))
         assert (line.text, line.writer) == (request.text, request.text)
+
+
+def test_a_block_without_warnings_prints_none():
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    log = logging.getLogger("vrnn_engine")
+    log.addHandler(handler)
+    with report.without_warnings():
+        log.warning("a fault")
+    log.warning("another fault")
+    log.removeHandler(handler)
+    assert lines == ["another fault"]
 
 
 def test_rests_are_no_ink():

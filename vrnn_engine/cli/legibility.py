@@ -119,7 +119,8 @@ def _measure(
     columns: dict[str, list[LineErrors]] = {}
     again = faulty = 0
     for name, asked in wanted.items():
-        written = write_texts(engine, asked, text.line_height)
+        with report.without_warnings():  # of faulty words, which are counted
+            written = write_texts(engine, asked, text.line_height)
         again, faulty = again + written.again, faulty + written.faulty
         if name in real:
             columns[f"{name}, real"] = measure(model, real[name])

@@ -76,6 +76,20 @@ def show_log() -> None:
     log.setLevel(logging.INFO)
 
 
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """While the block runs, print none of the library's warnings."""
+    import logging
+
+    log = logging.getLogger("vrnn_engine")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
 def has_colour(stream: TextIO) -> bool:
     """Return whether a stream is a terminal with colours, and the user has not disabled them by `NO_COLOR`."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
