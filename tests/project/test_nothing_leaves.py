@@ -27,6 +27,8 @@ VERBS = {
     "voices show": (["voices", "show", "blizzard"], []),
     "voices verify": (["voices", "verify", "handwriting"], []),
     "voices install": (["voices", "install", "toy"], []),
+    "write": (["write", "Dear Anna,", "--seed", "1", "--to", "letter.svg"], ["letter.svg"]),
+    "write and save the hand": (["write", "hi", "--to", "null", "--save-hand", "mine"], []),
     "hands": (["hands"], []),
     "hands list": (["hands", "list"], []),
     "doctor": (["doctor"], []),
