@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vrnn_engine.data.batches import SPLITS, Batch, Floats, splits_by_hash
 from vrnn_engine.data.options import PenData, TextLines
 from vrnn_engine.data.style import plain
-from vrnn_engine.data.text.lines import join_lines, wraps
+from vrnn_engine.data.text.lines import join_lines, random_gap, wraps
 from vrnn_engine.data.text.prepared import TextLine, prepared_lines
 from vrnn_engine.errors import DataError
 
@@ -20,8 +20,6 @@ NOISE_STD = 0.01
 bound where moves repeat."""
 REST_STD = 0.1
 """Sd of the moves of a resting pen, in sds of all moves; exact zeros would have an infinite density."""
-GAP, GAP_SPREAD = 2.6, 0.3
-"""Distance of two joined lines in heights of the ink: its median, and the sd of its logarithm."""
 COMMON = 0.01
 """A character is rare if at most this share of lines contains it."""
 
@@ -178,8 +176,7 @@ class TextCorpus:
         """Return a normalised line with the resting pen after it, and the indices of its text."""
         ink, *more = (self.lines[split][place] for place in item)
         for line in more:
-            gap = float(GAP * np.exp(GAP_SPREAD * rng.standard_normal()))
-            ink = join_lines(ink, line, self.options.height * gap)
+            ink = join_lines(ink, line, self.options.height * random_gap(rng))
         text = " ".join(self.texts[split][place] for place in item)
         if vary and self.text_options.jitter:
             size, aspect, slant = self.text_options.jitter * rng.standard_normal(3)

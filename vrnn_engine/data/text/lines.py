@@ -15,6 +15,9 @@ WRAP_DROP = 2.5
 ENOUGH_AFTER = 0.1
 """Smallest share of a line's points in a second row: a dot or the cross of a t has fewer."""
 
+GAP, GAP_SPREAD = 2.6, 0.3
+"""Distance of two joined lines in heights of the ink: its median, and the sd of its logarithm."""
+
 
 def smooth_strokes(line: Floats, std: float) -> Floats:
     """Smooth every stroke of a line by a Gaussian; the ends of strokes stay where they are.
@@ -100,6 +103,17 @@ def join_lines(first: Floats, second: Floats, gap: float) -> Floats:
     left[-1, 2] = 1
     right[0, :2] = across, down
     return np.concatenate([left, right])
+
+
+def random_gap(rng: np.random.Generator) -> float:
+    """Return a distance of two joined lines, in heights of the ink.
+
+    Parameters
+    ----------
+    rng : Generator
+        Draws the distance.
+    """
+    return float(GAP * np.exp(GAP_SPREAD * rng.standard_normal()))
 
 
 def _baseline(y: NDArray[np.float64], last: bool) -> float:

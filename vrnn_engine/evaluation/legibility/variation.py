@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vrnn_engine.data.batches import Floats
 from vrnn_engine.data.strokes import ink_height
-from vrnn_engine.data.text.lines import join_lines
+from vrnn_engine.data.text.lines import join_lines, random_gap
 from vrnn_engine.data.text.prepared import TextLine
 from vrnn_engine.evaluation.legibility.features import features
 
@@ -21,8 +21,6 @@ JOINED = 0.15
 """Share of the examples for which a second line is drawn; the two are joined if their text is not too long."""
 LONGEST = 90
 """Most characters of a joined line."""
-GAP, GAP_SPREAD = 2.6, 0.3
-"""Distance of two joined lines in heights of the ink: its median, and the sd of its logarithm."""
 ROUND = 16
 """Number of batches drawn at once, among which lines are sorted by length."""
 
@@ -109,7 +107,7 @@ def _example(lines: Sequence[TextLine], place: int, rng: np.random.Generator) ->
         other = lines[int(rng.integers(len(lines)))]
         if len(text) + len(other.text) < LONGEST:
             left, right = (_unit_height(part) for part in (ink, other.ink))
-            ink = join_lines(left, right, float(GAP * np.exp(GAP_SPREAD * rng.standard_normal())))
+            ink = join_lines(left, right, random_gap(rng))
             text = f"{text} {other.text}"
     return features(varied(ink, rng), float(np.exp(SIZE * rng.standard_normal()))), text
 
