@@ -1,19 +1,16 @@
 """Checkpoints: files from which a run is resumed or a voice exported; they contain only tensors and plain values."""
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import torch
 from torch import Tensor
 
-from vrnn_engine.base.file_errors import write_error
-from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.errors import CheckpointError
 from vrnn_engine.models.families import build_model
 from vrnn_engine.models.recurrent import RecurrentModel
+from vrnn_engine.models.torch_file import load_fields, save_fields
 from vrnn_engine.training.recipe import Recipe, recipe_fields, recipe_from
 
 BEST, LAST = "best.pt", "last.pt"
@@ -87,12 +84,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "resume": checkpoint.resume,
         "earlier": checkpoint.earlier,
     }
-    with AtomicFile(path, CheckpointError) as file:
-        try:
-            torch.save(fields, file)  # type: ignore[arg-type]  # a raw file is enough
-        except RuntimeError as error:
-            file.check()  # raises the error of the operating system, which torch does not report
-            raise write_error(path, error, CheckpointError) from None
+    save_fields(fields, path)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -111,9 +103,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; train one with `vrnn-engine train`")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns about foreign pickles; the error below says enough
-            fields = torch.load(path, map_location="cpu", weights_only=True)
+        fields = load_fields(path)
     except Exception:  # noqa: BLE001 - torch raises many kinds of errors for a foreign file
         raise CheckpointError(
             f"{path}: not a checkpoint of vrnn-engine, or a truncated one; train again or use another copy"

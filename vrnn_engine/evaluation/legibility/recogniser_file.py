@@ -1,16 +1,12 @@
 """The file of a recogniser: weights, the lines that its training held out, and what it needs to train further."""
 
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from vrnn_engine.base.file_errors import write_error
-from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.errors import CheckpointError
 from vrnn_engine.evaluation.legibility.recogniser import Recogniser
+from vrnn_engine.models.torch_file import load_fields, save_fields
 
 MAGIC = "vrnn-engine recogniser"
 VERSION = 1
@@ -54,12 +50,7 @@ def save_recogniser(trained: TrainedRecogniser, path: Path) -> None:
         "held_out": sorted(trained.held_out),
         "resume": trained.resume,
     }
-    with AtomicFile(path, CheckpointError) as file:
-        try:
-            torch.save(fields, file)  # type: ignore[arg-type]  # a raw file is enough
-        except RuntimeError as error:
-            file.check()  # raises the error of the operating system, which torch does not report
-            raise write_error(path, error, CheckpointError) from None
+    save_fields(fields, path)
 
 
 def load_recogniser(path: Path) -> TrainedRecogniser:
@@ -78,9 +69,7 @@ def load_recogniser(path: Path) -> TrainedRecogniser:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such recogniser; train one, as the section Legibility of docs/text.md says")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns about foreign pickles; the error below says enough
-            fields = torch.load(path, map_location="cpu", weights_only=True)
+        fields = load_fields(path)
         if fields["magic"] != MAGIC or fields["version"] != VERSION:
             raise ValueError
         model = Recogniser(fields["alphabet"], fields["channels"], fields["units"])
