@@ -31,6 +31,9 @@ def test_window_moves_by_whole_characters_to_the_same_place() -> None:
         ("abcdefgh", 0, 2, None, "cdef"),  # the window has four characters
         ("abcd", 0, 0, None, "abcd"),
         ("ab cd", 0, 0, 2, "ab\n"),  # the line is broken
+        ("a  ", 0, 0, None, "a\n"),  # spaces before an end are not shown
+        ("a  \nb", 0, 0, None, "a\n"),
+        ("  ", 0, 0, None, "\n"),
         ("abc", 0, 3, None, "\n"),
         ("abc\nd", 0, 4, None, ""),  # behind the end
         ("abc", 0, 5, None, ""),

@@ -49,6 +49,13 @@ def test_read_text_yields_what_read_yields(engine: Engine) -> None:
     assert len(stream.read_text()) == 0
 
 
+@pytest.mark.parametrize("text", ["Dear", "Dear Anna,"])
+def test_spaces_behind_a_text_have_no_ink(engine: Engine, text: str) -> None:
+    stream = engine.stream(7, text=f"{text}  ")
+    assert np.array_equal(stream.read_text(), engine.stream(7, text=text).read_text())
+    assert stream.written == len(text) + 2
+
+
 def test_pen_rests_when_all_is_written(engine: Engine) -> None:
     stream = engine.stream(7, text=TEXT)
     frames = len(stream.read_text())

@@ -67,7 +67,7 @@ def ending(place: int, end: int, new_line: bool) -> Part:
 def next_part(text: str, done: int) -> Part | None:
     """Return the next word of a text; None if a line ends, or all is written, before a word begins.
 
-    The last word of the text, and of a line, ends its line.
+    The last word of the text, and of a line, ends its line, also if spaces follow it.
 
     Parameters
     ----------
@@ -83,9 +83,9 @@ def next_part(text: str, done: int) -> Part | None:
         stop += 1
     following = behind_spaces(text, stop)
     if following == len(text):
-        return Part(Kind.LAST, start, stop, following, following)
+        return Part(Kind.LAST, start, stop, following, stop)
     if text[following] == END:
-        return Part(Kind.LAST, start, stop, following + 1, following, True)
+        return Part(Kind.LAST, start, stop, following + 1, stop, True)
     return Part(Kind.WORD, start, stop, stop)
 
 

@@ -36,6 +36,8 @@ def shift(position: float, window: int) -> int:
 def visible(text: str, start: int, offset: int, end: int | None, window: int) -> str:
     """Return the characters that the window shows, up to the end of the line; a text without one is shown with one.
 
+    Spaces before the end are not shown: no line that voices are trained on has them, and the pen would scribble there.
+
     Parameters
     ----------
     text : str
@@ -52,4 +54,6 @@ def visible(text: str, start: int, offset: int, end: int | None, window: int) ->
     limit = len(text) if end is None else end
     found = text.find(END, start, min(offset + window, limit))
     stop = limit if found < 0 else found
+    while stop > start and text[stop - 1] == " ":
+        stop -= 1
     return (text[offset : min(offset + window, stop)] + END)[:window] if offset <= stop else ""
