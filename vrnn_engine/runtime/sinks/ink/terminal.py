@@ -111,13 +111,12 @@ class TerminalSink(PageSink):
         now = time.monotonic()
         self._due = max(self._due + len(block) / self._rate, now)
         time.sleep(self._due - now)
-        self._show()
+        self._show(self.caption)
 
     def close(self) -> None:
         """Show the last lines, and leave them on the terminal."""
-        self.caption = ""
         self._lines.extend(self._layout.finish())
-        self._show()
+        self._show(caption="")  # another thread may still set `self.caption`
         self.abort()
 
     def abort(self) -> None:
@@ -125,7 +124,7 @@ class TerminalSink(PageSink):
         if self._display is not None:
             self._display.stop()
 
-    def _show(self) -> None:
+    def _show(self, caption: str) -> None:
         from rich.live import Live
         from rich.text import Text
 
@@ -133,8 +132,8 @@ class TerminalSink(PageSink):
             self._display = Live(console=self.console, auto_refresh=False, vertical_overflow="crop")
             self._display.start()
         shown = Text(self._draw(), no_wrap=True, overflow="crop")
-        if self.caption:
-            shown.append(f"\n{self.caption}", "dim")
+        if caption:
+            shown.append(f"\n{caption}", "dim")
         self._display.update(shown, refresh=True)
 
     def _draw(self) -> str:
