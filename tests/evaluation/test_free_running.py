@@ -45,6 +45,7 @@ def folder(tmp_path_factory):
         contributor=np.array(["upright", "leaning"] * 60),
         points_per_inch=np.full(120, 2540, np.float32),
         points_per_second=np.full(120, 50, np.float32),
+        texts=np.array(["Jig-jag, up and down"] * 120),
     )
     return folder
 
@@ -87,6 +88,19 @@ def test_ink_columns_have_a_value_per_take_and_one_constancy(logged):
     assert len(columns["constancy_slant"]) == 1
     assert "constancy_slant" not in free_running.ink_columns(takes[:1])
     assert "constancy of style needs two samples" in logged[0]
+
+
+def test_line_returns_and_rests_of_a_page_are_no_ink(folder):
+    corpus = PenCorpus(folder / "ink.npz", PenData(rows=4, chunk=10, rate=30))
+    lines = [zigzag(10, points=198, wobble=8, seed=seed) for seed in range(3)]
+    page = np.concatenate(lines)
+    page[[198, 396], :2] = -lines[0][:, 0].sum(), 11
+    rests = np.tile(np.float32([0, 0, 1]), (100, 1))
+    columns = free_running.generated_columns([np.concatenate([page, rests])] * 2, corpus, 30, line_height=11.0)
+    expected = free_running.ink_columns([lines] * 2, piece=90)
+    for name, values in expected.items():
+        assert columns[name] == pytest.approx(values, rel=1e-5, nan_ok=True), name
+    assert columns["size_median"] != pytest.approx(free_running.ink_columns([[page]] * 2, piece=90)["size_median"])
 
 
 @pytest.mark.parametrize(("seconds", "has_drift"), [(5, False), (120, True)])
@@ -153,10 +167,28 @@ def test_recipe_replaces_the_checkpoint_of_a_voice(evaluate):
     assert (found["recipe"], found["voice"]) == ("handwriting", "handwriting")
     assert sorted(found["real"]["slant_median"]) == pytest.approx([0, 20], abs=0.5)
     assert len(found["generated"]["slant_median"]) == 2
+    assert set(found["written"]) == set(found["generated"])
+    assert found["written"]["slant_median"] != found["generated"]["slant_median"]
     assert "recipe handwriting has no weights to generate with; give a --voice" in the_error(evaluate(*words))
     assert "did you mean handwriting" in the_error(evaluate("handwritin", "--data", "ink.npz"))
     wrong = the_error(evaluate("iamondb", "--data", "ink.npz", "--voice", "handwriting"))
     assert "was not made from iamondb, which has another family, basis, rate or unit" in wrong
+
+
+def test_voice_writes_a_given_text_and_writes_freely(evaluate, folder, text_voice):
+    (folder / "cab.txt").write_text("A cab.\nNo. 12\n", encoding="utf-8")
+    words = ("handwriting", "--data", "ink.npz", "--voice", str(text_voice), "--seeds", "2", "--seconds", "30")
+    pages = [json.loads(evaluate(*words, "--json", *more).stdout) for more in ((), ("--texts", "cab.txt"))]
+    assert pages[0]["generated"] == pages[1]["generated"]
+    assert pages[0]["written"]["lifted"] != pages[1]["written"]["lifted"]
+    done = evaluate(*words, "--texts", "cab.txt")
+    assert done.stdout.splitlines()[0].split()[-3:] == ["a", "written", "page"]
+
+
+def test_text_for_a_model_without_text_is_refused(evaluate, folder):
+    (folder / "cab.txt").write_text("A cab.\n", encoding="utf-8")
+    done = evaluate("pen.pt", "--data", "ink.npz", "--texts", "cab.txt")
+    assert "reads no text; leave out --texts" in the_error(done)
 
 
 def test_voice_option_needs_free_running(run, folder):

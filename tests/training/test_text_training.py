@@ -6,7 +6,6 @@ import msgspec
 import pytest
 import torch
 from support import text_models
-from support.command import run_command, the_error
 from support.corpora import make_ink
 from support.recipes import pen_recipe, speech_recipe, text_recipe
 
@@ -151,12 +150,6 @@ def test_recipe_without_a_text_refuses_fields_of_one(make, changes, message):
     fields["training"] |= changes
     with pytest.raises(msgspec.ValidationError, match=message):
         recipe_from(fields)
-
-
-def test_free_running_statistics_refuse_a_text_model(ink, tmp_path):
-    train(text_recipe(updates=12), ink, tmp_path / "run")
-    done = run_command("evaluate", tmp_path / "run" / "best.pt", "--data", ink, "--free-running", cwd=tmp_path)
-    assert "recipe tiny-text trains a model that reads a text, which --free-running cannot compare" in the_error(done)
 
 
 def test_noise_on_the_input_also_trains_a_pen_without_text(tmp_path):

@@ -60,7 +60,7 @@ def evaluate(
     ] = None,
     texts: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.txt", help="Write these texts, one a line, instead of 200 of the package."),
+        typer.Option(metavar="FILE.txt", help="Write these texts, one a line, instead of those of the package."),
     ] = None,
     lines: Annotated[
         int, typer.Option(metavar="N", min=1, help="Largest number of real lines of each corpus that are read.")
@@ -79,9 +79,10 @@ def evaluate(
         raise typer.BadParameter("needs --free-running", param_hint="--voice")
     if free_running and legible:
         raise typer.BadParameter("cannot be combined with --free-running", param_hint="--legibility")
-    for option, value in {"--recogniser": recogniser, "--texts": texts}.items():
-        if value and not legible:
-            raise typer.BadParameter("needs --legibility", param_hint=option)
+    if recogniser and not legible:
+        raise typer.BadParameter("needs --legibility", param_hint="--recogniser")
+    if texts and not (legible or free_running):
+        raise typer.BadParameter("needs --legibility or --free-running", param_hint="--texts")
     if legible and recogniser is None:
         raise typer.BadParameter("is needed for --legibility; docs/text.md says how", param_hint="--recogniser")
     if len(data) > 1 and not legible:
@@ -93,7 +94,7 @@ def evaluate(
     if recogniser:
         legibility.legibility(checkpoint, recogniser, data, texts, every, lines, json)
     elif free_running:
-        freerunning.free_running(checkpoint, data[0], split, every, seconds, strict, json, voice)
+        freerunning.free_running(checkpoint, data[0], split, every, seconds, strict, json, voice, texts)
     else:
         _bounds(checkpoint, data[0], split, samples, seed, strict, json)
 

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 from vrnn_engine.cli import report
 from vrnn_engine.cli.exported import as_voice
+from vrnn_engine.cli.legibility import WIDTH
 from vrnn_engine.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
-    from vrnn_engine.evaluation.free_running import Columns
+    import numpy as np
+
+    from vrnn_engine.evaluation.free_running import Corpus, FreeRunning
+    from vrnn_engine.runtime.engine import Engine
     from vrnn_engine.runtime.voice.manifest import Manifest
     from vrnn_engine.training.recipe import Recipe
 
@@ -24,6 +28,7 @@ def free_running(
     strict: bool,
     json: bool,
     voice: str | None = None,
+    texts: Path | None = None,
 ) -> None:
     """Generate one take per seed, and print statistics of the generated and of real takes side by side.
 
@@ -45,19 +50,18 @@ def free_running(
         Print JSON instead of a table.
     voice : str, optional
         Generate with this voice instead of the checkpoint.
+    texts : Path, optional
+        A file of texts, one a line, that a voice which reads a text writes as a page; by default a page of the package.
     """
-    from vrnn_engine.data.text.corpus import TextCorpus
     from vrnn_engine.evaluation.free_running import FreeRunning, generated_columns, real_columns
     from vrnn_engine.runtime.engine import Engine
-    from vrnn_engine.training.corpus import open_corpus
 
     recipe = _recipe(checkpoint, voice)
     report.say(f"{recipe.name}: reading {data}")
-    corpus = open_corpus(recipe, data, strict)
-    if isinstance(corpus, TextCorpus):
-        raise DataError(
-            f"recipe {recipe.name} trains a model that reads a text, which --free-running cannot compare yet"
-        )
+    corpus = _corpus(recipe, data, strict)
+    page = _page(texts) if recipe.model.text else None
+    if texts and page is None:
+        raise DataError(f"recipe {recipe.name} trains a model that reads no text; leave out --texts")
     # Before anything is generated, because a split may be too short.
     try:
         real = real_columns(corpus, split, recipe.data.rate, seconds, len(seeds))
@@ -68,9 +72,14 @@ def free_running(
         engine = Engine.load(where, rows=len(seeds))
         manifest = engine.voice.manifest
         _check_voice(manifest, recipe, checkpoint)
-        streams = [engine.stream(seed) for seed in seeds]
-        generated = engine.read(math.ceil(seconds * manifest.frames_per_second), streams)
-    found = FreeRunning(real, generated_columns(generated, corpus, manifest.rate))
+        generated = _takes(engine, seeds, seconds, None)
+        written = _takes(engine, seeds, seconds, page) if page else None
+    height = manifest.text.line_height if manifest.text else None
+    found = FreeRunning(
+        real,
+        generated_columns(generated, corpus, manifest.rate, height),
+        generated_columns(written, corpus, manifest.rate, height) if written else None,
+    )
     if json:
         about = {
             "recipe": recipe.name,
@@ -79,9 +88,40 @@ def free_running(
             "seeds": list(seeds),
             "seconds": seconds,
         }
-        report.print_json(about | found._asdict())
+        report.print_json(about | {name: columns for name, columns in found._asdict().items() if columns is not None})
     else:
-        _print(found.real, found.generated)
+        _print(found)
+
+
+def _corpus(recipe: "Recipe", data: Path, strict: bool) -> "Corpus":
+    """Open the corpus; its lines are as recorded, not transformed to the usual style."""
+    import msgspec
+
+    from vrnn_engine.data.options import PenData
+    from vrnn_engine.data.text.corpus import TextCorpus
+    from vrnn_engine.training.corpus import open_corpus
+
+    if recipe.model.text and isinstance(recipe.data, PenData):
+        return TextCorpus(data, recipe.model.text.alphabet, msgspec.structs.replace(recipe.data, style=None), strict)
+    return open_corpus(recipe, data, strict)
+
+
+def _page(texts: Path | None) -> str:
+    """Return the page that is written: all texts of a file, or the page of the package."""
+    from vrnn_engine.evaluation.legibility.texts import read_texts, texts_to_write
+
+    return "\n".join(read_texts(texts)["text"]) if texts else texts_to_write()["page"][0]
+
+
+def _takes(engine: "Engine", seeds: Sequence[int], seconds: float, page: str | None) -> "list[np.ndarray]":
+    """Return what a voice generates from each seed: the beginning of a page, or without a text."""
+    manifest = engine.voice.manifest
+    width = WIDTH * manifest.text.line_height if manifest.text and page else None
+    streams = [engine.stream(seed, text=page, width=width) for seed in seeds]
+    found = engine.read(math.ceil(seconds * manifest.frames_per_second), streams)
+    for stream in streams:
+        stream.close()
+    return found
 
 
 def _recipe(given: str, voice: str | None) -> "Recipe":
@@ -109,9 +149,14 @@ def _check_voice(manifest: "Manifest", recipe: "Recipe", checkpoint: str) -> Non
         )
 
 
-def _print(real: "Columns", generated: "Columns") -> None:
-    rows = [(name.replace("_", " "), _cell(real.get(name, [])), _cell(generated[name])) for name in generated]
-    report.print_table(("mean (lowest to highest)", "real", "generated"), rows)
+def _print(found: "FreeRunning") -> None:
+    columns = {"real": found.real, "generated": found.generated}
+    if found.written:
+        columns |= {"a written page": found.written}
+    rows = [
+        (name.replace("_", " "), *(_cell(one.get(name, [])) for one in columns.values())) for name in found.generated
+    ]
+    report.print_table(("mean (lowest to highest)", *columns), rows)
 
 
 def _cell(values: list[float]) -> str:

@@ -13,15 +13,19 @@ from numpy.typing import NDArray
 from vrnn_engine.data.pen import PenCorpus
 from vrnn_engine.data.recordings import QUANTUM
 from vrnn_engine.data.speech import SpeechCorpus
+from vrnn_engine.data.text.corpus import TextCorpus
 from vrnn_engine.errors import DataError
 from vrnn_engine.evaluation.drift import drift
-from vrnn_engine.evaluation.ink import constancy, describe_ink
+from vrnn_engine.evaluation.ink import PIECE, PIECE_SECONDS, constancy, describe_ink
+from vrnn_engine.evaluation.legibility.measure import rows_of, without_rests
 from vrnn_engine.evaluation.repetition import repetition
 from vrnn_engine.evaluation.sound import CENTRES, MODULATIONS, describe, modulation_spectrum
 
 Columns = dict[str, list[float]]
 """Statistics by name, one value per take; NaN if a take has none."""
 
+Corpus = PenCorpus | SpeechCorpus | TextCorpus
+"""Real material."""
 Sound = NDArray[np.floating]
 Ink = NDArray[np.floating]
 
@@ -36,50 +40,25 @@ class FreeRunning(NamedTuple):
 
     real: Columns
     generated: Columns
+    written: Columns | None = None
+    """Statistics of takes in which a voice writes a text; None for a voice that reads none."""
 
 
-def compare(
-    generated: Sequence[NDArray[np.floating]], corpus: PenCorpus | SpeechCorpus, split: str, rate: int, seconds: float
-) -> FreeRunning:
-    """Compute the statistics of generated takes and of real takes of the same length.
-
-    Parameters
-    ----------
-    generated : sequence of arrays
-        One take per seed: sound [N], full scale +-1, or ink [n, 3] as (dx, dy, pen-up).
-    corpus : PenCorpus or SpeechCorpus
-        The real material; its kind decides whether the takes are ink or sound.
-    split : str
-        `train`, `valid` or `test`.
-    rate : int
-        Samples or points per second of the takes.
-    seconds : float
-        Length of a real take.
-
-    Returns
-    -------
-    FreeRunning
-        Statistics of all takes.  There are as many real takes of sound as generated ones, spread evenly over the split;
-        of real ink, there is one take per writer.
-
-    Raises
-    ------
-    DataError
-        A take is too short to be measured.
-    """
-    real = real_columns(corpus, split, rate, seconds, len(generated))
-    return FreeRunning(real, generated_columns(generated, corpus, rate))
-
-
-def real_columns(corpus: PenCorpus | SpeechCorpus, split: str, rate: int, seconds: float, count: int) -> Columns:
+def real_columns(corpus: Corpus, split: str, rate: int, seconds: float, count: int) -> Columns:
     """Compute the statistics of takes that are cut out of a corpus.
 
     Parameters
     ----------
-    corpus, split, rate, seconds
-        See `compare`.
+    corpus : PenCorpus, TextCorpus or SpeechCorpus
+        The real material; its kind decides whether the takes are ink or sound.
+    split : str
+        `train`, `valid` or `test`.
+    rate : int
+        Samples or points per second.
+    seconds : float
+        Length of a take.
     count : int
-        Largest number of takes of sound; of ink there is one for each writer.
+        Largest number of takes of sound, which are spread evenly over the split; of ink there is one for each writer.
 
     Raises
     ------
@@ -87,29 +66,36 @@ def real_columns(corpus: PenCorpus | SpeechCorpus, split: str, rate: int, second
         The split is too short to be measured.
     """
     length = round(seconds * rate)
-    if isinstance(corpus, PenCorpus):
-        return ink_columns(writer_takes(corpus, split, length))
-    return sound_columns(cut_takes(corpus.parts[split].samples, length, count), rate)
+    if isinstance(corpus, SpeechCorpus):
+        return sound_columns(cut_takes(corpus.parts[split].samples, length, count), rate)
+    return ink_columns(writer_takes(corpus, split, length), _piece(rate))
 
 
 def generated_columns(
-    generated: Sequence[NDArray[np.floating]], corpus: PenCorpus | SpeechCorpus, rate: int
+    generated: Sequence[NDArray[np.floating]], corpus: Corpus, rate: int, line_height: float | None = None
 ) -> Columns:
     """Compute the statistics of generated takes of the kind of a corpus.
 
     Parameters
     ----------
-    generated, corpus, rate
-        See `compare`.
+    generated : sequence of arrays
+        One take per seed: sound [N], full scale +-1, or ink [n, 3] as (dx, dy, pen-up).
+    corpus : PenCorpus, TextCorpus or SpeechCorpus
+        Its kind decides whether the takes are ink or sound.
+    rate : int
+        Samples or points per second.
+    line_height : float, optional
+        Distance of two baselines of a voice that reads a text. Its ink is cut into lines, and rests are left out.
 
     Raises
     ------
     DataError
         A take is too short to be measured.
     """
-    if isinstance(corpus, PenCorpus):
-        return ink_columns([[one] for one in generated])
-    return sound_columns(generated, rate)
+    if isinstance(corpus, SpeechCorpus):
+        return sound_columns(generated, rate)
+    lines = [rows_of(without_rests(one), line_height) if line_height else [one] for one in generated]
+    return ink_columns(lines, _piece(rate))
 
 
 def cut_takes(samples: NDArray[np.int16], length: int, count: int) -> list[Sound]:
@@ -138,12 +124,12 @@ def cut_takes(samples: NDArray[np.int16], length: int, count: int) -> list[Sound
     return [samples[start : start + length] * QUANTUM for start in starts]
 
 
-def writer_takes(corpus: PenCorpus, split: str, length: int) -> list[list[Ink]]:
+def writer_takes(corpus: PenCorpus | TextCorpus, split: str, length: int) -> list[list[Ink]]:
     """Return one take per writer of a split: the writer's first lines.
 
     Parameters
     ----------
-    corpus : PenCorpus
+    corpus : PenCorpus or TextCorpus
         The real material.
     split : str
         `train`, `valid` or `test`.
@@ -177,13 +163,15 @@ def sound_columns(takes: Sequence[Sound], rate: int) -> Columns:
     return _columns([_sound_row(take, rate) for take in takes])
 
 
-def ink_columns(takes: Sequence[Sequence[Ink]]) -> Columns:
+def ink_columns(takes: Sequence[Sequence[Ink]], piece: int = PIECE) -> Columns:
     """Compute the statistics of takes of ink.
 
     Parameters
     ----------
     takes : sequence of sequences of arrays [n, 3]
         The lines of each take.
+    piece : int
+        Number of points in a piece whose style is measured.
 
     Returns
     -------
@@ -191,9 +179,9 @@ def ink_columns(takes: Sequence[Sequence[Ink]]) -> Columns:
         Statistics by name; `docs/evaluation.md` lists the names.  Constancy has one value for all takes together; if
         constancy cannot be measured, it is left out, and a warning is logged.
     """
-    columns = _columns([_ink_row(take) for take in takes])
+    columns = _columns([_ink_row(take, piece) for take in takes])
     try:
-        columns |= {f"constancy_{name}": [value] for name, value in constancy(takes).to_dict().items()}
+        columns |= {f"constancy_{name}": [value] for name, value in constancy(takes, piece).to_dict().items()}
     except DataError as error:  # the other statistics are still of use
         _log.warning("%s", error)
     return columns
@@ -212,8 +200,13 @@ def _sound_row(take: Sound, rate: int) -> dict[str, float]:
     return row
 
 
-def _ink_row(take: Sequence[Ink]) -> dict[str, float]:
-    found = describe_ink(take)
+def _piece(rate: int) -> int:
+    """Return the number of points in a piece of ink."""
+    return round(PIECE_SECONDS * rate)
+
+
+def _ink_row(take: Sequence[Ink], piece: int) -> dict[str, float]:
+    found = describe_ink(take, piece)
     spreads = {"stroke_length": found.length, "curvature": found.curvature, "slant": found.slant, "size": found.size}
     row: dict[str, float] = {}
     for name, spread in spreads.items():

@@ -17,8 +17,10 @@ from vrnn_engine.errors import DataError
 Ink = NDArray[np.floating]
 Values = NDArray[np.float64]
 
+PIECE_SECONDS = 3.0
+"""Length of a piece of a line whose style is measured: a word or two."""
 PIECE = 150
-"""Number of points in a piece of a line whose style is measured: three seconds at 50 per second, a word or two."""
+"""Number of points in a piece at 50 per second."""
 
 
 @dataclass(frozen=True)
