@@ -175,14 +175,15 @@ def test_recipe_replaces_the_checkpoint_of_a_voice(evaluate):
     assert "was not made from iamondb, which has another family, basis, rate or unit" in wrong
 
 
+@pytest.mark.slow
 def test_voice_writes_a_given_text_and_writes_freely(evaluate, folder, text_voice):
     (folder / "cab.txt").write_text("A cab.\nNo. 12\n", encoding="utf-8")
     words = ("handwriting", "--data", "ink.npz", "--voice", str(text_voice), "--seeds", "2", "--seconds", "30")
-    pages = [json.loads(evaluate(*words, "--json", *more).stdout) for more in ((), ("--texts", "cab.txt"))]
-    assert pages[0]["generated"] == pages[1]["generated"]
-    assert pages[0]["written"]["lifted"] != pages[1]["written"]["lifted"]
-    done = evaluate(*words, "--texts", "cab.txt")
-    assert done.stdout.splitlines()[0].split()[-3:] == ["a", "written", "page"]
+    page, cab = (json.loads(evaluate(*words, "--json", *more).stdout) for more in ((), ("--texts", "cab.txt")))
+    assert page["generated"] == cab["generated"]
+    assert page["written"]["lifted"] != cab["written"]["lifted"]
+    table = evaluate(*words, "--texts", "cab.txt").stdout.splitlines()
+    assert table[0].split()[-3:] == ["a", "written", "page"]
 
 
 def test_text_for_a_model_without_text_is_refused(evaluate, folder):
