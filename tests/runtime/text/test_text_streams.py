@@ -203,15 +203,15 @@ def test_new_text_continues_on_the_line_or_below(engine: Engine) -> None:
 
 
 def test_words_that_do_not_fit_begin_a_line(engine: Engine) -> None:
-    stream = engine.stream(7, text="some words that go on and on, over three lines", width=30.0)
+    stream = engine.stream(7, text="some words that go on and on, over three lines", width=22.0)
     page = stream.read_text()
     assert (stream.written, stream.pending) == (46, 0)
     path = np.cumsum(page[:, :2], axis=0, dtype=np.float64)
-    assert path[:, 0].max() <= 30.0
+    assert path[:, 0].max() <= 22.0
     returns = np.flatnonzero(page[:, 1] > 6.0)
     assert len(returns) == 2
     assert (page[returns, 0] < 0).all()
-    assert np.cumsum(engine.stream(7, text="some words that go on and on").read_text()[:, 0]).max() > 30.0
+    assert np.cumsum(engine.stream(7, text="some words that go on and on").read_text()[:, 0]).max() > 22.0
 
 
 def test_word_wider_than_the_line_is_named(engine: Engine) -> None:
