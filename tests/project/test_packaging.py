@@ -64,7 +64,7 @@ def test_wheel_holds_the_bundled_voices_whole(wheel: zipfile.ZipFile, voice: str
     folder = f"vrnn_engine/voices/{voice}"
     manifest = decode_manifest(wheel.read(f"{folder}/voice.json"), voice)
     packed = {n.removeprefix(f"{folder}/") for n in wheel.namelist() if n.startswith(f"{folder}/")}
-    assert packed == {"voice.json", *manifest.files}
+    assert packed == {"voice.json", "CARD.md", *manifest.files}
 
 
 def test_wheel_is_typed_and_carries_recipes_and_licence(wheel: zipfile.ZipFile) -> None:

@@ -94,7 +94,7 @@ def test_an_unknown_target_is_an_error_that_lists_the_targets(target: str) -> No
     [
         (
             "a.svg?widht=3",
-            "a.svg has no option 'widht'; did you mean 'width'.* its options: align, animate, height, ink, layers, margin",
+            "a.svg has no option 'widht'; did you mean 'width'.* its options: align, animate, height, ink,",
         ),
         ("a.svg?width=wide", "a.svg: the option width cannot be 'wide'; give a number above 0"),
         ("a.svg?width=nan", "give a number above 0"),
