@@ -160,6 +160,8 @@ class WritingState:
     def after(self, run: PartRun, ink: np.ndarray, line: Line, height: float) -> "WritingState":
         """Return the state after a part was generated.
 
+        If its window moved behind the part, the characters that follow cannot be read any more, and begin anew.
+
         Parameters
         ----------
         run : PartRun
@@ -172,7 +174,7 @@ class WritingState:
             Height of a line.
         """
         part, free = run.part, run.part.kind is Kind.FREE
-        ends = run.rests if free else part.kind is not Kind.WORD
+        ends = run.rests if free else part.kind is not Kind.WORD or run.offset > part.end
         count = part.end - self.done
         return replace(
             self,
