@@ -70,7 +70,7 @@ def check_name(name: str, what: str, error_class: type[VRNNEngineError]) -> None
     name : str
         The name, without an ending.
     what : str
-        What it names, for the message.
+        The kind of thing that has this name, such as `hand`, for the message.
     error_class : type
         Class of the error raised.
 

@@ -99,7 +99,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     latent: Tensor | None = None
     """Latent of the last frame. The next frames do not depend on it; old snapshots lack it."""
     text: SavedText | None = None
-    """What is written and what is to come, of a voice that reads a text."""
+    """The written and the pending text; only voices that read a text have it."""
 
     @classmethod
     def of(cls, state: StreamState, controls: Mapping[str, np.ndarray], voice: str, fingerprint: str) -> "Snapshot":

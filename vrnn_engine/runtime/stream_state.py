@@ -28,7 +28,7 @@ class StreamState:
     noise : NoiseSource
         Noise of the stream's seed. Used only under the lock of the stream that owns this state.
     text : WritingState or None
-        What is written and what is to come; None for a voice that reads no text.
+        The written and the pending text; None for a voice that reads no text.
     """
 
     arrays: Mapping[str, np.ndarray]

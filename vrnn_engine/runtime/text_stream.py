@@ -106,7 +106,7 @@ class TextStream:
         return before.pending - after.pending
 
     def read_text(self) -> np.ndarray:
-        """Return the frames until all text is written, also that which other threads write meanwhile.
+        """Return frames until no text is pending; this includes text that other threads add during the call.
 
         Returns
         -------

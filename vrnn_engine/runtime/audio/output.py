@@ -95,7 +95,7 @@ class OutputDevice:
             out[:, channel] = column
         in_gap, self._in_gap = self._in_gap, found < frames
         if not self._finishing:
-            # A gap may last for many callbacks; then it goes on in those that find no sample at all.
+            # A long gap spans many callbacks. A callback that finds no sample continues the gap of the one before it.
             if (self._in_gap and not (in_gap and found == 0)) or (status.output_underflow and not in_gap):
                 self.underruns += 1
         elif self._in_gap:

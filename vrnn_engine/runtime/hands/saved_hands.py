@@ -1,6 +1,8 @@
 """The saved hands of a voice: one file for each, `NAME.json`, in the user's folder of hands."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from vrnn_engine.base.file_errors import read_error, write_error
@@ -70,13 +72,8 @@ class SavedHands:
         StreamError
             There is no such hand, or its file cannot be read.
         """
-        path = self.path(name)
-        try:
+        with self._existing(name, read_error) as path:
             return Hand.decode(path.read_bytes(), str(path))
-        except FileNotFoundError:
-            raise self._unknown(name) from None
-        except OSError as error:
-            raise read_error(path, error, StreamError) from error
 
     def delete(self, name: str) -> None:
         """Delete a saved hand.
@@ -91,13 +88,8 @@ class SavedHands:
         StreamError
             There is no such hand, or its file cannot be deleted.
         """
-        path = self.path(name)
-        try:
+        with self._existing(name, write_error) as path:
             path.unlink()
-        except FileNotFoundError:
-            raise self._unknown(name) from None
-        except OSError as error:
-            raise write_error(path, error, StreamError) from error
 
     def names(self) -> list[str]:
         """Return the names of the saved hands, sorted."""
@@ -119,8 +111,17 @@ class SavedHands:
         check_name(name, "hand", StreamError)
         return self.folder / f"{name}{ENDING}"
 
-    def _unknown(self, name: str) -> StreamError:
-        return StreamError(f"no hand {name!r} in {self.folder}{suggest(name, self.names(), 'hands here')}")
+    @contextmanager
+    def _existing(self, name: str, failed: Callable[[Path, OSError, type[StreamError]], Exception]) -> Iterator[Path]:
+        """Yield the file of a saved hand; if it is missing or cannot be used, raise an error that says so."""
+        path = self.path(name)
+        try:
+            yield path
+        except FileNotFoundError:
+            hint = suggest(name, self.names(), "hands here")
+            raise StreamError(f"no hand {name!r} in {self.folder}{hint}") from None
+        except OSError as error:
+            raise failed(path, error, StreamError) from error
 
 
 def voices_with_hands(home: str | os.PathLike[str] | None = None) -> list[str]:

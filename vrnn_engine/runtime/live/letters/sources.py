@@ -177,7 +177,7 @@ def open_text(place: str | os.PathLike[str], plain: PlainText) -> TextReader:
 
 
 class CheckedText(NamedTuple):
-    """What is known of a text that was read to its end.
+    """The length and checksum of a text that was read to its end.
 
     Attributes
     ----------
