@@ -11,6 +11,7 @@ lines in the train split.  A checkpoint is then trained on it with `vrnn-engine 
 import argparse
 import collections
 import itertools
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -153,6 +154,12 @@ def make_text(rng: np.random.Generator, rare: str, words: list[str]) -> str:
         ),
         lambda: f"<{word()}> {{{word()}}} {sign()}",
         lambda: f"{capitals(5)} {capitals(6)} {capitals(4)}",
+        lambda: " ".join(word().upper() for _ in range(rng.integers(2, 5))),
+        lambda: (
+            f"{word().capitalize()} {capitals(1)}. {word().capitalize()}, {digits(4)} {word().capitalize()} {digits(5)}"
+        ),
+        lambda: " ".join(digits(4) for _ in range(rng.integers(3, 7))),
+        lambda: f"{digits(3)}-{digits(3)}-{digits(4)} {digits(2)}.{digits(2)}",
         lambda: f"{capitals(4)}-{digits(4)} {sign()} {capitals(3)}{digits(3)}",
         lambda: f'"{word()}{rng.choice(list("?!"))}" {word()}\'s {word()}',
         lambda: " ".join(sign() + (sign() if rng.random() < 0.3 else "") for _ in range(rng.integers(3, 8))),
@@ -190,6 +197,9 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--lines", type=int, default=1200, help="number of new lines (default: %(default)s)")
     parser.add_argument("--rare", type=int, default=150, help="a sign is rare in at most this many lines")
+    parser.add_argument(
+        "--without", nargs="+", default=[], metavar="SESSION", help="leave out all lines of these sessions"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     checkpoint = load_checkpoint(options.checkpoint)
@@ -198,7 +208,10 @@ def main() -> None:
         parser.error(f"{options.checkpoint}: its model does not read a text")
     model.eval()
     data = checkpoint.recipe.data
-    corpus = TextCorpus(options.corpus, model.text.alphabet, data)
+    table = without_sessions(load_npz(options.corpus), options.without)
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(Path(folder) / "lines.npz", **table)  # type: ignore[arg-type]
+        corpus = TextCorpus(Path(folder) / "lines.npz", model.text.alphabet, data)
     glyphs = find_glyphs(model, corpus)
     lines_with = collections.Counter(c for text in corpus.texts["train"] for c in set(text))
     rare = "".join(c for c in model.text.alphabet if not c.isalnum() and c != " " and lines_with[c] <= options.rare)
@@ -216,7 +229,28 @@ def main() -> None:
         signs = [g for c in text if c in rare for g in glyphs[c]] or every
         texts.append(text)
         inks.append(write(text, glyphs, signs[rng.integers(len(signs))], rng))
-    save(options.out, load_npz(options.corpus), texts, inks, data.rate)
+    save(options.out, table, texts, inks, data.rate)
+
+
+def without_sessions(table: dict[str, NDArray], sessions: list[str]) -> dict[str, NDArray]:
+    """Return a table without the lines of some sessions.
+
+    Raises
+    ------
+    SystemExit
+        The table has no line of a session.
+    """
+    own = np.array([str(one).rpartition("#")[0] for one in table["ids"]])
+    for session in sessions:
+        if session not in own:
+            raise SystemExit(f"no line is of the session {session}; ids of lines are SESSION#SEGMENTS")
+    kept = ~np.isin(own, sessions)
+    points = np.repeat(kept, np.diff(table["offsets"]))
+    lengths = np.diff(table["offsets"])[kept]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(table["offsets"].dtype)
+    per_point = {name: table[name][points] for name in ("dxy", "eos")}
+    per_line = {name: values[kept] for name, values in table.items() if name not in {"dxy", "eos", "offsets"}}
+    return {**per_point, "offsets": offsets, **per_line}
 
 
 def save(path: Path, table: dict[str, NDArray], texts: list[str], inks: list[Floats], rate: int) -> None:
