@@ -32,6 +32,12 @@ EXTRAS = {
         "steer by OSC or MIDI, or draw on a plotter",
         {"python-osc": "pythonosc", "mido": "mido", "python-rtmidi": "rtmidi", "pyserial": "serial"},
     ),
+    "serve": Extra(
+        "serve voices to browsers and applications",
+        {"fastapi": "fastapi", "uvicorn": "uvicorn", "prometheus-client": "prometheus_client"},
+    ),
+    "client": Extra("play the voice of a server", {"websockets": "websockets"}),
+    "cluster": Extra("serve from several machines", {"ray": "ray"}),
 }
 """Each extra by name.  `cuda` is not here: it adds libraries for onnxruntime, and no Python module."""
 

@@ -1,0 +1,1 @@
+"""Serves voices over HTTP and WebSocket: one engine for many listeners."""
