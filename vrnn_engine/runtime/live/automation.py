@@ -13,7 +13,7 @@ import numpy as np
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls, Settable
 from vrnn_engine.runtime.live.listening_stream import LiveStream
-from vrnn_engine.runtime.live.moves import FollowValues, Move, Ramp, RandomWalk
+from vrnn_engine.runtime.live.moves import FollowValues, Move, Ramp, RandomWalk, seeded
 
 HOLD, TARGET = "latent.hold", "latent.target"
 
@@ -98,6 +98,12 @@ class Automation:
         self._moves = moves or []
         self._changed = self._pushed = True
 
+    def continue_from(self, moves: list[ActiveMove]) -> None:
+        """Adopt the stream's values and these movements, and drop what was written to `controls` meanwhile."""
+        self.pull(moves)
+        self.controls.restore(self._values)
+        self._table = self.controls.table
+
     def active_moves(self) -> list[ActiveMove]:
         """Return copies of the active movements as they are now."""
         return copy_moves(self._moves)
@@ -138,7 +144,8 @@ class Automation:
         spec, where = self.controls.specs[name], self._where(name, index)
         self._stop(name, where)
         step = speed / self._fps**0.5
-        self._start(name, where, RandomWalk(self._values[name][where], step, spec.minimum, spec.maximum, seed))
+        walk = RandomWalk(self._values[name][where], step, spec.minimum, spec.maximum, seeded(seed))
+        self._start(name, where, walk)
 
     def hold(self, start: np.ndarray, end: np.ndarray, seconds: float) -> None:
         """Hold the latent and move it from `start` to `end`, both [Z], along a line."""

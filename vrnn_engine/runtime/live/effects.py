@@ -4,13 +4,14 @@
 that reads the performance.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from vrnn_engine.errors import StreamError
+from vrnn_engine.errors import NotFiniteError, StreamError, VRNNEngineError
 from vrnn_engine.runtime.live.automation import Automation
 from vrnn_engine.runtime.live.events import (
     AnyEvent,
@@ -34,6 +35,7 @@ from vrnn_engine.runtime.live.forks import Forks
 from vrnn_engine.runtime.live.history import History
 from vrnn_engine.runtime.live.listening_stream import LiveStream
 from vrnn_engine.runtime.live.saved import STATE, TRAJECTORY, SavedStates
+from vrnn_engine.runtime.live.timeline import Timeline
 from vrnn_engine.runtime.live.trajectories import check_trajectory, find_trajectory, is_recording, unreadable
 from vrnn_engine.runtime.noise import check_seed
 from vrnn_engine.runtime.observation import Observation
@@ -42,6 +44,8 @@ from vrnn_engine.runtime.snapshot import Tensor
 from vrnn_engine.runtime.stream import Stream
 
 Failed = Callable[[Exception], None]
+
+_log = logging.getLogger("vrnn_engine")
 
 
 class Effects:
@@ -121,6 +125,20 @@ class Effects:
                 return msgspec.structs.replace(event, latents=self._find(event.path))
         return event
 
+    def prepare(self, timeline: Timeline) -> Iterator[AnyEvent]:
+        """Yield the checked events of a timeline; an event that follows a recording includes its latents."""
+        traced = set()
+        for index, event in enumerate(timeline.events):
+            try:
+                event = self.check(event)
+                if isinstance(event, Trace):
+                    traced.add(event.name)
+                if isinstance(event, Follow) and event.path not in traced and self.needs_recording(event):
+                    event = self.look_up(event)
+            except VRNNEngineError as error:
+                raise type(error)(f"{timeline.describe(index)} at frame {event.frame}: {error}") from None
+            yield event
+
     def needs_recording(self, event: AnyEvent) -> bool:
         """Return whether a recording must be observed before the event can be applied."""
         match event:
@@ -192,6 +210,30 @@ class Effects:
             case Erase():
                 self._stream.erase(event.count)
         return event
+
+    def next_frame(self, frame: int, note: Callable[[AnyEvent], None]) -> np.ndarray:
+        """Return the next frame.  If it is not finite, reset the controls; if that fails too, reset the state.
+
+        Parameters
+        ----------
+        frame : int
+            Number of the frame, for the log.
+        note : callable
+            Records the `Reset`.
+        """
+        try:
+            return self._stream.read(1)
+        except NotFiniteError:
+            _log.warning("frame %d is not finite: all controls were reset to their defaults", frame)
+        self.reset()
+        self._automation.advance()
+        note(Reset())
+        try:
+            return self._stream.read(1)
+        except NotFiniteError:
+            _log.warning("frame %d is still not finite: the stream restarts from its initial state", frame)
+        self._stream.continue_from(self._stream.open_another(0))
+        return self._stream.read(1)
 
     def reset(self) -> None:
         """Set every control to its default."""

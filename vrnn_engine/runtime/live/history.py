@@ -48,9 +48,9 @@ class History:
         """Return whether a checkpoint must be added before this frame."""
         return frame % self._interval == 0
 
-    def add(self, frame: int, snapshot: bytes, moves: list[ActiveMove]) -> None:
+    def add(self, checkpoint: Checkpoint) -> None:
         """Add a checkpoint."""
-        self._checkpoints.append(Checkpoint(frame, snapshot, moves))
+        self._checkpoints.append(checkpoint)
 
     def add_latent(self, latent: np.ndarray) -> None:
         """Add the latent of the last frame, [Z]."""

@@ -4,8 +4,8 @@ A copy (`copy.copy`) of a movement repeats the same steps.
 """
 
 import copy
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -52,39 +52,49 @@ class Ramp:
         return self.end if self.over else self.start + (self.end - self.start) * (self.done / self.frames)
 
 
+@dataclass
 class RandomWalk:
     """A random walk with normally distributed steps, reflected at the ends of the range.  It never ends.
 
-    Parameters
+    Attributes
     ----------
-    start : float64 array [n]
-    step : float
+    value : float64 array [n]
+        Values of the last frame.
+    deviation : float
         Standard deviation of each dimension of one step.
     low, high : float
         The range.
-    seed : int
+    generator : numpy.random.Generator
+        Draws the steps; see `seeded`.
     """
 
-    over = False
-
-    def __init__(self, start: np.ndarray, step: float, low: float, high: float, seed: int) -> None:
-        self._value = start
-        self._step = step
-        self._low, self._high = low, high
-        self._generator = np.random.Generator(np.random.Philox(key=seed))
+    value: np.ndarray
+    deviation: float
+    low: float
+    high: float
+    generator: np.random.Generator
+    over: ClassVar[bool] = False
 
     def __copy__(self) -> "RandomWalk":
-        twin = RandomWalk(self._value, self._step, self._low, self._high, 0)
-        twin._generator = copy.deepcopy(self._generator)
-        return twin
+        return replace(self, generator=copy.deepcopy(self.generator))
 
     def step(self) -> np.ndarray:
         """Return the values of the next frame, float64 [n]."""
-        value = self._value + self._step * self._generator.standard_normal(self._value.shape)
-        span = self._high - self._low or 1.0
-        value = self._low + np.abs((value - self._low + span) % (2 * span) - span)
-        self._value = np.clip(value, self._low, self._high)  # rounding may leave the range by a bit
-        return self._value
+        value = self.value + self.deviation * self.generator.standard_normal(self.value.shape)
+        span = self.high - self.low or 1.0
+        value = self.low + np.abs((value - self.low + span) % (2 * span) - span)
+        self.value = np.clip(value, self.low, self.high)  # rounding may leave the range by a bit
+        return self.value
+
+
+def seeded(seed: int) -> np.random.Generator:
+    """Return the generator of a random walk.
+
+    Parameters
+    ----------
+    seed : int
+    """
+    return np.random.Generator(np.random.Philox(key=seed))
 
 
 @dataclass

@@ -14,19 +14,19 @@ import contextlib
 import functools
 import logging
 import queue
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import msgspec
 import numpy as np
 
-from vrnn_engine.errors import NotFiniteError, StreamError, VRNNEngineError
+from vrnn_engine.errors import StreamError, VRNNEngineError
 from vrnn_engine.runtime.frames import frame_count
-from vrnn_engine.runtime.live.automation import Automation
+from vrnn_engine.runtime.live.automation import Automation, copy_moves
 from vrnn_engine.runtime.live.effects import Effects
-from vrnn_engine.runtime.live.events import AnyEvent, Follow, Prime, Reset, Save, Set, Trace, Write
+from vrnn_engine.runtime.live.events import AnyEvent, Prime, Save, Set, Trace, Write
 from vrnn_engine.runtime.live.forks import Forks
-from vrnn_engine.runtime.live.history import History
+from vrnn_engine.runtime.live.history import Checkpoint, History
 from vrnn_engine.runtime.live.listening_stream import ListeningStream, LiveStream
 from vrnn_engine.runtime.live.rate_limited_log import describe_error
 from vrnn_engine.runtime.live.saved import SavedFolder, SavedStates
@@ -109,7 +109,7 @@ class Performance:
         self._effects = Effects(stream, self._automation, self._history, self._saved, self._forks)
         self._inbox: queue.SimpleQueue[tuple[AnyEvent, Stream | None]] = queue.SimpleQueue()
         plan = timeline if isinstance(timeline, Timeline) else Timeline(tuple(timeline))
-        self._timeline = collections.deque(self._prepared(plan))
+        self._timeline = collections.deque(self._effects.prepare(plan))
         self._primed = {
             event.file: self._effects.listen(event.file)[0] for event in plan.events if isinstance(event, Prime)
         }
@@ -178,7 +178,7 @@ class Performance:
         made = []
         for _ in range(frame_count(frames, "read")):
             self._steer()
-            block = self._next()
+            block = self._effects.next_frame(self.frame, self._note)
             if not len(block):
                 break
             made.append(block)
@@ -205,6 +205,33 @@ class Performance:
         self.stream.write(text)
         self._note(Write(text=text))
 
+    @property
+    def upcoming(self) -> tuple[AnyEvent, ...]:
+        """The events of the timeline that have not been applied yet."""
+        return tuple(self._timeline)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return the state before the next frame; only the thread that reads may call this."""
+        self._automation.push()
+        return Checkpoint(self.frame, self.stream.snapshot(), self._automation.active_moves())
+
+    def continue_from(self, checkpoint: Checkpoint) -> None:
+        """Continue from a checkpoint of this or another performance of the same voice, before the first frame.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+            A result of `checkpoint`.  Its frame becomes the next frame of this performance.
+
+        Raises
+        ------
+        StreamError
+            The checkpoint is of another voice.
+        """
+        self.stream.restore(checkpoint.snapshot)
+        self._automation.continue_from(copy_moves(checkpoint.moves))
+        self.frame = checkpoint.frame
+
     def interrupt(self) -> None:
         """Make a `read` that waits for the input of a `ListeningStream` return soon.  Any thread may call this."""
         if isinstance(self.stream, ListeningStream):
@@ -223,20 +250,6 @@ class Performance:
             self._forks.stop()
         self.close()
 
-    def _prepared(self, timeline: Timeline) -> Iterator[AnyEvent]:
-        """Yield the checked events; an event that follows a recording includes its latents."""
-        traced = set()
-        for index, event in enumerate(timeline.events):
-            try:
-                event = self._effects.check(event)
-                if isinstance(event, Trace):
-                    traced.add(event.name)
-                if isinstance(event, Follow) and event.path not in traced and self.takes_long(event):
-                    event = self._effects.look_up(event)
-            except VRNNEngineError as error:
-                raise type(error)(f"{timeline.describe(index)} at frame {event.frame}: {error}") from None
-            yield event
-
     def _steer(self) -> None:
         """Apply all writes and events that are due before the next frame."""
         for name, value in self._automation.take_writes():
@@ -251,8 +264,7 @@ class Performance:
                 if isinstance(event, Save | Trace):
                     self._saved.fulfil(event)
         if self._history.is_due(self.frame):
-            self._automation.push()
-            self._history.add(self.frame, self.stream.snapshot(), self._automation.active_moves())
+            self._history.add(self.checkpoint())
         self._automation.advance()
 
     def _apply(self, event: AnyEvent, primed: Stream | None) -> None:
@@ -262,22 +274,6 @@ class Performance:
             self._note(self._effects.apply(event, self.frame, primed, failed))
         except Exception as error:  # noqa: BLE001 - no error of one event may interrupt the sound
             failed(error)
-
-    def _next(self) -> np.ndarray:
-        """Return the next frame.  If it is not finite, reset the controls; if that fails too, reset the state."""
-        try:
-            return self.stream.read(1)
-        except NotFiniteError:
-            _log.warning("frame %d is not finite: all controls were reset to their defaults", self.frame)
-        self._effects.reset()
-        self._automation.advance()
-        self._note(Reset())
-        try:
-            return self.stream.read(1)
-        except NotFiniteError:
-            _log.warning("frame %d is still not finite: the stream restarts from its initial state", self.frame)
-        self.stream.continue_from(self.stream.open_another(0))
-        return self.stream.read(1)
 
     def _note(self, event: AnyEvent) -> None:
         if self._record is None:
