@@ -85,5 +85,13 @@ class ExportError(VRNNEngineError):
     """A voice cannot be written, or its graphs do not agree with the model or with its other precisions."""
 
 
+class TokenError(VRNNEngineError):
+    """A token of a session is damaged, too long, newer, of another voice or of a server with another key."""
+
+
+class RemoteError(VRNNEngineError):
+    """A server cannot be reached, refuses a session or a request, or has ended a session."""
+
+
 class MissingExtraError(VRNNEngineError):
     """A required package is not installed; the message names the extra that installs it."""

@@ -1,0 +1,1 @@
+"""Sessions: performances whose clients are connected over sockets."""
