@@ -11,21 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support import sound_server
+from support import sound_server, triton_server
 from support.command import ROOT, environment
 from support.grbl_machine import GrblMachine
 from werkzeug.serving import make_server
 
-from vrnn_engine import Engine
+from vrnn_engine import Engine, Voice
 from vrnn_engine.runtime.live.control.osc_messages import to_event
+from vrnn_engine.serve.triton import write_repository
 
 EXAMPLES = ROOT / "examples"
 
 
-def example(name, *words, **env):
+def example(name, *words, cwd=None, **env):
     """Run an example; return its output."""
     command = [sys.executable, str(EXAMPLES / name), *map(str, words)]
-    done = subprocess.run(command, env=environment(**env), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=cwd, env=environment(**env), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -47,6 +48,19 @@ def test_asyncio_app_measures_and_steers(toy_audio):
 def test_pygame_loop_reads_points_at_the_rate_of_the_pen(toy_pen):
     said = example("pygame_loop.py", toy_pen, 1, SDL_VIDEODRIVER="dummy")
     assert "100 points" in said  # of one second
+
+
+def test_triton_stream_plays_the_stream_of_the_seed(toy_pen, tmp_path):
+    models = tmp_path / "models"
+    with triton_server.serve(write_repository(Voice.open("blizzard"), models)) as address:
+        example("triton_stream.py", "blizzard", 1, 7, address, cwd=tmp_path)
+    sound, rate = soundfile.read(tmp_path / "blizzard.wav", dtype="float32")
+    assert (len(sound), rate) == (16000, 16000)
+    assert np.allclose(sound, Engine.load("blizzard", "cpu").stream(7).read(80), atol=1e-4)
+    with triton_server.serve(write_repository(Voice.open(toy_pen), models)) as address:
+        points = example("triton_stream.py", "toy-pen", 1, 8, address)
+    found = np.array([line.split() for line in points.splitlines()], np.float32)
+    assert np.array_equal(found, Engine.load(toy_pen, "cpu").stream(8).read(100))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`vrnn-engine export`: converts a checkpoint to a voice."""
+"""`vrnn-engine export`: converts a checkpoint to a voice, or a voice to a model of NVIDIA Triton."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,12 @@ from vrnn_engine.cli.run import parse_setting
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT.pt", help="Checkpoint written by `vrnn-engine train`.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="CKPT.pt", help="Checkpoint written by `vrnn-engine train`; with --triton, also a voice."
+        ),
+    ],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the voice.  Default: ./NAME.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -29,11 +34,42 @@ def export(
             help="Add a graph of this precision to the fp32 one: fp16 (for CUDA), int8 or int4; repeatable.",
         ),
     ] = None,
+    triton: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Add the voice to this model repository of NVIDIA Triton, in the precision of --precision or else in "
+            "its first one.  A voice that exists needs no checkpoint: give its name, folder or .zip.",
+        ),
+    ] = None,
 ) -> None:
-    """Convert a checkpoint to a voice.
+    """Write a checkpoint as a voice, or a voice for Triton.
 
     Compares the graphs with PyTorch first, and writes nothing if they differ.
     """
+    if triton and len(precision or ()) > 1:
+        raise typer.BadParameter("a model of Triton has one precision", param_hint="--precision")
+    if triton and not source.endswith(".pt"):
+        if out or settings or name or half_weights:
+            raise typer.BadParameter(
+                f"{source!r} is a voice, which stays as it is: --out, --set, --name and --half-weights are for "
+                "checkpoints",
+                param_hint="--triton",
+            )
+        return _add_to_repository(source, triton, precision)
+    written = _export_checkpoint(Path(source), out, settings, name, half_weights, precision)
+    return _add_to_repository(written, triton, precision) if triton else None
+
+
+def _export_checkpoint(
+    checkpoint: Path,
+    out: Path | None,
+    settings: list[str] | None,
+    name: str | None,
+    half_weights: bool,
+    precision: list[str] | None,
+) -> Path:
+    """Write a voice, say how exact it is, and return its folder."""
     values = [parse_setting(setting) for setting in settings or ()]
     defaults = {control: value for control, value in values if not isinstance(value, list)}
     if len(defaults) != len(values):
@@ -61,3 +97,13 @@ def export(
     report.say(
         f"voice {done.voice.name!r} written to {done.voice.path}; next: vrnn-engine stream --voice {done.voice.path}"
     )
+    return done.voice.path
+
+
+def _add_to_repository(where: str | Path, repository: Path, precision: list[str] | None) -> None:
+    """Add a voice to a model repository of Triton, and say how to serve it."""
+    from vrnn_engine.runtime.voice.voice import Voice
+    from vrnn_engine.serve.triton import write_repository
+
+    folder = write_repository(Voice.open(where), repository, precision[0] if precision else None)
+    report.say(f"model written to {folder}; next: tritonserver --model-repository={repository.absolute()}")
