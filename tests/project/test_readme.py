@@ -26,7 +26,7 @@ INDENTED = re.compile(
 )
 """A command in an indented block, which would not be run."""
 WRITES = {
-    "sh": r"(?:--to|--record|--out|>|mkdir(?: -p)?|ink convert [\w.]+) '?([\w./-]+)",
+    "sh": r"(?:--to|--record|--out|--triton|>|mkdir(?: -p)?|ink convert [\w.]+) '?([\w./-]+)",
     "python": r'(?:to=|open\()"([\w./-]+)"',
 }
 SLOW = ("vrnn-engine train", "vrnn-engine export")
