@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help stream test test-slow test-all lint docs schema clean
+.PHONY: help stream test test-slow test-all lint docs schema onnxruntime-web clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make lint     ruff, mypy and the import rules"
 	@echo "make docs     build the documentation into site/, to be opened at site/index.html"
 	@echo "make schema   write docs/voice.schema.json anew"
+	@echo "make onnxruntime-web   make the copy of onnxruntime-web in the package anew from npm, and compare checksums"
 	@echo "make clean    remove $(VENV) and what tools left behind"
 
 stream: $(VENV)/.stamp-runtime
@@ -45,6 +46,9 @@ docs: $(VENV)/.stamp-docs
 schema: $(VENV)/.stamp-dev
 	$(BIN)/python tests/project/test_docs.py > docs/.voice.schema.json
 	mv docs/.voice.schema.json docs/voice.schema.json
+
+onnxruntime-web: $(VENV)/.stamp-venv
+	$(BIN)/python tools/onnxruntime_web.py
 
 clean:
 	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
