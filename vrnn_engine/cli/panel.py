@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from vrnn_engine.runtime.live.meter import level, spectrum
+from vrnn_engine.runtime.audio.meter import level, spectrum
 from vrnn_engine.runtime.sinks.ink.canvas import draw_recent
 
 if TYPE_CHECKING:

@@ -59,6 +59,11 @@ class Automation:
         self._pushed = True
         """Whether the stream has `_values`."""
 
+    @property
+    def moving(self) -> bool:
+        """Whether a control moves in the next frame."""
+        return bool(self._moves)
+
     def take_writes(self) -> list[tuple[str, np.ndarray]]:
         """Adopt the values written to `controls` since the last frame; return them by name."""
         written = []

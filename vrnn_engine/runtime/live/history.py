@@ -33,10 +33,16 @@ class History:
     frames_per_second : float
         Frame rate of the voice.
     seconds : float
-        Number of seconds to remember.
+        Number of seconds to remember; 0 for none.
+
+    Attributes
+    ----------
+    remembers : bool
+        Whether anything is remembered.
     """
 
     def __init__(self, frames_per_second: float, seconds: float) -> None:
+        self.remembers = seconds > 0
         self._interval = max(1, round(CHECKPOINT_INTERVAL * frames_per_second))
         count = max(1, round(seconds * frames_per_second))
         self._checkpoints: collections.deque[Checkpoint] = collections.deque(
@@ -46,7 +52,7 @@ class History:
 
     def is_due(self, frame: int) -> bool:
         """Return whether a checkpoint must be added before this frame."""
-        return frame % self._interval == 0
+        return self.remembers and frame % self._interval == 0
 
     def add(self, checkpoint: Checkpoint) -> None:
         """Add a checkpoint."""

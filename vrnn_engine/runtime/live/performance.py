@@ -1,19 +1,14 @@
 """A performance: applies timed events to a stream while it is read, and records them.
 
-Threading contract
-------------------
-One thread reads (a `Player`'s producer).  Any thread may `send` events and write `controls` at any time.  Both are
-applied before each frame, so they take effect in the next frame, and are recorded with that frame: the last value
-written to each control, and every event in the order in which it was sent.  The performance ignores and overwrites
-writes to the stream's own `controls`.  Any thread may read `frame`, `recent` and the stream's `latent`.  Other threads
-write the files, so that no frame waits for the disk.
+Threading contract: one thread reads (a `Player`'s producer).  Any thread may `send` events and write `controls` at any
+time.  Both are applied before each frame, so they take effect in the next frame, and are recorded with that frame: the
+last value written to each control, and every event in the order in which it was sent.  The performance ignores and
+overwrites writes to the stream's own `controls`.  Any thread may read `frame`, `recent` and the stream's `latent`.
+Other threads write the files, so that no frame waits for the disk.
 """
 
 import collections
-import contextlib
-import functools
 import logging
-import queue
 from collections.abc import Callable, Sequence
 from typing import Self
 
@@ -22,17 +17,16 @@ import numpy as np
 
 from vrnn_engine.errors import StreamError, VRNNEngineError
 from vrnn_engine.runtime.frames import frame_count
+from vrnn_engine.runtime.live.agenda import Agenda
 from vrnn_engine.runtime.live.automation import Automation, copy_moves
 from vrnn_engine.runtime.live.effects import Effects
-from vrnn_engine.runtime.live.events import AnyEvent, Prime, Save, Set, Trace, Write
+from vrnn_engine.runtime.live.events import AnyEvent, Set, Write
 from vrnn_engine.runtime.live.forks import Forks
 from vrnn_engine.runtime.live.history import Checkpoint, History
 from vrnn_engine.runtime.live.listening_stream import ListeningStream, LiveStream
-from vrnn_engine.runtime.live.rate_limited_log import describe_error
 from vrnn_engine.runtime.live.saved import SavedFolder, SavedStates
-from vrnn_engine.runtime.live.timeline import Timeline, event_name
+from vrnn_engine.runtime.live.timeline import Timeline
 from vrnn_engine.runtime.observation import Observation
-from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice.voice import Voice
 
 RECENT = 400
@@ -55,7 +49,8 @@ class Performance:
     saved : SavedFolder, optional
         Folder in which states and trajectories are saved; by default the voice's own folder.
     memory : float
-        Seconds that can be rewound, and the largest length of a traced trajectory in seconds.
+        Seconds that can be rewound, and the largest length of a traced trajectory in seconds.  With 0, nothing can be
+        rewound or traced, and `recent` stays empty.
 
     Attributes
     ----------
@@ -107,12 +102,8 @@ class Performance:
         self._saved = SavedStates(saved or SavedFolder(stream.voice.name), stream)
         self._forks = Forks()
         self._effects = Effects(stream, self._automation, self._history, self._saved, self._forks)
-        self._inbox: queue.SimpleQueue[tuple[AnyEvent, Stream | None]] = queue.SimpleQueue()
         plan = timeline if isinstance(timeline, Timeline) else Timeline(tuple(timeline))
-        self._timeline = collections.deque(self._effects.prepare(plan))
-        self._primed = {
-            event.file: self._effects.listen(event.file)[0] for event in plan.events if isinstance(event, Prime)
-        }
+        self._agenda = Agenda(self._effects, self._saved, plan)
 
     @property
     def voice(self) -> Voice:
@@ -140,14 +131,7 @@ class Performance:
             The event cannot be applied, for example because a control, saved state or target is unknown, a value is out
             of range, or a recording cannot be read.  The performance continues unchanged.
         """
-        event = self._effects.look_up(self._effects.check(event))
-        primed, observation = None, None
-        if isinstance(event, Prime):
-            primed, observation = self._effects.listen(event.file)
-        if isinstance(event, Save | Trace):
-            self._saved.expect(event)
-        self._inbox.put((event, primed))
-        return observation
+        return self._agenda.send(event)
 
     def takes_long(self, event: AnyEvent) -> bool:
         """Return whether `send` would first observe a recording, which takes a fraction of the recording's length.
@@ -168,7 +152,6 @@ class Performance:
         Parameters
         ----------
         frames : int
-            Number of frames.
 
         Returns
         -------
@@ -177,15 +160,63 @@ class Performance:
         """
         made = []
         for _ in range(frame_count(frames, "read")):
-            self._steer()
-            block = self._effects.next_frame(self.frame, self._note)
+            self.steer()
+            block = self.next_frame()
             if not len(block):
                 break
             made.append(block)
-            self.frame += 1
+            self.accept(block, 1)
+        return np.concatenate(made) if made else self.stream.read(0)
+
+    def steer(self) -> None:
+        """Apply all writes and events that are due before the next frame.  `read` calls this before each frame.
+
+        Whoever reads the stream as one of a batch calls `steer`, reads up to `steady_frames` frames, and calls `accept`
+        with them.  The frames are then those that `read` returns, bit for bit.
+        """
+        for name, value in self._automation.take_writes():
+            self._note(Set(control=name, value=_plain(value)))
+        self._agenda.apply_due(self.frame, self._note)
+        if self._history.is_due(self.frame):
+            self._history.add(self.checkpoint())
+        self._automation.advance()
+
+    def steady_frames(self, limit: int) -> int:
+        """Return the number of frames that may be read after `steer` before `steer` has to be called again.
+
+        Parameters
+        ----------
+        limit : int
+            Largest number wanted, 1 or more.
+
+        Returns
+        -------
+        int
+            1 to `limit`.  It is 1 while a control moves, and while the performance remembers what can be rewound.
+        """
+        if self._automation.moving or self._history.remembers:
+            return 1
+        upcoming = self._agenda.next_frame()
+        return max(1, limit if upcoming is None else min(limit, upcoming - self.frame))
+
+    def next_frame(self) -> np.ndarray:
+        """Return the next frame of the stream.  If it is not finite, reset the controls, and after that the state."""
+        return self._effects.next_frame(self.frame, self._note)
+
+    def accept(self, block: np.ndarray, frames: int) -> None:
+        """Count frames that were read from the stream after `steer`.
+
+        Parameters
+        ----------
+        block : float32 array
+            The frames, as `Stream.read` returns them.
+        frames : int
+            Number of frames in the block: at most what `steady_frames` has returned.
+        """
+        self.frame += frames
+        if self._history.remembers:
             self.recent.append(block)
             self._history.add_latent(self.stream.latent)
-        return np.concatenate(made) if made else self.stream.read(0)
 
     def write(self, text: str) -> None:
         """Add text behind what is to be written, before the next frame; record it as a `Write`.
@@ -206,9 +237,14 @@ class Performance:
         self._note(Write(text=text))
 
     @property
+    def waiting(self) -> int:
+        """Number of events that were sent and have not been applied yet."""
+        return self._agenda.waiting
+
+    @property
     def upcoming(self) -> tuple[AnyEvent, ...]:
         """The events of the timeline that have not been applied yet."""
-        return tuple(self._timeline)
+        return self._agenda.upcoming
 
     def checkpoint(self) -> Checkpoint:
         """Return the state before the next frame; only the thread that reads may call this."""
@@ -250,31 +286,6 @@ class Performance:
             self._forks.stop()
         self.close()
 
-    def _steer(self) -> None:
-        """Apply all writes and events that are due before the next frame."""
-        for name, value in self._automation.take_writes():
-            self._note(Set(control=name, value=_plain(value)))
-        while self._timeline and (self._timeline[0].frame or 0) <= self.frame:
-            event = self._timeline.popleft()
-            self._apply(event, self._primed.get(event.file) if isinstance(event, Prime) else None)
-        with contextlib.suppress(queue.Empty):
-            while True:
-                event, primed = self._inbox.get_nowait()
-                self._apply(event, primed)
-                if isinstance(event, Save | Trace):
-                    self._saved.fulfil(event)
-        if self._history.is_due(self.frame):
-            self._history.add(self.checkpoint())
-        self._automation.advance()
-
-    def _apply(self, event: AnyEvent, primed: Stream | None) -> None:
-        """Apply an event and record it; if it fails, log a warning and continue."""
-        failed = functools.partial(_log_failure, event, self.frame)
-        try:
-            self._note(self._effects.apply(event, self.frame, primed, failed))
-        except Exception as error:  # noqa: BLE001 - no error of one event may interrupt the sound
-            failed(error)
-
     def _note(self, event: AnyEvent) -> None:
         if self._record is None:
             return
@@ -283,10 +294,6 @@ class Performance:
         except VRNNEngineError as error:
             self._record = None
             _log.warning("the performance log ends at frame %d: %s", self.frame, error)
-
-
-def _log_failure(event: AnyEvent, frame: int, error: Exception) -> None:
-    _log.warning("%s at frame %d: %s", event_name(event), frame, describe_error(error))
 
 
 def _plain(value: np.ndarray) -> float | tuple[float, ...]:

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from vrnn_engine.errors import SourceError, VRNNEngineError
+from vrnn_engine.runtime.audio.meter import level
 from vrnn_engine.runtime.live.control.osc_messages import Argument, read_packet, to_event, write_message
 from vrnn_engine.runtime.live.events import AnyEvent
 from vrnn_engine.runtime.live.listening_stream import ListeningStream
-from vrnn_engine.runtime.live.meter import level
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.live.rate_limited_log import RateLimitedLog, describe_error
 

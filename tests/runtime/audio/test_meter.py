@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vrnn_engine.runtime.live.meter import SILENCE, level, spectrum
+from vrnn_engine.runtime.audio.meter import SILENCE, level, spectrum
 
 TIME = np.arange(1600, dtype=np.float32) / 16000
 

@@ -1,0 +1,99 @@
+"""The events of a performance that are still to come: those of its timeline, and those that were sent.
+
+Any thread may call `send`; only the thread that reads the performance may call the other methods.
+"""
+
+import collections
+import functools
+import logging
+import queue
+from collections.abc import Callable
+
+from vrnn_engine.runtime.live.effects import Effects
+from vrnn_engine.runtime.live.events import AnyEvent, Prime, Save, Trace
+from vrnn_engine.runtime.live.rate_limited_log import describe_error
+from vrnn_engine.runtime.live.saved import SavedStates
+from vrnn_engine.runtime.live.timeline import Timeline, event_name
+from vrnn_engine.runtime.observation import Observation
+from vrnn_engine.runtime.stream import Stream
+
+_log = logging.getLogger("vrnn_engine")
+
+
+class Agenda:
+    """The events that are still to come.
+
+    Parameters
+    ----------
+    effects : Effects
+        Checks events and looks up what they name.
+    saved : SavedStates
+        Told which names sent events will save.
+    timeline : Timeline
+        Events with their frames, in order.
+    """
+
+    def __init__(self, effects: Effects, saved: SavedStates, timeline: Timeline) -> None:
+        self._effects = effects
+        self._saved = saved
+        self._inbox: queue.SimpleQueue[tuple[AnyEvent, Stream | None]] = queue.SimpleQueue()
+        self._timeline = collections.deque(effects.prepare(timeline))
+        self._primed = {
+            event.file: effects.listen(event.file)[0] for event in timeline.events if isinstance(event, Prime)
+        }
+
+    def send(self, event: AnyEvent) -> Observation | None:
+        """Add an event for the next frame; `Performance.send` documents parameters, result and errors."""
+        event = self._effects.look_up(self._effects.check(event))
+        primed, observation = None, None
+        if isinstance(event, Prime):
+            primed, observation = self._effects.listen(event.file)
+        if isinstance(event, Save | Trace):
+            self._saved.expect(event)
+        self._inbox.put((event, primed))
+        return observation
+
+    @property
+    def waiting(self) -> int:
+        """Number of events that were sent and not taken yet."""
+        return self._inbox.qsize()
+
+    @property
+    def upcoming(self) -> tuple[AnyEvent, ...]:
+        """The events of the timeline that were not taken yet."""
+        return tuple(self._timeline)
+
+    def next_frame(self) -> int | None:
+        """Return the frame of the next event of the timeline; None after the last one."""
+        return (self._timeline[0].frame or 0) if self._timeline else None
+
+    def apply_due(self, frame: int, note: Callable[[AnyEvent], None]) -> None:
+        """Apply the events that are due before a frame, those of the timeline first.
+
+        Parameters
+        ----------
+        frame : int
+            Number of the frame.
+        note : callable
+            Records an event that was applied.
+        """
+        while self._timeline and (self._timeline[0].frame or 0) <= frame:
+            event = self._timeline.popleft()
+            self._apply(event, frame, self._primed.get(event.file) if isinstance(event, Prime) else None, note)
+        while not self._inbox.empty():  # only this thread takes events out
+            event, primed = self._inbox.get_nowait()
+            self._apply(event, frame, primed, note)
+            if isinstance(event, Save | Trace):
+                self._saved.fulfil(event)
+
+    def _apply(self, event: AnyEvent, frame: int, primed: Stream | None, note: Callable[[AnyEvent], None]) -> None:
+        """Apply an event and record it; if it fails, log a warning and continue."""
+        failed = functools.partial(_log_failure, event, frame)
+        try:
+            note(self._effects.apply(event, frame, primed, failed))
+        except Exception as error:  # noqa: BLE001 - no error of one event may interrupt the sound
+            failed(error)
+
+
+def _log_failure(event: AnyEvent, frame: int, error: Exception) -> None:
+    _log.warning("%s at frame %d: %s", event_name(event), frame, describe_error(error))
