@@ -1,0 +1,50 @@
+// @ts-check
+/** The latents as bars: height is the value, brightness is the KL; a bar that is moved is held there. */
+
+import { Bars } from "./bars.js";
+import { element } from "./dom.js";
+import { show } from "./words.js";
+
+const REACH = 3; // standard deviations of N(0, 1)
+
+/**
+ * Fill a container with the bars of the latents.
+ *
+ * @param {HTMLElement} container
+ * @param {HTMLButtonElement} release  Button that lets all of them go.
+ * @param {import("../player/player.js").Player} player
+ * @param {import("./steering.js").Steering} steering
+ * @param {AbortSignal} signal
+ */
+export function showLatents(container, release, player, steering, signal) {
+  let latest = { latent: new Float32Array(steering.count), kl: new Float32Array(steering.count) };
+  let brightest = 1; // nats; the scale of the brightness follows slowly
+  const bars = new Bars({
+    label: "Latents", unit: "latent", count: steering.count, minimum: -REACH, maximum: REACH,
+    change: (values) => steering.hold(values),
+    restore: (index) => steering.release([index]),
+  });
+  const refresh = () => {
+    const held = steering.strengths();
+    const targets = steering.targets();
+    const shown = latest.latent.map((value, index) => (held[index] > 0.5 ? targets[index] : value));
+    bars.update(shown, {
+      glow: latest.kl.map((kl) => Math.sqrt(kl / brightest)),
+      held,
+      notes: (index) => `${held[index] > 0 ? "held, " : ""}KL ${show(latest.kl[index])} nats`,
+    });
+    release.disabled = !held.some((strength) => strength > 0);
+  };
+  player.addEventListener("latents", (event) => {
+    latest = /** @type {CustomEvent} */ (event).detail;
+    brightest = Math.max(0.5, brightest * 0.995, ...latest.kl);
+    refresh();
+  }, { signal });
+  steering.knobs.addEventListener("change", refresh, { signal });
+  release.addEventListener("click", () => steering.releaseAll(), { signal });
+  const when = player.manifest.text ? " Changes take effect in the next word." : "";
+  const help = element("p", { class: "help" },
+    `What the voice draws before each frame. Height is the value, brightness is the KL of the prior. Drag a bar to hold it; a double tap lets it go.${when}`);
+  container.append(help, bars.root);
+  refresh();
+}

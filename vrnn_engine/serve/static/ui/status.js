@@ -1,0 +1,49 @@
+// @ts-check
+/** The two quiet lines below the buttons: what a frame costs, and what happens. */
+
+import { element } from "./dom.js";
+
+/** Both lines. */
+export class Status {
+  /** @param {HTMLElement} cost @param {HTMLElement} notice */
+  constructor(cost, notice) {
+    this.cost = cost;
+    this.notice = notice;
+    this.timer = 0;
+    this.where = "";
+  }
+
+  /**
+   * Say something for some seconds; errors stay until something else is said.
+   *
+   * @param {string} message
+   * @param {boolean} [bad]
+   */
+  say(message, bad = false) {
+    clearTimeout(this.timer);
+    this.notice.textContent = message;
+    this.notice.classList.toggle("bad", bad);
+    if (message && !bad) this.timer = Number(setTimeout(() => (this.notice.textContent = ""), 6000));
+  }
+
+  /** Show where the voice is computed, before anything has been measured. @param {string} where @param {boolean} [sounds] */
+  place(where, sounds = false) {
+    this.where = where;
+    this.sounds = sounds; // a pen has no gaps
+    this.cost.textContent = where;
+  }
+
+  /**
+   * Show the cost.
+   *
+   * @param {{stepMs: number, frameMs: number, underruns: number, reconnects: number}} stats
+   */
+  show({ stepMs, frameMs, underruns, reconnects }) {
+    const times = stepMs > 0 ? frameMs / stepMs : 0;
+    const parts = [this.where];
+    if (times) parts.push(`${stepMs.toFixed(stepMs < 1 ? 2 : 1)} ms a frame`, `${times < 10 ? times.toFixed(1) : Math.round(times)} \u00d7 real time`);
+    if (reconnects) parts.push(reconnects === 1 ? "reconnected once" : `reconnected ${reconnects} times`);
+    const gaps = element("span", { class: underruns ? "poor" : "" }, ` \u00b7 ${underruns === 1 ? "1 gap" : `${underruns} gaps`}`);
+    this.cost.replaceChildren(parts.join(" \u00b7 "), ...(this.sounds ? [gaps] : []));
+  }
+}
