@@ -36,6 +36,7 @@ VERBS = {
     "devices": (["devices"], []),
     "latents": (["latents", "blizzard", "hello.wav", "--to", "hello.png"], ["hello.png"]),
     "ink convert": (["ink", "convert", "lines.svg", "lines.npz"], ["lines.npz"]),
+    "web": (["web", "toy", "--out", "page"], ["page"]),
     "help": (["--help"], []),
 }
 MADE = {  # from a checkpoint

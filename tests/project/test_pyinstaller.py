@@ -81,5 +81,8 @@ def test_the_command_line_built_by_pyinstaller_runs_its_commands(installed: Path
         assert (tmp_path / "work" / target).stat().st_size > 100
     done = run(program, tmp_path, "voices", "verify", "blizzard")
     assert done.returncode == 0, done.stderr
+    done = run(program, tmp_path, "web", "blizzard", "--out", "page")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "work" / "page" / "index.html").is_file()
     done = run(program, tmp_path, "train", "blizzard", "--data", ".")
     assert done.stderr.startswith("error: this needs torch, which is not installed: ")

@@ -26,6 +26,7 @@ VERBS = (
     "bench",
     "voices",
     "hands",
+    "web",
 )
 
 
