@@ -12,21 +12,25 @@ VERSION = 1
 """Version of the protocol."""
 MAX_MESSAGE = 64 * 1024
 """Largest message of a client, in bytes."""
-MAX_RATE = 50
-"""Largest number of messages of a client per second, after a burst of as many."""
+MAX_RATE = 100
+"""Largest number of messages of a client per second, after a burst of twice as many."""
 MAX_BAD = 20
 """Number of messages with an error after which a session ends."""
 MAX_FRAMES = 50
 """Largest number of frames in a binary message."""
 MAX_CREDIT = 1_000_000
 """Largest credit, in frames."""
-MAX_WAITING = 200
+MAX_WAITING = 50
 """Largest number of events of a session that have not taken effect yet."""
 MAX_TEXT = 20_000
 """Largest number of characters that wait to be written."""
 
-MESSAGE_SECONDS = 0.02
-"""A binary message lasts at least as long as this by default."""
+MESSAGE_SECONDS, INK_MESSAGE_SECONDS = 0.02, 0.1
+"""A binary message of sound and of ink lasts at least as long as this by default."""
+MAX_SKIPPED = 60.0
+"""Largest number of seconds between a token and the first frame that is sent."""
+OPEN_SECONDS = 10.0
+"""Time in which a client has to send its first message."""
 REPORT_SECONDS = 0.1
 """Time between two reports."""
 STATS_SECONDS = 1.0
@@ -67,7 +71,7 @@ class Open(Message, frozen=True, kw_only=True, tag="open", omit_defaults=True):
     format: Format | None = None
     """Type of a sample: 16 bit integers or 32 bit floats.  By default s16le for sound; ink is always f32le."""
     frames: Annotated[int, msgspec.Meta(ge=1, le=MAX_FRAMES)] | None = None
-    """Frames of a binary message; by default the fewest that last 20 ms."""
+    """Frames of a binary message; by default the fewest that last 20 ms of sound or 100 ms of ink."""
     credit: Annotated[int, msgspec.Meta(ge=0, le=MAX_CREDIT)] = 0
     """Number of frames that the server may send before it is given more."""
     token: str | None = None

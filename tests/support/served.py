@@ -1,0 +1,147 @@
+"""A server of voices in a thread, with real sockets, and a listener that counts what it gets."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+from websockets.asyncio.client import ClientConnection, connect
+
+from vrnn_engine.serve.codec import decode_server, encode, unpack_frames
+from vrnn_engine.serve.metrics import Metrics
+from vrnn_engine.serve.options import ServeOptions
+from vrnn_engine.serve.protocol import Credit, End, Open, Opened, ServerMessage
+from vrnn_engine.serve.services import Services
+from vrnn_engine.serve.sessions.batch import Batch
+from vrnn_engine.serve.sessions.socket import session_socket
+from vrnn_engine.serve.tokens import TokenKeys
+from vrnn_engine.serve.voices import ServedVoices
+
+
+class Served:
+    """A running server.  `url` is the address of a voice."""
+
+    def __init__(self, services: Services[Batch], server: uvicorn.Server, port: int) -> None:
+        self.services = services
+        self.server = server
+        self.port = port
+
+    def url(self, voice: str) -> str:
+        return f"ws://127.0.0.1:{self.port}/{voice}"
+
+    def batch(self, voice: str) -> Batch:
+        return self.services.voices.batch(voice)
+
+
+@contextlib.contextmanager
+def serve(*voices: str, key: bytes = b"a key for tests only", **options: Any) -> Iterator[Served]:
+    """Serve voices on a free port until the block ends."""
+    given = ServeOptions(voices=voices, device="cpu", key=key, **options)
+    metrics = Metrics()
+    loaded = ServedVoices(given, metrics)
+    services: Services[Batch] = Services(given, loaded, metrics, TokenKeys(given.key))
+
+    async def socket(websocket: WebSocket) -> None:
+        await session_socket(websocket, websocket.path_params["voice"], services)
+
+    app = Starlette(routes=[WebSocketRoute("/{voice}", socket)])
+    config = uvicorn.Config(
+        app, port=0, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False, lifespan="off"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="test server")
+    thread.start()
+    try:
+        while not server.started:
+            threading.Event().wait(0.005)
+        yield Served(services, server, server.servers[0].sockets[0].getsockname()[1])
+    finally:
+        loaded.close()
+        server.should_exit = True
+        thread.join()
+
+
+class Listener:
+    """A client that keeps everything that it gets."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+        self.messages: list[ServerMessage] = []
+        self.blocks: dict[int, np.ndarray] = {}
+        self.opened: Opened | None = None
+        self.end: End | None = None
+
+    async def open(self, message: Open) -> Opened:
+        await self.connection.send(encode(message))
+        first = decode_server(await self.connection.recv())
+        assert isinstance(first, Opened), first
+        self.opened = first
+        return first
+
+    async def say(self, message: Any) -> None:
+        await self.connection.send(encode(message))
+
+    async def next(self) -> ServerMessage | None:
+        """Receive one message; None for frames."""
+        got = await self.connection.recv()
+        if isinstance(got, bytes):
+            frame, samples = unpack_frames(got)
+            kind = "<i2" if self.opened.format == "s16le" else "<f4"
+            self.blocks[frame] = np.frombuffer(samples, kind)
+            return None
+        message = decode_server(got)
+        self.messages.append(message)
+        if isinstance(message, End):
+            self.end = message
+        return message
+
+    async def until(self, kind: type) -> Any:
+        """Receive up to a message of a kind."""
+        while True:
+            message = await self.next()
+            if isinstance(message, kind):
+                return message
+
+    async def listen(self, frames: int, credit: bool = True) -> np.ndarray:
+        """Receive a number of frames, and give as much credit; return their samples."""
+        start = self.opened.frame
+        while self.frames < frames:
+            if await self.next() is None and credit:
+                await self.say(Credit(frames=self.opened.frames))
+        found = np.concatenate([self.blocks[frame] for frame in sorted(self.blocks)])
+        assert sorted(self.blocks) == list(range(start, start + self.frames, self.opened.frames))
+        return found[: frames * self.opened.frame_size]
+
+    @property
+    def frames(self) -> int:
+        return len(self.blocks) * self.opened.frames
+
+
+@contextlib.asynccontextmanager
+async def listener(url: str) -> Any:
+    """Connect to a served voice."""
+    async with connect(url, compression=None, max_size=None) as connection:
+        yield Listener(connection)
+
+
+async def hear(url: str, frames: int, message: Open) -> np.ndarray:
+    """Return the first frames of a session."""
+    async with listener(url) as one:
+        await one.open(message)
+        return await one.listen(frames)
+
+
+def run(coroutine: Any, seconds: float = 60.0) -> Any:
+    """Run a coroutine, not for ever."""
+
+    async def limited() -> Any:
+        async with asyncio.timeout(seconds):
+            return await coroutine
+
+    return asyncio.run(limited())

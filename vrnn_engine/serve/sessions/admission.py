@@ -1,0 +1,146 @@
+"""Decides whether another session fits, by how long ticks take: a server that is full refuses, it does not stutter.
+
+The time to compute one frame of all rows is modelled as `a + b * rows`.  Least squares fit it to the ticks of the last
+seconds; older ticks lose weight.  `room` compares what the model says of one more row with the time that a frame lasts.
+
+Threading contract: any thread may call any method.
+"""
+
+import collections
+import math
+import threading
+import time
+from collections.abc import Callable
+
+SHARE = 0.85
+"""Largest share of the time that computing may take."""
+MEMORY_SECONDS = 5.0
+"""Time after which a tick counts 1/e of a new one."""
+_FIRST_GUESS = 0.1
+"""Weight of the first measurements, which never fades; it tells the slope while all ticks have the same rows."""
+
+
+class Admission:
+    """Counts the sessions of one voice, and decides about the next one.
+
+    Parameters
+    ----------
+    frame_seconds : float
+        How long a frame lasts.
+    limit : int, optional
+        Largest number of sessions, whatever the times are.
+    clock : callable
+        Returns the time in seconds.
+
+    Attributes
+    ----------
+    sessions : int
+        Number of sessions that were admitted and have not left.
+    """
+
+    def __init__(
+        self, frame_seconds: float, limit: int | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.sessions = 0
+        self._frame = frame_seconds
+        self._limit = limit
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._sums = [0.0] * 5  # of 1, rows, seconds, rows * rows, rows * seconds; weighted
+        self._first = [0.0] * 5
+        self._at = clock()
+        self._busy = 0.0
+        self._left: collections.deque[float] = collections.deque(maxlen=64)
+
+    def calibrate(self, rows: int, seconds: float) -> None:
+        """Add a measurement from before the first session.
+
+        Parameters
+        ----------
+        rows : int
+        seconds : float
+            Time to compute one frame of these rows.
+        """
+        with self._lock:
+            self._first = [
+                old + _FIRST_GUESS * new for old, new in zip(self._first, _terms(rows, seconds), strict=True)
+            ]
+
+    def measured(self, rows: float, seconds: float, frames: int) -> None:
+        """Add a tick.
+
+        Parameters
+        ----------
+        rows : float
+            Mean number of rows that were computed in each frame.
+        seconds : float
+            Time to compute one frame of these rows.
+        frames : int
+            Frames of the tick.
+        """
+        with self._lock:
+            now = self._clock()
+            kept = self._kept(now)
+            self._at = now
+            self._sums = [kept * old + new for old, new in zip(self._sums, _terms(rows, seconds), strict=True)]
+            self._busy = kept * self._busy + seconds * frames / MEMORY_SECONDS
+
+    def predicted(self, rows: int) -> float:
+        """Return the seconds that computing a frame of a number of rows takes; 0 before anything was measured.
+
+        Parameters
+        ----------
+        rows : int
+        """
+        with self._lock:
+            n, x, y, xx, xy = (a + b for a, b in zip(self._sums, self._first, strict=True))
+        if not n:
+            return 0.0
+        spread = n * xx - x * x
+        # Ticks of one size tell no slope; the time then grows in proportion to the rows, which is too careful.
+        slope = max(0.0, (n * xy - x * y) / spread) if spread > 1e-9 * n * xx else y / max(x, 1e-12)
+        return max(0.0, (y - slope * x) / n + slope * rows)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another session fits."""
+        if self._limit is not None and self.sessions >= self._limit:
+            return False
+        if self.sessions == 0:
+            return True
+        return self.predicted(self.sessions + 1) <= SHARE * self._frame and self.busy <= (1 + SHARE) / 2
+
+    @property
+    def busy(self) -> float:
+        """Share of the last seconds in which frames were computed."""
+        with self._lock:
+            return self._busy * self._kept(self._clock())
+
+    def admit(self) -> bool:
+        """Count another session if it fits; return whether it does."""
+        if not self.has_room:
+            return False
+        with self._lock:
+            self.sessions += 1
+        return True
+
+    def leave(self) -> None:
+        """Count a session that has left."""
+        with self._lock:
+            self.sessions -= 1
+            self._left.append(self._clock())
+
+    @property
+    def retry_after(self) -> int:
+        """Seconds until a session is likely to have left, 1 to 30: the mean time between two that left lately."""
+        with self._lock:
+            recent = [at for at in self._left if self._clock() - at < 60]
+        return max(1, min(30, round(60 / len(recent)))) if recent else 10
+
+    def _kept(self, now: float) -> float:
+        """Return the weight that what was measured last has now."""
+        return math.exp(-max(0.0, now - self._at) / MEMORY_SECONDS)
+
+
+def _terms(rows: float, seconds: float) -> tuple[float, ...]:
+    return 1.0, rows, seconds, rows * rows, rows * seconds

@@ -1,0 +1,108 @@
+"""Decides how many frames a session may compute: no faster than it plays, within its credit and its unsent frames."""
+
+from dataclasses import dataclass
+
+CATCH_UP = 1.05
+"""How much faster than it plays a session may compute.  A player whose buffer ran low fills it again in this way."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Rates of a kind of voice.
+
+    Attributes
+    ----------
+    frames_per_second : float
+    tick : int
+        Frames that are computed at once.
+    lead : int
+        Largest number of frames that a session is ahead of its clock, and largest number that wait to be sent.
+    """
+
+    frames_per_second: float
+    tick: int
+    lead: int
+
+    @classmethod
+    def of(cls, frames_per_second: float, ink: bool) -> "Pace":
+        """Return the rates for sound or for ink.
+
+        Sound is computed 20 ms at a time, a quarter of a second ahead.  A pen computes a whole word when it begins
+        one, which takes long: longer ticks let more sessions share these steps, and a lead of a second hides them.
+        """
+        tick, lead = (0.2, 1.0) if ink else (0.02, 0.25)
+        frames = frames_in(tick, frames_per_second)
+        return cls(frames_per_second, frames, max(2 * frames, round(lead * frames_per_second)))
+
+    @property
+    def period(self) -> float:
+        """Seconds from one tick to the next."""
+        return self.tick / self.frames_per_second
+
+
+def frames_in(seconds: float, frames_per_second: float) -> int:
+    """Return the fewest frames that last a time, at least 1."""
+    return max(1, -int(-seconds * frames_per_second // 1))
+
+
+class Pacer:
+    """The clock and the credit of one session.  Only the thread of the batch may use it.
+
+    The clock is a bucket: it fills with `CATCH_UP` times the frame rate, up to `lead` frames.  So it stops while the
+    session pauses, and no pause is followed by a burst of more than `lead` frames.
+
+    Parameters
+    ----------
+    pace : Pace
+    credit : int
+        Frames that may be computed before `give` is called.
+    frames : int
+        Frames of a message; two messages always fit into the lead.
+    now : float
+        Time in seconds.
+
+    Attributes
+    ----------
+    credit : int
+        Frames that may be computed before more credit is given.
+    """
+
+    def __init__(self, pace: Pace, credit: int, frames: int, now: float) -> None:
+        self.credit = credit
+        self._rate = pace.frames_per_second * CATCH_UP
+        self._lead = max(pace.lead, 2 * frames)
+        self._allowed = float(self._lead)
+        self._at = self._moved = now
+
+    def give(self, frames: int) -> None:
+        """Add credit."""
+        self.credit += frames
+
+    def ready(self, now: float, unsent: int) -> int:
+        """Return the number of frames that may be computed now.
+
+        Parameters
+        ----------
+        now : float
+            Time in seconds.
+        unsent : int
+            Frames that were computed and are not sent.
+        """
+        self._allowed = min(float(self._lead), self._allowed + (now - self._at) * self._rate)
+        self._at = now
+        return max(0, min(int(self._allowed), self.credit, self._lead - unsent))
+
+    def spend(self, frames: int) -> None:
+        """Count frames that were computed."""
+        self._allowed -= frames
+        self.credit -= frames
+        self._moved = self._at
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more than half of the lead is missing."""
+        return self._allowed > self._lead / 2
+
+    def stalled(self, now: float) -> float:
+        """Return the number of seconds since frames were computed."""
+        return now - self._moved

@@ -1,0 +1,232 @@
+"""One session of a listener: a performance, how fast it may go, and the messages that it makes.
+
+Threading contract: the thread of the batch calls all methods but `steer_by`, which any thread may call.  The thread of
+the event loop owns `outbox`; the batch hands it messages through the loop.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from vrnn_engine.errors import NotFiniteError, StreamError, TokenError, VRNNEngineError
+from vrnn_engine.runtime.live.events import AnyEvent, Erase, Write
+from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.stream import Stream
+from vrnn_engine.serve import protocol
+from vrnn_engine.serve.codec import encode
+from vrnn_engine.serve.protocol import Applied, Cleared, End, ErrorMessage, ServerMessage, Stats, Token
+from vrnn_engine.serve.sessions.outbox import DropFrames, Outbox, Outgoing
+from vrnn_engine.serve.sessions.pacing import Pacer
+from vrnn_engine.serve.sessions.packing import Packer
+from vrnn_engine.serve.sessions.reports import Reports
+from vrnn_engine.serve.sessions.steering import Translator
+
+MAX_RECOVERIES = 20
+"""Number of frames that are not finite, or words that are too wide, after which a session ends."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a session is made of.
+
+    Attributes
+    ----------
+    identity : str
+        Names the session in logs.
+    stream : Stream
+    performance : Performance
+        The performance of this stream.
+    loop : asyncio.AbstractEventLoop
+        The event loop of the socket.
+    first : int
+        The first frame to send; frames before it are computed only.
+    translator : Translator
+    pacer : Pacer
+    packer : Packer
+    reports : Reports
+    outbox : Outbox
+    seal : callable
+        Returns a token of the performance; raises `TokenError` if it needs too large a one.
+    """
+
+    identity: str
+    stream: Stream
+    performance: Performance
+    loop: asyncio.AbstractEventLoop
+    first: int
+    translator: Translator
+    pacer: Pacer
+    packer: Packer
+    reports: Reports
+    outbox: Outbox
+    seal: Callable[[Performance], str]
+
+
+class Session:
+    """A session.
+
+    Parameters
+    ----------
+    parts : Parts
+
+    Attributes
+    ----------
+    identity : str
+    stream : Stream
+    performance : Performance
+    translator : Translator
+    outbox : Outbox
+    loop : asyncio.AbstractEventLoop
+    ended : bool
+        Whether the session computes no more frames.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.identity = parts.identity
+        self.stream = parts.stream
+        self.performance = parts.performance
+        self.translator = parts.translator
+        self.outbox = parts.outbox
+        self.loop = parts.loop
+        self.ended = False
+        self._parts = parts
+        self._pacer, self._packer, self._reports = parts.pacer, parts.packer, parts.reports
+        self._made = 0  # frames that count for the outbox
+        self._recoveries = 0
+        self._outgoing: list[Outgoing] = []
+
+    def steer_by(self, event: AnyEvent) -> None:
+        """Apply an event before the next frame.  Any thread may call this.
+
+        Parameters
+        ----------
+        event : event
+
+        Raises
+        ------
+        VRNNEngineError
+            The event cannot be applied, or too many events or too much text are waiting.
+        """
+        if self.performance.waiting >= protocol.MAX_WAITING:
+            raise StreamError(
+                f"{protocol.MAX_WAITING} events wait for the next frame; give credit, and send them later"
+            )
+        if isinstance(event, Write) and self.performance.voice.manifest.text is not None:
+            pending = self.stream.pending
+            if pending + len(event.text) > protocol.MAX_TEXT:
+                raise StreamError(f"{pending} characters wait to be written; send more when fewer wait")
+        self.performance.send(event)
+
+    def applied(self, event: AnyEvent) -> None:
+        """Tell the client that an event takes effect; the performance calls this."""
+        if (event.frame or 0) >= self._parts.first:  # the client of a resumed session knows the earlier ones
+            self._say(Applied(frame=event.frame or 0, event=self.translator.fields(event)))
+
+    def wanted(self, now: float, most: int) -> int:
+        """Return how many of the next `most` frames the session may compute now."""
+        if self.ended:
+            return 0
+        skipped = self._parts.first - self.performance.frame
+        if skipped > 0:
+            return min(most, skipped)
+        unsent = self._made - self.outbox.sent
+        return min(most, self._pacer.ready(now, unsent))
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether the session should not wait for the next tick."""
+        return not self.ended and (self.performance.frame < self._parts.first or self._pacer.is_behind)
+
+    def took(self, block: np.ndarray, frames: int) -> None:
+        """Adopt frames that were read after `Performance.steer`."""
+        performance = self.performance
+        is_sent = performance.frame >= self._parts.first
+        performance.accept(block, frames)
+        if not is_sent:
+            return
+        self._pacer.spend(frames)
+        self._made += frames
+        self._reports.heard(block)
+        self._outgoing += self._packer.add(block)
+
+    def failed(self, error: VRNNEngineError) -> None:
+        """Recover from a frame that could not be computed, as the performance does alone; else end the session."""
+        self._recoveries += 1
+        if self._recoveries > MAX_RECOVERIES:
+            self.end(protocol.RUNAWAY, f"too many frames failed; the last one: {error}")
+            return
+        try:
+            if isinstance(error, NotFiniteError):
+                self.took(self.performance.next_frame(), 1)
+                self._say(ErrorMessage(code="not-finite", message=str(error)))
+            elif isinstance(error, StreamError) and self.stream.state.text is not None:
+                self.performance.send(Erase(count=self.stream.pending))
+                self._say(ErrorMessage(code="bad-text", message=f"the text was erased: {error}"))
+            else:
+                self.end(protocol.FAILED, str(error))
+        except VRNNEngineError as second:
+            self.end(protocol.RUNAWAY, str(second))
+
+    def report(self) -> None:
+        """Add the reports that are due."""
+        for message in self._reports.due():
+            self._say(message)
+        if self._reports.token_is_due:
+            self.save("time")
+
+    def save(self, reason: Literal["time", "save", "end"]) -> None:
+        """Add a token of the present state; say so if it needs too large a one."""
+        try:
+            token = self._parts.seal(self.performance)
+        except TokenError as error:
+            self._say(ErrorMessage(code="bad-token", message=str(error)))
+            return
+        latent = tuple(self.stream.latent.tolist())
+        self._say(Token(frame=self.performance.frame, token=token, latent=latent, reason=reason))
+
+    def give(self, frames: int) -> None:
+        """Add credit."""
+        self._pacer.give(frames)
+
+    def clear(self) -> None:
+        """Drop all frames that are not sent."""
+        dropped = self._packer.skip_to(self.performance.frame)
+        self._made -= dropped
+        self._pacer.give(dropped)
+        self._outgoing.append(DropFrames())
+        self._say(Cleared(frame=self.performance.frame))
+
+    def check_time(self, now: float, idle: float, step_seconds: float, rows: int) -> None:
+        """Say how the server does, and end the session if it has stood still for too long."""
+        unsent = self._made - self.outbox.sent
+        fps = self.performance.voice.manifest.frames_per_second
+        self._say(Stats(step_ms=1e3 * step_seconds, rows=rows, lead_ms=1e3 * unsent / fps))
+        if self._pacer.stalled(now) <= idle:
+            return
+        if self._pacer.credit > 0:
+            self.end(protocol.SLOW, f"the client has not taken what was sent for {idle:g} seconds")
+        else:
+            self.end(protocol.IDLE, f"the client has given no credit for {idle:g} seconds")
+
+    def end(self, code: int, reason: str) -> None:
+        """End the session; it computes no more frames."""
+        if not self.ended:
+            self.ended = True
+            self._outgoing.append(End(code=code, reason=reason))
+
+    def take_outgoing(self) -> list[Outgoing]:
+        """Return the messages since the last call."""
+        taken, self._outgoing = self._outgoing, []
+        return taken
+
+    def close(self) -> None:
+        """Give up the stream, and with it the row."""
+        self.ended = True
+        self.stream.close()
+        self.performance.close()
+
+    def _say(self, message: ServerMessage) -> None:
+        self._outgoing.append(encode(message))
