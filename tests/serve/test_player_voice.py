@@ -1,0 +1,99 @@
+"""A voice that a page computes gives the frames of the engine."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from support.browser import Browser, serve_folder
+from support.played_page import POLICY, write_page
+from support.played_voice import VOICES, play, step
+
+from vrnn_engine import Engine
+from vrnn_engine.runtime.live.events import Set
+from vrnn_engine.runtime.live.performance import Performance
+
+TOLERANCE = 1e-4
+"""Of the largest value, as in the manifests of the bundled voices."""
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """The browser with a page that may do no more than it needs, as from a strict server."""
+    folder = tmp_path_factory.mktemp("page")
+    write_page(folder, blizzard=VOICES / "blizzard", handwriting=VOICES / "handwriting")
+    with serve_folder(folder, {"Content-Security-Policy": POLICY}) as url:
+        browser.open(url)
+        yield browser
+        assert browser.errors() == []
+
+
+@pytest.fixture(scope="module")
+def sound() -> Engine:
+    return Engine.load("blizzard")
+
+
+@pytest.fixture(scope="module")
+def pen() -> Engine:
+    return Engine.load("handwriting")
+
+
+def difference(ours: np.ndarray, engines: np.ndarray) -> float:
+    """Return the largest difference as a part of the largest value."""
+    return float(np.abs(ours - engines).max() / np.abs(engines).max())
+
+
+def test_each_of_200_frames_of_sound_is_that_of_the_engine(page: Browser, sound: Engine) -> None:
+    """Differences grow from frame to frame, as between two computers; so each frame is compared from its state."""
+    stream = sound.stream(seed=2**64 - 1)
+    graph = stream.stepper.graphs.step
+    sizes = {name: shape[0] for name, shape in graph.state.items()}
+    states, ours = step(page, "blizzard", stream.seed, 200, list(sizes))
+    engines = np.empty_like(ours)
+    for t, packed in enumerate(np.split(states, 200)):
+        parts = np.split(packed, np.cumsum(list(sizes.values()))[:-1], axis=1)
+        noise = {name: row[np.newaxis] for name, row in stream.state.noise.at(t).items()}
+        engines[t] = graph.run(dict(zip(sizes, parts, strict=True)), noise, stream.controls.table)[1]["frame"][0]
+    assert difference(ours, engines) < TOLERANCE / 10
+    assert difference(ours[:16], stream.read(16).reshape(16, -1)) < TOLERANCE
+
+
+def test_200_points_of_ink_are_those_of_the_engine(page: Browser, pen: Engine) -> None:
+    ours, _ = play(page, "handwriting", 200, seed=3)
+    assert difference(ours, pen.stream(seed=3).read(200)) < TOLERANCE
+
+
+def test_a_text_is_written_as_by_the_engine(page: Browser, pen: Engine) -> None:
+    text, width = "Dear Anna, thank you  \r\n\nfor the letter.", 60.0
+    engines = pen.stream(seed=7, text=text, width=width).read_text()
+    ours, events = play(page, "handwriting", len(engines) + 5, events=("text", "error"), seed=7, text=text, width=width)
+    assert difference(ours[:-5], engines) < TOLERANCE
+    assert (ours[-5:] == [0, 0, 1]).all()
+    assert events[-1] == ["text", {"written": len(text) - 1, "pending": 0}]
+
+
+def test_text_is_added_and_erased_as_in_the_engine(page: Browser, pen: Engine) -> None:
+    stream = pen.stream(seed=11)
+    parts = [stream.read(40)]
+    stream.write("one two")
+    parts.append(stream.read(60))
+    stream.erase(2)
+    stream.write("hree")
+    stream.reseed(5)
+    parts.append(stream.read(100))
+    requests = {40: [("write", "one two")], 100: [("erase", 2), ("write", "hree"), ("reseed", 5)]}
+    ours, _ = play(page, "handwriting", 200, requests, seed=11)
+    assert difference(ours, np.concatenate(parts)) < TOLERANCE
+
+
+def test_a_ramp_moves_a_control_as_in_the_engine(page: Browser, sound: Engine) -> None:
+    moves = [Set(control="output.temperature", value=0.2, ramp=0.1), Set(control="latent.shift", index=3, value=2.0)]
+    performance = Performance(sound.stream(seed=5))
+    parts = [performance.read(5)]
+    for move in moves:
+        performance.send(move)
+    parts.append(performance.read(15))
+    requests = [
+        ("set", {"name": one.control, "value": one.value, "index": one.index, "ramp": one.ramp}) for one in moves
+    ]
+    ours, _ = play(page, "blizzard", 20, {5: requests}, seed=5)
+    assert difference(ours.reshape(-1), np.concatenate(parts)) < TOLERANCE

@@ -1,0 +1,119 @@
+// @ts-check
+/** The side of the sound that plays: asks for samples early enough, copies them, and counts the gaps. */
+
+import { BlockQueue, SharedRing } from "./ring.js";
+
+/** Seconds of sound that wait to be played: at first, and at most. Each gap makes them half as many more. */
+const [LEAD, MOST_LEAD] = [0.12, 0.6];
+/** Seconds of sound by which the wish for more grows before it is sent again. */
+const STEP = 0.02;
+/** At an interruption, the old sound fades out by this factor per sample, and the new one fades in by this much. */
+const [FALL, RISE] = [0.95, 1 / 64];
+
+/**
+ * What the two sides of the sound share. `memory` is null where threads share no memory; samples are then messages.
+ * @typedef {{port: MessagePort, memory: SharedArrayBuffer|null, rate: number}} Connection
+ */
+
+export class Playback {
+  /**
+   * @param {Connection} connection  Its rate is that of the samples, per second.
+   * @param {number} outputRate  Samples per second of the output. If it is another one, the sound is resampled.
+   */
+  constructor({ port, memory, rate }, outputRate) {
+    this._port = port;
+    this._rate = rate;
+    this._step = rate / outputRate;
+    this._source = memory ? new SharedRing(memory) : new BlockQueue();
+    this._lead = LEAD;
+    this._upTo = 0;
+    this._underruns = 0;
+    this._isGap = true;
+    this._hasBegun = false; // a gap before the first sound, or after a jump, is no underrun
+    this._value = 0; // the last one of the output
+    this._held = 0; // what is left of the sound before an interruption
+    this._gain = 0; // of the sound after it
+    this._place = 1; // of the output between the samples 1 and 2 of `_around`
+    this._around = new Float32Array(4);
+    port.onmessage = ({ data }) => {
+      const queue = /** @type {BlockQueue} */ (this._source);
+      if (data === "clear") queue.clear();
+      else queue.write(data);
+    };
+  }
+
+  /**
+   * Write the next samples of the output.
+   *
+   * @param {Float32Array} out
+   */
+  fill(out) {
+    const needed = Math.ceil(out.length * this._step) + 1;
+    const lead = Math.max(Math.round(this._lead * this._rate), 2 * needed);
+    if (this._source.takeClear()) {
+      this._interrupt();
+      this._hasBegun = false;
+    }
+    const isGap = this._source.available < (this._isGap ? lead / 2 : needed);
+    if (isGap && !this._isGap) this._interrupt();
+    if (isGap && this._hasBegun) this._countUnderrun();
+    this._isGap = isGap;
+    if (!isGap) this._hasBegun = true;
+    for (let i = 0; i < out.length; i++) out[i] = this._nextValue(isGap);
+    this._ask(this._source.position + lead);
+  }
+
+  /**
+   * @param {boolean} isGap
+   * @returns {number}
+   */
+  _nextValue(isGap) {
+    this._held = Math.abs(this._held) < 1e-5 ? 0 : this._held * FALL;
+    this._value = this._held;
+    if (!isGap) {
+      this._gain = Math.min(1, this._gain + RISE);
+      this._value += this._gain * (this._step === 1 ? this._source.shift() : this._resampled());
+    }
+    return this._value;
+  }
+
+  /** Return the sound between two samples, by a cubic curve through four (Catmull and Rom 1974). */
+  _resampled() {
+    const around = this._around;
+    for (; this._place >= 1; this._place--) {
+      around.copyWithin(0, 1);
+      around[3] = this._source.shift();
+    }
+    const [a, b, c, d] = around;
+    const t = this._place;
+    this._place += this._step;
+    return b + (t / 2) * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)));
+  }
+
+  _interrupt() {
+    this._held = this._value;
+    this._gain = 0;
+  }
+
+  _countUnderrun() {
+    this._hasBegun = false; // the gap is counted once
+    this._underruns += 1;
+    this._lead = Math.min(this._lead * 1.5, MOST_LEAD);
+    this._upTo = this._source.position; // say so at once
+  }
+
+  /**
+   * Ask for the samples up to a position.
+   *
+   * @param {number} upTo
+   */
+  _ask(upTo) {
+    if (((upTo - this._upTo) | 0) < STEP * this._rate) return;
+    this._upTo = upTo | 0;
+    this._port.postMessage({
+      upTo: this._upTo,
+      underruns: this._underruns,
+      lead: this._source.available / this._rate,
+    });
+  }
+}
