@@ -40,8 +40,8 @@ class Served:
 
 
 @contextlib.contextmanager
-def serve(*voices: str, key: bytes = b"a key for tests only", **options: Any) -> Iterator[Served]:
-    """Serve voices on a free port until the block ends."""
+def serve(*voices: str, key: bytes = b"a key for tests only", port: int = 0, **options: Any) -> Iterator[Served]:
+    """Serve voices on a port, by default a free one, until the block ends."""
     given = ServeOptions(voices=voices, device="cpu", key=key, **options)
     metrics = Metrics()
     loaded = ServedVoices(given, metrics)
@@ -52,7 +52,7 @@ def serve(*voices: str, key: bytes = b"a key for tests only", **options: Any) ->
 
     app = Starlette(routes=[WebSocketRoute("/{voice}", socket)])
     config = uvicorn.Config(
-        app, port=0, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False, lifespan="off"
+        app, port=port, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False, lifespan="off"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="test server")

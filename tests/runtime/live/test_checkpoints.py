@@ -42,3 +42,15 @@ def test_values_written_before_the_checkpoint_is_adopted_are_dropped(engine):
     second.continue_from(first.checkpoint())
     assert second.controls[HEAT] == 1.0
     assert np.array_equal(second.read(4), first.read(4))
+
+
+def test_events_that_are_sent_wait_until_the_frames_that_are_repeated_have_passed(engine):
+    first = Performance(engine.stream(3))
+    first.read(4)
+    second = Performance(engine.stream(3))
+    second.continue_from(first.checkpoint(), repeated=9)
+    second.send(Set(control=HEAT, value=0.0))
+    first.read(5)
+    first.send(Set(control=HEAT, value=0.0))
+    expected = first.read(3)
+    assert np.array_equal(second.read(8)[-len(expected) :], expected)

@@ -31,9 +31,15 @@ class Agenda:
         Told which names sent events will save.
     timeline : Timeline
         Events with their frames, in order.
+
+    Attributes
+    ----------
+    hold_until : int
+        Before this frame, only the events of the timeline are applied.
     """
 
     def __init__(self, effects: Effects, saved: SavedStates, timeline: Timeline) -> None:
+        self.hold_until = 0
         self._effects = effects
         self._saved = saved
         self._inbox: queue.SimpleQueue[tuple[AnyEvent, Stream | None]] = queue.SimpleQueue()
@@ -80,7 +86,7 @@ class Agenda:
         while self._timeline and (self._timeline[0].frame or 0) <= frame:
             event = self._timeline.popleft()
             self._apply(event, frame, self._primed.get(event.file) if isinstance(event, Prime) else None, note)
-        while not self._inbox.empty():  # only this thread takes events out
+        while frame >= self.hold_until and not self._inbox.empty():  # only this thread takes events out
             event, primed = self._inbox.get_nowait()
             self._apply(event, frame, primed, note)
             if isinstance(event, Save | Trace):

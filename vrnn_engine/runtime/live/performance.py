@@ -175,7 +175,7 @@ class Performance:
         with them.  The frames are then those that `read` returns, bit for bit.
         """
         for name, value in self._automation.take_writes():
-            self._note(Set(control=name, value=_plain(value)))
+            self._note(Set(control=name, value=float(value[0]) if value.shape == (1,) else tuple(value.tolist())))
         self._agenda.apply_due(self.frame, self._note)
         if self._history.is_due(self.frame):
             self._history.add(self.checkpoint())
@@ -251,13 +251,15 @@ class Performance:
         self._automation.push()
         return Checkpoint(self.frame, self.stream.snapshot(), self._automation.active_moves())
 
-    def continue_from(self, checkpoint: Checkpoint) -> None:
+    def continue_from(self, checkpoint: Checkpoint, repeated: int = 0) -> None:
         """Continue from a checkpoint of this or another performance of the same voice, before the first frame.
 
         Parameters
         ----------
         checkpoint : Checkpoint
             A result of `checkpoint`.  Its frame becomes the next frame of this performance.
+        repeated : int
+            Frames before this one repeat what was played before: events that are sent wait until it.
 
         Raises
         ------
@@ -267,6 +269,7 @@ class Performance:
         self.stream.restore(checkpoint.snapshot)
         self._automation.continue_from(copy_moves(checkpoint.moves))
         self.frame = checkpoint.frame
+        self._agenda.hold_until = repeated
 
     def interrupt(self) -> None:
         """Make a `read` that waits for the input of a `ListeningStream` return soon.  Any thread may call this."""
@@ -294,7 +297,3 @@ class Performance:
         except VRNNEngineError as error:
             self._record = None
             _log.warning("the performance log ends at frame %d: %s", self.frame, error)
-
-
-def _plain(value: np.ndarray) -> float | tuple[float, ...]:
-    return float(value[0]) if value.shape == (1,) else tuple(value.tolist())

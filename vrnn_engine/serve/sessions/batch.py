@@ -160,6 +160,9 @@ class Batch:
                 self._sessions[id(session)] = session
                 if self._stopped:
                     self._end_session(session)
+                else:  # the first token, with which the session continues if the connection is lost at once
+                    self._guarded(session, Session.report)
+                    self._hand_over([session])
             elif message is Leave:
                 self._sessions.pop(id(session), None)
                 session.close()

@@ -121,7 +121,7 @@ def _performance(
         return Performance(stream, events, record, memory=0)
     state = SessionState.decode(keys.open(message.token), stream.fingerprint)
     performance = Performance(stream, state.timeline_with(events), record, memory=0)
-    state.restore(performance)
+    state.restore(performance, message.frame or 0)
     return performance
 
 

@@ -206,13 +206,15 @@ class SessionState(msgspec.Struct, frozen=True):
                 more.append(event)
         return tuple(sorted([*self.timeline, *more], key=lambda event: event.frame or 0))
 
-    def restore(self, performance: Performance) -> None:
+    def restore(self, performance: Performance, repeated: int = 0) -> None:
         """Bring a new performance to this state.
 
         Parameters
         ----------
         performance : Performance
             A performance of the same voice that has not been read, with the timeline of `timeline_with`.
+        repeated : int
+            The client has the frames before this one; see `Performance.continue_from`.
 
         Raises
         ------
@@ -221,7 +223,7 @@ class SessionState(msgspec.Struct, frozen=True):
         """
         try:
             moves = [saved.active_move() for saved in self.moves]
-            performance.continue_from(Checkpoint(self.frame, self.snapshot, moves))
+            performance.continue_from(Checkpoint(self.frame, self.snapshot, moves), repeated)
         except (ValueError, VRNNEngineError) as error:
             raise TokenError(f"the state in this token does not fit the voice: {error}") from None
 

@@ -1,0 +1,75 @@
+"""A client continues its session with the newest token that is old enough, and with the events after it."""
+
+import msgspec
+import pytest
+
+from vrnn_engine import RemoteError
+from vrnn_engine.client.session_log import Continuation, SessionLog
+from vrnn_engine.serve.protocol import Open
+
+
+def event(frame, value=0.5):
+    return {"do": "set", "control": "latent.temperature", "value": value, "frame": frame}
+
+
+@pytest.fixture
+def log():
+    log = SessionLog()
+    for frame in (0, 80, 160):
+        log.add_token(frame, f"token {frame}")
+    for frame in (3, 80, 90, 165):
+        log.add_event(event(frame))
+    return log
+
+
+@pytest.mark.parametrize(("reached", "token"), [(0, 0), (79, 0), (80, 80), (159, 80), (160, 160), (500, 160)])
+def test_it_continues_with_the_newest_token_that_is_old_enough(log, reached, token):
+    again = log.continue_at(reached)
+    events = tuple(event(frame) for frame in (3, 80, 90, 165) if frame >= token)
+    assert again == Open(token=f"token {token}", frame=reached, events=events)
+
+
+def test_without_a_token_that_is_old_enough_it_cannot_continue():
+    log = SessionLog()
+    assert log.continue_at(5) is None
+    log.add_token(6, "late")
+    assert log.continue_at(5) is None
+
+
+def test_events_that_are_reported_again_after_a_new_connection_are_not_doubled(log):
+    log.continue_at(85)
+    assert [log.add_event(event(frame)) for frame in (80, 90, 165)] == [False] * 3
+    assert log.add_event(event(90))  # the same event a second time
+    assert [one["frame"] for one in log.continue_at(85).events] == [80, 90, 165, 90]
+
+
+def test_what_is_older_than_the_frame_that_was_read_is_forgotten(log):
+    log.forget(100)
+    assert log.continue_at(79) is None
+    assert [one["frame"] for one in log.continue_at(100).events] == [80, 90, 165]
+
+
+def test_a_token_replaces_those_that_were_made_after_its_frame(log):
+    log.add_token(100, "after a new connection")
+    assert log.continue_at(500).token == "after a new connection"
+    assert log.continue_at(99).token == "token 80"
+
+
+def test_another_process_continues_where_this_one_has_read_to(log):
+    saved = Continuation.decode(log.continuation("blizzard", 2**63, 100).encode())
+    assert (saved.voice, saved.seed, saved.frame) == ("blizzard", 2**63, 100)
+    other = SessionLog()
+    other.resume(saved)
+    assert other.continue_at(100) == log.continue_at(100)
+
+
+@pytest.mark.parametrize("data", [b"", b"nothing", msgspec.msgpack.encode({"frame": 1}), None, "text"])
+def test_bytes_that_continue_nothing_are_refused(data):
+    with pytest.raises(RemoteError, match=r"give the result of snapshot\(\)"):
+        Continuation.decode(data)
+
+
+def test_what_a_newer_version_has_saved_is_refused():
+    saved = Continuation(version=2, voice="blizzard", seed=1, frame=0, token="", start=0)
+    with pytest.raises(RemoteError, match="newer vrnn-engine"):
+        Continuation.decode(saved.encode())

@@ -1,0 +1,118 @@
+"""Asks a server over HTTP: which voices it has, and renderings of them."""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from vrnn_engine.client.address import parse_server
+from vrnn_engine.client.connection import error_line
+from vrnn_engine.errors import RemoteError
+
+MAX_ANSWER = 1 << 30
+"""Largest answer that is read, in bytes."""
+
+
+def voices(url: str, token: str | None = None, timeout: float = 10.0) -> list[dict[str, Any]]:
+    """Return the voices of a server.
+
+    Parameters
+    ----------
+    url : str
+        `http://HOST:PORT`, or the same with https, ws or wss.
+    token : str, optional
+        Secret that the server asks for.
+    timeout : float
+        Seconds to wait for the server.
+
+    Returns
+    -------
+    list of dict
+        What the server tells of each voice, such as its `name`.
+
+    Raises
+    ------
+    RemoteError
+        The server cannot be reached, or refuses.
+
+    Examples
+    --------
+    >>> client.voices("http://localhost:8080")  # doctest: +SKIP
+    [{'name': 'blizzard', ...}]
+    """
+    data = _ask(url, "api/voices", token, timeout)
+    try:
+        found = json.loads(data)
+        listed = found["voices"] if isinstance(found, dict) else found
+        return [one if isinstance(one, dict) else {"name": str(one)} for one in listed]
+    except (ValueError, KeyError, TypeError):
+        raise RemoteError(f"{url} answers with something else than a list of voices; is it vrnn-engine?") from None
+
+
+def render(
+    url: str,
+    voice: str,
+    format: str,
+    seconds: float | None = None,
+    seed: int | None = None,
+    text: str | None = None,
+    token: str | None = None,
+    timeout: float = 600.0,
+    **more: Any,
+) -> bytes:
+    """Return a rendering of a voice, as a file's content.
+
+    Parameters
+    ----------
+    url : str
+        `http://HOST:PORT`, or the same with https, ws or wss.
+    voice : str
+        Name of the voice.
+    format : str
+        `wav`, `flac`, `svg`, `hpgl`, `gcode` or `jsonl`.
+    seconds : float, optional
+        Length; the server's default if not given.
+    seed : int, optional
+        Random by default.
+    text : str, optional
+        Text to write, for a voice that reads one.
+    token : str, optional
+        Secret that the server asks for.
+    timeout : float
+        Seconds to wait for the server.
+    **more
+        Other parameters of the request; the server's `/openapi.json` lists them.
+
+    Raises
+    ------
+    RemoteError
+        The server cannot be reached, or refuses.
+
+    Examples
+    --------
+    >>> wav = client.render("http://localhost:8080", "blizzard", "wav", seconds=2, seed=7)  # doctest: +SKIP
+    """
+    asked = {"format": format, "seconds": seconds, "seed": seed, "text": text, **more}
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    return _ask(url, f"api/voices/{quote(voice, safe='')}/render?{query}", token, timeout)
+
+
+def _ask(url: str, path: str, token: str | None, timeout: float) -> bytes:
+    """Return the answer to a request."""
+    address = parse_server(url)
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(address.http(path), headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            data = answer.read(MAX_ANSWER + 1)
+    except urllib.error.HTTPError as error:
+        line = error_line(error.read(1 << 16)) or f"HTTP status {error.code}"
+        raise RemoteError(f"{url}: {line}") from None
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        cause = error.reason if isinstance(error, urllib.error.URLError) else error
+        reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+        raise RemoteError(f"{url} cannot be reached: {reason}") from None
+    if len(data) > MAX_ANSWER:
+        raise RemoteError(f"{url} sent more than {MAX_ANSWER:,} bytes; ask for less")
+    return bytes(data)
