@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -27,10 +28,11 @@ from vrnn_engine.serve.voices import ServedVoices
 class Served:
     """A running server.  `url` is the address of a voice."""
 
-    def __init__(self, services: Services[Batch], server: uvicorn.Server, port: int) -> None:
+    def __init__(self, services: Services[Batch], server: uvicorn.Server, loop: asyncio.AbstractEventLoop) -> None:
         self.services = services
         self.server = server
-        self.port = port
+        self.loop = loop
+        self.port = server.servers[0].sockets[0].getsockname()[1]
 
     def url(self, voice: str) -> str:
         return f"ws://127.0.0.1:{self.port}/{voice}"
@@ -38,29 +40,50 @@ class Served:
     def batch(self, voice: str) -> Batch:
         return self.services.voices.batch(voice)
 
+    def small_buffers(self) -> None:
+        """Let the system buffer little of what a client does not read; for connections from now on."""
+        for listening in self.server.servers[0].sockets:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+    def tasks(self) -> int:
+        """Return the number of tasks of the server's event loop."""
+
+        async def count() -> int:
+            return len(asyncio.all_tasks()) - 1
+
+        return asyncio.run_coroutine_threadsafe(count(), self.loop).result()
+
 
 @contextlib.contextmanager
-def serve(*voices: str, key: bytes = b"a key for tests only", port: int = 0, **options: Any) -> Iterator[Served]:
+def serve(*voices: str, port: int = 0, **options: Any) -> Iterator[Served]:
     """Serve voices on a port, by default a free one, until the block ends."""
-    given = ServeOptions(voices=voices, device="cpu", key=key, **options)
+    # A busy machine makes ticks slow; only the tests of admission are about that.
+    chosen = {"device": "cpu", "key": b"a key for tests only", "share": 100.0, **options}
+    given = ServeOptions(voices=voices, **chosen)
     metrics = Metrics()
     loaded = ServedVoices(given, metrics)
     services: Services[Batch] = Services(given, loaded, metrics, TokenKeys(given.key))
 
-    async def socket(websocket: WebSocket) -> None:
+    async def session(websocket: WebSocket) -> None:
         await session_socket(websocket, websocket.path_params["voice"], services)
 
-    app = Starlette(routes=[WebSocketRoute("/{voice}", socket)])
+    app = Starlette(routes=[WebSocketRoute("/{voice}", session)])
     config = uvicorn.Config(
         app, port=port, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False, lifespan="off"
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, name="test server")
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def run_server() -> None:
+        loops.append(asyncio.get_running_loop())
+        await server.serve()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run_server()), name="test server")
     thread.start()
     try:
         while not server.started:
             threading.Event().wait(0.005)
-        yield Served(services, server, server.servers[0].sockets[0].getsockname()[1])
+        yield Served(services, server, loops[0])
     finally:
         loaded.close()
         server.should_exit = True

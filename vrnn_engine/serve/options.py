@@ -35,7 +35,9 @@ class ServeOptions:
     idle : float
         Seconds after which a session that gives no credit ends.
     max_sessions : int or None
-        Largest number of sessions at once; None: as many as the measured time of a step allows.
+        Largest number of sessions of a voice at once; None: as many as the measured time of a step allows.
+    share : float
+        Largest share of the time that computing frames may take before the server refuses sessions.
     max_seconds : float
         Longest rendering in seconds.
     max_text : int
@@ -65,6 +67,7 @@ class ServeOptions:
     key: bytes | None = None
     idle: float = 30.0
     max_sessions: int | None = None
+    share: float = 0.85
     max_seconds: float = 600.0
     max_text: int = 10_000
     renders: int = 2

@@ -43,7 +43,7 @@ class ServedVoices:
             name = engine.voice.name
             if name in self._batches:
                 raise VoiceError(f"two of the voices to serve have the name {name!r}; give only one of them")
-            admission = Admission(1 / engine.voice.manifest.frames_per_second, options.max_sessions)
+            admission = Admission(1 / engine.voice.manifest.frames_per_second, options.max_sessions, options.share)
             _calibrate(engine, admission)
             self._batches[name] = Batch(engine, admission, options.idle, _observer(metrics, name))
 

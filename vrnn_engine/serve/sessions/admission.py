@@ -12,11 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 
-SHARE = 0.85
-"""Largest share of the time that computing may take."""
 MEMORY_SECONDS = 5.0
 """Time after which a tick counts 1/e of a new one."""
-_FIRST_GUESS = 0.1
+_FIRST_GUESS = 5.0
 """Weight of the first measurements, which never fades; it tells the slope while all ticks have the same rows."""
 
 
@@ -29,6 +27,8 @@ class Admission:
         How long a frame lasts.
     limit : int, optional
         Largest number of sessions, whatever the times are.
+    share : float
+        Largest share of the time that computing may take.
     clock : callable
         Returns the time in seconds.
 
@@ -39,11 +39,16 @@ class Admission:
     """
 
     def __init__(
-        self, frame_seconds: float, limit: int | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        frame_seconds: float,
+        limit: int | None = None,
+        share: float = 0.85,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.sessions = 0
         self._frame = frame_seconds
         self._limit = limit
+        self._share = share
         self._clock = clock
         self._lock = threading.Lock()
         self._sums = [0.0] * 5  # of 1, rows, seconds, rows * rows, rows * seconds; weighted
@@ -108,7 +113,7 @@ class Admission:
             return False
         if self.sessions == 0:
             return True
-        return self.predicted(self.sessions + 1) <= SHARE * self._frame and self.busy <= (1 + SHARE) / 2
+        return self.predicted(self.sessions + 1) <= self._share * self._frame and self.busy <= (1 + self._share) / 2
 
     @property
     def busy(self) -> float:

@@ -124,7 +124,7 @@ class Batch:
             self._end = End(code=protocol.FAILED, reason=self.failure)
         self._stopped = True
         self._handle_posts()
-        for session in self._sessions.values():
+        for session in list(self._sessions.values()):  # other threads take them out from here on
             self._end_session(session)
 
     def _end_session(self, session: Session) -> None:

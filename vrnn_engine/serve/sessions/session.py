@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from vrnn_engine.errors import NotFiniteError, StreamError, TokenError, VRNNEngineError
-from vrnn_engine.runtime.live.events import AnyEvent, Erase, Write
+from vrnn_engine.runtime.live.events import AnyEvent, Erase, Reset, Write
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.serve import protocol
@@ -95,7 +95,7 @@ class Session:
         self._parts = parts
         self._pacer, self._packer, self._reports = parts.pacer, parts.packer, parts.reports
         self._made = 0  # frames that count for the outbox
-        self._recoveries = 0
+        self._recoveries = self._resets = 0
         self._outgoing: list[Outgoing] = []
 
     def steer_by(self, event: AnyEvent) -> None:
@@ -122,6 +122,7 @@ class Session:
 
     def applied(self, event: AnyEvent) -> None:
         """Tell the client that an event takes effect; the performance calls this."""
+        self._resets += isinstance(event, Reset)
         if (event.frame or 0) >= self._parts.first:  # the client of a resumed session knows the earlier ones
             self._say(Applied(frame=event.frame or 0, event=self.translator.fields(event)))
 
@@ -154,15 +155,14 @@ class Session:
 
     def failed(self, error: VRNNEngineError) -> None:
         """Recover from a frame that could not be computed, as the performance does alone; else end the session."""
-        self._recoveries += 1
-        if self._recoveries > MAX_RECOVERIES:
+        if self._recoveries >= MAX_RECOVERIES:
             self.end(protocol.RUNAWAY, f"too many frames failed; the last one: {error}")
             return
         try:
             if isinstance(error, NotFiniteError):
-                self.took(self.performance.next_frame(), 1)
-                self._say(ErrorMessage(code="not-finite", message=str(error)))
+                self._recover(error)
             elif isinstance(error, StreamError) and self.stream.state.text is not None:
+                self._recoveries += 1
                 self.performance.send(Erase(count=self.stream.pending))
                 self._say(ErrorMessage(code="bad-text", message=f"the text was erased: {error}"))
             else:
@@ -230,3 +230,11 @@ class Session:
 
     def _say(self, message: ServerMessage) -> None:
         self._outgoing.append(encode(message))
+
+    def _recover(self, error: NotFiniteError) -> None:
+        """Compute the next frame alone.  It is finite if another frame of the same block failed."""
+        before = self._resets
+        self.took(self.performance.next_frame(), 1)
+        if self._resets > before:
+            self._recoveries += 1
+            self._say(ErrorMessage(code="not-finite", message=str(error)))

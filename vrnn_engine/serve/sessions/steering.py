@@ -107,7 +107,7 @@ class Translator:
         try:
             event: AnyEvent = msgspec.convert(dict(fields), Possible)
         except (msgspec.ValidationError, RecursionError) as error:
-            raise StreamError(f"{name}: {error}") from None
+            raise StreamError(f"cannot read the event {name!r}: {error}") from None
         match event:
             case Morph(latent=None):
                 raise StreamError("morph: give the latent itself; a session has no saved states")
