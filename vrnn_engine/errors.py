@@ -93,5 +93,9 @@ class RemoteError(VRNNEngineError):
     """A server cannot be reached, refuses a session or a request, or has ended a session."""
 
 
+class ServerError(VRNNEngineError):
+    """The server cannot listen at its address, or one of its options is not possible."""
+
+
 class MissingExtraError(VRNNEngineError):
     """A required package is not installed; the message names the extra that installs it."""

@@ -24,6 +24,7 @@ VERBS = (
     "devices",
     "doctor",
     "bench",
+    "serve",
     "voices",
     "hands",
     "web",

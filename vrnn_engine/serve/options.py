@@ -50,11 +50,13 @@ class ServeOptions:
         Sessions that one client address may open, on average.
     max_body : int
         Largest body of a request in bytes.
+    proxies : tuple of str
+        Addresses of reverse proxies, whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are believed.
     drain : float
         Seconds that a stopping server gives its sessions and requests to end.
     """
 
-    voices: tuple[str, ...] = ("blizzard",)
+    voices: tuple[str, ...] = ("blizzard", "handwriting")
     host: str = "127.0.0.1"
     port: int = 8080
     rows: int = 64
@@ -72,6 +74,7 @@ class ServeOptions:
     max_text: int = 10_000
     renders: int = 2
     requests_per_second: float = 50.0
-    opens_per_second: float = 10.0
+    opens_per_second: float = 20.0
     max_body: int = 65_536
+    proxies: tuple[str, ...] = ()
     drain: float = 5.0
