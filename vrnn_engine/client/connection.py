@@ -19,6 +19,9 @@ FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0
 """Seconds before the second try, and the longest time between two tries."""
 MAX_MESSAGE = 1 << 20
 """Largest message of a server, in bytes."""
+TEMPORARY = {429, 500, 502, 503, 504}
+"""HTTP status codes after which another try may succeed.  The HAProxy of Ray Serve answers 500 where other proxies
+answer 502, 503 or 504, for example while it still lists a machine that has failed."""
 _PING_SECONDS = 5.0
 
 
@@ -125,7 +128,7 @@ async def open_socket(address: Address, token: str | None, seconds: float) -> As
 def _refused(address: Address, response: "Response") -> RemoteError | ConnectionLost:
     """Return the error for an answer over HTTP to the handshake."""
     reason = error_line(bytes(response.body or b"")) or f"HTTP status {response.status_code}"
-    if response.status_code in (429, 502, 503, 504):
+    if response.status_code in TEMPORARY:
         try:
             seconds = float(response.headers.get("Retry-After", 0))
         except ValueError:
