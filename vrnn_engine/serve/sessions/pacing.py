@@ -71,12 +71,14 @@ class Pacer:
         self.credit = credit
         self._rate = pace.frames_per_second * CATCH_UP
         self._lead = max(pace.lead, 2 * frames)
+        self._window = credit
         self._allowed = float(self._lead)
         self._at = self._moved = now
 
     def give(self, frames: int) -> None:
         """Add credit."""
         self.credit += frames
+        self._window = max(self._window, self.credit)
 
     def ready(self, now: float, unsent: int) -> int:
         """Return the number of frames that may be computed now.
@@ -100,8 +102,12 @@ class Pacer:
 
     @property
     def is_behind(self) -> bool:
-        """Whether more than half of the lead is missing."""
-        return self._allowed > self._lead / 2
+        """Whether the player may run out of frames soon.
+
+        More than half of the lead is missing then, and more than half of the most credit that the client ever gave is
+        free: a player whose buffer is full has taken what it could, and can wait for the next tick.
+        """
+        return self._allowed > self._lead / 2 and self.credit > self._window / 2
 
     def stalled(self, now: float) -> float:
         """Return the number of seconds since frames were computed."""

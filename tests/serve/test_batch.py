@@ -1,0 +1,49 @@
+"""Stepping many sessions: whoever fails is found, and the others get the frames that they get without it."""
+
+import numpy as np
+import pytest
+
+from vrnn_engine.errors import NotFiniteError, StreamError, VRNNEngineError
+from vrnn_engine.runtime.engine import Engine
+from vrnn_engine.serve.sessions.stepping import step
+
+
+class Row:
+    """The part of a session that `step` uses."""
+
+    def __init__(self, stream) -> None:
+        self.stream = stream
+
+
+@pytest.mark.parametrize("bad", [(), (0,), (6,), (2, 3), (0, 1, 2, 3, 4, 5, 6)], ids=str)
+def test_the_rows_that_fail_are_found_and_the_others_step(engine: Engine, bad) -> None:
+    rows = [Row(engine.stream(seed=seed)) for seed in range(7)]
+    for index in bad:
+        rows[index].stream.controls["latent.temperature"] = 3.4e38
+        rows[index].stream.controls["latent.hold"] = 0.0
+    found = dict(step(engine, 8, rows))
+    assert list(found) == rows
+    for seed, row in enumerate(rows):
+        if seed in bad:
+            assert isinstance(found[row], NotFiniteError)
+            assert row.stream.frame == 0
+        else:
+            assert np.array_equal(found[row], engine.stream(seed=seed).read(8))
+
+
+def test_a_word_that_is_too_wide_stops_only_its_own_row() -> None:
+    engine = Engine.load("handwriting", "cpu")
+    wide = Row(engine.stream(seed=1, text="incomprehensibilities", width=5.0))
+    fine = Row(engine.stream(seed=2, text="a", width=50.0))
+    found = dict(step(engine, 2, [wide, fine]))
+    assert isinstance(found[wide], StreamError)
+    assert "wide" in str(found[wide])
+    assert np.array_equal(found[fine], engine.stream(seed=2, text="a", width=50.0).read(2))
+
+
+def test_a_stream_that_is_closed_fails_alone(engine: Engine) -> None:
+    rows = [Row(engine.stream(seed=seed)) for seed in range(3)]
+    rows[1].stream.close()
+    found = dict(step(engine, 2, rows))
+    assert isinstance(found[rows[1]], VRNNEngineError)
+    assert np.array_equal(found[rows[2]], engine.stream(seed=2).read(2))
