@@ -77,11 +77,11 @@ def test_a_gap_is_counted_once_and_loses_no_sample(page: Browser) -> None:
 
 
 def test_a_jump_drops_what_was_not_played_without_a_click(page: Browser) -> None:
-    page.run(CONNECT, 16000, 40)
+    page.run(CONNECT, 16000, 37)
     listen(page, 4000)
     page.run("feed.clear()")
     heard = listen(page, 4000)
-    # A sine of 40 samples changes by 0.157 from one sample to the next; a fade adds a little.
+    # A sine of 37 samples changes by 0.17 from one sample to the next; a fade adds a little.
     assert np.abs(np.diff(heard)).max() < 0.25
     assert page.run("return feed.underruns") == 0
 

@@ -62,13 +62,21 @@ def test_200_points_of_ink_are_those_of_the_engine(page: Browser, pen: Engine) -
     assert difference(ours, pen.stream(seed=3).read(200)) < TOLERANCE
 
 
-def test_a_text_is_written_as_by_the_engine(page: Browser, pen: Engine) -> None:
-    text, width = "Dear Anna, thank you  \r\n\nfor the letter.", 60.0
-    engines = pen.stream(seed=7, text=text, width=width).read_text()
-    ours, events = play(page, "handwriting", len(engines) + 5, events=("text", "error"), seed=7, text=text, width=width)
+@pytest.mark.parametrize(
+    ("text", "seed", "width", "retries"),
+    [("Dear Anna, thank you  \r\n\nfor the letter.", 7, 60.0, 0), ("zyzzyva 11", 5, None, 1)],
+)
+def test_a_text_is_written_as_by_the_engine(
+    page: Browser, pen: Engine, text: str, seed: int, width: float | None, retries: int
+) -> None:
+    stream = pen.stream(seed=seed, text=text, width=width)
+    engines = stream.read_text()
+    assert stream.retries == retries
+    beginning = {"seed": seed, "text": text, "width": width}
+    ours, events = play(page, "handwriting", len(engines) + 5, events=("text", "error"), **beginning)
     assert difference(ours[:-5], engines) < TOLERANCE
     assert (ours[-5:] == [0, 0, 1]).all()
-    assert events[-1] == ["text", {"written": len(text) - 1, "pending": 0}]
+    assert events[-1] == ["text", {"written": stream.written, "pending": 0}]
 
 
 def test_text_is_added_and_erased_as_in_the_engine(page: Browser, pen: Engine) -> None:
