@@ -144,6 +144,7 @@ def open_browser(*options: str) -> Iterator[Browser]:
             "--disable-dev-shm-usage",
             "--disable-background-networking",
             "--disable-component-update",
+            "--disable-features=AutofillServerCommunication,OptimizationHints,OptimizationGuideModelDownloading",
             f"--proxy-server={proxy}",  # not used for 127.0.0.1
             *(["--no-sandbox"] if os.geteuid() == 0 else []),
             *options,
