@@ -18,13 +18,15 @@ def page(tmp_path: Path) -> Path:
 
 
 def test_a_page_runs_at_the_width_of_a_phone(browser: Browser, page: Path) -> None:
-    with serve_folder(page) as url:
+    requests: list[str] = []
+    with serve_folder(page, requests=requests) as url:
         browser.open(url, 360, 640, touch=True)
         browser.wait_until("window.ready")
         assert browser.driver.title == "It runs"
         assert browser.run("return [innerWidth, innerHeight, given[0]]", 5) == [360, 640, 5]
         assert browser.loaded().keys() == {url, url + "first.mjs"}
         assert all(size > 0 for size in browser.loaded().values())
+    assert requests == ["/", "/first.mjs"]
     assert (browser.errors(), browser.elsewhere) == ([], [])
 
 

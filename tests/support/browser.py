@@ -14,8 +14,8 @@ from typing import Any
 PROGRAMS = ("chromium", "chromedriver")
 ISOLATION = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
 """Headers with which a page may use SharedArrayBuffer."""
-_OF_CHROMIUM = "accounts.google.com:443"
-"""What Chromium asks for itself at its start; no option turns this off."""
+_OF_CHROMIUM = ("accounts.google.com", "clients2.google.com", "update.googleapis.com")
+"""Hosts that Chromium calls for itself; no option turns this off."""
 
 
 def missing() -> str | None:
@@ -160,7 +160,9 @@ def open_browser(*options: str) -> Iterator[Browser]:
 
 
 @contextmanager
-def serve_folder(folder: Path, headers: dict[str, str] | None = None) -> Iterator[str]:
+def serve_folder(
+    folder: Path, headers: dict[str, str] | None = None, requests: list[str] | None = None
+) -> Iterator[str]:
     """Serve a folder as `python -m http.server` does; yield its address, which ends in a slash.
 
     Parameters
@@ -169,6 +171,8 @@ def serve_folder(folder: Path, headers: dict[str, str] | None = None) -> Iterato
         May change in the meantime.
     headers : dict of str to str, optional
         Sent with every answer, such as `ISOLATION`.
+    requests : list of str, optional
+        Gets the path of each request.
     """
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -178,7 +182,8 @@ def serve_folder(folder: Path, headers: dict[str, str] | None = None) -> Iterato
             super().end_headers()
 
         def log_message(self, *_: object) -> None:
-            pass
+            if requests is not None:
+                requests.append(self.path)
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
     with _running(server):
@@ -193,7 +198,7 @@ def _refuse_and_list() -> Iterator[tuple[str, list[str]]]:
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             line = self.rfile.readline(1000).decode(errors="replace").strip()
-            if _OF_CHROMIUM not in line:
+            if not any(host in line for host in _OF_CHROMIUM):
                 lines.append(line)
             self.wfile.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 

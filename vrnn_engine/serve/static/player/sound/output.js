@@ -26,6 +26,7 @@ const BLOCK = 1024;
  */
 export async function openSound(rate) {
   const context = openContext(rate);
+  context.suspend(); // a browser that allows sound without a click would play at once
   const { port1, port2 } = new MessageChannel();
   const memory = globalThis.crossOriginIsolated ? new SharedRing().memory : null;
   /** @type {import("./playback.js").Connection} */

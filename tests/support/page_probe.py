@@ -1,0 +1,72 @@
+"""Watches a page from outside its code: what it plays, what it draws, and what its server sends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.browser import Browser
+
+_TAP = """{
+    window.heard = {first: 0, peak: 0, power: 0, samples: 0};
+    const connect = AudioNode.prototype.connect;
+    AudioNode.prototype.connect = function (target, ...more) {
+        if (target instanceof AudioDestinationNode && !window.tap) {
+            window.tap = new AnalyserNode(this.context, {fftSize: 2048});
+            connect.call(this, window.tap);
+            const block = new Float32Array(window.tap.fftSize);
+            setInterval(() => {
+                if (this.context.state !== "running") return;
+                window.tap.getFloatTimeDomainData(block);
+                for (const x of block) heard.peak = Math.max(heard.peak, Math.abs(x)), heard.power += x * x;
+                heard.samples += block.length;
+                if (heard.peak > 0 && !heard.first) heard.first = performance.now();
+            }, 50);
+        }
+        return connect.call(this, target, ...more);
+    };
+}"""
+
+
+@contextmanager
+def listening(browser: Browser) -> Iterator[None]:
+    """Measure the sound of the pages that are opened in the block, in their variable `heard`.
+
+    `first` is the time of the first sound in milliseconds since the page was opened, `peak` the largest magnitude,
+    and `power` the sum of the squares of `samples` samples.
+    """
+    added = browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _TAP})
+    try:
+        yield
+    finally:
+        browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+
+
+def level(browser: Browser, seconds: float) -> float:
+    """Return the root mean square of what the page plays in the next seconds, full scale 1."""
+    return browser.run(
+        """
+        Object.assign(heard, {peak: 0, power: 0, samples: 0});
+        await new Promise(resolve => setTimeout(resolve, 1000 * given[0]));
+        return Math.sqrt(heard.power / Math.max(1, heard.samples));
+        """,
+        seconds,
+    )
+
+
+def ink(browser: Browser) -> int:
+    """Return the number of dark pixels on the paper, in light colours."""
+    return browser.run("""
+        const canvas = document.querySelector("#sheet canvas");
+        const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        let dark = 0;
+        for (let i = 0; i < data.length; i += 4) {
+            if (data[i + 3] > 128 && data[i] + data[i + 1] + data[i + 2] < 250) dark += 1;
+        }
+        return dark;
+    """)
+
+
+def bytes_sent(folder: Path, requests: list[str]) -> int:
+    """Return the total size of the files of a folder that were requested, by the paths that `serve_folder` lists."""
+    files = [folder / (request.partition("?")[0].lstrip("/") or "index.html") for request in requests]
+    return sum(path.stat().st_size for path in files)
