@@ -92,7 +92,7 @@ class Instrument {
     this.begun = true;
     byId("hint").classList.add("gone");
     this.paper?.newLine();
-    if (state.letter) this.letter?.resume(state.letter.text, state.letter.written);
+    if (state.letter) this.letter?.resume(state.letter.text, state.letter.base);
     this.knobs.refresh();
     transport.showSeed(this.player.seed);
     await this.player.play();
@@ -148,7 +148,7 @@ class Instrument {
     byId("reset").onclick = () => knobs.reset();
     if (latents) showLatents(open("latents"), byId("release"), player, steering, signal);
     new SavedStates(open("saved"), player, steering, {
-      letter: () => this.letter && { text: this.letter.text, written: this.letter.written },
+      letter: () => this.letter && { text: this.letter.sent, base: this.letter.base },
       restore: (state) => this.restore(state),
       notify,
     });
@@ -208,18 +208,29 @@ async function openVoice(config, link) {
   status.place("loading the voice");
   const remote = config.mode === "remote";
   if (!remote && typeof WebAssembly !== "object") throw new Error("This browser has no WebAssembly. Use a newer browser.");
-  const known = remote && link.voice && config.voices.includes(link.voice) ? link.voice : undefined;
-  const player = await openPlayer(config, { seed: BigInt(link.seed ?? FIRST_SEED), ...(known ? { voice: known } : {}) });
+  const voice = voicesOf(config).find((entry) => nameOfVoice(entry) === link.voice);
+  const player = await openPlayer(config, { seed: BigInt(link.seed ?? FIRST_SEED), ...(voice ? { voice } : {}) });
   instrument = new Instrument(player, remote, link);
-  byId("voice").value = player.manifest.name;
+  byId("voice").value = voice ?? voicesOf(config)[0];
 }
 
-/** Show the choice of voices of a server that has several. @param {any} config */
+/** Return the voices to choose from: names on a server, else folders. @param {any} config @returns {string[]} */
+function voicesOf(config) {
+  return config.voices ?? [config.voice];
+}
+
+/** Return the name of a voice in the choice. @param {string} entry  A name, or a folder such as "voices/blizzard/". */
+function nameOfVoice(entry) {
+  return entry.replace(/\/$/, "").split("/").at(-1) ?? entry;
+}
+
+/** Show the choice of voices if there are several. @param {any} config */
 function showVoices(config) {
-  const voices = config.mode === "remote" ? config.voices : [];
+  const voices = voicesOf(config);
+  const choice = byId("voice");
   byId("voices").hidden = voices.length < 2;
-  byId("voice").replaceChildren(...voices.map((/** @type {string} */ name) => element("option", { value: name }, name)));
-  byId("voice").onchange = () => attempt(() => openVoice(config, { voice: byId("voice").value, seed: null, text: null, controls: [] }));
+  choice.replaceChildren(...voices.map((entry) => element("option", { value: entry }, nameOfVoice(entry))));
+  choice.onchange = () => attempt(() => openVoice(config, { voice: nameOfVoice(choice.value), seed: null, text: null, controls: [] }));
 }
 
 connectColours(byId("theme"), () => instrument?.recolour());
@@ -233,7 +244,8 @@ attempt(async () => {
   await openVoice(config, readLink(location.hash));
   addEventListener("hashchange", () => attempt(async () => {
     const link = readLink(location.hash);
-    if (link.voice && config.mode === "remote" && link.voice !== instrument?.player.manifest.name) await openVoice(config, link);
-    else await instrument?.follow(link);
+    const other = link.voice !== nameOfVoice(byId("voice").value) && voicesOf(config).some((entry) => nameOfVoice(entry) === link.voice);
+    if (other || !instrument) await openVoice(config, link);
+    else await instrument.follow(link);
   }));
 });

@@ -6,6 +6,9 @@ const CHOICES = ["auto", "light", "dark"];
 const ICONS = { auto: "auto", light: "sun", dark: "moon" };
 const WORDS = { auto: "as the system", light: "light", dark: "dark" };
 
+/** Colours that were read, until they change: reading them takes time. @type {Map<string, string>} */
+const known = new Map();
+
 /** Apply a choice to the document. @param {string} choice */
 function apply(choice) {
   if (choice === "auto") delete document.documentElement.dataset.theme;
@@ -30,12 +33,16 @@ function stored() {
  */
 export function connectColours(button, changed) {
   let choice = stored();
+  const forget = () => {
+    known.clear();
+    changed();
+  };
   const show = () => {
     apply(choice);
     button.setAttribute("aria-label", `Colours: ${WORDS[choice]}`);
     button.title = `Colours: ${WORDS[choice]}`;
     button.querySelector("use")?.setAttribute("href", `#icon-${ICONS[choice]}`);
-    changed();
+    forget();
   };
   button.addEventListener("click", () => {
     choice = CHOICES[(CHOICES.indexOf(choice) + 1) % CHOICES.length];
@@ -46,7 +53,7 @@ export function connectColours(button, changed) {
     }
     show();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", forget);
   show();
 }
 
@@ -58,7 +65,8 @@ export function connectColours(button, changed) {
  */
 export function readColours(names) {
   const style = getComputedStyle(document.documentElement);
-  return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  for (const name of names) if (!known.has(name)) known.set(name, style.getPropertyValue(`--${name}`).trim());
+  return Object.fromEntries(names.map((name) => [name, known.get(name) ?? ""]));
 }
 
 /** Whether the system asks for less motion. */

@@ -89,13 +89,18 @@ export class Letter extends EventTarget {
     this.show();
   }
 
-  /** Set the text, of which the player already has everything. @param {string} text @param {number} written */
-  resume(text, written) {
+  /**
+   * Continue with a text that the player already has, after a saved state was restored.
+   *
+   * @param {string} text
+   * @param {number} base  Characters that the player had written before it.
+   */
+  resume(text, base) {
     this.area.value = text;
     this.sent = text;
     this.accepted = text;
     this.begun = true;
-    this.base = this.player.written - written;
+    this.base = base;
     this.show();
   }
 

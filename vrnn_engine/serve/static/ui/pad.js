@@ -55,7 +55,9 @@ export class Pad extends EventTarget {
     this.trail.push([this.#part(0, latent[x]), this.#part(1, latent[y])]);
     if (this.trail.length > TRAIL) this.trail.shift();
     const [wide, high] = this.axes.map((axis) => axis.maximum - axis.minimum);
-    this.prior = { x: this.#part(0, mean[x]), y: this.#part(1, mean[y]), across: std[x] / wide, down: std[y] / high };
+    const prior = { x: this.#part(0, mean[x]), y: this.#part(1, mean[y]), across: std[x] / wide, down: std[y] / high };
+    const old = this.prior ?? prior; // it moves softly
+    this.prior = /** @type {any} */ (Object.fromEntries(Object.entries(prior).map(([key, value]) => [key, 0.6 * old[key] + 0.4 * value])));
     this.draw();
   }
 
@@ -174,24 +176,16 @@ export class Pad extends EventTarget {
     context.fillRect(0, Math.round((1 - home[1]) * height), width, 1);
   }
 
+  /** The last places as dots that fade; each is drawn anew by the model, so no line connects them. */
   #paintTrail(context, at, colours) {
-    context.strokeStyle = colours.ink;
-    context.lineCap = "round";
-    for (let i = 1; i < this.trail.length; i++) {
-      context.globalAlpha = 0.05 + 0.5 * (i / TRAIL) ** 2;
-      context.lineWidth = 1 + 1.5 * (i / TRAIL);
-      context.beginPath();
-      context.moveTo(...at(...this.trail[i - 1]));
-      context.lineTo(...at(...this.trail[i]));
-      context.stroke();
-    }
-    const last = this.trail.at(-1);
-    if (!last) return;
-    context.globalAlpha = 1;
     context.fillStyle = colours.ink;
-    context.beginPath();
-    context.arc(...at(...last), 4, 0, 7);
-    context.fill();
+    this.trail.forEach((place, i) => {
+      const age = (i + 1) / this.trail.length;
+      context.globalAlpha = age === 1 ? 1 : 0.06 + 0.4 * age ** 2;
+      context.beginPath();
+      context.arc(...at(...place), age === 1 ? 5 : 1.6 + 1.6 * age, 0, 7);
+      context.fill();
+    });
   }
 
   #paintFinger(context, at, colours) {

@@ -10,7 +10,7 @@ const MOST = 8;
 /**
  * What the list asks of the page.
  * @typedef {Object} SavedOptions
- * @property {() => {text: string, written: number}|null} letter  What the field has.
+ * @property {() => {text: string, base: number}|null} letter  What was given to the pen.
  * @property {(state: import("./store.js").SavedState) => Promise<void>} restore
  * @property {(message: string, bad?: boolean) => void} notify
  */

@@ -5,7 +5,9 @@ import { readColours } from "./colours.js";
 import { clamp, element, fitCanvas } from "./dom.js";
 
 const ROWS = 112;
+const WAVE = 96; // rows of the outline of the wave
 const PER_SECOND = 50; // columns
+const PAINT = 32; // ms between two paints, which keeps weak machines free for the voice
 const COLUMN = 1.25; // CSS pixels
 const LOWEST = 70; // Hz
 const QUIET = -92; // dB
@@ -50,7 +52,8 @@ export class SoundView {
     this.due = 0;
     this.before = 0;
     this.part = 0;
-    this.image = document.createElement("canvas");
+    this.image = document.createElement("canvas"); // the spectrogram, ROWS high
+    this.outline = document.createElement("canvas"); // the wave, WAVE high
     this.recolour();
     this.observer = new ResizeObserver(() => this.#fit());
     this.observer.observe(sheet);
@@ -111,11 +114,14 @@ export class SoundView {
       this.peaks = new Float32Array(columns);
       this.next = 0;
       Object.assign(this.image, { width: columns, height: ROWS });
+      Object.assign(this.outline, { width: columns, height: WAVE });
       this.recolour();
     } else this.#paint();
   }
 
   #tick(now) {
+    this.due = requestAnimationFrame((later) => this.#tick(later));
+    if (now - this.before < PAINT - 8) return;
     this.#listen();
     this.part += (Math.min(now - this.before, 200) / 1000) * PER_SECOND;
     this.before = now;
@@ -123,7 +129,6 @@ export class SoundView {
     this.part -= count;
     if (count && this.analyser) this.#hear(count);
     this.#paint();
-    this.due = requestAnimationFrame((later) => this.#tick(later));
   }
 
   /** Add columns of what is heard now. */
@@ -154,6 +159,11 @@ export class SoundView {
     const words = new Uint32Array(pixels.data.buffer);
     for (let row = 0; row < ROWS; row++) words[row] = this.palette[this.levels[column * ROWS + row]];
     context.putImageData(pixels, column, 0);
+    const wave = /** @type {CanvasRenderingContext2D} */ (this.outline.getContext("2d"));
+    const tall = Math.max(0.012, Math.min(1, this.peaks[column] / 0.4) ** 0.8) * WAVE;
+    wave.clearRect(column, 0, 1, WAVE);
+    wave.fillStyle = readColours(["ink"]).ink;
+    wave.fillRect(column, (WAVE - tall) / 2, 1, tall);
   }
 
   #paint() {
@@ -164,19 +174,14 @@ export class SoundView {
     const shift = this.part * COLUMN;
     const left = width - columns * COLUMN - shift;
     context.clearRect(0, 0, width, height);
-    context.imageSmoothingQuality = "high";
-    const older = columns - this.next;
-    context.drawImage(this.image, this.next, 0, older, ROWS, left, 0, older * COLUMN, tall);
-    if (this.next) context.drawImage(this.image, 0, 0, this.next, ROWS, left + older * COLUMN, 0, this.next * COLUMN, tall);
-    this.#paintWave(context, left, tall + (height - tall) / 2, (height - tall) * 0.42);
+    this.#paintRing(context, this.image, left, 0, tall);
+    this.#paintRing(context, this.outline, left, tall + (height - tall) * 0.1, (height - tall) * 0.8);
   }
 
-  #paintWave(context, left, middle, reach) {
-    const columns = this.peaks.length;
-    context.fillStyle = readColours(["ink"]).ink;
-    for (let i = 0; i < columns; i++) {
-      const tall = Math.max(0.6, Math.min(1, this.peaks[(this.next + i) % columns] / 0.4) ** 0.8 * reach);
-      context.fillRect(left + i * COLUMN, middle - tall, COLUMN * 0.72, 2 * tall);
-    }
+  /** Paint a ring of columns, oldest first. */
+  #paintRing(context, image, left, top, tall) {
+    const older = image.width - this.next;
+    context.drawImage(image, this.next, 0, older, image.height, left, top, older * COLUMN, tall);
+    if (this.next) context.drawImage(image, 0, 0, this.next, image.height, left + older * COLUMN, top, this.next * COLUMN, tall);
   }
 }

@@ -11,7 +11,7 @@ const STORE = "states";
  * @property {string} voice
  * @property {string} name
  * @property {import("../player/player.js").Saved} saved
- * @property {{text: string, written: number}|null} letter  What the field had, of a voice that writes.
+ * @property {{text: string, base: number}|null} letter  What had been given to the pen, of a voice that writes.
  */
 
 /** Return what a request gives. @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
