@@ -14,8 +14,12 @@ from typing import Any
 PROGRAMS = ("chromium", "chromedriver")
 ISOLATION = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
 """Headers with which a page may use SharedArrayBuffer."""
-_OF_CHROMIUM = ("accounts.google.com", "clients2.google.com", "update.googleapis.com")
-"""Hosts that Chromium calls for itself; no option turns this off."""
+_OF_CHROMIUM = (
+    "accounts.google.com",
+    "clients2.google.com",
+    *(f"{name}.googleapis.com" for name in ("content-autofill", "optimizationguide-pa", "update")),
+)
+"""Hosts that Chromium calls for itself, at its start and when a page has fields; no option turns all of this off."""
 
 
 def missing() -> str | None:

@@ -62,7 +62,7 @@ export function showPad(container, player, knobs, steering, signal) {
   }, { signal });
   player.addEventListener("latents", (event) => {
     const report = /** @type {CustomEvent} */ (event).detail;
-    importance.add(report.kl);
+    if (player.playing) importance.add(report.kl);
     const best = chosen ? null : importance.best();
     if (best) {
       chosen = true;

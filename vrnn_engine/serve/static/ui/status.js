@@ -2,6 +2,7 @@
 /** The two quiet lines below the buttons: what a frame costs, and what happens. */
 
 import { element } from "./dom.js";
+import { messageOf } from "./words.js";
 
 /** Both lines. */
 export class Status {
@@ -24,6 +25,15 @@ export class Status {
     this.notice.textContent = message;
     this.notice.classList.toggle("bad", bad);
     if (message && !bad) this.timer = Number(setTimeout(() => (this.notice.textContent = ""), 6000));
+  }
+
+  /** Do something, and say what went wrong. @param {() => Promise<any>} act */
+  async attempt(act) {
+    try {
+      await act();
+    } catch (error) {
+      this.say(messageOf(error), true);
+    }
   }
 
   /** Show where the voice is computed, before anything has been measured. @param {string} where @param {boolean} [sounds] */
