@@ -1,13 +1,24 @@
-"""What tests of sessions share: a running server of a toy voice."""
+"""Fixtures of the tests of the web page and the server."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import browser as browsers
 from support import toy_voice
 from support.served import Served, serve
 
 from vrnn_engine.runtime.engine import Engine
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[browsers.Browser]:
+    """One Chromium for all tests of this process; each opens a page of its own."""
+    reason = browsers.missing()
+    if reason:
+        pytest.skip(reason)
+    with browsers.open_browser() as running:
+        yield running
 
 
 def _allow_infinite_latents(manifest: dict) -> None:
