@@ -53,7 +53,8 @@ class ShownPage:
         body = """
             const plain = (key, value) => typeof value === 'bigint' ? String(value)
                 : ArrayBuffer.isView(value) ? Array.from(value) : value;
-            return JSON.parse(JSON.stringify(asked.filter(one => one.name === given[0]).map(one => one.argument), plain));
+            const found = asked.filter(one => one.name === given[0]).map(one => one.argument);
+            return JSON.parse(JSON.stringify(found, plain));
         """
         return self.browser.run(body, name)
 
