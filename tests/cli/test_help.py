@@ -40,7 +40,7 @@ def test_each_option_of_stream_has_one_entry(run: Run) -> None:
 def test_examples_of_stream_parse(run: Run) -> None:
     lines = run("stream", "--help").stdout.splitlines()
     examples = [shlex.split(line)[1:] for line in lines if line.startswith("  vrnn-engine ")]
-    assert len(examples) == 3
+    assert len(examples) == 4
     for words in examples:
         parse(words)
     with pytest.raises(Exception, match="No such option"):

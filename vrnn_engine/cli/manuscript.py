@@ -1,7 +1,7 @@
 """The text that `write` and `stream --text` are given: its options, where it is read from, and its progress."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +10,12 @@ import typer
 from vrnn_engine.cli.stream_options import INPUT
 
 if TYPE_CHECKING:
+    from vrnn_engine.runtime.live.control.steerable import Progress
     from vrnn_engine.runtime.live.control.typewriter import Typewriter
-    from vrnn_engine.runtime.live.letters.plain_text import PlainText
     from vrnn_engine.runtime.live.letters.sources import TextReader, TextSource
     from vrnn_engine.runtime.player import Player
     from vrnn_engine.runtime.stream import Stream
+    from vrnn_engine.runtime.voice.text import Text as VoiceText
 
 STDIN = "-"
 
@@ -71,7 +72,7 @@ class Manuscript:
 
     Attributes
     ----------
-    stream : Stream
+    stream : Stream or RemoteStream
         The stream that writes it.
     source : TextSource
         Where the text is read from.
@@ -83,14 +84,17 @@ class Manuscript:
         The source, if the text is typed.
     is_piped : bool
         Whether the text is read from standard input.
+    retrying : Stream or None
+        The stream, if it tells how many words it has written again.
     """
 
-    stream: "Stream"
+    stream: "Progress"
     source: "TextSource"
     digest: str = ""
     characters: int | None = None
     typewriter: "Typewriter | None" = None
     is_piped: bool = False
+    retrying: "Stream | None" = None
 
     def progress(self, player: "Player") -> str:
         """Return how much is written, in one line.
@@ -114,14 +118,15 @@ class Manuscript:
         """
         counts = [(self.stream.written, "character"), (player.sink.lines, "line"), (player.sink.pages, "page")]
         parts = [_count(number, name) for number, name in counts if number is not None]
-        parts.append(f"{_count(self.stream.retries, 'word')} written again")
-        if self.stream.faults:
-            parts.append(f"{_count(self.stream.faults, 'word')} still faulty")
+        if self.retrying is not None:
+            parts.append(f"{_count(self.retrying.retries, 'word')} written again")
+            if self.retrying.faults:
+                parts.append(f"{_count(self.retrying.faults, 'word')} still faulty")
         return parts
 
 
 def open_manuscript(asked: TextRequest, stream: "Stream") -> Manuscript:
-    """Open the text, and check it first if it can be read twice.
+    """Open the text that a stream of this machine writes; parameters and errors are those of `read_manuscript`.
 
     Parameters
     ----------
@@ -132,17 +137,34 @@ def open_manuscript(asked: TextRequest, stream: "Stream") -> Manuscript:
     Raises
     ------
     StreamError
-        The voice writes no text; or the text cannot be read, is empty or not UTF-8, or has characters that the voice
-        does not have.
+        As `read_manuscript`, or the voice writes no text.
     typer.BadParameter
         There is no terminal to type on.
     """
-    from vrnn_engine.runtime.live.letters.plain_text import PlainText
-    from vrnn_engine.runtime.live.letters.sources import check_text, given_text, open_text
-
     text = stream.stepper.require_script().text
     if asked.live:
-        return _typed(stream, PlainText(text, asked.nearest))
+        return _typed(stream, text, asked.nearest)
+    return replace(read_manuscript(asked, stream, text), retrying=stream)
+
+
+def read_manuscript(asked: TextRequest, stream: "Progress", text: "VoiceText") -> Manuscript:
+    """Open a text that is not typed, and check it first if it can be read twice.
+
+    Parameters
+    ----------
+    asked : TextRequest
+    stream : Stream or RemoteStream
+        The stream that shall write it.
+    text : Text
+        The characters of the voice.
+
+    Raises
+    ------
+    StreamError
+        The text cannot be read, is empty or not UTF-8, or has characters that the voice does not have.
+    """
+    from vrnn_engine.runtime.live.letters.plain_text import PlainText
+    from vrnn_engine.runtime.live.letters.sources import check_text, given_text, open_text
 
     def read(plain: PlainText) -> "TextReader":
         if asked.file is not None:
@@ -156,16 +178,17 @@ def open_manuscript(asked: TextRequest, stream: "Stream") -> Manuscript:
     return Manuscript(stream, read(plain), checked.digest, checked.characters)
 
 
-def _typed(stream: "Stream", plain: "PlainText") -> Manuscript:
+def _typed(stream: "Stream", text: "VoiceText", nearest: bool) -> Manuscript:
     from vrnn_engine.runtime.live.control.key_reader import KeyReader
     from vrnn_engine.runtime.live.control.typewriter import Typewriter
+    from vrnn_engine.runtime.live.letters.plain_text import PlainText
 
     if not KeyReader.usable():
         raise typer.BadParameter(
             "needs a terminal to type on; pipe a text into `vrnn-engine write -`", param_hint="--live"
         )
-    typewriter = Typewriter(stream, plain)
-    return Manuscript(stream, typewriter, typewriter=typewriter)
+    typewriter = Typewriter(stream, PlainText(text, nearest))
+    return Manuscript(stream, typewriter, typewriter=typewriter, retrying=stream)
 
 
 def _count(number: int, name: str) -> str:

@@ -12,7 +12,7 @@ from vrnn_engine.runtime.sinks.ink.canvas import draw_recent
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.live.control.keys import Keyboard
-    from vrnn_engine.runtime.live.performance import Performance
+    from vrnn_engine.runtime.live.control.steerable import Steerable
     from vrnn_engine.runtime.player import Player
 
 QUIET = -60.0
@@ -34,7 +34,7 @@ class Panel:
     Parameters
     ----------
     player : Player
-    performance : Performance
+    performance : Steerable
         The performance that the player plays.
     console : Console
         The console, whose size and encoding determine the layout and the characters used.
@@ -47,7 +47,7 @@ class Panel:
     def __init__(
         self,
         player: "Player",
-        performance: "Performance",
+        performance: "Steerable",
         console: Console,
         seconds: float,
         keyboard: "Keyboard | None",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vrnn_engine.cli.manuscript import Manuscript
     from vrnn_engine.runtime.live.control.key_reader import KeyReader
     from vrnn_engine.runtime.live.control.keys import Keyboard
-    from vrnn_engine.runtime.live.performance import Performance
+    from vrnn_engine.runtime.live.control.steerable import Steerable
     from vrnn_engine.runtime.player import Player
     from vrnn_engine.runtime.sinks.ink.terminal import TerminalSink
 
@@ -26,7 +26,7 @@ REFRESH_SECONDS = 0.1
 
 def play(
     player: "Player",
-    performance: "Performance",
+    performance: "Steerable",
     seconds: float,
     description: str,
     note: str,
@@ -39,7 +39,7 @@ def play(
     ----------
     player : Player
         Not started yet.
-    performance : Performance
+    performance : Steerable
         The performance that the player plays.
     seconds : float
         Length of the stream in seconds; infinity if it has no end.
@@ -65,7 +65,7 @@ def play(
 
 
 def _watch(
-    player: "Player", performance: "Performance", seconds: float, learn: "Learn", manuscript: "Manuscript | None"
+    player: "Player", performance: "Steerable", seconds: float, learn: "Learn", manuscript: "Manuscript | None"
 ) -> None:
     """Wait for the end.  On a terminal, show the progress; for live or endless output, show the panel and read keys."""
     pages = PageTurner(player.sink, manuscript is not None and manuscript.is_piped)
@@ -102,9 +102,7 @@ def _show_progress(player: "Player", seconds: float, manuscript: "Manuscript | N
             display.update(Text(line if manuscript is None else manuscript.progress(player)))
 
 
-def _show_panel(
-    player: "Player", pages: PageTurner, performance: "Performance", seconds: float, learn: "Learn"
-) -> None:
+def _show_panel(player: "Player", pages: PageTurner, performance: "Steerable", seconds: float, learn: "Learn") -> None:
     from rich.console import Console
     from rich.live import Live
 
@@ -120,7 +118,7 @@ def _show_panel(
 
 
 def _caption_ink(
-    player: "Player", sink: "TerminalSink", pages: PageTurner, performance: "Performance", learn: "Learn"
+    player: "Player", sink: "TerminalSink", pages: PageTurner, performance: "Steerable", learn: "Learn"
 ) -> None:
     """Read keys while a sink draws on the terminal, and show their results in the line below the drawing."""
     with ExitStack() as ending:
@@ -134,7 +132,7 @@ def _caption_ink(
 
 
 def _open_keyboard(
-    ending: ExitStack, performance: "Performance", learn: "Learn"
+    ending: ExitStack, performance: "Steerable", learn: "Learn"
 ) -> "tuple[KeyReader | None, Keyboard | None]":
     """Return the reader of the terminal's keys and their actions; None for both if no keys can be read."""
     from vrnn_engine.runtime.live.control.key_reader import KeyReader

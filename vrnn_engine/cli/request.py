@@ -34,3 +34,4 @@ class Request:
     precision: str | None = None
     threads: int = 1
     text: TextRequest | None = None
+    token: str | None = None

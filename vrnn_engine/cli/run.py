@@ -13,11 +13,13 @@ from vrnn_engine.cli.manuscript import STDIN, Manuscript, open_manuscript
 from vrnn_engine.cli.request import Request
 
 if TYPE_CHECKING:
+    from vrnn_engine.runtime.controls import Controls
     from vrnn_engine.runtime.engine import Engine
     from vrnn_engine.runtime.live.timeline import Timeline
     from vrnn_engine.runtime.readable import Readable
     from vrnn_engine.runtime.sinks import Sink
     from vrnn_engine.runtime.stream import Stream
+    from vrnn_engine.runtime.voice.manifest import Manifest
 
 TEMPERATURES = ("latent.temperature", "output.temperature")
 """Controls that `--temperature` sets."""
@@ -41,6 +43,8 @@ def run(asked: Request, steering: live.Steering) -> None:
     VRNNEngineError
         The voice cannot be loaded or played.
     """
+    if asked.token is not None:
+        raise typer.BadParameter("is for a served voice, --voice ws://HOST:PORT/VOICE", param_hint="--token")
     values = [parse_setting(setting) for setting in asked.settings]
     check_hand(asked.hand, asked.prime, asked.prime_text)
     if asked.text is not None and asked.text.is_piped and str(asked.prime) == STDIN:
@@ -53,12 +57,12 @@ def run(asked: Request, steering: live.Steering) -> None:
 
     report.show_log()
     engine = Engine.load(asked.voice, device=asked.device, precision=asked.precision, threads=asked.threads)
-    to, note = _choose_target(asked, engine)
+    to, note = choose_target(asked, engine.voice.manifest)
     plan = _read_timeline(asked.timeline, engine) if asked.timeline is not None else Timeline()
     sink = make_sink(to, asked.latency)
     with ExitStack() as ending:
         playing = _start(engine, plan, asked, sink)
-        _set_controls(playing, asked.temperature, values)
+        set_controls(playing.controls, playing.voice.manifest, asked.temperature, values)
         if asked.hand is not None:
             use_hand(playing, asked.hand)
         if asked.prime is not None:
@@ -77,11 +81,18 @@ def run(asked: Request, steering: live.Steering) -> None:
             save_hand(playing, asked.save_hand)
 
 
-def _choose_target(asked: Request, engine: "Engine") -> tuple[str, str]:
-    """Return the target with its options, and a note for the user if it is a default."""
+def choose_target(asked: Request, manifest: "Manifest") -> tuple[str, str]:
+    """Return the target with its options, and a note for the user if it is a default.
+
+    Parameters
+    ----------
+    asked : Request
+    manifest : Manifest
+        The voice's manifest.
+    """
     from vrnn_engine.runtime.options import add_option
 
-    manifest, to, note = engine.voice.manifest, asked.to, ""
+    to, note = asked.to, ""
     if to is None and asked.text is not None and asked.text.live:
         to = "terminal"
     if to is None:
@@ -131,14 +142,36 @@ def _start(engine: "Engine", plan: "Timeline", asked: Request, sink: "Sink") -> 
     return playing
 
 
-def _set_controls(playing: "Stream", temperature: float | None, values: list[tuple[str, float | list[float]]]) -> None:
+def set_controls(
+    controls: "Controls",
+    manifest: "Manifest",
+    temperature: float | None,
+    values: list[tuple[str, float | list[float]]],
+) -> None:
+    """Set the controls of a stream.
+
+    Parameters
+    ----------
+    controls : Controls
+    manifest : Manifest
+        The voice's manifest.
+    temperature : float or None
+        The value of `--temperature`.
+    values : list of (str, float or list of float)
+        Results of `parse_setting`.
+
+    Raises
+    ------
+    ControlError
+        A control does not exist, or cannot have the value.
+    """
     if temperature is not None:
         # If the voice has neither, setting the first raises the error.
-        wanted = TEMPERATURES if playing.voice.manifest.text is None else TEXT_TEMPERATURES
-        named = [name for name in wanted if name in playing.controls] or list(wanted[:1])
-        playing.controls.update(dict.fromkeys(named, temperature))
+        wanted = TEMPERATURES if manifest.text is None else TEXT_TEMPERATURES
+        named = [name for name in wanted if name in controls] or list(wanted[:1])
+        controls.update(dict.fromkeys(named, temperature))
     for name, value in values:
-        playing.controls.assign(name, value)
+        controls.assign(name, value)
 
 
 def _prime(source: "Stream", path: Path, text: str | None) -> None:

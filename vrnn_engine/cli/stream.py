@@ -5,6 +5,7 @@ import typer
 from vrnn_engine.cli import audio, handwriting, live, manuscript, plotting
 from vrnn_engine.cli import stream_options as options
 from vrnn_engine.cli.help import examples
+from vrnn_engine.cli.remote import is_remote, run_remote
 from vrnn_engine.cli.request import Request
 from vrnn_engine.cli.run import run
 
@@ -17,6 +18,10 @@ EPILOG = examples(
     (
         "Answer the microphone, steered by OSC messages to port 9000.",
         "vrnn-engine stream --voice blizzard --from microphone --osc 9000",
+    ),
+    (
+        "Play the voice of a server for a minute.",
+        "vrnn-engine stream --voice ws://studio:8080/blizzard --seconds 60",
     ),
 )
 
@@ -51,6 +56,7 @@ def stream(
     device: options.Device = "auto",
     precision: options.Precision = None,
     threads: options.Threads = 1,
+    token: options.Token = None,
 ) -> None:
     """Play a voice live, or write its output to a file."""
     if seconds is not None and not seconds > 0:
@@ -60,7 +66,7 @@ def stream(
     if text is not None and listening is not None:
         raise typer.BadParameter("cannot be combined with --from", param_hint="--text")
     audio.check_mode(mode, listening)
-    run(
+    (run_remote if is_remote(voice) else run)(
         Request(
             voice=voice,
             to=to,
@@ -83,6 +89,7 @@ def stream(
             device=device,
             precision=precision,
             threads=threads,
+            token=token,
             text=None if text is None else manuscript.TextRequest(text, nearest=nearest),
         ),
         live.Steering(osc, osc_to, midi, midi_learn, midi_map, steer),

@@ -17,7 +17,10 @@ OUTPUT, INPUT, STEERING, ENGINE = "Output", "Input", "Steering", "Engine"
 VoiceName = Annotated[
     str,
     typer.Option(
-        "--voice", "-v", metavar="VOICE", help="Name, folder or .zip of a voice (`vrnn-engine voices` lists them)."
+        "--voice",
+        "-v",
+        metavar="VOICE",
+        help="Name, folder or .zip of a voice (`vrnn-engine voices` lists them), or ws://HOST:PORT/VOICE of a server.",
     ),
 ]
 Target = Annotated[
@@ -121,6 +124,15 @@ Plugins = Annotated[
         metavar="NAME[:...]",
         help="Let a plug-in steer the stream; repeatable.",
         rich_help_panel=STEERING,
+    ),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        metavar="SECRET",
+        help="Secret that the server of the voice asks for.  Default: the variable VRNN_ENGINE_TOKEN.",
+        rich_help_panel=ENGINE,
     ),
 ]
 Device = Annotated[

@@ -7,6 +7,7 @@ import typer
 from vrnn_engine.cli import handwriting, live, manuscript, plotting
 from vrnn_engine.cli import stream_options as options
 from vrnn_engine.cli.help import examples
+from vrnn_engine.cli.remote import is_remote, run_remote
 from vrnn_engine.cli.request import Request
 from vrnn_engine.cli.run import run
 
@@ -41,6 +42,7 @@ def write(
     device: options.Device = "auto",
     precision: options.Precision = None,
     threads: options.Threads = 1,
+    token: options.Token = None,
 ) -> None:
     """Write a text by hand, on a page, a plotter or the terminal.
 
@@ -48,7 +50,7 @@ def write(
     """
     if (text is not None) + (file is not None) + typed != 1:
         raise typer.BadParameter("give one of TEXT, --file FILE and --live", param_hint="TEXT")
-    run(
+    (run_remote if is_remote(voice) else run)(
         Request(
             voice=voice,
             to=to,
@@ -64,6 +66,7 @@ def write(
             device=device,
             precision=precision,
             threads=threads,
+            token=token,
             text=manuscript.TextRequest(text, file, typed, nearest),
         ),
         live.Steering(None, None, None, None, None, None),

@@ -19,6 +19,7 @@ from vrnn_engine.serve.protocol import Open, RestoreToken, SaveToken, Token
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.text.alphabet import Alphabet
+    from vrnn_engine.runtime.voice.text import Text
 
 
 class AsyncRemoteStream:
@@ -62,22 +63,22 @@ class AsyncRemoteStream:
     @property
     def voice(self) -> RemoteVoice:
         """The voice; its `manifest` is like that of a local one."""
-        return self._open.voice
+        return self._known.voice
 
     @property
     def controls(self) -> RemoteControls:
         """The controls; a write takes effect as soon as the server gets it."""
-        return self._open.controls
+        return self._known.controls
 
     @property
     def seed(self) -> int:
         """The number that determines all noise of the stream."""
-        return self._open.seed
+        return self._known.seed
 
     @property
     def frame(self) -> int:
         """Position: number of the next frame to read."""
-        return self._open.frames.read
+        return self._known.frames.read
 
     @property
     def latent(self) -> np.ndarray:
@@ -171,7 +172,7 @@ class AsyncRemoteStream:
             case Erase():
                 return self.erase(event.count)
         message = send_event(event)
-        self.controls.check_event(event)
+        self._open.controls.check_event(event)
         self._session.send(message)
         self.controls.adopt(event)
         return self.wake()
@@ -189,7 +190,8 @@ class AsyncRemoteStream:
         StreamError
             The text is empty, a character is not in the alphabet, or the voice writes no text.
         """
-        self._session.outbox.write(self._script.clean(text))
+        self._link.check()
+        self._session.outbox.write(self._alphabet.clean(text))
         self.wake()
 
     def erase(self, count: int) -> None:
@@ -204,7 +206,8 @@ class AsyncRemoteStream:
         StreamError
             `count` is not a whole number, or the voice writes no text.
         """
-        _ = self._script
+        self._link.check()
+        self.require_text()
         self._session.outbox.erase(frame_count(count, "erase"))
         self.wake()
 
@@ -247,6 +250,13 @@ class AsyncRemoteStream:
         """
         return self._session.continuation().encode()
 
+    def require_text(self) -> "Text":
+        """Return the entry `text` of the manifest; raise `StreamError` if the voice writes no text."""
+        text = self._known.voice.manifest.text
+        if text is None:
+            raise StreamError(f"the served voice {self.voice.name!r} writes no text; choose one that does")
+        return text
+
     def interrupt(self) -> None:
         """Make a waiting `read` return what has arrived."""
         self._interrupts += 1
@@ -262,17 +272,19 @@ class AsyncRemoteStream:
 
     @property
     def _open(self) -> OpenSession:
+        """What is known of the session; raises the error that has ended it."""
         self._link.check()
+        return self._known
+
+    @property
+    def _known(self) -> OpenSession:
         if self._session.open is None:
             raise RemoteError("this stream is not open; use it as a context manager")
         return self._session.open
 
     @property
-    def _script(self) -> "Alphabet":
+    def _alphabet(self) -> "Alphabet":
         """The characters that the voice writes; raises `StreamError` if it writes none."""
         from vrnn_engine.runtime.text.alphabet import Alphabet
 
-        text = self.voice.manifest.text
-        if text is None:
-            raise StreamError(f"voice {self.voice.name!r} writes no text")
-        return Alphabet(text)
+        return Alphabet(self.require_text())

@@ -158,6 +158,8 @@ class Link:
         self._lost = self._lost or now
         wait = self._backoff.wait(lost.retry_after)
         if now + wait - self._lost > self._timeout:
+            if lost.retry_after:
+                raise RemoteError(f"{self._address} is busy: {lost.reason}")
             raise RemoteError(f"{self._address} cannot be reached for {self._timeout:g} s: {lost.reason}")
         await asyncio.sleep(wait)
 

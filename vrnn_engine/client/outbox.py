@@ -159,4 +159,4 @@ def send_event(event: AnyEvent) -> SendEvent:
         plain = msgspec.structs.replace(event, frame=None, second=None)
         return SendEvent(event=msgspec.json.decode(msgspec.json.encode(plain)))
     except (TypeError, AttributeError) as error:
-        raise RemoteError(f"not an event: {error}") from None
+        raise RemoteError(f"only events can be sent: {error}") from None

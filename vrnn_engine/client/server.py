@@ -108,7 +108,7 @@ def _ask(url: str, path: str, token: str | None, timeout: float) -> bytes:
             data = answer.read(MAX_ANSWER + 1)
     except urllib.error.HTTPError as error:
         line = error_line(error.read(1 << 16)) or f"HTTP status {error.code}"
-        raise RemoteError(f"{url}: {line}") from None
+        raise RemoteError(f"{url} refused the request: {line}") from None
     except (urllib.error.URLError, OSError, ValueError) as error:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
         reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)

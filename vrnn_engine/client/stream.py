@@ -7,7 +7,7 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Coroutine, Iterator
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.frames import frame_count
 from vrnn_engine.runtime.live.events import AnyEvent
 from vrnn_engine.serve.protocol import Token
+
+if TYPE_CHECKING:
+    from vrnn_engine.runtime.voice.text import Text
 
 Result = TypeVar("Result")
 
@@ -151,6 +154,10 @@ class RemoteStream:
             return self._stream.snapshot()
 
         return self._run(snapshot())
+
+    def require_text(self) -> "Text":
+        """Return the entry `text` of the manifest; raise `StreamError` if the voice writes no text."""
+        return self._stream.require_text()
 
     def interrupt(self) -> None:
         """Make a waiting `read` return what has arrived.  Any thread may call this."""

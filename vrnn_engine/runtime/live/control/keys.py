@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from vrnn_engine.errors import VRNNEngineError
+from vrnn_engine.runtime.live.control.steerable import Steerable
 from vrnn_engine.runtime.live.events import AnyEvent, Follow, Nudge, Reset, Restore, Rewind, Save, Set, Trace
-from vrnn_engine.runtime.live.performance import Performance
 
 STEP, BIG_STEP = 0.01, 0.1
 """Change that an arrow key makes, alone and with Shift, as a fraction of the control's range."""
@@ -21,7 +21,7 @@ class Keyboard:
 
     Parameters
     ----------
-    performance : Performance
+    performance : Steerable
     learn : callable, optional
         Called with CONTROL or CONTROL/INDEX to bind that control to the next MIDI controller that moves.
 
@@ -41,7 +41,7 @@ class Keyboard:
         "s 1-9 save   1-9 restore   m learn a MIDI controller   q quit",
     )
 
-    def __init__(self, performance: Performance, learn: Callable[[str], None] | None = None) -> None:
+    def __init__(self, performance: Steerable, learn: Callable[[str], None] | None = None) -> None:
         self._performance = performance
         self._learn = learn
         self._names = list(performance.controls)

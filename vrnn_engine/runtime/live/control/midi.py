@@ -14,7 +14,7 @@ from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import SourceError
 from vrnn_engine.runtime.live.control.midi_map import Binding, MidiMap
 from vrnn_engine.runtime.live.control.midi_ports import Inputs, Port, SystemInputs
-from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.live.control.steerable import Steerable
 from vrnn_engine.runtime.live.rate_limited_log import RateLimitedLog, describe_error
 
 VIRTUAL = "virtual"
@@ -57,12 +57,12 @@ class Midi:
         self._port: Port | None = None
         self._thread = threading.Thread(target=self._run, name="vrnn-engine midi", daemon=True)
 
-    def start(self, performance: Performance) -> None:
+    def start(self, performance: Steerable) -> None:
         """Open the port and start to steer.
 
         Parameters
         ----------
-        performance : Performance
+        performance : Steerable
 
         Raises
         ------

@@ -22,9 +22,9 @@ import numpy as np
 from vrnn_engine.errors import SourceError, VRNNEngineError
 from vrnn_engine.runtime.audio.meter import level
 from vrnn_engine.runtime.live.control.osc_messages import Argument, read_packet, to_event, write_message
+from vrnn_engine.runtime.live.control.steerable import Steerable
 from vrnn_engine.runtime.live.events import AnyEvent
 from vrnn_engine.runtime.live.listening_stream import ListeningStream
-from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.live.rate_limited_log import RateLimitedLog, describe_error
 
 REPORT_RATE = 25.0
@@ -77,12 +77,12 @@ class Osc:
         """The port on which it listens, once it has started."""
         return int(self._in.getsockname()[1])
 
-    def start(self, performance: Performance) -> None:
+    def start(self, performance: Steerable) -> None:
         """Start listening and reporting.
 
         Parameters
         ----------
-        performance : Performance
+        performance : Steerable
 
         Raises
         ------

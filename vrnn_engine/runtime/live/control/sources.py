@@ -8,7 +8,7 @@ from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import SourceError, VRNNEngineError
 
 if TYPE_CHECKING:
-    from vrnn_engine.runtime.live.performance import Performance
+    from vrnn_engine.runtime.live.control.steerable import Steerable
 
 ENTRY_POINTS = "vrnn_engine.sources"
 """Entry-point group of control sources.
@@ -29,12 +29,12 @@ class ControlSource(Protocol):
     vrnn_engine.runtime.live.performance.Performance : Says which of its members any thread may use.
     """
 
-    def start(self, performance: "Performance") -> None:
+    def start(self, performance: "Steerable") -> None:
         """Start steering.
 
         Parameters
         ----------
-        performance : Performance
+        performance : Steerable
             The performance to steer, which is not playing yet.
 
         Raises
@@ -87,12 +87,12 @@ class PluginSource:
         self._plugin = plugin
         self._made = plugin.make(ControlSource, "a control source", text)  # type: ignore[type-abstract]
 
-    def start(self, performance: "Performance") -> None:
+    def start(self, performance: "Steerable") -> None:
         """Start the plug-in's source.
 
         Parameters
         ----------
-        performance : Performance
+        performance : Steerable
             The performance to steer.
 
         Raises
