@@ -1,0 +1,154 @@
+"""Measure how many listeners `vrnn-engine serve` serves in real time, beside a server with one thread for each.
+
+    python benchmarks/serve_load.py [--voice blizzard] [--listeners 100] [--seconds 300] [--ramp 10] [--rows 128]
+                                    [--threads 1] [--precision fp32] [--share 0.85] [--no-threads] [--json FILE]
+
+The server runs in one process and all listeners in another (`serve_listeners.py`), on the same machine: both need
+processor time.  Then the same listeners play from `serve_threads.py`, which reads each stream in a thread of its own.
+For each server, a line says: listeners that were admitted, refused and failed; how many of them had more than 100 ms of
+underrun, and the largest one; the time to the first audio; and for `vrnn-engine serve`, the 99th percentile of a tick,
+from the histogram of /metrics, beside the time that its frames last.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from serve_listeners import add_options
+
+from vrnn_engine import Voice
+from vrnn_engine.diagnostics.machine import measure_machine
+from vrnn_engine.serve.sessions.pacing import Pace
+
+HERE = Path(__file__).parent
+LARGEST_UNDERRUN = 100.0
+"""Milliseconds of underrun that a listener may have."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser)
+    parser.add_argument("--voice", default="blizzard", help="name, folder or .zip of a voice")
+    parser.add_argument("--rows", type=int, default=128, help="largest batch of the server")
+    parser.add_argument("--threads", type=int, default=1, help="threads that compute a step of the server")
+    parser.add_argument("--precision", default=None, help="precision of the weights of the server")
+    parser.add_argument("--share", type=float, default=None, help="largest share of the time that computing may take")
+    parser.add_argument("--no-threads", action="store_true", help="leave out the server with one thread a listener")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything that was measured")
+    args = parser.parse_args()
+    found: dict[str, Any] = {"machine": msgspec.to_builtins(measure_machine({})), "arguments": _plain(args)}
+    found["serve"] = measure_server(args)
+    if not args.no_threads:
+        found["threads"] = measure_threads(args)
+    for name in ("serve", "threads"):
+        if name in found:
+            print(f"{name:8} {describe(found[name])}", flush=True)
+    if args.json:
+        args.json.write_text(json.dumps(found, indent=1))
+
+
+def measure_server(args: argparse.Namespace) -> dict[str, Any]:
+    """Play from `vrnn-engine serve`."""
+    command = [sys.executable, "-m", "vrnn_engine", "serve", args.voice, "--port", "0", "--rows", str(args.rows)]
+    command += ["--threads", str(args.threads), "--device", "cpu", "--open-rate", "1000"]
+    command += ["--precision", args.precision] if args.precision else []
+    command += ["--share", str(args.share)] if args.share is not None else []
+    with running(command) as address:
+        heard = play(args, address)
+        with urllib.request.urlopen(f"{address}metrics") as answer:
+            metrics = answer.read().decode()
+    manifest = Voice.open(args.voice).manifest
+    pace = Pace.of(manifest.frames_per_second, manifest.modality == "pen")
+    return heard | {"tick_p99_ms": tick_quantile(metrics, 0.99), "tick_budget_ms": 1e3 * pace.period}
+
+
+def measure_threads(args: argparse.Namespace) -> dict[str, Any]:
+    """Play from a server with one thread for each listener."""
+    with running([sys.executable, str(HERE / "serve_threads.py"), args.voice]) as address:
+        return play(args, address)
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str]) -> Iterator[str]:
+    """Start a server; yield its address, which it says on stderr."""
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        for line in server.stderr or ():
+            if address := re.search(r"http://\S+/", line):
+                yield address[0]
+                return
+        raise SystemExit(f"this server did not start: {' '.join(command)}")
+    finally:
+        server.terminate()
+        server.communicate()
+
+
+def play(args: argparse.Namespace, address: str) -> dict[str, Any]:
+    """Run the listeners in a process of their own; return what they got, and summaries."""
+    url = address.replace("http:", "ws:") + Voice.open(args.voice).name
+    command = [sys.executable, str(HERE / "serve_listeners.py"), url]
+    for name in ("listeners", "seconds", "ramp", "window", "prebuffer", "tokens", "text"):
+        command += [f"--{name}", str(getattr(args, name))]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    heard: dict[str, Any] = json.loads(done.stdout)
+    first = sorted(heard["first_audio_ms"])
+    return heard | {
+        "played": len(heard["frames"]),
+        "with_underrun": sum(one > LARGEST_UNDERRUN for one in heard["underrun_ms"]),
+        "largest_underrun_ms": max(heard["underrun_ms"], default=math.nan),
+        "first_audio_p50_ms": quantile(first, 0.5),
+        "first_audio_p99_ms": quantile(first, 0.99),
+    }
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return a quantile of sorted values: the smallest one that as large a share of them does not exceed."""
+    return values[max(0, math.ceil(share * len(values)) - 1)] if values else math.nan
+
+
+def tick_quantile(metrics: str, share: float) -> float:
+    """Return a quantile of the ticks in milliseconds, interpolated in the histogram of Prometheus."""
+    buckets = [
+        (float(bound), float(count))
+        for bound, count in re.findall(r'vrnn_engine_tick_seconds_bucket\{le="([^"]+)"[^}]*\} (\S+)', metrics)
+    ]
+    total = buckets[-1][1] if buckets else 0.0
+    lower, before = 0.0, 0.0
+    for bound, count in buckets:
+        if total and count >= share * total:
+            width = 0.0 if math.isinf(bound) else (bound - lower) * (share * total - before) / max(count - before, 1)
+            return 1e3 * (lower + width)
+        lower, before = bound, count
+    return math.nan
+
+
+def describe(found: dict[str, Any]) -> str:
+    """Return what was measured as a line."""
+    line = (
+        f"{found['played']} played, {found['refused']} refused, {len(found['failed'])} failed; "
+        f"underrun over {LARGEST_UNDERRUN:g} ms: {found['with_underrun']}, "
+        f"largest {found['largest_underrun_ms']:.0f} ms; "
+        f"first audio p50 {found['first_audio_p50_ms']:.0f} ms, p99 {found['first_audio_p99_ms']:.0f} ms"
+    )
+    if "tick_p99_ms" in found:
+        line += f"; tick p99 {found['tick_p99_ms']:.1f} ms of {found['tick_budget_ms']:.1f}"
+    return line
+
+
+def _plain(args: argparse.Namespace) -> dict[str, Any]:
+    return {
+        name: value if isinstance(value, int | float | str | None) else str(value) for name, value in vars(args).items()
+    }
+
+
+if __name__ == "__main__":
+    main()
