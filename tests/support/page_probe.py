@@ -24,6 +24,13 @@ _TAP = """{
         }
         return connect.call(this, target, ...more);
     };
+    window.statistics = [];
+    window.Worker = class extends Worker {
+        constructor(...given) {
+            super(...given);
+            this.addEventListener("message", ({data}) => data.event === "stats" && statistics.push(data.detail));
+        }
+    };
 }"""
 
 
@@ -31,8 +38,9 @@ _TAP = """{
 def listening(browser: Browser) -> Iterator[None]:
     """Measure the sound of the pages that are opened in the block, in their variable `heard`.
 
-    `first` is the time of the first sound in milliseconds since the page was opened, `peak` the largest magnitude,
-    and `power` the sum of the squares of `samples` samples.
+    Its `first` is the time of the first sound in milliseconds since the page was opened, `peak` the largest magnitude,
+    and `power` the sum of the squares of `samples` samples.  The variable `statistics` collects the events `stats` of
+    a player that computes the voice itself.
     """
     added = browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _TAP})
     try:
