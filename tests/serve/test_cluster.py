@@ -1,0 +1,65 @@
+"""Sessions on a Ray cluster of two nodes, one of which is killed while they play."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import ray_cluster
+
+from vrnn_engine import Engine, client
+from vrnn_engine.runtime.live.events import Set
+from vrnn_engine.runtime.live.performance import Performance
+
+pytestmark = pytest.mark.slow
+
+SESSIONS = 8
+FRAMES = 80 * 8
+"""Eight seconds of sound."""
+KILLED_AT = 80 * 3
+CHANGES = (
+    Set(control="output.temperature", value=0.5, frame=100),
+    Set(control="output.temperature", value=1.5, ramp=1.0, frame=KILLED_AT),
+)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder for the files of Ray, whose sockets need a short path."""
+    made = Path(tempfile.mkdtemp(prefix="ray"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+async def play(url: str, seed: int, playing: asyncio.Barrier) -> tuple[np.ndarray, int]:
+    """Return the sound of a session, and how often it was continued; wait for the other sessions after 3 seconds."""
+    async with client.connect_async(url, seed, events=CHANGES, timeout=60) as remote:
+        before = await remote.read(KILLED_AT)
+        await playing.wait()
+        after = await remote.read(FRAMES - KILLED_AT)
+        return np.concatenate([before, after]), remote.reconnects
+
+
+async def play_and_kill(cluster: ray_cluster.RayCluster, voice: str) -> list[tuple[np.ndarray, int]]:
+    """Play sessions, and kill a node once all of them have played for 3 seconds."""
+    url = f"ws{cluster.url.removeprefix('http')}/{voice}"
+    playing = asyncio.Barrier(SESSIONS + 1)
+    sessions = [asyncio.create_task(play(url, seed, playing)) for seed in range(SESSIONS)]
+    await playing.wait()
+    await asyncio.sleep(0.5)  # they play on, and have frames on their way
+    await asyncio.to_thread(cluster.kill_a_node)
+    return await asyncio.gather(*sessions)
+
+
+def test_killing_a_node_loses_no_session_and_changes_no_bit(toy_audio: Path, folder: Path) -> None:
+    with ray_cluster.start(folder, f"voices={toy_audio}") as cluster:
+        played = asyncio.run(play_and_kill(cluster, "toy-audio"))
+    engine = Engine.load(toy_audio, "cpu")
+    for seed, (sound, _) in enumerate(played):
+        local = Performance(engine.stream(seed), timeline=CHANGES)
+        assert np.array_equal(sound, local.read(FRAMES)), seed
+    continued = sum(reconnects > 0 for _, reconnects in played)
+    assert 0 < continued < SESSIONS, "each node must have had some of the sessions"
