@@ -51,10 +51,12 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_all_files_that_the_code_names_are_there(site: Path) -> None:
     present = files(site)
+    assert {"index.html", "style.css", "app.js"} <= present.keys()
     for name, data in present.items():
         if name.endswith(CODE) and not name.startswith("vendor/"):
             for found in NAMES.findall(COMMENTS.sub("", data.decode())):
-                places = {posixpath.normpath(posixpath.join(folder, found)) for folder in (posixpath.dirname(name), "")}
+                folders = (posixpath.dirname(name), "", "vendor/onnxruntime-web")
+                places = {posixpath.normpath(posixpath.join(folder, found)) for folder in folders}
                 assert found in OF_A_VOICE or places & present.keys(), f"{name} names {found}"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.browser import ISOLATION, Browser, serve_folder
-from support.page_probe import bytes_sent, level, listening
+from support.page_probe import bytes_sent, ink, level, listening
 
 from vrnn_engine import Engine, Voice
 from vrnn_engine.serve.web.site import write_site
@@ -112,4 +112,35 @@ def test_the_page_plays_and_a_slider_changes_the_sound(
         assert level(browser, 3) > 1.5 * usual
         browser.run(PRESS_PLAY)
         browser.wait_until("document.getElementById('play').getAttribute('aria-pressed') === 'false'")
+    assert (browser.errors(), browser.elsewhere) == ([], [])
+
+
+@pytest.mark.slow
+def test_the_pen_writes_what_is_typed(
+    browser: Browser, site: Path, url: str, requests: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    browser.open(f"{url}#voice=handwriting&seed=7&text=Hi", 390, 844, touch=True)
+    browser.wait_until(CAN_PLAY)
+    assert ink(browser) == 0
+    browser.run(PRESS_PLAY)
+    browser.wait_until("/^2 characters written$/.test(document.getElementById('text-count').textContent)", seconds=60)
+    drawn = ink(browser)
+    assert drawn > 50
+    browser.driver.find_element("id", "text").send_keys(" you ")
+    browser.wait_until(
+        "/^[67] characters written$/.test(document.getElementById('text-count').textContent)", seconds=60
+    )
+    assert ink(browser) > 1.3 * drawn
+    show(f"handwriting: {bytes_sent(site, requests) / 1e6:.1f} MB in {len(requests)} files", capsys)
+    assert (browser.errors(), browser.elsewhere) == ([], [])
+
+
+def test_the_page_chooses_between_its_voices(browser: Browser, url: str) -> None:
+    browser.open(url)
+    browser.wait_until(CAN_PLAY)
+    names = browser.run("return [...document.querySelectorAll('#voice option')].map(option => option.textContent)")
+    assert names == ["blizzard", "handwriting"]
+    choose = "const choice = document.getElementById('voice'); choice.selectedIndex = 1;"
+    browser.run(f"{choose} choice.dispatchEvent(new Event('change'))")
+    browser.wait_until(f"document.getElementById('text') && {CAN_PLAY}")
     assert (browser.errors(), browser.elsewhere) == ([], [])
