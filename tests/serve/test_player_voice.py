@@ -1,6 +1,7 @@
 """A voice that a page computes gives the frames of the engine."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,10 +18,10 @@ TOLERANCE = 1e-4
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def page(browser: Browser, fragile: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """The browser with a page that may do no more than it needs, as from a strict server."""
     folder = tmp_path_factory.mktemp("page")
-    write_page(folder, blizzard=VOICES / "blizzard", handwriting=VOICES / "handwriting")
+    write_page(folder, blizzard=VOICES / "blizzard", handwriting=VOICES / "handwriting", fragile=fragile)
     with serve_folder(folder, {"Content-Security-Policy": POLICY}) as url:
         browser.open(url)
         yield browser
@@ -105,3 +106,15 @@ def test_a_ramp_moves_a_control_as_in_the_engine(page: Browser, sound: Engine) -
     ]
     ours, _ = play(page, "blizzard", 20, {5: requests}, seed=5)
     assert difference(ours.reshape(-1), np.concatenate(parts)) < TOLERANCE
+
+
+def test_controls_are_reset_when_a_frame_is_not_finite_as_in_a_performance(page: Browser, fragile: Path) -> None:
+    performance = Performance(Engine.load(fragile).stream(seed=2))
+    parts = [performance.read(5)]
+    performance.send(Set(control="latent.temperature", value=3.3e38))
+    parts.append(performance.read(20))
+    requests = {5: [("set", {"name": "latent.temperature", "value": 3.3e38})]}
+    ours, events = play(page, "fragile", 25, requests, events=("error", "reset"), seed=2)
+    assert difference(ours.reshape(-1), np.concatenate(parts)) < TOLERANCE
+    message = "a frame is not finite: all controls were reset to their defaults"
+    assert events == [["reset", {}], ["error", {"message": message}]]

@@ -159,6 +159,7 @@ class LocalPlayer extends EventTarget {
    */
   _take(name, detail) {
     if (name === "text") Object.assign(this, detail);
+    if (name === "reset") this._controls.reset();
     if (name === "end") this.close();
     this._dispatch(name, detail);
   }

@@ -45,6 +45,7 @@
  *                                                      once a second: time to compute a frame, time that a frame lasts,
  *                                                      gaps in the sound since `play`, time that is computed ahead
  *     state    {playing: boolean, connected: boolean}  when one of them has changed
+ *     reset    {}                                      the controls were reset, because a frame was not finite
  *     error    {message: string}                       one line; the player goes on
  *     end      {reason: string}                        one line; the player is closed
  *

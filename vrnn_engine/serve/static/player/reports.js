@@ -69,6 +69,11 @@ export class Reports {
     this._computing = this._computed = 0;
   }
 
+  /** Say that the controls were reset. */
+  reset() {
+    this._send("reset", {});
+  }
+
   /** @param {string} message  One line. */
   error(message) {
     this._send("error", { message });

@@ -169,7 +169,7 @@ export class Session {
    * @returns {Promise<import("./stream.js").Frame|null>}
    */
   async _nextFrame() {
-    const remedies = [() => this._controls.reset(), () => this._stream.clearState()];
+    const remedies = [this._resetControls, this._resetState];
     while (true) {
       try {
         return await this._stream.next(this._controls);
@@ -181,10 +181,20 @@ export class Session {
           return null;
         }
         if (!(error instanceof NotFinite) || !remedy) throw error;
-        this._reports.error(`${error.message}; the controls or the state were reset`);
-        remedy();
+        remedy.call(this);
       }
     }
+  }
+
+  _resetControls() {
+    this._controls.reset();
+    this._reports.reset();
+    this._reports.error("a frame is not finite: all controls were reset to their defaults");
+  }
+
+  _resetState() {
+    this._stream.clearState();
+    this._reports.error("a frame is still not finite: the stream restarts from its initial state");
   }
 }
 

@@ -174,6 +174,7 @@ export class WritingStream extends Stream {
       const noise = this.noise.at(steps + run.frames.length);
       const step = await this.stepper.step(state, noise, table, this._characters(run, writing));
       requireFinite(step.frame);
+      if (step.attention) requireFinite(step.attention);
       isLast = run.add(step);
       state = this._movedOn(step.state, run.moveOn(step.position));
       latent = step.latents?.latent ?? latent;
