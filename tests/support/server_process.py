@@ -1,17 +1,13 @@
-"""A server of voices in a process of its own, which can be killed and started again on the same port.
-
-cd tests; python -m support.server_process PORT KEY VOICE...
-"""
+"""`vrnn-engine serve` in a process of its own, which can be killed and started again on the same port."""
 
 import contextlib
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 
-from support.command import ROOT, environment
+from support.command import environment
 
 
 class ServerProcess:
@@ -24,13 +20,15 @@ class ServerProcess:
             self.port = free.getsockname()[1]
         self.start()
 
-    def url(self, voice: str) -> str:
-        return f"ws://127.0.0.1:{self.port}/{voice}"
+    def url(self, voice: str, scheme: str = "ws") -> str:
+        return f"{scheme}://127.0.0.1:{self.port}/{voice}"
 
     def start(self, key: str | None = None) -> None:
-        command = [sys.executable, "-m", "support.server_process", str(self.port), key or self.key, *self.voices]
-        self.process = subprocess.Popen(command, cwd=ROOT / "tests", env=environment())
-        for _ in range(600):
+        command = [sys.executable, "-m", "vrnn_engine", "serve", *self.voices, "--port", str(self.port)]
+        self.process = subprocess.Popen(
+            command, env=environment(VRNN_ENGINE_KEY=key or self.key), stderr=subprocess.DEVNULL
+        )
+        for _ in range(1200):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return
             assert self.process.poll() is None, "the server has ended"
@@ -54,16 +52,3 @@ def running(*voices: str) -> Iterator[ServerProcess]:
         yield server
     finally:
         server.kill()
-
-
-def main() -> None:
-    """Serve until the process is ended."""
-    from support.served import serve
-
-    port, key, *voices = sys.argv[1:]
-    with serve(*voices, key=key.encode(), port=int(port)):
-        threading.Event().wait()
-
-
-if __name__ == "__main__":
-    main()

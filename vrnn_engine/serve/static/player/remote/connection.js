@@ -1,0 +1,231 @@
+// @ts-check
+/**
+ * Keeps a session with a server: sends and receives, gives credit, and connects again when the connection is lost.
+ * docs/serving.md explains the messages.
+ */
+
+import { FrameQueue } from "./frame_queue.js";
+import { SessionLog } from "./log.js";
+
+/** Seconds by which the server may be ahead of the reader. */
+const WINDOW = 0.6;
+/** Milliseconds between two messages at least, so that the server's limit is never reached. */
+const SPACING = 25;
+/** Milliseconds before the second try to connect, and the longest time between two tries. */
+const [FIRST_WAIT, LONGEST_WAIT] = [100, 3000];
+/** Close codes after which another try would end in the same way; and those for a client that stood still. */
+const [FINAL, PAUSED] = [new Set([1000, 1008, 1009, 4002, 4003]), new Set([4001, 4004])];
+
+/** @typedef {{voice: string, frames_per_second: number, frame_size: number, format: string, manifest: any}} Opened */
+
+export class Connection {
+  /**
+   * @param {string} address  Address of the WebSocket.
+   * @param {string} opening  Fields of the first message, as JSON.
+   * @param {(name: string, message: any) => void} report  Takes what the server says, and `connected`, `lost` and `end`.
+   */
+  constructor(address, opening, report) {
+    this._address = address;
+    this._opening = opening;
+    this._report = report;
+    this._log = new SessionLog();
+    /** @type {Map<any, import("./log.js").Sent>}  What is to be sent; of messages with one key, the last one. */
+    this._queue = new Map();
+    /** @type {((token: any) => void)[]}  Those who wait for a token. */
+    this._saving = [];
+    this._granted = 0;
+    this._tries = 0;
+    this._isClosed = false;
+    this._isOpen = false; // over the present socket
+    this._sentAt = 0;
+    this._timer = 0;
+    this._retry = () => {};
+    /** @type {FrameQueue|null} */
+    this.frames = null;
+    this.reconnects = 0;
+    /** Whether frames are read; without that, the server gets no credit. */
+    this.reads = false;
+    /** @type {Promise<Opened>} */
+    this.opened = new Promise((resolve, reject) => {
+      this._resolve = resolve;
+      this._reject = reject;
+    });
+    this._connect();
+  }
+
+  /**
+   * Send an event; of several with one key that wait to be sent, only the last one is.
+   *
+   * @param {any} event
+   * @param {any} [key]
+   */
+  send(event, key = Symbol("event")) {
+    const text = JSON.stringify(event, (_, value) => (typeof value === "bigint" ? `#${value}#` : value));
+    this._put(key, `{"type":"event","event":${text.replace(/"#(\d+)#"/g, "$1")}}`, event);
+  }
+
+  /** @param {string} token */
+  restore(token) {
+    this._put(Symbol("restore"), JSON.stringify({ type: "restore", token }), { do: "restore" });
+  }
+
+  /** Drop the frames that have not been read, here and on the server. */
+  clear() {
+    this._put("clear", '{"type":"clear"}');
+  }
+
+  /** @returns {Promise<{frame: number, token: string, latent: number[]}>} */
+  save() {
+    return new Promise((resolve) => {
+      this._saving.push(resolve);
+      this._put("save", '{"type":"save"}');
+    });
+  }
+
+  /** Give the server credit for what is going to be read, and connect again if it has ended a session that stood still. */
+  wake() {
+    const { frames } = this;
+    if (!frames || !this.reads) return;
+    this._log.forget(frames.read);
+    this._retry();
+    const wanted = frames.read + this._window - this._granted;
+    if (!this._isOpen || 2 * wanted < this._window) return;
+    if (this._queue.has("credit")) return;
+    this._granted += wanted;
+    this._put("credit", `{"type":"credit","frames":${wanted}}`);
+  }
+
+  close() {
+    this._isClosed = true;
+    clearTimeout(this._timer);
+    if (this._isOpen) this._socket?.send('{"type":"close"}');
+    this._socket?.close();
+  }
+
+  _connect() {
+    if (this._isClosed) return;
+    const socket = new WebSocket(this._address);
+    socket.binaryType = "arraybuffer";
+    this._socket = socket;
+    this._end = "";
+    socket.onopen = () => socket.send(`{"type":"open","format":"f32le","reports":["latents"],${this._fields()}}`);
+    socket.onmessage = ({ data }) => {
+      try {
+        this._take(data);
+      } catch (error) {
+        this._fail(error instanceof Error ? error.message : String(error));
+      }
+    };
+    socket.onclose = ({ code, reason }) => this._lose(code, this._end || reason);
+  }
+
+  /** Return the fields of the message that opens or continues the session, as JSON. */
+  _fields() {
+    if (!this.frames) return this._opening;
+    this._granted = this.frames.received;
+    const again = this._log.continueAt(this.frames.received);
+    if (again === null && this.frames.received > 0) throw new Error("the connection was lost before a token had come");
+    return again ?? this._opening;
+  }
+
+  /** @param {string|ArrayBuffer} data */
+  _take(data) {
+    if (data instanceof ArrayBuffer) {
+      if (!this.frames) throw new Error("frames came before the session was opened");
+      this.frames.add(Number(new DataView(data).getBigUint64(0, true)), new Float32Array(data, 8));
+      this._tries = 0;
+      this._report("frames", null);
+      return;
+    }
+    const message = JSON.parse(data);
+    if (message.type === "opened") this._open(message);
+    else if (message.type === "token") this._takeToken(message);
+    else if (message.type === "applied") {
+      this._log.addApplied(message.frame, message.event, data.slice(data.indexOf('"event":') + 8, -1));
+    } else if (message.type === "cleared") {
+      this._granted += message.frame - (this.frames?.received ?? 0);
+      this.frames?.skipTo(message.frame);
+      this.wake();
+    } else if (message.type === "end") this._end = message.reason;
+    else this._report(message.type, message);
+  }
+
+  /** @param {any} message */
+  _open(message) {
+    this._isOpen = true;
+    if (this.frames) this.reconnects += 1;
+    else this.frames = new FrameQueue(message.frame_size);
+    this._window = Math.max(2 * message.frames, Math.round(WINDOW * message.frames_per_second));
+    const later = [...this._queue].filter(([key]) => key !== "credit");
+    this._queue = new Map(this._log.takeSent().map((sent) => [Symbol("again"), sent]));
+    for (const [key, value] of later) this._queue.set(key, value);
+    if (this._saving.length) this._put("save", '{"type":"save"}');
+    this._resolve(message);
+    this._report("connected", message);
+    this.wake();
+    this._flush();
+  }
+
+  /** @param {any} message */
+  _takeToken(message) {
+    this._log.addToken(message.frame, message.token);
+    if (message.reason !== "save") return;
+    for (const resolve of this._saving.splice(0)) resolve(message);
+  }
+
+  /**
+   * @param {any} key
+   * @param {string} text
+   * @param {any} [event]  The event, if it is one.
+   */
+  _put(key, text, event) {
+    this._queue.set(key, { text, event });
+    this._flush();
+  }
+
+  /** Send the first message of the queue if it is time for it, and the others later. */
+  _flush() {
+    clearTimeout(this._timer);
+    if (!this._isOpen || !this._queue.size) return;
+    const wait = this._sentAt + SPACING - performance.now();
+    if (wait > 0) {
+      this._timer = setTimeout(() => this._flush(), wait);
+      return;
+    }
+    const [[key, message]] = this._queue;
+    this._queue.delete(key);
+    if (message.event) this._log.addSent(message);
+    this._socket?.send(message.text);
+    this._sentAt = performance.now();
+    this._flush();
+  }
+
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
+  _lose(code, reason) {
+    const wasOpen = this._isOpen;
+    this._isOpen = false;
+    if (this._isClosed) return;
+    if (FINAL.has(code) || (!this.frames && this._tries > 1)) {
+      this._fail(reason || "The server cannot be reached, or refuses this page; try again later.");
+      return;
+    }
+    if (wasOpen) this._report("lost", null);
+    const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this._tries) * (0.7 + 0.3 * Math.random());
+    this._tries += 1;
+    this._retry = () => {
+      this._retry = () => {};
+      this._timer = setTimeout(() => this._connect(), wait);
+    };
+    if (!PAUSED.has(code) || this.reads) this._retry();
+  }
+
+  /** @param {string} reason */
+  _fail(reason) {
+    this.close();
+    this._reject(new Error(reason));
+    this._report("end", { reason });
+  }
+}
