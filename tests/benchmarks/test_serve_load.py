@@ -24,7 +24,7 @@ def test_a_player_stands_still_for_as_long_as_frames_are_late() -> None:
     assert player.underrun == 0.0
     player.arrived(8, 10.75)  # 16 frames last until 10.7
     assert player.underrun == pytest.approx(0.05)
-    assert player.played(10.75) == 16
+    assert player.played(10.751) == 16
 
 
 def test_quantiles() -> None:

@@ -213,3 +213,23 @@ def test_a_batch_reads_the_controls_of_each_new_set_of_streams(toy_audio: Path) 
         found = engine.read(2, [streams[k] for k in chosen])
         for k, block in zip(chosen, found, strict=True):
             np.testing.assert_array_equal(block, alone[k].read(2))
+
+
+@pytest.mark.parametrize("voice", ["toy", "handwriting"])
+def test_a_few_streams_less_use_the_same_buffers_and_get_the_same_bits(toy_audio: Path, voice: str) -> None:
+    """Making a batch takes longer than computing some rows that nobody needs."""
+    engine = vrnn.Engine.load(toy_audio if voice == "toy" else voice, "cpu", rows=20)
+    streams = [engine.stream(seed) for seed in range(20)]
+    found = [[block] for block in engine.read(3, streams)]
+    kept = list(engine.stepper.pool.idle)
+    for row, block in enumerate(engine.read(3, streams[:17])):
+        found[row].append(block)
+    for row, block in enumerate(engine.read(2, streams[2:18])):
+        found[row + 2].append(block)
+    if voice == "toy":
+        assert engine.stepper.pool.idle == kept
+        assert [batch.rows for batch in kept] == [20]
+    for seed in (0, 2, 16, 17, 19):
+        alone = np.concatenate(found[seed])
+        frames = len(alone) // 200 if voice == "toy" else len(alone)
+        assert np.array_equal(alone, engine.stream(seed).read(frames))

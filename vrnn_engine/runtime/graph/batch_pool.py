@@ -8,12 +8,14 @@ from vrnn_engine.runtime.graph.batch_memory import BatchMemory
 from vrnn_engine.runtime.graph.binding import StepBatch
 from vrnn_engine.runtime.graph.session import GraphSession
 
-MAX_IDLE = 4
+MAX_IDLE = 16
 """Largest number of idle batches that are kept for reuse."""
+SPARE = 4
+"""A batch may have up to 1/4 more rows than it is lent for: computing them takes less time than making a batch."""
 
 
 class BatchPool:
-    """Lends each batch to one thread at a time, and makes a new batch if no idle one has the right number of rows.
+    """Lends each batch to one thread at a time; makes a new one if no idle batch has about the right number of rows.
 
     Parameters
     ----------
@@ -50,9 +52,10 @@ class BatchPool:
 
     @contextmanager
     def lend(self, rows: int) -> Iterator[StepBatch]:
-        """Lend a batch of exactly `rows` rows."""
+        """Lend a batch of `rows` rows, or of a few more, which are then unused."""
         with self._lock:
-            batch = next((one for one in self.idle if one.rows == rows), None)
+            fitting = [one for one in self.idle if rows <= one.rows <= rows + rows // SPARE]
+            batch = min(fitting, key=lambda one: one.rows, default=None)
             if batch is not None:
                 self.idle.remove(batch)
         batch = batch or self._make(rows)

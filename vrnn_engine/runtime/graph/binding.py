@@ -47,6 +47,7 @@ class StepBatch:
 
     def __init__(self, graph: GraphSession, rows: int, output_location: Location = HOST) -> None:
         self.rows = rows
+        self._zero = graph.zero_state()
         self._session = graph.session
         self._outputs = graph.outputs
         # If the graph reads an input outside host memory, onnxruntime copies it there once, when it is bound.
@@ -86,12 +87,16 @@ class StepBatch:
         self._returned: list[Arrays] = []  # what `states` returned for the current state; read-only
 
     def load_states(self, states: Sequence[Arrays]) -> None:
-        """Load the state [1, ...] of each row. No copy is made of states that `states` returned after the last step."""
+        """Load the state [1, ...] of each row; rows without a state get zeros, and their outputs are not used.
+
+        No copy is made of states that `states` returned after the last step.
+        """
         if self._has(states):
             return
         self._returned = []  # first: if a copy below fails, they are no longer the current state
+        all_rows = [*states, *[self._zero] * (self.rows - len(states))]
         for name, value in self._states[self._now].items():
-            value.update_inplace(_joined([state[name] for state in states]))
+            value.update_inplace(_joined([state[name] for state in all_rows]))
 
     def _has(self, states: Sequence[Arrays]) -> bool:
         """Return whether `states` returned these objects for the first rows, and no step was taken since."""

@@ -15,14 +15,13 @@ import contextlib
 import itertools
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 
 from vrnn_engine.errors import ProviderError
-from vrnn_engine.runtime.graph.arrays import Arrays
 from vrnn_engine.runtime.graph.binding import StepBatch
 from vrnn_engine.runtime.graph.denormals import flush_denormals
 from vrnn_engine.runtime.graph.ort import ort
@@ -91,7 +90,6 @@ class CapturedBatch(StepBatch):
     """
 
     def __init__(self, graph: "GraphSession", rows: int) -> None:
-        self._zero = graph.zero_state()
         try:
             super().__init__(graph, rows, graph.location)
             # Each id is used once: for a known id, onnxruntime would replay the old graph at its old addresses.
@@ -105,11 +103,6 @@ class CapturedBatch(StepBatch):
             raise ProviderError(
                 f"{graph.path}: the replay of its CUDA graph gives other results than its plain steps{ADVICE}"
             )
-
-    def load_states(self, states: Sequence[Arrays]) -> None:
-        """Load the state [1, ...] of each row; rows without a state get zeros, and their outputs are not used."""
-        if not self._has(states):
-            super().load_states([*states, *[self._zero] * (self.rows - len(states))])
 
     def step(self) -> None:
         """Take one step of all rows."""

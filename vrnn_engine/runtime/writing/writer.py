@@ -121,11 +121,13 @@ class Writer:
         for index, row in enumerate(rows):
             row.show(batch, index)
         t = 0
+        # The more rows, the sooner one of them is complete, and what was drawn ahead for the others is lost.
+        count = max(1, AHEAD // (1 + len(rows) // AHEAD))
         while True:
-            if t % AHEAD == 0:
-                ahead = draw_rows(AHEAD, [(row.state.noise, row.steps) for row in rows], batch.noise)
+            if t % count == 0:
+                ahead = draw_rows(count, [(row.state.noise, row.steps) for row in rows], batch.noise)
             for name, values in ahead.items():
-                batch.noise[name][:] = values[t % AHEAD]
+                batch.noise[name][:] = values[t % count]
             batch.step()
             t += 1
             complete = {index for index, row in enumerate(rows) if row.add(batch, index)}
