@@ -1,56 +1,82 @@
 """Adapt a checkpoint of a text voice to single writers, and measure what it gains and what it forgets.
 
-    python benchmarks/adaptation.py runs/handwriting/best.pt iamondb_lines.npz unipen_lines.npz
+    python benchmarks/adaptation.py runs/handwriting/best.pt unipen_lines.npz --recogniser recogniser.pt
 
-Writers of IAM-OnDB are new to a voice that was trained on UNIPEN.  The corpus' .npz does not say who wrote a form.
-Forms are assumed to be of one writer if the statistics of their strokes agree and they have the same place in the
-series of their texts: forms like that occur in groups of eight, one of each series.  The last two forms of a writer
-are held out.  IAM-OnDB has about 60 lines of each writer.  For more lines there are sessions of UNIPEN, whose training
-lines the checkpoint knows; the lines held out are those that it does not know.
+The writers are sessions of UNIPEN that the checkpoint was not trained on (`piece_lines.py --without`, or another
+corpus).  A fifth of their lines is held out, also from the recogniser's training.  Each row of the table is one run of
+the table [adapt] of the recipe, on some of the other lines; the row of 0 lines is the checkpoint itself:
 
-Each row of the table is one run of the recipe `handwriting-adapt`: the bound on the lines held out, on test lines of
-all writers of UNIPEN, and on those of them that have digits or signs, in nats per point, and the seconds of the run.
+- bounds in nats per point: on the writer's lines held out, and on test lines of all writers of UNIPEN;
+- character error rates in %: of short texts that the voice writes after it was primed with a line of the writer and its
+  text, of the same texts without priming, and of the writer's real lines held out;
+- distance of slant, size and curvature (each divided by its sd over the writers of UNIPEN) to the writer's lines held
+  out: of both kinds of written texts, and of the line that primes;
+- seconds of the run.
 """
 
 import argparse
 import logging
 import os
-import re
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vrnn_engine.cli.legibility import ROWS, write_texts
 from vrnn_engine.data.batches import split_by_hash
+from vrnn_engine.data.options import PenData
 from vrnn_engine.data.text.corpus import TextCorpus
-from vrnn_engine.models.recurrent import RecurrentModel
-from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint
+from vrnn_engine.data.text.prepared import TextLine, prepared_lines
+from vrnn_engine.evaluation.ink import PIECE_SECONDS, style_values
+from vrnn_engine.evaluation.legibility.lines import is_held_out_of_new
+from vrnn_engine.evaluation.legibility.measure import measure
+from vrnn_engine.evaluation.legibility.recogniser import Recogniser
+from vrnn_engine.evaluation.legibility.recogniser_file import load_recogniser
+from vrnn_engine.evaluation.legibility.texts import Request, texts_to_write
+from vrnn_engine.exporters.export import export, line_height
+from vrnn_engine.runtime.engine import Engine
+from vrnn_engine.training.adapt import adapted
+from vrnn_engine.training.checkpoint import BEST, Checkpoint, load_checkpoint
 from vrnn_engine.training.corpus import open_checkpoint_corpus
 from vrnn_engine.training.recipe import Recipe, changed, load_recipe
 from vrnn_engine.training.trainer import train
 from vrnn_engine.training.validation import validate
 
-WRITERS = {
-    "iam-1": "a02-125z c04-136z e04-220z g10-353z k05-369z l07-824z n05-425z p06-716z",
-    "iam-2": "b04-253z d05-352z f06-380z j05-255z l02-154z m05-463z p01-004z r03-202z",
-    "iam-3": "b08-681z e01-026z f09-499z j07-370z l05-536z n02-140z p04-445z r08-617z",
-}
-"""Forms of writers of IAM-OnDB."""
-SESSIONS = ("data/8/hpp/hpp2/hpb2-js.dat",)
+SESSIONS = ("data/8/lex/lex0/ehrls1.dat", "data/8/hpp/hpp2/hpb2-js.dat")
 """Sessions of UNIPEN."""
-HELD_OUT_FORMS = 2
 VALIDATION = 8
 """One in this number of the lines of a writer is for validation."""
-SIGNS = re.compile(r"[^A-Za-z ,.'\"-]")
+LEAST_PRIME = 20
+"""Characters that the line needs that primes the voice."""
+LONGEST = 40
+"""Most characters of a text that is written."""
+LEAST_LINES = 3
+"""Lines that a writer needs, to count in the sds over writers."""
 
 Table = dict[str, NDArray[Any]]
+Values = NDArray[np.float64]
 
 
-def chosen(table: Table, train_lines: list[int], test_lines: list[int], writer: str) -> Table:
+class Ruler(NamedTuple):
+    """What a voice is measured with."""
+
+    data: PenData
+    """How lines are read."""
+    everybody: TextCorpus
+    """Test lines of all writers of UNIPEN."""
+    deviations: Values
+    """Sds of slant, size and curvature over these writers."""
+    recogniser: Recogniser
+    texts: list[str]
+    """Texts to write."""
+
+
+def chosen(table: Table, train_lines: Sequence[int], test_lines: Sequence[int], writer: str) -> Table:
     """Return a table of some lines, with their splits, as the file of one writer."""
     splits = ["valid" if place % VALIDATION == 0 else "train" for place in range(len(train_lines))]
     lines, ends = [*train_lines, *test_lines], table["offsets"]
@@ -66,91 +92,147 @@ def chosen(table: Table, train_lines: list[int], test_lines: list[int], writer: 
     }
 
 
-def lines_of_forms(table: Table, forms: list[str]) -> tuple[list[int], list[int]]:
-    """Return the lines of a writer of IAM-OnDB to train on, shuffled, and those held out."""
-    found = [(place, str(one).rpartition("-")[0]) for place, one in enumerate(table["ids"])]
-    held_out = forms[-HELD_OUT_FORMS:]
-    mine = [place for place, form in found if form in forms and form not in held_out]
-    return shuffled(mine), [place for place, form in found if form in held_out]
-
-
 def lines_of_session(table: Table, session: str) -> tuple[list[int], list[int]]:
-    """Return the lines of a session of UNIPEN that a checkpoint was trained on, shuffled, and the others."""
+    """Return the lines of a session to train on, shuffled, and those held out."""
     found = [(place, str(one)) for place, one in enumerate(table["ids"]) if str(one).startswith(f"{session}#")]
-    known = [place for place, one in found if split_by_hash(one) == "train"]
-    return shuffled(known), [place for place, one in found if split_by_hash(one) != "train"]
+    if not found:
+        raise SystemExit(f"no line is of the session {session}")
+    known = [place for place, one in found if not is_held_out_of_new(one)]
+    order = np.random.default_rng(0).permutation(len(known))
+    return [known[place] for place in order], [place for place, one in found if is_held_out_of_new(one)]
 
 
-def shuffled(lines: list[int]) -> list[int]:
-    """Return lines in a random order that is always the same."""
-    return [int(line) for line in np.random.default_rng(0).permutation(lines)]
+def short_texts(count: int) -> list[str]:
+    """Return some short texts of all kinds."""
+    short = [text for texts in texts_to_write().values() for text in texts if len(text) <= LONGEST]
+    return [short[place] for place in np.linspace(0, len(short) - 1, count).round().astype(int)]
 
 
-def others(start: Checkpoint, unipen: Path, step: int) -> tuple[TextCorpus, TextCorpus]:
-    """Return corpora of every `step`th test line of UNIPEN, and of such lines that have digits or signs."""
-    corpora = []
-    for signs in (False, True):
-        corpus = open_checkpoint_corpus(start, unipen)
-        if not isinstance(corpus, TextCorpus):
-            raise SystemExit("the checkpoint is not one of a text voice")
-        texts, lines = corpus.texts["test"], corpus.lines["test"]
-        kept = [place for place, text in enumerate(texts) if not signs or SIGNS.search(text)][:: 1 if signs else step]
-        kept = kept[: len(texts) // step]
-        corpus.texts["test"], corpus.lines["test"] = [texts[k] for k in kept], [lines[k] for k in kept]
-        corpora.append(corpus)
-    return corpora[0], corpora[1]
+def deviations_of_writers(lines: Sequence[TextLine], piece: int) -> Values:
+    """Return the sds of slant, size and curvature over the writers of lines."""
+    by_writer: dict[str, list[NDArray[np.float32]]] = {}
+    for line in lines:
+        by_writer.setdefault(line.writer, []).append(line.ink)
+    values = [style_values(inks, piece) for inks in by_writer.values() if len(inks) >= LEAST_LINES]
+    return np.nanstd(np.array(values), axis=0, ddof=1)
 
 
-def adapted(start: Path, recipe: Recipe, table: Table, folder: Path) -> tuple[RecurrentModel, Path, float]:
-    """Train on a table; return the best model, the file of the table, and the seconds of the run."""
-    folder.mkdir()
-    path = folder / "mine.npz"
+def make_ruler(start: Checkpoint, options: argparse.Namespace) -> Ruler:
+    """Read UNIPEN and the recogniser."""
+    corpus = open_checkpoint_corpus(start, options.unipen)
+    if not isinstance(corpus, TextCorpus) or not isinstance(start.recipe.data, PenData):
+        raise SystemExit("the checkpoint is not one of a text voice")
+    data = start.recipe.data
+    real = [line for line in prepared_lines(options.unipen, data) if split_by_hash(line.id) == "test" and line.text]
+    deviations = deviations_of_writers(real, round(PIECE_SECONDS * data.rate))
+    for part in (corpus.texts, corpus.lines):
+        part["test"] = part["test"][:: options.every]
+    return Ruler(data, corpus, deviations, load_recogniser(options.recogniser).model, short_texts(options.texts))
+
+
+class Writer:
+    """A writer's lines, in the unit of the voice.
+
+    Parameters
+    ----------
+    start : Checkpoint
+        Its normalisation is that of the bounds.
+    path : Path
+        File of all lines of the writer.
+    ruler : Ruler
+        What is measured with.
+    """
+
+    def __init__(self, start: Checkpoint, path: Path, ruler: Ruler):
+        self.ruler, self.piece = ruler, round(PIECE_SECONDS * ruler.data.rate)
+        self.corpus = open_checkpoint_corpus(start, path)
+        known = set(ruler.recogniser.alphabet)
+        lines = [line for line in prepared_lines(path, ruler.data) if line.text and set(line.text) <= known]
+        self.held_out = [line for line in lines if line.split == "test"]
+        self.prime = next(line for line in lines if line.split == "train" and len(line.text) >= LEAST_PRIME)
+        self.style = style_values([line.ink for line in self.held_out], self.piece)
+
+    def away(self, lines: Sequence[TextLine]) -> float:
+        """Return the distance of the style of lines to that of the lines held out."""
+        values = style_values([line.ink for line in lines], self.piece)
+        return float(np.linalg.norm((values - self.style) / self.ruler.deviations))
+
+    def error_rate(self, lines: Sequence[TextLine], height: float | None = None) -> float:
+        """Return the character error rate of lines, in %."""
+        found = measure(self.ruler.recogniser, lines, height)
+        return 100 * sum(one.wrong[0] for one in found) / sum(one.characters[0] for one in found)
+
+    def row(self, checkpoint: Path, folder: Path) -> dict[str, float]:
+        """Measure a checkpoint."""
+        trained = load_checkpoint(checkpoint)
+        model = trained.build()
+        own, others = (validate(model, corpus, "test").elbo for corpus in (self.corpus, self.ruler.everybody))
+        export(checkpoint, folder / "voice", "adapted")
+        engine, height = Engine.load(folder / "voice", rows=ROWS), line_height(trained.recipe)
+        wanted = [Request(one, "text", f"text {seed}", seed) for seed, one in enumerate(self.ruler.texts)]
+        primed, unprimed = (write_texts(engine, wanted, height, line) for line in (self.prime, None))
+        return {
+            "own": own,
+            "UNIPEN": others,
+            "primed %": self.error_rate(primed.lines, height),
+            "unprimed %": self.error_rate(unprimed.lines, height),
+            "real %": self.error_rate(self.held_out),
+            "primed": self.away(primed.lines),
+            "unprimed": self.away(unprimed.lines),
+            "line": self.away([self.prime]),
+        }
+
+
+def write_file(table: Table, path: Path) -> Path:
+    """Write a table, and return its path."""
     np.savez(path, **table)  # type: ignore[arg-type]
-    began = time.monotonic()
-    best = train(recipe, path, folder / "run", start=start)
-    return best.build(), path, time.monotonic() - began
+    return path
+
+
+def measure_session(session: str, table: Table, recipe: Recipe, ruler: Ruler, options: argparse.Namespace) -> None:
+    """Print the rows of one writer."""
+    known, held_out = lines_of_session(table, session)
+    start = load_checkpoint(options.start)
+    with tempfile.TemporaryDirectory() as name:
+        every = write_file(chosen(table, known, held_out, session), Path(name) / "all.npz")
+        writer = Writer(start, every, ruler)
+        for count in sorted({min(count, len(known)) for count in options.lines}):
+            folder, began = Path(name) / str(count), time.monotonic()
+            folder.mkdir()
+            checkpoint = options.start
+            if count:
+                mine = write_file(chosen(table, known[:count], held_out, session), folder / "mine.npz")
+                train(recipe, mine, folder / "run", start=start)
+                checkpoint = folder / "run" / BEST
+            seconds = time.monotonic() - began if count else 0.0
+            found = writer.row(checkpoint, folder) | {"seconds": seconds}
+            if count == min(options.lines):
+                print(" ".join(f"{name:>11}" for name in ("writer", "lines", *found)))
+            cells = " ".join(f"{value:11.2f}" for value in found.values())
+            print(f"{Path(session).stem:>11} {count:11d} {cells}", flush=True)
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("start", type=Path, help="checkpoint of a text voice")
-    parser.add_argument("iam", type=Path, help=".npz of IAM-OnDB with texts")
     parser.add_argument("unipen", type=Path, help=".npz of UNIPEN with texts")
-    parser.add_argument(
-        "--lines", type=int, nargs="+", default=[0, 20, 50, 100, 200], help="at most all that there are"
-    )
-    parser.add_argument("--writers", nargs="+", default=[*WRITERS, *SESSIONS], help="some of the writers")
-    parser.add_argument("--recipe", default="handwriting-adapt")
+    parser.add_argument("--recogniser", type=Path, required=True)
+    parser.add_argument("--sessions", nargs="+", default=SESSIONS)
+    parser.add_argument("--lines", type=int, nargs="+", default=[0, 50, 100, 200], help="at most all that there are")
+    parser.add_argument("--recipe", default="handwriting", help="a recipe with a table [adapt]")
     parser.add_argument("--updates", type=int, help="default: the recipe's")
     parser.add_argument("--every", type=int, default=4, help="use every Nth test line of UNIPEN")
-    given = parser.parse_args()
+    parser.add_argument("--texts", type=int, default=60, help="texts to write")
+    options = parser.parse_args()
     logging.getLogger("vrnn_engine").setLevel(logging.ERROR)
-    start, recipe = load_checkpoint(given.start), changed(load_recipe(given.recipe), updates=given.updates)
+    recipe = changed(adapted(load_recipe(options.recipe)), updates=options.updates)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads on {os.cpu_count()} cores")
     print(f"{recipe.name}: {recipe.training.updates} updates of {recipe.data.rows} lines, keep {recipe.training.keep}")
-    everybody, signs = others(start, given.unipen, given.every)
-    tables = {name: dict(np.load(path)) for name, path in (("iam", given.iam), ("unipen", given.unipen))}
-    columns = ["writer", "lines", "held-out", "UNIPEN", "signs", "seconds"]
-    print(" ".join(f"{name:>9}" for name in columns))
-    for writer in given.writers:
-        table = tables["iam" if writer in WRITERS else "unipen"]
-        known, held_out = (
-            lines_of_forms(table, WRITERS[writer].split()) if writer in WRITERS else lines_of_session(table, writer)
-        )
-        for count in sorted({min(count, len(known)) for count in given.lines}):
-            with tempfile.TemporaryDirectory() as name:
-                mine = chosen(table, known[:count] if count else known[:VALIDATION], held_out, writer)
-                seconds = 0.0
-                if count:
-                    model, path, seconds = adapted(given.start, recipe, mine, Path(name) / "0")
-                else:
-                    model, path = start.build(), Path(name) / "mine.npz"
-                    np.savez(path, **mine)  # type: ignore[arg-type]
-                own = open_checkpoint_corpus(start, path)
-            bounds = [validate(model, corpus, "test").elbo for corpus in (own, everybody, signs)]
-            shown = " ".join(f"{bound:9.3f}" for bound in bounds)
-            print(f"{writer[-9:]:>9} {count:9d} {shown} {seconds:9.0f}", flush=True)
+    table = dict(np.load(options.unipen))
+    ruler = make_ruler(load_checkpoint(options.start), options)
+    for session in options.sessions:
+        measure_session(session, table, recipe, ruler, options)
 
 
 if __name__ == "__main__":

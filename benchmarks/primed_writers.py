@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from vrnn_engine.data.options import PenData
 from vrnn_engine.data.text.prepared import TextLine, prepared_lines
-from vrnn_engine.evaluation.ink import PIECE_SECONDS, describe_ink
+from vrnn_engine.evaluation.ink import PIECE_SECONDS, style_values
 from vrnn_engine.evaluation.legibility.measure import rows_of, without_rests
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.voice.manifest import Text
@@ -71,12 +71,6 @@ def count_nearest(samples: Values, writers: Values, own: Sequence[int]) -> Count
     farther = (away > to_own[:, None]).sum(1)
     others = len(writers) - 1
     return Count(int((farther == others).sum()), float(farther.mean() / others), len(samples))
-
-
-def style(lines: Sequence[NDArray[np.floating]], piece: int) -> Values:
-    """Return the median slant, size and curvature of lines of ink."""
-    found = describe_ink(lines, piece)
-    return np.array([found.slant.median, found.size.median, found.curvature.median])
 
 
 def read_writers(
@@ -127,17 +121,17 @@ def main() -> None:
     known = set(manifest.text.alphabet) - {"#"}  # stands for a struck-out word in IAM-OnDB
     people = read_writers(dict(np.load(given.iam)), options, known, given.writers)
     piece = round(PIECE_SECONDS * manifest.rate)
-    writers = np.array([style([line.ink for line in others], piece) for _, others in people])
-    primes = np.array([style([first.ink], piece) for first, _ in people])
+    writers = np.array([style_values([line.ink for line in others], piece) for _, others in people])
+    primes = np.array([style_values([first.ink], piece) for first, _ in people])
     own = [place for place in range(len(people)) for _ in range(given.seeds)]
     written = np.array(
         [
-            style(write_in_hand(engine, manifest.text, first, seed), piece)
+            style_values(write_in_hand(engine, manifest.text, first, seed), piece)
             for first, _ in people
             for seed in range(given.seeds)
         ]
     )
-    unprimed = np.array([style(rows, piece) for rows in unprimed_lines(engine, manifest.text, len(own))])
+    unprimed = np.array([style_values(rows, piece) for rows in unprimed_lines(engine, manifest.text, len(own))])
     rows = [("primed", written, own), ("not primed", unprimed, own), ("the line itself", primes, range(len(people)))]
     print(f"{len(people)} writers; chance: nearest {1 / len(people):.2f}, nearer {0.5:.2f}")
     print(f"{'ink':>16} {'nearest':>12} {'nearer':>7}   correlation of slant, size, curvature with the writers'")

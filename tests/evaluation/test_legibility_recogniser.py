@@ -11,12 +11,12 @@ from vrnn_engine.data.text.prepared import TextLine
 from vrnn_engine.errors import CheckpointError, DataError
 from vrnn_engine.evaluation.legibility.errors import line_errors
 from vrnn_engine.evaluation.legibility.features import FEATURES, STEP, features, on_paper
-from vrnn_engine.evaluation.legibility.lines import held_out_lines, other_lines, voice_lines
+from vrnn_engine.evaluation.legibility.lines import held_out_lines, is_held_out_of_new, other_lines, voice_lines
 from vrnn_engine.evaluation.legibility.measure import measure, rows_of
 from vrnn_engine.evaluation.legibility.recogniser import Recogniser, best_path, pad, read_ink
 from vrnn_engine.evaluation.legibility.recogniser_file import TrainedRecogniser, load_recogniser, save_recogniser
 from vrnn_engine.evaluation.legibility.training import RecogniserTraining, Schedule
-from vrnn_engine.evaluation.legibility.variation import batches, line_weights, varied
+from vrnn_engine.evaluation.legibility.variation import batches, group_weights, line_weights, varied
 
 OPTIONS = PenData(
     rows=4, chunk=100, rate=30, resample=True, height_mm=1.8, text=TextLines(max_characters=6, rest=3, drop=0.1)
@@ -41,7 +41,7 @@ def trained(tmp_path_factory):
     schedule = Schedule(updates=240, rows=12, learning_rate=1e-2, warmup=20, average=0.9, save_every=240)
     torch.manual_seed(0)
     model = Recogniser(ALPHABET, channels=24, units=24, dropout=0.0)
-    return RecogniserTraining(model, lines_of(40), [1.0] * 40, schedule).run(path, frozenset({"a", "b"}), []), path
+    return RecogniserTraining(model, lines_of(40), np.ones(40), schedule).run(path, frozenset({"a", "b"}), []), path
 
 
 def test_features_do_not_depend_on_unit_and_rate():
@@ -168,7 +168,7 @@ def test_resumed_training_continues_alike(tmp_path):
     def run(schedule, path):
         torch.manual_seed(0)
         model = Recogniser(ALPHABET, channels=8, units=8)
-        return RecogniserTraining(model, lines_of(12), [1.0] * 12, schedule), path
+        return RecogniserTraining(model, lines_of(12), np.ones(12), schedule), path
 
     whole, path = run(Schedule(updates=6, rows=2, save_every=2), tmp_path / "whole.pt")
     whole.run(path, frozenset(), [])
@@ -216,6 +216,14 @@ def test_texts_with_few_small_letters_weigh_more():
     np.testing.assert_allclose(weights, [2, 1, 5, 5])
 
 
+def test_groups_of_texts_have_their_shares():
+    groups = [["ab"] * 50, ["abq", "a1"], []]
+    weights = group_weights(groups, (0.6, 0.2, 0.2))
+    assert weights[:50].sum() == pytest.approx(0.75)
+    assert weights[51] > weights[50] > weights[0]
+    assert weights.sum() == pytest.approx(1)
+
+
 def test_recogniser_sees_no_line_that_the_voice_was_trained_on(tmp_path):
     ids = [f"f{k}.dat#{k}" for k in range(200)]
     path = write_corpus(tmp_path / "own.npz", ids)
@@ -226,6 +234,22 @@ def test_recogniser_sees_no_line_that_the_voice_was_trained_on(tmp_path):
     assert not train & test
     assert train > set(corpus.identities["valid"])
     assert any(len(line.text) > 6 for line in found["train"])  # too long for the voice
+    assert {line.id for line in found["seen"]} == set(corpus.identities["train"])
+    assert not found["new"]
+
+
+def test_lines_of_sessions_that_the_voice_never_saw_train_the_recogniser_unless_held_out(tmp_path):
+    ids = [f"f{k % 4}.dat#{k}" for k in range(400)]
+    path = write_corpus(tmp_path / "own.npz", ids)
+    before, after = (voice_lines(path, ALPHABET, OPTIONS, new) for new in (frozenset(), frozenset({"f1.dat"})))
+    train, test, new, seen = ({line.id for line in after[split]} for split in ("train", "test", "new", "seen"))
+    session = {one for one in ids if one.startswith("f1.dat")}
+    assert not seen & session
+    assert session <= train | new | test
+    assert not train & (new | test)
+    assert new == {one for one in session if is_held_out_of_new(one)} >= test & session
+    assert 10 < len(new) < 35
+    assert test == {line.id for line in before["test"]}
 
 
 def test_lines_of_a_form_are_in_one_split(tmp_path):

@@ -1,16 +1,24 @@
-"""Adapting the weights of a text-conditioned model to the lines of one writer: `keep` and `handwriting-adapt`."""
+"""Adapting the weights of a text-conditioned model to the lines of one writer: `keep`, and the table `[adapt]`."""
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from support import text_models
-from support.recipes import text_recipe
+from support.command import run_command
+from support.recipes import text_recipe, toml
 
-from vrnn_engine.errors import CheckpointError
+from vrnn_engine.errors import CheckpointError, RecipeError
+from vrnn_engine.exporters.export import export
+from vrnn_engine.training.adapt import adapted, full, recipe_of_run
 from vrnn_engine.training.checkpoint import load_checkpoint
+from vrnn_engine.training.command import training_command
 from vrnn_engine.training.corpus import open_corpus
-from vrnn_engine.training.recipe import load_recipe
+from vrnn_engine.training.recipe import load_recipe, recipe_fields
 from vrnn_engine.training.trainer import train
+
+TABLE = {"data": {"rows": 8, "text": {"parts": 8}}, "training": {"updates": 8, "keep": 0.4, "warmup": 0, "decay": 0}}
+"""A table `[adapt]`."""
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +101,85 @@ def test_an_adaptation_needs_weights_to_start_from(base, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_recipe_fits_the_weights_of_the_recipe_that_writes_a_text():
-    adapted, written = load_recipe("handwriting-adapt"), load_recipe("handwriting")
-    assert adapted.model == written.model
-    assert adapted.data.style == written.data.style
-    assert (adapted.data.rate, adapted.data.height_mm) == (written.data.rate, written.data.height_mm)
-    assert adapted.training.keep > 0
+def test_the_bundled_recipe_adapts_the_same_model():
+    recipe = load_recipe("handwriting")
+    changed = adapted(recipe)
+    assert changed.name == "handwriting-adapted"
+    assert changed.model == recipe.model
+    assert changed.data.style == recipe.data.style
+    assert (changed.data.rate, changed.data.height_mm) == (recipe.data.rate, recipe.data.height_mm)
+    assert changed.data.rows < recipe.data.rows
+    assert changed.training.keep > 0 == recipe.training.keep
+    assert changed.training.updates < 100
+    assert not changed.adapt
+
+
+def test_a_recipe_without_the_table_is_not_changed():
+    assert recipe_of_run(text_recipe(), True, None) == text_recipe()
+
+
+def test_a_run_from_random_weights_does_not_use_the_table():
+    recipe = load_recipe("handwriting")
+    assert recipe_of_run(recipe, False, None) == full(recipe)
+    assert recipe_of_run(recipe, True, None) == adapted(recipe)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"model": {"components": 3}}, "'model' cannot be replaced; there are about, data, training"),
+        ({"training": {"keep": 2.0}}, "Expected `float` < 1.0 - at `$.training.keep`"),
+        ({"training": {"updtes": 2}}, "Object contains unknown field `updtes`"),
+    ],
+)
+def test_a_table_that_is_not_valid_is_an_error_that_names_it(table, words):
+    recipe = msgspec.structs.replace(text_recipe(), adapt=table)
+    for start in (False, True):
+        with pytest.raises(RecipeError) as error:
+            recipe_of_run(recipe, start, None)
+        assert str(error.value).startswith("recipe tiny-text, table [adapt]: ")
+        assert words in str(error.value)
+
+
+def test_the_command_of_an_adapted_checkpoint_names_the_recipe_with_the_table(base, tmp_path):
+    recipe = adapted(msgspec.structs.replace(text_recipe(), adapt=TABLE))
+    first = train(recipe, base / "mine.npz", tmp_path / "a", start=base / "run" / "best.pt")
+    full_run = "vrnn-engine train tiny-text.toml --data DATA"
+    once = f"{full_run} --from runs/tiny-text/best.pt --out runs/tiny-text-adapted"
+    assert training_command(first) == f"{full_run}; {once}"
+    second = train(recipe, base / "mine.npz", tmp_path / "b", start=first)
+    again = f"{full_run} --from runs/tiny-text-adapted/best.pt --out runs/tiny-text-adapted-2"
+    assert training_command(second) == f"{full_run}; {once}; {again}"
+    third = train(text_recipe(updates=2, warmup=0, decay=0), base / "mine.npz", tmp_path / "c", start=second)
+    last = f"{full_run} --from runs/tiny-text-adapted-2/best.pt --out runs/tiny-text-2"
+    assert training_command(third) == f"{full_run}; {once}; {again}; {last}"
+
+
+def test_the_command_adapts_and_resumes(base, tmp_path):
+    fields = recipe_fields(text_recipe()) | {"adapt": TABLE}
+    (tmp_path / "tiny.toml").write_text(toml(fields))
+    words = ("train", "tiny.toml", "--data", str(base / "mine.npz"))
+    done = run_command(*words, "--from", str(base / "run" / "best.pt"), "--updates", "4", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "tiny-text: adapts the weights of" in done.stderr.splitlines()[0]
+    assert "a copy of the recipe without this table continues a full training" in done.stderr.splitlines()[0]
+    folder = tmp_path / "runs" / "tiny-text-adapted"
+    assert load_checkpoint(folder / "last.pt").recipe.training.keep == 0.4
+    again = run_command(*words, "--out", str(folder), "--resume", "--updates", "6", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert load_checkpoint(folder / "last.pt").resume["done"] == 6
+
+
+def test_the_command_adapts_a_voice_by_its_name(base, tmp_path, monkeypatch):
+    fields = recipe_fields(text_recipe()) | {"adapt": TABLE}
+    (tmp_path / "tiny.toml").write_text(toml(fields))
+    monkeypatch.setenv("VRNN_ENGINE_VOICES", str(tmp_path / "voices"))
+    export(base / "run" / "best.pt", tmp_path / "exported")
+    installed = run_command("voices", "install", tmp_path / "exported", cwd=tmp_path)
+    assert installed.returncode == 0, installed.stderr
+    words = ("train", "tiny.toml", "--data", base / "mine.npz", "--from", "tiny-text", "--updates", "2")
+    done = run_command(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    best = load_checkpoint(tmp_path / "runs" / "tiny-text-adapted" / "best.pt")
+    assert best.started_from == "tiny-text"
+    assert export(tmp_path / "runs" / "tiny-text-adapted" / "best.pt", tmp_path / "mine").voice.manifest.text

@@ -28,7 +28,6 @@ def test_every_corpus_of_the_paper_has_two_recipes():
         *CORPORA,
         *(f"{name}-paper" for name in CORPORA),
         "handwriting",
-        "handwriting-adapt",
     }
 
 

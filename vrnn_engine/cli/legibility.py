@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vrnn_engine.evaluation.legibility.recogniser import Recogniser
     from vrnn_engine.evaluation.legibility.texts import Request
     from vrnn_engine.runtime.engine import Engine
+    from vrnn_engine.runtime.stream import Stream
 
 ROWS = 16
 """Number of texts written at once."""
@@ -131,7 +132,9 @@ def _measure(
     return Measured(columns, by_kind, again, faulty)
 
 
-def write_texts(engine: "Engine", wanted: "Sequence[Request]", line_height: float) -> Written:
+def write_texts(
+    engine: "Engine", wanted: "Sequence[Request]", line_height: float, prime: "TextLine | None" = None
+) -> Written:
     """Write texts, some of them at once; those of similar length together.
 
     Parameters
@@ -142,6 +145,8 @@ def write_texts(engine: "Engine", wanted: "Sequence[Request]", line_height: floa
         The texts and seeds.
     line_height : float
         Distance of two baselines, in the unit of the voice.
+    prime : TextLine, optional
+        A line in whose hand the texts are written; by default each seed has its own hand.
     """
     import numpy as np
 
@@ -152,14 +157,7 @@ def write_texts(engine: "Engine", wanted: "Sequence[Request]", line_height: floa
     order = sorted(range(len(wanted)), key=lambda place: len(wanted[place].text))
     for first in range(0, len(order), ROWS):
         group = order[first : first + ROWS]
-        streams = {
-            place: engine.stream(
-                wanted[place].seed,
-                text=wanted[place].text,
-                width=WIDTH * line_height if "\n" in wanted[place].text else None,
-            )
-            for place in group
-        }
+        streams = {place: _stream(engine, wanted[place], line_height, prime) for place in group}
         blocks: dict[int, list[np.ndarray]] = {place: [] for place in group}
         while waiting := [place for place in group if streams[place].pending]:
             read = engine.read(BLOCK, [streams[place] for place in waiting])
@@ -171,6 +169,17 @@ def write_texts(engine: "Engine", wanted: "Sequence[Request]", line_height: floa
             stream.close()
     lines = [request.written(ink[place]) for place, request in enumerate(wanted)]
     return Written(lines, again, faulty)
+
+
+def _stream(engine: "Engine", wanted: "Request", line_height: float, prime: "TextLine | None") -> "Stream":
+    """Return a stream that is about to write a text."""
+    width = WIDTH * line_height if "\n" in wanted.text else None
+    if prime is None:
+        return engine.stream(wanted.seed, text=wanted.text, width=width)
+    stream = engine.stream(wanted.seed, width=width)
+    stream.prime(prime.ink, text=prime.text)
+    stream.write(wanted.text)
+    return stream
 
 
 def _print(table: "Mapping[str, dict[str, Rate]]", kinds: "Mapping[str, dict[str, Rate]]") -> None:

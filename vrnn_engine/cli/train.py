@@ -30,12 +30,16 @@ def train(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for the checkpoints.  Default: runs/RECIPE.")
+        Path | None, typer.Option(metavar="DIR", help="Folder for the checkpoints.  Default: runs/NAME of the recipe.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in DIR from its last.pt.")] = False,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="CKPT.pt|VOICE", help="Start from the weights of a checkpoint or of a voice."),
+        typer.Option(
+            "--from",
+            metavar="CKPT.pt|VOICE",
+            help="Start from the weights of a checkpoint or of a voice; a recipe with a table [adapt] adapts them.",
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Random seed.  Default: the recipe's.")
@@ -49,16 +53,23 @@ def train(
 
     Ctrl-C saves a checkpoint before it stops; --resume continues the run.
     """
+    from vrnn_engine.training.adapt import recipe_of_run
     from vrnn_engine.training.checkpoint import BEST
     from vrnn_engine.training.recipe import changed, load_recipe
     from vrnn_engine.training.trainer import train as run
     from vrnn_engine.training.world import is_rank_zero
 
-    chosen = changed(load_recipe(recipe), seed, updates)
+    given = load_recipe(recipe)
+    chosen = changed(recipe_of_run(given, start is not None, out if resume else None), seed, updates)
     folder = out or Path("runs") / chosen.name
     first = is_rank_zero()
     if first:
         report.show_log()
+        if chosen.name != given.name:
+            report.say(
+                f"{given.name}: adapts the weights of {start or folder}, as its table [adapt] says; "
+                "a copy of the recipe without this table continues a full training"
+            )
         report.say(f"{chosen.name}: reading {data}")
     else:
         import logging

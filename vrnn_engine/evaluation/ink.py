@@ -92,6 +92,25 @@ def describe_ink(lines: Sequence[Ink], piece: int = PIECE) -> InkStatistics:
     )
 
 
+def style_values(lines: Sequence[Ink], piece: int = PIECE) -> Values:
+    """Return the median slant, the median size and the median curvature of lines; see `InkStatistics`.
+
+    Parameters
+    ----------
+    lines : sequence of arrays [n, 3]
+        dx, dy, pen-up.
+    piece : int
+        Number of points in a piece.
+
+    Returns
+    -------
+    array [3]
+        NaN for a value that the ink does not have.
+    """
+    found = describe_ink(lines, piece)
+    return np.array([found.slant.median, found.size.median, found.curvature.median])
+
+
 def constancy(samples: Sequence[Sequence[Ink]], piece: int = PIECE) -> Constancy:
     """Measure how constant the style is within samples that may differ from each other.
 

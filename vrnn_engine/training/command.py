@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from vrnn_engine.training.adapt import ADDITION, adapted, full
 from vrnn_engine.training.checkpoint import Checkpoint
 from vrnn_engine.training.recipe import Recipe, bundled_recipes, load_recipe, recipe_fields
 
@@ -40,13 +41,14 @@ def training_command(checkpoint: Checkpoint) -> str:
     recipe, earlier = checkpoint.recipe, checkpoint.earlier
     if earlier and not checkpoint.resume:
         return earlier
-    bundled = _bundled(checkpoint)
-    name = recipe.name if bundled else f"{recipe.name}.toml"
-    words = ["vrnn-engine train", name, "--data DATA"]
+    bundled, is_adapted = _bundled(checkpoint), _is_adapted(checkpoint)
+    name = _given_name(checkpoint)
+    words = ["vrnn-engine train", name if bundled else f"{name}.toml", "--data DATA"]
     if checkpoint.started_from:
-        words.append(f"--from runs/{_folder(checkpoint.started_from, earlier)}/best.pt")
-    folder = _folder(recipe.name, f"{earlier}; vrnn-engine train {recipe.name} ")
-    if folder != recipe.name:
+        runs = _runs(checkpoint.started_from, earlier)
+        words.append(f"--from runs/{_folder(checkpoint.started_from, runs)}/best.pt")
+    folder = _folder(recipe.name, 1 + _runs(recipe.name, earlier))
+    if folder != recipe.name or is_adapted:
         words.append(f"--out runs/{folder}")
     if bundled and bundled.seed != recipe.seed:
         words.append(f"--seed {recipe.seed}")
@@ -58,19 +60,42 @@ def training_command(checkpoint: Checkpoint) -> str:
     return "; ".join([*filter(None, [earlier]), command, *resumed])
 
 
+def _is_adapted(checkpoint: Checkpoint) -> bool:
+    """Return whether a checkpoint was trained by the table `[adapt]` of a recipe."""
+    return bool(checkpoint.started_from) and checkpoint.recipe.name.endswith(ADDITION)
+
+
+def _given_name(checkpoint: Checkpoint) -> str:
+    """Return the name of the recipe that was given to the command."""
+    name = checkpoint.recipe.name
+    return name.removesuffix(ADDITION) if _is_adapted(checkpoint) else name
+
+
 def _bundled(checkpoint: Checkpoint) -> Recipe | None:
     """Return the bundled recipe that a checkpoint was trained by, or None; seed and number of updates may differ."""
-    recipe = checkpoint.recipe
-    if recipe.name not in bundled_recipes():
+    name = _given_name(checkpoint)
+    if name not in bundled_recipes():
         return None
-    bundled = load_recipe(recipe.name)
+    bundled = (adapted if _is_adapted(checkpoint) else full)(load_recipe(name))
     # Plain values, because a recipe with one of two changes may be invalid.
-    fields = recipe_fields(recipe) | {"seed": bundled.seed}
+    fields = recipe_fields(checkpoint.recipe) | {"seed": bundled.seed}
     fields["training"]["updates"] = bundled.training.updates
     return bundled if fields == recipe_fields(bundled) else None
 
 
-def _folder(name: str, commands: str) -> str:
-    """Return the name of the folder that the last run of a recipe in some command lines writes to."""
-    runs = len(re.findall(rf"vrnn-engine train {re.escape(name)}(?:\.toml)? ", commands))
+def _folder(name: str, runs: int) -> str:
+    """Return the name of the folder that the last of some runs of a recipe writes to."""
     return name if runs < 2 else f"{name}-{runs}"
+
+
+def _runs(name: str, commands: str) -> int:
+    """Return the number of command lines that write to the folder of a recipe, or to this folder with a number."""
+    return sum(_written(command) == name for command in commands.split("; "))
+
+
+def _written(command: str) -> str:
+    """Return the name of the folder that a command line writes to, without its number; empty if it names none."""
+    if out := re.search(r"--out runs/(\S+?)(?:-\d+)?(?: |$)", command):
+        return out[1]
+    recipe = re.search(r"vrnn-engine train (\S+) ", command)
+    return recipe[1].removesuffix(".toml") if recipe else ""

@@ -91,7 +91,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Unit of the values of a frame: `full scale`, `mm`, `tablet units`."""
 
 
-class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A complete description of a training run."""
 
     name: str
@@ -101,6 +101,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     model: ModelConfig
     data: SpeechData | PenData
     training: Schedule
+    adapt: dict[str, Any] = {}
+    """The `[adapt]` table: values that replace others if the run starts from trained weights (`--from`); see
+    `vrnn_engine.training.adapt`.  The recipe of a run has none."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]*", self.name):

@@ -116,6 +116,17 @@ class TextCorpus:
         """Return the normalised points [T, 3] of one training line: the basis of a pen is not fitted."""
         return self._normalised(self.lines["train"][0])
 
+    def text_lines(self, split: str) -> list[TextLine]:
+        """Return the lines of a split with their ids, texts and writers; their ink is in the usual style.
+
+        Parameters
+        ----------
+        split : str
+            `train`, `valid` or `test`.
+        """
+        parts = (self.identities[split], self.lines[split], self.texts[split], self.writers[split])
+        return [TextLine(*values, split) for values in zip(*parts, strict=True)]
+
     def indices(self, text: str) -> Indices:
         """Return the indices of the characters of a text, and that of the end, [U]."""
         return np.array([*(self.index[character] for character in text), self.end], np.int64)

@@ -25,13 +25,15 @@ LONGEST = 90
 """Most characters of a text; longer lines make batches slow."""
 STRUCK_OUT = "#"
 """Stands for a struck-out word in the texts of IAM-OnDB."""
+NEW_WRITER_PARTS = 5
+"""Of a session that a voice was not trained on, one line in this number is held out."""
 
 Lines = dict[str, list[TextLine]]
 """Lines by the name of their split or corpus."""
 
 
-def voice_lines(path: Path, alphabet: str, options: PenData) -> Lines:
-    """Read the lines of a voice's own corpus that the voice was not trained on.
+def voice_lines(path: Path, alphabet: str, options: PenData, new: Set[str] = frozenset()) -> Lines:
+    """Sort the lines of a voice's own corpus by whether the voice was trained on them.
 
     Parameters
     ----------
@@ -41,11 +43,14 @@ def voice_lines(path: Path, alphabet: str, options: PenData) -> Lines:
         Characters that a text may have.
     options : PenData
         How the voice's recipe selects and splits the lines; `options.text` must be set.
+    new : set of str
+        Sessions without which the voice was trained.
 
     Returns
     -------
     dict
-        `train` and `test`: lists of lines.
+        `seen`: lines that the voice was trained on; `test`: its test split; `new`: held-out lines of the sessions in
+        `new`, some of which are in `test` as well; `train`: all others.
 
     Raises
     ------
@@ -54,11 +59,31 @@ def voice_lines(path: Path, alphabet: str, options: PenData) -> Lines:
     """
     corpus = TextCorpus(path, alphabet, options)
     seen, held_out = set(corpus.identities["train"]), set(corpus.identities["test"])
-    found: Lines = {"train": [], "test": []}
+    found: Lines = {"seen": [], "train": [], "test": [], "new": []}
     for line in read_lines(path, alphabet):
-        if line.id not in seen:
-            found["test" if line.id in held_out else "train"].append(line)
+        splits = []
+        if line.writer in new and is_held_out_of_new(line.id):
+            splits.append("new")
+        if line.id in held_out:
+            splits.append("test")
+        if not splits:
+            splits.append("seen" if line.id in seen and line.writer not in new else "train")
+        for split in splits:
+            found[split].append(line)
     return found
+
+
+def is_held_out_of_new(line: str) -> bool:
+    """Return whether a line of a session that a voice was not trained on is held out.
+
+    A test line of the usual split, with 20 parts, is always held out.
+
+    Parameters
+    ----------
+    line : str
+        Id of the line.
+    """
+    return split_by_hash(line, NEW_WRITER_PARTS) == "test"
 
 
 def other_lines(path: Path, alphabet: str) -> Lines:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vrnn_engine.data.text.prepared import TextLine
@@ -17,7 +18,7 @@ from vrnn_engine.errors import TrainingError
 from vrnn_engine.evaluation.legibility.alignment import distance
 from vrnn_engine.evaluation.legibility.recogniser import Recogniser, pad, read_ink
 from vrnn_engine.evaluation.legibility.recogniser_file import TrainedRecogniser, load_recogniser, save_recogniser
-from vrnn_engine.evaluation.legibility.variation import Example, batches, line_weights
+from vrnn_engine.evaluation.legibility.variation import Example, batches
 
 _log = logging.getLogger(__name__)
 
@@ -54,16 +55,14 @@ class RecogniserTraining:
         The recogniser; its weights are changed.
     lines : sequence of TextLine
         The training lines.
-    weights : sequence of float
-        How often each line is drawn, relative to the others; see `variation.line_weights` for rare characters, which
-        are drawn more often in addition.
+    weights : array [lines]
+        How often each line is drawn, relative to the others; see `variation.group_weights`.
     schedule : Schedule
         How long and how fast.
     """
 
-    def __init__(self, model: Recogniser, lines: Sequence[TextLine], weights: Sequence[float], schedule: Schedule):
-        self.model, self.lines, self.schedule = model, lines, schedule
-        self.weights = np.array(weights) * line_weights([line.text for line in lines])
+    def __init__(self, model: Recogniser, lines: Sequence[TextLine], weights: NDArray[np.float64], schedule: Schedule):
+        self.model, self.lines, self.weights, self.schedule = model, lines, weights, schedule
         self.index = {character: place for place, character in enumerate(model.alphabet, 1)}
         self.average = copy.deepcopy(model).eval()
         self.optimizer = torch.optim.AdamW(model.parameters(), schedule.learning_rate, weight_decay=0.01)

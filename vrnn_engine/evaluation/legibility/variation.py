@@ -100,6 +100,23 @@ def line_weights(texts: Sequence[str], common: float = 0.02, most: float = 6.0) 
     return np.clip(common * len(texts) / rarest, 1, most) * (1 + (most - 1) * other)
 
 
+def group_weights(groups: Sequence[Sequence[str]], shares: Sequence[float]) -> NDArray[np.float64]:
+    """Return a weight for each text of all groups, such that each group has its share of the lines that are drawn.
+
+    Parameters
+    ----------
+    groups : sequence of sequences of str
+        Texts of each group; within it they are weighted by `line_weights`.
+    shares : sequence of float
+        Share of each group; those of empty groups fall to the others.
+    """
+    weights = line_weights([text for group in groups for text in group])
+    ends = np.cumsum([len(group) for group in groups])[:-1]
+    split = zip(shares, np.split(weights, ends), strict=True)
+    parts = [share * part / part.sum() for share, part in split if len(part)]
+    return np.concatenate(parts) / sum(map(np.sum, parts))
+
+
 def _example(lines: Sequence[TextLine], place: int, rng: np.random.Generator) -> Example:
     """Return the features of a line, varied and perhaps joined with another one, and its text."""
     ink, text = lines[place].ink, lines[place].text
