@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.browser import ISOLATION, Browser, serve_folder
+from support.browser import ISOLATION, Browser, missing, open_browser, serve_folder
 from support.page_probe import bytes_sent, ink, level, listening
 
 from vrnn_engine import Engine, Voice
@@ -135,12 +135,29 @@ def test_the_pen_writes_what_is_typed(
     assert (browser.errors(), browser.elsewhere) == ([], [])
 
 
-def test_the_page_chooses_between_its_voices(browser: Browser, url: str) -> None:
-    browser.open(url)
-    browser.wait_until(CAN_PLAY)
-    names = browser.run("return [...document.querySelectorAll('#voice option')].map(option => option.textContent)")
-    assert names == ["blizzard", "handwriting"]
-    choose = "const choice = document.getElementById('voice'); choice.selectedIndex = 1;"
-    browser.run(f"{choose} choice.dispatchEvent(new Event('change'))")
-    browser.wait_until(f"document.getElementById('text') && {CAN_PLAY}")
+def test_a_page_in_a_folder_of_a_server_chooses_between_its_voices(browser: Browser, site: Path) -> None:
+    with serve_folder(site.parent) as url:
+        browser.open(f"{url}page/")
+        browser.wait_until(CAN_PLAY)
+        names = browser.run("return [...document.querySelectorAll('#voice option')].map(option => option.textContent)")
+        assert names == ["blizzard", "handwriting"]
+        choose = "const choice = document.getElementById('voice'); choice.selectedIndex = 1;"
+        browser.run(f"{choose} choice.dispatchEvent(new Event('change'))")
+        browser.wait_until(f"document.getElementById('text') && {CAN_PLAY}")
     assert (browser.errors(), browser.elsewhere) == ([], [])
+
+
+@pytest.mark.slow
+def test_the_page_plays_from_another_computer_without_https(site: Path) -> None:
+    """A browser then has no audio thread for the page, and computes no checksums."""
+    if reason := missing():
+        pytest.skip(reason)
+    name = "computer.test"
+    options = (f"--host-resolver-rules=MAP {name} 127.0.0.1", f"--proxy-bypass-list={name}")
+    with open_browser(*options) as browser, listening(browser), serve_folder(site) as url:
+        browser.open(url.replace("127.0.0.1", name))
+        browser.wait_until(CAN_PLAY)
+        assert browser.run("return [isSecureContext, 'audioWorklet' in AudioContext.prototype]") == [False, False]
+        browser.run(PRESS_PLAY)
+        browser.wait_until("heard.peak > 0.01")
+        assert (browser.errors(), browser.elsewhere) == ([], [])
