@@ -15,6 +15,7 @@ import soundfile
 from support.command import Run
 from support.http_server import Served, serving
 
+from vrnn_engine import RemoteError, client
 from vrnn_engine.runtime.voice.manifest import decode_manifest
 from vrnn_engine.serve.options import ServeOptions
 from vrnn_engine.serve.web.page_files import page_files
@@ -105,6 +106,18 @@ def test_a_post_renders_what_a_get_renders(served: Served) -> None:
     assert got.content == posted.content != other.content
 
 
+def test_the_python_client_lists_and_renders(served: Served) -> None:
+    url = f"http://127.0.0.1:{served.port}"
+    assert [voice["name"] for voice in client.voices(url)] == ["toy-audio", "toy-pen", "handwriting"]
+    controls = ["latent.temperature=0.5", "latent.shift=1"]
+    query = {"seconds": 0.1, "seed": 3, "controls": controls}
+    wanted = served.client.get("/api/voices/toy-audio/render", params=query)
+    assert wanted.status_code == 200
+    assert client.render(url, "toy-audio", "wav", seconds=0.1, seed=3, controls=controls) == wanted.content
+    with pytest.raises(RemoteError, match="did you mean 'toy-audio'"):
+        client.render(url, "toy-adio", "wav")
+
+
 def test_a_random_seed_is_told_and_gives_the_same_file_again(served: Served) -> None:
     first = served.client.get("/api/voices/toy-audio/render", params={"seconds": 0.1})
     again = served.client.get("/api/voices/toy-audio/render", params={"seconds": 0.1, "seed": first.headers["X-Seed"]})
@@ -129,6 +142,7 @@ def test_a_random_seed_is_told_and_gives_the_same_file_again(served: Served) -> 
         ("toy-audio", {"controls": "latent.temperature=3"}, "latent.temperature"),
         ("toy-audio", {"controls": "latent.temperature=warm"}, "NAME=NUMBER"),
         ("toy-audio", {"second": 1}, "second"),
+        ("toy-audio", {"sec\nond": 1}, "sec ond"),
         ("toy-pen", {"format": "wav"}, "svg, hpgl, gcode or jsonl"),
         ("toy-pen", {"width": 3}, "voice.svg: a page 3 mm wide"),
         ("handwriting", {"text": "x" * 201}, "text"),

@@ -94,7 +94,7 @@ def render(
     >>> wav = client.render("http://localhost:8080", "blizzard", "wav", seconds=2, seed=7)  # doctest: +SKIP
     """
     asked = {"format": format, "seconds": seconds, "seed": seed, "text": text, **more}
-    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    query = urlencode({name: value for name, value in asked.items() if value is not None}, doseq=True)
     return _ask(url, f"api/voices/{quote(voice, safe='')}/render?{query}", token, timeout)
 
 

@@ -97,7 +97,6 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=verbose,
                 server_header=False,
-                proxy_headers=bool(options.proxies),
                 forwarded_allow_ips=list(options.proxies),
                 timeout_graceful_shutdown=max(1, round(options.drain)),
             )
