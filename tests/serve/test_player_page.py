@@ -87,6 +87,7 @@ def test_sound_is_heard_and_follows_a_control(either_page: Browser) -> None:
         80,
         16000,
     ]
+    assert page.run("return player.audioNode.constructor.name") == "AudioWorkletNode"
     page.run("await player.play()")
     page.wait_until("loudness() > 0.01")
     page.run("player.set('output.temperature', 0)")
@@ -119,6 +120,7 @@ def test_an_underrun_is_counted_when_the_worker_is_blocked(either_page: Browser)
 
 def test_sound_is_heard_without_an_audio_thread(page: Browser) -> None:
     open_player(page, "blizzard", has_audio_thread=False)
+    assert page.run("return player.audioNode.constructor.name") == "ScriptProcessorNode"
     page.run("await player.play()")
     page.wait_until("loudness() > 0.01")
 

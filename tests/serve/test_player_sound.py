@@ -15,8 +15,7 @@ STATIC = Path(vrnn_engine.serve.__file__).parent / "static"
 # The side that computes gives 1, 2, 3 and so on, or a sine. `listen` returns the next samples of the output.
 CONNECT = """
     const { SoundFeed } = await import('/player/sound/feed.js');
-    const { Playback } = await import('/player/sound/playback.js');
-    const { SharedRing } = await import('/player/sound/ring.js');
+    const { Playback, SharedRing } = await import('/player/sound/playback.js');
     const [outputRate, period] = given;
     const { port1, port2 } = new MessageChannel();
     const memory = crossOriginIsolated ? new SharedRing().memory : null;

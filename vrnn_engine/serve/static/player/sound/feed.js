@@ -1,7 +1,7 @@
 // @ts-check
 /** The side of the sound that computes samples, in a worker or in the page: says whether more are wanted, and takes them. */
 
-import { SharedRing } from "./ring.js";
+import { SharedRing } from "./playback.js";
 
 export class SoundFeed {
   /**

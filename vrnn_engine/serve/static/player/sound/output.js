@@ -1,8 +1,7 @@
 // @ts-check
 /** Opens the sound of the browser. */
 
-import { Playback } from "./playback.js";
-import { SharedRing } from "./ring.js";
+import { Playback, SharedRing } from "./playback.js";
 
 /** Number of samples that a page without an audio thread plays at once. */
 const BLOCK = 1024;
@@ -31,7 +30,7 @@ export async function openSound(rate) {
   const memory = globalThis.crossOriginIsolated ? new SharedRing().memory : null;
   /** @type {import("./playback.js").Connection} */
   const connection = { port: port2, memory, rate };
-  const node = context.audioWorklet ? await openWorklet(context, connection) : openScript(context, connection);
+  const node = await openWorklet(context, connection).catch(() => openScript(context, connection));
   node.connect(context.destination);
   const close = async () => {
     node.disconnect();
@@ -56,20 +55,22 @@ function openContext(rate) {
 }
 
 /**
+ * Play in the audio thread; rejected where there is none. Browsers have none for pages that come neither from https nor
+ * from this machine, such as those of a computer in the same room.
+ *
  * @param {AudioContext} context
  * @param {import("./playback.js").Connection} connection
  * @returns {Promise<AudioNode>}
  */
 async function openWorklet(context, connection) {
-  await context.audioWorklet.addModule(new URL("worklet.js", import.meta.url));
+  await context.audioWorklet.addModule(new URL("playback.js", import.meta.url));
   const node = new AudioWorkletNode(context, "voice", { numberOfInputs: 0, outputChannelCount: [1] });
   node.port.postMessage(connection, [connection.port]);
   return node;
 }
 
 /**
- * Play in the page's own thread. Browsers have no audio thread for pages that come neither from https nor from this
- * machine, such as those of a computer in the same room.
+ * Play in the page's own thread.
  *
  * @param {AudioContext} context
  * @param {import("./playback.js").Connection} connection

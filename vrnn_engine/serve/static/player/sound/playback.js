@@ -1,7 +1,13 @@
 // @ts-check
-/** The side of the sound that plays: asks for samples early enough, copies them, and counts the gaps. */
-
-import { BlockQueue, SharedRing } from "./ring.js";
+/**
+ * The side of the sound that plays: asks for samples early enough, copies them, and counts the gaps.
+ *
+ * This runs in the audio thread, as the node `voice`, or in the page. It is one file, because not all browsers let an
+ * audio thread import others.
+ *
+ * Positions count all samples since the beginning. They are integers of 32 bits that wrap around; the difference of two
+ * positions is therefore `(a - b) | 0`.
+ */
 
 /** Seconds of sound that wait to be played: at first, and at most. Each gap makes them half as many more. */
 const [LEAD, MOST_LEAD] = [0.12, 0.6];
@@ -10,10 +16,124 @@ const STEP = 0.02;
 /** At an interruption, the old sound fades out by this factor per sample, and the new one fades in by this much. */
 const [FALL, RISE] = [0.95, 1 / 64];
 
+/** Number of samples that a shared ring holds, a power of 2: a second or more at every usual rate. */
+const CAPACITY = 2 ** 16;
+const [WRITTEN, CLEARED, HEADER] = [0, 1, 8];
+
 /**
  * What the two sides of the sound share. `memory` is null where threads share no memory; samples are then messages.
  * @typedef {{port: MessagePort, memory: SharedArrayBuffer|null, rate: number}} Connection
  */
+
+/**
+ * A ring in memory that two threads share, for pages that may share memory (`crossOriginIsolated`).
+ * One thread writes, another one reads.
+ */
+export class SharedRing {
+  /** @param {SharedArrayBuffer} [memory]  Memory of an existing ring; by default a new one. */
+  constructor(memory = new SharedArrayBuffer(4 * (HEADER + CAPACITY))) {
+    this.memory = memory;
+    this._header = new Int32Array(memory, 0, HEADER);
+    this._samples = new Float32Array(memory, 4 * HEADER, CAPACITY);
+    /** Position of the next sample to read. */
+    this.position = 0;
+  }
+
+  /** Position behind the last sample that was written. */
+  get written() {
+    return Atomics.load(this._header, WRITTEN);
+  }
+
+  /**
+   * Drop the samples that the writer cleared; return whether it cleared any since the last call. The reader calls this.
+   *
+   * @returns {boolean}
+   */
+  takeClear() {
+    const cleared = Atomics.load(this._header, CLEARED);
+    if (((cleared - this.position) | 0) <= 0) return false;
+    this.position = cleared;
+    return true;
+  }
+
+  /** Number of samples that can be read. */
+  get available() {
+    return (this.written - this.position) | 0;
+  }
+
+  /**
+   * Write samples. The writer does not write more than the reader asks for, which is less than the ring holds.
+   *
+   * @param {Float32Array} samples
+   */
+  write(samples) {
+    const at = this.written;
+    for (let i = 0; i < samples.length; i++) this._samples[(at + i) & (CAPACITY - 1)] = samples[i];
+    Atomics.store(this._header, WRITTEN, (at + samples.length) | 0);
+  }
+
+  /** Let the reader drop all samples that it has not read. The writer calls this. */
+  clear() {
+    Atomics.store(this._header, CLEARED, this.written);
+  }
+
+  /** Return the next sample; there must be one. */
+  shift() {
+    const sample = this._samples[this.position & (CAPACITY - 1)];
+    this.position = (this.position + 1) | 0;
+    return sample;
+  }
+}
+
+/** The reader's side where threads share no memory: blocks that arrive as messages. */
+export class BlockQueue {
+  constructor() {
+    /** @type {Float32Array[]} */
+    this._blocks = [];
+    this._next = 0; // in the first block
+    this._isCleared = false;
+    this.written = 0;
+    this.position = 0;
+  }
+
+  /** Number of samples that can be read. */
+  get available() {
+    return (this.written - this.position) | 0;
+  }
+
+  /** @param {Float32Array} samples */
+  write(samples) {
+    this._blocks.push(samples);
+    this.written = (this.written + samples.length) | 0;
+  }
+
+  /** Drop all samples that were not read. */
+  clear() {
+    this._blocks = [];
+    this._next = 0;
+    this.position = this.written;
+    this._isCleared = true;
+  }
+
+  /** Return whether samples were dropped since the last call. */
+  takeClear() {
+    const isCleared = this._isCleared;
+    this._isCleared = false;
+    return isCleared;
+  }
+
+  /** Return the next sample; there must be one. */
+  shift() {
+    const block = this._blocks[0];
+    const sample = block[this._next++];
+    this.position = (this.position + 1) | 0;
+    if (this._next === block.length) {
+      this._blocks.shift();
+      this._next = 0;
+    }
+    return sample;
+  }
+}
 
 export class Playback {
   /**
@@ -116,4 +236,26 @@ export class Playback {
       lead: this._source.available / this._rate,
     });
   }
+}
+
+const scope = /** @type {any} */ (globalThis);
+
+if (scope.AudioWorkletProcessor) {
+  // The first message of the node is a `Connection`; the second one ends it.
+  const Processor = class extends scope.AudioWorkletProcessor {
+    constructor() {
+      super();
+      this.isOpen = true;
+      this.port.onmessage = (/** @type {MessageEvent} */ { data }) => {
+        if (this.playback) this.isOpen = false;
+        else this.playback = new Playback(data, scope.sampleRate);
+      };
+    }
+
+    process(/** @type {Float32Array[][]} */ _, /** @type {Float32Array[][]} */ [[out]]) {
+      this.playback?.fill(out);
+      return this.isOpen;
+    }
+  };
+  scope.registerProcessor("voice", Processor);
 }
