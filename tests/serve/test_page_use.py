@@ -107,7 +107,7 @@ def test_the_pen_writes_what_is_typed(page: ShownPage) -> None:
 def test_what_is_on_the_paper_cannot_be_changed(page: ShownPage) -> None:
     page.open(PEN + "&text=a")
     page.press(" ")
-    page.browser.wait_until("document.getElementById('text-count').textContent === '1 characters written'")
+    page.browser.wait_until("document.getElementById('text-count').textContent === '1 character written'")
     page.find("#text").click()
     page.press(Keys.END, Keys.BACKSPACE, " ")
     assert page.find("#text").get_property("value") == "a "

@@ -160,7 +160,8 @@ export class Instrument {
     const on = (/** @type {string} */ name, /** @type {(detail: any) => void} */ act) =>
       player.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
     on("frames", ({ data }) => this.paper?.add(data));
-    on("stats", (stats) => this.status.show(stats));
+    // A pen that rests costs nothing; what is shown is what writing costs.
+    on("stats", (stats) => (!this.letter || player.pending > 0) && this.status.show(stats));
     on("error", ({ message }) => this.status.say(message, true));
     on("end", ({ reason }) => this.#ended(reason));
     on("state", ({ playing, connected }) => {

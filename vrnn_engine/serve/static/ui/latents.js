@@ -42,9 +42,11 @@ export function showLatents(container, release, player, steering, signal) {
   }, { signal });
   steering.knobs.addEventListener("change", refresh, { signal });
   release.addEventListener("click", () => steering.releaseAll(), { signal });
-  const when = player.manifest.text ? " Changes take effect in the next word." : "";
+  const [what, when] = player.manifest.text
+    ? ["What the voice drew for this hand.", " Changes take effect in the next word."]
+    : ["What the voice draws before each frame.", ""];
   const help = element("p", { class: "help" },
-    `What the voice draws before each frame. Height is the value, brightness is the KL of the prior. Drag a bar to hold it; a double tap lets it go.${when}`);
+    `${what} Height is the value, brightness is the KL of the prior. Drag a bar to hold it; a double tap lets it go.${when}`);
   container.append(help, bars.root);
   refresh();
 }

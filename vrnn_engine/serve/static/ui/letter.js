@@ -118,7 +118,8 @@ export class Letter extends EventTarget {
     const done = this.written;
     this.mirror.replaceChildren(element("span", { class: "written" }, text.slice(0, done)), element("span", {}, `${text.slice(done)}\u200b`));
     const waiting = text.length - done;
-    this.count.textContent = !this.begun || !text ? "" : waiting ? `${done} characters written, ${waiting} to come` : `${done} characters written`;
+    const so = `${done} ${done === 1 ? "character" : "characters"} written`;
+    this.count.textContent = !this.begun || !text ? "" : waiting ? `${so}, ${waiting} to come` : so;
   }
 
   /** Replace characters that the pen does not have, and say so. */

@@ -5,7 +5,7 @@ import { readColours } from "./colours.js";
 import { clamp, element, fitCanvas } from "./dom.js";
 
 const ROWS = 112;
-const WAVE = 96; // rows of the outline of the wave
+const WAVE = 97; // rows of the outline of the wave
 const PER_SECOND = 50; // columns
 const PAINT = 32; // ms between two paints, which keeps weak machines free for the voice
 const COLUMN = 1.25; // CSS pixels
@@ -160,7 +160,7 @@ export class SoundView {
     for (let row = 0; row < ROWS; row++) words[row] = this.palette[this.levels[column * ROWS + row]];
     context.putImageData(pixels, column, 0);
     const wave = /** @type {CanvasRenderingContext2D} */ (this.outline.getContext("2d"));
-    const tall = Math.max(0.012, Math.min(1, this.peaks[column] / 0.4) ** 0.8) * WAVE;
+    const tall = Math.max(1, Math.min(1, this.peaks[column] / 0.4) ** 0.8 * WAVE);
     wave.clearRect(column, 0, 1, WAVE);
     wave.fillStyle = readColours(["ink"]).ink;
     wave.fillRect(column, (WAVE - tall) / 2, 1, tall);

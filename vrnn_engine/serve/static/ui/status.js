@@ -4,6 +4,8 @@
 import { element } from "./dom.js";
 import { messageOf } from "./words.js";
 
+const SECONDS = 20; // over which the cost is averaged
+
 /** Both lines. */
 export class Status {
   /** @param {HTMLElement} cost @param {HTMLElement} notice */
@@ -11,7 +13,10 @@ export class Status {
     this.cost = cost;
     this.notice = notice;
     this.timer = 0;
-    this.where = "";
+    this.sounds = false;
+    this.slow = false;
+    /** Costs of the last seconds: a pen computes whole words, so that a single second says little. @type {number[]} */
+    this.recent = [];
   }
 
   /**
@@ -38,8 +43,8 @@ export class Status {
 
   /** Show where the voice is computed, before anything has been measured. @param {string} where @param {boolean} [sounds] */
   place(where, sounds = false) {
-    this.where = where;
     this.sounds = sounds; // a pen has no gaps
+    this.recent = [];
     this.cost.textContent = where;
   }
 
@@ -49,11 +54,16 @@ export class Status {
    * @param {{stepMs: number, frameMs: number, underruns: number, reconnects: number}} stats
    */
   show({ stepMs, frameMs, underruns, reconnects }) {
-    const times = stepMs > 0 ? frameMs / stepMs : 0;
-    const parts = [this.where];
-    if (times) parts.push(`${stepMs.toFixed(stepMs < 1 ? 2 : 1)} ms a frame`, `${times < 10 ? times.toFixed(1) : Math.round(times)} \u00d7 real time`);
+    this.recent = [...this.recent.slice(-SECONDS), stepMs];
+    const mean = this.recent.reduce((sum, one) => sum + one, 0) / this.recent.length;
+    if (!mean) return;
+    const times = frameMs / mean;
+    const parts = [`${mean.toFixed(mean < 1 ? 2 : 1)} ms a frame`, `${times < 10 ? times.toFixed(1) : Math.round(times)} \u00d7 real time`];
     if (reconnects) parts.push(reconnects === 1 ? "reconnected once" : `reconnected ${reconnects} times`);
     const gaps = element("span", { class: underruns ? "poor" : "" }, ` \u00b7 ${underruns === 1 ? "1 gap" : `${underruns} gaps`}`);
+    const slow = this.sounds && times < 1 && underruns > 2;
+    if (slow && !this.slow) this.say("This is too slow for the voice. Close what else is running, or use another device.");
+    this.slow ||= slow; // said once
     this.cost.replaceChildren(parts.join(" \u00b7 "), ...(this.sounds ? [gaps] : []));
   }
 }

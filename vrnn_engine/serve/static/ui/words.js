@@ -29,7 +29,7 @@ export function messageOf(error) {
  * @param {import("../player/player.js").Manifest} manifest
  */
 export function lead(manifest) {
-  if (manifest.modality === "audio") return "A voice that speaks without words. Play it with your hands.";
+  if (manifest.modality === "audio") return "A voice without words, to play by hand.";
   if (manifest.text) return "A pen that writes what you type, in its own hand.";
-  return "A pen that writes freely. Guide it with your hands.";
+  return "A pen that writes freely, to guide by hand.";
 }
