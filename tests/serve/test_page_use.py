@@ -174,6 +174,10 @@ def test_wrong_parts_of_a_link_are_left_out(page: ShownPage) -> None:
 
 def test_saved_states_stay_and_a_slider_morphs_between_them(page: ShownPage) -> None:
     page.open(SOUND)
+    page.find(".save-row button").click()
+    page.browser.wait_until("document.getElementById('notice').textContent.startsWith('There is nothing to save yet.')")
+    page.find("#play").click()
+    page.browser.wait_until("document.querySelector('#latents .bar').style.getPropertyValue('--value') !== '0.000'")
     for name in ("calm", "loud"):
         page.find(".save-row input").send_keys(name, Keys.ENTER)
         page.browser.wait_until(

@@ -60,6 +60,7 @@ export class SavedStates {
     if (this.states.length >= MOST) return this.options.notify(`${MOST} states are saved; remove one first.`, true);
     try {
       const saved = await this.player.save();
+      if (!saved.latent.length) return this.options.notify("There is nothing to save yet. Press play first.");
       const name = this.name.value.trim() || `state ${this.states.length + 1}`;
       const state = { voice: this.player.manifest.name, name, saved, letter: this.options.letter() };
       const id = await addState(state).catch(() => undefined);
