@@ -233,3 +233,14 @@ def test_a_few_streams_less_use_the_same_buffers_and_get_the_same_bits(toy_audio
         alone = np.concatenate(found[seed])
         frames = len(alone) // 200 if voice == "toy" else len(alone)
         assert np.array_equal(alone, engine.stream(seed).read(frames))
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_state_has_the_prior_from_which_the_latent_was_drawn(toy_audio: Path, rows: int) -> None:
+    engine = vrnn.Engine.load(toy_audio, "cpu", rows=rows)
+    streams = [engine.stream(seed) for seed in range(rows)]
+    assert streams[0].state.prior is None
+    engine.read(5, streams)
+    for stream in streams:
+        mean, std = stream.state.prior
+        assert np.allclose(stream.latent, mean + std * stream.state.noise.at(4)["latent"], atol=1e-6)

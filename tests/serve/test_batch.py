@@ -1,10 +1,14 @@
 """Stepping many sessions: whoever fails is found, and the others get the frames that they get without it."""
 
+import asyncio
+
 import numpy as np
 import pytest
 
 from vrnn_engine.errors import NotFiniteError, StreamError, VRNNEngineError
 from vrnn_engine.runtime.engine import Engine
+from vrnn_engine.serve.protocol import End
+from vrnn_engine.serve.sessions.outbox import DropFrames, Outbox
 from vrnn_engine.serve.sessions.stepping import step
 
 
@@ -47,3 +51,28 @@ def test_a_stream_that_is_closed_fails_alone(engine: Engine) -> None:
     found = dict(step(engine, 2, rows))
     assert isinstance(found[rows[1]], VRNNEngineError)
     assert np.array_equal(found[rows[2]], engine.stream(seed=2).read(2))
+
+
+def test_frames_before_a_clear_are_dropped_and_everything_else_is_sent() -> None:
+    async def sent() -> tuple[int, int, list[object]]:
+        outbox, end = Outbox(frames=2), End(code=1000, reason="done")
+        outbox.put([b"1", "first", b"2"])
+        dropped = outbox.put([b"3", DropFrames(), "cleared", b"4", end])
+        assert outbox.ending.is_set()
+        return dropped, outbox.sent, [await outbox.take() for _ in range(4)][:3]
+
+    assert asyncio.run(sent()) == (6, 6, ["first", "cleared", b"4"])
+
+
+def test_a_client_that_does_not_read_is_not_read_either() -> None:
+    async def blocked() -> tuple[bool, bool]:
+        outbox = Outbox(frames=1)
+        outbox.put(["message"] * 101)
+        waiting = asyncio.create_task(outbox.has_room())
+        await asyncio.sleep(0)
+        before = waiting.done()
+        await outbox.take()
+        await asyncio.wait_for(waiting, 5)
+        return before, waiting.done()
+
+    assert asyncio.run(blocked()) == (False, True)

@@ -158,7 +158,10 @@ def test_a_token_continues_the_session_in_another_process(fragile, engine) -> No
         async with listener(url) as one:
             opened = await one.open(message)
             assert (opened.frame, opened.seed) == (frame, 7)
-            return await one.listen(100 - frame)
+            heard = await one.listen(100 - frame)
+            applied = [message.frame for message in one.messages if isinstance(message, Applied)]
+            assert applied == [event["frame"] for event in PLANNED if event["frame"] >= frame]
+            return heard
 
     with serve(str(fragile)) as before:
         token = run(first(before.url(VOICE)))
@@ -210,6 +213,9 @@ def test_clear_drops_frames_and_gives_their_credit_back(served: Served) -> None:
     async def cleared() -> tuple[int, list[int]]:
         async with listener(served.url(VOICE)) as one:
             await one.open(Open(seed=5, credit=11, frames=10))
+            while not one.blocks:
+                await one.next()
+            await one.until(Stats)
             await one.until(Stats)  # 11 frames are computed; 10 of them are sent
             await one.say(Clear())
             message = await one.until(Cleared)
@@ -233,6 +239,11 @@ def test_reports_come_as_they_are_asked_for(served: Served, engine) -> None:
     stream = engine.stream(seed=5)
     block = stream.read(first.frame)
     assert first.latent == tuple(stream.latent.tolist())
+    assert (first.mean, first.std) == tuple(map(tuple, stream.state.prior.tolist()))
+    mean, std = np.array(first.mean), np.array(first.std)
+    assert (std > 0).all()
+    assert len({first.latent, first.mean, first.std}) == 3
+    assert np.allclose(first.kl, (std**2 + mean**2 - 1) / 2 - np.log(std))
     level = next(message for message in messages if isinstance(message, Levels))
     assert level.frame == first.frame
     assert level.peak == np.abs(block).max()

@@ -269,7 +269,7 @@ class Stepper:
             part = states[first : first + self.rows]
             with self.pool.lend(self.rows if self.graphs.captured else len(part)) as batch:
                 made = self._step(batch, frames, part, controls[first : first + self.rows])
-                after, latents = batch.states(), batch.latents()
+                after, latents, priors = batch.states(), batch.latents(), batch.priors()
             if not np.isfinite(made).all():
                 for state, block in zip(part, made, strict=False):  # rows after the states are unused
                     state.require_finite(self.voice.name, block)
@@ -277,8 +277,8 @@ class Stepper:
                 # A copy, so that the block of one stream does not keep the blocks of the others in memory.
                 block = made[row].copy() if len(made) > 1 else made[0]
                 blocks.append(block.reshape(-1) if flat else block)
-                latent = latents[row] if frames else state.latent
-                reached.append(state.stepped(after[row], frames, latent))
+                latent, prior = (latents[row], priors[row]) if frames else (state.latent, state.prior)
+                reached.append(state.stepped(after[row], frames, latent, prior))
         return blocks, reached
 
     def _step(

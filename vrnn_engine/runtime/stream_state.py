@@ -29,6 +29,9 @@ class StreamState:
         Noise of the stream's seed. Used only under the lock of the stream that owns this state.
     text : WritingState or None
         The written and the pending text; None for a voice that reads no text.
+    prior : float32 array [2, Z] or None
+        Mean and standard deviation of the prior of the last frame, if it was generated and the voice tells them.
+        Snapshots do not keep it.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -36,6 +39,7 @@ class StreamState:
     latent: np.ndarray
     noise: NoiseSource
     text: "WritingState | None" = None
+    prior: np.ndarray | None = None
 
     @property
     def steps(self) -> int:
@@ -48,7 +52,9 @@ class StreamState:
             raise ValueError("the voice of this state reads no text")
         return self.text
 
-    def stepped(self, arrays: Mapping[str, np.ndarray], count: int, latent: np.ndarray) -> "StreamState":
+    def stepped(
+        self, arrays: Mapping[str, np.ndarray], count: int, latent: np.ndarray, prior: np.ndarray | None = None
+    ) -> "StreamState":
         """Return the state after more frames were generated or observed.
 
         Parameters
@@ -59,9 +65,13 @@ class StreamState:
             Number of these frames.
         latent : float32 array [Z]
             Latent of the last of them.
+        prior : float32 array [2, Z], optional
+            Mean and standard deviation of its prior.
         """
         text = None if self.text is None else replace(self.text, steps=self.text.steps + count)
-        return StreamState(arrays, self.frame + count, latent, self.noise, text)
+        return StreamState(
+            arrays, self.frame + count, latent, self.noise, text, prior if prior is None or len(prior) else None
+        )
 
     def require_finite(self, voice: str, *values: Sequence[np.ndarray] | np.ndarray) -> None:
         """Raise `NotFiniteError` unless all numbers that a step computed after this state are finite.

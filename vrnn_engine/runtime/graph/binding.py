@@ -15,6 +15,9 @@ from vrnn_engine.runtime.graph.pinned import pin
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.voice.text import ATTENTION, POSITION
 
+PRIOR = ("prior.mean", "prior.std")
+"""Outputs of a step graph that describe the distribution of the latent."""
+
 
 class StepBatch:
     """Buffers for a fixed number of rows, bound to a step graph. Do not use a batch from two threads at once.
@@ -76,7 +79,13 @@ class StepBatch:
             name: (ort.OrtValue.ortvalue_from_numpy(array, *output_location), array) for name, array in written.items()
         }
         latent = np.zeros((rows, *graph.latent_shape), np.float32)
-        self._latent = ort.OrtValue.ortvalue_from_numpy(latent, *(output_location if latent.size else HOST))
+        where = output_location if latent.size else HOST
+        self._latent = ort.OrtValue.ortvalue_from_numpy(latent, *where)
+        self._prior = {
+            name: ort.OrtValue.ortvalue_from_numpy(np.zeros_like(latent), *where)
+            for name in PRIOR
+            if name in self._outputs
+        }
         self._states = (here, there)
         self._bindings = tuple(
             self._bind({"state": old, "noise": noise, "control": controls, "text": text}, new)
@@ -111,6 +120,11 @@ class StepBatch:
     def latents(self) -> np.ndarray:
         """Return a copy of the latents of the last step, [rows, Z]; Z is 0 where the graph has none."""
         return np.array(self._latent.numpy())
+
+    def priors(self) -> np.ndarray:
+        """Return mean and standard deviation of the last step's prior, [rows, 2, Z]; [rows, 0, 0] if not told."""
+        values = [value.numpy() for value in self._prior.values()]
+        return np.stack(values, axis=1) if values else np.zeros((self.rows, 0, 0), np.float32)
 
     def subtract(self, name: str, row: int, number: float) -> None:
         """Subtract a number from a state of one row.
@@ -184,6 +198,8 @@ class StepBatch:
             binding.bind_ortvalue_output(name, value)
         if "latent" in self._outputs:
             binding.bind_ortvalue_output("latent", self._latent)
+        for name, value in self._prior.items():
+            binding.bind_ortvalue_output(name, value)
         return binding
 
 

@@ -81,7 +81,7 @@ def _session(
             translator=translator,
             pacer=Pacer(batch.pace, message.credit, frames, time.monotonic()),
             packer=Packer(format, frames, manifest.frame_size, first),
-            reports=Reports(performance, message.reports, message.tokens),
+            reports=Reports(stream, performance, message.reports, message.tokens),
             outbox=Outbox(frames),
             seal=lambda performance: keys.seal(SessionState.of(performance).encode()),
         )

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.stream import Stream
+from vrnn_engine.runtime.stream_state import StreamState
 from vrnn_engine.serve.protocol import REPORT_SECONDS, Latents, Levels, Report, ServerMessage, TextProgress
 
 
@@ -13,15 +15,18 @@ class Reports:
 
     Parameters
     ----------
+    stream : Stream
     performance : Performance
+        The performance of this stream.
     wanted : tuple of Report
     tokens : float
         Seconds between two tokens; 0 for none.
     """
 
-    def __init__(self, performance: Performance, wanted: tuple[Report, ...], tokens: float) -> None:
+    def __init__(self, stream: Stream, performance: Performance, wanted: tuple[Report, ...], tokens: float) -> None:
         manifest = performance.voice.manifest
         fps = manifest.frames_per_second
+        self._stream = stream
         self._performance = performance
         self._latents = "latents" in wanted
         self._levels = "levels" in wanted and manifest.modality == "audio"
@@ -55,7 +60,7 @@ class Reports:
             return
         self._next = performance.frame + self._every
         if self._latents:
-            yield Latents(frame=performance.frame, latent=tuple(performance.stream.latent.tolist()))
+            yield _latents(performance.frame, self._stream.state)
         if self._levels and self._samples:
             yield Levels(frame=performance.frame, peak=self._peak, rms=(self._power / self._samples) ** 0.5)
             self._peak, self._power, self._samples = 0.0, 0.0, 0
@@ -64,3 +69,18 @@ class Reports:
             if progress != self._progress:
                 self._progress = progress
                 yield TextProgress(written=progress[0], pending=progress[1])
+
+
+def _latents(frame: int, state: StreamState) -> Latents:
+    """Return the latent of the last frame, and its prior if the voice tells it.
+
+    The divergence of N(m, s) from N(0, 1) is (s^2 + m^2 - 1) / 2 - log s.
+    """
+    latent = tuple(state.latent.tolist())
+    if state.prior is None:
+        return Latents(frame=frame, latent=latent)
+    mean, std = state.prior.astype(np.float64)
+    kl = 0.5 * (std**2 + mean**2 - 1) - np.log(np.maximum(std, 1e-30))
+    return Latents(
+        frame=frame, latent=latent, mean=tuple(mean.tolist()), std=tuple(std.tolist()), kl=tuple(kl.tolist())
+    )
