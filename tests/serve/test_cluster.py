@@ -63,3 +63,29 @@ def test_killing_a_node_loses_no_session_and_changes_no_bit(toy_audio: Path, fol
         assert np.array_equal(sound, local.read(FRAMES)), seed
     continued = sum(reconnects > 0 for _, reconnects in played)
     assert 0 < continued < SESSIONS, "each node must have had some of the sessions"
+
+
+async def play_until_replicas(cluster: ray_cluster.RayCluster, url: str, sessions: int, replicas: int) -> bool:
+    """Play sessions until there are this many replicas, but no longer than two minutes; return whether there are."""
+
+    async def play_on(seed: int) -> None:
+        async with client.connect_async(url, seed, timeout=60) as remote:
+            async for _ in remote.blocks(8):
+                pass
+
+    playing = [asyncio.create_task(play_on(seed)) for seed in range(sessions)]
+    for _ in range(120):
+        await asyncio.sleep(1)
+        if await asyncio.to_thread(cluster.replicas) >= replicas:
+            break
+    for one in playing:
+        one.cancel()
+    ends = await asyncio.gather(*playing, return_exceptions=True)
+    return cluster.replicas() >= replicas and all(isinstance(end, asyncio.CancelledError) for end in ends)
+
+
+def test_more_sessions_than_one_replica_shall_have_start_another(toy_audio: Path, folder: Path) -> None:
+    with ray_cluster.start(folder, f"voices={toy_audio}", "min_replicas=1", "sessions=2") as cluster:
+        assert cluster.replicas() == 1
+        url = f"ws{cluster.url.removeprefix('http')}/toy-audio"
+        assert asyncio.run(play_until_replicas(cluster, url, 6, 2))

@@ -86,6 +86,10 @@ class RayCluster:
         """Let the replica of each node run on one core; return their process IDs."""
         return self._ask(" ".join(["pin", *map(str, cores)]))
 
+    def replicas(self) -> int:
+        """Return the number of processes that are replicas."""
+        return sum("ServeReplica" in " ".join(one.cmdline()) for one in _processes(self._mark))
+
     def processor_seconds(self) -> dict[str, float]:
         """Return the processor time that replicas and proxies have used."""
         used = {"replicas": 0.0, "proxies": 0.0}
@@ -209,10 +213,10 @@ def main(folder: str, nodes: str, *settings: str) -> None:
         ray.init(address=cluster.address, log_to_driver=False)
         port = free_port()
         serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
-        args = dict(setting.split("=", 1) for setting in settings)
-        serve.run(build({"min_replicas": nodes, "max_replicas": nodes} | args))
+        args = {"min_replicas": nodes, "max_replicas": nodes} | dict(one.split("=", 1) for one in settings)
+        serve.run(build(args))
         if os.environ["RAY_SERVE_ENABLE_HA_PROXY"] == "1":
-            _wait_until_haproxy_uses(int(nodes))
+            _wait_until_haproxy_uses(int(args["min_replicas"]))
         print(json.dumps({"url": f"http://127.0.0.1:{port}"}), flush=True)
         for line in sys.stdin:
             word, *cores = line.split()

@@ -139,8 +139,8 @@ def _replica(options: ServeOptions) -> "FastAPI":
 
     if os.environ.get(HAPROXY) != "1":
         _log.warning(
-            "%s is not 1: each message of a session passes through Ray's proxy in Python, which takes several times "
-            "as much processor time as the server itself; set it where `ray start` runs",
+            "%s is not 1: each message of a session passes through Ray's proxy in Python, which takes far more "
+            "processor time than HAProxy; set it where `ray start` runs",
             HAPROXY,
         )
     return create_app(options)
