@@ -51,7 +51,7 @@ export class Instrument {
     this.transport.showPlaying(false);
     this.transport.play.disabled = false;
     byId("hint").classList.remove("gone");
-    this.status.place(remote ? "from the server" : "in this browser", player.kind === "audio");
+    this.status.place(remote ? "from the server" : "in this browser", player.kind === "audio", remote);
   }
 
   get signal() {

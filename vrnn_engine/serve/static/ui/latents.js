@@ -3,6 +3,7 @@
 
 import { Bars } from "./bars.js";
 import { element } from "./dom.js";
+import { readReport } from "./reports.js";
 import { show } from "./words.js";
 
 const REACH = 3; // standard deviations of N(0, 1)
@@ -17,6 +18,7 @@ const REACH = 3; // standard deviations of N(0, 1)
  * @param {AbortSignal} signal
  */
 export function showLatents(container, release, player, steering, signal) {
+  /** @type {{latent: ArrayLike<number>, kl: ArrayLike<number>}} */
   let latest = { latent: new Float32Array(steering.count), kl: new Float32Array(steering.count) };
   let brightest = 1; // nats; the scale of the brightness follows slowly
   const bars = new Bars({
@@ -27,17 +29,19 @@ export function showLatents(container, release, player, steering, signal) {
   const refresh = () => {
     const held = steering.strengths();
     const targets = steering.targets();
-    const shown = latest.latent.map((value, index) => (held[index] > 0.5 ? targets[index] : value));
+    const shown = Array.from(latest.latent, (value, index) => (held[index] > 0.5 ? targets[index] : value));
     bars.update(shown, {
-      glow: latest.kl.map((kl) => Math.sqrt(kl / brightest)),
+      glow: Array.from(latest.kl, (kl) => Math.sqrt(kl / brightest)),
       held,
       notes: (index) => `${held[index] > 0 ? "held, " : ""}KL ${show(latest.kl[index])} nats`,
     });
     release.disabled = !held.some((strength) => strength > 0);
   };
   player.addEventListener("latents", (event) => {
-    latest = /** @type {CustomEvent} */ (event).detail;
-    brightest = Math.max(0.5, brightest * 0.995, ...latest.kl);
+    const report = readReport(/** @type {CustomEvent} */ (event).detail, steering.count);
+    if (!report) return;
+    latest = report;
+    brightest = Math.max(0.5, brightest * 0.995, ...Array.from(latest.kl));
     refresh();
   }, { signal });
   steering.knobs.addEventListener("change", refresh, { signal });

@@ -48,17 +48,18 @@ export class Pad extends EventTarget {
     this.refresh();
   }
 
-  /** Show latents. @param {{latent: Float32Array, mean: Float32Array, std: Float32Array}} report */
-  showLatents({ latent, mean, std }) {
+  /** Show latents. @param {import("./reports.js").Report} report */
+  showLatents({ latent, mean, std, hasPrior }) {
     const [x, y] = this.axes?.map((axis) => axis.latent) ?? [];
     if (!this.axes || typeof x !== "number" || typeof y !== "number") return;
     this.trail.push([this.#part(0, latent[x]), this.#part(1, latent[y])]);
     if (this.trail.length > TRAIL) this.trail.shift();
+    this.draw();
+    if (!hasPrior) return;
     const [wide, high] = this.axes.map((axis) => axis.maximum - axis.minimum);
     const prior = { x: this.#part(0, mean[x]), y: this.#part(1, mean[y]), across: std[x] / wide, down: std[y] / high };
     const old = this.prior ?? prior; // it moves softly
     this.prior = /** @type {any} */ (Object.fromEntries(Object.entries(prior).map(([key, value]) => [key, 0.6 * old[key] + 0.4 * value])));
-    this.draw();
   }
 
   /** Show the values of the axes. */

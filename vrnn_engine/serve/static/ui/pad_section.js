@@ -4,6 +4,7 @@
 import { Importance, controlAxis, latentAxis, moveAxes, releaseAxes } from "./axes.js";
 import { element } from "./dom.js";
 import { Pad } from "./pad.js";
+import { readReport } from "./reports.js";
 
 const PREFERRED = ["style.slant", "style.size"]; // for voices whose latents do not change from frame to frame
 
@@ -61,8 +62,9 @@ export function showPad(container, player, knobs, steering, signal) {
     pad.refresh();
   }, { signal });
   player.addEventListener("latents", (event) => {
-    const report = /** @type {CustomEvent} */ (event).detail;
-    if (player.playing) importance.add(report.kl);
+    const report = readReport(/** @type {CustomEvent} */ (event).detail, steering.count);
+    if (!report) return;
+    if (player.playing && report.hasPrior) importance.add(report.kl);
     const best = chosen ? null : importance.best();
     if (best) {
       chosen = true;

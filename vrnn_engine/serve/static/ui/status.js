@@ -14,6 +14,7 @@ export class Status {
     this.notice = notice;
     this.timer = 0;
     this.sounds = false;
+    this.remote = false;
     this.slow = false;
     /** Costs of the last seconds: a pen computes whole words, so that a single second says little. @type {number[]} */
     this.recent = [];
@@ -41,8 +42,9 @@ export class Status {
     }
   }
 
-  /** Show where the voice is computed, before anything has been measured. @param {string} where @param {boolean} [sounds] */
-  place(where, sounds = false) {
+  /** Show where the voice is computed, before anything has been measured. @param {string} where @param {boolean} [sounds] @param {boolean} [remote] */
+  place(where, sounds = false, remote = false) {
+    this.remote = remote;
     this.sounds = sounds; // a pen has no gaps
     this.recent = [];
     this.cost.textContent = where;
@@ -62,7 +64,7 @@ export class Status {
     if (reconnects) parts.push(reconnects === 1 ? "reconnected once" : `reconnected ${reconnects} times`);
     const gaps = element("span", { class: underruns ? "poor" : "" }, ` \u00b7 ${underruns === 1 ? "1 gap" : `${underruns} gaps`}`);
     const slow = this.sounds && times < 1 && underruns > 2;
-    if (slow && !this.slow) this.say("This is too slow for the voice. Close what else is running, or use another device.");
+    if (slow && !this.slow) this.say(this.remote ? "The server is busy, so the sound has gaps. Try again later." : "This device is too slow for the voice. Close what else is running.");
     this.slow ||= slow; // said once
     this.cost.replaceChildren(parts.join(" \u00b7 "), ...(this.sounds ? [gaps] : []));
   }
