@@ -85,7 +85,7 @@
 
 /**
  * What a page is told by its `config.json`.
- * @typedef {{mode: "local"|"remote", voice?: string, voices?: string[]}} Config
+ * @typedef {{mode: "local"|"remote", voice?: string, voices?: string[], token?: boolean}} Config
  */
 
 /**

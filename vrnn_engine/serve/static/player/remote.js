@@ -27,6 +27,7 @@ const TOKEN = new URLSearchParams(location.hash.slice(1)).get("token");
  * @returns {Promise<RemotePlayer>}
  */
 export async function openRemotePlayer(config, { voice = config.voices?.[0] ?? config.voice ?? "", seed, text, width }) {
+  if (config.token && !TOKEN) throw new Error("this server asks for its token: add #token=TOKEN to the address of the page");
   const address = new URL(encodeURIComponent(voice), document.baseURI);
   address.protocol = address.protocol.replace("http", "ws");
   if (TOKEN) address.searchParams.set("token", TOKEN);
@@ -77,7 +78,7 @@ class RemotePlayer extends EventTarget {
 
   /** @param {{seed?: Seed, text?: string, width?: number}} [options] */
   async restart({ seed = this.seed, text = this._beginning.text, width = this._beginning.width } = {}) {
-    this._beginning = { seed: checkSeed(seed), text, width };
+    this._beginning = { seed: checkSeed(seed), text, width: this._alphabet ? width : undefined }; // else there are no lines
     this._reconnects += this._connection.reconnects;
     this._connection.close();
     this._later = [];
