@@ -85,7 +85,7 @@ class Browser:
             raise RuntimeError(result["error"])
         return result.get("value")
 
-    def wait_until(self, condition: str, seconds: float = 30.0) -> Any:
+    def wait_until(self, condition: str, seconds: float = 60.0) -> Any:
         """Wait until a JavaScript expression is true; return its value.
 
         Raises
