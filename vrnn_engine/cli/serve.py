@@ -112,6 +112,17 @@ MaxSessions = Annotated[
         rich_help_panel=LIMITS,
     ),
 ]
+Share = Annotated[
+    float,
+    typer.Option(
+        "--share",
+        metavar="SHARE",
+        min=0.05,
+        max=1.0,
+        help="Largest share of the time that computing frames may take; beyond it, further sessions are refused.",
+        rich_help_panel=LIMITS,
+    ),
+]
 Idle = Annotated[
     float,
     typer.Option(
@@ -171,13 +182,14 @@ def serve(
     voices: Voices = None,
     host: Host = "127.0.0.1",
     port: Port = 8080,
-    rows: Rows = 64,
+    rows: Rows = 128,
     token: Token = None,
     key_file: KeyFile = None,
     origin: Origins = None,
     host_name: HostNames = None,
     proxy: Proxies = None,
     max_sessions: MaxSessions = None,
+    share: Share = 0.85,
     idle: Idle = 30.0,
     max_seconds: MaxSeconds = 600.0,
     renders: Renders = 2,
@@ -210,6 +222,7 @@ def serve(
         key=read_key(key_file),
         idle=idle,
         max_sessions=max_sessions,
+        share=share,
         max_seconds=max_seconds,
         renders=renders,
         requests_per_second=request_rate,

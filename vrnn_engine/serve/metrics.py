@@ -28,7 +28,6 @@ class Metrics:
         self._ticks = Histogram(f"{name}_tick_seconds", what, voice, registry=own, buckets=_TICK_SECONDS)
         self._rows = Gauge(f"{name}_rows", "Sessions stepped in the last tick.", voice, registry=own)
         self._frames = Counter(f"{name}_frames", "Frames generated for sessions.", voice, registry=own)
-        self._underruns = Counter(f"{name}_underruns", "Underruns that clients reported.", voice, registry=own)
         what, labels = "Time to render a file.", ["voice", "format"]
         self._renders = Histogram(f"{name}_render_seconds", what, labels, registry=own, buckets=_RENDER_SECONDS)
 
@@ -83,18 +82,6 @@ class Metrics:
         self._ticks.labels(voice).observe(seconds)
         self._rows.labels(voice).set(rows)
         self._frames.labels(voice).inc(frames)
-
-    def underran(self, voice: str, count: int) -> None:
-        """Count underruns that a client has reported.
-
-        Parameters
-        ----------
-        voice : str
-            Name of a served voice.
-        count : int
-            Number of underruns, 0 or more.
-        """
-        self._underruns.labels(voice).inc(count)
 
     def rendered(self, voice: str, format: str, seconds: float) -> None:
         """Record a rendering.

@@ -59,7 +59,7 @@ class ServeOptions:
     voices: tuple[str, ...] = ("blizzard", "handwriting")
     host: str = "127.0.0.1"
     port: int = 8080
-    rows: int = 64
+    rows: int = 128
     device: str = "auto"
     precision: str | None = None
     threads: int = 1
