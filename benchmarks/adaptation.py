@@ -196,7 +196,8 @@ def measure_session(session: str, table: Table, recipe: Recipe, ruler: Ruler, op
     with tempfile.TemporaryDirectory() as name:
         every = write_file(chosen(table, known, held_out, session), Path(name) / "all.npz")
         writer = Writer(start, every, ruler)
-        for count in sorted({min(count, len(known)) for count in options.lines}):
+        counts = sorted({min(count, len(known)) for count in options.lines})
+        for count in counts:
             folder, began = Path(name) / str(count), time.monotonic()
             folder.mkdir()
             checkpoint = options.start
@@ -206,7 +207,7 @@ def measure_session(session: str, table: Table, recipe: Recipe, ruler: Ruler, op
                 checkpoint = folder / "run" / BEST
             seconds = time.monotonic() - began if count else 0.0
             found = writer.row(checkpoint, folder) | {"seconds": seconds}
-            if count == min(options.lines):
+            if count == counts[0]:
                 print(" ".join(f"{name:>11}" for name in ("writer", "lines", *found)))
             cells = " ".join(f"{value:11.2f}" for value in found.values())
             print(f"{Path(session).stem:>11} {count:11d} {cells}", flush=True)
