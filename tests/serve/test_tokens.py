@@ -1,7 +1,9 @@
 """A token is opened only by a server with the same key, and a damaged one is one clear error."""
 
 import base64
+import zlib
 
+import numpy as np
 import pytest
 
 from vrnn_engine import TokenError
@@ -75,8 +77,14 @@ def test_a_payload_that_inflates_beyond_its_limit_is_refused(keys, monkeypatch):
 
 def test_a_payload_that_does_not_fit_is_refused_when_it_is_sealed(keys):
     with pytest.raises(TokenError, match="shorten the text or the timeline"):
-        keys.seal(b"".join(number.to_bytes(4, "big") * 3 for number in range(80_000)))
+        keys.seal(np.random.default_rng(1).bytes(100_000))
     with pytest.raises(TokenError, match="shorten the text or the timeline"):
+        keys.seal(bytes(MAX_PAYLOAD + 1))
+
+
+def test_a_payload_that_is_too_large_is_not_compressed(keys, monkeypatch):
+    monkeypatch.setattr(zlib, "compress", None)
+    with pytest.raises(TokenError, match=f"{MAX_PAYLOAD + 1} bytes, more than {MAX_PAYLOAD}"):
         keys.seal(bytes(MAX_PAYLOAD + 1))
 
 
@@ -90,5 +98,8 @@ def test_the_key_is_read_from_a_file_or_the_environment(tmp_path):
     assert read_key(tmp_path / "key", {"VRNN_ENGINE_KEY": "another"}) == KEY[:16] + b"end of the key"
     assert read_key(None, {"VRNN_ENGINE_KEY": "from the environment\n"}) == b"from the environment"
     assert read_key(None, {}) is None
+    binary = b" \t\x0b a key of bytes \n\n"
+    (tmp_path / "key").write_bytes(binary + b"\r\n")
+    assert read_key(tmp_path / "key", {}) == binary
     with pytest.raises(TokenError, match="absent"):
         read_key(tmp_path / "absent", {})

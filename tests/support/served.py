@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
@@ -39,6 +40,16 @@ class Served:
 
     def batch(self, voice: str) -> Batch:
         return self.services.voices.batch(voice)
+
+    def wait_until_empty(self, voice: str) -> None:
+        """Wait until no session is left, in the batch, in admission and among the streams; fail after ten seconds."""
+        batch = self.batch(voice)
+        for _ in range(1000):
+            if not batch.rows and not batch.admission.sessions and not batch.engine.streams:
+                return
+            threading.Event().wait(0.01)
+        left = batch.rows, batch.admission.sessions, len(batch.engine.streams)
+        pytest.fail("{} rows, {} sessions, {} streams are left".format(*left))
 
     def small_buffers(self) -> None:
         """Let the system buffer little of what a client does not read; for connections from now on."""
@@ -138,12 +149,13 @@ class Listener:
             if await self.next() is None and credit:
                 await self.say(Credit(frames=self.opened.frames))
         found = np.concatenate([self.blocks[frame] for frame in sorted(self.blocks)])
-        assert sorted(self.blocks) == list(range(start, start + self.frames, self.opened.frames))
+        lengths = [len(self.blocks[frame]) // self.opened.frame_size for frame in sorted(self.blocks)]
+        assert sorted(self.blocks) == [start + sum(lengths[:index]) for index in range(len(lengths))]
         return found[: frames * self.opened.frame_size]
 
     @property
     def frames(self) -> int:
-        return len(self.blocks) * self.opened.frames
+        return sum(map(len, self.blocks.values())) // self.opened.frame_size
 
 
 @contextlib.asynccontextmanager

@@ -12,6 +12,8 @@ VERSION = 1
 """Version of the protocol."""
 MAX_MESSAGE = 64 * 1024
 """Largest message of a client, in bytes."""
+MAX_OPEN = 256 * 1024
+"""Largest first message of a client, in bytes: it may hold the events of a session that continues."""
 MAX_RATE = 100
 """Largest number of messages of a client per second, after a burst of twice as many."""
 MAX_BAD = 20
@@ -24,12 +26,16 @@ MAX_WAITING = 50
 """Largest number of events of a session that have not taken effect yet."""
 MAX_TEXT = 20_000
 """Largest number of characters that wait to be written."""
+MAX_EVENTS = 1000
+"""Largest number of events of a timeline."""
+LEAST_TOKENS = 0.25
+"""Least time in seconds between two tokens that are sent at their time."""
 
 MESSAGE_SECONDS, INK_MESSAGE_SECONDS = 0.02, 0.1
 """A binary message of sound and of ink lasts at least as long as this by default."""
-MAX_SKIPPED = 60.0
+MAX_SKIPPED = 10.0
 """Largest number of seconds between a token and the first frame that is sent."""
-OPEN_SECONDS = 10.0
+OPEN_SECONDS = 3.0
 """Time in which a client has to send its first message."""
 REPORT_SECONDS = 0.1
 """Time between two reports."""
@@ -71,7 +77,7 @@ class Open(Message, frozen=True, kw_only=True, tag="open", omit_defaults=True):
     format: Format | None = None
     """Type of a sample: 16 bit integers or 32 bit floats.  By default s16le for sound; ink is always f32le."""
     frames: Annotated[int, msgspec.Meta(ge=1, le=MAX_FRAMES)] | None = None
-    """Frames of a binary message; by default the fewest that last 20 ms of sound or 100 ms of ink."""
+    """Most frames of a binary message; by default the fewest that last 20 ms of sound or 100 ms of ink."""
     credit: Annotated[int, msgspec.Meta(ge=0, le=MAX_CREDIT)] = 0
     """Number of frames that the server may send before it is given more."""
     token: str | None = None
@@ -83,7 +89,7 @@ class Open(Message, frozen=True, kw_only=True, tag="open", omit_defaults=True):
     reports: tuple[Report, ...] = ()
     """What to report ten times a second."""
     tokens: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 1.0
-    """Seconds between two tokens; 0 for none."""
+    """Seconds between two tokens, at least 0.25; 0 for none."""
 
 
 class Credit(Message, frozen=True, kw_only=True, tag="credit"):
@@ -136,7 +142,7 @@ class Opened(Message, frozen=True, kw_only=True, tag="opened"):
     """Samples per frame; for ink 3: dx, dy and pen_up."""
     frames_per_second: float
     frames: int
-    """Frames of a binary message."""
+    """Most frames of a binary message; it has fewer only when the credit is spent."""
     format: Format
     manifest: dict[str, Any]
     """The manifest of the voice."""

@@ -23,7 +23,7 @@ from vrnn_engine.errors import TokenError
 VERSION = 1
 MAX_TOKEN = 60_000
 """Largest number of characters of a token; it fits into one message of the protocol."""
-MAX_PAYLOAD = 1 << 20
+MAX_PAYLOAD = 1 << 18
 """Largest number of bytes of a payload."""
 LEAST_KEY = 16
 """Least number of bytes of a key."""
@@ -76,10 +76,15 @@ class TokenKeys:
         TokenError
             The payload does not fit into a token.
         """
+        if len(payload) > MAX_PAYLOAD:  # compressing it would take long
+            raise TokenError(
+                f"the state of this session has {len(payload)} bytes, more than {MAX_PAYLOAD}, and fits into no token; "
+                "shorten the text or the timeline that is still to come"
+            )
         version = bytes([VERSION])
         packed = zlib.compress(payload)
         token = base64.urlsafe_b64encode(version + self._mac(version, packed) + packed).rstrip(b"=").decode()
-        if len(token) > MAX_TOKEN or len(payload) > MAX_PAYLOAD:
+        if len(token) > MAX_TOKEN:
             raise TokenError(
                 f"the state of this session needs a token of {len(token)} characters, more than {MAX_TOKEN}; "
                 "shorten the text or the timeline that is still to come"
@@ -125,7 +130,7 @@ class TokenKeys:
 
 
 def read_key(file: str | os.PathLike[str] | None, environment: Mapping[str, str] = os.environ) -> bytes | None:
-    """Return the key of a file, or else of the variable VRNN_ENGINE_KEY, without white space at its ends.
+    """Return the key of a file, or else of the variable VRNN_ENGINE_KEY, without a line end behind it.
 
     Parameters
     ----------
@@ -144,11 +149,16 @@ def read_key(file: str | os.PathLike[str] | None, environment: Mapping[str, str]
     """
     if file is not None:
         try:
-            return Path(file).read_bytes().strip()
+            return _without_line_end(Path(file).read_bytes())
         except OSError as error:
             raise read_error(file, error, TokenError) from error
     text = environment.get(KEY_VARIABLE)
-    return text.strip().encode() if text else None
+    return _without_line_end(text.encode("utf-8", "surrogateescape")) if text else None
+
+
+def _without_line_end(key: bytes) -> bytes:
+    """Return a key as it is, since any byte may be part of it; only a line end, which editors add, is taken off."""
+    return key.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def _inflate(packed: bytes) -> bytes:

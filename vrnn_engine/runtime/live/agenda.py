@@ -6,11 +6,10 @@ Any thread may call `send`; only the thread that reads the performance may call 
 import collections
 import functools
 import logging
-import queue
 from collections.abc import Callable
 
 from vrnn_engine.runtime.live.effects import Effects
-from vrnn_engine.runtime.live.events import AnyEvent, Prime, Save, Trace
+from vrnn_engine.runtime.live.events import AnyEvent, Prime, Save, Trace, Write
 from vrnn_engine.runtime.live.rate_limited_log import describe_error
 from vrnn_engine.runtime.live.saved import SavedStates
 from vrnn_engine.runtime.live.timeline import Timeline, event_name
@@ -42,7 +41,7 @@ class Agenda:
         self.hold_until = 0
         self._effects = effects
         self._saved = saved
-        self._inbox: queue.SimpleQueue[tuple[AnyEvent, Stream | None]] = queue.SimpleQueue()
+        self._inbox: collections.deque[tuple[AnyEvent, Stream | None]] = collections.deque()
         self._timeline = collections.deque(effects.prepare(timeline))
         self._primed = {
             event.file: effects.listen(event.file)[0] for event in timeline.events if isinstance(event, Prime)
@@ -56,13 +55,19 @@ class Agenda:
             primed, observation = self._effects.listen(event.file)
         if isinstance(event, Save | Trace):
             self._saved.expect(event)
-        self._inbox.put((event, primed))
+        self._inbox.append((event, primed))
         return observation
 
     @property
     def waiting(self) -> int:
         """Number of events that were sent and not taken yet."""
-        return self._inbox.qsize()
+        return len(self._inbox)
+
+    @property
+    def waiting_characters(self) -> int:
+        """Number of characters in the events that were sent and in those of the timeline, and not applied yet."""
+        waiting = [event for event, _ in self._inbox.copy()] + list(self._timeline.copy())
+        return sum(len(event.text) for event in waiting if isinstance(event, Write))
 
     @property
     def upcoming(self) -> tuple[AnyEvent, ...]:
@@ -86,9 +91,10 @@ class Agenda:
         while self._timeline and (self._timeline[0].frame or 0) <= frame:
             event = self._timeline.popleft()
             self._apply(event, frame, self._primed.get(event.file) if isinstance(event, Prime) else None, note)
-        while frame >= self.hold_until and not self._inbox.empty():  # only this thread takes events out
-            event, primed = self._inbox.get_nowait()
+        while frame >= self.hold_until and self._inbox:  # only this thread takes events out
+            event, primed = self._inbox[0]
             self._apply(event, frame, primed, note)
+            self._inbox.popleft()  # only now, so that its characters are always counted: as waiting or as pending
             if isinstance(event, Save | Trace):
                 self._saved.fulfil(event)
 

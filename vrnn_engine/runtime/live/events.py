@@ -12,7 +12,9 @@ import msgspec
 
 from vrnn_engine.runtime.snapshot import Tensor
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # JSON of other languages has no larger integers
+SeedNumber = Annotated[int, msgspec.Meta(ge=0)]  # 0 to 2**64-1; msgspec compares with no number above 2**63-1
+Times = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]  # the upper limit, about 30 years, excludes infinity
 Finite = Annotated[float, msgspec.Meta(ge=-1e30, le=1e30)]
 Duration = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
@@ -60,7 +62,7 @@ class Walk(Event, frozen=True, kw_only=True, tag="walk"):
     """Standard deviation of the change of each dimension per second."""
     index: Count | None = None
     """The dimension that walks, counted from 0; None makes all dimensions walk."""
-    seed: Count = 0
+    seed: SeedNumber = 0
     """Seed of the random numbers."""
 
 
@@ -89,7 +91,7 @@ class Follow(Event, frozen=True, kw_only=True, tag="follow"):
 
     path: str
     """Name of a saved trajectory, a .npy file of [frames, dimensions], or a recording whose latents are used."""
-    times: Count = 1
+    times: Times = 1
     """How often to play the trajectory; 0 repeats it until `latent.hold` or `latent.target` is set."""
     latents: Tensor | None = None
     """The trajectory itself, [T, Z]; if None, it is looked up by `path`.  A performance log contains it."""
@@ -102,7 +104,7 @@ class Reset(Event, frozen=True, kw_only=True, tag="reset"):
 class Seed(Event, frozen=True, kw_only=True, tag="seed"):
     """Use the noise of another seed from here on."""
 
-    seed: Count
+    seed: SeedNumber
     """The new seed, 0 to 2**64 - 1."""
 
 
@@ -146,7 +148,7 @@ class Fork(Event, frozen=True, kw_only=True, tag="fork"):
     """The target, as for `--to`."""
     seconds: Duration
     """Seconds that the copy plays."""
-    seed: Count | None = None
+    seed: SeedNumber | None = None
     """Seed of the copy.  None keeps the stream's seed, so that the copy plays as the stream would without events."""
 
 

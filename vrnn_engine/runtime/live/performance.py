@@ -139,10 +139,6 @@ class Performance:
         Parameters
         ----------
         event : event
-
-        Returns
-        -------
-        bool
         """
         return self._effects.needs_recording(event)
 
@@ -240,6 +236,11 @@ class Performance:
     def waiting(self) -> int:
         """Number of events that were sent and have not been applied yet."""
         return self._agenda.waiting
+
+    @property
+    def waiting_characters(self) -> int:
+        """Number of characters in the events that have not been applied yet, sent ones and those of the timeline."""
+        return self._agenda.waiting_characters
 
     @property
     def upcoming(self) -> tuple[AnyEvent, ...]:

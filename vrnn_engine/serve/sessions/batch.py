@@ -25,6 +25,8 @@ from vrnn_engine.serve.sessions.stepping import step
 
 _log = logging.getLogger("vrnn_engine")
 
+SAVES = 4
+"""Largest number of tokens that clients have asked for, and are made in one tick."""
 Join, Leave = object(), object()
 """What `post` says besides messages of a client."""
 
@@ -35,7 +37,7 @@ class Batch:
     Parameters
     ----------
     engine : Engine
-        It must have no streams but those of the sessions, and others that no session is slowed down by.
+        Its streams are those of the sessions.  Others, such as a rendering, may run on it at the same time.
     admission : Admission
         Told how long each tick took.
     idle : float
@@ -71,6 +73,7 @@ class Batch:
         self._on_tick = on_tick
         self._clock = clock
         self._sessions: dict[int, Session] = {}
+        self._saves: dict[Session, int] = {}  # tokens that are asked for; in the order of their turns
         self._posts: queue.SimpleQueue[tuple[Session, object]] = queue.SimpleQueue()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -144,6 +147,7 @@ class Batch:
             if on_grid:
                 grid = max(grid + self.pace.period, now)
                 self._check_times(now)
+                self._answer_saves()
             due = self._due(now, on_grid)
             if due:
                 self._tick(due)
@@ -165,6 +169,7 @@ class Batch:
                     self._hand_over([session])
             elif message is Leave:
                 self._sessions.pop(id(session), None)
+                self._saves.pop(session, None)
                 session.close()
             elif isinstance(message, Credit):
                 session.give(message.frames)
@@ -172,8 +177,19 @@ class Batch:
                 session.clear()
                 self._hand_over([session])
             elif isinstance(message, SaveToken):
-                self._guarded(session, lambda session: session.save("save"))
-                self._hand_over([session])
+                self._saves[session] = self._saves.get(session, 0) + 1
+
+    def _answer_saves(self) -> None:
+        """Make some of the tokens that are asked for, at most one for each session; the sessions take turns."""
+        turn = [session for session, _ in zip(self._saves, range(SAVES), strict=False)]
+        for session in turn:
+            asked = self._saves.pop(session)
+            if session.ended:
+                continue
+            self._guarded(session, lambda session: session.save("save"))
+            if asked > 1:
+                self._saves[session] = asked - 1
+        self._hand_over(turn)
 
     def _due(self, now: float, on_grid: bool) -> dict[Session, int]:
         """Return the sessions that are to be stepped, with the number of frames of each."""

@@ -19,7 +19,7 @@ from vrnn_engine.serve.services import Keys
 from vrnn_engine.serve.sessions.batch import Batch
 from vrnn_engine.serve.sessions.outbox import Outbox
 from vrnn_engine.serve.sessions.pacing import Pacer, frames_in
-from vrnn_engine.serve.sessions.packing import Packer
+from vrnn_engine.serve.sessions.packing import SAMPLE_BYTES, Packer
 from vrnn_engine.serve.sessions.reports import Reports
 from vrnn_engine.serve.sessions.session import Parts, Session
 from vrnn_engine.serve.sessions.session_state import SessionState
@@ -67,6 +67,7 @@ def _session(
     recorders: list[Callable[[AnyEvent], None]] = []
     performance = _performance(message, stream, keys, translator, lambda event: recorders[0](event))
     first = _first_frame(message, performance.frame, manifest.frames_per_second)
+    _check_text(performance)
     ink = manifest.modality == "pen"
     seconds = protocol.INK_MESSAGE_SECONDS if ink else protocol.MESSAGE_SECONDS
     frames = message.frames or frames_in(seconds, manifest.frames_per_second)
@@ -82,7 +83,7 @@ def _session(
             pacer=Pacer(batch.pace, message.credit, frames, time.monotonic()),
             packer=Packer(format, frames, manifest.frame_size, first),
             reports=Reports(stream, performance, message.reports, message.tokens),
-            outbox=Outbox(frames),
+            outbox=Outbox(manifest.frame_size * SAMPLE_BYTES[format]),
             seal=lambda performance: keys.seal(SessionState.of(performance).encode()),
         )
     )
@@ -123,6 +124,13 @@ def _performance(
     performance = Performance(stream, state.timeline_with(events), record, memory=0)
     state.restore(performance, message.frame or 0)
     return performance
+
+
+def _check_text(performance: Performance) -> None:
+    """Raise `StreamError` if the text and the timeline hold more than two full texts; a token may hold one of them."""
+    most, planned = 2 * protocol.MAX_TEXT, performance.waiting_characters
+    if planned and performance.stream.pending + planned > most:
+        raise StreamError(f"the text and the timeline have more than {most} characters; send the rest as events")
 
 
 def _first_frame(message: Open, reached: int, frames_per_second: float) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import collections
 from collections.abc import Iterable
 
+from vrnn_engine.serve.codec import unpack_frames
 from vrnn_engine.serve.protocol import End
 
 
@@ -25,8 +26,8 @@ class Outbox:
 
     Parameters
     ----------
-    frames : int
-        Frames of a binary message.
+    frame_bytes : int
+        Bytes of a frame in a binary message.
 
     Attributes
     ----------
@@ -36,9 +37,9 @@ class Outbox:
         Set when the session has ended: an `End` is the last message.
     """
 
-    def __init__(self, frames: int) -> None:
+    def __init__(self, frame_bytes: int) -> None:
         self.sent = 0
-        self._frames = frames
+        self._frame_bytes = frame_bytes
         self.ending = asyncio.Event()
         self._messages: collections.deque[str | bytes | End] = collections.deque()
         self._ready = asyncio.Event()
@@ -74,14 +75,17 @@ class Outbox:
         """Wait while more than `ROOM` messages wait, so that a client that does not read cannot ask for more."""
         await self._room.wait()
 
-    def count_sent(self) -> None:
-        """Count a binary message that the socket took."""
-        self.sent += self._frames
+    def count_sent(self, message: bytes) -> None:
+        """Count the frames of a binary message that the socket took."""
+        self.sent += self._frames_in(message)
 
     def _drop(self) -> int:
         kept = [message for message in self._messages if not isinstance(message, bytes)]
-        dropped = (len(self._messages) - len(kept)) * self._frames
+        dropped = sum(self._frames_in(message) for message in self._messages if isinstance(message, bytes))
         self._messages.clear()
         self._messages.extend(kept)
         self.sent += dropped
         return dropped
+
+    def _frames_in(self, message: bytes) -> int:
+        return len(unpack_frames(message).samples) // self._frame_bytes

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 CATCH_UP = 1.05
-"""How much faster than it plays a session may compute.  A player whose buffer ran low fills it again in this way."""
+"""How much faster than it plays a session may compute after a delay, so that the player's buffer fills again."""
+MADE_UP = 5.0
+"""Seconds of a delay that are made up for in this way."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ def frames_in(seconds: float, frames_per_second: float) -> int:
 class Pacer:
     """The clock and the credit of one session.  Only the thread of the batch may use it.
 
-    The clock is a bucket: it fills with `CATCH_UP` times the frame rate, up to `lead` frames.  So it stops while the
-    session pauses, and no pause is followed by a burst of more than `lead` frames.
+    Two limits hold.  The session is at most `lead` frames ahead of its clock, which runs while there is credit; once
+    the credit is spent, it is the client that sets the pace, and the clock begins anew.  And after a delay, at most
+    `lead` frames are computed at once, and the rest at `CATCH_UP` times the frame rate.
 
     Parameters
     ----------
@@ -69,10 +72,10 @@ class Pacer:
 
     def __init__(self, pace: Pace, credit: int, frames: int, now: float) -> None:
         self.credit = credit
-        self._rate = pace.frames_per_second * CATCH_UP
+        self._rate = pace.frames_per_second
         self._lead = max(pace.lead, 2 * frames)
         self._window = credit
-        self._allowed = float(self._lead)
+        self._burst = self._due = float(self._lead)
         self._at = self._moved = now
 
     def give(self, frames: int) -> None:
@@ -90,15 +93,24 @@ class Pacer:
         unsent : int
             Frames that were computed and are not sent.
         """
-        self._allowed = min(float(self._lead), self._allowed + (now - self._at) * self._rate)
+        passed = (now - self._at) * self._rate
         self._at = now
+        self._burst = min(float(self._lead), self._burst + passed * CATCH_UP)
+        if self.credit:
+            self._due = min(self._lead + MADE_UP * self._rate, self._due + passed)
         return max(0, min(int(self._allowed), self.credit, self._lead - unsent))
 
     def spend(self, frames: int) -> None:
         """Count frames that were computed."""
-        self._allowed -= frames
+        self._burst -= frames
         self.credit -= frames
+        self._due = self._due - frames if self.credit else float(self._lead)
         self._moved = self._at
+
+    @property
+    def _allowed(self) -> float:
+        """Frames that may be computed now, as far as time is concerned."""
+        return min(self._burst, self._due)
 
     @property
     def is_behind(self) -> bool:

@@ -1,10 +1,13 @@
-"""Cuts the frames of a session into binary messages of equal length."""
+"""Cuts the frames of a session into binary messages."""
 
 import numpy as np
 
 from vrnn_engine.runtime.sinks.pcm import to_pcm16
 from vrnn_engine.serve.codec import pack_frames
 from vrnn_engine.serve.protocol import Format
+
+SAMPLE_BYTES: dict[Format, int] = {"s16le": 2, "f32le": 4}
+"""Bytes of a sample."""
 
 
 class Packer:
@@ -57,6 +60,14 @@ class Packer:
         self.held -= count * self._frames
         self._parts = [whole[count * length :]] if self.held else []
         return made
+
+    def flush(self) -> list[bytes]:
+        """Return what does not fill a message, as a shorter one; no message if there is nothing."""
+        if not self.held:
+            return []
+        message = pack_frames(self._next, self._encoded(np.concatenate(self._parts)))
+        self.skip_to(self._next + self.held)
+        return [message]
 
     def skip_to(self, frame: int) -> int:
         """Drop what does not fill a message, and continue with another frame.

@@ -48,8 +48,8 @@ def first_message(data: str | bytes) -> Open:
     EndOfSession
         It is not an `Open`.
     """
-    if len(data) > protocol.MAX_MESSAGE:
-        raise _too_big()
+    if _size(data) > protocol.MAX_OPEN:
+        raise _too_big(protocol.MAX_OPEN)
     try:
         message = _decoded(data)
     except ValueError as error:
@@ -92,7 +92,7 @@ class Inlet:
         EndOfSession
             The client ends the session, or exceeds a limit.
         """
-        self._count(len(data))
+        self._count(_size(data))
         try:
             self._handle(_decoded(data))
         except ValueError as error:
@@ -119,7 +119,7 @@ class Inlet:
     def _count(self, size: int) -> None:
         """Raise `EndOfSession` if a message is too large, or there are too many."""
         if size > protocol.MAX_MESSAGE:
-            raise _too_big()
+            raise _too_big(protocol.MAX_MESSAGE)
         now = self._clock()
         self._allowed = min(self._burst, self._allowed + (now - self._at) * protocol.MAX_RATE) - 1
         self._at = now
@@ -140,5 +140,10 @@ def _decoded(data: str | bytes) -> ClientMessage:
     return decode_client(data)
 
 
-def _too_big() -> EndOfSession:
-    return EndOfSession(protocol.TOO_BIG, f"a message has more than {protocol.MAX_MESSAGE} bytes")
+def _size(data: str | bytes) -> int:
+    """Return the number of bytes of a message, in UTF-8."""
+    return len(data.encode("utf-8", "surrogatepass")) if isinstance(data, str) else len(data)
+
+
+def _too_big(most: int) -> EndOfSession:
+    return EndOfSession(protocol.TOO_BIG, f"the message has more than {most} bytes")

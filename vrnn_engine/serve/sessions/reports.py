@@ -7,7 +7,15 @@ import numpy as np
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.stream_state import StreamState
-from vrnn_engine.serve.protocol import REPORT_SECONDS, Latents, Levels, Report, ServerMessage, TextProgress
+from vrnn_engine.serve.protocol import (
+    LEAST_TOKENS,
+    REPORT_SECONDS,
+    Latents,
+    Levels,
+    Report,
+    ServerMessage,
+    TextProgress,
+)
 
 
 class Reports:
@@ -33,10 +41,18 @@ class Reports:
         self._text = manifest.text is not None
         self._every = max(1, round(REPORT_SECONDS * fps))
         self._next = performance.frame + self._every
-        self._token_every = max(1, round(tokens * fps)) if tokens else 0
+        self._token_every = max(1, round(max(tokens, LEAST_TOKENS) * fps)) if tokens else 0
         self._next_token = performance.frame
         self._peak, self._power, self._samples = 0.0, 0.0, 0
         self._progress = (0, 0)
+
+    def hurry_token(self) -> None:
+        """Make the next token due now, if the client wants tokens."""
+        self._next_token = self._performance.frame
+
+    def delay_token(self) -> None:
+        """Make the next token due after ten times the usual time, because the state fits into none."""
+        self._next_token = self._performance.frame + 10 * self._token_every
 
     @property
     def token_is_due(self) -> bool:

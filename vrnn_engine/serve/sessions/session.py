@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from vrnn_engine.errors import NotFiniteError, StreamError, TokenError, VRNNEngineError
-from vrnn_engine.runtime.live.events import AnyEvent, Erase, Reset, Write
+from vrnn_engine.runtime.live.events import AnyEvent, Erase, Reset, Restore, Write
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.serve import protocol
@@ -95,7 +95,7 @@ class Session:
         self._parts = parts
         self._pacer, self._packer, self._reports = parts.pacer, parts.packer, parts.reports
         self._made = 0  # frames that count for the outbox
-        self._recoveries = self._resets = 0
+        self._recoveries = self._resets = self._refused = 0
         self._outgoing: list[Outgoing] = []
 
     def steer_by(self, event: AnyEvent) -> None:
@@ -115,7 +115,8 @@ class Session:
                 f"{protocol.MAX_WAITING} events wait for the next frame; give credit, and send them later"
             )
         if isinstance(event, Write) and self.performance.voice.manifest.text is not None:
-            pending = self.stream.pending
+            # In this order: an event that takes effect in between counts twice rather than never.
+            pending = self.performance.waiting_characters + self.stream.pending
             if pending + len(event.text) > protocol.MAX_TEXT:
                 raise StreamError(f"{pending} characters wait to be written; send more when fewer wait")
         self.performance.send(event)
@@ -123,6 +124,8 @@ class Session:
     def applied(self, event: AnyEvent) -> None:
         """Tell the client that an event takes effect; the performance calls this."""
         self._resets += isinstance(event, Reset)
+        if isinstance(event, Restore):  # its token is large; with a new one the client has to keep it no longer
+            self._reports.hurry_token()
         if (event.frame or 0) >= self._parts.first:  # the client of a resumed session knows the earlier ones
             self._say(Applied(frame=event.frame or 0, event=self.translator.fields(event)))
 
@@ -132,14 +135,16 @@ class Session:
             return 0
         skipped = self._parts.first - self.performance.frame
         if skipped > 0:
-            return min(most, skipped)
+            return min(most, skipped) if self._pacer.credit else 0
         unsent = self._made - self.outbox.sent
         return min(most, self._pacer.ready(now, unsent))
 
     @property
     def is_urgent(self) -> bool:
         """Whether the session should not wait for the next tick."""
-        return not self.ended and (self.performance.frame < self._parts.first or self._pacer.is_behind)
+        if self.performance.frame < self._parts.first:
+            return not self.ended and self._pacer.credit > 0
+        return not self.ended and self._pacer.is_behind
 
     def took(self, block: np.ndarray, frames: int) -> None:
         """Adopt frames that were read after `Performance.steer`."""
@@ -152,6 +157,8 @@ class Session:
         self._made += frames
         self._reports.heard(block)
         self._outgoing += self._packer.add(block)
+        if not self._pacer.credit:  # the client may wait for these frames before it gives more
+            self._outgoing += self._packer.flush()
 
     def failed(self, error: VRNNEngineError) -> None:
         """Recover from a frame that could not be computed, as the performance does alone; else end the session."""
@@ -178,11 +185,17 @@ class Session:
             self.save("time")
 
     def save(self, reason: Literal["time", "save", "end"]) -> None:
-        """Add a token of the present state; say so if it needs too large a one."""
+        """Add a token of the present state; say so if it needs too large a one, and end the session after many."""
         try:
             token = self._parts.seal(self.performance)
         except TokenError as error:
             self._say(ErrorMessage(code="bad-token", message=str(error)))
+            if reason == "time":
+                self._reports.delay_token()
+            elif reason == "save":
+                self._refused += 1
+                if self._refused > protocol.MAX_BAD:
+                    self.end(protocol.BAD_MESSAGES, f"too many bad messages; the last one: {error}")
             return
         latent = tuple(self.stream.latent.tolist())
         self._say(Token(frame=self.performance.frame, token=token, latent=latent, reason=reason))
@@ -193,11 +206,12 @@ class Session:
 
     def clear(self) -> None:
         """Drop all frames that are not sent."""
-        dropped = self._packer.skip_to(self.performance.frame)
+        following = max(self.performance.frame, self._parts.first)
+        dropped = self._packer.skip_to(following)
         self._made -= dropped
         self._pacer.give(dropped)
         self._outgoing.append(DropFrames())
-        self._say(Cleared(frame=self.performance.frame))
+        self._say(Cleared(frame=following))
 
     def check_time(self, now: float, idle: float, step_seconds: float, rows: int) -> None:
         """Say how the server does, and end the session if it has stood still for too long."""

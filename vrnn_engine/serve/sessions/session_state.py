@@ -5,18 +5,20 @@ still to come.  It does not hold what the client has sent and the performance ha
 again.  `vrnn_engine.serve.tokens` seals these bytes.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
 import numpy as np
 
-from vrnn_engine.errors import TokenError, VRNNEngineError
+from vrnn_engine.errors import StreamError, TokenError, VRNNEngineError
 from vrnn_engine.runtime.live.automation import ActiveMove
 from vrnn_engine.runtime.live.events import AnyEvent
 from vrnn_engine.runtime.live.history import Checkpoint
 from vrnn_engine.runtime.live.moves import FollowValues, Move, Ramp, RandomWalk
 from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.serve.protocol import MAX_EVENTS
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -196,14 +198,23 @@ class SessionState(msgspec.Struct, frozen=True):
             Each with its `frame`: what took effect from this state on before the connection was lost.  An event that
             the timeline has as well is the same one, and is not doubled.  In a frame the others follow the timeline,
             as events do that are sent.
+
+        Raises
+        ------
+        StreamError
+            There are more than `MAX_EVENTS`.
         """
-        known = list(self.timeline)
+        known = Counter(map(msgspec.msgpack.encode, self.timeline))  # bytes, as not every event has a hash
         more = []
         for event in events:
-            if event in known:
-                known.remove(event)
+            key = msgspec.msgpack.encode(event)
+            if known[key]:
+                known[key] -= 1
             else:
                 more.append(event)
+        count = len(self.timeline) + len(more)
+        if count > MAX_EVENTS:
+            raise StreamError(f"with those of the token, the timeline has {count} events, more than {MAX_EVENTS}")
         return tuple(sorted([*self.timeline, *more], key=lambda event: event.frame or 0))
 
     def restore(self, performance: Performance, repeated: int = 0) -> None:

@@ -137,7 +137,7 @@ async def _send(websocket: WebSocket, session: Session) -> End:
         message = await outbox.take()
         if isinstance(message, bytes):
             await websocket.send_bytes(message)
-            outbox.count_sent()
+            outbox.count_sent(message)
         elif isinstance(message, str):
             await websocket.send_text(message)
         else:

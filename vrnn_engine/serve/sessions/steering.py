@@ -4,7 +4,7 @@ A client may send the events that need neither files of the server nor its memor
 which the server has sealed: nothing else of a client is ever restored.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from vrnn_engine.runtime.live.events import (
     Walk,
     Write,
 )
-from vrnn_engine.serve.protocol import MAX_TEXT
+from vrnn_engine.serve.protocol import MAX_EVENTS, MAX_TEXT
 
 Possible = Set | Nudge | Walk | Morph | Follow | Reset | Seed | Write | Erase
 _NAMES = ("set", "nudge", "walk", "morph", "follow", "reset", "seed", "write", "erase", "restore")
@@ -70,8 +70,10 @@ class Translator:
             raise StreamError("an event that is sent takes effect at once; leave out frame and second")
         return event
 
-    def timeline(self, events: Iterable[Mapping[str, Any]]) -> tuple[AnyEvent, ...]:
+    def timeline(self, events: Sequence[Mapping[str, Any]]) -> tuple[AnyEvent, ...]:
         """Return events of a timeline, each with its `frame`; raises a `VRNNEngineError` as `event` does."""
+        if len(events) > MAX_EVENTS:
+            raise StreamError(f"the timeline has {len(events)} events, more than {MAX_EVENTS}; send some of them later")
         planned: list[AnyEvent] = []
         for number, fields in enumerate(events):
             try:
