@@ -1,7 +1,10 @@
 """A client asks a real server over HTTP, and sends the secret that the server wants."""
 
+import http.server
 import io
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -59,3 +62,50 @@ def test_what_the_server_refuses_is_one_line(address, ask, words):
     with pytest.raises(RemoteError, match=words) as caught:
         ask(f"http://{address}")
     assert "\n" not in str(caught.value)
+
+
+@contextmanager
+def answering(status: int, headers: dict[str, str], body: bytes, secrets: list[str | None]) -> Iterator[int]:
+    """Give one answer to all requests, and keep the secrets that they bring; yield the port."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            secrets.append(self.headers.get("Authorization"))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Write nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def test_the_host_of_a_redirect_does_not_get_the_secret():
+    here, there = [], []
+    with (
+        answering(200, {}, b'{"voices": [{"name": "a"}]}', there) as other,
+        answering(302, {"Location": f"http://localhost:{other}/api/voices"}, b"", here) as port,
+    ):
+        assert client.voices(f"http://127.0.0.1:{port}", token=SECRET) == [{"name": "a"}]
+        with pytest.raises(RemoteError):  # the other one opens no sessions
+            client.connect(f"ws://127.0.0.1:{port}/a", token=SECRET, timeout=2)
+    assert here == [f"Bearer {SECRET}"] * 2
+    assert there == [None] * len(there) != []
+
+
+@pytest.mark.parametrize("body", [b"[]", b'["a"]', b'{"voices": ["a"]}', b"\xff", b""])
+def test_an_answer_that_is_no_list_of_voices_is_one_line(body):
+    with (
+        answering(200, {}, body, []) as port,
+        pytest.raises(RemoteError, match=r"answers with something else than a list of voices; is it vrnn-engine\?"),
+    ):
+        client.voices(f"http://127.0.0.1:{port}")

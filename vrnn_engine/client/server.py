@@ -1,10 +1,11 @@
 """Asks a server over HTTP: which voices it has, and renderings of them."""
 
-import json
 import urllib.error
 import urllib.request
 from typing import Any
 from urllib.parse import quote, urlencode
+
+import msgspec
 
 from vrnn_engine.client.address import parse_server
 from vrnn_engine.client.connection import error_line
@@ -43,10 +44,8 @@ def voices(url: str, token: str | None = None, timeout: float = 10.0) -> list[di
     """
     data = _ask(url, "api/voices", token, timeout)
     try:
-        found = json.loads(data)
-        listed = found["voices"] if isinstance(found, dict) else found
-        return [one if isinstance(one, dict) else {"name": str(one)} for one in listed]
-    except (ValueError, KeyError, TypeError):
+        return msgspec.json.decode(data, type=_Voices).voices
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise RemoteError(f"{url} answers with something else than a list of voices; is it vrnn-engine?") from None
 
 
@@ -101,8 +100,9 @@ def render(
 def _ask(url: str, path: str, token: str | None, timeout: float) -> bytes:
     """Return the answer to a request."""
     address = parse_server(url)
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    request = urllib.request.Request(address.http(path), headers=headers)
+    request = urllib.request.Request(address.http(path))
+    if token is not None:
+        request.add_unredirected_header("Authorization", f"Bearer {token}")  # another host must not get it
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             data = answer.read(MAX_ANSWER + 1)
@@ -116,3 +116,7 @@ def _ask(url: str, path: str, token: str | None, timeout: float) -> bytes:
     if len(data) > MAX_ANSWER:
         raise RemoteError(f"{url} sent more than {MAX_ANSWER:,} bytes; ask for less")
     return bytes(data)
+
+
+class _Voices(msgspec.Struct):
+    voices: list[dict[str, Any]]
