@@ -131,6 +131,21 @@ def test_a_saved_token_is_restored(remote, engine):
     assert any(np.array_equal(heard[at : at + 20], again) for at in range(130))
 
 
+def test_a_stream_continues_after_many_restores_and_a_lost_connection(served, url, engine):
+    with client.connect(url, seed=7) as remote:
+        saved = remote.save()
+        remote.read(50)  # the next token comes at frame 160
+        for _ in range(12):
+            remote.restore(saved.token)
+        heard = remote.read(60).reshape(60, -1)
+        served.lose_connections()
+        heard = np.concatenate([heard, remote.read(140).reshape(140, -1)])
+        assert remote.reconnects == 1
+    plain = engine.stream(7).read(200).reshape(200, -1)
+    start = max(at for at in range(150) if np.array_equal(heard[at], plain[0]))  # the last one that took effect
+    assert np.array_equal(heard[start:], plain[: 200 - start])
+
+
 def test_errors_that_can_be_known_here_are_raised_here(remote):
     with pytest.raises(ControlError, match=r"did you mean 'output.temperature'"):
         remote.controls["output.temperatur"] = 1

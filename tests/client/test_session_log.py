@@ -73,3 +73,29 @@ def test_what_a_newer_version_has_saved_is_refused():
     saved = Continuation(version=2, voice="blizzard", seed=1, frame=0, token="", start=0)
     with pytest.raises(RemoteError, match="newer vrnn-engine"):
         Continuation.decode(saved.encode())
+
+
+def restored(frame, token):
+    return {"do": "restore", "frame": frame, "token": token}
+
+
+def tokens(message):
+    return [one.get("token", "an event") for one in message.events]
+
+
+def test_only_the_last_restored_state_before_the_next_frame_is_sent_again():
+    log = SessionLog()
+    log.add_token(0, "first")
+    for one in (event(3), restored(4, "a"), event(4), restored(6, "b"), restored(6, "c"), event(7)):
+        log.add_event(one)
+    assert tokens(log.continue_at(10)) == ["c", "an event"]
+    assert tokens(log.continue_at(6)) == ["c", "an event"]
+    assert tokens(log.continue_at(5)) == ["a", "an event", "c", "an event"]  # frame 5 is still to come
+    assert tokens(log.continue_at(2)) == ["an event", "a", "an event", "c", "an event"]
+    assert tokens(log.continuation("blizzard", 7, 10)) == ["c", "an event"]
+
+
+def test_what_a_restored_state_has_replaced_is_not_doubled_when_it_is_reported_again(log):
+    log.add_event(restored(170, "a"))
+    assert tokens(log.continue_at(175)) == ["a"]
+    assert [log.add_event(one) for one in (event(165), restored(170, "a"))] == [False, False]

@@ -56,6 +56,11 @@ class Served:
         for listening in self.server.servers[0].sockets:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
+    def lose_connections(self) -> None:
+        """Break the connections, as a failing network does."""
+        for state in list(self.server.server_state.connections):
+            self.loop.call_soon_threadsafe(state.transport.abort)
+
     def tasks(self) -> int:
         """Return the number of tasks of the server's event loop."""
 

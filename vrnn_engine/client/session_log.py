@@ -120,8 +120,8 @@ class SessionLog:
         found = self._found(frame)
         if found is None:
             return None
-        _, token, events = found
-        self._repeated = list(events)
+        start, token, events = found
+        self._repeated = self._since(start)  # the token's timeline may have some that are not sent
         return Open(token=token, frame=frame, events=events)
 
     def continuation(self, voice: str, seed: int, frame: int) -> Continuation | None:
@@ -155,4 +155,20 @@ class SessionLog:
         if not old:
             return None
         start, token = old[-1]
-        return start, token, tuple(event for event in self._events if event["frame"] >= start)
+        return start, token, _needed(self._since(start), frame)
+
+    def _since(self, frame: int) -> list[Event]:
+        """Return the events from a frame on."""
+        return [event for event in self._events if event["frame"] >= frame]
+
+
+def _needed(events: list[Event], frame: int) -> tuple[Event, ...]:
+    """Return the events on which the frames from `frame` on depend: a restored state replaces what was before it."""
+    needed: list[Event] = []
+    restored: int | None = None
+    for event in reversed(events):
+        if restored is None or restored > max(frame, event["frame"]):  # a frame between the two is still to come
+            needed.append(event)
+        if event.get("do") == "restore":
+            restored = event["frame"]
+    return tuple(reversed(needed))

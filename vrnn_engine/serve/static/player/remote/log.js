@@ -79,7 +79,7 @@ export class SessionLog {
     const found = this._tokens.findLast((one) => one.frame <= frame);
     if (!found) return null;
     this._repeated = this._events.filter((one) => one.frame >= found.frame);
-    const events = this._repeated.map((one) => one.text).join(",");
+    const events = needed(this._repeated, frame).map((one) => one.text).join(",");
     return `"token":${JSON.stringify(found.token)},"frame":${frame},"events":[${events}]`;
   }
 
@@ -87,6 +87,22 @@ export class SessionLog {
   takeSent() {
     return this._sent.splice(0);
   }
+}
+
+/**
+ * Return the events on which the frames from `frame` on depend: a restored state replaces what was before it.
+ *
+ * @param {Applied[]} events
+ * @param {number} frame
+ */
+function needed(events, frame) {
+  let restored = Infinity;
+  const found = events.toReversed().filter((event) => {
+    const counts = restored > Math.max(frame, event.frame); // else no frame between the two is still to come
+    if (event.key === "restore") restored = event.frame;
+    return counts;
+  });
+  return found.reverse();
 }
 
 /**
