@@ -23,6 +23,7 @@ TEMPORARY = {429, 500, 502, 503, 504}
 """HTTP status codes after which another try may succeed.  The HAProxy of Ray Serve answers 500 where other proxies
 answer 502, 503 or 504, for example while it still lists a machine that has failed."""
 _PING_SECONDS = 5.0
+"""Time between two pings, and the longest time to an answer: a silent network is noticed before a reader gives up."""
 
 
 class ConnectionLost(Exception):
@@ -95,34 +96,38 @@ async def open_socket(address: Address, token: str | None, seconds: float) -> As
     from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    opening = connect(
+        address.session,
+        compression=None,
+        additional_headers=headers,
+        max_size=MAX_MESSAGE,
+        open_timeout=seconds,
+        ping_interval=_PING_SECONDS,
+        ping_timeout=_PING_SECONDS,
+        close_timeout=1.0,
+        user_agent_header=None,
+    )
     try:
-        async with connect(
-            address.session,
-            compression=None,
-            additional_headers=headers,
-            max_size=MAX_MESSAGE,
-            open_timeout=seconds,
-            ping_interval=_PING_SECONDS,
-            ping_timeout=2 * _PING_SECONDS,
-            close_timeout=1.0,
-            user_agent_header=None,
-        ) as socket:
-            yield socket
+        socket = await opening
     except InvalidStatus as error:
         raise _refused(address, error.response) from None
     except InvalidHandshake:
         raise RemoteError(
             f"{address}: this is not a server of vrnn-engine, or its proxy passes no WebSockets"
         ) from None
-    except ConnectionClosed as error:
-        closed = error.rcvd
-        raise ConnectionLost(str(error), None if closed is None else int(closed.code)) from None
     except TimeoutError:
         raise ConnectionLost("no answer") from None
     except ConnectionRefusedError:
         raise ConnectionLost("nothing listens there", absent=True) from None
     except OSError as error:
         raise ConnectionLost(error.strerror or str(error), absent=True) from None
+    try:
+        yield socket
+    except ConnectionClosed as error:
+        closed = error.rcvd
+        raise ConnectionLost(str(error), None if closed is None else int(closed.code)) from None
+    finally:
+        await socket.close()
 
 
 def _refused(address: Address, response: "Response") -> RemoteError | ConnectionLost:

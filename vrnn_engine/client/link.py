@@ -38,7 +38,7 @@ class Link:
     token : str, optional
         Secret that the server asks for.
     timeout : float
-        Longest time without a connection or without a frame, in seconds.
+        Longest time that a caller waits, in seconds.
 
     Attributes
     ----------
@@ -52,14 +52,17 @@ class Link:
         self.reconnects = 0
         self._address, self._session, self._token, self._timeout = address, session, token, timeout
         self._work, self._needed = asyncio.Event(), asyncio.Event()
+        self._waiting = 0
         self._backoff = Backoff()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._socket: ClientConnection | None = None
         self._error: RemoteError | None = None
         self._closed = False
-        self._lost: float | None = None
-        """When the connection was lost; None while frames arrive."""
+        self._lost: ConnectionLost | None = None
+        """Why there is no session now; None while there is one, and before the first try has failed."""
+        self._next_try = 0.0
+        """When the next try begins, while there is no session."""
         self._arrived = 0.0
         """When the last frame arrived."""
 
@@ -67,13 +70,11 @@ class Link:
         """Connect, and wait until the server has opened the session; raise `RemoteError` if it does not."""
         if self._task is not None:
             raise StreamError("this stream was opened before; make another one")
-        self._loop = asyncio.get_running_loop()
-        self._lost = time.monotonic()
+        self._loop, started = asyncio.get_running_loop(), time.monotonic()
         self._task = asyncio.create_task(self._run())
         try:
             while self._session.open is None:
-                self.check()
-                await self._next_news(None)
+                await self.more(started, frames=False)
         except BaseException:
             await self.close()
             raise
@@ -109,16 +110,30 @@ class Link:
         Raises
         ------
         RemoteError
-            The session has ended, or the caller has waited for `timeout` seconds over a connection.
+            The session has ended, or the caller has waited for `timeout` seconds, with or without a connection.
         """
         self.check()
+        deadline = self._timeout + (max(started, self._arrived) if frames else started)
+        left = deadline - time.monotonic()
+        if left <= 0 or (self._lost is not None and self._next_try > deadline):
+            raise self._late()
+        self._waiting += 1
         self._needed.set()
         self.wake()
-        since = max(started, self._arrived) if frames else started
-        left = since + self._timeout - time.monotonic()
-        if left <= 0 and self._lost is None:
-            raise RemoteError(f"{self._address} has sent nothing for {self._timeout:g} s; is the server overloaded?")
-        await self._next_news(max(left, 0.1))
+        try:
+            await self._next_news(left)
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._needed.clear()
+
+    def _late(self) -> RemoteError:
+        """Return the error for a caller that has waited too long."""
+        if self._lost is None:
+            return RemoteError(f"{self._address} has sent nothing for {self._timeout:g} s; is the server overloaded?")
+        if self._lost.retry_after:
+            return RemoteError(f"{self._address} is busy: {self._lost.reason}")
+        return RemoteError(f"{self._address} cannot be reached for {self._timeout:g} s: {self._lost.reason}")
 
     def wake(self) -> None:
         """Let the sender look for what is to be sent; any thread may call this."""
@@ -126,7 +141,7 @@ class Link:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._work.set)
 
-    async def _next_news(self, seconds: float | None) -> None:
+    async def _next_news(self, seconds: float) -> None:
         self.news.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.news.wait(), seconds)
@@ -142,6 +157,9 @@ class Link:
                     await self._pause(lost)
         except RemoteError as error:
             self._error = error
+        except Exception as error:  # the reader has to get it, whatever it is
+            self._error = RemoteError(f"the client of {self._address} failed: {type(error).__name__}: {error}")
+            self._error.__cause__ = error
         finally:
             self.news.set()
 
@@ -152,48 +170,56 @@ class Link:
         if self._session.open is None and lost.absent:
             raise RemoteError(f"{self._address} cannot be reached: {lost.reason}; start `vrnn-engine serve` there")
         if lost.code in PAUSED:
-            self._needed.clear()
             await self._needed.wait()
-        now = time.monotonic()
-        self._lost = self._lost or now
         wait = self._backoff.wait(lost.retry_after)
-        if now + wait - self._lost > self._timeout:
-            if lost.retry_after:
-                raise RemoteError(f"{self._address} is busy: {lost.reason}")
-            raise RemoteError(f"{self._address} cannot be reached for {self._timeout:g} s: {lost.reason}")
+        self._lost, self._next_try = lost, time.monotonic() + wait
+        self.news.set()  # who waits gives up now if the next try comes too late
         await asyncio.sleep(wait)
 
     async def _talk(self, socket: "ClientConnection") -> None:
         """Send and receive until the connection ends; this always raises."""
-        again = self._session.open is not None
         await socket.send(encode(self._session.opening()))
         self._socket = socket
-        sender = asyncio.create_task(self._send(socket))
+        tasks = [asyncio.create_task(self._receive(socket)), asyncio.create_task(self._send(socket))]
         try:
-            async for message in socket:
-                self._session.receive(message)
-                if isinstance(message, bytes):
-                    self._arrived, self._lost, self._backoff.tries = time.monotonic(), None, 0
-                    self.reconnects += again
-                    again = False
-                self.news.set()
-                self._work.set()
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in tasks:
+                if task.done():
+                    task.result()  # raises its error
         finally:
             self._socket = None
-            sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _receive(self, socket: "ClientConnection") -> None:
+        """Receive until the connection ends; this always raises."""
+        again = self._session.open is not None
+        async for message in socket:
+            self._session.receive(message)
+            if self._session.connected:
+                self._lost = None
+            if isinstance(message, bytes):
+                self._arrived, self._backoff.tries = time.monotonic(), 0
+                self.reconnects += again
+                again = False
+            self.news.set()
+            self._work.set()
         raise ConnectionLost("the server has closed the connection", socket.close_code)
 
     async def _send(self, socket: "ClientConnection") -> None:
         """Send what the session has to send, in time for the server's limit of messages per second."""
+        from websockets.exceptions import ConnectionClosed
+
         due = 0.0
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            while messages := self._session.to_send():
-                for message in messages:
-                    now = time.monotonic()
-                    due = max(due, now - BURST * SPACING) + SPACING
-                    if due > now:
-                        await asyncio.sleep(due - now)
-                    await socket.send(encode(message))
+        with contextlib.suppress(ConnectionClosed):  # what has arrived before tells why
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                while messages := self._session.to_send():
+                    for message in messages:
+                        now = time.monotonic()
+                        due = max(due, now - BURST * SPACING) + SPACING
+                        if due > now:
+                            await asyncio.sleep(due - now)
+                        await socket.send(encode(message))

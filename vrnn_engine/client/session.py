@@ -98,6 +98,8 @@ class Session:
         Characters that are written, and that the server has still to write.
     tokens : deque of Token
         The tokens that were asked for and have arrived.
+    connected : bool
+        Whether the server has opened the session over the present connection.
     """
 
     def __init__(
@@ -115,8 +117,7 @@ class Session:
         self.tokens: collections.deque[Token] = collections.deque()
         self._asked, self._wake, self._record = asked, wake, record
         self._log = SessionLog()
-        self._connected = False
-        """Whether the server has opened the session over the present connection."""
+        self.connected = False
         self._start = 0
         if continuation is not None:
             self._log.resume(continuation)
@@ -130,7 +131,7 @@ class Session:
         RemoteError
             The connection was lost before a token had arrived.
         """
-        self._connected = False
+        self.connected = False
         frames = self.open.frames if self.open is not None else None
         again = self._log.continue_at(self._start if frames is None else frames.received)
         asked, credit = self._asked, 0
@@ -165,7 +166,7 @@ class Session:
             raise RemoteError(f"the server sent a message that this vrnn-engine does not understand: {error}") from None
         match found:
             case Opened():
-                self._connected = True
+                self.connected = True
                 self.open = self.open or self._opened(found)
                 self.outbox.send_again()
             case Token():
@@ -202,7 +203,7 @@ class Session:
 
     def to_send(self) -> list[ClientMessage]:
         """Return the messages that are to be sent now."""
-        if self.open is None or not self._connected:
+        if self.open is None or not self.connected:
             return []
         self.send()
         credit = self.open.frames.credit()
@@ -267,5 +268,14 @@ class Session:
             return
         if not own:
             session.controls.adopt(event)
-        if self._record is not None:
+        self._note(event)
+
+    def _note(self, event: AnyEvent) -> None:
+        """Record an event; the first error ends the recording, not the session."""
+        if self._record is None:
+            return
+        try:
             self._record(event)
+        except Exception as error:  # the caller's function may raise anything
+            self._record = None
+            _log.warning("the recording ends at frame %s: %s: %s", event.frame, type(error).__name__, error)
