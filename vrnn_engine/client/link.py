@@ -157,7 +157,7 @@ class Link:
                     await self._pause(lost)
         except RemoteError as error:
             self._error = error
-        except Exception as error:  # the reader has to get it, whatever it is
+        except Exception as error:  # noqa: BLE001  (the reader has to get it)
             self._error = RemoteError(f"the client of {self._address} failed: {type(error).__name__}: {error}")
             self._error.__cause__ = error
         finally:

@@ -276,6 +276,6 @@ class Session:
             return
         try:
             self._record(event)
-        except Exception as error:  # the caller's function may raise anything
+        except Exception as error:  # noqa: BLE001  (the caller's function may raise anything)
             self._record = None
             _log.warning("the recording ends at frame %s: %s: %s", event.frame, type(error).__name__, error)

@@ -31,7 +31,7 @@ export class Connection {
     this._log = new SessionLog();
     /** @type {Map<any, import("./log.js").Sent>}  What is to be sent; of messages with one key, the last one. */
     this._queue = new Map();
-    /** @type {((token: any) => void)[]}  Those who wait for a token. */
+    /** @type {{resolve: (token: any) => void, reject: (error: Error) => void}[]}  Those who wait for a token. */
     this._saving = [];
     this._granted = 0;
     this._tries = 0;
@@ -76,9 +76,10 @@ export class Connection {
 
   /** @returns {Promise<{frame: number, token: string, latent: number[]}>} */
   save() {
-    return new Promise((resolve) => {
-      this._saving.push(resolve);
+    return new Promise((resolve, reject) => {
+      this._saving.push({ resolve, reject });
       this._put("save", '{"type":"save"}');
+      this._retry(); // the server may have ended a session that stood still
     });
   }
 
@@ -100,6 +101,7 @@ export class Connection {
     clearTimeout(this._timer);
     if (this._isOpen) this._socket?.send('{"type":"close"}');
     this._socket?.close();
+    for (const { reject } of this._saving.splice(0)) reject(new Error("the connection was closed before the state was saved"));
   }
 
   _connect() {
@@ -170,7 +172,7 @@ export class Connection {
   _takeToken(message) {
     this._log.addToken(message.frame, message.token);
     if (message.reason !== "save") return;
-    for (const resolve of this._saving.splice(0)) resolve(message);
+    for (const { resolve } of this._saving.splice(0)) resolve(message);
   }
 
   /**
@@ -219,7 +221,7 @@ export class Connection {
       this._retry = () => {};
       this._timer = setTimeout(() => this._connect(), wait);
     };
-    if (!PAUSED.has(code) || this.reads) this._retry();
+    if (!PAUSED.has(code) || this.reads || this._saving.length) this._retry();
   }
 
   /** @param {string} reason */
