@@ -10,4 +10,8 @@ def test_the_list_has_the_player_and_leaves_onnxruntime_out() -> None:
 
 
 def test_the_files_of_onnxruntime_are_below_vendor() -> None:
+    assert {name for name in runtime_files() if name.endswith("js")} == {
+        "vendor/onnxruntime-web/ort.wasm.min.js",
+        "vendor/onnxruntime-web/ort-wasm-simd-threaded.js",
+    }
     assert all(name.startswith("vendor/onnxruntime-web/") and path.is_file() for name, path in runtime_files().items())

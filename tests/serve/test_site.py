@@ -60,6 +60,12 @@ def test_all_files_that_the_code_names_are_there(site: Path) -> None:
                 assert found in OF_A_VOICE or places & present.keys(), f"{name} names {found}"
 
 
+def test_modules_have_a_name_whose_type_all_servers_know(site: Path) -> None:
+    names = files(site).keys()
+    assert {"vendor/onnxruntime-web/ort.wasm.min.js", "vendor/onnxruntime-web/ort-wasm-simd-threaded.js"} <= names
+    assert not any(name.endswith(".mjs") for name in names)
+
+
 def test_no_file_names_another_host(site: Path) -> None:
     """Documents may: the licences, and the card and manifest of a voice."""
     for name, data in files(site).items():

@@ -1,5 +1,6 @@
 """Lists the files of the web page: those that a server sends, and that `vrnn-engine web` copies."""
 
+import re
 from pathlib import Path
 
 _STATIC = Path(__file__).parents[1] / "static"
@@ -18,9 +19,10 @@ def page_files() -> dict[str, Path]:
 def runtime_files() -> dict[str, Path]:
     """Return the files of onnxruntime-web: address relative to the page, with slashes -> path.
 
-    A file that ends in `.xz` is compressed; browsers cannot read it.
+    A file that ends in `.xz` is compressed; browsers cannot read it.  A module `NAME.mjs` has the address `NAME.js`:
+    many web servers do not know the ending `.mjs`, and browsers load no module of an unknown type.
     """
-    return {f"{_VENDOR}/{name}": path for name, path in _files(_STATIC / _VENDOR).items()}
+    return {f"{_VENDOR}/{re.sub('[.]mjs$', '.js', name)}": path for name, path in _files(_STATIC / _VENDOR).items()}
 
 
 def _files(folder: Path, leave_out: str | None = None) -> dict[str, Path]:

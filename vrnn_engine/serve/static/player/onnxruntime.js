@@ -7,16 +7,17 @@ const FOLDER = new URL("../vendor/onnxruntime-web/", import.meta.url);
 
 /**
  * Load onnxruntime-web from the folder beside this one. Its program is compressed there, so that the server need not
- * compress it, and need not know the type of such a file.
+ * compress it, and need not know the type of such a file. Its modules are named .js, since many servers do not know .mjs.
  *
+ * @param {import("./progress.js").Progress} [progress]  Counts the bytes of the program.
  * @returns {Promise<any>}  The module of onnxruntime-web.
  */
-export async function loadOnnxruntime() {
+export async function loadOnnxruntime(progress) {
   const [ort, program] = await Promise.all([
-    import(new URL("ort.wasm.min.mjs", FOLDER).href),
-    fetchBytes(new URL("ort-wasm-simd-threaded.wasm.gz", FOLDER)).then(decompressed),
+    import(new URL("ort.wasm.min.js", FOLDER).href),
+    fetchBytes(new URL("ort-wasm-simd-threaded.wasm.gz", FOLDER), progress).then(decompressed),
   ]);
-  ort.env.wasm.wasmPaths = { mjs: new URL("ort-wasm-simd-threaded.mjs", FOLDER).href };
+  ort.env.wasm.wasmPaths = { mjs: new URL("ort-wasm-simd-threaded.js", FOLDER).href };
   ort.env.wasm.wasmBinary = program;
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.proxy = false;

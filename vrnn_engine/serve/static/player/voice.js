@@ -8,9 +8,11 @@ export class Voice {
   /**
    * @param {URL} folder  Address of the folder; ends with a slash.
    * @param {import("./player.js").Manifest} manifest
+   * @param {import("./progress.js").Progress} [progress]
    */
-  constructor(folder, manifest) {
+  constructor(folder, manifest, progress) {
     this.folder = folder;
+    this.progress = progress;
     this.manifest = manifest;
   }
 
@@ -18,13 +20,14 @@ export class Voice {
    * Load the manifest of a voice.
    *
    * @param {string|URL} folder  Address of the voice's folder.
+   * @param {import("./progress.js").Progress} [progress]  Counts the bytes of its files.
    * @returns {Promise<Voice>}
    */
-  static async load(folder) {
+  static async load(folder, progress) {
     const address = new URL(folder);
     if (!address.pathname.endsWith("/")) address.pathname += "/";
     const bytes = await fetchBytes(new URL("voice.json", address));
-    return new Voice(address, JSON.parse(new TextDecoder().decode(bytes)));
+    return new Voice(address, JSON.parse(new TextDecoder().decode(bytes)), progress);
   }
 
   get framesPerSecond() {
@@ -64,7 +67,7 @@ export class Voice {
    * @returns {Promise<Uint8Array>}
    */
   async loadFile(name) {
-    const bytes = await fetchBytes(new URL(name, this.folder));
+    const bytes = await fetchBytes(new URL(name, this.folder), this.progress);
     if (globalThis.crypto?.subtle) {
       // Browsers compute checksums only on pages from https or from this machine.
       const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
@@ -91,9 +94,10 @@ export class Voice {
 
 /**
  * @param {URL} address
+ * @param {import("./progress.js").Progress} [progress]
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
-export async function fetchBytes(address) {
+export async function fetchBytes(address, progress) {
   let answer;
   try {
     answer = await fetch(address);
@@ -101,5 +105,5 @@ export async function fetchBytes(address) {
     throw new Error(`cannot load ${address}: no answer from the server`);
   }
   if (!answer.ok) throw new Error(`cannot load ${address}: the server answers ${answer.status}`);
-  return new Uint8Array(await answer.arrayBuffer());
+  return progress ? progress.read(answer) : new Uint8Array(await answer.arrayBuffer());
 }

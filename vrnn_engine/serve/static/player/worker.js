@@ -6,6 +6,7 @@
 
 import { Clock } from "./clock.js";
 import { loadOnnxruntime } from "./onnxruntime.js";
+import { Progress } from "./progress.js";
 import { Session } from "./session.js";
 import { SoundFeed } from "./sound/feed.js";
 import { Stepper } from "./stepper.js";
@@ -22,8 +23,9 @@ let outlet;
 const requests = {
   /** Load a voice and begin a stream; answer the manifest. */
   async open({ address, ...beginning }) {
-    const ort = loadOnnxruntime();
-    voice = await Voice.load(address);
+    const progress = new Progress((part) => postMessage({ event: "progress", detail: { part } }));
+    const ort = loadOnnxruntime(progress);
+    voice = await Voice.load(address, progress);
     session = new Session(await Stepper.load(voice, ort), voice, beginning, (event, detail) =>
       postMessage({ event, detail }),
     );
