@@ -37,6 +37,7 @@ def accessible(browser: Browser) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("voice", VOICES)
 def test_everything_that_can_be_operated_has_a_name(page: ShownPage, voice: str) -> None:
     page.open(f"#voice={voice}")
+    page.browser.run("document.querySelectorAll('details').forEach(one => one.open = true)")
     found = accessible(page.browser)
     assert len(found) > 30
     assert [role for role, name in found if not name] == []
@@ -60,11 +61,11 @@ def test_texts_have_enough_contrast(page: ShownPage, voice: str, colours: str) -
     assert found["poor"] == []
 
 
-@pytest.mark.parametrize("voice", VOICES)
-def test_a_narrow_phone_needs_no_horizontal_scrolling(page: ShownPage, voice: str) -> None:
-    page.open(f"#voice={voice}&seed=18446744073709551615&text=" + 80 * "w", 360, 740, touch=True)
+@pytest.mark.parametrize(("voice", "width"), [("handwriting", 320), ("blizzard", 360)])
+def test_a_narrow_phone_needs_no_horizontal_scrolling(page: ShownPage, voice: str, width: int) -> None:
+    page.open(f"#voice={voice}&seed=18446744073709551615&text=" + 80 * "w", width, 740, touch=True)
     page.browser.run("document.querySelectorAll('details').forEach(one => one.open = true)")
-    assert page.browser.run("return [innerWidth, document.documentElement.scrollWidth]") == [360, 360]
+    assert page.browser.run("return [innerWidth, document.documentElement.scrollWidth]") == [width, width]
 
 
 def test_the_switch_of_colours_is_remembered(page: ShownPage) -> None:

@@ -14,6 +14,9 @@ from support.shown_page import ShownPage, listening
 from vrnn_engine import Voice
 from vrnn_engine.serve.web.site import write_site
 
+PLAYABLE = "document.getElementById('play').getAttribute('aria-label') === 'Play'"
+SETTLE = "await new Promise(resolve => setTimeout(resolve, 600))"
+"""Lets the pen draw what was computed."""
 PEN, SOUND = "#voice=handwriting", "#voice=blizzard"
 
 
@@ -44,10 +47,10 @@ def test_space_plays_and_pauses(page: ShownPage) -> None:
     page.open(SOUND)
     assert not page.is_playing()
     page.press(" ")
-    page.browser.wait_until("document.getElementById('play').getAttribute('aria-pressed') === 'true'")
+    page.browser.wait_until("document.getElementById('play').getAttribute('aria-label') === 'Pause'")
     assert page.find("#play").get_attribute("aria-label") == "Pause"
     page.press(" ")
-    page.browser.wait_until("document.getElementById('play').getAttribute('aria-pressed') === 'false'")
+    page.browser.wait_until("document.getElementById('play').getAttribute('aria-label') === 'Play'")
     assert page.asked("play") == [True, False]
 
 
@@ -115,11 +118,96 @@ def test_what_is_on_the_paper_cannot_be_changed(page: ShownPage) -> None:
     assert page.asked("erase") == []
 
 
+def test_a_new_page_is_empty_and_another_text_replaces_a_letter(page: ShownPage) -> None:
+    page.open(PEN + "&text=a")
+    page.press(" ")
+    page.browser.wait_until("document.getElementById('text-count').textContent === '1 character written'")
+    page.find("#text").click()
+    page.browser.run("document.getElementById('text').select()")
+    page.press("Oh ")
+    assert page.wait_for("restart", 2)[-1]["text"] == "Oh "
+    assert page.find("#text").get_property("value") == "Oh "
+    page.find('[aria-label="New page"]').click()
+    page.wait_for("restart", 3)
+    assert page.find("#text").get_property("value") == ""
+    assert page.browser.run("return document.activeElement.id") == "text"
+    page.find("#save-svg").click()
+    assert page.notice() == "There is no ink yet. Press play first."
+    page.find("#text").send_keys("hi ")
+    assert page.wait_for("restart", 4)[-1]["text"] == "hi "
+
+
+def test_a_finished_letter_is_played_again_on_a_clean_page(page: ShownPage) -> None:
+    page.open(PEN + "&text=ab+ab")
+    finished = "document.getElementById('text-count').textContent === '5 characters written'"
+    page.press(" ")
+    page.browser.wait_until(f"{finished} && {PLAYABLE}")
+    page.browser.run(SETTLE)
+    first = strokes(page)
+    page.find("#play").click()
+    page.browser.wait_until(f"!({finished})")
+    page.find("#seed").send_keys("18", Keys.ENTER)  # the same seed while the pen writes
+    page.browser.wait_until("/^[1-4] char/.test(document.getElementById('text-count').textContent)")
+    page.browser.wait_until(finished)
+    page.browser.run(SETTLE)
+    assert [one["text"] for one in page.asked("restart")] == ["ab ab"] * 3
+    assert strokes(page) == first
+
+
+def test_a_state_saved_within_a_line_continues_at_its_place(page: ShownPage) -> None:
+    page.open(PEN + "&text=ab+ab+ab")
+    finished = "document.getElementById('text-count').textContent === '8 characters written'"
+    page.press(" ")
+    page.browser.wait_until("/^[2-4] char/.test(document.getElementById('text-count').textContent)")
+    page.find(".save-row button").click()
+    page.browser.wait_until(finished)
+    page.browser.run(SETTLE)
+    first = strokes(page)
+    page.find(".states .name").click()
+    page.browser.wait_until(f"!({finished})")
+    page.browser.wait_until(finished)
+    page.browser.run(SETTLE)
+    lefts = [[float(x) for x in re.findall(r"([-\d.]+) [-\d.]+", path)] for path in (first[-1], strokes(page)[-1])]
+    assert lefts[1] == pytest.approx(lefts[0], abs=0.05)
+
+
+def test_a_link_that_is_followed_while_the_pen_writes_waits_on_an_empty_page(page: ShownPage) -> None:
+    page.open(PEN + "&text=one+two+three")
+    page.press(" ")
+    page.browser.wait_until("/^[3-9] char/.test(document.getElementById('text-count').textContent)")
+    page.browser.run("location.hash = given[0]", PEN + "&seed=5&text=b")
+    page.browser.wait_until("document.getElementById('seed').value === '5'")
+    page.browser.run(SETTLE)
+    assert not page.is_playing()
+    page.find("#save-svg").click()
+    assert page.notice() == "There is no ink yet. Press play first."
+    page.find("#play").click()
+    begun = page.wait_for("restart", 2)[-1]
+    assert (begun["text"], begun["seed"]) == ("b", "5")
+
+
+def test_a_voice_that_is_loaded_too_late_is_closed(page: ShownPage) -> None:
+    page.open(SOUND)
+    page.browser.run("""
+        window.ended = 0;
+        const end = Worker.prototype.terminate;
+        Worker.prototype.terminate = function () { ended += 1; return end.call(this); };
+        const choice = document.getElementById('voice');
+        for (const index of [0, 1, 0]) {
+            choice.selectedIndex = index;
+            choice.dispatchEvent(new Event('change'));
+        }
+    """)
+    page.browser.wait_until(f"ended === 3 && {PLAYABLE} && !document.getElementById('play').disabled")
+    assert page.browser.run("return document.querySelectorAll('.pad').length") == 1
+    assert page.browser.run("return [document.getElementById('voice').value]") == ["voices/handwriting/"]
+
+
 def test_the_svg_has_the_strokes_of_the_pen(page: ShownPage) -> None:
     page.open(PEN + "&text=I+am+a+pen")
     page.press(" ")
     page.browser.wait_until("/^10 characters written$/.test(document.getElementById('text-count').textContent)")
-    page.browser.run("await new Promise(resolve => setTimeout(resolve, 600))")
+    page.browser.run(SETTLE)
     paths = strokes(page)
     assert len(paths) >= 5
     points = np.array(

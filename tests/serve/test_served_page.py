@@ -10,7 +10,7 @@ from support.http_server import Served, serving
 from vrnn_engine.serve.options import ServeOptions
 
 TOKEN = "a-secret"
-PLAYING = "document.getElementById('play').getAttribute('aria-pressed') === 'true'"
+PLAYING = "document.getElementById('play').getAttribute('aria-label') === 'Pause'"
 VIOLATIONS = """
     window.violations = [];
     document.addEventListener('securitypolicyviolation', event => violations.push(event.violatedDirective));

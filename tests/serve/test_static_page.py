@@ -111,7 +111,7 @@ def test_the_page_plays_and_a_slider_changes_the_sound(
         browser.run("await new Promise(resolve => setTimeout(resolve, 1000))")
         assert level(browser, 3) > 1.5 * usual
         browser.run(PRESS_PLAY)
-        browser.wait_until("document.getElementById('play').getAttribute('aria-pressed') === 'false'")
+        browser.wait_until("document.getElementById('play').getAttribute('aria-label') === 'Play'")
     assert (browser.errors(), browser.elsewhere) == ([], [])
 
 

@@ -46,7 +46,7 @@ class ShownPage:
 
     def is_playing(self) -> bool:
         """Return whether the button shows that the voice plays."""
-        return self.find("#play").get_attribute("aria-pressed") == "true"
+        return self.find("#play").get_attribute("aria-label") == "Pause"
 
     def asked(self, name: str) -> list[Any]:
         """Return the arguments of what the page asked of the worker under a name; big integers are strings."""

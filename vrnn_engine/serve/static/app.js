@@ -15,6 +15,8 @@ const status = new Status(byId("cost"), byId("notice"));
 const transport = new Transport();
 /** What plays now. @type {Instrument|null} */
 let instrument = null;
+/** Number of voices that were opened: a voice that is loaded too late is closed. */
+let turns = 0;
 
 /** Return the configuration of the page. @returns {Promise<import("./player/player.js").Config>} */
 async function readConfig() {
@@ -25,15 +27,28 @@ async function readConfig() {
 
 /** Open a voice. @param {any} config @param {import("./ui/link.js").Link} link */
 async function openVoice(config, link) {
+  const turn = ++turns;
   instrument?.close();
   instrument = null;
-  status.place("loading the voice");
+  byId("hint").classList.add("gone");
+  status.place("");
+  const loading = byId("loading");
+  loading.textContent = "loading";
   const remote = config.mode === "remote";
   if (!remote && typeof WebAssembly !== "object") throw new Error("This browser has no WebAssembly. Use a newer browser.");
+  if (!remote && typeof DecompressionStream !== "function") throw new Error("This browser is too old: use Safari 16.4, Firefox 114, Chrome 97 or newer.");
   const voice = voicesOf(config).find((entry) => nameOfVoice(entry) === link.voice);
-  const player = await openPlayer(config, { seed: BigInt(link.seed ?? FIRST_SEED), ...(voice ? { voice } : {}) });
-  instrument = new Instrument(player, remote, link, status, transport);
   byId("voice").value = voice ?? voicesOf(config)[0];
+  try {
+    const progress = (/** @type {number} */ part) => turn === turns && (loading.textContent = `loading, ${Math.floor(100 * part)} %`);
+    const player = await openPlayer(config, { seed: BigInt(link.seed ?? FIRST_SEED), ...(voice ? { voice } : {}), progress });
+    if (turn === turns) instrument = new Instrument(player, remote, link, status, transport);
+    else player.close();
+  } catch (error) {
+    if (turn === turns) throw error;
+  } finally {
+    if (turn === turns) loading.textContent = "";
+  }
 }
 
 /** Return the voices to choose from: names on a server, else folders. @param {any} config @returns {string[]} */
@@ -55,6 +70,12 @@ function showVoices(config) {
   choice.onchange = () => status.attempt(() => openVoice(config, { voice: nameOfVoice(choice.value), seed: null, text: null, controls: [] }));
 }
 
+/** Close the session with a server as soon as the page is left; open another one if the browser brings the page back. */
+function endWithPage() {
+  addEventListener("pagehide", () => instrument?.close());
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
+
 connectColours(byId("theme"), () => instrument?.recolour());
 transport.addEventListener("toggle", () => status.attempt(async () => instrument?.toggle()));
 transport.addEventListener("seed", (event) => status.attempt(async () => instrument?.reseed(/** @type {CustomEvent} */ (event).detail.seed)));
@@ -63,6 +84,7 @@ byId("share").onclick = () => status.attempt(async () => instrument && status.sa
 status.attempt(async () => {
   const config = await readConfig();
   showVoices(config);
+  if (config.mode === "remote") endWithPage();
   await openVoice(config, readLink(location.hash));
   addEventListener("hashchange", () => status.attempt(async () => {
     const link = readLink(location.hash);

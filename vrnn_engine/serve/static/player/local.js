@@ -20,10 +20,11 @@ import { Alphabet } from "./writing/alphabet.js";
  * @param {PlayerOptions} options
  * @returns {Promise<LocalPlayer>}
  */
-export async function openLocalPlayer(config, { voice, seed, text, width }) {
+export async function openLocalPlayer(config, { voice, seed, text, width, progress }) {
   const address = new URL(voice ?? config.voice ?? config.voices?.[0] ?? "voice/", document.baseURI).href;
   const beginning = { seed: seed === undefined ? randomSeed() : checkSeed(seed), text, width };
   const worker = new Requests(new Worker(new URL("worker.js", import.meta.url), { type: "module", name: "voice" }));
+  worker.onevent = (name, { part }) => name === "progress" && progress?.(part);
   try {
     const manifest = await worker.ask("open", { address, ...beginning });
     const sound = manifest.modality === "audio" ? await openSound(manifest.rate) : null;
@@ -71,16 +72,17 @@ class LocalPlayer extends EventTarget {
     const beginning = { seed: checkSeed(seed), text, width };
     await this._worker.ask("restart", beginning);
     this._beginning = beginning;
+    if (this._alphabet) Object.assign(this, { written: 0, pending: text?.length ?? 0 });
   }
 
   async play() {
-    await this._sound?.context.resume();
+    await this._sound?.resume();
     this._worker.ask("play", true);
     this._setPlaying(true);
   }
 
   pause() {
-    this._sound?.context.suspend();
+    this._sound?.suspend();
     this._worker.ask("play", false);
     this._setPlaying(false);
   }
@@ -200,7 +202,7 @@ class Requests {
     /** @type {(name: string, detail: any) => void} */
     this.onevent = () => {};
     worker.onmessage = ({ data }) => this._take(data);
-    worker.onerror = ({ message }) => this._fail(message || "the player cannot be loaded");
+    worker.onerror = ({ message }) => this._fail(message || "The player cannot be loaded. It needs Safari 16.4, Firefox 114, Chrome 97 or newer");
   }
 
   /**

@@ -31,6 +31,7 @@
  * @property {string} voice  Name of the voice.
  * @property {Float32Array} latent  Latent of the last frame, [Z]; for a morph between two saved states.
  * @property {Object<string, any>|string|ArrayBuffer} data  The rest; its form is the player's own.
+ * @property {number} [ahead]  Of a pen: sum of dx of the points before the state that have not been given out.
  */
 
 /**
@@ -96,6 +97,7 @@
  * @property {Seed} [seed]  By default a random seed of 32 bits.
  * @property {string} [text]  For a voice that writes: what it writes first.
  * @property {number} [width]  For a voice that writes: width of a line, in the unit of the voice.
+ * @property {(part: number) => void} [progress]  Gets the part of the voice that is loaded, 0 to 0.99.
  */
 
 /**

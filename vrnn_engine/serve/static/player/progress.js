@@ -2,7 +2,7 @@
 /** Counts the bytes of a voice while they are loaded. */
 
 /** Bytes that are expected at least, while the sizes of some files are not known. */
-const LEAST = 11e6;
+const LEAST = 7e6;
 /** Milliseconds between two reports. */
 const EVERY = 100;
 

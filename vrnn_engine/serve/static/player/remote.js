@@ -91,14 +91,14 @@ class RemotePlayer extends EventTarget {
   }
 
   async play() {
-    await this._sound?.context.resume();
+    await this._sound?.resume();
     this._outlet.playing = true;
     this._setPlaying(true);
     this._setReading();
   }
 
   pause() {
-    this._sound?.context.suspend();
+    this._sound?.suspend();
     this._outlet.playing = false;
     this._setPlaying(false);
     this._setReading();
@@ -142,8 +142,9 @@ class RemotePlayer extends EventTarget {
   /** @returns {Promise<Saved>} */
   async save() {
     const controls = this._controls.snapshot();
-    const { token, latent } = await this._connection.save();
-    return { voice: this.manifest.name, latent: Float32Array.from(latent), data: { token, controls, seed: this.seed } };
+    const { frame, token, latent } = await this._connection.save();
+    const ahead = this.kind === "pen" ? this._connection.frames?.sumBefore(frame) : 0;
+    return { voice: this.manifest.name, latent: Float32Array.from(latent), data: { token, controls, seed: this.seed }, ahead };
   }
 
   /** @param {Saved} saved */
@@ -151,7 +152,7 @@ class RemotePlayer extends EventTarget {
     const { token, controls, seed } = /** @type {any} */ (data);
     if (voice !== this.manifest.name || !token) throw new Error("the saved state is of another voice, or was not saved here");
     this._connection.restore(token);
-    this._connection.clear();
+    await this._connection.clear();
     this._outlet.clear();
     this._controls.restore(controls);
     this._beginning = { ...this._beginning, seed };
@@ -202,7 +203,7 @@ class RemotePlayer extends EventTarget {
       const { written, pending } = message;
       this._later.push({ frame: frames?.received ?? 0, name, detail: { written, pending } });
     } else if (name === "stats") this._tellStats(message.step_ms);
-    else if (name === "error") this._dispatch("error", { message: message.message });
+    else if (name === "error") this._tellError(message);
     else if (name === "end") {
       this.close();
       this._dispatch("end", message);
@@ -244,6 +245,15 @@ class RemotePlayer extends EventTarget {
     const leadMs = 1000 * this._outlet.lead + frameMs * (this._connection.frames?.waiting ?? 0);
     const reconnects = this._reconnects + this._connection.reconnects;
     this._dispatch("stats", { stepMs, frameMs, underruns: this._outlet.underruns, leadMs, reconnects });
+  }
+
+  /** @param {{code: string, message: string}} error */
+  _tellError({ code, message }) {
+    if (code === "not-finite") {
+      this._controls.reset();
+      this._dispatch("reset", {});
+    }
+    this._dispatch("error", { message });
   }
 
   /** Let the server send while the player plays. */

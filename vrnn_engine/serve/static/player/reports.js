@@ -5,6 +5,8 @@ import { divergence } from "./stepper.js";
 
 /** Milliseconds between two reports of the latents, and of the times. */
 const [LATENTS_EVERY, STATS_EVERY] = [100, 1000];
+/** Milliseconds between two reports of a pen that rests. */
+const REST_EVERY = 1000;
 
 export class Reports {
   /**
@@ -14,6 +16,7 @@ export class Reports {
   constructor(send, frameMs) {
     this._send = send;
     this._frameMs = frameMs;
+    this._mostHeld = REST_EVERY / frameMs;
     this._first = 0; // number of the first frame of `_frames`
     /** @type {Float32Array[]} */
     this._frames = [];
@@ -32,7 +35,7 @@ export class Reports {
    * @param {number} ms  Milliseconds that its computation took.
    */
   add({ data, latents }, number, ms) {
-    if (number !== this._first + this._frames.length) this._sendFrames(); // the stream has jumped
+    if (number !== this._first + this._frames.length) this.sendFrames(); // the stream has jumped
     if (!this._frames.length) this._first = number;
     this._frames.push(data);
     this._computing += ms;
@@ -51,7 +54,7 @@ export class Reports {
    * @param {import("./session.js").Outlet} outlet
    */
   flush(stream, outlet) {
-    this._sendFrames();
+    if (!this._isResting() || this._frames.length >= this._mostHeld) this.sendFrames();
     const { written, pending } = stream;
     const progress = `${written} ${pending}`;
     if (written !== undefined && progress !== this._progress) this._send("text", { written, pending });
@@ -79,7 +82,8 @@ export class Reports {
     this._send("error", { message });
   }
 
-  _sendFrames() {
+  /** Send the frames that have been taken. */
+  sendFrames() {
     if (!this._frames.length) return;
     const size = this._frames[0].length;
     const data = new Float32Array(size * this._frames.length);
@@ -87,5 +91,9 @@ export class Reports {
     this._send("frames", { frame: this._first, data });
     this._first += this._frames.length;
     this._frames = [];
+  }
+  /** Whether all frames that wait are those of a pen that rests. */
+  _isResting() {
+    return this._frames.every((data) => data.length === 3 && data[0] === 0 && data[1] === 0 && data[2] === 1);
   }
 }

@@ -114,12 +114,14 @@ export class Session {
 
   /** @param {Beginning} beginning */
   restart(beginning) {
+    this._reports.sendFrames();
     this._stream = this._newStream(beginning);
     this._outlet?.clear();
   }
 
   /** @returns {import("./player.js").Saved} */
   save() {
+    this._reports.sendFrames();
     const { manifest, fingerprint } = this._voice;
     const data = { fingerprint, controls: this._controls.snapshot(), stream: this._stream.save() };
     return { voice: manifest.name, latent: this._stream.latent, data };
@@ -128,6 +130,7 @@ export class Session {
   /** @param {any} data  As `save` returned it. */
   restore(data) {
     if (data?.fingerprint !== this._voice.fingerprint) throw new Error("the saved state is of another voice");
+    this._reports.sendFrames();
     this._controls.restore(data.controls);
     this._stream.restore(data.stream);
     this._outlet?.clear();

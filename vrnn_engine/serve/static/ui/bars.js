@@ -14,6 +14,7 @@ import { show } from "./words.js";
  * @property {number} maximum
  * @property {(values: Map<number, number>) => void} change  Called with the new values of the bars that were moved.
  * @property {(index: number) => void} restore  Called for a double click, Delete or Escape on a bar.
+ * @property {string} hint  What stands below the row until a bar is touched.
  */
 
 /** The row; `root` is its element. */
@@ -24,14 +25,15 @@ export class Bars {
     this.values = new Float32Array(options.count);
     this.notes = new Array(options.count).fill("");
     this.floor = options.minimum >= 0;
-    this.readOut = element("p", { class: "read-out" });
+    this.readOut = element("p", { class: "read-out" }, options.hint);
     this.bars = Array.from({ length: options.count }, (_, index) => this.#makeBar(index));
     this.row = element("div", { class: this.floor ? "bars floor" : "bars", role: "group", "aria-label": options.label }, ...this.bars);
     this.root = element("div", {}, this.row, this.readOut);
     this.dragging = -1;
+    this.pointer = -1;
     this.row.addEventListener("pointerdown", (event) => this.#press(event));
     this.row.addEventListener("pointermove", (event) => this.#move(event));
-    for (const name of ["pointerup", "pointercancel"]) this.row.addEventListener(name, () => (this.dragging = -1));
+    for (const name of ["pointerup", "pointercancel"]) this.row.addEventListener(name, (event) => this.#lift(event));
     onDoubleTap(this.row, (event) => options.restore(this.#at(event).index));
     this.row.addEventListener("keydown", (event) => this.#key(event));
     this.row.addEventListener("focusin", (event) => this.#focused(this.bars.indexOf(/** @type {any} */ (event.target))));
@@ -55,7 +57,7 @@ export class Bars {
       this.notes[index] = look.notes?.(index) ?? "";
     });
     const focused = this.bars.indexOf(/** @type {any} */ (document.activeElement));
-    if (focused >= 0) this.#describe(focused);
+    if (focused >= 0) this.#show(focused); // a screen reader is told only what its user does
   }
 
   #makeBar(index) {
@@ -68,10 +70,15 @@ export class Bars {
 
   /** Say the value of one bar to those who see and to those who listen. */
   #describe(index) {
-    const text = [show(this.values[index]), this.notes[index]].filter(Boolean).join(", ");
     this.bars[index].setAttribute("aria-valuenow", this.values[index].toFixed(3));
-    this.bars[index].setAttribute("aria-valuetext", text);
+    this.bars[index].setAttribute("aria-valuetext", this.#show(index));
+  }
+
+  /** Show the value of one bar below the row; return it as text. */
+  #show(index) {
+    const text = [show(this.values[index]), this.notes[index]].filter(Boolean).join(", ");
     this.readOut.textContent = `${this.options.unit} ${index}: ${text}`;
+    return text;
   }
 
   #focused(index) {
@@ -91,7 +98,8 @@ export class Bars {
   }
 
   #press(event) {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || this.dragging >= 0) return;
+    this.pointer = event.pointerId;
     const { index, value } = this.#at(event);
     this.row.setPointerCapture(event.pointerId);
     this.dragging = index;
@@ -102,12 +110,16 @@ export class Bars {
 
   /** Move all bars between the last place and this one. */
   #move(event) {
-    if (this.dragging < 0) return;
+    if (this.dragging < 0 || event.pointerId !== this.pointer) return;
     const { index, value } = this.#at(event);
     const [first, last] = [Math.min(index, this.dragging), Math.max(index, this.dragging)];
     this.dragging = index;
     this.options.change(new Map(Array.from({ length: last - first + 1 }, (_, i) => [first + i, value])));
     this.#describe(index);
+  }
+
+  #lift(event) {
+    if (event.pointerId === this.pointer) this.dragging = -1;
   }
 
   #key(event) {

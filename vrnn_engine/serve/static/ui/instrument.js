@@ -41,16 +41,17 @@ export class Instrument {
     const sheet = byId("sheet");
     this.paper = player.kind === "pen" ? new Paper(sheet, player) : null;
     this.sound = player.kind === "audio" ? new SoundView(sheet, player) : null;
-    this.letter = player.manifest.text ? new Letter(byId("letter"), player, link.text ?? GREETING, this.signal) : null;
+    this.letter = player.manifest.text ? new Letter(byId("letter"), player, this.signal) : null;
     this.#showPanel();
     this.#listen();
+    this.letter?.fill(link.text ?? GREETING);
     applyControls(link, this.knobs);
     byId("lead").textContent = lead(player.manifest);
     document.title = `${player.manifest.name}: ${lead(player.manifest)}`;
     this.transport.showSeed(player.seed);
     this.transport.showPlaying(false);
     this.transport.play.disabled = false;
-    byId("hint").classList.remove("gone");
+    this.#hint(true);
     this.status.place(remote ? "from the server" : "in this browser", player.kind === "audio", remote);
   }
 
@@ -58,10 +59,11 @@ export class Instrument {
     return this.ending.signal;
   }
 
-  /** Play or pause. */
+  /** Play or pause; a finished letter is written once more. */
   async toggle() {
+    if (this.letter?.finished) return this.newPage();
     if (this.player.playing) return this.player.pause();
-    byId("hint").classList.add("gone");
+    this.#hint(false);
     if (this.paper && !this.begun) await this.newPage();
     else await this.player.play();
   }
@@ -69,18 +71,32 @@ export class Instrument {
   /** Begin again with an empty page, and write. @param {bigint} [seed] */
   async newPage(seed) {
     this.begun = true;
-    byId("hint").classList.add("gone");
+    this.#hint(false);
     const width = this.paper?.fittingWidth() ?? 0;
     this.paper?.clear(width);
     if (this.letter) await this.letter.begin(width, seed);
     else await this.player.restart({ ...(seed === undefined ? {} : { seed }), width });
+    this.paper?.clear(width); // of what the old page still sent
     await this.player.play();
+  }
+
+  /** Stop, and wait for play on an empty page. @param {bigint} [seed] */
+  async rest(seed) {
+    this.player.pause();
+    this.begun = false;
+    this.#hint(true);
+    await this.player.restart({ ...(seed === undefined ? {} : { seed }), ...(this.letter ? { text: "" } : {}) });
+    this.paper?.clear(this.paper.fittingWidth());
   }
 
   /** Begin again with another seed, and go on playing if something played. @param {bigint} seed */
   async reseed(seed) {
-    if (this.paper && this.begun) await this.newPage(seed);
-    else await this.player.restart({ seed });
+    if (!this.paper) await this.player.restart({ seed });
+    else if (this.player.playing && this.begun) await this.newPage(seed);
+    else {
+      this.letter?.fill(this.letter.text);
+      await this.rest(seed);
+    }
     this.transport.showSeed(this.player.seed);
   }
 
@@ -88,8 +104,8 @@ export class Instrument {
   async restore(state) {
     await this.player.restore(state.saved);
     this.begun = true;
-    byId("hint").classList.add("gone");
-    this.paper?.newLine();
+    this.#hint(false);
+    this.paper?.newLine(state.place);
     if (state.letter) this.letter?.resume(state.letter.text, state.letter.base);
     this.knobs.refresh();
     this.transport.showSeed(this.player.seed);
@@ -100,10 +116,9 @@ export class Instrument {
   async follow(link) {
     this.knobs.reset();
     applyControls(link, this.knobs);
-    if (link.text !== null) this.letter?.fill(link.text);
-    if (link.seed !== null) await this.player.restart({ seed: BigInt(link.seed) });
+    this.letter?.fill(link.text ?? this.letter.text);
+    await this.rest(link.seed === null ? undefined : BigInt(link.seed));
     this.transport.showSeed(this.player.seed);
-    this.begun = false;
   }
 
   get hash() {
@@ -146,7 +161,7 @@ export class Instrument {
     byId("reset").onclick = () => knobs.reset();
     if (latents) showLatents(open("latents"), byId("release"), player, steering, signal);
     new SavedStates(open("saved"), player, steering, {
-      letter: () => this.letter && { text: this.letter.sent, base: this.letter.base },
+      page: (saved) => this.#page(saved),
       restore: (state) => this.restore(state),
       notify,
     });
@@ -164,8 +179,10 @@ export class Instrument {
     on("stats", (stats) => (!this.letter || player.pending > 0) && this.status.show(stats));
     on("error", ({ message }) => this.status.say(message, true));
     on("end", ({ reason }) => this.#ended(reason));
+    on("reset", () => this.knobs.refresh());
+    on("text", () => this.#showPlaying());
     on("state", ({ playing, connected }) => {
-      this.transport.showPlaying(playing);
+      this.#showPlaying();
       if (playing) this.sound?.start();
       else this.sound?.stop();
       if (connected === false) this.status.say("The server is away: trying again.", true);
@@ -173,7 +190,28 @@ export class Instrument {
       this.away = connected === false;
     });
     this.letter?.addEventListener("begin", () => this.status.attempt(() => this.newPage()));
+    this.letter?.addEventListener("empty", () => this.status.attempt(() => this.rest()));
     this.letter?.addEventListener("note", (event) => this.status.say(/** @type {CustomEvent} */ (event).detail.message));
+  }
+
+  /** Show whether the button pauses or plays. A finished letter is played again, although the pen waits for more text. */
+  #showPlaying() {
+    this.transport.showPlaying(this.player.playing && !this.letter?.finished);
+  }
+
+  /** Show or hide the words "press play". @param {boolean} shown */
+  #hint(shown) {
+    byId("hint").classList.toggle("gone", !shown);
+  }
+
+  /** Return what belongs to a saved state of a pen. @param {import("../player/player.js").Saved} saved */
+  #page({ ahead = 0 }) {
+    const { letter, paper } = this;
+    const place = paper?.place();
+    return {
+      letter: letter && { text: letter.sent, base: letter.base },
+      ...(place && { place: { ...place, x: place.x + ahead } }),
+    };
   }
 
   #ended(reason) {

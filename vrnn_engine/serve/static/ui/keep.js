@@ -45,6 +45,7 @@ export function showRecorder(container, player, notify, signal) {
     if (more) label.textContent = clock(recorder.seconds);
     else finish();
   }, { signal });
+  signal.addEventListener("abort", () => recorder.on && finish()); // another voice is opened
   container.replaceChildren(button);
 }
 

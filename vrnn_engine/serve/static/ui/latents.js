@@ -1,5 +1,5 @@
 // @ts-check
-/** The latents as bars: height is the value, brightness is the KL; a bar that is moved is held there. */
+/** The latents as bars: height is the value, strength of colour is the KL; a bar that is moved is held there. */
 
 import { Bars } from "./bars.js";
 import { element } from "./dom.js";
@@ -22,7 +22,7 @@ export function showLatents(container, release, player, steering, signal) {
   let latest = { latent: new Float32Array(steering.count), kl: new Float32Array(steering.count) };
   let brightest = 1; // nats; the scale of the brightness follows slowly
   const bars = new Bars({
-    label: "Latents", unit: "latent", count: steering.count, minimum: -REACH, maximum: REACH,
+    label: "Latents", hint: "It appears when the voice plays.", unit: "latent", count: steering.count, minimum: -REACH, maximum: REACH,
     change: (values) => steering.hold(values),
     restore: (index) => steering.release([index]),
   });
@@ -50,7 +50,8 @@ export function showLatents(container, release, player, steering, signal) {
     ? ["What the voice drew for this hand.", " Changes take effect in the next word."]
     : ["What the voice draws before each frame.", ""];
   const help = element("p", { class: "help" },
-    `${what} Height is the value, brightness is the KL of the prior. Drag a bar to hold it; a double tap lets it go.${when}`);
+    `${what} Height is the value. Stronger colour: this latent departs more from its usual value now (KL of the prior). `
+      + `Drag a bar to hold it; a double tap releases it.${when}`);
   container.append(help, bars.root);
   refresh();
 }

@@ -22,15 +22,14 @@ export function commonStart(one, other) {
   return count;
 }
 
-/** The field. Events: "begin" (the first words are complete, or a new page is asked for), "note" {message}. */
+/** The field. Events: "begin" (the first words are complete), "empty" (a new page is asked for), "note" {message}. */
 export class Letter extends EventTarget {
   /**
    * @param {HTMLElement} root
    * @param {import("../player/player.js").Player} player
-   * @param {string} text  What the field has first; nothing of it is written before `begin`.
    * @param {AbortSignal} signal
    */
-  constructor(root, player, text, signal) {
+  constructor(root, player, signal) {
     super();
     this.player = player;
     this.root = root;
@@ -39,6 +38,8 @@ export class Letter extends EventTarget {
     this.base = 0; // characters that the player had written before `sent`
     this.accepted = ""; // what the field had when nothing in it was refused
     this.begun = false;
+    this.offered = ""; // text that the user has not typed
+    this.replaces = false; // whether the whole text was selected when the user changed it
     this.timer = 0;
     this.area = element("textarea", {
       id: "text", rows: 1, "aria-label": "Text for the pen", "aria-describedby": "text-count", autocomplete: "off", autocapitalize: "sentences",
@@ -51,13 +52,14 @@ export class Letter extends EventTarget {
     root.replaceChildren(this.field, this.fresh, this.count);
     root.classList.add("counted");
     root.hidden = false;
-    this.area.value = this.#clean(text);
+    this.area.addEventListener("beforeinput", (event) => this.#watch(event));
     this.area.addEventListener("input", (event) => !event.isComposing && this.#typed());
     this.area.addEventListener("compositionend", () => this.#typed());
-    this.area.addEventListener("focus", () => !this.begun && this.area.select());
+    this.area.addEventListener("focus", () => !this.begun && this.text === this.offered && this.area.select());
     this.fresh.addEventListener("click", () => {
-      this.begun = false;
-      this.dispatchEvent(new Event("begin"));
+      this.fill("");
+      this.area.focus();
+      this.dispatchEvent(new Event("empty"));
     });
     player.addEventListener("text", () => this.show(), { signal });
     signal.addEventListener("abort", () => clearTimeout(this.timer));
@@ -67,6 +69,11 @@ export class Letter extends EventTarget {
   /** The whole text of the field. */
   get text() {
     return this.area.value;
+  }
+
+  /** Whether all of a page's text is on the paper. */
+  get finished() {
+    return this.begun && this.sent.length > 0 && this.sent === this.text && this.written === this.sent.length;
   }
 
   /** Number of characters of the field that are on the paper. */
@@ -104,11 +111,12 @@ export class Letter extends EventTarget {
     this.show();
   }
 
-  /** Replace the text before a page is begun. @param {string} text */
+  /** Offer a text, of which nothing is written before `begin`. @param {string} text */
   fill(text) {
+    clearTimeout(this.timer);
     this.begun = false;
     this.sent = "";
-    this.area.value = this.#clean(text);
+    this.area.value = this.offered = this.#clean(text);
     this.show();
   }
 
@@ -139,7 +147,18 @@ export class Letter extends EventTarget {
     return cleaned;
   }
 
+  /** Notice that a change replaces the whole text, which begins a new page. @param {InputEvent} event */
+  #watch(event) {
+    const { selectionStart, selectionEnd, value } = this.area;
+    const all = value.length > 0 && selectionStart === 0 && selectionEnd === value.length;
+    this.replaces ||= all && event.inputType !== "insertReplacementText"; // as keyboards of phones correct a word
+  }
+
   #typed() {
+    if (this.replaces) {
+      this.begun = this.replaces = false;
+      this.sent = "";
+    }
     const { value, selectionStart } = this.area;
     const cleaned = this.#clean(value);
     if (cleaned !== value) {

@@ -30,10 +30,11 @@ export class Pad extends EventTarget {
     /** Ellipse of the prior, as parts of the square. @type {{x: number, y: number, across: number, down: number}|null} */
     this.prior = null;
     this.pressed = false;
+    this.pointer = -1;
     this.due = 0;
     this.root.addEventListener("pointerdown", (event) => this.#press(event));
-    this.root.addEventListener("pointermove", (event) => this.pressed && this.#point(event));
-    for (const name of ["pointerup", "pointercancel"]) this.root.addEventListener(name, () => this.#lift());
+    this.root.addEventListener("pointermove", (event) => this.pressed && event.pointerId === this.pointer && this.#point(event));
+    for (const name of ["pointerup", "pointercancel"]) this.root.addEventListener(name, (event) => event.pointerId === this.pointer && this.#lift());
     onDoubleTap(this.root, () => this.dispatchEvent(new Event("release")));
     this.root.addEventListener("keydown", (event) => this.#key(event));
     this.observer = new ResizeObserver(() => this.draw());
@@ -102,8 +103,9 @@ export class Pad extends EventTarget {
   }
 
   #press(event) {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || this.pressed) return;
     this.pressed = true;
+    this.pointer = event.pointerId;
     this.root.setPointerCapture(event.pointerId);
     this.root.focus({ preventScroll: true });
     this.#point(event);
@@ -170,7 +172,7 @@ export class Pad extends EventTarget {
     context.globalAlpha = 1;
     context.fillStyle = colours.dot;
     const pace = width / 16;
-    for (let x = pace; x < width - 1; x += pace) for (let y = pace; y < height - 1; y += pace) context.fillRect(x - 0.9, y - 0.9, 1.8, 1.8);
+    for (let x = (width / 2) % pace; x < width; x += pace) for (let y = (height / 2) % pace; y < height; y += pace) context.fillRect(x - 0.9, y - 0.9, 1.8, 1.8);
     const home = /** @type {any} */ (this.axes).map((axis, i) => this.#part(i, axis.home));
     context.fillStyle = colours.line;
     context.fillRect(Math.round(home[0] * width), 0, 1, height);

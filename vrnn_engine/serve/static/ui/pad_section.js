@@ -35,9 +35,9 @@ export function showPad(container, player, knobs, steering, signal) {
     choices.forEach((choice, i) => (choice.value = keys[i]));
     pad.setAxes(...pair());
   };
-  const free = element("button", { type: "button", class: "small" }, "Let go");
+  const free = element("button", { type: "button", class: "small" }, "Release");
   container.append(
-    element("p", { class: "help", id: "pad-help" }, "Draw on the square; arrow keys work too. A double tap lets go."),
+    element("p", { class: "help", id: "pad-help" }, "Draw on the square; arrow keys work too. A double tap releases."),
     pad.root,
     element("div", { class: "axes" },
       element("label", { htmlFor: "axis-x" }, "to the right", choices[0]), element("label", { htmlFor: "axis-y" }, "upwards", choices[1]), free),

@@ -23,6 +23,7 @@ export class Paper {
     sheet.append(this.scroller, this.nib);
     /** Points that wait to be drawn: dx, dy, pen-up. @type {number[]} */
     this.queue = [];
+    this.lifted = true; // behind the last point of the queue
     this.due = 0;
     this.before = 0;
     this.part = 0;
@@ -45,22 +46,36 @@ export class Paper {
     this.width = width;
     this.ink = new Ink({ x: MARGIN, y: this.lineHeight * 1.25 }, this.lineHeight / 11);
     this.queue = [];
+    this.lifted = true;
     this.drawn = 0;
     this.follows = true;
     this.scroller.scrollTop = 0;
     this.redraw();
   }
 
-  /** Add points of the voice. @param {Float32Array} data  dx, dy, pen-up of each. */
+  /** Add points of the voice, without those of a pen that rests. @param {Float32Array} data  dx, dy, pen-up of each. */
   add(data) {
-    for (const number of data) this.queue.push(number);
-    this.#wake();
+    for (let i = 0; i < data.length; i += 3) {
+      const [dx, dy, lifts] = data.subarray(i, i + 3);
+      if (this.lifted && lifts > 0.5 && dx === 0 && dy === 0) continue;
+      this.lifted = lifts > 0.5;
+      this.queue.push(dx, dy, lifts);
+    }
+    if (this.queue.length) this.#wake();
   }
 
-  /** Let the next ink begin on a new line. */
-  newLine() {
+  /** Width of the lines, and where the pen is on its line when all points are drawn. @returns {{x: number, width: number}} */
+  place() {
+    const x = this.queue.reduce((sum, number, i) => sum + (i % 3 ? 0 : number), this.ink.x);
+    return { x, width: this.width };
+  }
+
+  /** Let the next ink begin on a new line. @param {{x: number, width: number}} place  Where the pen then is on it. */
+  newLine({ x, width } = { x: MARGIN, width: this.width }) {
     this.#take(this.queue.length / 3);
-    if (this.ink.strokes.length) this.ink.jump(MARGIN, this.ink.bottom + this.lineHeight);
+    this.lifted = true;
+    this.width = width;
+    this.ink.jump(x, this.ink.strokes.length ? this.ink.bottom + this.lineHeight : this.ink.y);
     this.redraw();
   }
 
@@ -85,7 +100,7 @@ export class Paper {
     context.clearRect(0, 0, width, height);
     context.fillStyle = colours.dot;
     const pace = (scale * this.lineHeight) / 2;
-    for (let y = pace - (top % pace); y < height; y += pace) for (let x = pace; x < width; x += pace) context.fillRect(x - 0.9, y - 0.9, 1.8, 1.8);
+    for (let y = pace - (top % pace); y < height; y += pace) for (let x = ((width - pace) / 2) % pace; x < width; x += pace) context.fillRect(x - 0.9, y - 0.9, 1.8, 1.8);
     context.strokeStyle = colours.pen;
     drawPieces(context, this.ink.pieces, 0, this.ink.pieces.length, { scale, left: 0, top, height });
     this.drawn = this.ink.pieces.length;

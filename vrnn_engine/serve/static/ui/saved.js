@@ -10,7 +10,7 @@ const MOST = 8;
 /**
  * What the list asks of the page.
  * @typedef {Object} SavedOptions
- * @property {() => {text: string, base: number}|null} letter  What was given to the pen.
+ * @property {(saved: import("../player/player.js").Saved) => Pick<import("./store.js").SavedState, "letter"|"place">} page  What was given to the pen, and where it is.
  * @property {(state: import("./store.js").SavedState) => Promise<void>} restore
  * @property {(message: string, bad?: boolean) => void} notify
  */
@@ -44,6 +44,7 @@ export class SavedStates {
     this.name.addEventListener("keydown", (event) => event.key === "Enter" && this.#save());
     this.slider.addEventListener("input", () => this.#move());
     for (const end of this.ends) end.addEventListener("change", () => this.#offer());
+    this.#show();
     this.#load();
   }
 
@@ -62,7 +63,7 @@ export class SavedStates {
       const saved = await this.player.save();
       if (!saved.latent.length) return this.options.notify("There is nothing to save yet. Press play first.");
       const name = this.name.value.trim() || `state ${this.states.length + 1}`;
-      const state = { voice: this.player.manifest.name, name, saved, letter: this.options.letter() };
+      const state = { voice: this.player.manifest.name, name, saved, ...this.options.page(saved) };
       const id = await addState(state).catch(() => undefined);
       this.states.push({ ...state, id });
       this.name.value = "";

@@ -2,7 +2,7 @@
 /** A slider for each control that is one number. */
 
 import { element, icon, onDoubleTap } from "./dom.js";
-import { nameOf, show } from "./words.js";
+import { helpOf, inOrder, nameOf, show } from "./words.js";
 
 /** Return the step of a slider: about a thousandth of the range, of 1, 2 or 5 times a power of ten. @param {number} range */
 export function stepOf(range) {
@@ -32,9 +32,9 @@ function makeSlider(control, knobs, signal) {
   const slide = element("div", { class: "slide" }, slider);
   slide.style.setProperty("--home", String((control.default - control.minimum) / range));
   const box = element("div", { class: "control" },
-    element("div", { class: "control-top" }, element("label", { class: "control-name", htmlFor: id }, label), value, undo),
+    element("div", { class: "control-top" }, element("label", { class: "control-name", htmlFor: id }, label), undo, value),
     slide,
-    element("p", { class: "help", id: `${id}-help` }, control.description),
+    element("p", { class: "help", id: `${id}-help`, title: control.description }, helpOf(control)),
   );
   const refresh = () => {
     const [now] = knobs.value(control.name);
@@ -67,5 +67,5 @@ function makeSlider(control, knobs, signal) {
  */
 export function showSliders(container, knobs, signal) {
   const scalars = knobs.controls.filter((control) => control.shape.length === 1 && control.shape[0] === 1);
-  container.append(...scalars.map((control) => makeSlider(control, knobs, signal)));
+  container.append(...inOrder(scalars).map((control) => makeSlider(control, knobs, signal)));
 }

@@ -44,6 +44,7 @@ export class SoundView {
       element("p", { class: "scale high", "aria-hidden": "true" }, `${top / 1000} kHz`),
       element("p", { class: "scale low", "aria-hidden": "true" }, `${LOWEST} Hz`),
     ];
+    for (const label of this.labels) label.hidden = true; // until something plays
     sheet.append(this.canvas, ...this.labels);
     this.top = top;
     this.levels = new Uint8Array(0); // of each column, ROWS each, in a ring
@@ -83,6 +84,7 @@ export class SoundView {
   /** Show what is played, until `stop`. */
   start() {
     this.#listen();
+    for (const label of this.labels) label.hidden = false;
     if (this.due) return;
     this.before = performance.now();
     this.due = requestAnimationFrame((now) => this.#tick(now));

@@ -5,6 +5,7 @@ import { element } from "./dom.js";
 import { messageOf } from "./words.js";
 
 const SECONDS = 20; // over which the cost is averaged
+const LEAST = 4; // seconds before it is shown
 
 /** Both lines. */
 export class Status {
@@ -58,7 +59,7 @@ export class Status {
   show({ stepMs, frameMs, underruns, reconnects }) {
     this.recent = [...this.recent.slice(-SECONDS), stepMs];
     const mean = this.recent.reduce((sum, one) => sum + one, 0) / this.recent.length;
-    if (!mean) return;
+    if (!mean || this.recent.length < LEAST) return;
     const times = frameMs / mean;
     const parts = [`${mean.toFixed(mean < 1 ? 2 : 1)} ms a frame`, `${times < 10 ? times.toFixed(1) : Math.round(times)} \u00d7 real time`];
     if (reconnects) parts.push(reconnects === 1 ? "reconnected once" : `reconnected ${reconnects} times`);

@@ -12,6 +12,7 @@ const STORE = "states";
  * @property {string} name
  * @property {import("../player/player.js").Saved} saved
  * @property {{text: string, base: number}|null} letter  What had been given to the pen, of a voice that writes.
+ * @property {{x: number, width: number}} [place]  Where the pen was on its line, and the width of the lines.
  */
 
 /** Return what a request gives. @template T @param {IDBRequest<T>} request @returns {Promise<T>} */

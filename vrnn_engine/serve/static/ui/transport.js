@@ -36,7 +36,6 @@ export class Transport extends EventTarget {
 
   /** Show whether something plays. @param {boolean} playing */
   showPlaying(playing) {
-    this.play.setAttribute("aria-pressed", String(playing));
     this.play.setAttribute("aria-label", playing ? "Pause" : "Play");
     this.play.querySelector("use").setAttribute("href", playing ? "#icon-pause" : "#icon-play");
   }

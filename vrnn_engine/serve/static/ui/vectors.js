@@ -1,9 +1,9 @@
 // @ts-check
-/** A folded row of bars for each control that is a vector. */
+/** Below "More", a folded row of bars for each control that is a vector. */
 
 import { Bars } from "./bars.js";
 import { element } from "./dom.js";
-import { nameOf } from "./words.js";
+import { helpOf, nameOf } from "./words.js";
 
 /**
  * Make the bars of one control.
@@ -16,7 +16,7 @@ function makeVector(control, knobs, signal) {
   const label = nameOf(control.name);
   const reach = Math.min(1, 4 / Math.max(control.maximum, -control.minimum)); // values beyond 4 are of little use
   const bars = new Bars({
-    label, unit: label, count: control.shape[0], minimum: control.minimum * reach, maximum: control.maximum * reach,
+    label, unit: label, hint: "Drag to change.", count: control.shape[0], minimum: control.minimum * reach, maximum: control.maximum * reach,
     change: (values) => {
       const next = knobs.value(control.name);
       for (const [index, value] of values) next[index] = value;
@@ -26,7 +26,7 @@ function makeVector(control, knobs, signal) {
   });
   const reset = element("button", { type: "button", class: "small", "aria-label": `Reset ${label}` }, "Reset");
   reset.addEventListener("click", () => knobs.restore(control.name));
-  const help = element("p", { class: "help" }, control.description);
+  const help = element("p", { class: "help", title: control.description }, helpOf(control));
   const state = element("span", { class: "count-of" });
   const box = element("details", {}, element("summary", {}, `${label} `, state), element("div", { class: "title-row" }, help, reset), bars.root);
   const refresh = () => {
@@ -53,5 +53,7 @@ function makeVector(control, knobs, signal) {
  */
 export function showVectors(container, knobs, signal) {
   const vectors = knobs.controls.filter((control) => control.shape.length === 1 && control.shape[0] > 1);
-  container.append(...vectors.map((control) => makeVector(control, knobs, signal)));
+  if (!vectors.length) return;
+  const rows = vectors.map((control) => makeVector(control, knobs, signal));
+  container.append(element("details", { class: "more" }, element("summary", {}, "More"), ...rows));
 }

@@ -6,6 +6,30 @@ export function nameOf(name) {
   return name.replaceAll(".", " ").replaceAll("_", " ");
 }
 
+const HELP = new Map(Object.entries({
+  "style.slant": "How far the letters lean: to the right, or to the left below zero.",
+  "style.size": "How large the letters are.",
+  "style.temperature": "How unusual the handwriting is that a page begins with.",
+  "latent.temperature": "How much the voice surprises itself. At 0 it does what it expects.",
+  "output.temperature": "How rough each moment is. Low is smooth, high is noisy.",
+  "output.voicing": "From a whisper at the left to a clear tone at the right.",
+  "mixture.temperature": "How freely the pen chooses between ways to go on.",
+  "latent.shift": "Moves each latent away from what the voice draws.",
+  "latent.hold": "How firmly each latent is held: 0 not at all, 1 fully. The square and the bars above set it.",
+  "latent.target": "Where each latent is held.",
+}));
+
+/** Return what a control does, in plain words. @param {import("../player/player.js").Control} control */
+export function helpOf({ name, description }) {
+  return HELP.get(name) ?? description;
+}
+
+/** Return controls in the order of the page: style, then temperatures, then others. @param {import("../player/player.js").Control[]} controls */
+export function inOrder(controls) {
+  const rank = (/** @type {string} */ name) => (name.startsWith("style.") ? 0 : 2) + Number(name.endsWith(".temperature") === name.startsWith("style."));
+  return [...controls].sort((one, other) => rank(one.name) - rank(other.name));
+}
+
 /** Return a number as text, with as many digits as help. @param {number} value */
 export function show(value) {
   const digits = Math.abs(value) >= 99.95 ? 0 : Math.abs(value) >= 9.995 ? 1 : 2;

@@ -33,6 +33,8 @@ export class Connection {
     this._queue = new Map();
     /** @type {{resolve: (token: any) => void, reject: (error: Error) => void}[]}  Those who wait for a token. */
     this._saving = [];
+    /** @type {(() => void)[]}  Those who wait until old frames are dropped. */
+    this._clearing = [];
     this._granted = 0;
     this._tries = 0;
     this._isClosed = false;
@@ -69,9 +71,12 @@ export class Connection {
     this._put(Symbol("restore"), JSON.stringify({ type: "restore", token }), { do: "restore" });
   }
 
-  /** Drop the frames that have not been read, here and on the server. */
+  /** Drop the frames that have not been read, here and on the server. @returns {Promise<void>} */
   clear() {
-    this._put("clear", '{"type":"clear"}');
+    return new Promise((resolve) => {
+      this._clearing.push(resolve);
+      this._put("clear", '{"type":"clear"}');
+    });
   }
 
   /** @returns {Promise<{frame: number, token: string, latent: number[]}>} */
@@ -147,6 +152,7 @@ export class Connection {
     } else if (message.type === "cleared") {
       this._granted += message.frame - (this.frames?.received ?? 0);
       this.frames?.skipTo(message.frame);
+      this._endClearing();
       this.wake();
     } else if (message.type === "end") this._end = message.reason;
     else this._report(message.type, message);
@@ -166,6 +172,10 @@ export class Connection {
     this._report("connected", message);
     this.wake();
     this._flush();
+  }
+
+  _endClearing() {
+    for (const resolve of this._clearing.splice(0)) resolve();
   }
 
   /** @param {any} message */
@@ -209,6 +219,7 @@ export class Connection {
   _lose(code, reason) {
     const wasOpen = this._isOpen;
     this._isOpen = false;
+    if (!this._queue.has("clear")) this._endClearing(); // it will not be answered
     if (this._isClosed) return;
     if (FINAL.has(code) || (!this.frames && this._tries > 1)) {
       this._fail(reason || "The server cannot be reached, or refuses this page; try again later.");

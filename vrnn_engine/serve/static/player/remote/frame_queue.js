@@ -48,6 +48,16 @@ export class FrameQueue {
   }
 
   /**
+   * Return the sum of the first numbers of the frames that have not been read, before a frame.
+   *
+   * @param {number} frame
+   */
+  sumBefore(frame) {
+    const waiting = this._blocks.flatMap((block) => Array.from(block)).slice(0, (frame - this.read) * this._size);
+    return waiting.reduce((sum, number, i) => sum + (i % this._size ? 0 : number), 0);
+  }
+
+  /**
    * Drop all frames, and continue with a later one.
    *
    * @param {number} frame

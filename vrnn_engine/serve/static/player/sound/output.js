@@ -3,6 +3,10 @@
 
 import { Playback, SharedRing } from "./playback.js";
 
+/** Seconds in which the sound becomes loud or quiet, so that it does not click. */
+const FADE = 0.02;
+/** Milliseconds after which the browser is taken not to start the sound. */
+const PATIENCE = 2000;
 /** Number of samples that a page without an audio thread plays at once. */
 const BLOCK = 1024;
 
@@ -14,6 +18,8 @@ const BLOCK = 1024;
  * @property {AudioNode} node  Plays the samples; connected to the destination of the context.
  * @property {MessagePort} port  For a `SoundFeed`, here or in a worker.
  * @property {SharedArrayBuffer|null} memory  For the same; null where the page cannot share memory.
+ * @property {() => Promise<void>} resume  Rejected if the browser does not start the sound, for example without a click.
+ * @property {() => void} suspend
  * @property {() => Promise<void>} close
  */
 
@@ -24,6 +30,8 @@ const BLOCK = 1024;
  * @returns {Promise<Sound>}
  */
 export async function openSound(rate) {
+  const session = /** @type {any} */ (navigator).audioSession;
+  if (session) session.type = "playback"; // an iPhone then plays although its switch is set to silent
   const context = openContext(rate);
   context.suspend(); // a browser that allows sound without a click would play at once
   const { port1, port2 } = new MessageChannel();
@@ -31,13 +39,44 @@ export async function openSound(rate) {
   /** @type {import("./playback.js").Connection} */
   const connection = { port: port2, memory, rate };
   const node = await openWorklet(context, connection).catch(() => openScript(context, connection));
-  node.connect(context.destination);
+  const switched = switchSound(context, node);
   const close = async () => {
     node.disconnect();
     if ("port" in node) /** @type {AudioWorkletNode} */ (node).port.postMessage("close");
     await context.close();
   };
-  return { context, node, port: port1, memory, close };
+  return { context, node, port: port1, memory, ...switched, close };
+}
+
+/**
+ * Connect a node to the output; return what starts and stops it with short fades.
+ *
+ * @param {AudioContext} context
+ * @param {AudioNode} node
+ * @returns {{resume: () => Promise<void>, suspend: () => void}}
+ */
+function switchSound(context, node) {
+  const volume = context.createGain();
+  node.connect(volume).connect(context.destination);
+  let timer = 0;
+  const fade = (/** @type {number} */ from, /** @type {number} */ to) => {
+    clearTimeout(timer);
+    volume.gain.cancelScheduledValues(0);
+    volume.gain.setValueAtTime(from, context.currentTime);
+    volume.gain.linearRampToValueAtTime(to, context.currentTime + FADE);
+  };
+  return {
+    async resume() {
+      fade(0, 1);
+      const late = new Promise((resolve) => setTimeout(() => resolve("late"), PATIENCE));
+      if ((await Promise.race([context.resume(), late])) !== "late") return;
+      throw new Error("The browser has not started the sound: press play again.");
+    },
+    suspend() {
+      fade(1, 0);
+      timer = setTimeout(() => context.suspend(), 2000 * FADE);
+    },
+  };
 }
 
 /**
