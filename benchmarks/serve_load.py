@@ -60,6 +60,7 @@ def measure_server(args: argparse.Namespace) -> dict[str, Any]:
     """Play from `vrnn-engine serve`."""
     command = [sys.executable, "-m", "vrnn_engine", "serve", args.voice, "--port", "0", "--rows", str(args.rows)]
     command += ["--threads", str(args.threads), "--device", "cpu", "--open-rate", "1000"]
+    command += ["--sessions-per-address", "100000"]
     command += ["--precision", args.precision] if args.precision else []
     command += ["--share", str(args.share)] if args.share is not None else []
     with running(command) as address:

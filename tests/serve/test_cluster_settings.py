@@ -50,6 +50,20 @@ def test_key_comes_from_the_file_or_the_environment_or_is_new(tmp_path: Path, mo
         read_settings({"key_file": os.fspath(tmp_path / "none")})
 
 
+def test_the_token_comes_from_the_environment_if_it_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VRNN_ENGINE_TOKEN", "of-the-environment")
+    assert read_settings({})[1].token == "of-the-environment"
+    assert read_settings({"token": "given"})[1].token == "given"
+    monkeypatch.delenv("VRNN_ENGINE_TOKEN")
+    assert read_settings({})[1].token is None
+
+
+def test_a_short_key_is_refused_before_a_replica_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "short")
+    with pytest.raises(ServerError, match="has 5 bytes; give at least 16"):
+        read_settings({})
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -57,6 +71,9 @@ def test_key_comes_from_the_file_or_the_environment_or_is_new(tmp_path: Path, mo
         ({"key": "secret"}, "unknown option 'key'"),
         ({"rows": "many"}, "an option of the cluster is wrong: Expected `int`, got `str` - at `$.rows`"),
         ({"min_replicas": "0"}, "an option of the cluster is wrong: Expected `int` >= 1"),
+        ({"token": ""}, "the token must be"),
+        ({"rows": "-5"}, "rows is -5"),
+        ({"idle": "-1"}, "idle is -1"),
         ({"gpus": -1}, "an option of the cluster is wrong: Expected `float` >= 0"),
     ],
 )

@@ -7,8 +7,9 @@ from support.http_server import serving
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from vrnn_engine.serve.addresses import client_key
 from vrnn_engine.serve.options import ServeOptions
-from vrnn_engine.serve.web.limits import ADDRESSES, RateLimiter, client_key
+from vrnn_engine.serve.web.limits import ADDRESSES, RateLimiter
 
 
 def test_a_client_may_use_two_seconds_of_its_rate_at_once_and_then_waits() -> None:

@@ -156,8 +156,11 @@ def test_a_session_cannot_be_opened_under_another_name(served: Served) -> None:
 def test_a_file_that_another_site_embeds_is_refused_but_a_link_is_followed(served: Served) -> None:
     path = "/api/voices/toy-audio/render?seconds=0.1"
     embedded = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "audio"}
+    framed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
     followed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
     assert served.client.get(path, headers=embedded).status_code == 403
+    assert served.client.get(path, headers={**embedded, "Sec-Fetch-Site": "same-site"}).status_code == 403
+    assert served.client.get(path, headers=framed).status_code == 403
     assert served.client.get(path, headers=followed).status_code == 200
     assert served.client.get(path, headers={**embedded, "Sec-Fetch-Site": "same-origin"}).status_code == 200
 
@@ -172,6 +175,24 @@ def test_an_allowed_origin_may_read_the_answers_and_no_other(served: Served) -> 
     assert read.headers["Access-Control-Allow-Origin"] == "https://friend.example"
     assert "Access-Control-Allow-Credentials" not in read.headers
     assert "Access-Control-Allow-Origin" not in served.client.get("/api/voices", headers={"Origin": EVIL}).headers
+
+
+def test_the_guard_checks_what_a_browser_asks_before_a_request(toy_audio: Path) -> None:
+    options = ServeOptions(
+        (str(toy_audio),),
+        device="cpu",
+        token=TOKEN,
+        origins=("HTTPS://Friend.example:443/",),
+        requests_per_second=1.0,
+    )
+    asked = {"Origin": "https://friend.example", "Access-Control-Request-Method": "POST"}
+    with serving(options) as running:
+        answer = running.client.options("/api/voices", headers=asked)
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://friend.example"
+        wrong = running.client.options("/api/voices", headers={**asked, "Host": "evil.example"})
+        assert (wrong.status_code, list(wrong.json())) == (403, ["error"])
+        statuses = [running.client.options("/api/voices", headers=asked).status_code for _ in range(10)]
+        assert 429 in statuses
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -78,6 +78,22 @@ def test_a_server_that_stops_is_not_ready_and_opens_no_session(toy_audio: Path) 
         assert refused.value.response.headers["Retry-After"]
 
 
+def test_a_voice_that_has_failed_makes_the_server_not_ready(toy_audio: Path) -> None:
+    with serving(ServeOptions((str(toy_audio),), device="cpu")) as running:
+        running.services.voices.batch("toy-audio").failure = "the voice failed: no device"
+        answer = running.client.get("/ready")
+        assert (answer.status_code, answer.json()["error"]) == (
+            503,
+            "voice 'toy-audio': the voice failed: no device; start the server again",
+        )
+
+
+def test_requests_get_only_what_the_sessions_left_of_the_time_to_end(toy_audio: Path) -> None:
+    with serving(ServeOptions((str(toy_audio),), device="cpu", drain=0.3)) as running:
+        assert running.client.get("/health").status_code == 200
+    assert running.server.config.timeout_graceful_shutdown < 0.3
+
+
 def test_a_rendering_that_runs_does_not_keep_the_server_from_stopping(toy_audio: Path) -> None:
     with started(toy_audio, "--max-seconds", 1e6, "--renders", 1, "--drain", 0) as (process, address):
         host, port = re.findall(r"//(.+):(\d+)/", address)[0]
@@ -103,12 +119,14 @@ def test_a_port_in_use_is_one_line(toy_audio: Path, run: Run) -> None:
     ("options", "code", "words"),
     [
         (["blizard"], 1, "did you mean 'blizzard'"),
-        (["--token", ""], 2, "--token"),
-        (["--token", "two words"], 2, "--token"),
+        (["--token", ""], 1, "(--token)"),
+        (["--token", "two words"], 1, "(--token)"),
         (["--port", "70000"], 2, "--port"),
         (["--host", "nowhere.invalid"], 1, "(--host)"),
         (["--key-file", "missing"], 1, "missing"),
         (["--rows", "0"], 2, "--rows"),
+        (["--origin", "example.org"], 1, "(--origin)"),
+        (["--idle", "nan"], 1, "(--idle)"),
     ],
 )
 def test_what_cannot_be_served_is_one_line(run: Run, options: list[str], code: int, words: str) -> None:

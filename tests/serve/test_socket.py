@@ -14,7 +14,7 @@ from support.served import Served, hear, listener, run, serve
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from vrnn_engine.serve import protocol
+from vrnn_engine.serve import connection, protocol
 from vrnn_engine.serve.codec import encode
 from vrnn_engine.serve.protocol import Credit, End, ErrorMessage, Open, SendEvent, Stats
 
@@ -23,14 +23,14 @@ VOICE = "toy-audio"
 
 async def end_of(url: str, *messages: str | bytes) -> tuple[int, str]:
     """Send messages; return the code and the reason with which the server closes the connection."""
-    async with connect(url, compression=None, max_size=None) as connection:
+    async with connect(url, compression=None, max_size=None) as client:
         for message in messages:
-            await connection.send(message)
+            await client.send(message)
         try:
             while True:
-                await connection.recv()
+                await client.recv()
         except ConnectionClosed:
-            return connection.close_code, connection.close_reason
+            return client.close_code, client.close_reason
 
 
 OPEN = encode(Open(credit=8))
@@ -163,8 +163,9 @@ def read_nothing(port: int, message: str) -> socket.socket:
     return raw
 
 
-def test_a_client_that_reads_nothing_ends_and_delays_nobody(fragile, engine) -> None:
+def test_a_client_that_reads_nothing_ends_and_delays_nobody(fragile, engine, monkeypatch) -> None:
     """Its connection takes what fits into the buffers of the system; then it pauses, and after `idle` it ends."""
+    monkeypatch.setattr(connection, "ABORT_SECONDS", 0.2)
     hungry = Open(credit=1_000_000, format="f32le", tokens=0.1, reports=("latents", "levels"))
 
     async def beside(server: Served) -> tuple[np.ndarray, float]:
@@ -188,7 +189,56 @@ def test_a_client_that_reads_nothing_ends_and_delays_nobody(fragile, engine) -> 
             server.services.metrics.expose()
         )
         server.wait_until_empty(VOICE)
+        while server.server.server_state.connections:  # the client reads nothing, and the connection ends all the same
+            threading.Event().wait(0.01)
         raw.close()
+
+
+def test_a_client_that_sends_pings_and_reads_nothing_is_dropped(fragile) -> None:
+    ping = struct.pack("!BB4x", 0x89, 0x80 | 125) + b"x" * 125
+    with serve(str(fragile)) as server:
+        server.small_buffers()
+        raw = read_nothing(server.port, encode(Open(credit=2, tokens=0)) + " " * 200)
+        with pytest.raises(ConnectionError):
+            for _ in range(1000):
+                raw.sendall(ping * 200)
+        raw.close()
+        server.wait_until_empty(VOICE)
+
+
+def test_a_client_that_says_nothing_takes_no_place(fragile) -> None:
+    async def beside(url: str) -> tuple[np.ndarray, int, str]:
+        async with connect(url, compression=None) as silent, listener(url) as one:
+            await one.open(Open(seed=7, credit=8, format="f32le"))
+            heard = await one.listen(8)
+            await silent.send(encode(Open()))  # the one place is taken now
+            with pytest.raises(ConnectionClosed):
+                while True:
+                    await silent.recv()
+            return heard, silent.close_code, silent.close_reason
+
+    with serve(str(fragile), max_sessions=1) as server:
+        heard, code, reason = run(beside(server.url(VOICE)))
+    assert heard.size == 8 * 200
+    assert (code, reason) == (protocol.TRY_LATER, "the server is full; try again later")
+
+
+@pytest.mark.parametrize(("proxies", "refused"), [((), 1), (("127.0.0.1",), 0)], ids=["client", "proxy"])
+def test_sessions_of_one_address_are_limited_but_not_those_of_a_proxy(fragile, proxies, refused) -> None:
+    async def three(url: str) -> list[object]:
+        opened = await asyncio.gather(*(connect(url) for _ in range(3)), return_exceptions=True)
+        for one in opened:
+            if not isinstance(one, InvalidStatus):
+                await one.close()
+        return [one.response.status_code for one in opened if isinstance(one, InvalidStatus)]
+
+    with serve(str(fragile), sessions_per_address=2, proxies=proxies) as server:
+        assert run(three(server.url(VOICE))) == [429] * refused
+        for _ in range(1000):
+            if not server.server.server_state.connections:
+                break
+            threading.Event().wait(0.01)
+        run(hear(server.url(VOICE), 2, Open(credit=2)))  # the places are free again
 
 
 def test_a_client_without_credit_pauses_and_then_ends(fragile) -> None:

@@ -1,5 +1,6 @@
 """The model repository for NVIDIA Triton, against its published protobuf and a stand-in for the server."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -71,6 +72,15 @@ def test_the_folder_has_the_weights_of_this_graph_only(written: tuple[Voice, Pat
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     data = {"toy-audio": set(), "toy-pen": {"1/step.onnx.data"}}.get(voice.name, {"1/weights.bin"})
     assert files == {"config.pbtxt", "1/model.onnx"} | data
+
+
+def test_a_file_whose_name_is_only_a_word_of_the_graph_is_not_copied(tmp_path: Path) -> None:
+    folder = toy_voice.build(tmp_path / "voice")
+    (folder / "frame").write_bytes(b"other data")
+    digest = hashlib.sha256(b"other data").hexdigest()
+    toy_voice.change(folder, lambda manifest: manifest["files"].update(frame=digest))
+    written = write_repository(Voice.open(folder), tmp_path / "models")
+    assert os.listdir(written / "1") == ["model.onnx"]
 
 
 @pytest.mark.parametrize("where", ["blizzard", "toy_audio", "toy_pen"])

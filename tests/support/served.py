@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 from websockets.asyncio.client import ClientConnection, connect
 
 from vrnn_engine.serve.codec import decode_server, encode, unpack_frames
+from vrnn_engine.serve.connection import Connection
 from vrnn_engine.serve.metrics import Metrics
 from vrnn_engine.serve.options import ServeOptions
 from vrnn_engine.serve.protocol import Credit, End, Open, Opened, ServerMessage
@@ -85,7 +86,7 @@ def serve(*voices: str, port: int = 0, **options: Any) -> Iterator[Served]:
 
     app = Starlette(routes=[WebSocketRoute("/{voice}", session)])
     config = uvicorn.Config(
-        app, port=port, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False, lifespan="off"
+        app, port=port, log_level="warning", ws=Connection, ws_per_message_deflate=False, lifespan="off"
     )
     server = uvicorn.Server(config)
     loops: list[asyncio.AbstractEventLoop] = []

@@ -129,7 +129,7 @@ Idle = Annotated[
         "--idle",
         metavar="SECONDS",
         min=1,
-        help="End a session whose client takes no frames for so long.",
+        help="End a session whose client takes no frames for this time.",
         rich_help_panel=LIMITS,
     ),
 ]
@@ -165,6 +165,16 @@ OpenRate = Annotated[
         rich_help_panel=LIMITS,
     ),
 ]
+SessionsPerAddress = Annotated[
+    int,
+    typer.Option(
+        "--sessions-per-address",
+        metavar="N",
+        min=1,
+        help="Sessions that one client address may have at the same time.",
+        rich_help_panel=LIMITS,
+    ),
+]
 Drain = Annotated[
     float,
     typer.Option(
@@ -195,6 +205,7 @@ def serve(
     renders: Renders = 2,
     request_rate: RequestRate = 50.0,
     open_rate: OpenRate = 20.0,
+    sessions_per_address: SessionsPerAddress = 100,
     drain: Drain = 5.0,
     verbose: Verbose = False,
     device: options.Device = "auto",
@@ -202,8 +213,6 @@ def serve(
     threads: options.Threads = 1,
 ) -> None:
     """Serve voices to browsers and applications."""
-    if token is not None and re.fullmatch(r"[!-~]+", token) is None:
-        raise typer.BadParameter("must be ASCII characters without spaces, at least one", param_hint="--token")
     from vrnn_engine.serve.options import ServeOptions
     from vrnn_engine.serve.server import bind, run_server
     from vrnn_engine.serve.tokens import read_key
@@ -227,6 +236,7 @@ def serve(
         renders=renders,
         requests_per_second=request_rate,
         opens_per_second=open_rate,
+        sessions_per_address=sessions_per_address,
         proxies=tuple(proxy or ()),
         drain=drain,
     )

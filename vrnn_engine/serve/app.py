@@ -87,7 +87,6 @@ def create_app(options: ServeOptions, services: Services | None = None) -> FastA
         redirect_slashes=False,
     )
     files = read_page()
-    app.add_middleware(Guard, options=options, metrics=metrics, open_paths=frozenset({*files, CONFIG}))
     if options.origins:
         app.add_middleware(
             CORSMiddleware,
@@ -96,6 +95,8 @@ def create_app(options: ServeOptions, services: Services | None = None) -> FastA
             allow_headers=["Authorization", "Content-Type"],
             expose_headers=["X-Seed", "Retry-After"],
         )
+    # The last one is the outermost: the guard checks each request, also those that CORS answers.
+    app.add_middleware(Guard, options=options, metrics=metrics, open_paths=frozenset({*files, CONFIG}))
     answer_errors(app)
     secured = [Security(HTTPBearer(auto_error=False, description="The token of the server."))] if options.token else []
     app.include_router(probes)

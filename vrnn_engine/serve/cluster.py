@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
 """Environment variable that makes Ray Serve use HAProxy; it must be 1 where `ray start` runs."""
+TOKEN_VARIABLE = "VRNN_ENGINE_TOKEN"
+"""Environment variable with the token that clients must send, if `token` is not given."""
 UNLIMITED = 1_000_000.0
-"""A rate of requests that nobody reaches."""
+"""A rate of requests, and a number of sessions, that nobody reaches."""
 
 _log = logging.getLogger("vrnn_engine")
 
@@ -115,6 +117,8 @@ def read_settings(args: Mapping[str, Any]) -> tuple[Scaling, ServeOptions]:
         "host": "0.0.0.0",
         "requests_per_second": UNLIMITED,
         "opens_per_second": UNLIMITED,
+        "sessions_per_address": int(UNLIMITED),
+        "token": os.environ.get(TOKEN_VARIABLE) or None,
     } | {
         name: _listed(value) if of_replicas[name] == tuple[str, ...] else value
         for name, value in args.items()

@@ -1,11 +1,35 @@
 """Options of the server: what it serves, where it listens, and its limits."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from vrnn_engine.errors import ServerError
+from vrnn_engine.serve.tokens import LEAST_KEY
+
+_RANGES = {
+    "port": (0, 65_535),
+    "rows": (1, 4096),
+    "threads": (1, 4096),
+    "idle": (0.01, 1e6),
+    "max_sessions": (1, 1e9),
+    "share": (1e-6, 1e6),
+    "max_seconds": (0.1, 1e9),
+    "max_text": (1, 1e9),
+    "renders": (1, 64),
+    "requests_per_second": (1e-6, 1e9),
+    "opens_per_second": (1e-6, 1e9),
+    "sessions_per_address": (1, 1e9),
+    "max_body": (1, 1e9),
+    "drain": (0, 1e6),
+}
+"""Least and largest values of options that are numbers."""
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """Options of a server.
+    """Options of a server.  Raises `ServerError` if one of them is not possible.
 
     Attributes
     ----------
@@ -26,7 +50,8 @@ class ServeOptions:
     token : str or None
         Secret that a client must send; None: none is needed.
     origins : tuple of str
-        Origins, such as `https://example.org`, whose pages may use the server, besides the server's own page.
+        Origins, such as `https://example.org`, whose pages may use the server, besides the server's own page.  They
+        are kept as browsers send them: in lower case, without a slash at the end and without the default port.
     hosts : tuple of str
         Host names under which the server may be addressed, besides the bound address and the names of this machine's
         loopback interface.
@@ -48,6 +73,8 @@ class ServeOptions:
         HTTP requests that one client address may send, on average.
     opens_per_second : float
         Sessions that one client address may open, on average.
+    sessions_per_address : int
+        Sessions that one client address may have at the same time.  The addresses in `proxies` have no limit.
     max_body : int
         Largest body of a request in bytes.
     proxies : tuple of str
@@ -63,10 +90,10 @@ class ServeOptions:
     device: str = "auto"
     precision: str | None = None
     threads: int = 1
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
-    key: bytes | None = None
+    key: bytes | None = field(default=None, repr=False)
     idle: float = 30.0
     max_sessions: int | None = None
     share: float = 0.85
@@ -75,6 +102,34 @@ class ServeOptions:
     renders: int = 2
     requests_per_second: float = 50.0
     opens_per_second: float = 20.0
+    sessions_per_address: int = 100
     max_body: int = 65_536
     proxies: tuple[str, ...] = ()
     drain: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ServerError(f"{name} is {value!r:.40}; give a number from {least:g} to {most:g}", (name,))
+        if not self.voices:
+            raise ServerError("no voice is given; name at least one")
+        if self.token is not None and re.fullmatch(r"[!-~]+", self.token) is None:
+            raise ServerError("the token must be ASCII characters without spaces, at least one", ("token",))
+        if self.key is not None and len(self.key) < LEAST_KEY:
+            words = f"the key of the tokens has {len(self.key)} bytes; give at least {LEAST_KEY}, chosen at random"
+            raise ServerError(words, ("key_file",))
+        object.__setattr__(self, "origins", tuple(map(_origin, self.origins)))
+
+
+def _origin(text: str) -> str:
+    """Return an origin as browsers send it; raise `ServerError` if it is none."""
+    try:
+        parts = urlsplit(text.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or not parts.scheme or parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
+        raise ServerError(f"{text!r:.80} is not an origin; give one such as https://example.org", ("origin",))
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + ("" if port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f":{port}")

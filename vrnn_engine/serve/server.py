@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import sys
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -14,10 +15,12 @@ from fastapi import FastAPI
 from vrnn_engine.errors import ServerError
 from vrnn_engine.serve import protocol
 from vrnn_engine.serve.app import create_app, load_services
+from vrnn_engine.serve.connection import Connection
 from vrnn_engine.serve.options import ServeOptions
 
 _BACKLOG = 512
 _WATCH = 0.02
+_UNREAD_MILLISECONDS = 60_000
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -45,6 +48,8 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
+        if sys.platform == "linux":  # connections inherit it: a client that takes no data for so long is dropped
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
         bound.listen(_BACKLOG)  # now, as only this tells that another server listens
     except OSError as error:
         bound.close()
@@ -92,13 +97,13 @@ class Server(uvicorn.Server):
                 app,
                 lifespan="on",
                 http="h11",  # it limits the size of the headers
+                ws=Connection,
                 ws_per_message_deflate=False,  # compresses no sound, and costs memory for each session
-                ws_max_size=protocol.MAX_MESSAGE,
+                ws_max_size=protocol.MAX_OPEN,
                 log_config=None,
                 access_log=verbose,
                 server_header=False,
                 forwarded_allow_ips=list(options.proxies),
-                timeout_graceful_shutdown=max(1, round(options.drain)),
             )
         )
         self._app, self._options, self._on_started = app, options, started
@@ -118,6 +123,8 @@ class Server(uvicorn.Server):
                 break
             await asyncio.sleep(_WATCH)
         state.renders.close()
+        # What is left of the time; uvicorn waits for the requests that run.
+        self.config.timeout_graceful_shutdown = max(0.01, until - time.monotonic())  # type: ignore[assignment]
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from vrnn_engine.runtime.engine import Engine
+from vrnn_engine.serve.addresses import Addresses
 from vrnn_engine.serve.metrics import Metrics
 from vrnn_engine.serve.options import ServeOptions
 
@@ -60,6 +61,8 @@ class Services(Generic[BatchType]):
     metrics : Metrics
     keys : Keys
         Seals and opens the tokens of sessions.
+    addresses : Addresses
+        Counts the sessions of each client.
     draining : threading.Event
         Set when the server stops: it then opens no session, and ends the open ones.
     """
@@ -68,4 +71,5 @@ class Services(Generic[BatchType]):
     voices: Voices[BatchType]
     metrics: Metrics
     keys: Keys
+    addresses: Addresses = field(default_factory=Addresses)
     draining: threading.Event = field(default_factory=threading.Event)

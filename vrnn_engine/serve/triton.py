@@ -9,7 +9,7 @@ https://github.com/triton-inference-server/common.
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
@@ -17,8 +17,9 @@ from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.file_errors import write_error
 from vrnn_engine.errors import ExportError
 from vrnn_engine.runtime.graph.session import GraphSession
-from vrnn_engine.runtime.voice.manifest import Graph, Manifest, Shape, is_document
+from vrnn_engine.runtime.voice.manifest import Graph, Manifest, Shape
 from vrnn_engine.runtime.voice.voice import Voice
+from vrnn_engine.serve.web.external_data import weights_of
 
 ROWS = 64
 """Sequences that one step computes at most."""
@@ -68,8 +69,9 @@ def write_repository(voice: Voice, repository: Path, precision: str | None = Non
             version = making / _VERSION
             version.mkdir()
             shutil.copyfile(voice.path / graph.file, version / _GRAPH)
-            for data in _weights(voice, graph):
-                shutil.copyfile(voice.path / data, version / PurePosixPath(data).name)
+            for data in weights_of(voice, graph):
+                (version / data).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(voice.path / data, version / data)
             GraphSession(
                 version, served, voice.manifest.controls, "cpu"
             )  # the copy is complete, and float32 throughout
@@ -142,14 +144,3 @@ def _parameters(values: Mapping[str, str]) -> Iterator[str]:
 def _quoted(text: str) -> str:
     """Return a string of protobuf's text format, which escapes what JSON escapes."""
     return json.dumps(text, ensure_ascii=False)
-
-
-def _weights(voice: Voice, graph: Graph) -> list[str]:
-    """Return the files from which a graph reads its weights: those of the voice whose names it contains."""
-    content = (voice.path / graph.file).read_bytes()
-    others = {one.file for one in voice.manifest.graphs} | {voice.manifest.parity.file}
-    return [
-        path
-        for path in voice.manifest.files
-        if path not in others and not is_document(path) and PurePosixPath(path).name.encode() in content
-    ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +11,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from vrnn_engine.errors import VoiceError, VRNNEngineError
 from vrnn_engine.serve import protocol
+from vrnn_engine.serve.addresses import client_key
 from vrnn_engine.serve.codec import encode
-from vrnn_engine.serve.protocol import End
+from vrnn_engine.serve.options import ServeOptions
+from vrnn_engine.serve.protocol import End, Open
 from vrnn_engine.serve.services import Services
 from vrnn_engine.serve.sessions.batch import Batch
 from vrnn_engine.serve.sessions.opening import open_session
@@ -20,6 +23,7 @@ from vrnn_engine.serve.sessions.session import Session
 
 FLUSH_SECONDS = 2.0
 """Time in which a client has to take the last messages of a session that ends."""
+_FULL = "the server is full; try again later"
 _GONE = End(code=protocol.GOING_AWAY, reason="the client has disconnected")
 _LABELS = {
     protocol.DONE: "closed",
@@ -54,19 +58,29 @@ async def session_socket(websocket: WebSocket, name: str, services: Services[Bat
     if services.draining.is_set() or batch.failure is not None:
         await _refuse(websocket, services, 503, "draining", batch.failure or "the server stops", 10)
         return
-    if not batch.admission.admit():
-        wait = batch.admission.retry_after
-        await _refuse(websocket, services, 503, "busy", "the server is full; try again later", wait)
+    if not batch.admission.has_room:
+        await _refuse(websocket, services, 503, "busy", _FULL, batch.admission.retry_after)
+        return
+    client, most = _client(websocket, services.options)
+    if not services.addresses.enter(client, most):
+        await _refuse(websocket, services, 429, "sessions", "this address has too many sessions; end some of them", 10)
         return
     try:
         await websocket.accept()
         end = await _serve(websocket, batch, services)
+        if end is not _GONE:
+            await _close(websocket, end)
     except WebSocketDisconnect:
         return
     finally:
-        batch.admission.leave()
-    if end is not _GONE:
-        await _close(websocket, end)
+        services.addresses.leave(client)
+
+
+def _client(websocket: WebSocket, options: ServeOptions) -> tuple[str, float]:
+    """Return the client, and how many sessions it may have.  A proxy that names no client stands for many."""
+    if websocket.client is None or websocket.client.host in options.proxies:
+        return "", math.inf
+    return client_key(websocket.client.host), options.sessions_per_address
 
 
 async def _refuse(
@@ -79,16 +93,28 @@ async def _refuse(
 
 
 async def _serve(websocket: WebSocket, batch: Batch, services: Services[Batch]) -> End:
-    """Open a session and keep it until it ends; return its end."""
-    loop, name = asyncio.get_running_loop(), batch.engine.voice.name
+    """Wait for the first message, and serve the session if it fits; return its end."""
     try:
         async with asyncio.timeout(protocol.OPEN_SECONDS):
             message = first_message(_data(await websocket.receive()))
-        session, opened = await asyncio.to_thread(open_session, message, batch, services.keys, loop)
     except EndOfSession as refused:
         return await _say_end(websocket, refused.end)
     except TimeoutError:
         return await _say_end(websocket, End(code=protocol.POLICY, reason="no message has come to open a session"))
+    if not batch.admission.admit():  # only now, so that a client that says nothing takes no place
+        services.metrics.refused("busy")
+        return await _say_end(websocket, End(code=protocol.TRY_LATER, reason=_FULL))
+    try:
+        return await _open_and_serve(websocket, message, batch, services)
+    finally:
+        batch.admission.leave()
+
+
+async def _open_and_serve(websocket: WebSocket, message: Open, batch: Batch, services: Services[Batch]) -> End:
+    """Open a session and keep it until it ends; return its end."""
+    loop, name = asyncio.get_running_loop(), batch.engine.voice.name
+    try:
+        session, opened = await asyncio.to_thread(open_session, message, batch, services.keys, loop)
     except VRNNEngineError as error:
         return await _say_end(websocket, End(code=protocol.POLICY, reason=str(error)))
     services.metrics.session_opened(name)

@@ -9,7 +9,7 @@ from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, Graph, encode_manifest
 from vrnn_engine.runtime.voice.voice import Voice
-from vrnn_engine.serve.web.external_data import external_files
+from vrnn_engine.serve.web.external_data import weights_of
 
 _PRECISIONS = ("fp32", "fp16")
 _CARD = "CARD.md"
@@ -37,14 +37,8 @@ def browser_voice(voice: Voice) -> dict[str, bytes]:
         The voice has no step graph of 16 or 32 bits, or a file of it cannot be read.
     """
     step = _step_graph(voice)
-    graph = _read(voice.path / step.file)
-    try:
-        ends = external_files(graph)
-    except ValueError as error:
-        raise VoiceError(f"{voice.path / step.file}: not a readable ONNX graph: {error}") from None
-    if unknown := ends.keys() - voice.manifest.files.keys():
-        raise VoiceError(f"{voice.path / step.file}: reads {min(unknown)!r}, which {MANIFEST_FILE} does not list")
-    files = {step.file: graph}
+    ends = weights_of(voice, step)
+    files = {step.file: _read(voice.path / step.file)}
     files |= {name: _read(voice.path / name, end) for name, end in sorted(ends.items())}
     files[voice.manifest.parity.file] = _read(voice.path / voice.manifest.parity.file)
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}

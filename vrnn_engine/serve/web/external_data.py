@@ -6,6 +6,11 @@ https://protobuf.dev/programming-guides/encoding/).
 
 from collections.abc import Iterator
 
+from vrnn_engine.base.file_errors import read_error
+from vrnn_engine.errors import VoiceError
+from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, Graph
+from vrnn_engine.runtime.voice.voice import Voice
+
 _MODEL_GRAPH = 7
 _GRAPH_NODE, _GRAPH_INITIALIZER = 1, 5
 _NODE_ATTRIBUTE = 5
@@ -45,6 +50,37 @@ def external_files(model: bytes) -> dict[str, int | None]:
             end = int(place.get("offset", 0)) + int(place["length"]) if "length" in place else None
             earlier = ends.get(name, 0)
             ends[name] = None if end is None or earlier is None else max(earlier, end)
+    return ends
+
+
+def weights_of(voice: Voice, graph: Graph) -> dict[str, int | None]:
+    """Return the files in which a graph of a voice keeps its tensors.
+
+    Parameters
+    ----------
+    voice : Voice
+    graph : Graph
+        One of its graphs.
+
+    Returns
+    -------
+    dict of str to int or None
+        As `external_files` returns it; the names are also relative to the voice's folder.
+
+    Raises
+    ------
+    VoiceError
+        The graph cannot be read, or reads a file that the manifest does not list.
+    """
+    path = voice.path / graph.file
+    try:
+        ends = external_files(path.read_bytes())
+    except OSError as error:
+        raise read_error(path, error, VoiceError) from None
+    except ValueError as error:
+        raise VoiceError(f"{path}: not a readable ONNX graph: {error}") from None
+    if unknown := ends.keys() - voice.manifest.files.keys():
+        raise VoiceError(f"{path}: reads {min(unknown)!r}, which {MANIFEST_FILE} does not list")
     return ends
 
 

@@ -10,10 +10,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vrnn_engine.serve.addresses import client_key
 from vrnn_engine.serve.metrics import Metrics
 from vrnn_engine.serve.options import ServeOptions
 from vrnn_engine.serve.web import security
-from vrnn_engine.serve.web.limits import RateLimiter, client_key, limit_body
+from vrnn_engine.serve.web.limits import RateLimiter, limit_body
 from vrnn_engine.serve.web.replies import Refusal, internal_error, problem, refuse_until
 
 PROBES = ("/health", "/ready")
@@ -70,14 +71,16 @@ class Guard:
         path = scope["path"]
         host = security.check_host(headers.getlist("host"), self._options)
         security.check_origin(
-            headers.get("origin"), headers.get("sec-fetch-site"), headers.get("sec-fetch-mode"), host, self._options
+            headers.get("origin"), headers.get("sec-fetch-site"), headers.get("sec-fetch-dest"), host, self._options
         )
         if path not in PROBES:
             client = client_key(scope["client"][0] if scope.get("client") else "")
             wait = (self._opens if is_socket else self._requests).use(client)
             if wait:
                 raise refuse_until(wait, 429, "rate", "too many requests of this address; wait and try again")
-        if is_socket or path not in self._open_paths:
+        # A browser sends no token when it asks whether a page of an allowed origin may send a request with one.
+        is_preflight = scope.get("method") == "OPTIONS" and "access-control-request-method" in headers
+        if is_socket or not (path in self._open_paths or (is_preflight and self._options.origins)):
             token = security.bearer(headers.get("authorization"))
             if token is None and is_socket:
                 token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [None])[0]

@@ -1,7 +1,6 @@
 """Limits of what clients may use: requests a second of each address, and the size of a body."""
 
 import collections
-import ipaddress
 import time
 from collections.abc import Callable
 
@@ -13,30 +12,6 @@ BURST = 2.0
 """Seconds of its rate that an address may use at once."""
 ADDRESSES = 10_000
 """Number of addresses that a limiter remembers; the one that was seen longest ago is forgotten first."""
-
-
-def client_key(address: str) -> str:
-    """Return what stands for a client: its address, or the first 64 bits of an IPv6 address.
-
-    Parameters
-    ----------
-    address : str
-        Address of the client; anything else is returned unchanged.
-
-    Examples
-    --------
-    >>> client_key("2001:db8:1:2:3:4:5:6")
-    '2001:db8:1:2::'
-    """
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(found, ipaddress.IPv6Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.IPv6Address(int(found) >> 64 << 64))  # one subscriber has as many addresses as it wants
 
 
 class RateLimiter:

@@ -25,12 +25,17 @@ async def health() -> Health:
 @probes.get(
     "/ready",
     summary="Whether the server accepts sessions",
-    responses={503: {"model": Problem, "description": "The server stops, and accepts no session."}},
+    responses={503: {"model": Problem, "description": "The server stops, or a voice has failed."}},
 )
 async def ready(request: Request) -> Health:
-    """Answer 200 if the voices are loaded and the server does not stop."""
-    if request.app.state.services.draining.is_set():
+    """Answer 200 if the voices are loaded, none has failed, and the server does not stop."""
+    services = request.app.state.services
+    if services.draining.is_set():
         raise Refusal(503, "draining", "the server stops, and accepts no session", {"Retry-After": "5"})
+    voices = services.voices
+    for name in voices.names:
+        if failure := voices.batch(name).failure:
+            raise Refusal(503, "failed", f"voice {name!r}: {failure}; start the server again")
     return Health()
 
 

@@ -11,6 +11,9 @@ from vrnn_engine.serve.web.replies import refuse_until
 
 HELD = 8
 """Finished renderings that may wait for slow clients, for each thread."""
+HELD_BYTES = 256 * 1024 * 1024
+"""Bytes of finished files above which no further rendering begins."""
+_HELD_WAIT = 10.0
 _WATCH = 0.2
 """Seconds between two looks whether the client has gone."""
 
@@ -29,7 +32,7 @@ class RenderPool:
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._executor = ThreadPoolExecutor(threads, "vrnn-engine render")
-        self._running = self._held = 0
+        self._running = self._held = self._bytes = 0
         self._last_seconds = 1.0
         self._stopped = threading.Event()
 
@@ -58,9 +61,12 @@ class RenderPool:
         Refusal
             All places are taken.
         """
-        if self._running >= self._threads or self._held >= self._threads * HELD:
+        if self._running >= self._threads:
             words = f"{self._threads} renderings are running; try again later"
             raise refuse_until(self._last_seconds, 503, "busy", words)
+        if self._held >= self._threads * HELD or self._bytes >= HELD_BYTES:
+            words = "too many finished renderings wait until their clients have received them; try again later"
+            raise refuse_until(_HELD_WAIT, 503, "busy", words)
         self._running += 1
         self._held += 1
         gone, started = threading.Event(), time.monotonic()
@@ -80,9 +86,25 @@ class RenderPool:
         finally:
             self._running -= 1
 
-    def release(self) -> None:
-        """Give back the place of a finished rendering, because its file is sent."""
+    def keep(self, size: int) -> None:
+        """Count the bytes of a finished file until `release`.
+
+        Parameters
+        ----------
+        size : int
+        """
+        self._bytes += size
+
+    def release(self, size: int = 0) -> None:
+        """Give back the place of a finished rendering, because its file is sent.
+
+        Parameters
+        ----------
+        size : int
+            Bytes of its file, as given to `keep`.
+        """
         self._held -= 1
+        self._bytes -= size
 
     def close(self) -> None:
         """Stop all renderings and the threads.  It may be called again."""

@@ -1,6 +1,8 @@
 """The route that renders a voice to a file, by GET and by POST."""
 
+import asyncio
 import functools
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -28,9 +30,12 @@ from vrnn_engine.serve.web.render import (
 from vrnn_engine.serve.web.replies import INVALID, NOT_FOUND, PROBLEMS, Problem, Refusal
 from vrnn_engine.serve.web.voices import ServedEngine
 
+SEND_SECONDS, LEAST_RATE = 30.0, 64 * 1024
+"""Time that a client may take to receive a file: these seconds, and one more for each of so many bytes."""
 MOST_CONTROLS = 200
 """Largest number of controls that a query may set."""
 
+_log = logging.getLogger("vrnn_engine")
 _SEED_HEADER = {"X-Seed": {"description": "Seed of the stream.", "schema": {"type": "string"}}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
@@ -38,7 +43,10 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "headers": _SEED_HEADER,
         "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()},
     },
-    503: {"model": Problem, "description": "Too many renderings run; `Retry-After` says when to try again."},
+    503: {
+        "model": Problem,
+        "description": "Too many renderings run, or wait to be received; `Retry-After` says when to try again.",
+    },
     **PROBLEMS,
     **NOT_FOUND,
     **INVALID,
@@ -56,10 +64,10 @@ class RenderedFile(FileResponse):
     name : str
         Name of the voice.
     done : callable
-        Called at the end.
+        Called at the end with the size of the file.
     """
 
-    def __init__(self, rendered: Rendered, name: str, done: Callable[[], None]) -> None:
+    def __init__(self, rendered: Rendered, name: str, done: Callable[[int], None]) -> None:
         kind: FileFormat = rendered.path.suffix[1:]  # type: ignore[assignment]  # a format of `render`
         file = f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}-{rendered.seed}.{kind}"
         headers = {"X-Seed": str(rendered.seed), "Accept-Ranges": "none"}
@@ -69,13 +77,20 @@ class RenderedFile(FileResponse):
         self._rendered, self._done = rendered, done
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the whole file; a part of it could not be asked for again, as each request renders anew."""
+        """Send the whole file; a part of it could not be asked for again, as each request renders anew.
+
+        A client that is too slow gets a part, and the connection is closed: it would hold its place for ever.
+        """
+        size = self._rendered.path.stat().st_size
         headers = [(name, value) for name, value in scope["headers"] if name not in (b"range", b"if-range")]
         try:
-            await super().__call__({**scope, "headers": headers}, receive, send)
+            async with asyncio.timeout(SEND_SECONDS + size / LEAST_RATE):
+                await super().__call__({**scope, "headers": headers}, receive, send)
+        except TimeoutError:
+            _log.warning("a client takes a rendering too slowly; it gets only a part")
         finally:
             self._rendered.folder.cleanup()
-            self._done()
+            self._done(size)
 
 
 def render_routes(options: ServeOptions) -> APIRouter:
@@ -148,6 +163,7 @@ async def _answer(request: Request, engine: Engine, values: dict[str, Any]) -> R
     except RenderStopped:
         raise Refusal(503, "stopped", "the rendering was stopped", {"Retry-After": "5"}) from None
     services.metrics.rendered(engine.voice.name, wanted.format, time.perf_counter() - started)
+    pool.keep(rendered.path.stat().st_size)
     return RenderedFile(rendered, engine.voice.name, pool.release)
 
 

@@ -108,7 +108,7 @@ def check_host(values: Iterable[str], options: ServeOptions) -> str:
     raise Refusal(403, "host", f"this server does not answer under the host{shown}; allow it with --host-name")
 
 
-def check_origin(origin: str | None, site: str | None, mode: str | None, host: str, options: ServeOptions) -> None:
+def check_origin(origin: str | None, site: str | None, dest: str | None, host: str, options: ServeOptions) -> None:
     """Check where a request comes from.
 
     A request without these headers does not come from a page in a browser, and is accepted.
@@ -117,8 +117,8 @@ def check_origin(origin: str | None, site: str | None, mode: str | None, host: s
     ----------
     origin : str or None
         `Origin` header.
-    site, mode : str or None
-        `Sec-Fetch-Site` and `Sec-Fetch-Mode` headers, which browsers add.
+    site, dest : str or None
+        `Sec-Fetch-Site` and `Sec-Fetch-Dest` headers, which browsers add.
     host : str
         `Host` header, which `check_host` has accepted.
     options : ServeOptions
@@ -129,11 +129,10 @@ def check_origin(origin: str | None, site: str | None, mode: str | None, host: s
         The request comes from a page of another origin, which `options.origins` does not allow.
     """
     if origin is not None:
-        listed = {one.rstrip("/").lower() for one in options.origins}
-        if not (origin.lower() in listed or _same_host(origin, host)):
+        if not (origin.lower() in options.origins or _same_host(origin, host)):
             raise Refusal(403, "origin", f"pages of {origin!r:.80} may not use this server; allow it with --origin")
-    elif site == "cross-site" and mode != "navigate":
-        # The browser tells no origin for an image or a sound that another page embeds.
+    elif site in ("cross-site", "same-site") and dest != "document":
+        # The browser tells no origin for an image, a sound or a frame that another page embeds; a link is followed.
         raise Refusal(403, "origin", "pages of another site may not load files of this server")
 
 
