@@ -12,6 +12,9 @@ import pytest
 from support.command import environment, the_error
 from support.server_process import running
 
+from vrnn_engine.client import connect
+from vrnn_engine.client.performance import RemotePerformance
+from vrnn_engine.runtime.live.control.keys import Keyboard
 from vrnn_engine.runtime.live.events import Set
 from vrnn_engine.runtime.live.timeline import Head, PerformanceLog
 
@@ -119,6 +122,23 @@ def test_an_option_that_needs_a_local_voice_is_one_usage_error(run, words):
     assert f"{words[0]}: needs a voice on this machine, and ws://127.0.0.1:1/blizzard is served" in done.stderr.replace(
         "Invalid value for ", ""
     )
+
+
+def test_options_that_need_a_local_voice_are_one_usage_error(run):
+    words = ["--live", "--device", "cpu"]
+    done = run("write", "--voice", "ws://127.0.0.1:1/handwriting", *words)
+    assert done.returncode == 2
+    assert "--device / --live: need a voice on this machine, and ws://127.0.0.1:1/handwriting is served" in done.stderr
+
+
+@pytest.mark.parametrize(("key", "words"), [("b", "cannot be rewound"), ("l", "cannot loop its past")])
+def test_a_key_that_needs_a_local_voice_says_so_and_the_stream_plays_on(sound, key, words):
+    with connect(sound, seed=7) as remote:
+        performance = RemotePerformance(remote)
+        keyboard = Keyboard(performance)
+        assert keyboard.press(key)
+        assert keyboard.message == f"a served voice {words}; play a voice of this machine for that"
+        assert performance.read(2).size == 400
 
 
 def test_a_token_of_a_local_voice_is_a_usage_error(run, toy_audio):

@@ -89,9 +89,12 @@ def _check_options(asked: Request) -> None:
         "--threads": asked.threads != 1,
         "--live": asked.text is not None and asked.text.live,
     }
-    for option, value in local.items():
-        if value is not None and value is not False:
-            raise typer.BadParameter(f"needs a voice on this machine, and {asked.voice} is served", param_hint=option)
+    given = [option for option, value in local.items() if value is not None and value is not False]
+    if given:
+        need = "needs" if len(given) == 1 else "need"
+        raise typer.BadParameter(
+            f"{need} a voice on this machine, and {asked.voice} is served", param_hint=" / ".join(given)
+        )
 
 
 def _open_again(

@@ -7,9 +7,9 @@ import numpy as np
 
 from vrnn_engine.client.session import RemoteVoice
 from vrnn_engine.client.stream import RemoteStream
-from vrnn_engine.errors import StreamError
+from vrnn_engine.errors import RemoteError, StreamError
 from vrnn_engine.runtime.controls import Controls
-from vrnn_engine.runtime.live.events import AnyEvent, Morph, Restore, Save
+from vrnn_engine.runtime.live.events import AnyEvent, Morph, Restore, Rewind, Save, Trace
 from vrnn_engine.runtime.live.letters.sources import TextSource
 from vrnn_engine.serve.protocol import Token
 
@@ -77,6 +77,9 @@ class RemotePerformance:
                 self._saved[event.name] = self.stream.save()
             case Restore():
                 self.stream.restore(self._found(event.name).token)
+            case Rewind() | Trace():
+                what = "be rewound" if isinstance(event, Rewind) else "loop its past"
+                raise RemoteError(f"a served voice cannot {what}; play a voice of this machine for that")
             case Morph(latent=None):
                 self.stream.send(msgspec.structs.replace(event, latent=self._found(event.to).latent))
             case _:
