@@ -1,6 +1,7 @@
 """A remote stream gives the bits of a local one, and is used like one."""
 
 import asyncio
+import time
 
 import numpy as np
 import pytest
@@ -144,6 +145,20 @@ def test_a_stream_continues_after_many_restores_and_a_lost_connection(served, ur
     plain = engine.stream(7).read(200).reshape(200, -1)
     start = max(at for at in range(150) if np.array_equal(heard[at], plain[0]))  # the last one that took effect
     assert np.array_equal(heard[start:], plain[: 200 - start])
+
+
+@pytest.mark.parametrize("frames", [0, 8])
+def test_the_events_of_a_pause_take_effect_in_order_when_it_ends(url, engine, frames):
+    recorded = []
+    with client.connect(url, seed=7, timeout=10, record=recorded.append) as remote:
+        heard = [remote.read(frames)]
+        for _ in range(120):
+            remote.send(Nudge(control=SHIFT, by=0.001))
+        time.sleep(2.0)  # enough to send them all
+        heard.append(remote.read(300))
+        assert (remote.reconnects, len(recorded)) == (0, 120)
+    local = Performance(engine.stream(7), recorded)
+    assert np.array_equal(np.concatenate(heard), local.read(frames + 300))
 
 
 def test_errors_that_can_be_known_here_are_raised_here(remote):

@@ -92,6 +92,20 @@ def test_it_restarts_and_returns_to_a_saved_state(page, engine):
     assert page.run("return String(player.seed)") == "7"
 
 
+def test_controls_that_change_in_a_pause_take_effect_after_it(page, engine):
+    page.run(OPEN, "toy-audio")
+    page.run("await player.play(); await hear(20); player.pause(); heard.length = 0")
+    page.run("""
+        for (let step = 0; step < 90; step++) {
+            player.set('latent.shift', step / 100, { index: step % 2 });
+            await new Promise(resolve => setTimeout(resolve, 27));
+        }
+    """)
+    heard = joined(page.run("await player.play(); return await hear(60)"))
+    assert page.run("return last.end ?? null") is None
+    assert not np.array_equal(heard[-200:], engine.stream(7).read(400)[-200:])
+
+
 def test_a_server_that_is_killed_and_started_again_changes_no_bit(page, server, engine):
     page.run(OPEN, "toy-audio")
     # The event takes effect after the token of frame 80, and the server is killed before it sends that of frame 160.
@@ -99,6 +113,7 @@ def test_a_server_that_is_killed_and_started_again_changes_no_bit(page, server, 
     server.kill()
     time.sleep(0.5)
     assert page.run("return last.state") == {"playing": True, "connected": False}
+    page.run("player.set('latent.hold', 0)")  # this does not stop the tries to connect
     threading.Thread(target=server.start).start()
     page.run("await hear(200)")
     heard = joined(page.run("return heard"))

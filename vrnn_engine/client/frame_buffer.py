@@ -48,6 +48,11 @@ class FrameBuffer:
         """Number of frames that can be read."""
         return self.received - self.read
 
+    @property
+    def needs_credit(self) -> bool:
+        """Whether the server has sent all frames that it may send, and stands still."""
+        return self._granted <= self.received
+
     def add(self, frame: int, data: bytes) -> np.ndarray:
         """Add the frames of a message, and return those that have not arrived before, float32 [n, samples].
 

@@ -29,6 +29,8 @@ from vrnn_engine.serve.protocol import MAX_MESSAGE, ClientMessage, RestoreToken,
 
 MAX_SENT = 1000
 """Largest number of events that are kept to be sent again."""
+AT_ONCE = 20
+"""Largest number of messages that are sent before the server gets credit for more frames; it lets 50 events wait."""
 PIECE = 4096
 """Largest number of characters of a text that are sent at once."""
 AHEAD = 8192
@@ -51,6 +53,12 @@ class Outbox:
             messages = [*self._queue, *self._sent]
             texts = [one.event.get("text", "") for one in messages if isinstance(one, SendEvent)]
             return len(self._text) + sum(map(len, texts))
+
+    @property
+    def asks_for_token(self) -> bool:
+        """Whether a request for a token waits to be sent."""
+        with self._lock:
+            return SaveToken() in self._queue
 
     def add(self, message: ClientMessage) -> None:
         """Queue a message; raise `RemoteError` if it is too long.
@@ -89,7 +97,7 @@ class Outbox:
                 self._queue.append(send_event(Erase(count=count - here)))
 
     def take(self, pending: int) -> list[ClientMessage]:
-        """Return the messages that are to be sent now.
+        """Return the messages that are to be sent now; the next ones follow with the next call.
 
         Parameters
         ----------
@@ -98,9 +106,8 @@ class Outbox:
         """
         on_the_way = self.unwritten - len(self._text)
         with self._lock:
-            messages = list(self._queue)
-            self._queue.clear()
-            if self._text and pending + on_the_way < AHEAD:
+            messages = [self._queue.popleft() for _ in range(min(AT_ONCE, len(self._queue)))]
+            if self._text and not self._queue and pending + on_the_way < AHEAD:
                 piece, self._text = self._text[:PIECE], self._text[PIECE:]
                 messages.append(send_event(Write(text=piece)))
             self._sent.extend(one for one in messages if isinstance(one, SendEvent | RestoreToken | SaveToken))

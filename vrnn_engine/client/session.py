@@ -205,8 +205,11 @@ class Session:
         """Return the messages that are to be sent now."""
         if self.open is None or not self.connected:
             return []
+        frames = self.open.frames
+        stands, credit = frames.needs_credit, frames.credit()
+        if stands and not credit and not self.outbox.asks_for_token:
+            return []  # what is set until the server goes on takes effect in the same frame
         self.send()
-        credit = self.open.frames.credit()
         # Credit comes last: what is set before the first read takes effect in the first frame.
         return self.outbox.take(self.pending) + ([Credit(frames=credit)] if credit else [])
 

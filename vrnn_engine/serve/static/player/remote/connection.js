@@ -94,6 +94,7 @@ export class Connection {
     if (!frames || !this.reads) return;
     this._log.forget(frames.read);
     this._retry();
+    this._flush();
     const wanted = frames.read + this._window - this._granted;
     if (!this._isOpen || 2 * wanted < this._window) return;
     if (this._queue.has("credit")) return;
@@ -197,8 +198,11 @@ export class Connection {
 
   /** Send the first message of the queue if it is time for it, and the others later. */
   _flush() {
+    if (!this._isOpen) return; // the timer is that of the next try
     clearTimeout(this._timer);
-    if (!this._isOpen || !this._queue.size) return;
+    if (!this._queue.size) return;
+    // The server lets few events wait while it stands still; it gets them before it goes on.
+    if (!this.reads && !this._saving.length) return;
     const wait = this._sentAt + SPACING - performance.now();
     if (wait > 0) {
       this._timer = setTimeout(() => this._flush(), wait);
