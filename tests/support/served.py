@@ -52,6 +52,15 @@ class Served:
         left = batch.rows, batch.admission.sessions, len(batch.engine.streams)
         pytest.fail("{} rows, {} sessions, {} streams are left".format(*left))
 
+    def wait_until_closed(self) -> None:
+        """Wait until there is no connection; fail after ten seconds."""
+        connections = self.server.server_state.connections
+        for _ in range(1000):
+            if not connections:
+                return
+            threading.Event().wait(0.01)
+        pytest.fail(f"{len(connections)} connections are left")
+
     def small_buffers(self) -> None:
         """Let the system buffer little of what a client does not read; for connections from now on."""
         for listening in self.server.servers[0].sockets:

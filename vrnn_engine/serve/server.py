@@ -48,7 +48,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
-        if sys.platform == "linux":  # connections inherit it: a client that takes no data for so long is dropped
+        if sys.platform == "linux":  # connections inherit it: a client that takes no data for this time is dropped
             bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
         bound.listen(_BACKLOG)  # now, as only this tells that another server listens
     except OSError as error:

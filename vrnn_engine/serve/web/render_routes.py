@@ -31,7 +31,7 @@ from vrnn_engine.serve.web.replies import INVALID, NOT_FOUND, PROBLEMS, Problem,
 from vrnn_engine.serve.web.voices import ServedEngine
 
 SEND_SECONDS, LEAST_RATE = 30.0, 64 * 1024
-"""Time that a client may take to receive a file: these seconds, and one more for each of so many bytes."""
+"""Time that a client may take to receive a file: some seconds, and one more for each of these bytes."""
 MOST_CONTROLS = 200
 """Largest number of controls that a query may set."""
 
