@@ -17,6 +17,14 @@ from vrnn_engine.serve.web.site import write_site
 PLAYABLE = "document.getElementById('play').getAttribute('aria-label') === 'Play'"
 SETTLE = "await new Promise(resolve => setTimeout(resolve, 600))"
 """Lets the pen draw what was computed."""
+WRITES = "/^[1-4] char/.test(document.getElementById('text-count').textContent)"
+SLOW_RESTART = """
+    const post = Worker.prototype.postMessage;
+    Worker.prototype.postMessage = function (message, ...rest) {
+        setTimeout(() => post.call(this, message, ...rest), message.name === 'restart' ? 400 : 0);
+    };
+"""
+"""Lets frames of the old page come after a new one was asked for."""
 PEN, SOUND = "#voice=handwriting", "#voice=blizzard"
 
 
@@ -39,7 +47,9 @@ def page(browser: Browser, url: str, tmp_path: Path) -> Iterator[ShownPage]:
 
 def strokes(page: ShownPage) -> list[str]:
     page.find("#save-svg").click()
-    text = page.download(".svg").read_text()
+    file = page.download(".svg")
+    text = file.read_text()
+    file.unlink()  # else a later call would find this file
     return re.findall(r'<path d="(M[-\d.]+ [-\d.]+L[-\d. ]+)"/>', text)
 
 
@@ -145,9 +155,10 @@ def test_a_finished_letter_is_played_again_on_a_clean_page(page: ShownPage) -> N
     page.browser.run(SETTLE)
     first = strokes(page)
     page.find("#play").click()
-    page.browser.wait_until(f"!({finished})")
-    page.find("#seed").send_keys("18", Keys.ENTER)  # the same seed while the pen writes
-    page.browser.wait_until("/^[1-4] char/.test(document.getElementById('text-count').textContent)")
+    page.browser.run(SLOW_RESTART)
+    page.browser.wait_until(WRITES)
+    page.browser.run("document.getElementById('seed').dispatchEvent(new Event('change'))")  # the same seed again
+    page.browser.wait_until(f"asked.filter(one => one.name === 'restart').length === 3 && !({finished})")
     page.browser.wait_until(finished)
     page.browser.run(SETTLE)
     assert [one["text"] for one in page.asked("restart")] == ["ab ab"] * 3
