@@ -14,7 +14,7 @@ from support.http_server import serving
 from vrnn_engine import RemoteError, client
 from vrnn_engine.serve.options import ServeOptions
 
-SECRET = "the secret of a test"
+SECRET = "the-secret-of-a-test"
 
 
 @pytest.fixture(scope="module")
