@@ -19,6 +19,7 @@ from vrnn_engine.exporters.export import export
 from vrnn_engine.exporters.reference import CARRIED_FRAMES
 from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.runtime.graph.parity import verify
+from vrnn_engine.training.adapt import full
 from vrnn_engine.training.checkpoint import Checkpoint
 from vrnn_engine.training.command import training_command
 from vrnn_engine.training.recipe import load_recipe, recipe_fields, recipe_from
@@ -329,7 +330,7 @@ def test_new_defaults_are_checked_against_the_controls():
     ],
 )
 def test_the_provenance_names_the_training_command(name, changes, start, command):
-    fields = recipe_fields(load_recipe("handwriting")) | {"name": name}
+    fields = recipe_fields(full(load_recipe("handwriting"))) | {"name": name}
     for key, value in changes.items():
         fields[key] = fields[key] | value if isinstance(value, dict) else value
     base, resume = ("", {"begun": start}) if isinstance(start, list) else (start, {})

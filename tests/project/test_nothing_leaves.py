@@ -97,7 +97,7 @@ def outside(folder: Path, words: list[str], outputs: list[str]) -> Isolated:
 
 
 def test_every_verb_is_tried() -> None:
-    assert {words[0] for words, _ in (VERBS | MADE).values()} - {"--help"} == set(main.VERBS)
+    assert {words[0] for words, _ in (VERBS | MADE).values()} - {"--help"} | {"serve"} == set(main.VERBS)
 
 
 @pytest.mark.slow
@@ -111,6 +111,26 @@ def test_a_verb_writes_only_its_outputs_and_calls_nobody(folder: Path, verb: str
 def test_a_verb_of_training_writes_only_its_outputs_and_calls_nobody(folder: Path, trained: Path, verb: str) -> None:
     shutil.copytree(trained, folder / "work", dirs_exist_ok=True)
     outside(folder, *MADE[verb])
+
+
+# A server that is stopped after some seconds.  An isolated process has no 127.0.0.1 to listen on.
+SERVED = """
+import os, signal, sys, threading
+from vrnn_engine.cli.main import run
+threading.Timer(15, os.kill, (os.getpid(), signal.SIGTERM)).start()
+sys.argv = ["vrnn-engine", "serve", "toy", "--host", "0.0.0.0", "--port", "0"]
+run()
+"""
+
+
+@pytest.mark.slow
+def test_a_server_writes_nothing_and_calls_nobody(folder: Path) -> None:
+    found = run_isolated(["-c", SERVED], folder)
+    assert found is not None
+    assert found.done.returncode == 0, found.done.stderr
+    assert "serving toy" in found.done.stderr
+    assert found.outside(own_folders(folder / "home")) == set()
+    assert found.calls == 0
 
 
 # Keeps an engine for as long as onnxruntime's telemetry waits before it calls; it calls from a thread of its own.

@@ -18,7 +18,11 @@ from support.command import ROOT, environment
 SCRIPT = """
 set -eu
 mount --make-rprivate /
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/root
+mount --bind {root} /mnt/root
 mount -t tmpfs -o mode=1777 tmpfs /tmp
+if [ ! -e {root} ]; then mkdir -p {root} && mount --bind -o ro /mnt/root {root}; fi  # it lies in /tmp
 {open_python}
 mount -o remount,bind,ro /
 {python} -c '{loopback}'
