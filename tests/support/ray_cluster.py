@@ -44,6 +44,7 @@ def environment(folder: Path, haproxy: bool = True) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
         "OMP_NUM_THREADS": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_TMPDIR": str(folder),  # Ray writes the address of the newest cluster into its sub-folder `ray`
         "RAY_SERVE_ENABLE_HA_PROXY": str(int(haproxy)),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.1",  # nothing is left to serve when a test ends
@@ -125,6 +126,7 @@ def start(folder: Path, *settings: str, nodes: int = 2, haproxy: bool = True) ->
     haproxy : bool
         Whether sessions go through HAProxy instead of Ray's own proxy.
     """
+    (folder / "ray").mkdir()
     process = subprocess.Popen(
         [sys.executable, "-m", "support.ray_cluster", str(folder), str(nodes), *settings],
         cwd=ROOT / "tests",
