@@ -63,7 +63,7 @@ Values = NDArray[np.float64]
 
 
 class Ruler(NamedTuple):
-    """What a voice is measured with."""
+    """The recogniser and the corpora that measure a voice."""
 
     data: PenData
     """How lines are read."""
@@ -140,7 +140,7 @@ class Writer:
     path : Path
         File of all lines of the writer.
     ruler : Ruler
-        What is measured with.
+        Measures the ink and the error rates.
     """
 
     def __init__(self, start: Checkpoint, path: Path, ruler: Ruler):

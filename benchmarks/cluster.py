@@ -43,7 +43,7 @@ WORST = 0.1
 
 @dataclass
 class Found:
-    """What the clients have seen."""
+    """Counts of the clients' frames and reconnects."""
 
     refused: int = 0
     failed: int = 0

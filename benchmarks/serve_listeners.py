@@ -56,7 +56,7 @@ class Player:
 
 @dataclass
 class Heard:
-    """What all listeners got."""
+    """Results of all listeners."""
 
     underrun_ms: list[float] = field(default_factory=list)
     first_audio_ms: list[float] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What an answer of HTTP to the handshake of a WebSocket means."""
+"""The meaning of an HTTP answer to the handshake of a WebSocket."""
 
 import asyncio
 

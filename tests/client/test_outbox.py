@@ -1,4 +1,4 @@
-"""What is sent is remembered until it has taken effect, and sent again over a new connection."""
+"""Events are kept until they have taken effect, and sent again over a new connection."""
 
 import numpy as np
 import pytest

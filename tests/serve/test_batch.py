@@ -1,4 +1,4 @@
-"""Stepping many sessions: whoever fails is found, and the others get the frames that they get without it."""
+"""Stepping many sessions: a session that fails is found, and the others get the same frames as without it."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What `serve run vrnn_engine.serve.cluster:build NAME=VALUE` sets."""
+"""The settings of `serve run vrnn_engine.serve.cluster:build NAME=VALUE`."""
 
 import os
 from pathlib import Path

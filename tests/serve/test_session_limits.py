@@ -1,4 +1,4 @@
-"""What one client may ask of the thread that computes for all: texts, tokens, timelines and skipped frames."""
+"""Limits of the work of one client in the thread that computes for all: texts, tokens, timelines, skipped frames."""
 
 import asyncio
 import json

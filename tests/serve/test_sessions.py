@@ -1,4 +1,4 @@
-"""Sessions over real sockets: the frames are those of a performance alone, whoever else listens."""
+"""Sessions over real sockets: each gets the frames of its performance alone, however many others there are."""
 
 import asyncio
 

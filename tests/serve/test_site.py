@@ -21,7 +21,7 @@ from vrnn_engine.serve.web.site import write_site
 
 CODE = (".js", ".mjs", ".html", ".css", ".svg")
 NAMES = re.compile(r"""["'`(]([\w./-]+\.(?:js|mjs|css|svg|json|html|gz|png))["'`)]""")
-"""What looks like the name of a file in code: an import, an address to fetch, a `src`, a `url()`."""
+"""Names of files in code: an import, an address to fetch, a `src`, a `url()`."""
 OF_A_VOICE = {"voice.json"}
 """Names that code adds to the address of a voice's folder."""
 COMMENTS = re.compile(r"/\*.*?\*/|<!--.*?-->|(?<!:)//[^\n]*", re.DOTALL)

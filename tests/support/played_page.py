@@ -11,7 +11,7 @@ HTML = '<!doctype html><meta charset="utf-8"><title>A player</title><link rel="i
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'; img-src data:"
 )
-"""What the page may do at most: it needs no inline script, no `eval` and no other host."""
+"""The content security policy of the page: it needs no inline script, no `eval` and no other host."""
 
 
 def write_page(folder: Path, **voices: Path) -> None:

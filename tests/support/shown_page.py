@@ -59,7 +59,7 @@ class ShownPage:
         return self.browser.run(body, name)
 
     def wait_for(self, name: str, count: int = 1) -> list[Any]:
-        """Wait until the worker was asked under a name so many times; return the arguments."""
+        """Wait until the worker has had `count` requests of a name; return their arguments."""
         self.browser.wait_until(f"asked.filter(one => one.name === '{name}').length >= {count}")
         return self.asked(name)
 

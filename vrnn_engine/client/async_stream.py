@@ -272,7 +272,7 @@ class AsyncRemoteStream:
 
     @property
     def _open(self) -> OpenSession:
-        """What is known of the session; raises the error that has ended it."""
+        """The open session; raises the error that has ended it."""
         self._link.check()
         return self._known
 

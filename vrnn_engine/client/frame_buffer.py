@@ -112,7 +112,7 @@ class FrameBuffer:
         self.read = self.received = frame
 
     def expect(self, count: int) -> None:
-        """Note that so many frames are read at once, so that twice as many are requested.
+        """Note that `count` frames are read at once; twice as many are then requested.
 
         Parameters
         ----------
@@ -121,7 +121,7 @@ class FrameBuffer:
         self._largest = max(self._largest, count)
 
     def credit(self, least: bool = False) -> int:
-        """Return the credit to give to the server now, in frames; 0 while it has enough, or nobody has read yet.
+        """Return the credit to give to the server now, in frames; 0 while it has enough, or before the first read.
 
         Before the first read, the stream stands still, so that controls can be set that take effect in its first frame.
 

@@ -57,7 +57,7 @@ class RemoteVoice:
 
 @dataclass(frozen=True)
 class OpenSession:
-    """What is known once the server has opened the session.
+    """The server's description of a session that it has opened.
 
     Attributes
     ----------

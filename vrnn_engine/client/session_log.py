@@ -1,4 +1,4 @@
-"""What continues a session on any server with the same key: its tokens, and the events after them.
+"""Keeps the data that continue a session on any server with the same key: tokens, and the events after them.
 
 A token holds the state of a session before one frame.  To continue with the same bits, the client sends the newest
 token whose frame it has reached, the events that took effect from that frame on, and the next frame that it needs.

@@ -31,7 +31,7 @@ HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
 TOKEN_VARIABLE = "VRNN_ENGINE_TOKEN"
 """Environment variable with the token that clients must send, if `token` is not given."""
 UNLIMITED = 1_000_000.0
-"""A rate of requests, and a number of sessions, that nobody reaches."""
+"""A rate of requests, and a number of sessions, too large to be reached."""
 
 _log = logging.getLogger("vrnn_engine")
 

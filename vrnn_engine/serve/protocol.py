@@ -87,7 +87,7 @@ class Open(Message, frozen=True, kw_only=True, tag="open", omit_defaults=True):
     events: tuple[dict[str, Any], ...] = ()
     """Events with their `frame` or `second`, in order.  With a token: all those from the token's frame on."""
     reports: tuple[Report, ...] = ()
-    """What to report ten times a second."""
+    """The reports that are sent ten times a second."""
     tokens: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 1.0
     """Seconds between two tokens, at least 0.25; 0 for none."""
 
@@ -186,7 +186,7 @@ class TextProgress(Message, frozen=True, kw_only=True, tag="text"):
 
 
 class Token(Message, frozen=True, kw_only=True, tag="token"):
-    """What continues the session from a frame on, on any server with the same key."""
+    """A token that continues the session from a frame on, on any server with the same key."""
 
     frame: int
     token: str

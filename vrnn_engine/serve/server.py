@@ -123,7 +123,7 @@ class Server(uvicorn.Server):
                 break
             await asyncio.sleep(_WATCH)
         state.renders.close()
-        # What is left of the time; uvicorn waits for the requests that run.
+        # uvicorn waits for running requests, for the rest of the time.
         self.config.timeout_graceful_shutdown = max(0.01, until - time.monotonic())  # type: ignore[assignment]
         await super().shutdown(sockets)
 

@@ -1,4 +1,4 @@
-"""What the parts of a running server share: its options, voices, metrics and keys.
+"""Objects that the parts of a running server share: its options, voices, metrics and keys.
 
 The server makes one `Services` and passes it to every part.  The voices are described by what their users need of
 them, so that this module depends on no part of the server that uses it.
@@ -51,7 +51,7 @@ class Keys(Protocol):
 
 @dataclass(frozen=True)
 class Services(Generic[BatchType]):
-    """What the parts of a running server share.
+    """Objects that the parts of a running server share.
 
     Attributes
     ----------

@@ -2,8 +2,8 @@
 
     base64url without padding of:  1 byte version | 32 bytes HMAC-SHA256 of all the rest | deflated payload
 
-A token is not encrypted: whoever has it can read it, and nobody without the key can change it.  The sizes are limited
-before anything is decoded, and nothing in a token is executed.
+A token is not encrypted: everyone who has it can read it, but only a holder of the key can change it.  The sizes are
+limited before anything is decoded, and nothing in a token is executed.
 """
 
 import base64

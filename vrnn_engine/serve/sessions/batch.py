@@ -28,7 +28,7 @@ _log = logging.getLogger("vrnn_engine")
 SAVES = 4
 """Largest number of tokens that clients have asked for, and are made in one tick."""
 Join, Leave = object(), object()
-"""What `post` says besides messages of a client."""
+"""Posts besides the messages of a client."""
 
 
 class Batch:

@@ -51,7 +51,7 @@ class Pacer:
     """The clock and the credit of one session.  Only the thread of the batch may use it.
 
     Two limits hold.  The session is at most `lead` frames ahead of its clock, which runs while there is credit; once
-    the credit is spent, it is the client that sets the pace, and the clock begins anew.  And after a delay, at most
+    the credit is spent, the client sets the pace, and the clock begins anew.  After a delay, at most
     `lead` frames are computed at once, and the rest at `CATCH_UP` times the frame rate.
 
     Parameters

@@ -1,4 +1,4 @@
-"""What a session reports besides its frames: latents, levels, the text that is written, and tokens at their times."""
+"""The reports of a session besides its frames: latents, levels, the text that is written, and tokens at their times."""
 
 from collections.abc import Iterator
 

@@ -30,7 +30,7 @@ MAX_RECOVERIES = 20
 
 @dataclass(frozen=True)
 class Parts:
-    """What a session is made of.
+    """The objects that a session consists of.
 
     Attributes
     ----------

@@ -71,7 +71,7 @@ def limit_body(receive: Receive, declared: str | None, most: int) -> Receive:
     Raises
     ------
     Refusal
-        The declared length is too large.  What is returned raises it when the body is.
+        The declared length is too large.  The returned function raises it if the body itself is too large.
     """
     refusal = Refusal(413, "body", f"the body of the request has more than {most} bytes", {"Connection": "close"})
     if declared is not None and declared.isdecimal() and int(declared[:20]) > most:

@@ -68,7 +68,7 @@ def read_page() -> dict[str, PageFile]:
 
 
 class PageConfig(BaseModel):
-    """What the page is told about the server."""
+    """The configuration that the page gets from the server."""
 
     mode: Annotated[Literal["remote"], Field(description="The voice is computed by the server.")] = "remote"
     voices: Annotated[list[str], Field(description="Names of the voices.")]

@@ -45,7 +45,7 @@ class RenderStopped(Exception):
 
 @dataclass(frozen=True)
 class Render:
-    """What to render.
+    """A request to render.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Rendered:
     seed : int
         Seed of the stream.
     folder : TemporaryDirectory
-        Folder of this rendering alone; whoever has sent the file removes it.
+        Folder of this rendering alone; the caller removes it after it has sent the file.
     """
 
     path: Path

@@ -47,7 +47,7 @@ class RenderPool:
         Parameters
         ----------
         work : callable
-            Renders; called in a thread, with a function that returns whether to stop because nobody waits any more.
+            Renders; called in a thread, with a function that returns whether to stop because the client has gone.
         is_gone : callable
             Returns whether the client has gone.
 

@@ -125,7 +125,7 @@ def render_routes(options: ServeOptions) -> APIRouter:
         )
 
     class RenderBody(Common):
-        """What to render."""
+        """A request to render."""
 
         model_config = ConfigDict(strict=True)
 

@@ -1,4 +1,4 @@
-"""What control sources and displays use of a performance, so that a remote one can take its place."""
+"""The part of a performance that control sources and displays use; a remote performance has it as well."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol

@@ -16,7 +16,7 @@ const STRENGTH = 0.9; // of the hold: below 1 the latent still moves a little by
  * @property {number} home  Value at which a marker is drawn.
  * @property {number|null} latent  Index of the latent; null for a control.
  * @property {() => number} value  Where it is set to.
- * @property {() => boolean} held  Whether it is away from what the voice does by itself.
+ * @property {() => boolean} held  Whether it holds a value instead of the voice's own.
  */
 
 /** Return the axis of a latent. @param {import("./steering.js").Steering} steering @param {number} index @returns {Axis} */

@@ -7,7 +7,7 @@ import { show } from "./words.js";
 
 const TRAIL = 28; // places that are remembered
 
-/** Make the words "draw here" in handwriting, for a pad that nobody has touched. */
+/** Make the words "draw here" in handwriting, for a pad that was not touched yet. */
 function makeMark() {
   const mark = icon("draw", "mark");
   mark.setAttribute("class", "draw-here");

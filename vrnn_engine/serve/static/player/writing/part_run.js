@@ -85,7 +85,7 @@ export class PartRun {
   /**
    * Return the frames that are given out: without resting points, and with the pen up at the end.
    *
-   * An ending that does not come to rest has no frames, because a pen that goes on behind the text draws no character.
+   * An ending that does not come to rest has no frames, because a pen that moves on behind the text draws no character.
    *
    * @returns {import("../stream.js").Frame[]}
    */
