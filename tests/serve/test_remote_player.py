@@ -113,6 +113,9 @@ def test_a_server_that_is_killed_and_started_again_changes_no_bit(page, server, 
     server.kill()
     time.sleep(0.5)
     assert page.run("return last.state") == {"playing": True, "connected": False}
+    page.run("player.pause()")
+    assert page.run("return last.state") == {"playing": False, "connected": False}
+    page.run("await player.play()")
     page.run("player.set('latent.hold', 0)")  # this does not stop the tries to connect
     threading.Thread(target=server.start).start()
     page.run("await hear(200)")

@@ -1,10 +1,9 @@
 // @ts-check
 /** A player that computes the voice in this browser: a worker steps the graph, and the sound or the page takes the frames. */
 
-import { Controls } from "./controls.js";
+import { BasePlayer } from "./base_player.js";
 import { checkSeed, randomSeed } from "./noise/seed.js";
 import { openSound } from "./sound/output.js";
-import { Alphabet } from "./writing/alphabet.js";
 
 /**
  * @typedef {import("./player.js").Config} Config
@@ -38,7 +37,7 @@ export async function openLocalPlayer(config, { voice, seed, text, width, progre
 }
 
 /** A `Player` of `player.js`. */
-class LocalPlayer extends EventTarget {
+class LocalPlayer extends BasePlayer {
   /**
    * @param {Requests} worker
    * @param {import("./player.js").Manifest} manifest
@@ -46,25 +45,10 @@ class LocalPlayer extends EventTarget {
    * @param {{seed: bigint, text?: string, width?: number}} beginning
    */
   constructor(worker, manifest, sound, beginning) {
-    super();
+    super(beginning);
     this._worker = worker;
-    this._sound = sound;
-    this._beginning = beginning;
-    this._controls = new Controls(manifest.controls);
-    this._alphabet = manifest.text ? new Alphabet(manifest.text) : null;
-    this.manifest = manifest;
-    this.kind = manifest.modality;
-    this.framesPerSecond = manifest.modality === "audio" ? manifest.rate / manifest.frame_size : manifest.rate;
-    this.playing = false;
-    this.written = 0;
-    this.pending = 0;
-    this.audioNode = sound?.node ?? null;
+    this._adopt(manifest, sound);
     worker.onevent = (name, detail) => this._take(name, detail);
-    if (sound) sound.context.onstatechange = () => this._follow(sound.context);
-  }
-
-  get seed() {
-    return this._beginning.seed;
   }
 
   /** @param {{seed?: Seed, text?: string, width?: number}} [options] */
@@ -97,11 +81,6 @@ class LocalPlayer extends EventTarget {
     this._tell("set", { name, value, index, ramp });
   }
 
-  /** @param {string} name */
-  value(name) {
-    return this._controls.value(name);
-  }
-
   reset() {
     this._controls.reset();
     this._tell("reset", null);
@@ -109,8 +88,7 @@ class LocalPlayer extends EventTarget {
 
   /** @param {string} text */
   write(text) {
-    if (!this._alphabet) throw new RangeError(`voice ${this.manifest.name} writes no text`);
-    this._tell("write", this._alphabet.clean(text));
+    this._tell("write", this._clean(text));
   }
 
   /** @param {number} count */
@@ -164,30 +142,6 @@ class LocalPlayer extends EventTarget {
     if (name === "reset") this._controls.reset();
     if (name === "end") this.close();
     this._dispatch(name, detail);
-  }
-
-  /**
-   * Notice that the browser stops the sound by itself, for example during a call.
-   *
-   * @param {AudioContext} context
-   */
-  _follow(context) {
-    if (this.playing && context.state !== "running") this._setPlaying(false);
-  }
-
-  /** @param {boolean} playing */
-  _setPlaying(playing) {
-    if (playing === this.playing) return;
-    this.playing = playing;
-    this._dispatch("state", { playing, connected: true });
-  }
-
-  /**
-   * @param {string} name
-   * @param {any} detail
-   */
-  _dispatch(name, detail) {
-    this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 }
 

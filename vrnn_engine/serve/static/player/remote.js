@@ -1,13 +1,12 @@
 // @ts-check
 /** A player that listens to a server: the frames come over a WebSocket, and the sound or the page takes them. */
 
+import { BasePlayer } from "./base_player.js";
 import { Clock } from "./clock.js";
-import { Controls } from "./controls.js";
 import { checkSeed, randomSeed } from "./noise/seed.js";
 import { Connection } from "./remote/connection.js";
 import { SoundFeed } from "./sound/feed.js";
 import { openSound } from "./sound/output.js";
-import { Alphabet } from "./writing/alphabet.js";
 
 /**
  * @typedef {import("./player.js").Config} Config
@@ -38,20 +37,17 @@ export async function openRemotePlayer(config, { voice = config.voices?.[0] ?? c
 }
 
 /** A `Player` of `player.js`. */
-class RemotePlayer extends EventTarget {
+class RemotePlayer extends BasePlayer {
   /**
    * @param {string} address
    * @param {{seed: bigint, text?: string, width?: number}} beginning
    */
   constructor(address, beginning) {
-    super();
+    super(beginning);
     this._address = address;
-    this._beginning = beginning;
     this._reconnects = 0;
     /** @type {{frame: number, name: string, detail: any}[]}  What is told when its frame is played. */
     this._later = [];
-    this.playing = false;
-    this.written = 0;
     this.pending = beginning.text?.length ?? 0;
     this._connection = this._connect();
   }
@@ -59,21 +55,10 @@ class RemotePlayer extends EventTarget {
   /** Wait until the server has opened the session, and open the sound. */
   async open() {
     const { manifest } = await this._connection.opened;
-    this.manifest = manifest;
-    this.kind = manifest.modality;
-    this.framesPerSecond = manifest.modality === "audio" ? manifest.rate / manifest.frame_size : manifest.rate;
-    this._controls = new Controls(manifest.controls);
-    this._alphabet = manifest.text ? new Alphabet(manifest.text) : null;
-    this._sound = manifest.modality === "audio" ? await openSound(manifest.rate) : null;
-    this.audioNode = this._sound?.node ?? null;
+    this._adopt(manifest, manifest.modality === "audio" ? await openSound(manifest.rate) : null);
     /** @type {import("./session.js").Outlet} */
     this._outlet = this._sound ? new SoundFeed(this._sound.port, this._sound.memory) : new Clock(this.framesPerSecond);
     this._outlet.onask = () => this._pump();
-    if (this._sound) this._sound.context.onstatechange = () => this._follow();
-  }
-
-  get seed() {
-    return this._beginning.seed;
   }
 
   /** @param {{seed?: Seed, text?: string, width?: number}} [options] */
@@ -116,11 +101,6 @@ class RemotePlayer extends EventTarget {
     this._connection.send({ ...event, ...where, ...(ramp ? { ramp } : {}) }, `set ${name} ${index}`);
   }
 
-  /** @param {string} name */
-  value(name) {
-    return this._controls.value(name);
-  }
-
   reset() {
     this._controls.reset();
     this._connection.send({ do: "reset" });
@@ -128,8 +108,7 @@ class RemotePlayer extends EventTarget {
 
   /** @param {string} text */
   write(text) {
-    if (!this._alphabet) throw new RangeError(`voice ${this.manifest.name} writes no text`);
-    const cleaned = this._alphabet.clean(text);
+    const cleaned = this._clean(text);
     this.pending += cleaned.length; // until the server says more
     this._connection.send({ do: "write", text: cleaned });
   }
@@ -194,7 +173,8 @@ class RemotePlayer extends EventTarget {
     const { frames } = this._connection ?? {};
     if (name === "frames") this._pump();
     else if (name === "connected" || name === "lost") {
-      this._dispatch("state", { playing: this.playing, connected: name === "connected" });
+      this._connected = name === "connected";
+      this._tellState();
     } else if (name === "latents") {
       const { frame, latent, mean, std, kl } = message;
       const arrays = { latent: Float32Array.from(latent), mean: Float32Array.from(mean ?? []), std: Float32Array.from(std ?? []) };
@@ -260,25 +240,5 @@ class RemotePlayer extends EventTarget {
   _setReading() {
     this._connection.reads = this.playing;
     this._connection.wake();
-  }
-
-  /** Notice that the browser stops the sound by itself, for example during a call. */
-  _follow() {
-    if (this.playing && this._sound?.context.state !== "running") this._setPlaying(false);
-  }
-
-  /** @param {boolean} playing */
-  _setPlaying(playing) {
-    if (playing === this.playing) return;
-    this.playing = playing;
-    this._dispatch("state", { playing, connected: true });
-  }
-
-  /**
-   * @param {string} name
-   * @param {any} detail
-   */
-  _dispatch(name, detail) {
-    this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 }
