@@ -68,6 +68,21 @@ export class Knobs extends EventTarget {
     this.dispatchEvent(new CustomEvent("change", { detail: { name: null } }));
   }
 
+  /**
+   * Call a function whenever a control has changed.
+   *
+   * @param {string} name
+   * @param {() => void} call
+   * @param {AbortSignal} signal  Ends the listening.
+   */
+  follow(name, call, signal) {
+    const take = (event) => {
+      const { name: changed } = /** @type {CustomEvent} */ (event).detail;
+      if (changed === null || changed === name) call();
+    };
+    this.addEventListener("change", take, { signal });
+  }
+
   /** Stop the timers. */
   close() {
     this.#forget();

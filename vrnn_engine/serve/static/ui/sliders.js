@@ -50,10 +50,7 @@ function makeSlider(control, knobs, signal) {
     knobs.restore(control.name);
     slider.focus();
   });
-  knobs.addEventListener("change", (event) => {
-    const { name } = /** @type {CustomEvent} */ (event).detail;
-    if (name === null || name === control.name) refresh();
-  }, { signal });
+  knobs.follow(control.name, refresh, signal);
   refresh();
   return box;
 }

@@ -36,10 +36,7 @@ function makeVector(control, knobs, signal) {
     if (box.open) bars.update(values);
   };
   box.addEventListener("toggle", refresh);
-  knobs.addEventListener("change", (event) => {
-    const { name } = /** @type {CustomEvent} */ (event).detail;
-    if (name === null || name === control.name) refresh();
-  }, { signal });
+  knobs.follow(control.name, refresh, signal);
   refresh();
   return box;
 }
