@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from vrnn_engine.runtime.readable import Readable
     from vrnn_engine.runtime.sinks import Sink
 
-TOKEN_VARIABLE = "VRNN_ENGINE_TOKEN"
-"""Environment variable with the secret that a server asks for."""
-
 
 def is_remote(voice: str) -> bool:
     """Return whether the name of a voice is the address of a served one.
@@ -54,6 +51,7 @@ def run_remote(asked: Request, steering: live.Steering) -> None:
     from vrnn_engine.client import connect
     from vrnn_engine.runtime.live.timeline import Timeline, read_timeline
     from vrnn_engine.runtime.sinks import make_sink
+    from vrnn_engine.serve.options import TOKEN_VARIABLE
 
     report.show_log()
     token = asked.token or os.environ.get(TOKEN_VARIABLE) or None

@@ -10,6 +10,7 @@ import typer
 from vrnn_engine.cli import report
 from vrnn_engine.cli import stream_options as options
 from vrnn_engine.cli.help import examples
+from vrnn_engine.serve.options import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from logging import LogRecord
@@ -58,7 +59,7 @@ Token = Annotated[
     typer.Option(
         "--token",
         metavar="TEXT",
-        envvar="VRNN_ENGINE_TOKEN",
+        envvar=TOKEN_VARIABLE,
         help="Secret that clients must send.  Other users of this machine see options; the variable VRNN_ENGINE_TOKEN "
         "hides it.",
         show_envvar=False,

@@ -19,7 +19,7 @@ import msgspec
 
 from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import ServerError
-from vrnn_engine.serve.options import ServeOptions
+from vrnn_engine.serve.options import TOKEN_VARIABLE, ServeOptions
 from vrnn_engine.serve.tokens import read_key
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 HAPROXY = "RAY_SERVE_ENABLE_HA_PROXY"
 """Environment variable that makes Ray Serve use HAProxy; it must be 1 where `ray start` runs."""
-TOKEN_VARIABLE = "VRNN_ENGINE_TOKEN"
-"""Environment variable with the token that clients must send, if `token` is not given."""
 UNLIMITED = 1_000_000.0
 """A rate of requests, and a number of sessions, too large to be reached."""
 
