@@ -18,12 +18,7 @@ from support.command import ROOT, environment
 SCRIPT = """
 set -eu
 mount --make-rprivate /
-mount -t tmpfs tmpfs /mnt
-mkdir /mnt/root
-mount --bind {root} /mnt/root
-mount -t tmpfs -o mode=1777 tmpfs /tmp
-if [ ! -e {root} ]; then mkdir -p {root} && mount --bind -o ro /mnt/root {root}; fi  # it lies in /tmp
-{open_python}
+{places}
 mount -o remount,bind,ro /
 {python} -c '{loopback}'
 as_stranger="setpriv --reuid 1234567 --regid 0 --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs"
@@ -38,13 +33,6 @@ done
 $as_stranger {python} -c '{render}'
 kill -TERM $server
 wait $server
-"""
-OPEN_PYTHON = """
-mkdir /tmp/python
-mount --bind {base} /tmp/python
-mount -t tmpfs -o mode=755 tmpfs {closed}
-mkdir -p {base}
-mount --bind /tmp/python {base}
 """
 LOOPBACK = """
 import fcntl, socket, struct
@@ -65,11 +53,20 @@ def instructions() -> dict[str, str]:
     return dict(re.findall(r"^([A-Z]+) +(.+)$", last, re.M))
 
 
-def open_python() -> str:
-    """Return commands that let a stranger run this Python, which may lie in a home folder that is closed to others."""
-    base = Path(sys.base_prefix)
-    closed = [folder for folder in base.parents if not folder.stat().st_mode & stat.S_IXOTH]
-    return OPEN_PYTHON.format(base=shlex.quote(str(base)), closed=shlex.quote(str(closed[-1]))) if closed else ""
+def readable_places() -> str:
+    """Return commands that empty /tmp and the folders that are closed to strangers, and keep Python and the package."""
+    kept = sorted({Path(sys.base_prefix), Path(sys.prefix), ROOT})  # a folder comes before those in it
+    closed = {place for path in kept for place in path.parents if not place.stat().st_mode & stat.S_IXOTH}
+    topmost = [place for place in sorted(closed) if not closed & set(place.parents)]
+    lines = ["mount -t tmpfs tmpfs /mnt"]
+    for number, path in enumerate(kept):
+        lines += [f"mkdir /mnt/{number}", f"mount --bind {shlex.quote(str(path))} /mnt/{number}"]
+    lines += ["mount -t tmpfs -o mode=1777 tmpfs /tmp"]
+    lines += [f"mount -t tmpfs -o mode=755 tmpfs {shlex.quote(str(place))}" for place in topmost]
+    for number, path in enumerate(kept):
+        name = shlex.quote(str(path))
+        lines += [f"[ -e {name} ] || {{ mkdir -p {name} && mount --bind -o ro /mnt/{number} {name}; }}"]
+    return "\n".join(lines)
 
 
 def test_the_image_runs_as_a_user_that_is_not_root_in_the_group_0() -> None:
@@ -93,7 +90,7 @@ def test_the_command_serves_without_a_disk_to_write_and_as_an_unknown_user() -> 
     python = shlex.quote(sys.executable)
     script = SCRIPT.format(
         python=python,
-        open_python=open_python(),
+        places=readable_places(),
         loopback=LOOPBACK,
         render=RENDER,
         root=shlex.quote(str(ROOT)),
