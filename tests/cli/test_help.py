@@ -76,6 +76,8 @@ LIGHT = (
     "vrnn_engine.runtime.live",
     "vrnn_engine.runtime.live.modes",
     "vrnn_engine.runtime.targets",
+    "vrnn_engine.serve",
+    "vrnn_engine.serve.environment",
 )
 """Modules outside the command line that the texts of options need."""
 

@@ -1,6 +1,7 @@
 """The player writes every sample in order, passes errors to the caller, and finishes the sink when it is stopped."""
 
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -98,6 +99,26 @@ def test_stop_leaves_a_valid_file_of_all_frames_read(toy_audio: Path, tmp_path: 
     assert len(samples) == round(player.seconds_played * 16000) == stream.frame * 200
     expected = Engine.load(toy_audio, device="cpu").stream(seed=3).read(40)
     assert np.abs(samples[:8000] - expected).max() < 1e-4
+
+
+def test_an_interrupt_while_the_thread_starts_leaves_a_valid_file(
+    toy_audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player = Player(Engine.load(toy_audio, device="cpu").stream(seed=7), to=tmp_path / "take.wav")
+    start = player._thread.start
+
+    def interrupted() -> None:
+        start()
+        while not player.seconds_played:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(player._thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), player:
+        pass
+    assert player.started
+    assert not player.running
+    assert len(soundfile.read(tmp_path / "take.wav")[0]) == round(player.seconds_played * 16000)
 
 
 def test_error_of_the_sink_is_raised_once_in_the_caller(toy_audio: Path) -> None:

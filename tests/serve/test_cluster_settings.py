@@ -7,8 +7,8 @@ import pytest
 
 from vrnn_engine.errors import ServerError, TokenError
 from vrnn_engine.serve.cluster import UNLIMITED, Scaling, read_settings
+from vrnn_engine.serve.environment import KEY_VARIABLE
 from vrnn_engine.serve.options import ServeOptions
-from vrnn_engine.serve.tokens import KEY_VARIABLE
 
 
 @pytest.fixture(autouse=True)

@@ -53,14 +53,18 @@ def play(
         The text that the stream writes.
     """
     started = time.monotonic()
-    with player:
-        report.say(f"{description} -> {player.label}{note}")
-        try:
-            _watch(player, performance, seconds, learn, manuscript)
-        except KeyboardInterrupt:
-            player.stop()  # this finishes the file
+    try:
+        with player:
+            try:
+                report.say(f"{description} -> {player.label}{note}")
+                _watch(player, performance, seconds, learn, manuscript)
+            except KeyboardInterrupt:
+                player.stop()  # this finishes the file; leaving the block would hide an error of that
+                raise
+    except KeyboardInterrupt:  # also one that arrives while the player starts
+        if player.started:
             report.say(_summary(player, started, manuscript))
-            raise
+        raise
     report.say(_summary(player, started, manuscript))
 
 

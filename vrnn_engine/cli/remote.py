@@ -51,7 +51,7 @@ def run_remote(asked: Request, steering: live.Steering) -> None:
     from vrnn_engine.client import connect
     from vrnn_engine.runtime.live.timeline import Timeline, read_timeline
     from vrnn_engine.runtime.sinks import make_sink
-    from vrnn_engine.serve.options import TOKEN_VARIABLE
+    from vrnn_engine.serve.environment import TOKEN_VARIABLE
 
     report.show_log()
     token = asked.token or os.environ.get(TOKEN_VARIABLE) or None

@@ -10,7 +10,7 @@ import typer
 from vrnn_engine.cli import report
 from vrnn_engine.cli import stream_options as options
 from vrnn_engine.cli.help import examples
-from vrnn_engine.serve.options import TOKEN_VARIABLE
+from vrnn_engine.serve.environment import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from logging import LogRecord

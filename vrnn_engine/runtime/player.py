@@ -105,7 +105,7 @@ class Player:
         self._thread = threading.Thread(target=self._run, name="vrnn-engine player", daemon=True)
 
     def __enter__(self) -> Self:
-        if self._thread.ident is not None:
+        if self.started:
             raise StreamError("this player has been entered before, and plays once; make another Player to play again")
         try:
             self.sink.open(self.format)
@@ -113,7 +113,12 @@ class Player:
             self._abort()
             raise
         self._cancel_stop_at_exit = stop_at_exit(self.stop, self.label)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:  # an interrupt: the thread may run already, and no one else would stop it
+            with contextlib.suppress(Exception):
+                self.stop()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: BaseException | TracebackType | None) -> None:
@@ -146,7 +151,7 @@ class Player:
         if timeout is not None:
             check_seconds(timeout, "timeout")
         until = None if timeout is None else time.monotonic() + timeout
-        if self._thread.ident is None:
+        if not self.started:
             raise StreamError("this player has not started; use it as: with Player(...) as player: player.wait()")
         while not self._ended.is_set():
             left = 0.2 if until is None else min(until - time.monotonic(), 0.2)
@@ -169,7 +174,7 @@ class Player:
             The sink has not finished within its `patience`.
         """
         self._stop.set()
-        if self._thread.ident is None:
+        if not self.started:
             return
         if not self._ended.is_set():
             self.sink.interrupt()
@@ -182,9 +187,14 @@ class Player:
         self._raise()
 
     @property
+    def started(self) -> bool:
+        """Whether the player has started; it stays true after the end."""
+        return self._thread.ident is not None
+
+    @property
     def running(self) -> bool:
         """Whether the player has started and not ended."""
-        return self._thread.ident is not None and not self._ended.is_set()
+        return self.started and not self._ended.is_set()
 
     @property
     def label(self) -> str:

@@ -19,7 +19,8 @@ import msgspec
 
 from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import ServerError
-from vrnn_engine.serve.options import TOKEN_VARIABLE, ServeOptions
+from vrnn_engine.serve.environment import TOKEN_VARIABLE
+from vrnn_engine.serve.options import ServeOptions
 from vrnn_engine.serve.tokens import read_key
 
 if TYPE_CHECKING:

@@ -7,9 +7,6 @@ from urllib.parse import urlsplit
 from vrnn_engine.errors import ServerError
 from vrnn_engine.serve.tokens import LEAST_KEY
 
-TOKEN_VARIABLE = "VRNN_ENGINE_TOKEN"
-"""Environment variable with the secret that clients must send."""
-
 _RANGES = {
     "port": (0, 65_535),
     "rows": (1, 4096),

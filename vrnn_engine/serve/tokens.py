@@ -19,6 +19,7 @@ from pathlib import Path
 
 from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.errors import TokenError
+from vrnn_engine.serve.environment import KEY_VARIABLE
 
 VERSION = 1
 MAX_TOKEN = 60_000
@@ -27,8 +28,6 @@ MAX_PAYLOAD = 1 << 18
 """Largest number of bytes of a payload."""
 LEAST_KEY = 16
 """Least number of bytes of a key."""
-KEY_VARIABLE = "VRNN_ENGINE_KEY"
-"""Environment variable with the key."""
 
 _MAC = hashlib.sha256().digest_size
 _PURPOSE = b"vrnn-engine token"
