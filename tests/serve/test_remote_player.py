@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from support.browser import Browser
 from support.server_process import ServerProcess, running
+from support.silent_proxy import silent_proxy
 
 from vrnn_engine import Engine
 from vrnn_engine.runtime.live.events import Set
@@ -92,6 +93,16 @@ def test_it_restarts_and_returns_to_a_saved_state(page, engine):
     assert page.run("return String(player.seed)") == "7"
 
 
+def test_a_saved_state_is_restored_in_a_pause(page, engine):
+    page.run(OPEN, "toy-audio")
+    page.run("await player.play(); await hear(20); window.saved = await player.save(); await hear(20); player.pause()")
+    page.run("await player.restore(saved); heard.length = 0", seconds=30)
+    page.run("await player.play(); await hear(20)")
+    rows = np.concatenate(page.run("return heard.slice(0, 10).map(one => one.data)")).astype(np.float32)
+    plain = engine.stream(7).read(200)
+    assert any(np.array_equal(rows, plain[at : at + len(rows)]) for at in range(0, len(plain) - len(rows), 200))
+
+
 def test_controls_that_change_in_a_pause_take_effect_after_it(page, engine):
     page.run(OPEN, "toy-audio")
     page.run("await player.play(); await hear(20); player.pause(); heard.length = 0")
@@ -127,6 +138,23 @@ def test_a_server_that_is_killed_and_started_again_changes_no_bit(page, server, 
     expected = Performance(engine.stream(7), [Set(frame=first, control=HEAT, value=0.3)]).read(count)
     assert np.array_equal(heard, expected)
     page.wait_until("last.stats?.reconnects === 1")
+
+
+@pytest.mark.slow
+def test_a_server_that_falls_silent_is_left_and_the_session_continues_over_another_connection(page, server, engine):
+    with silent_proxy(server.port) as proxy:
+        page.open(f"http://127.0.0.1:{proxy.port}/config.json")
+        page.run(OPEN, "toy-audio")
+        page.run("await player.play(); await hear(100)")
+        proxy.fall_silent()
+        page.wait_until("last.state.connected === false")
+        assert page.run("return last.state") == {"playing": True, "connected": False}
+        proxy.speak_again()
+        page.run("await hear(100)")
+        heard = joined(page.run("return heard"))
+        assert np.array_equal(heard, engine.stream(7).read(len(heard) // 200))
+        page.wait_until("last.stats?.reconnects === 1")
+        page.run("player.close()")
 
 
 def test_a_voice_that_is_not_served_is_one_line(page):

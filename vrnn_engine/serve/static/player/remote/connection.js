@@ -6,6 +6,7 @@
 
 import { FrameQueue } from "./frame_queue.js";
 import { SessionLog } from "./log.js";
+import { Silence } from "./silence.js";
 
 /** Seconds by which the server may be ahead of the reader. */
 const WINDOW = 0.6;
@@ -41,6 +42,7 @@ export class Connection {
     this._isOpen = false; // over the present socket
     this._sentAt = 0;
     this._timer = 0;
+    /** Connects again if the server has ended a session that stood still. */
     this._retry = () => {};
     /** @type {FrameQueue|null} */
     this.frames = null;
@@ -76,6 +78,7 @@ export class Connection {
     return new Promise((resolve) => {
       this._clearing.push(resolve);
       this._put("clear", '{"type":"clear"}');
+      this._retry();
     });
   }
 
@@ -84,7 +87,7 @@ export class Connection {
     return new Promise((resolve, reject) => {
       this._saving.push({ resolve, reject });
       this._put("save", '{"type":"save"}');
-      this._retry(); // the server may have ended a session that stood still
+      this._retry();
     });
   }
 
@@ -105,6 +108,7 @@ export class Connection {
   close() {
     this._isClosed = true;
     clearTimeout(this._timer);
+    this._silence?.end();
     if (this._isOpen) this._socket?.send('{"type":"close"}');
     this._socket?.close();
     for (const { reject } of this._saving.splice(0)) reject(new Error("the connection was closed before the state was saved"));
@@ -116,15 +120,33 @@ export class Connection {
     socket.binaryType = "arraybuffer";
     this._socket = socket;
     this._end = "";
+    // An open session gets a message each second, whether it plays or not.
+    const silence = new Silence(() => this._abandon(socket));
+    this._silence = silence;
     socket.onopen = () => socket.send(`{"type":"open","format":"f32le","reports":["latents"],${this._fields()}}`);
     socket.onmessage = ({ data }) => {
+      silence.broken();
       try {
         this._take(data);
       } catch (error) {
         this._fail(error instanceof Error ? error.message : String(error));
       }
     };
-    socket.onclose = ({ code, reason }) => this._lose(code, this._end || reason);
+    socket.onclose = ({ code, reason }) => {
+      silence.end();
+      this._lose(code, this._end || reason);
+    };
+  }
+
+  /**
+   * Give up a connection over which nothing comes. Its end would be known only after the browser's own time limit.
+   *
+   * @param {WebSocket} socket
+   */
+  _abandon(socket) {
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+    this._lose(0, "The server does not answer; try again later.");
   }
 
   /** Return the fields of the message that opens or continues the session, as JSON. */
@@ -175,6 +197,11 @@ export class Connection {
     this._flush();
   }
 
+  /** Whether somebody waits for an answer of the server. */
+  get _isAsked() {
+    return this._saving.length + this._clearing.length > 0;
+  }
+
   _endClearing() {
     for (const resolve of this._clearing.splice(0)) resolve();
   }
@@ -202,7 +229,7 @@ export class Connection {
     clearTimeout(this._timer);
     if (!this._queue.size) return;
     // The server lets few events wait while it stands still; it gets them before it goes on.
-    if (!this.reads && !this._saving.length) return;
+    if (!this.reads && !this._isAsked) return;
     const wait = this._sentAt + SPACING - performance.now();
     if (wait > 0) {
       this._timer = setTimeout(() => this._flush(), wait);
@@ -236,7 +263,7 @@ export class Connection {
       this._retry = () => {};
       this._timer = setTimeout(() => this._connect(), wait);
     };
-    if (!PAUSED.has(code) || this.reads || this._saving.length) this._retry();
+    if (!PAUSED.has(code) || this.reads || this._isAsked) this._retry();
   }
 
   /** @param {string} reason */
