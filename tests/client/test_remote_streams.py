@@ -3,12 +3,14 @@
 import asyncio
 import time
 
+import msgspec
 import numpy as np
 import pytest
 
 from vrnn_engine import ControlError, Engine, Player, RemoteError, StreamError, client
 from vrnn_engine.runtime.live.events import Nudge, Seed, Set, Walk
 from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.serve.protocol import MAX_MESSAGE, MAX_OPEN
 
 SHIFT, HEAT = "latent.shift", "output.temperature"
 TIMELINE = [Set(frame=5, control=HEAT, value=0.2, ramp=0.3), Walk(second=0.5, control=SHIFT, speed=0.5, index=1)]
@@ -170,6 +172,17 @@ def test_errors_that_can_be_known_here_are_raised_here(remote):
         remote.write("Dear Anna")
     with pytest.raises(StreamError, match="not a whole number of frames"):
         remote.read(-1)
+
+
+def test_the_first_message_may_be_as_large_as_the_server_takes_it(url, engine):
+    values = np.random.default_rng(1).uniform(0.5, 1.5, 1000).tolist()
+    events = [Set(frame=index // 50, control=HEAT, value=value) for index, value in enumerate(values)]
+    assert MAX_MESSAGE < len(msgspec.json.encode(events)) < MAX_OPEN
+    with client.connect(url, 7, events=events) as remote:
+        heard = remote.read(30)
+    assert np.array_equal(heard, Performance(engine.stream(7), events).read(30))
+    with pytest.raises(RemoteError, match=r"have 280,\d+ bytes, more than a server takes at first \(262,144\); send some"):
+        client.connect(url, text=140_000 * "\u017e")
 
 
 def test_a_closed_stream_says_so(url):

@@ -13,7 +13,7 @@ from vrnn_engine.errors import RemoteError
 from vrnn_engine.runtime.frames import check_seconds
 from vrnn_engine.runtime.live.events import AnyEvent
 from vrnn_engine.serve.codec import encode, seed_field
-from vrnn_engine.serve.protocol import MAX_MESSAGE, Open
+from vrnn_engine.serve.protocol import MAX_OPEN, Open
 
 if TYPE_CHECKING:
     from vrnn_engine.client.async_stream import AsyncRemoteStream
@@ -156,8 +156,12 @@ def connect_async(
         asked = msgspec.convert(msgspec.to_builtins(asked), Open)
     except (TypeError, ValueError) as error:  # msgspec.ValidationError is a ValueError
         raise RemoteError(f"this session cannot be opened: {error}") from None
-    if len(encode(asked)) > MAX_MESSAGE:
-        raise RemoteError(f"the text and events have more than {MAX_MESSAGE:,} bytes; send some of them later")
+    size = len(encode(asked).encode())
+    if size > MAX_OPEN:
+        raise RemoteError(
+            f"the text and events have {size:,} bytes, more than a server takes at first ({MAX_OPEN:,}); "
+            "send some of them later"
+        )
     return AsyncRemoteStream(address, asked, continuation, token, timeout, record)
 
 
