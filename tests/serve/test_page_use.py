@@ -98,6 +98,19 @@ def test_arrow_keys_move_a_bar_and_hold_its_latent(page: ShownPage) -> None:
     assert held[:3] == [0, 1, 0]
 
 
+@pytest.mark.parametrize(("voice", "has_kl"), [(PEN, False), (SOUND, True)], ids=["a hand", "sound"])
+def test_the_bars_show_a_kl_where_the_prior_depends_on_what_was_played(
+    page: ShownPage, voice: str, has_kl: bool
+) -> None:
+    page.open(voice)
+    page.press(" ")
+    page.browser.wait_until("document.querySelector('#latents .read-out').textContent.startsWith('Drag a bar')")
+    page.find("#latents .bar").send_keys(Keys.ARROW_RIGHT)
+    assert ("KL" in page.find("#latents .read-out").text) is has_kl
+    assert ("KL of the prior" in page.find("#latents .help").text) is has_kl
+    assert ("from N(0, 1)" in page.find("#latents .help").text) is not has_kl
+
+
 def test_the_pen_writes_what_is_typed(page: ShownPage) -> None:
     page.open(PEN)
     page.find("#text").click()

@@ -265,3 +265,13 @@ def test_control_takes_effect_in_the_next_word(engine: Engine) -> None:
     changed, whole = stream.read(60), plain.read(61)
     assert np.array_equal(np.concatenate([first, changed])[: rest + 1], whole[: rest + 1])
     assert not np.array_equal(changed[rest:], whole[rest + 1 :])
+
+
+def test_the_state_has_the_prior_of_the_word_that_was_generated_last(engine: Engine) -> None:
+    streams = [engine.stream(seed, text="one two") for seed in range(2)]
+    assert streams[0].state.prior is None
+    engine.read(5, streams)
+    for stream in streams:
+        mean, std = stream.state.prior
+        assert np.array_equal(mean, np.zeros_like(stream.latent))  # the latent of a hand is drawn once, from N(0, 1)
+        assert np.array_equal(std, np.ones_like(stream.latent))

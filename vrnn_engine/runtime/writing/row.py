@@ -62,6 +62,7 @@ class Try:
     line: Line
     arrays: Mapping[str, np.ndarray]
     latent: np.ndarray
+    prior: np.ndarray
     faults: int
     is_too_wide: bool
 
@@ -138,8 +139,15 @@ class Row:
             self.show(batch, row)
         return ended
 
-    def finish(self, latent: np.ndarray) -> bool:
+    def finish(self, latent: np.ndarray, prior: np.ndarray) -> bool:
         """Check the part that has ended, and give it out or generate it again. Return whether more steps are needed.
+
+        Parameters
+        ----------
+        latent : float32 array [Z]
+            Latent of the last step.
+        prior : float32 array [2, Z]
+            Mean and standard deviation of its prior; [0, 0] if the voice does not tell them.
 
         Raises
         ------
@@ -151,7 +159,7 @@ class Row:
         run, script = self._run, self._script
         self.state.require_finite(script.voice, run.frames, run.attention, self.arrays[script.text.position])
         self._steps = self.steps
-        self._tries.append(self._try(latent))
+        self._tries.append(self._try(latent, prior))
         best = min(self._tries, key=lambda one: (self._fits_no_line(one), one.faults))
         if (best.faults or self._fits_no_line(best)) and len(self._tries) < MOST_TRIES:
             self.arrays = script.in_hand(self._start, self.arrays)
@@ -195,7 +203,7 @@ class Row:
         shown = visible(self._text.text, run.part.start, run.offset, run.part.line_end, window)
         return self._script.alphabet.indices(shown, window)
 
-    def _try(self, latent: np.ndarray) -> Try:
+    def _try(self, latent: np.ndarray, prior: np.ndarray) -> Try:
         """Return the part that has ended, placed on the line and checked."""
         run, text, height = self._run, self._text, self._script.text.line_height
         part, ink = run.part, run.ink()
@@ -207,7 +215,7 @@ class Row:
         is_word = part.kind in (Kind.WORD, Kind.LAST)
         faults = count_faults(part, run.attention, run.offsets, run.is_complete) if is_word else 0
         is_too_wide = is_word and text.width is not None and line.right > text.width
-        return Try(run, ink, line, self.arrays, latent, faults, is_too_wide)
+        return Try(run, ink, line, self.arrays, latent, prior, faults, is_too_wide)
 
     def _fits_no_line(self, one: Try) -> bool:
         """Return whether a word is too wide although it is the first one of its line."""
@@ -232,4 +240,5 @@ class Row:
         text = replace(text, faults=text.faults + (best.faults > 0))
         self._text = text.after(best.run, best.ink, best.line, script.text.line_height)
         self.arrays = best.arrays
-        self.state = replace(self.state, arrays=best.arrays, latent=best.latent)
+        prior = best.prior if len(best.prior) else None
+        self.state = replace(self.state, arrays=best.arrays, latent=best.latent, prior=prior)

@@ -107,10 +107,14 @@ class Writer:
         """Step rows until one of them needs no more steps; return those that do."""
         while True:
             complete = self._step_until_a_part_is_complete(batch, rows)
-            latents = batch.latents()
+            latents, priors = batch.latents(), batch.priors()
             for row, arrays in zip(rows, batch.states(), strict=False):
                 row.arrays = arrays
-            needed = [row for i, row in enumerate(rows) if i not in complete or row.finish(latents[i].copy())]
+            needed = [
+                row
+                for i, row in enumerate(rows)
+                if i not in complete or row.finish(latents[i].copy(), priors[i].copy())
+            ]
             if len(needed) < len(rows):
                 return needed
 

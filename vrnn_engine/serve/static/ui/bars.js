@@ -60,6 +60,11 @@ export class Bars {
     if (focused >= 0) this.#show(focused); // a screen reader is told only what its user does
   }
 
+  /** Replace what stands below the row until a bar is touched. @param {string} hint */
+  setHint(hint) {
+    if (this.readOut.textContent === this.options.hint) this.readOut.textContent = hint;
+  }
+
   #makeBar(index) {
     const { unit, minimum, maximum } = this.options;
     return element("div", {
