@@ -50,13 +50,13 @@ def run(asked: Request, steering: live.Steering) -> None:
     if asked.text is not None and asked.text.is_piped and str(asked.prime) == STDIN:
         raise typer.BadParameter("cannot be stdin, from which the text is read; give a file", param_hint="--prime")
 
+    report.show_log()
+    engine = _load(asked)
+
     # Imported here, so that `--help` and usage errors are printed at once.
-    from vrnn_engine.runtime.engine import Engine
     from vrnn_engine.runtime.live.timeline import Timeline
     from vrnn_engine.runtime.sinks import make_sink
 
-    report.show_log()
-    engine = Engine.load(asked.voice, device=asked.device, precision=asked.precision, threads=asked.threads)
     to, note = choose_target(asked, engine.voice.manifest)
     plan = _read_timeline(asked.timeline, engine) if asked.timeline is not None else Timeline()
     sink = make_sink(to, asked.latency)
@@ -79,6 +79,22 @@ def run(asked: Request, steering: live.Steering) -> None:
         _play(playing, plan, steering, sink, asked, manuscript, what, note)
         if asked.save_hand is not None and asked.prime is None:
             save_hand(playing, asked.save_hand)
+
+
+def _load(asked: Request) -> "Engine":
+    """Load the engine in another thread, and meanwhile import the modules that play it."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from vrnn_engine.runtime.engine import Engine
+
+    with ThreadPoolExecutor(1, "vrnn-engine loader") as loader:
+        # Most of the time passes in onnxruntime, which lets this thread run.
+        loading = loader.submit(Engine.load, asked.voice, asked.device, 1, asked.precision, asked.threads)
+        from vrnn_engine.cli import playing  # noqa: F401
+        from vrnn_engine.runtime import player, sinks  # noqa: F401
+        from vrnn_engine.runtime.live import performance, timeline  # noqa: F401
+
+        return loading.result()
 
 
 def choose_target(asked: Request, manifest: "Manifest") -> tuple[str, str]:

@@ -145,8 +145,9 @@ def _start_up_times(
 ) -> tuple[float | None, float]:
     """Return the median time to the first byte of a stream and that of the imports, in seconds, measured in turn."""
     first_samples, imports = [], []
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS + 1):
         if stream_command is not None:
             first_samples.append(seconds_to_first_byte(stream_command(setup)))
         imports.append(seconds_to_run(IMPORTS))
-    return statistics.median(first_samples) if first_samples else None, statistics.median(imports)
+    # The first process is not counted: it may compile modules, and it reads all files from the disk.
+    return statistics.median(first_samples[1:]) if first_samples else None, statistics.median(imports[1:])

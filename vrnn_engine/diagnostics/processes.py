@@ -10,7 +10,6 @@ from vrnn_engine.errors import VRNNEngineError
 
 # One BLAS thread.  The libraries read these variables when they are loaded, so they are set before the process starts.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-_ONE_THREAD = dict.fromkeys(_THREADS, "1")
 
 
 def run_python(code: str, *arguments: str) -> str:
@@ -34,7 +33,7 @@ def run_python(code: str, *arguments: str) -> str:
         The process failed; the message ends with the end of its standard error.
     """
     command = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **_ONE_THREAD})
+    done = subprocess.run(command, capture_output=True, text=True, env=_environment())
     if done.returncode:
         raise _failed(done.stderr)
     return done.stdout
@@ -72,15 +71,20 @@ def seconds_to_first_byte(command: Sequence[str]) -> float:
         The command failed or wrote nothing; the message ends with the end of its standard error.
     """
     began = time.perf_counter()
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **_ONE_THREAD}
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment()) as process:
         byte = process.stdout.read(1) if process.stdout else b""
         seconds = time.perf_counter() - began
         errors = process.communicate()[1]
     if not byte or process.returncode:
         raise _failed(errors.decode(errors="replace"))
     return seconds
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a measured process: one BLAS thread, and compiled modules that the next one reuses."""
+    # pip compiles what it installs.  With this variable, each process would compile the modules of a checkout again.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | dict.fromkeys(_THREADS, "1")
 
 
 def _failed(errors: str) -> VRNNEngineError:
