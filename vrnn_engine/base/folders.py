@@ -62,6 +62,17 @@ def cache_folder(purpose: str) -> Path:
     return Path(user_cache_dir(_APP, appauthor=False)) / purpose
 
 
+def is_name(name: str) -> bool:
+    """Return whether a name can be the name of a file or folder on each system.
+
+    Parameters
+    ----------
+    name : str
+        The name, without an ending.
+    """
+    return _NAME.fullmatch(name) is not None
+
+
 def check_name(name: str, what: str, error_class: type[VRNNEngineError]) -> None:
     """Raise an error if a name cannot be the name of a file on some system.
 
@@ -79,7 +90,7 @@ def check_name(name: str, what: str, error_class: type[VRNNEngineError]) -> None
     VRNNEngineError
         Of class `error_class`.
     """
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise error_class(f"a {what} cannot be named {name!r}; use up to 64 letters, digits, spaces, dots, - and _")
 
 

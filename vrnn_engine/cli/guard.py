@@ -87,9 +87,7 @@ def explain(error: BaseException, verb: inspect.Signature | None = None) -> int 
         The exit code; None if the exception is a bug, or not an error.
     """
     if _debug and not isinstance(error, SystemExit):
-        import traceback
-
-        traceback.print_exception(error)
+        report.say_traceback(error)
     if isinstance(error, KeyboardInterrupt):
         report.say("terminated" if isinstance(error, Terminated) else "interrupted")
         return error.code if isinstance(error, Terminated) else INTERRUPTED

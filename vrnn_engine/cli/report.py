@@ -1,4 +1,8 @@
-"""Prints the output of commands: answers on stdout, as text or JSON, and all other lines on stderr."""
+"""Prints the output of commands: answers on stdout, as text or JSON, and all other lines on stderr.
+
+All text that a command prints goes through this module, which makes control characters visible: a voice, a recording
+or a library's error message from a stranger cannot steer the terminal.
+"""
 
 import os
 import sys
@@ -8,9 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from vrnn_engine.base.text_files import visible
 from vrnn_engine.errors import VRNNEngineError
 
 if TYPE_CHECKING:
+    import logging
+
     from rich.console import Console
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -34,6 +41,7 @@ def say(line: str, style: str = "") -> None:
     style : str
         Style as rich names it, e.g. `red`; used if stderr is a terminal with colours.
     """
+    line = visible(line)
     if sys.stderr is None:  # the process was started with stderr closed, and print(file=None) writes to stdout
         return
     if _display is not None:
@@ -45,6 +53,13 @@ def say(line: str, style: str = "") -> None:
     else:
         # One write, as lines of two threads would otherwise end up on one line.
         print(f"{line}\n", end="", file=sys.stderr, flush=True)
+
+
+def say_traceback(error: BaseException) -> None:
+    """Print the traceback of an exception on stderr."""
+    import traceback
+
+    print(visible("".join(traceback.format_exception(error)), keep="\n"), end="", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -76,6 +91,26 @@ def show_log() -> None:
     log.setLevel(logging.INFO)
 
 
+def log_format(template: str) -> "logging.Formatter":
+    """Return a formatter that writes each log message on one line; a traceback may follow it.
+
+    Parameters
+    ----------
+    template : str
+        Template of a line, as `logging.Formatter` takes it.
+    """
+    import logging
+
+    class Lines(logging.Formatter):
+        def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name that logging calls
+            return visible(super().formatMessage(record))
+
+        def formatException(self, ei: Any) -> str:  # noqa: N802 - the name that logging calls
+            return visible(super().formatException(ei), keep="\n")
+
+    return Lines(template)
+
+
 @contextmanager
 def without_warnings() -> Iterator[None]:
     """While the block runs, print none of the library's warnings."""
@@ -104,13 +139,21 @@ def print_json(value: Any) -> None:
 
 def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print an answer as a table on stdout; each row has one cell per column of the head."""
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    for row in [head, *rows]:
+    table = [tuple(map(visible, row)) for row in [head, *rows]]
+    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+    for row in table:
         answer("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def print_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """Print an answer on stdout as lines of a name and its value."""
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        answer(f"{visible(name).ljust(width)}  {visible(value)}")
+
+
 def answer(text: str = "", end: str = "\n") -> None:
-    """Print part of an answer on stdout.
+    """Print part of an answer on stdout, which may have several lines.
 
     Raises
     ------
@@ -120,7 +163,7 @@ def answer(text: str = "", end: str = "\n") -> None:
         stdout cannot be written for another reason, e.g. a full disk.
     """
     try:
-        print(text, end=end, flush=True)
+        print(visible(text, keep="\n"), end=end, flush=True)
     except OSError as error:
         # Otherwise Python would write the rest of the buffer when it exits, and print an error of its own.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

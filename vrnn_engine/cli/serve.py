@@ -270,7 +270,7 @@ def _show_log(verbose: bool) -> None:
     import logging
 
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(report.log_format("%(asctime)s %(levelname)s %(message)s"))
     handler.addFilter(_clean)
     for name, level in (("vrnn_engine", logging.INFO), ("uvicorn", logging.INFO if verbose else logging.WARNING)):
         log = logging.getLogger(name)

@@ -84,9 +84,7 @@ def show(voice: Named, json: report.AsJson = False) -> None:
         ("made by", origin.command),
         *((f"  {name}", f"{value:g}") for name, value in origin.metrics.items()),
     ]
-    width = max(len(name) for name, _ in facts)
-    for name, value in facts:
-        report.answer(f"{name.ljust(width)}  {value}")
+    report.print_facts(facts)
     report.answer("\nControls (--set NAME=VALUE)")
     report.print_table(
         ("name", "values", "default", "range", "what it does"),

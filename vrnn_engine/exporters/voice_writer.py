@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vrnn_engine.base.atomic_folder import atomic_folder
+from vrnn_engine.base.folders import check_name
 from vrnn_engine.errors import ExportError, VoiceError
 from vrnn_engine.exporters.card import card
 from vrnn_engine.exporters.contract import check_contract
@@ -107,8 +108,9 @@ def write_voice(
     ------
     ExportError
         The model breaks the graph contract, a graph differs from PyTorch, the rows of a batch depend on each other, a
-        reduced precision differs too much from fp32, or the folder exists.
+        reduced precision differs too much from fp32, the folder exists, or the name cannot be the name of a file.
     """
+    check_name(name, "voice", ExportError)
     if folder.exists():
         raise ExportError(f"{folder}: exists already; remove it, or choose another folder")
     try:

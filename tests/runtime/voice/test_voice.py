@@ -201,7 +201,7 @@ def _file(path: str) -> Callable[[dict[str, Any]], None]:
         (_file("a/../../b"), "leaves the voice's folder"),
         (lambda m: m["parity"].update(file="../parity.npz"), "leaves the voice's folder"),
         (lambda m: m["graphs"][0].update(file="../step.onnx"), "leaves the voice's folder"),
-        (lambda m: m["files"].pop("step.onnx"), r"no checksum for step\.onnx"),
+        (lambda m: m["files"].pop("step.onnx"), r"no checksum for 'step\.onnx'"),
         (lambda m: m.update(schema_version=3, anything="new"), "newer than this vrnn-engine understands"),
         (lambda m: m.pop("rate"), "missing required field `rate`"),
         (lambda m: m.update(colour="red"), "colour"),
@@ -287,7 +287,7 @@ def test_a_graph_that_differs_from_the_manifest_is_refused(
     [
         (lambda m: m.update(controls=m["controls"][1:]), r"no control latent\.temperature of shape \[1\]"),
         (lambda m: m["controls"][0].update(shape=[4]), r"no control latent\.temperature of shape \[1\]"),
-        (lambda m: m["graphs"][1].update(role="step"), "does not belong in a step graph"),
+        (lambda m: m["graphs"][1].update(role="step", precision="fp16"), "does not belong in a step graph"),
     ],
 )
 def test_a_graph_that_breaks_the_contract_is_refused(
@@ -345,9 +345,12 @@ def test_installing_a_damaged_voice_leaves_nothing(spoiled: Path, homes: Path) -
     assert not (homes / "installed").exists()
 
 
-@pytest.mark.parametrize("name", ["../escape", "a/b", ".hidden", "", "new\nline", ".."])
-def test_a_voice_with_an_invalid_name_is_not_installed(spoiled: Path, name: str, homes: Path) -> None:
+@pytest.mark.parametrize("name", ["a voice", "été"])
+def test_a_voice_whose_name_is_no_folder_of_every_system_is_not_installed(
+    spoiled: Path, name: str, homes: Path
+) -> None:
     toy_voice.change(spoiled, lambda manifest: manifest.update(name=name))
+    assert Voice.open(spoiled).name == name
     with pytest.raises(VoiceError, match="cannot install a voice named"):
         install_voice(spoiled)
     assert not (homes / "installed").exists()

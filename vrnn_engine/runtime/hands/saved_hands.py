@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vrnn_engine.base.file_errors import read_error, write_error
 from vrnn_engine.base.files import write_atomically
-from vrnn_engine.base.folders import check_name, hands_folder
+from vrnn_engine.base.folders import check_name, hands_folder, is_name
 from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.hands.hand import Hand
@@ -30,9 +30,15 @@ class SavedHands:
     ----------
     folder : Path
         The voice's own folder; the first `save` creates it.
+
+    Raises
+    ------
+    StreamError
+        The voice's name cannot be the name of a folder.
     """
 
     def __init__(self, voice: str, home: str | os.PathLike[str] | None = None) -> None:
+        check_name(voice, "voice", StreamError)
         self.folder = Path(home or hands_folder()) / voice
 
     def save(self, name: str, hand: Hand) -> Path:
@@ -132,4 +138,5 @@ def voices_with_hands(home: str | os.PathLike[str] | None = None) -> list[str]:
     home : path, optional
         As for `SavedHands`.
     """
-    return sorted({path.parent.name for path in Path(home or hands_folder()).glob(f"*/*{ENDING}")})
+    found = {path.parent.name for path in Path(home or hands_folder()).glob(f"*/*{ENDING}")}
+    return sorted(name for name in found if is_name(name))

@@ -43,9 +43,15 @@ class SavedFolder:
     ----------
     folder : Path
         The voice's own folder; the first write creates it.
+
+    Raises
+    ------
+    StreamError
+        The voice's name cannot be the name of a folder.
     """
 
     def __init__(self, voice: str, home: str | os.PathLike[str] | None = None) -> None:
+        check_name(voice, "voice", StreamError)
         self.folder = Path(home or saved_folder()) / voice
 
     def write_state(self, name: str, snapshot: bytes) -> Path:

@@ -1,17 +1,19 @@
-"""The manifest of a voice (`voice.json`): its schema, reading and writing.
-
-No other module but `text.py` knows the format.  Shapes are given without the batch axis.
-"""
+"""Reads, checks and writes the manifest of a voice (`voice.json`)."""
 
 import re
+from collections.abc import Container
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.errors import VoiceError
-from vrnn_engine.runtime.voice.text import Text, check_text
+from vrnn_engine.runtime.voice.limits import check_limits
+from vrnn_engine.runtime.voice.schema import Control, Graph, Manifest, Normalisation, Parity, Provenance, Shape
+from vrnn_engine.runtime.voice.text import check_text
+
+__all__ = ["Control", "Graph", "Manifest", "Normalisation", "Parity", "Provenance", "Shape"]
 
 SCHEMA_VERSION = 2
 """The newest version.  Version 2 has `text`."""
@@ -20,153 +22,6 @@ PLAIN_VERSION = 1
 MANIFEST_FILE = "voice.json"
 TRAINING_FILE = "training.json"
 """From this file a new training run can start; the runtime does not read it."""
-
-Shape = tuple[Annotated[int, msgspec.Meta(ge=1)], ...]
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-
-
-class Control(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A parameter that can be changed while the voice runs."""
-
-    name: str
-    """Name of its graph input without `control.`, e.g. `latent.temperature`."""
-    shape: Shape
-    """`[1]` for a scalar, `[Z]` for one value per latent dimension."""
-    default: float
-    """Initial value of all elements."""
-    minimum: float
-    """Smallest value of an element."""
-    maximum: float
-    """Largest value of an element."""
-    description: str
-    """What the control does, in one sentence."""
-
-
-class Graph(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One ONNX graph and its inputs and outputs."""
-
-    role: Literal["step", "observe"]
-    """`step` generates a frame; `observe` infers the latent and the likelihood of a given frame."""
-    precision: Literal["fp32", "fp16", "int8", "int4"]
-    """Precision of the weights."""
-    file: str
-    """Path of the ONNX file, relative to the voice's folder."""
-    inputs: dict[str, Shape]
-    """Name -> shape of every input."""
-    outputs: dict[str, Shape]
-    """Name -> shape of every output."""
-
-
-class Normalisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How training data was normalised: `(x - mean) / std`, one value per channel.
-
-    Audio has one channel, a pen two (dx, dy); the pen-up bit is not normalised.
-    """
-
-    mean: tuple[float, ...]
-    """Mean per channel, in the unit of the frames."""
-    std: tuple[float, ...]
-    """Standard deviation per channel, in the unit of the frames."""
-
-
-class Provenance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the voice comes from."""
-
-    data: str
-    """Name of the training data."""
-    source: str
-    """Where the data can be found."""
-    licence: str
-    """Licence of the data."""
-    command: str
-    """Command that trained the model."""
-    metrics: dict[str, float] = {}
-    """Metrics of the trained model, by name."""
-
-
-class Parity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """PyTorch's results for fixed noise, with which any machine can compare its own results.
-
-    The .npz file holds every `noise.*` input of the step graph, [T, ...]; the `frame`s [T, F] that the step graph
-    generates from this noise, starting from a state of zero, with default controls; and as `observe.NAME` [T, ...] the
-    outputs `posterior.mean`, `kl` and `log_likelihood` of the observe graph for those frames and zero noise.  If the
-    voice reads a text, it also holds the `text.characters` [T, W] of both graphs, and `text.position` and
-    `text.attention` of each.
-    """
-
-    file: str
-    """Path of the .npz file, relative to the voice's folder."""
-    frames: Positive
-    """T, the number of frames."""
-    tolerance: float
-    """Largest difference allowed, relative to the largest magnitude of the array."""
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Everything that the runtime needs to know about a voice."""
-
-    schema_version: int
-    """Version of this format."""
-    name: str
-    """Name of the voice."""
-    modality: Literal["audio", "pen"]
-    """What the voice generates: sound or ink."""
-    rate: Positive
-    """Samples (audio) or points (pen) per second."""
-    frame_size: Positive
-    """F: samples in an audio frame; 3 (dx, dy, pen-up) for a pen."""
-    unit: str
-    """Unit of a frame's values: `full scale` for audio, e.g. `mm` for a pen."""
-    basis: Literal["samples", "mdct", "points"]
-    """What the model's frames are made of: samples, MDCT coefficients, or points of a pen."""
-    family: str
-    """Model family, e.g. `vrnn-gauss`; for information only: the runtime does not use it."""
-    graphs: tuple[Graph, ...]
-    """The graphs; the first of each role is the default."""
-    controls: tuple[Control, ...]
-    """The controls."""
-    normalisation: Normalisation
-    """Normalisation of the training data, which is folded into the weights."""
-    provenance: Provenance
-    """Where the voice comes from."""
-    parity: Parity
-    """Results of PyTorch, to compare with."""
-    files: dict[str, Sha256]
-    """sha256 of every file of the voice except this manifest and documents, by path relative to the voice's folder."""
-    text: Text | None = None
-    """How the voice reads a text; null if it reads none."""
-
-    @property
-    def frames_per_second(self) -> float:
-        """Frames per second: 80 for 200-sample frames at 16 kHz; for a pen the rate, as a frame is one point."""
-        return self.rate / self.samples_per_frame
-
-    @property
-    def samples_per_frame(self) -> int:
-        """Samples per frame of audio; 1 (one point) for a pen."""
-        return self.frame_size if self.modality == "audio" else 1
-
-    def graph(self, role: str, precision: str = "fp32") -> Graph:
-        """Return a graph.
-
-        Parameters
-        ----------
-        role : str
-            `step` or `observe`.
-        precision : str
-            `fp32`, `fp16`, `int8` or `int4`.
-
-        Raises
-        ------
-        VoiceError
-            The voice has no such graph; the message lists the graphs that it has.
-        """
-        for graph in self.graphs:
-            if graph.role == role and graph.precision == precision:
-                return graph
-        present = ", ".join(f"{g.role}/{g.precision}" for g in self.graphs)
-        raise VoiceError(f"voice {self.name!r} has no {role} graph in {precision!r} (it has {present})")
 
 
 def is_document(path: str) -> bool:
@@ -211,11 +66,12 @@ def decode_manifest(text: bytes, where: str) -> Manifest:
         manifest = msgspec.json.decode(text, type=Manifest)
     except msgspec.DecodeError as error:
         raise VoiceError(f"{where}: not a valid voice manifest: {error}") from None
-    for path in [*manifest.files, *(g.file for g in manifest.graphs), manifest.parity.file]:
+    used = {*(g.file for g in manifest.graphs), manifest.parity.file}
+    for path in [*manifest.files, *sorted(used)]:
         check_inside(path, where)
-    unlisted = {*(g.file for g in manifest.graphs), manifest.parity.file} - set(manifest.files)
-    if unlisted:
-        raise VoiceError(f"{where}: no checksum for {', '.join(sorted(unlisted))}")
+    check_limits(manifest, where)
+    for path in sorted(used):
+        check_listed(path, manifest.files, where)
     for graph in manifest.graphs:
         check_text(manifest.text, graph.inputs, graph.outputs, f"{where}: {graph.file}")
     return manifest
@@ -265,6 +121,29 @@ def json_schema() -> dict[str, Any]:
     return msgspec.json.schema(Manifest)
 
 
+def check_listed(path: str, files: Container[str], where: str) -> None:
+    """Check that a file that a voice uses has a checksum, which is verified.
+
+    Parameters
+    ----------
+    path : str
+        Path of the file, as the manifest or a graph names it.
+    files : container of str
+        The paths that have a checksum in the manifest.
+    where : str
+        The manifest or graph that uses the file, for the error message.
+
+    Raises
+    ------
+    VoiceError
+        The manifest does not list the file, or it is a document, whose checksum is not verified.
+    """
+    if path not in files:
+        raise VoiceError(f"{where}: no checksum for {path!r} in `files`; export the voice again")
+    if is_document(path):
+        raise VoiceError(f"{where}: uses {path!r}, which is a document by its ending; give it another ending")
+
+
 def check_inside(path: str, where: str) -> None:
     """Check that a path is relative and stays inside its folder.
 
@@ -281,7 +160,14 @@ def check_inside(path: str, where: str) -> None:
         The path is empty or absolute, or leaves its folder on some system.
     """
     parts = PurePosixPath(path)
-    if parts.is_absolute() or ".." in parts.parts or "\\" in path or re.match(r"^[A-Za-z]:", path) or not path:
+    if (
+        "\0" in path
+        or parts.is_absolute()
+        or ".." in parts.parts
+        or "\\" in path
+        or re.match(r"^[A-Za-z]:", path)
+        or not path
+    ):
         raise VoiceError(f"{where}: path {path!r} leaves the voice's folder")
 
 

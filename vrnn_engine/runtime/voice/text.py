@@ -12,26 +12,25 @@ CHARACTERS, POSITION, ATTENTION = "text.characters", "text.position", "text.atte
 NONE, END = "", "\n"
 """The first and the last entry of an alphabet: no character, and the end of a line."""
 
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-Name = Annotated[str, msgspec.Meta(min_length=1)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a voice reads a text."""
 
-    alphabet: Annotated[tuple[str, ...], msgspec.Meta(min_length=3)]
+    alphabet: Annotated[tuple[str, ...], msgspec.Meta(min_length=3, max_length=4096)]
     """The characters; the place of one in this list is its index in `text.characters`. The first entry is the empty
     string, for no character; the last is a newline, for the end of a line; the others are one character each."""
-    window: Positive
+    window: Annotated[int, msgspec.Meta(ge=1, le=4096)]
     """W, the number of characters that a step reads: the width of `text.characters` and of `text.attention`."""
     position: Name
     """Name, without `state.`, of the state that is the reading position. Subtract n from it to move the window on by n
     characters."""
-    first_position: float
+    first_position: Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
     """`text.position` where the state `position` is 0."""
-    restart: tuple[Name, ...]
+    restart: Annotated[tuple[Name, ...], msgspec.Meta(max_length=256)]
     """Names, without `state.`, of the states that are zero at the beginning of each line; the others are kept."""
-    line_height: Annotated[float, msgspec.Meta(gt=0)]
+    line_height: Annotated[float, msgspec.Meta(gt=0, le=1e9)]
     """Distance of two baselines, in the unit of the voice."""
 
     @property

@@ -1,0 +1,79 @@
+"""Checks the rules of a manifest that concern several of its fields, or that JSON Schema cannot express."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from vrnn_engine.base.folders import is_name
+from vrnn_engine.errors import VoiceError
+from vrnn_engine.runtime.voice.schema import Control, Manifest
+from vrnn_engine.runtime.voice.text import Text
+
+_TENSOR = re.compile(r"[\w.-]+")
+"""Names of inputs, outputs and controls, which are shown on terminals and are part of addresses."""
+
+
+def check_limits(manifest: Manifest, where: str) -> None:
+    """Check names, the ranges of the controls, and that nothing is described twice.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        A manifest whose fields have the right types.
+    where : str
+        Its file, for the error message.
+
+    Raises
+    ------
+    VoiceError
+        A rule is broken; the message names the first one.
+    """
+    for fault in _faults(manifest):
+        raise VoiceError(f"{where}: {fault}; export the voice again, or correct {where.rpartition('/')[2]}")
+
+
+def _faults(manifest: Manifest) -> Iterator[str]:
+    if not is_name(manifest.name):
+        yield (
+            f"a voice cannot be named {manifest.name!r}: use up to 64 letters, digits, spaces, dots, - and _, and "
+            "begin with a letter, a digit or _"
+        )
+    graphs, controls = manifest.graphs, manifest.controls
+    yield from _tensor_names(name for graph in graphs for name in (*graph.inputs, *graph.outputs))
+    yield from _tensor_names(control.name for control in controls)
+    yield from _twice("control", (control.name for control in controls))
+    yield from _twice("graph", (f"{graph.role}/{graph.precision}" for graph in graphs))
+    for control in controls:
+        yield from _control(control)
+    if manifest.modality == "pen" and manifest.frame_size != 3:
+        yield f"frame_size is {manifest.frame_size}, but a frame of a pen has 3 values"
+    mean, std = manifest.normalisation.mean, manifest.normalisation.std
+    if len(mean) != len(std) or min(std) <= 0:
+        yield "`normalisation` needs as many values of `std` as of `mean`, all greater than 0"
+    if manifest.text is not None:
+        yield from _text(manifest.text)
+
+
+def _control(control: Control) -> Iterator[str]:
+    if not control.minimum <= control.default <= control.maximum:
+        yield (
+            f"control {control.name} has the default {control.default:g}, "
+            f"which is not between {control.minimum:g} and {control.maximum:g}"
+        )
+
+
+def _text(text: Text) -> Iterator[str]:
+    yield from _twice("`text.restart`", text.restart)
+
+
+def _tensor_names(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if not _TENSOR.fullmatch(name):
+            yield f"the name {name!r} has characters other than letters, digits, dots, - and _"
+
+
+def _twice(what: str, names: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            yield f"{what} has {name} twice" if what.startswith("`") else f"{what} {name} is described twice"
+        seen.add(name)
