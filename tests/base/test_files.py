@@ -215,6 +215,7 @@ def test_an_earlier_folder_is_never_lost(
     real = Path.rename
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "old").touch()
+    monkeypatch.setattr("vrnn_engine.base.atomic_folder.exchange", lambda *paths: False)
     monkeypatch.setattr(Path, "rename", rename)
     with pytest.raises(error), atomic_folder(tmp_path / "folder"):
         pass

@@ -1,18 +1,24 @@
 """Writes files atomically: a file gets its final name when it is complete, or not at all.
 
 Data is written to a hidden temporary file in the same folder, which is then renamed.  A reader never sees a
-half-written file, and after an error, a full disk or a killed process an earlier file of that name is unchanged.  If
-the file cannot be renamed, because the path is a mount point, its content is copied there once it is complete.
+half-written file, and after an error, a full disk or a killed process an earlier file of that name is unchanged.  The
+content is on the disk before the file is renamed, so that this is also true after a power failure.  If the file cannot
+be renamed, because the path is a mount point, its content is copied there once it is complete.
+
+A writer locks its temporary file.  The next writer of the same path finds those that killed processes have left: it
+removes them, or gives them a visible name if they may be worth keeping.
 """
 
 import contextlib
 import io
 import os
-import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from vrnn_engine.base.atomic.durable import sync_file, sync_folder
+from vrnn_engine.base.atomic.leftovers import offer_back, remove_leftovers
+from vrnn_engine.base.atomic.partial import new_partial_file
 from vrnn_engine.base.file_errors import write_error
 from vrnn_engine.base.file_kinds import copy_in_place, non_file_kind
 from vrnn_engine.errors import SinkError, VRNNEngineError
@@ -32,6 +38,11 @@ class AtomicFile(io.RawIOBase):
         The final path.  A symbolic link is followed, and stays a link.
     error_class : type
         Class of the errors raised when the file cannot be written.
+    take : bool
+        Whether an incomplete file is worth keeping, e.g. a recording: what a killed process has written of it gets a
+        visible name.  Otherwise it is removed.
+    durable : bool
+        Whether `commit` waits until the content is on the disk.
 
     Attributes
     ----------
@@ -56,17 +67,26 @@ class AtomicFile(io.RawIOBase):
     ...     file.append(b"hello")
     """
 
-    def __init__(self, path: str | os.PathLike[str], error_class: type[VRNNEngineError] = SinkError) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        error_class: type[VRNNEngineError] = SinkError,
+        *,
+        take: bool = False,
+        durable: bool = True,
+    ) -> None:
         self.path = Path(os.path.realpath(path))
         self.failure: OSError | None = None
         self._error_class = error_class
+        self._durable = durable
         self._complete = False
         _require_file(path, error_class)
-        self._temporary = temporary_name(self.path, ".part")
+        if take:
+            offer_back(self.path)
+        else:
+            remove_leftovers(self.path.parent, self.path.name)
         try:
-            # Not the tempfile module: only the owner may read its files, whatever the umask.
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            descriptor = os.open(self._temporary, flags, 0o666)
+            self._temporary, descriptor = new_partial_file(self.path)
         except OSError as error:
             raise write_error(path, error, error_class) from error
         self._file = io.FileIO(descriptor, "r+b")
@@ -181,6 +201,8 @@ class AtomicFile(io.RawIOBase):
             Or the file can neither be renamed nor copied; the message says where the complete file is.
         """
         try:
+            if self._durable and self.failure is None:
+                sync_file(self._file.fileno())
             self._file.close()
             self.check()
         except OSError as error:
@@ -194,6 +216,8 @@ class AtomicFile(io.RawIOBase):
         except OSError as error:
             self._complete = True  # the temporary file is now the only complete copy, so `abort` must not remove it
             self._copy(error)
+        if self._durable:
+            sync_folder(self.path.parent)
 
     def abort(self) -> None:
         """Close the temporary file and remove it; an earlier file at the path stays."""
@@ -219,6 +243,7 @@ def write_atomically(
     error_class: type[VRNNEngineError] = SinkError,
     *,
     parents: bool = False,
+    durable: bool = True,
 ) -> None:
     """Write a whole file in one call; an earlier file of that name is replaced.
 
@@ -232,6 +257,8 @@ def write_atomically(
         Class of the errors raised.
     parents : bool
         Create missing parent folders.
+    durable : bool
+        As for `AtomicFile`.
 
     Raises
     ------
@@ -243,7 +270,7 @@ def write_atomically(
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_error(path, error, error_class) from error
-    with AtomicFile(path, error_class) as file:
+    with AtomicFile(path, error_class, durable=durable) as file:
         file.append(data)
 
 
@@ -255,8 +282,3 @@ def _require_file(path: str | os.PathLike[str], error_class: type[VRNNEngineErro
             raise error_class(f"{path} is a folder; name a file in it")
         if kind is not None:
             raise error_class(f"{path} is {kind}, which a file would replace; name a file")
-
-
-def temporary_name(path: Path, ending: str) -> Path:
-    """Return an unused hidden name with an ending, in the folder of the final path."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{ending}")

@@ -183,7 +183,7 @@ class PerformanceLog:
     """
 
     def __init__(self, path: str | os.PathLike[str], head: Head) -> None:
-        self._file = AtomicFile(path)
+        self._file = AtomicFile(path, take=True)
         self._write(head)
 
     def __call__(self, event: AnyEvent) -> None:

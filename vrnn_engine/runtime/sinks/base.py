@@ -238,7 +238,7 @@ class FileSink(Sink):
     def file(self) -> AtomicFile:
         """The file being written; the first access creates it."""
         if self._atomic is None:
-            self._atomic = AtomicFile(self.label)
+            self._atomic = AtomicFile(self.label, take=True)
         return self._atomic
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from vrnn_engine.base.atomic.leftovers import restore_earlier_folders
 from vrnn_engine.base.folders import voices_folder
 from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import VoiceError
@@ -43,6 +44,7 @@ def list_voices() -> list[ListedVoice]:
 
     A bundled voice hides an installed one of the same name, as in `find_voice`.
     """
+    restore_earlier_folders(voices_folder())
     found: dict[str, ListedVoice] = {}
     for origin, home in (("bundled", BUNDLED), ("installed", voices_folder())):
         for folder in sorted(home.iterdir()) if home.is_dir() else []:
@@ -103,4 +105,6 @@ def _folder_of(name: str) -> Path | None:
     if is_bundled(name):
         return BUNDLED / name
     installed = voices_folder() / name
+    if not installed.exists():
+        restore_earlier_folders(voices_folder())
     return installed if (installed / MANIFEST_FILE).is_file() else None

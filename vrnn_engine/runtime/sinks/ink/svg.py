@@ -106,7 +106,7 @@ class SvgSink(PageSink):
             current = self._drawing.copy()
             for line in growing:
                 current.add(line)
-            self._write_page(current)
+            self._write_page(current, durable=False)  # it is soon written again, and the voice does not wait
 
     def close(self) -> None:
         """Write the complete last page."""
@@ -136,11 +136,11 @@ class SvgSink(PageSink):
             names = str(older[0]) if len(older) == 1 else f"{older[0]} ... {older[-1]}"
             _log.warning("%s: from an earlier run, not pages of this one; remove what you do not need", names)
 
-    def _write_page(self, drawing: "_Drawing") -> None:
+    def _write_page(self, drawing: "_Drawing", durable: bool = True) -> None:
         path = self._page_path(self._page)
         if self._page:
             self.label = f"{self._path} ... {path}"
-        write_atomically(path, drawing.document(self._title).encode())
+        write_atomically(path, drawing.document(self._title).encode(), durable=durable)
         self._strokes_written = drawing.strokes
 
 
