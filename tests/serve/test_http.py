@@ -1,12 +1,9 @@
 """The HTTP side of a running server: what it tells of its voices, its page, its probes and its renderings."""
 
-import asyncio
 import http.client
 import io
 import json
-import socket
 import struct
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,9 +16,7 @@ from support.http_server import Served, serving
 from vrnn_engine import RemoteError, client
 from vrnn_engine.runtime.voice.manifest import decode_manifest
 from vrnn_engine.serve.options import ServeOptions
-from vrnn_engine.serve.web import render_pool, render_routes
 from vrnn_engine.serve.web.page_files import page_files
-from vrnn_engine.serve.web.replies import Refusal
 
 FAST = {"device": "cpu", "requests_per_second": 1e6, "opens_per_second": 1e6}
 
@@ -170,58 +165,6 @@ def test_no_file_of_a_rendering_stays_behind(toy_audio: Path, tmp_path: Path, mo
         with running.client.stream("GET", "/api/voices/toy-audio/render?seconds=300") as answer:
             answer.close()
     assert set(tmp_path.iterdir()) == before
-
-
-def test_more_renderings_than_threads_are_refused_until_one_has_ended(toy_audio: Path) -> None:
-    options = ServeOptions((str(toy_audio),), renders=1, max_seconds=1e6, **FAST)
-    with serving(options) as running:
-        with socket.create_connection(("127.0.0.1", running.port)) as first:
-            path = "/api/voices/toy-audio/render?seconds=900000"
-            first.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-            while (answer := running.client.get("/api/voices/toy-audio/render?seconds=0.1")).status_code == 200:
-                time.sleep(0.01)
-            assert answer.status_code == 503
-            assert int(answer.headers["Retry-After"]) >= 1
-            assert "renderings" in answer.json()["error"]
-        # The client has gone, so that its rendering is stopped.
-        while running.client.get("/api/voices/toy-audio/render?seconds=0.1").status_code == 503:
-            time.sleep(0.05)
-
-
-def test_a_client_that_does_not_take_its_file_holds_a_place_only_for_a_while(
-    toy_audio: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(render_pool, "HELD", 1)
-    monkeypatch.setattr(render_routes, "SEND_SECONDS", 2.0)
-    monkeypatch.setattr(render_routes, "LEAST_RATE", 1e12)
-    with serving(ServeOptions((str(toy_audio),), renders=1, **FAST)) as running, socket.socket() as stalled:
-        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        stalled.connect(("127.0.0.1", running.port))
-        path = "/api/voices/toy-audio/render?format=jsonl&seconds=60"
-        stalled.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        assert stalled.recv(15) == b"HTTP/1.1 200 OK"
-        answer = running.client.get("/api/voices/toy-audio/render?seconds=0.1")
-        assert answer.status_code == 503
-        assert "wait until their clients have received them" in answer.json()["error"]
-        while running.client.get("/api/voices/toy-audio/render?seconds=0.1").status_code == 503:
-            time.sleep(0.05)
-
-
-def test_no_rendering_begins_while_finished_ones_fill_their_share_of_the_disk() -> None:
-    async def full() -> str:
-        async def stays() -> bool:
-            return False
-
-        pool = render_pool.RenderPool(2)
-        assert await pool.run(lambda stopped: 1, stays) == 1
-        pool.keep(render_pool.HELD_BYTES)
-        with pytest.raises(Refusal) as refused:
-            await pool.run(lambda stopped: 2, stays)
-        pool.release(render_pool.HELD_BYTES)
-        assert await pool.run(lambda stopped: 3, stays) == 3
-        return refused.value.detail
-
-    assert "finished renderings" in asyncio.run(full())
 
 
 def test_metrics_count_renderings_and_refusals(served: Served) -> None:

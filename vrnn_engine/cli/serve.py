@@ -146,6 +146,16 @@ Renders = Annotated[
         "--renders", metavar="N", min=1, max=64, help="Renderings that run at the same time.", rich_help_panel=LIMITS
     ),
 ]
+RendersPerAddress = Annotated[
+    int | None,
+    typer.Option(
+        "--renders-per-address",
+        metavar="N",
+        min=1,
+        help="Renderings of one client address that run at the same time.  Default: all but one, at least one.",
+        rich_help_panel=LIMITS,
+    ),
+]
 RequestRate = Annotated[
     float,
     typer.Option(
@@ -204,6 +214,7 @@ def serve(
     idle: Idle = 30.0,
     max_seconds: MaxSeconds = 600.0,
     renders: Renders = 2,
+    renders_per_address: RendersPerAddress = None,
     request_rate: RequestRate = 50.0,
     open_rate: OpenRate = 20.0,
     sessions_per_address: SessionsPerAddress = 100,
@@ -235,6 +246,7 @@ def serve(
         share=share,
         max_seconds=max_seconds,
         renders=renders,
+        renders_per_address=renders_per_address,
         requests_per_second=request_rate,
         opens_per_second=open_rate,
         sessions_per_address=sessions_per_address,

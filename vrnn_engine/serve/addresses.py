@@ -2,6 +2,7 @@
 
 import collections
 import ipaddress
+from collections.abc import Container
 
 
 class Addresses:
@@ -59,3 +60,16 @@ def client_key(address: str) -> str:
     if found.ipv4_mapped is not None:
         return str(found.ipv4_mapped)
     return str(ipaddress.IPv6Address(int(found) >> 64 << 64))  # one subscriber has as many addresses as it wants
+
+
+def limited_client(host: str | None, proxies: Container[str]) -> str | None:
+    """Return what stands for a client, as `client_key` does; None if its address stands for many clients.
+
+    Parameters
+    ----------
+    host : str or None
+        Address of the other side; None if it has none.
+    proxies : container of str
+        Addresses of the proxies whose word is believed.  Such an address is that of a proxy that has named no client.
+    """
+    return None if host is None or host in proxies else client_key(host)

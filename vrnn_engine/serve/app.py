@@ -67,7 +67,7 @@ def create_app(options: ServeOptions, services: Services | None = None) -> FastA
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.renders, app.state.open_sessions = RenderPool(options.renders), 0
+        app.state.renders, app.state.open_sessions = RenderPool(options.renders, options.client_renders), 0
         app.state.services = await asyncio.to_thread(load_services, options, metrics) if services is None else services
         try:
             yield

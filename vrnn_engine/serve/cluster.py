@@ -117,6 +117,7 @@ def read_settings(args: Mapping[str, Any]) -> tuple[Scaling, ServeOptions]:
         "requests_per_second": UNLIMITED,
         "opens_per_second": UNLIMITED,
         "sessions_per_address": int(UNLIMITED),
+        "renders_per_address": int(UNLIMITED),
         "token": os.environ.get(TOKEN_VARIABLE) or None,
     } | {
         name: _listed(value) if of_replicas[name] == tuple[str, ...] else value

@@ -17,6 +17,7 @@ _RANGES = {
     "max_seconds": (0.1, 1e9),
     "max_text": (1, 1e9),
     "renders": (1, 64),
+    "renders_per_address": (1, 1e9),
     "requests_per_second": (1e-6, 1e9),
     "opens_per_second": (1e-6, 1e9),
     "sessions_per_address": (1, 1e9),
@@ -69,6 +70,8 @@ class ServeOptions:
         Largest number of characters of a text that is rendered.
     renders : int
         Renderings that run at the same time.
+    renders_per_address : int or None
+        Those of one client address; None: all but one, at least one.  The addresses in `proxies` have no limit.
     requests_per_second : float
         HTTP requests that one client address may send, on average.
     opens_per_second : float
@@ -100,6 +103,7 @@ class ServeOptions:
     max_seconds: float = 600.0
     max_text: int = 10_000
     renders: int = 2
+    renders_per_address: int | None = None
     requests_per_second: float = 50.0
     opens_per_second: float = 20.0
     sessions_per_address: int = 100
@@ -120,6 +124,11 @@ class ServeOptions:
             words = f"the key of the tokens has {len(self.key)} bytes; give at least {LEAST_KEY}, chosen at random"
             raise ServerError(words, ("key_file",))
         object.__setattr__(self, "origins", tuple(map(_origin, self.origins)))
+
+    @property
+    def client_renders(self) -> int:
+        """Renderings of one client address that run at the same time."""
+        return self.renders_per_address or max(1, self.renders - 1)
 
 
 def _origin(text: str) -> str:

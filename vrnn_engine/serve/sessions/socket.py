@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from vrnn_engine.errors import VoiceError, VRNNEngineError
 from vrnn_engine.serve import protocol
-from vrnn_engine.serve.addresses import client_key
+from vrnn_engine.serve.addresses import limited_client
 from vrnn_engine.serve.codec import encode
 from vrnn_engine.serve.options import ServeOptions
 from vrnn_engine.serve.protocol import End, Open
@@ -78,9 +78,8 @@ async def session_socket(websocket: WebSocket, name: str, services: Services[Bat
 
 def _client(websocket: WebSocket, options: ServeOptions) -> tuple[str, float]:
     """Return the client, and how many sessions it may have.  A proxy that names no client stands for many."""
-    if websocket.client is None or websocket.client.host in options.proxies:
-        return "", math.inf
-    return client_key(websocket.client.host), options.sessions_per_address
+    client = limited_client(websocket.client.host if websocket.client else None, options.proxies)
+    return ("", math.inf) if client is None else (client, options.sessions_per_address)
 
 
 async def _refuse(

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.runtime.engine import Engine
+from vrnn_engine.serve.addresses import limited_client
 from vrnn_engine.serve.options import ServeOptions
 from vrnn_engine.serve.web.render import (
     FORMATS,
@@ -156,15 +157,16 @@ async def _answer(request: Request, engine: Engine, values: dict[str, Any]) -> R
     values["seconds"] = values["seconds"] or default
     values["format"] = values["format"] or FORMATS[engine.voice.manifest.modality][0]
     wanted, started = Render(**values), time.perf_counter()
+    client = limited_client(request.client.host if request.client else None, services.options.proxies)
     try:
-        rendered = await pool.run(functools.partial(render, engine, wanted), request.is_disconnected)
+        rendered = await pool.run(functools.partial(render, engine, wanted), request.is_disconnected, client)
     except VRNNEngineError as error:
         raise Refusal(422, "invalid", str(error)) from None
     except RenderStopped:
         raise Refusal(503, "stopped", "the rendering was stopped", {"Retry-After": "5"}) from None
     services.metrics.rendered(engine.voice.name, wanted.format, time.perf_counter() - started)
-    pool.keep(rendered.path.stat().st_size)
-    return RenderedFile(rendered, engine.voice.name, pool.release)
+    pool.keep(rendered.path.stat().st_size, client)
+    return RenderedFile(rendered, engine.voice.name, functools.partial(pool.release, client=client))
 
 
 def _valid(parse: Callable[[list[str]], Any], given: list[str]) -> Any:

@@ -77,7 +77,10 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "The token is missing or wrong."},
     403: {"model": Problem, "description": "The host or the origin of the request is not allowed."},
     413: {"model": Problem, "description": "The body of the request is too large."},
-    429: {"model": Problem, "description": "Too many requests of this address; `Retry-After` says when to try again."},
+    429: {
+        "model": Problem,
+        "description": "Too many requests or renderings of this address; `Retry-After` says when to try again.",
+    },
     500: {"model": Problem, "description": "An error of the program."},
 }
 """Descriptions of the errors that every route can answer with."""
