@@ -91,6 +91,15 @@ class NoiseSource:
         row = frame - self._first
         return {name: values[row] for name, values in self._drawn.items()}
 
+    def drawn_with(self, frame: int) -> int:
+        """Return the number of frames from this one on that are drawn at once.
+
+        Parameters
+        ----------
+        frame : int
+        """
+        return min(AHEAD - (frame + self._phase) % AHEAD, BLOCK - frame % BLOCK)
+
     def fill(self, frame: int, frames: int, out: Mapping[str, np.ndarray], row: int) -> None:
         """Write the noise of consecutive frames into one row of arrays.
 
@@ -119,7 +128,7 @@ class NoiseSource:
         if self._generator is None or frame != self._end or row == 0:
             self._generator = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, block]))
             self._generator.standard_normal(row * self._total, np.float32)  # skips the earlier frames of the block
-        count = min(AHEAD - (frame + self._phase) % AHEAD, BLOCK - row)
+        count = self.drawn_with(frame)
         drawn = self._generator.standard_normal((count, self._total), np.float32)
         start = 0
         for name, width in self.widths.items():

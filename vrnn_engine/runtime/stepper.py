@@ -71,7 +71,7 @@ class Stepper:
         if voice.manifest.text is not None:
             from vrnn_engine.runtime.writing import writer  # other voices start without it
 
-            self._writer = writer.Writer.of(voice, self.pool, self.rows if graphs.captured else None)
+            self._writer = writer.Writer.of(voice, self.pool, self.rows, fixed=graphs.captured)
 
     @classmethod
     def load(
@@ -208,23 +208,10 @@ class Stepper:
         try:
             if self._writer is None:
                 return self.graphs.call(self._advance, count, states, controls)
-            return self.graphs.call(self._write, self._writer, frames, states, controls)
+            return self.graphs.call(self._writer.write, frames, states, controls)
         except Exception as error:
             self._memory.translate(error, 4 * values, rows, count, len(states))
             raise
-
-    def _write(
-        self, writer: "Writer", frames: int | None, states: Sequence[StreamState], controls: Sequence[Controls]
-    ) -> tuple[list[np.ndarray], list[StreamState]]:
-        """Write with one batch after the other."""
-        blocks: list[np.ndarray] = []
-        reached: list[StreamState] = []
-        for first in range(0, len(states), self.rows):
-            part = slice(first, first + self.rows)
-            made, after = writer.write(frames, states[part], controls[part])
-            blocks += made
-            reached += after
-        return blocks, reached
 
     def _observe(
         self, block: np.ndarray, state: StreamState, controls: Controls, shown: "ObservedText | None"

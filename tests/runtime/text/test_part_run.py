@@ -5,6 +5,7 @@ import pytest
 
 from vrnn_engine.runtime.text.part import FREE, Kind, Part, ending
 from vrnn_engine.runtime.text.part_run import POINTS_PER_CHARACTER, STROKE_POINTS, PartRun
+from vrnn_engine.runtime.text.part_runs import PartRuns
 from vrnn_engine.runtime.voice.text import Text
 
 TEXT = Text(alphabet=("", "a", "\n"), window=6, position="p", first_position=-0.5, restart=("p",), line_height=10.0)
@@ -12,14 +13,19 @@ WORD, LAST = Part(Kind.WORD, 0, 2, 2), Part(Kind.LAST, 0, 2, 3, 2, True)
 DOWN, UP, DOT = [2, 0, 0], [0.1, 0, 1], [0, 2, 1]
 
 
+def attention_at(place: float, offset: int = 0) -> np.ndarray:
+    """Return the attention of a window at a place in the text."""
+    return np.exp(-((np.arange(6) + offset - place) ** 2)).astype(np.float32)
+
+
 def run(part: Part, steps: list[tuple[list[float], float]], offset: int = 0, still: int = 0) -> PartRun:
     """Run a part; each step has a frame, and the place in the text at which the attention is."""
-    found = PartRun(part, offset, TEXT, still)
+    runs = PartRuns(TEXT, 1)
+    runs.put(0, PartRun(part, offset, still))
     for number, (frame, place) in enumerate(steps, 1):
-        attention = np.exp(-((np.arange(6) + offset - place) ** 2)).astype(np.float32)
-        if found.add(np.array(frame, np.float32), attention):
+        if runs.add(np.array([frame], np.float32), attention_at(place, offset)[np.newaxis]):
             assert number == len(steps), "the part ended early"
-            return found
+            return runs.take(0)
     pytest.fail("the part did not end")
 
 
@@ -81,3 +87,52 @@ def test_line_without_a_text_ends_where_the_pen_rests() -> None:
     found = run(FREE, [(UP, 0), (UP, 0)], still=1)
     assert found.rests
     assert len(found.ink()) == 0
+
+
+def test_parts_of_many_rows_end_as_each_does_alone() -> None:
+    rows = [
+        (WORD, [(UP, 0), (DOWN, 1), (UP, 2)]),
+        (FREE, [(DOWN, 0), (DOWN, 0), (DOWN, 0), (UP, 0)]),
+        (LAST, [(DOWN, 2), (UP, 2), (UP, 2), (UP, 2)]),
+    ]
+    alone = [run(part, steps) for part, steps in rows]
+    runs, found = PartRuns(TEXT, len(rows)), dict[int, PartRun]()
+    for row, (part, _) in enumerate(rows):
+        runs.put(row, PartRun(part, 0))
+    for t in range(4):
+        steps = [steps[min(t, len(steps) - 1)] for _, steps in rows]
+        frames = np.array([frame for frame, _ in steps], np.float32)
+        for row in runs.add(frames, np.stack([attention_at(place) for _, place in steps])):
+            found[row] = runs.take(row)
+    assert [(one.rests, one.frames.tolist()) for _, one in sorted(found.items())] == [
+        (one.rests, one.frames.tolist()) for one in alone
+    ]
+
+
+def test_part_that_moves_to_another_batch_keeps_its_steps() -> None:
+    steps = [([i, 0, 0], 0.1 * i) for i in range(100)]
+    stays, moves = PartRuns(TEXT, 1), [PartRuns(TEXT, 2), PartRuns(TEXT, 1)]
+    long = Part(Kind.WORD, 0, 5, 5)
+    stays.put(0, PartRun(long, 0))
+    moves[0].put(1, PartRun(long, 0))
+    for t, (frame, place) in enumerate(steps):
+        values = np.array([frame], np.float32), attention_at(place)[np.newaxis]
+        stays.add(*values)
+        if t < 70:
+            moves[0].add(*(np.repeat(value, 2, axis=0) for value in values))
+        else:
+            if t == 70:
+                moves[1].put(0, moves[0].take(1))
+            moves[1].add(*values)
+    first, second = stays.take(0), moves[1].take(0)
+    assert np.array_equal(first.frames, second.frames)
+    assert np.array_equal(first.attention, second.attention)
+    assert len(first.offsets) == len(second.offsets) == 100
+
+
+def test_window_moves_on_only_where_a_text_is_read() -> None:
+    runs = PartRuns(TEXT, 3)
+    for row, part in enumerate((WORD, FREE, WORD)):
+        runs.put(row, PartRun(part, 4))
+    assert runs.move_on(np.array([3.2, 3.2, 1.9], np.float32)) == [(0, 2)]
+    assert runs.offsets.tolist() == [6, 4, 4]

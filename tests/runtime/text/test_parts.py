@@ -9,7 +9,6 @@ from vrnn_engine.runtime.text.line import SPACE, Line
 from vrnn_engine.runtime.text.part import LONGEST, Kind, Part, next_part
 from vrnn_engine.runtime.text.part_run import PartRun
 from vrnn_engine.runtime.text.state import WritingState
-from vrnn_engine.runtime.voice.text import Text
 
 HEIGHT = 11.0
 INK = np.array([[1, 1, 0], [2, 2, 0], [3, -3, 1]], np.float32)
@@ -117,11 +116,8 @@ def test_new_ink_on_a_line_begins_a_space_behind_the_ink_before_it() -> None:
 
 def test_a_word_that_is_passed_over_does_not_hide_those_after_it() -> None:
     """Otherwise the window would be behind them, and could be behind the whole text, which no snapshot can restore."""
-    text = Text(
-        alphabet=("", "a", "\n"), window=22, position="p", first_position=-0.5, restart=("p",), line_height=HEIGHT
-    )
     state = WritingState(has_text=True, text="ab cd", begun=True)
     for offset, begun, place in ((1, True, 1), (9, False, 2)):
-        after = state.after(PartRun(Part(Kind.WORD, 0, 2, 2), offset, text), INK, Line().drawn(INK), HEIGHT)
+        after = state.after(PartRun(Part(Kind.WORD, 0, 2, 2), offset), INK, Line().drawn(INK), HEIGHT)
         assert (after.begun, after.offset, after.done) == (begun, place, 2)
         assert after.line.points == len(INK)

@@ -3,7 +3,8 @@
 The state has two buffers. A step reads one and writes the other; then they swap roles.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -126,6 +127,21 @@ class StepBatch:
         values = [value.numpy() for value in self._prior.values()]
         return np.stack(values, axis=1) if values else np.zeros((self.rows, 0, 0), np.float32)
 
+    def row_states(self, rows: Sequence[int]) -> list[Arrays]:
+        """Return copies of the states of some rows, [1, ...]."""
+        now = {
+            name: self._arrays[self._now][name] if self._is_on_host(name) else value.numpy()
+            for name, value in self._states[self._now].items()
+        }
+        return [{name: values[row : row + 1].copy() for name, values in now.items()} for row in rows]
+
+    def load_rows(self, states: Mapping[int, Arrays]) -> None:
+        """Load the states [1, ...] of some rows, by their numbers; the other rows keep theirs."""
+        for name in self._states[self._now]:
+            with self._edited(name) as values:
+                for row, state in states.items():
+                    values[row] = state[name][0]
+
     def subtract(self, name: str, row: int, number: float) -> None:
         """Subtract a number from a state of one row.
 
@@ -136,26 +152,16 @@ class StepBatch:
         row : int
         number : float
         """
-        self._returned = []
-        array = self._arrays[self._now][name]
-        if self._locations[f"state.{name}"] == HOST:
-            array[row] -= number
-        else:
-            value = self._states[self._now][name]
-            np.copyto(array, value.numpy())
-            array[row] -= number
-            value.update_inplace(array)
+        with self._edited(name) as values:
+            values[row] -= number
 
     def load_controls(self, tables: Sequence[Arrays]) -> None:
         """Load the controls of each row: a table with arrays [1, ...], which is a new object if a value has changed."""
-        changed = False
-        for row, table in enumerate(tables):
-            if table is not self.tables[row]:
-                for name, values in self.controls.items():
-                    values[row] = table[name][0]
-                self.tables[row], changed = table, True
-        if changed:
-            self.send_controls()
+        self._load_tables(enumerate(tables))
+
+    def load_controls_of(self, tables: Mapping[int, Arrays]) -> None:
+        """Load the controls of some rows, by their numbers, as `load_controls` does."""
+        self._load_tables(tables.items())
 
     def send_controls(self) -> None:
         """Copy the controls to the memory from which the graph reads them; they take effect in the next step."""
@@ -172,6 +178,33 @@ class StepBatch:
 
     def _send_noise(self) -> None:
         for value, array in self._noise_to_send:
+            value.update_inplace(array)
+
+    def _load_tables(self, tables: Iterable[tuple[int, Arrays]]) -> None:
+        changed = False
+        for row, table in tables:
+            if table is not self.tables[row]:
+                for name, values in self.controls.items():
+                    values[row] = table[name][0]
+                self.tables[row], changed = table, True
+        if changed:
+            self.send_controls()
+
+    def _is_on_host(self, name: str) -> bool:
+        """Return whether a state shares its bytes with an array of `_arrays`."""
+        return self._locations[f"state.{name}"] == HOST
+
+    @contextmanager
+    def _edited(self, name: str) -> Iterator[np.ndarray]:
+        """Yield the current values of a state, [rows, ...]; what is written to them is loaded."""
+        self._returned = []
+        array = self._arrays[self._now][name]
+        if self._is_on_host(name):
+            yield array
+        else:
+            value = self._states[self._now][name]
+            np.copyto(array, value.numpy())
+            yield array
             value.update_inplace(array)
 
     def _values(

@@ -16,7 +16,12 @@ BACK_POINTS = 8
 """... for at least this number of successive points."""
 
 
-def count_faults(part: Part, attention: Sequence[np.ndarray], offsets: Sequence[int], is_complete: bool = True) -> int:
+def count_faults(
+    part: Part,
+    attention: Sequence[np.ndarray] | np.ndarray,
+    offsets: Sequence[int] | np.ndarray,
+    is_complete: bool = True,
+) -> int:
     """Return the number of faults of a word.
 
     Parameters

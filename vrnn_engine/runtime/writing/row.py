@@ -8,7 +8,6 @@ import numpy as np
 
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls
-from vrnn_engine.runtime.graph.binding import StepBatch
 from vrnn_engine.runtime.stream_state import StreamState
 from vrnn_engine.runtime.text.alphabet import Alphabet
 from vrnn_engine.runtime.text.faults import count_faults
@@ -84,6 +83,8 @@ class Row:
     ----------
     arrays : mapping of str to float32 array [1, ...]
         The current recurrent state.
+    run : PartRun
+        The steps of the current part.
     table : mapping of str to float32 array [1, ...]
         Values of the controls for the current part.
     state : StreamState
@@ -100,14 +101,14 @@ class Row:
         self._blocks: list[np.ndarray] = []
         self._text = state.writing()
         self._steps = self._text.steps
-        self._run: PartRun
+        self.run: PartRun
         self._start: Mapping[str, np.ndarray]
         self._tries: list[Try] = []
 
     @property
-    def steps(self) -> int:
-        """Position in the noise of the next step."""
-        return self._steps + len(self._run.frames)
+    def first_step(self) -> int:
+        """Position in the noise of the first step of the current part."""
+        return self._steps
 
     def begin(self) -> bool:
         """Take the frames that are ready; if more are wanted, begin the next part. Return whether steps are needed."""
@@ -125,19 +126,19 @@ class Row:
         self._begin_run(part)
         return True
 
-    def show(self, batch: StepBatch, row: int) -> None:
-        """Write the characters in the window into a row of a batch."""
-        batch.characters[row] = self._characters()
+    def characters(self, offset: int) -> np.ndarray:
+        """Return the indices of the characters in the window, float32 [W].
 
-    def add(self, batch: StepBatch, row: int) -> bool:
-        """Add the step that a row of a batch has taken, move the window on, and return whether the part has ended."""
-        run = self._run
-        ended = run.add(batch.frame[row], batch.attention[row])
-        moved = run.move_on(float(batch.position[row]))
-        if moved:
-            batch.subtract(self._script.text.position, row, moved)
-            self.show(batch, row)
-        return ended
+        Parameters
+        ----------
+        offset : int
+            Place in the text of the window's first character.
+        """
+        part, window = self.run.part, self._script.text.window
+        if part.kind is Kind.FREE:
+            return np.zeros(window, np.float32)
+        shown = visible(self._text.text, part.start, offset, part.line_end, window)
+        return self._script.alphabet.indices(shown, window)
 
     def finish(self, latent: np.ndarray, prior: np.ndarray) -> bool:
         """Check the part that has ended, and give it out or generate it again. Return whether more steps are needed.
@@ -156,9 +157,9 @@ class Row:
         StreamError
             The word is wider than the line.
         """
-        run, script = self._run, self._script
+        run, script = self.run, self._script
         self.state.require_finite(script.voice, run.frames, run.attention, self.arrays[script.text.position])
-        self._steps = self.steps
+        self._steps += len(run.frames)
         self._tries.append(self._try(latent, prior))
         best = min(self._tries, key=lambda one: (self._fits_no_line(one), one.faults))
         if (best.faults or self._fits_no_line(best)) and len(self._tries) < MOST_TRIES:
@@ -193,19 +194,11 @@ class Row:
         text = self._text
         offset = text.offset if text.begun else part.start
         still = {Kind.FREE: text.still, Kind.ENDING: 1}.get(part.kind, 0)
-        self._run = PartRun(part, offset, self._script.text, still)
-
-    def _characters(self) -> np.ndarray:
-        """Return the indices of the characters in the window."""
-        run, window = self._run, self._script.text.window
-        if run.part.kind is Kind.FREE:
-            return np.zeros(window, np.float32)
-        shown = visible(self._text.text, run.part.start, run.offset, run.part.line_end, window)
-        return self._script.alphabet.indices(shown, window)
+        self.run = PartRun(part, offset, still)
 
     def _try(self, latent: np.ndarray, prior: np.ndarray) -> Try:
         """Return the part that has ended, placed on the line and checked."""
-        run, text, height = self._run, self._text, self._script.text.line_height
+        run, text, height = self.run, self._text, self._script.text.line_height
         part, ink = run.part, run.ink()
         if part.kind is Kind.ENDING:
             ink = text.line.added(ink)
