@@ -125,10 +125,10 @@ def test_an_option_that_needs_a_local_voice_is_one_usage_error(run, words):
 
 
 def test_options_that_need_a_local_voice_are_one_usage_error(run):
-    words = ["--live", "--device", "cpu"]
+    words = ["hi", "--hand", "anna", "--device", "cpu"]
     done = run("write", "--voice", "ws://127.0.0.1:1/handwriting", *words)
     assert done.returncode == 2
-    assert "--device / --live: need a voice on this machine, and ws://127.0.0.1:1/handwriting is served" in done.stderr
+    assert "--hand / --device: need a voice on this machine, and ws://127.0.0.1:1/handwriting is served" in done.stderr
 
 
 @pytest.mark.parametrize(("key", "words"), [("b", "cannot be rewound"), ("l", "cannot loop its past")])

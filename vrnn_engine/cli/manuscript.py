@@ -10,8 +10,9 @@ import typer
 from vrnn_engine.cli.stream_options import INPUT
 
 if TYPE_CHECKING:
+    from vrnn_engine.client.stream import RemoteStream
     from vrnn_engine.runtime.live.control.steerable import Progress
-    from vrnn_engine.runtime.live.control.typewriter import Typewriter
+    from vrnn_engine.runtime.live.control.typewriter import Typewriter, Writable
     from vrnn_engine.runtime.live.letters.sources import TextReader, TextSource
     from vrnn_engine.runtime.player import Player
     from vrnn_engine.runtime.stream import Stream
@@ -147,6 +148,25 @@ def open_manuscript(asked: TextRequest, stream: "Stream") -> Manuscript:
     return replace(read_manuscript(asked, stream, text), retrying=stream)
 
 
+def open_remote_manuscript(asked: TextRequest, stream: "RemoteStream") -> Manuscript:
+    """Open the text that a stream of a server writes; errors are those of `open_manuscript`.
+
+    Parameters
+    ----------
+    asked : TextRequest
+    stream : RemoteStream
+        The stream that shall write it.
+    """
+    text = stream.require_text()
+    if not asked.live:
+        return read_manuscript(asked, stream, text)
+    from vrnn_engine.client.typed_text import TypedSource, TypedText
+
+    typed = TypedText(stream)
+    typewriter = _typewriter(typed, text, asked.nearest)
+    return Manuscript(stream, TypedSource(typewriter, typed), typewriter=typewriter)
+
+
 def read_manuscript(asked: TextRequest, stream: "Progress", text: "VoiceText") -> Manuscript:
     """Open a text that is not typed, and check it first if it can be read twice.
 
@@ -179,6 +199,12 @@ def read_manuscript(asked: TextRequest, stream: "Progress", text: "VoiceText") -
 
 
 def _typed(stream: "Stream", text: "VoiceText", nearest: bool) -> Manuscript:
+    typewriter = _typewriter(stream, text, nearest)
+    return Manuscript(stream, typewriter, typewriter=typewriter, retrying=stream)
+
+
+def _typewriter(stream: "Writable", text: "VoiceText", nearest: bool) -> "Typewriter":
+    """Return what writes what is typed; raise `typer.BadParameter` if there is no terminal to type on."""
     from vrnn_engine.runtime.live.control.key_reader import KeyReader
     from vrnn_engine.runtime.live.control.typewriter import Typewriter
     from vrnn_engine.runtime.live.letters.plain_text import PlainText
@@ -187,8 +213,7 @@ def _typed(stream: "Stream", text: "VoiceText", nearest: bool) -> Manuscript:
         raise typer.BadParameter(
             "needs a terminal to type on; pipe a text into `vrnn-engine write -`", param_hint="--live"
         )
-    typewriter = Typewriter(stream, PlainText(text, nearest))
-    return Manuscript(stream, typewriter, typewriter=typewriter, retrying=stream)
+    return Typewriter(stream, PlainText(text, nearest))
 
 
 def _count(number: int, name: str) -> str:

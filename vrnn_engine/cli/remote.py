@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from vrnn_engine.cli import audio, live, report
-from vrnn_engine.cli.manuscript import read_manuscript
+from vrnn_engine.cli.manuscript import open_remote_manuscript
 from vrnn_engine.cli.request import Request
 from vrnn_engine.cli.run import choose_target, parse_setting, set_controls
 
@@ -85,7 +85,6 @@ def _check_options(asked: Request) -> None:
         "--device": asked.device != "auto",
         "--precision": asked.precision,
         "--threads": asked.threads != 1,
-        "--live": asked.text is not None and asked.text.live,
     }
     given = [option for option, value in local.items() if value is not None and value is not False]
     if given:
@@ -133,7 +132,7 @@ def _play(
         readable: Readable = performance
         seconds = audio.length(asked.seconds, None, plan, remote.voice.manifest.frames_per_second)
         if asked.text is not None:
-            manuscript = read_manuscript(asked.text, remote, remote.require_text())
+            manuscript = open_remote_manuscript(asked.text, remote)
             ending.callback(manuscript.source.close)
             readable, seconds = RemoteLetter(performance, manuscript.source), asked.seconds or math.inf
         player = Player(readable, to=sink, latency=asked.latency, seconds=seconds)

@@ -1,6 +1,7 @@
 """Remote streams as what plays and steers a performance takes: keys, OSC, MIDI and displays can use them."""
 
 import collections
+import threading
 
 import msgspec
 import numpy as np
@@ -104,8 +105,13 @@ class RemotePerformance:
         return self._saved[name]
 
 
+_REST = np.array([[0, 0, 1]], np.float32)
+
+
 class RemoteLetter:
     """Gives a remote stream a text, and yields frames until all of it is written; a player plays it.
+
+    The pen rests until the first character is known: a stream without a text would write freely.
 
     Parameters
     ----------
@@ -117,7 +123,8 @@ class RemoteLetter:
 
     def __init__(self, performance: RemotePerformance, source: TextSource) -> None:
         self._performance, self._source = performance, source
-        self._ended = self._interrupted = False
+        self._begun = self._ended = False
+        self._interrupted = threading.Event()
 
     @property
     def voice(self) -> RemoteVoice:
@@ -143,14 +150,14 @@ class RemoteLetter:
         read = [np.zeros((0, 3), np.float32)]
         for _ in range(frames):
             self._give_text()
-            if self._interrupted or self._is_written():
+            if self._interrupted.is_set() or self._is_written():
                 break
-            read.append(self._performance.read(1))
+            read.append(self._performance.read(1) if self._begun else self._rest())
         return np.concatenate(read)
 
     def interrupt(self) -> None:
         """Make a waiting `read` return soon; the letter then ends.  Any thread may call this."""
-        self._interrupted = True
+        self._interrupted.set()
         self._source.interrupt()
         self._performance.interrupt()
 
@@ -160,10 +167,19 @@ class RemoteLetter:
         while not self._ended and stream.pending < ENOUGH:
             piece = self._source.read()
             self._ended = piece is None
-            if piece:
-                stream.write(piece)
+            if not piece:
+                break
+            stream.write(piece)
+            self._begun = True
 
     def _is_written(self) -> bool:
+        if not self._begun:
+            return self._ended
         stream = self._performance.stream
         last = stream.written_frame
         return self._ended and last is not None and stream.frame >= last
+
+    def _rest(self) -> np.ndarray:
+        """Return a frame of a pen that does not move, after as long as it lasts."""
+        self._interrupted.wait(1 / self.voice.manifest.frames_per_second)
+        return _REST

@@ -1,16 +1,33 @@
 """Gives a stream the text that is typed: words when they are complete, so that the last one can be corrected."""
 
 import collections
+from typing import Any, Protocol
 
 from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.runtime.live.letters.plain_text import PlainText
-from vrnn_engine.runtime.stream import Stream
 
 END_OF_INPUT = "\x04"
 """Ctrl-D."""
 _ERASE = ("\x7f", "\b")
 _ENTER = ("\n", "\r")
 _REMEMBERED = 1000  # words that can be taken back while they are not written
+
+
+class Writable(Protocol):
+    """The part of a stream that a typewriter uses."""
+
+    @property
+    def pending(self) -> int:
+        """Number of characters to come."""
+        ...
+
+    def write(self, text: str) -> Any:
+        """Add text behind what is to be written."""
+        ...
+
+    def erase(self, count: int) -> int:
+        """Remove the last characters that are to come; return how many were removed."""
+        ...
 
 
 class Typewriter:
@@ -20,7 +37,7 @@ class Typewriter:
 
     Parameters
     ----------
-    stream : Stream
+    stream : Stream or similar
         The stream that writes.
     plain : PlainText
         Replaces characters that the voice does not have.
@@ -33,7 +50,7 @@ class Typewriter:
 
     HELP = "type; Backspace erases what is not written yet, Enter ends a line, Ctrl-D ends the letter"
 
-    def __init__(self, stream: Stream, plain: PlainText) -> None:
+    def __init__(self, stream: Writable, plain: PlainText) -> None:
         self._stream, self._plain = stream, plain
         self._given: collections.deque[str] = collections.deque(maxlen=_REMEMBERED)
         self._word = ""
