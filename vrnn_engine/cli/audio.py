@@ -25,6 +25,16 @@ Volume = Annotated[
         "--volume", metavar="DB", help="Sound device volume in dB; 0 is unchanged.", rich_help_panel=options.OUTPUT
     ),
 ]
+Ceiling = Annotated[
+    float | None,
+    typer.Option(
+        "--ceiling",
+        metavar="DB",
+        help="Largest level that a sound device gets, in dB, from -60 to 0 (full scale); a limiter keeps louder sound "
+        "below it.  Default: -1.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
 Channels = Annotated[
     int | None,
     typer.Option(
@@ -65,17 +75,25 @@ Mode = Annotated[
 ]
 
 
-def add_options(to: str, volume: float | None, channels: int | None, strict: bool, listening: str | None) -> str:
+def add_options(
+    to: str,
+    listening: str | None,
+    *,
+    volume: float | None,
+    ceiling: float | None,
+    channels: int | None,
+    strict: bool,
+) -> str:
     """Return a target with the options that only sound devices have.
 
     Parameters
     ----------
     to : str
         The target.
-    volume, channels, strict
-        The values of the options.
     listening : str or None
         The value of `--from`; `--strict` applies to a microphone too.
+    volume, ceiling, channels, strict
+        The values of the options.
 
     Returns
     -------
@@ -90,7 +108,8 @@ def add_options(to: str, volume: float | None, channels: int | None, strict: boo
 
     is_device = split_place(to)[0].partition(":")[0] == "speakers"
     microphone = listening is not None and listening.partition(":")[0] == "microphone"
-    for name, value in (("volume", volume), ("channels", channels), ("strict", True if strict else None)):
+    given = {"volume": volume, "ceiling": ceiling, "channels": channels, "strict": True if strict else None}
+    for name, value in given.items():
         if value is None or (name == "strict" and microphone and not is_device):
             continue
         if not is_device:

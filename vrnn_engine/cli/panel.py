@@ -77,10 +77,11 @@ class Panel:
         player = self._player
         underruns = f"   {player.underruns} underruns" if player.sink.underruns is not None else ""
         clipped = f"   {player.clipped} clipped" if player.clipped else ""
+        clipped += f"   {player.limited} limited" if player.limited else ""
         return Text.assemble(
             (f"{player.seconds_played:.1f} s{self._length}", "bold"),
             f"   frame {self._performance.frame}   {player.speed:.1f} x real time",
-            (underruns + clipped, "bold red" if player.underruns or player.clipped else ""),
+            (underruns + clipped, "bold red" if player.underruns or player.clipped or player.limited else ""),
         )
 
     def _ring(self, bars: int) -> list[Text]:

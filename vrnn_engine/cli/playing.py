@@ -177,6 +177,8 @@ def _summary(player: "Player", started: float, manuscript: "Manuscript | None") 
         parts.append(f"{player.dropped} samples dropped")
     if player.clipped:
         parts.append(f"{player.clipped} samples clipped")
+    if player.limited:
+        parts.append(f"{player.limited} samples limited")
     if player.full:
         parts.append("the page is full")
     return ", ".join(parts)

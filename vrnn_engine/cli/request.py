@@ -17,6 +17,7 @@ class Request:
     latency: float = 0.05
     resume: Path | None = None
     volume: float | None = None
+    ceiling: float | None = None
     channels: int | None = None
     strict: bool = False
     prime: Path | None = None

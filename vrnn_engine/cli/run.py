@@ -117,7 +117,15 @@ def choose_target(asked: Request, manifest: "Manifest") -> tuple[str, str]:
         to = add_option(to, "width", f"{asked.width:g}")
     if asked.text is not None:
         to = plotting.allow_pages(to)
-    return audio.add_options(to, asked.volume, asked.channels, asked.strict, asked.listening), note
+    to = audio.add_options(
+        to,
+        asked.listening,
+        volume=asked.volume,
+        ceiling=asked.ceiling,
+        channels=asked.channels,
+        strict=asked.strict,
+    )
+    return to, note
 
 
 def _default_target(modality: str, name: str) -> tuple[str, str]:

@@ -10,6 +10,10 @@ from vrnn_engine.models.noise import LatentControls, OutputNoise
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.voice.manifest import Control
 
+MOST_FEEDBACK = 1.4
+"""Largest `output.temperature` of a source-filter output, which repeats its own past samples: above about 2 the noise
+that it adds in each period grows without limit, and at 4 the level of `blizzard` rose by 100 dB in a few seconds."""
+
 
 def latent_controls(latent_size: int) -> tuple[Control, ...]:
     """Return the controls of a model with `latent_size` latent dimensions; each is a field of `LatentControls`."""
@@ -24,7 +28,8 @@ def latent_controls(latent_size: int) -> tuple[Control, ...]:
 
 def output_controls(config: ModelConfig) -> tuple[Control, ...]:
     """Return the controls of a model's output distribution; each is a field of `OutputNoise`, with _ for the dot."""
-    controls = [_temperature("output.temperature", "multiplies the sd of the output distribution")]
+    most = MOST_FEEDBACK if config.source_filter else 4
+    controls = [_control("output.temperature", (1,), 0, most, 1, "multiplies the sd of the output distribution")]
     if config.components > 1:
         controls.append(_temperature("mixture.temperature", "how freely a component is chosen: 0 always the likeliest"))
     if config.source_filter:

@@ -212,6 +212,11 @@ class Player:
         return self.sink.clipped
 
     @property
+    def limited(self) -> int:
+        """Number of samples that exceeded the ceiling of a sound device, and were limited."""
+        return self.sink.limited
+
+    @property
     def dropped(self) -> int:
         """Number of samples that were generated but not played, because the device was disconnected."""
         return self.sink.dropped

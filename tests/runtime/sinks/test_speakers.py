@@ -48,7 +48,7 @@ try:
         exec(then)
         player.wait()
     answer = {"label": player.label, "played": player.seconds_played, "underruns": player.underruns}
-    print(json.dumps({**answer, "dropped": player.dropped, "clipped": player.clipped}))
+    print(json.dumps({**answer, "dropped": player.dropped, "clipped": player.clipped, "limited": player.limited}))
 except SinkError as error:
     print(json.dumps({"error": str(error)}))
 """
@@ -119,7 +119,7 @@ def test_every_sample_is_played_from_the_first_to_the_last(server: sound_server.
     heard = recorder.finish()
     assert answer["played"] == pytest.approx(SECONDS)
     assert answer["label"].startswith("speakers (")
-    assert answer["dropped"] == answer["clipped"] == 0
+    assert answer["dropped"] == answer["clipped"] == answer["limited"] == 0
     if answer["underruns"]:  # on a machine that is too busy, gaps are counted, but no sample is lost
         assert np.count_nonzero(np.abs(heard) > 1e-6) >= 0.98 * len(SENT)
         return
@@ -222,12 +222,12 @@ knob = threading.Thread(target=setattr, args=(player, "volume", -20))
 knob.start()
 knob.join()
 """
-    answer = play(server, tmp_path, np.full(24000, 0.5), then, volume=6)
+    answer = play(server, tmp_path, np.full(24000, 0.5), then, volume=6, ceiling=0)
     heard = recorder.finish()
     levels = 0.5 * 10 ** (np.array([6, -20]) / 20)
     for level in levels:
         assert np.count_nonzero(np.abs(heard - level) < 1e-4) > 6000
-    assert answer["clipped"] == 0
+    assert answer["limited"] == 0
     if not answer["underruns"]:
         assert np.abs(np.diff(heard)).max() < levels[0] * np.pi / 2 / FADED * 1.01
 
@@ -243,9 +243,33 @@ def test_stop_does_not_click(server: sound_server.SoundServer, tmp_path: Path) -
         assert np.abs(np.diff(heard)).max() < 0.5 * np.pi / 2 / FADED * 1.01
 
 
-def test_samples_beyond_full_scale_are_clipped_and_counted(server: sound_server.SoundServer, tmp_path: Path) -> None:
-    answer = play(server, tmp_path, np.full(1600, 0.5), volume=12)
-    assert 1400 < answer["clipped"] <= 1600
+@pytest.mark.parametrize("ceiling", [None, -20])
+def test_samples_beyond_the_ceiling_are_limited_and_counted(
+    server: sound_server.SoundServer, tmp_path: Path, ceiling: float | None
+) -> None:
+    recorder = server.record()
+    answer = play(server, tmp_path, np.full(1600, 0.5), volume=12, **({} if ceiling is None else {"ceiling": ceiling}))
+    heard = recorder.finish()
+    assert 1400 < answer["limited"] <= 1600
+    assert answer["clipped"] == 0
+    assert np.abs(heard).max() == pytest.approx(10 ** ((-1 if ceiling is None else ceiling) / 20), abs=1e-4)
+
+
+def test_no_nan_reaches_a_device(server: sound_server.SoundServer, tmp_path: Path) -> None:
+    """Neither at the voice's rate nor through a resampler, at no volume."""
+    sent = np.full(8000, 0.25)
+    sent[3000:3030:3] = np.nan
+    sent[3001:3030:3] = np.inf
+    sent[3002:3030:3] = -3e38
+    for options in ({"rate": 4000}, {"volume": float("-inf")}, {"volume": 20}, {}):
+        recorder = server.record()
+        play(server, tmp_path, sent, latency=0.5, **options)
+        heard = recorder.finish()
+        assert np.isfinite(heard).all()
+        assert np.abs(heard).max() <= 10 ** (-1 / 20) + 0.02  # the sound server resamples once more
+
+
+def test_a_volume_that_is_too_high_is_refused(server: sound_server.SoundServer, tmp_path: Path) -> None:
     assert "at most 20" in Playing(server, tmp_path, volume=21).error()
     assert "nan dB is not possible" in Playing(server, tmp_path, volume=float("nan")).error()
 

@@ -136,3 +136,25 @@ def test_handwriting_without_a_text_moves_as_the_data(seed):
     assert moves[:, 0].sum() > 30
     assert (moves.std(0) / voice.manifest.normalisation.std > 0.5).all()
     assert (moves.std(0) / voice.manifest.normalisation.std < 2).all()
+
+
+@pytest.mark.slow
+def test_no_allowed_setting_is_20_db_louder_than_the_voice():
+    """`output.temperature` used to go to 4, where the sound grew without limit."""
+    engine = Engine.load("blizzard", "cpu")
+    specs = {control.name: control for control in engine.voice.manifest.controls}
+
+    def level(settings):
+        with engine.stream(seed=7) as stream:
+            stream.controls.update(settings)
+            return 10 * np.log10(np.mean(np.square(stream.read(400), dtype=np.float64)))
+
+    usual = level({})
+    ends = [{name: end} for name, one in specs.items() for end in (one.minimum, one.maximum)]
+    latents = ("latent.temperature", specs["latent.temperature"].minimum, specs["latent.temperature"].maximum)
+    voicings = (specs["output.voicing"].minimum, specs["output.voicing"].default, specs["output.voicing"].maximum)
+    loudest = {"output.temperature": specs["output.temperature"].maximum}
+    ends += [{**loudest, latents[0]: latent, "output.voicing": to} for latent in latents[1:] for to in voicings]
+    ends += [{**loudest, "latent.hold": 1, "latent.target": side} for side in (-10, 10)]
+    louder = {str(settings): level(settings) - usual for settings in ends}
+    assert max(louder.values()) < 20, louder

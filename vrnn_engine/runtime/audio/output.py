@@ -13,6 +13,7 @@ import numpy as np
 
 from vrnn_engine.base.resampler import Resampler
 from vrnn_engine.runtime.audio.devices import choose_rate_and_channels, find_device
+from vrnn_engine.runtime.audio.limiter import CEILING, Limiter
 from vrnn_engine.runtime.audio.portaudio import (
     STALL_SECONDS,
     DeviceLost,
@@ -42,6 +43,8 @@ class OutputDevice:
         Smallest allowed capacity of the ring in samples, at `rate`.
     channels : int, optional
         Number of channels, all with the same sound; by default 1 if the device accepts it, and otherwise 2.
+    ceiling : float
+        Largest magnitude of a sample that the device gets, in dB relative to full scale.
 
     Attributes
     ----------
@@ -53,6 +56,8 @@ class OutputDevice:
         Number of gaps in the sound, because a callback found too few samples or the device's own buffer ran empty.
     delay : float
         Seconds of sound that the device itself buffers, as PortAudio reports it.
+    limiter : Limiter
+        Limits the samples, at the device's rate.
 
     Raises
     ------
@@ -60,7 +65,15 @@ class OutputDevice:
         There is no such device, or it cannot be opened with these parameters.
     """
 
-    def __init__(self, wanted: str, rate: int, latency: float, least: int, channels: int | None = None) -> None:
+    def __init__(
+        self,
+        wanted: str,
+        rate: int,
+        latency: float,
+        least: int,
+        channels: int | None = None,
+        ceiling: float = CEILING,
+    ) -> None:
         self._sounddevice = load_sounddevice()
         device = find_device(self._sounddevice, wanted)
         device_rate, count = choose_rate_and_channels(self._sounddevice, device, rate, channels)
@@ -68,6 +81,7 @@ class OutputDevice:
         self.underruns = 0
         self._ratio = rate / device_rate
         self._resampler = None if device_rate == rate else Resampler(rate, device_rate)
+        self.limiter = Limiter(device_rate, ceiling)
         self.ring = Ring(max(round(latency * device_rate), round(least / self._ratio)))
         self._pause = min(self.ring.capacity / device_rate / 8, 0.005)
         self._started = False
@@ -110,7 +124,7 @@ class OutputDevice:
         Parameters
         ----------
         samples : ndarray, float32, shape [n]
-            Samples at the rate given to the constructor.  They are clipped to full scale.
+            Finite samples at the rate given to the constructor.  They are limited to the ceiling.
 
         Raises
         ------
@@ -154,7 +168,7 @@ class OutputDevice:
         return round(self.ring.taken * self._ratio)
 
     def _fill(self, samples: np.ndarray) -> None:
-        samples = np.clip(samples, -1.0, 1.0)
+        samples = self.limiter.push(samples)
         while True:
             samples = samples[self.ring.write(samples) :]
             if not len(samples):

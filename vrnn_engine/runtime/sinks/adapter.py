@@ -43,6 +43,7 @@ class AdaptedSink(Sink):
     delay = _forward("delay", float)
     dropped = _forward("dropped", int)
     clipped = _forward("clipped", int)
+    limited = _forward("limited", int)
     lines = _forward("lines", int)
     pages = _forward("pages", int)
 

@@ -145,6 +145,8 @@ class Sink(ABC):
     """Number of samples that were generated but not played, because the device was disconnected."""
     clipped: int = 0
     """Number of samples that exceeded full scale and were clipped."""
+    limited: int = 0
+    """Number of samples that exceeded the ceiling of a sound device, and were limited."""
     lines: int | None = None
     """Number of lines of writing on the pages so far.  None: the sink has no pages."""
     pages: int | None = None

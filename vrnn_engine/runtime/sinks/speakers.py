@@ -13,6 +13,7 @@ import numpy as np
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.audio.devices import find_device
 from vrnn_engine.runtime.audio.fader import Fader
+from vrnn_engine.runtime.audio.limiter import CEILING, playable
 from vrnn_engine.runtime.audio.output import OutputDevice
 from vrnn_engine.runtime.audio.portaudio import DeviceLost, load_sounddevice, rescan
 from vrnn_engine.runtime.audio.reconnect import Reconnect
@@ -32,6 +33,8 @@ class SpeakersOptions(Options, frozen=True, kw_only=True):
     """Number of channels, all with the same sound; by default 1 if the device accepts it, and otherwise 2."""
     volume: float = 0.0
     """Volume in dB; 0 changes nothing, -inf is silence."""
+    ceiling: Annotated[float, msgspec.Meta(ge=-60, le=0)] = CEILING
+    """Largest level of a sample that the device gets, in dB; 0 is full scale.  A limiter keeps louder samples below."""
     strict: bool = False
     """Whether a disconnection of the device is an error."""
 
@@ -78,6 +81,7 @@ class SpeakersSink(Sink):
         self._fader = Fader(self._options.volume)
         self._sent = 0  # samples, since the device was opened
         self._earlier_underruns = 0  # underruns of devices that were disconnected since
+        self._earlier_limited = 0  # samples that were limited for those devices
         self._reconnect = Reconnect("the stream continues without sound")
 
     def open(self, format: Format) -> None:
@@ -114,7 +118,7 @@ class SpeakersSink(Sink):
         Parameters
         ----------
         block : ndarray, float32, shape [samples]
-            Full scale is +-1.
+            Full scale is +-1.  A sample that is not finite is played as 0.
 
         Raises
         ------
@@ -125,9 +129,8 @@ class SpeakersSink(Sink):
             with contextlib.suppress(SinkError):  # it is still disconnected
                 rescan(load_sounddevice())
                 self._open_device()
-        samples = self._fader.push(np.asarray(block, np.float32))
-        self.clipped += int(np.count_nonzero(np.abs(samples) > 1.0))
-        self._send(samples)
+        # First, because 0 times infinity is NaN, and one NaN would make all later output of a resampler NaN.
+        self._send(self._fader.push(playable(np.asarray(block, np.float32))))
 
     def close(self) -> None:
         """Play the remaining samples with a fade-out, then release the device."""
@@ -161,6 +164,12 @@ class SpeakersSink(Sink):
         return self._earlier_underruns + (device.underruns if device is not None else 0)
 
     @property
+    def limited(self) -> int:  # type: ignore[override]
+        """Number of samples that exceeded the ceiling and were limited, at the device's rate."""
+        device = self.device
+        return self._earlier_limited + (device.limiter.limited if device is not None else 0)
+
+    @property
     def pending(self) -> int:  # type: ignore[override]
         """Number of samples that have not been played yet, at the voice's rate."""
         device = self.device
@@ -174,7 +183,8 @@ class SpeakersSink(Sink):
 
     def _open_device(self) -> None:
         least = LEAST_FRAMES * self._format.frame_size  # rounding the seconds must not lose a sample
-        self.device = OutputDevice(self._wanted, self._format.rate, self._latency, least, self._options.channels)
+        given = self._options
+        self.device = OutputDevice(self._wanted, self._format.rate, self._latency, least, given.channels, given.ceiling)
         self.label = f"speakers ({self.device.name})"
         if self._wanted:  # keep the name, since a rescan may give the index to another device
             self._wanted = self.device.name
@@ -204,6 +214,7 @@ class SpeakersSink(Sink):
             return
         device.close()
         self._earlier_underruns += device.underruns
+        self._earlier_limited += device.limiter.limited
         self.dropped += max(0, self._sent - device.played)
         if not (self._reconnect.disconnected or device.played):
             raise SinkError(f"{self.label} does not play: {error}; write a .wav file instead")
