@@ -40,9 +40,9 @@ from vrnn_engine.evaluation.legibility.recogniser_file import load_recogniser
 from vrnn_engine.evaluation.legibility.texts import Request, texts_to_write
 from vrnn_engine.exporters.export import export, line_height
 from vrnn_engine.runtime.engine import Engine
-from vrnn_engine.training.adapt import adapted
 from vrnn_engine.training.checkpoint import BEST, Checkpoint, load_checkpoint
 from vrnn_engine.training.corpus import open_checkpoint_corpus
+from vrnn_engine.training.plan.adapt import adapted
 from vrnn_engine.training.recipe import Recipe, changed, load_recipe
 from vrnn_engine.training.trainer import train
 from vrnn_engine.training.validation import validate

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vrnn_engine.errors import DataError
-from vrnn_engine.evaluation.sound import CENTRES, MODULATIONS, describe, modulation_spectrum
+from vrnn_engine.evaluation.sound import CENTRES, MODULATIONS, describe, modulation_spectrum, third_octave_centres
 
 RATE = 16000
 SECONDS = np.arange(10 * RATE) / RATE
@@ -81,3 +81,24 @@ def test_statistics_of_silence_are_finite():
     found = describe(np.zeros(5 * RATE), RATE)
     assert found.level == pytest.approx(-200)
     assert (found.depth, found.syllabic, found.voiced) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "lowest", "highest"),
+    [(8000, 99, 4000), (16000, 99, 4000), (22050, 49, 8000), (44100, 49, 16000), (48000, 49, 20158)],
+)
+def test_third_octaves_reach_as_high_as_the_rate_allows(rate, lowest, highest):
+    centres = third_octave_centres(rate)
+    assert (int(centres[0]), int(centres[-1])) == (lowest, highest)
+
+
+@pytest.mark.parametrize("rate", [22050, 44100, 48000])
+def test_statistics_of_the_same_sound_at_other_rates(rate):
+    seconds = np.arange(6 * rate) / rate
+    louder = 1 + 0.8 * np.sin(2 * np.pi * 4 * seconds)
+    found = describe(0.1 * louder * np.sin(2 * np.pi * 250 * seconds), rate)
+    assert found.level == pytest.approx(-21.8, abs=0.05)
+    assert third_octave_centres(rate)[int(np.argmax(found.bands))] == pytest.approx(250, rel=0.01)
+    assert found.syllabic == pytest.approx(0.8 / np.sqrt(2), rel=0.1)
+    assert found.voiced > 0.95
+    assert modulation_spectrum(louder, rate)[2] == pytest.approx(0.8 / np.sqrt(2), rel=0.1)

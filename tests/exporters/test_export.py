@@ -19,9 +19,9 @@ from vrnn_engine.exporters.export import export
 from vrnn_engine.exporters.reference import CARRIED_FRAMES
 from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.runtime.graph.parity import verify
-from vrnn_engine.training.adapt import full
 from vrnn_engine.training.checkpoint import Checkpoint
 from vrnn_engine.training.command import training_command
+from vrnn_engine.training.plan.adapt import full
 from vrnn_engine.training.recipe import load_recipe, recipe_fields, recipe_from
 
 FRAMES = 20

@@ -10,10 +10,10 @@ from support.recipes import text_recipe, toml
 
 from vrnn_engine.errors import CheckpointError, RecipeError
 from vrnn_engine.exporters.export import export
-from vrnn_engine.training.adapt import adapted, full, recipe_of_run
 from vrnn_engine.training.checkpoint import load_checkpoint
 from vrnn_engine.training.command import training_command
 from vrnn_engine.training.corpus import open_corpus
+from vrnn_engine.training.plan.adapt import adapted, full, recipe_of_run
 from vrnn_engine.training.recipe import load_recipe, recipe_fields
 from vrnn_engine.training.trainer import train
 

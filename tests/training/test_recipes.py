@@ -28,6 +28,7 @@ def test_every_corpus_of_the_paper_has_two_recipes():
         *CORPORA,
         *(f"{name}-paper" for name in CORPORA),
         "handwriting",
+        "sound",
     }
 
 

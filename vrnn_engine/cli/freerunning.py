@@ -56,7 +56,7 @@ def free_running(
     from vrnn_engine.evaluation.free_running import FreeRunning, generated_columns, real_columns
     from vrnn_engine.runtime.engine import Engine
 
-    recipe = _recipe(checkpoint, voice)
+    recipe = _recipe(checkpoint, voice, data)
     report.say(f"{recipe.name}: reading {data}")
     corpus = _corpus(recipe, data, strict)
     page = _page(texts) if recipe.model.text else None
@@ -124,8 +124,9 @@ def _takes(engine: "Engine", seeds: Sequence[int], seconds: float, page: str | N
     return found
 
 
-def _recipe(given: str, voice: str | None) -> "Recipe":
+def _recipe(given: str, voice: str | None, data: Path) -> "Recipe":
     from vrnn_engine.training.checkpoint import load_checkpoint
+    from vrnn_engine.training.plan.fit import fitted
     from vrnn_engine.training.recipe import bundled_recipes, load_recipe
 
     named = given in bundled_recipes() or not (Path(given).suffix or Path(given).exists())
@@ -136,7 +137,7 @@ def _recipe(given: str, voice: str | None) -> "Recipe":
         raise RecipeError(
             f"recipe {given} has no weights to generate with; give a --voice made from it, or a checkpoint"
         )
-    return recipe
+    return fitted(recipe, data)
 
 
 def _check_voice(manifest: "Manifest", recipe: "Recipe", checkpoint: str) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from vrnn_engine.training.checkpoint import Checkpoint
-    from vrnn_engine.training.training_run import Progress
+    from vrnn_engine.training.progress import Progress
 
 LINE_EVERY = 100
 """Updates between two progress lines if stderr is not a terminal."""
@@ -47,18 +47,30 @@ def train(
     updates: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Optimiser updates in total.  Default: the recipe's.")
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            metavar="M",
+            min=0.1,
+            help="Time of the whole run; the recipe's schedule is stretched to the updates for which there is time.",
+        ),
+    ] = None,
     strict: report.Strict = False,
 ) -> None:
     """Train a model from a recipe.
 
     Ctrl-C saves a checkpoint before it stops; --resume continues the run.
     """
-    from vrnn_engine.training.adapt import recipe_of_run
+    if minutes is not None and updates is not None:
+        raise typer.BadParameter("cannot be combined with --updates", param_hint="--minutes")
+    from vrnn_engine.training.budget import Clock
     from vrnn_engine.training.checkpoint import BEST
+    from vrnn_engine.training.plan.adapt import recipe_of_run
     from vrnn_engine.training.recipe import changed, load_recipe
     from vrnn_engine.training.trainer import train as run
     from vrnn_engine.training.world import is_rank_zero
 
+    clock = Clock(minutes) if minutes else None
     given = load_recipe(recipe)
     chosen = changed(recipe_of_run(given, start is not None, out if resume else None), seed, updates)
     folder = out or Path("runs") / chosen.name
@@ -77,7 +89,8 @@ def train(
         logging.getLogger("vrnn_engine").addHandler(logging.NullHandler())  # rank 0 prints the warnings
     with _bar() as bar:
         display = _Display(bar, chosen.training.updates)
-        best = run(chosen, data, folder, resume=resume, start=_weights(start), strict=strict, report=display)
+        weights = _weights(start)
+        best = run(chosen, data, folder, resume=resume, start=weights, strict=strict, clock=clock, report=display)
     if not first:
         return
     for name, value in best.metrics.items():
@@ -108,7 +121,7 @@ class _Display:
         self.bound = progress.bound if self.bound is None else 0.95 * self.bound + 0.05 * progress.bound
         valid = "" if progress.valid_bound is None else f", valid {progress.valid_bound:.2f}"
         text = f"bound {self.bound:.2f}{valid}, KL {progress.kl:.2f} nats per frame"
-        self.bar.update(self.task, completed=progress.update, description=text)
+        self.bar.update(self.task, completed=progress.update, total=progress.updates, description=text)
         if not self.live and (progress.update % LINE_EVERY == 0 or progress.update == progress.updates):
             left = self.bar.tasks[self.task].time_remaining
             estimate = "" if left is None else f", {timedelta(seconds=round(left))} left"

@@ -1,7 +1,7 @@
 """Decodes recordings once into a cache on disk, and reads them from there as a memory map."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.folders import cache_folder
-from vrnn_engine.data.recordings import BLOCK, mono_blocks
+from vrnn_engine.data.recordings import BLOCK, mono_blocks, sample_count
 from vrnn_engine.errors import DataError
 
+Share = tuple[float, float]
+"""Where a part of a recording begins and ends, as shares of its length: 0 to 1."""
+WHOLE: Share = (0.0, 1.0)
 VERSION = 1
 """Version of the file format; part of the folder's name, so that a cache of another version is not read."""
 INDEX = "index.json"
@@ -76,7 +79,10 @@ class Decoded:
 
 
 def decode(
-    files: Mapping[str, Sequence[Path]], rate: int, strict: bool = False
+    files: Mapping[str, Sequence[Path]],
+    rate: int,
+    strict: bool = False,
+    shares: Mapping[str, Share] | None = None,
 ) -> tuple[dict[str, Decoded], tuple[str, ...]]:
     """Return the samples of all recordings, decoded or from the cache.
 
@@ -93,6 +99,9 @@ def decode(
         Sampling rate of the samples, Hz.
     strict : bool
         Raise an error if a recording cannot be read, instead of leaving it out.
+    shares : mapping of str to pair of float, optional
+        For each split, where its part of every recording begins and ends, as shares of the recording's length.  By
+        default a split has whole recordings.
 
     Returns
     -------
@@ -106,14 +115,14 @@ def decode(
     DataError
         A recording cannot be read (only if `strict`), or the cache cannot be written or is damaged.
     """
-    folder = cache_folder("corpora") / _key(files, rate)
+    folder = cache_folder("corpora") / _key(files, rate, shares)
     try:
         if not (folder / INDEX).exists():
             lock = cache_folder("locks") / folder.name
             lock.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(lock):
                 if not (folder / INDEX).exists():
-                    _fill(folder, files, rate, strict)
+                    _fill(folder, files, rate, strict, shares or {})
         index = msgspec.json.decode((folder / INDEX).read_bytes(), type=Index)
         parts = {split: _open(folder / f"{split}.int16", part) for split, part in index.parts.items()}
     except OSError as error:
@@ -128,9 +137,9 @@ def decode(
     return parts, tuple(index.skipped)
 
 
-def _key(files: Mapping[str, Sequence[Path]], rate: int) -> str:
+def _key(files: Mapping[str, Sequence[Path]], rate: int, shares: Mapping[str, Share] | None) -> str:
     # The version of libsndfile is part of the key because it decides which recordings can be read.
-    seen: list[object] = [VERSION, soundfile.__libsndfile_version__, rate]
+    seen: list[object] = [VERSION, soundfile.__libsndfile_version__, rate, *([shares] if shares else [])]
     for split, paths in files.items():
         for path in paths:
             stat = path.stat() if path.exists() else path.lstat()  # a broken symbolic link
@@ -138,23 +147,26 @@ def _key(files: Mapping[str, Sequence[Path]], rate: int) -> str:
     return hashlib.sha256(msgspec.json.encode(seen)).hexdigest()[:32]
 
 
-def _fill(folder: Path, files: Mapping[str, Sequence[Path]], rate: int, strict: bool) -> None:
+def _fill(
+    folder: Path, files: Mapping[str, Sequence[Path]], rate: int, strict: bool, shares: Mapping[str, Share]
+) -> None:
     """Decode all splits into a folder that appears only when it is complete."""
     with atomic_folder(folder) as written:
         index = Index({split: Part([0], 0, 0) for split in files}, [])
         for split, paths in files.items():
-            index.parts[split] = _write(paths, rate, strict, written / f"{split}.int16", index.skipped)
+            share = shares.get(split, WHOLE)
+            index.parts[split] = _write(paths, rate, strict, written / f"{split}.int16", index.skipped, share)
         (written / INDEX).write_bytes(msgspec.json.encode(index))
 
 
-def _write(paths: Sequence[Path], rate: int, strict: bool, target: Path, skipped: list[str]) -> Part:
-    """Decode recordings into one file, and append to `skipped` those that cannot be read."""
+def _write(paths: Sequence[Path], rate: int, strict: bool, target: Path, skipped: list[str], share: Share) -> Part:
+    """Decode a part of each recording into one file, and add to `skipped` the recordings that cannot be read."""
     bounds, total, squares = [0], 0, 0
     with target.open("wb") as out:
         for path in paths:
             end, file_total, file_squares = bounds[-1], 0, 0
             try:
-                for block in mono_blocks(path, rate):
+                for block in _within(path, rate, share):
                     out.write(block.tobytes())
                     end += len(block)
                     block_total, block_squares = _sums(block)
@@ -163,12 +175,26 @@ def _write(paths: Sequence[Path], rate: int, strict: bool, target: Path, skipped
             except DataError as error:
                 if strict:
                     raise
-                skipped.append(str(error))
+                if str(error) not in skipped:
+                    skipped.append(str(error))
                 out.seek(bounds[-1] * 2)  # the next recording overwrites what was written
                 continue
             bounds.append(end)
             total, squares = total + file_total, squares + file_squares
     return Part(bounds, total, squares)
+
+
+def _within(path: Path, rate: int, share: Share) -> Iterator[NDArray[np.int16]]:
+    """Yield a part of a recording in blocks; all of the recording is read, because all of it must be readable."""
+    if share == WHOLE:
+        yield from mono_blocks(path, rate)
+        return
+    length = sample_count(path, rate)
+    begin, end = (round(length * place) for place in share)
+    position = 0
+    for block in mono_blocks(path, rate):
+        yield block[max(0, begin - position) : max(0, end - position)]
+        position += len(block)
 
 
 def _open(path: Path, part: Part) -> Decoded:

@@ -10,7 +10,7 @@ from vrnn_engine.data.batches import SPLITS, splits_by_hash
 from vrnn_engine.errors import DataError
 
 SUFFIXES = {".flac", ".wav", ".ogg", ".mp3"}
-Layout = Literal["folders", "blizzard", "timit", "onomatopoeia", "accent"]
+Layout = Literal["folders", "recordings", "blizzard", "timit", "onomatopoeia", "accent"]
 Splits = dict[Path, str]
 """Split of each recording."""
 
@@ -116,6 +116,11 @@ def _folders(folder: Path) -> Splits:
     return _by_key(folder, lambda path: "_".join(path.stem.split("_")[:2]), splits_by_hash)
 
 
+def _recordings(folder: Path) -> Splits:
+    """Split by recording; `vrnn_engine.data.speech.SpeechCorpus` splits each of only a few recordings in time."""
+    return _by_key(folder, lambda path: path.relative_to(folder).as_posix())
+
+
 def _blizzard(folder: Path) -> Splits:
     """Split Blizzard 2013, which has one reader, by chapter.
 
@@ -186,6 +191,7 @@ def _by_key(
 
 LAYOUTS: dict[Layout, Rule] = {
     "folders": Rule(_folders, "a hash of the prompt (the file name up to its second _)"),
+    "recordings": Rule(_recordings, "recording"),
     "blizzard": Rule(_blizzard, "chapter"),
     "timit": Rule(_timit, "speaker"),
     "onomatopoeia": Rule(_onomatopoeia, "actor"),

@@ -55,6 +55,28 @@ def mono_blocks(path: Path, rate: int) -> Iterator[NDArray[np.int16]]:
         raise DataError(f"{path}: not a readable recording: {_reason(path, error)}") from None
 
 
+def sample_count(path: Path, rate: int) -> int:
+    """Return the number of samples per channel that a recording has at a rate.
+
+    Parameters
+    ----------
+    path, rate
+        See `mono_blocks`.
+
+    Raises
+    ------
+    DataError
+        The file is not a recording.
+    """
+    try:
+        with open_sound(path) as file:
+            return round(file.frames * rate / file.samplerate)
+    except OSError as error:
+        raise DataError(f"{path}: not a readable recording: {error.strerror or error}") from None
+    except soundfile.LibsndfileError as error:
+        raise DataError(f"{path}: not a readable recording: {_reason(path, error)}") from None
+
+
 def read_mono(path: Path, rate: int) -> NDArray[np.int16]:
     """Return a whole recording.
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from vrnn_engine.data.batches import SPLITS, Batch, Floats, lane_chunks
-from vrnn_engine.data.cache import Decoded, decode
-from vrnn_engine.data.layouts import find_recordings
+from vrnn_engine.data.cache import Decoded, Share, decode
+from vrnn_engine.data.layouts import Layout, find_recordings, recordings_in
 from vrnn_engine.data.options import SpeechData
 from vrnn_engine.data.recordings import QUANTUM
 from vrnn_engine.data.signal import Joined, Noise
@@ -20,7 +20,14 @@ FITTING_FRAMES = 360_000
 FITTING_STRETCH = 800
 """Length in frames of each stretch, if only some stretches of the training split are used."""
 HELD_OUT = 0.1
-"""Share of a single recording that is for validation, and share that is for testing."""
+"""Share of a recording that is split in time that is for validation, and share that is for testing."""
+SHARES = {"train": (0.0, 1 - 2 * HELD_OUT), "valid": (1 - 2 * HELD_OUT, 1 - HELD_OUT), "test": (1 - HELD_OUT, 1.0)}
+"""Where each split begins and ends in a recording that is split in time."""
+MANY_RECORDINGS = 20
+"""With fewer recordings, the layout `recordings` splits each of them in time."""
+
+
+_USES = (("train", "for training"), ("valid", "for validation"), ("test", "for the test"))
 
 
 class SpeechCorpus:
@@ -32,7 +39,8 @@ class SpeechCorpus:
     ----------
     folder : Path
         The recordings, sorted as `options.layout` says; see `vrnn_engine.data.layouts.find_recordings`.  Or a single
-        recording, which is split in time: 80 % are `train`, the next 10 % `valid`, and the last 10 % `test`.
+        recording, which is split in time: 80 % are `train`, the next 10 % `valid`, and the last 10 % `test`.  With the
+        layout `recordings`, each of fewer than `MANY_RECORDINGS` recordings is split in time as well.
     options : SpeechData
         Rate, layout, lanes and chunks.  Recordings of another rate are resampled; channels are averaged.
     frame_size : int
@@ -77,10 +85,18 @@ class SpeechCorpus:
         """Return the samples of each split, and for each skipped recording its path and the reason."""
         if folder.is_file():
             return _decode_in_time(folder, self.options.rate), ()
-        files = find_recordings(folder, self.options.layout)
-        parts, skipped = decode(files, self.options.rate, strict)
-        warn_of_skipped(folder, skipped, sum(map(len, files.values())), "recordings")
+        files, shares = _sources(folder, self.options.layout)
+        parts, skipped = decode(files, self.options.rate, strict, shares)
+        count = len({path for paths in files.values() for path in paths})
+        warn_of_skipped(folder, skipped, count, "recordings")
         return parts, skipped
+
+    @property
+    def about(self) -> str:
+        """The rate, the frame and the length of each split, in words."""
+        rate = self.options.rate
+        lengths = ", ".join(f"{len(self.parts[name].samples) / rate / 60:.1f} min {what}" for name, what in _USES)
+        return f"{rate:,} Hz, frames of {self.frame_size:,} samples ({1000 * self.frame_size / rate:.0f} ms); {lengths}"
 
     def epoch(self, split: str, rng: np.random.Generator | None) -> Iterator[Batch]:
         """Yield the batches of one pass over a split.
@@ -129,6 +145,14 @@ class SpeechCorpus:
         samples *= QUANTUM / self.std[0]
         samples -= self.mean[0] / self.std[0]
         return samples.reshape(count, self.frame_size)
+
+
+def _sources(folder: Path, layout: Layout) -> tuple[dict[str, list[Path]], dict[str, Share] | None]:
+    """Return the recordings of each split, and the share of each recording that is in the split; None for all of it."""
+    sorted_already = all((folder / split).is_dir() for split in SPLITS)
+    if layout == "recordings" and not sorted_already and 0 < len(few := recordings_in(folder)) < MANY_RECORDINGS:
+        return dict.fromkeys(SPLITS, few), SHARES
+    return find_recordings(folder, layout), None
 
 
 def _decode_in_time(path: Path, rate: int) -> dict[str, Decoded]:

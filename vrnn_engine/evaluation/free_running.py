@@ -19,7 +19,7 @@ from vrnn_engine.evaluation.drift import drift
 from vrnn_engine.evaluation.ink import PIECE, PIECE_SECONDS, constancy, describe_ink
 from vrnn_engine.evaluation.legibility.measure import rows_of, without_rests
 from vrnn_engine.evaluation.repetition import repetition
-from vrnn_engine.evaluation.sound import CENTRES, MODULATIONS, describe, modulation_spectrum
+from vrnn_engine.evaluation.sound import MODULATIONS, describe, modulation_spectrum, third_octave_centres
 
 Columns = dict[str, list[float]]
 """Statistics by name, one value per take; NaN if a take has none."""
@@ -190,7 +190,8 @@ def ink_columns(takes: Sequence[Sequence[Ink]], piece: int = PIECE) -> Columns:
 def _sound_row(take: Sound, rate: int) -> dict[str, float]:
     found = describe(take, rate)
     row = {"level_db": found.level, "above_4_khz_db": found.high, "depth_db": found.depth}
-    row |= {f"band_{centre:.0f}_hz_db": level for centre, level in zip(CENTRES, found.bands, strict=True)}
+    centres = third_octave_centres(rate)
+    row |= {f"band_{centre:.0f}_hz_db": level for centre, level in zip(centres, found.bands, strict=True)}
     indices = modulation_spectrum(take, rate)
     row |= {f"modulation_{centre:.0f}_hz": index for centre, index in zip(MODULATIONS, indices, strict=True)}
     row |= {"modulation_of_syllables": found.syllabic, "voiced": found.voiced, "clipped": found.clipped}

@@ -1,5 +1,6 @@
 """Statistics of sound that distinguish speech from noise: level, long-term spectrum, modulation, voicing."""
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -10,6 +11,12 @@ from vrnn_engine.errors import DataError
 
 CENTRES = tuple(float(f) for f in 1000 * 2.0 ** (np.arange(-10, 7) / 3))
 """Centres of the third-octave bands from 100 Hz to 4 kHz (IEC 61260, base two), in Hz."""
+
+WIDE_CENTRES = tuple(float(f) for f in 1000 * 2.0 ** (np.arange(-13, 14) / 3))
+"""Centres of the third-octave bands from 50 Hz to 20 kHz, for sound of higher rates than `SPEECH_RATE`."""
+
+SPEECH_RATE = 16000
+"""Highest rate at which the bands are those of speech, `CENTRES`, and the rate at which a pitch is looked for."""
 
 ENVELOPE_RATE = 100
 """Number of values of the envelope per second."""
@@ -34,7 +41,7 @@ class SoundStatistics:
     level: float
     """RMS, dB re full scale."""
     bands: tuple[float, ...]
-    """Power in each third octave of `CENTRES`, dB re full scale."""
+    """Power in each third octave of `third_octave_centres`, dB re full scale."""
     high: float
     """Power above 4 kHz relative to the total power, dB."""
     depth: float
@@ -83,7 +90,7 @@ def describe(samples: NDArray[np.floating], rate: int) -> SoundStatistics:
         )
     sound = np.asarray(samples, np.float64)
     frequency, density = signal.welch(sound, rate, nperseg=rate)  # bins of 1 Hz
-    bands = third_octaves(frequency, density) * frequency[1]
+    bands = third_octaves(frequency, density, third_octave_centres(rate)) * frequency[1]
     high = density[frequency >= 4000].sum() / np.maximum(density.sum(), 1e-20)
     envelope = _envelope(sound, rate)
     level = _decibel(envelope**2 + 1e-9)
@@ -93,13 +100,28 @@ def describe(samples: NDArray[np.floating], rate: int) -> SoundStatistics:
         high=float(_decibel(high)),
         depth=float(level.std()),
         syllabic=_modulation_index(envelope, *SYLLABLES),
-        voiced=voiced_share(sound, rate),
+        voiced=voiced_share(*_at_speech_rate(sound, rate)),
         clipped=float(np.mean(np.abs(sound) >= 1)),
     )
 
 
-def third_octaves(frequency: NDArray[np.float64], power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum a spectrum over the third octaves of `CENTRES`.
+def third_octave_centres(rate: int) -> tuple[float, ...]:
+    """Return the centres in Hz of the third octaves that `describe` measures: at 16 kHz and below those of speech.
+
+    Parameters
+    ----------
+    rate : int
+        Sampling rate, Hz; a band whose upper edge is above half of it is left out.
+    """
+    if rate <= SPEECH_RATE:
+        return CENTRES
+    return tuple(centre for centre in WIDE_CENTRES if centre * 2 ** (1 / 6) <= rate / 2)
+
+
+def third_octaves(
+    frequency: NDArray[np.float64], power: NDArray[np.float64], centres: tuple[float, ...] = CENTRES
+) -> NDArray[np.float64]:
+    """Sum a spectrum over third octaves.
 
     Parameters
     ----------
@@ -107,13 +129,15 @@ def third_octaves(frequency: NDArray[np.float64], power: NDArray[np.float64]) ->
         Frequency of each bin, Hz.
     power : array [F, ...]
         Power of each bin.
+    centres : tuple of float
+        Centres of the third octaves, Hz.
 
     Returns
     -------
     array [bands, ...]
         Power of each band.
     """
-    edges = [(centre * 2 ** (-1 / 6), centre * 2 ** (1 / 6)) for centre in CENTRES]
+    edges = [(centre * 2 ** (-1 / 6), centre * 2 ** (1 / 6)) for centre in centres]
     return np.stack([power[(frequency >= low) & (frequency < high)].sum(0) for low, high in edges])
 
 
@@ -157,6 +181,14 @@ def voiced_share(sound: NDArray[np.float64], rate: int) -> float:
         likeness = (here * later).sum(1) / np.sqrt((here**2).sum(1) * (later**2).sum(1) + 1e-20)
         best = np.maximum(best, likeness)
     return float(np.mean(best > VOICED))
+
+
+def _at_speech_rate(sound: NDArray[np.float64], rate: int) -> tuple[NDArray[np.float64], int]:
+    """Return a sound and its rate; a higher rate than `SPEECH_RATE` is lowered to it, which a pitch does not need."""
+    if rate <= SPEECH_RATE:
+        return sound, rate
+    common = math.gcd(rate, SPEECH_RATE)
+    return np.asarray(signal.resample_poly(sound, SPEECH_RATE // common, rate // common)), SPEECH_RATE
 
 
 def _envelope(sound: NDArray[np.float64], rate: int) -> NDArray[np.float64]:

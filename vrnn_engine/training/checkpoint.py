@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from torch import Tensor
 
-from vrnn_engine.errors import CheckpointError
+from vrnn_engine.errors import CheckpointError, TrainingError
 from vrnn_engine.models.families import build_model
 from vrnn_engine.models.recurrent import RecurrentModel
 from vrnn_engine.models.torch_file import load_fields, save_fields
@@ -129,3 +129,26 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(
             f"{path}: this checkpoint lacks a field, or a field is invalid: {error}; train again"
         ) from None
+
+
+def diverged(name: str, what: str, folder: Path) -> TrainingError:
+    """Return the error of a run that diverged; it names the existing checkpoints and says how to continue.
+
+    Parameters
+    ----------
+    name : str
+        Name of the recipe.
+    what : str
+        What was not finite, and when.
+    folder : Path
+        Folder of the run.
+    """
+    paths = [folder / file for file in (BEST, LAST) if (folder / file).exists()]
+    if not paths:
+        return TrainingError(f"{name}: {what}, before a checkpoint was saved; lower learning_rate or clip")
+    held = ", ".join(f"{path.name} holds update {load_checkpoint(path).resume['done']}" for path in paths)
+    return TrainingError(
+        f"{name}: {what}; {held}; lower learning_rate or clip, and start a new run from the weights "
+        f"in {paths[0]}, in another folder",
+        ("start", "out"),
+    )

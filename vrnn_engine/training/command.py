@@ -3,8 +3,9 @@
 import re
 from typing import NamedTuple
 
-from vrnn_engine.training.adapt import ADDITION, adapted, full
 from vrnn_engine.training.checkpoint import Checkpoint
+from vrnn_engine.training.plan.adapt import ADDITION, adapted, full
+from vrnn_engine.training.plan.fit import fitted_to
 from vrnn_engine.training.recipe import Recipe, bundled_recipes, load_recipe, recipe_fields
 
 
@@ -52,6 +53,8 @@ def training_command(checkpoint: Checkpoint) -> str:
         words.append(f"--out runs/{folder}")
     if bundled and bundled.seed != recipe.seed:
         words.append(f"--seed {recipe.seed}")
+    if limit := checkpoint.resume.get("time_limit"):
+        return "; ".join([*filter(None, [earlier]), " ".join([*words, f"--minutes {limit['planned_minutes']:g}"])])
     command, totals = " ".join(words), [*checkpoint.resume.get("begun", []), recipe.training.updates]
     # A run that was continued: its first number of updates, then each larger number that it was resumed with.
     if totals[1:] or (bundled and bundled.training.updates != recipe.training.updates):
@@ -80,7 +83,10 @@ def _bundled(checkpoint: Checkpoint) -> Recipe | None:
     # Plain values, because a recipe with one of two changes may be invalid.
     fields = recipe_fields(checkpoint.recipe) | {"seed": bundled.seed}
     fields["training"]["updates"] = bundled.training.updates
-    return bundled if fields == recipe_fields(bundled) else None
+    if checkpoint.resume.get("time_limit"):
+        fields["training"] = recipe_fields(bundled)["training"]  # a time limit stretches all of the schedule
+    general = fitted_to(bundled, checkpoint.recipe.data.rate) if bundled.fit else bundled
+    return bundled if fields == recipe_fields(general) else None
 
 
 def _folder(name: str, runs: int) -> str:

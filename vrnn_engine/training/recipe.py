@@ -101,9 +101,12 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     model: ModelConfig
     data: SpeechData | PenData
     training: Schedule
+    fit: bool = False
+    """Before a run begins, fit `data.rate` and `model.frame_size` to the recordings; `data.rate` is then the highest
+    rate.  See `vrnn_engine.training.plan.fit`.  The recipe of a run has no `fit`."""
     adapt: dict[str, Any] = {}
     """The `[adapt]` table: values that replace others if the run starts from trained weights (`--from`); see
-    `vrnn_engine.training.adapt`.  The recipe of a run has none."""
+    `vrnn_engine.training.plan.adapt`.  The recipe of a run has none."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]*", self.name):
@@ -113,6 +116,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"data of kind {type(self.data).__name__} does not fit basis {self.model.basis!r}")
         if self.training.input_noise and self.model.modality != "pen":
             raise ValueError("training.input_noise is for a pen, not for audio")
+        if self.fit and (self.model.basis != "mdct" or not isinstance(self.data, SpeechData)):
+            raise ValueError("fit = true needs basis 'mdct', whose frames may have any length")
         self._check_text()
 
     def _check_text(self) -> None:

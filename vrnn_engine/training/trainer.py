@@ -5,16 +5,18 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from vrnn_engine.data.batches import Corpus
+from vrnn_engine.data.speech import SpeechCorpus
 from vrnn_engine.errors import CheckpointError, TrainingError
+from vrnn_engine.training.budget import Clock, Planner
 from vrnn_engine.training.checkpoint import BEST, LAST, Checkpoint, load_checkpoint, save_checkpoint
 from vrnn_engine.training.corpus import open_corpus
 from vrnn_engine.training.interrupt import deferred_interrupts
-from vrnn_engine.training.recipe import Recipe, changed
-from vrnn_engine.training.schedule import total_can_change
-from vrnn_engine.training.training_run import Progress, TrainingRun
+from vrnn_engine.training.plan.fit import fitted
+from vrnn_engine.training.progress import Progress
+from vrnn_engine.training.recipe import Recipe
+from vrnn_engine.training.resume import check_normalisation, has_time_limit, load_interrupted, restore
+from vrnn_engine.training.training_run import TrainingRun
 from vrnn_engine.training.validation import validate
 from vrnn_engine.training.world import World, join_world
 
@@ -29,6 +31,7 @@ def train(
     resume: bool = False,
     start: Path | Checkpoint | None = None,
     strict: bool = False,
+    clock: Clock | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Checkpoint:
     """Train a recipe and return its best checkpoint.
@@ -53,6 +56,10 @@ def train(
         with a model to which a part was added.
     strict : bool
         Raise an error if a recording cannot be read, instead of leaving it out.
+    clock : Clock, optional
+        The time that the run has.  The recipe's schedule is then stretched to the number of updates for which there is
+        time, with validations and the test at the end.  A run with a limit that is resumed without a clock has the time
+        that its limit leaves.
     report : callable
         Called with a `Progress` after every update, on rank 0.
 
@@ -71,14 +78,35 @@ def train(
     TrainingError
         The loss or a validation is not finite.  The checkpoints in `out` are those of earlier updates.
     """
+    fits, recipe = recipe.fit, fitted(recipe, data)
     with join_world() as world:
-        run = _begin(recipe, data, out, world, resume, start, strict)
-        _warn_if_never_resampled(recipe)
-        _run_updates(run, report)
+        run = _begin(recipe, data, out, world, resume, start, strict, clock is not None)
+        planner = _planner(run, recipe, clock)
+        if fits or planner:
+            _say_what_begins(run, planner)
+        if not planner:
+            _warn_if_never_resampled(recipe)
+        _run_updates(run, report, planner)
         if world.is_rank_zero:
-            _add_test_metrics(out / BEST, run.corpus, world)
+            _add_test_metrics(out / BEST, run.corpus, world, planner)
         world.barrier()
         return load_checkpoint(out / BEST)
+
+
+def _planner(run: TrainingRun, recipe: Recipe, clock: Clock | None) -> Planner | None:
+    """Return what plans the updates of a run with a time limit; None for other runs."""
+    before = run.time_limit
+    if before:
+        clock = (clock or Clock(before["planned_minutes"])).continued(60 * before["run_minutes"])
+    return Planner(run, recipe.training, clock) if clock else None
+
+
+def _say_what_begins(run: TrainingRun, planner: Planner | None) -> None:
+    """Log the size of the data and of the model, and the end of a run with a time limit."""
+    weights = sum(weight.numel() for weight in run.model.parameters())
+    about = f"{run.corpus.about}; " if isinstance(run.corpus, SpeechCorpus) else ""
+    end = f"; {planner.clock.minutes:g} minutes, until about {planner.clock.end()}" if planner else ""
+    _log.info("%s: %s%.1f million weights%s", run.recipe.name, about, weights / 1e6, end)
 
 
 def _warn_if_never_resampled(recipe: Recipe) -> None:
@@ -92,7 +120,14 @@ def _warn_if_never_resampled(recipe: Recipe) -> None:
 
 
 def _begin(
-    recipe: Recipe, data: Path, out: Path, world: World, resume: bool, start: Path | Checkpoint | None, strict: bool
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    world: World,
+    resume: bool,
+    start: Path | Checkpoint | None,
+    strict: bool,
+    limited: bool,
 ) -> TrainingRun:
     """Return a new run, or a resumed one, after checking the contents of its folder."""
     last = out / LAST
@@ -100,7 +135,7 @@ def _begin(
         raise CheckpointError(
             f"{last}: a resumed run has its weights already; set either resume or start", ("resume", "start")
         )
-    interrupted = _load_interrupted(last, recipe) if resume else None
+    interrupted = load_interrupted(last, recipe, limited) if resume else None
     if not resume and last.exists():
         raise CheckpointError(
             f"{last}: this folder has a run already; set resume to continue it, or choose another folder",
@@ -114,74 +149,31 @@ def _begin(
     corpus = open_corpus(recipe, data, strict)
     out.mkdir(parents=True, exist_ok=True)
     world.barrier()  # every process has seen that the folder had no run before rank 0 writes
-    run = TrainingRun(recipe, corpus, out, world)
+    # The schedule of a run with a time limit is in its checkpoint.
+    run = TrainingRun(interrupted.recipe if has_time_limit(interrupted) else recipe, corpus, out, world)
     if interrupted:
-        _check_normalisation(interrupted, run, last, data)
-        _restore(run, interrupted, last)
+        check_normalisation(interrupted, run, last, data)
+        restore(run, interrupted, last)
     elif base:
         run.load_weights(base, str(start) if isinstance(start, Path) else f"weights of recipe {base.recipe.name}")
     return run
 
 
-def _load_interrupted(last: Path, recipe: Recipe) -> Checkpoint:
-    """Load the checkpoint to resume from; raise `CheckpointError` unless this recipe may continue it."""
-    interrupted = load_checkpoint(last)
-    begun, wanted = interrupted.recipe.training.updates, recipe.training.updates
-    if changed(interrupted.recipe, updates=wanted) != recipe:
-        raise CheckpointError(
-            f"{last}: this run was trained with another recipe or seed; resume it with its own recipe and seed, "
-            "or choose another folder",
-            ("seed", "out"),
-        )
-    done = interrupted.resume.get("done")
-    if total_can_change(interrupted.recipe.training, wanted, done):
-        return interrupted
-    if wanted < begun or (wanted > begun and done != begun):
-        raise CheckpointError(
-            f"{last}: this run has {begun:,} updates; resume it with the same number of updates, {begun}; it may get "
-            "more once it is done",
-            ("updates",),
-        )
-    return interrupted
-
-
-def _check_normalisation(interrupted: Checkpoint, run: TrainingRun, last: Path, data: Path) -> None:
-    """Raise `CheckpointError` if a run began on another corpus, which has another mean or sd."""
-    before = interrupted.resume.get("data_moments") or [*interrupted.mean, *interrupted.std]
-    now = run.data_moments
-    if len(before) != len(now) or not np.allclose(before, now, rtol=1e-9, atol=0):
-        raise CheckpointError(
-            f"{last}: the run began on another corpus than {data}, with another mean and sd; resume it on the same "
-            "corpus, or start a new run from its weights in another folder",
-            ("start", "out"),
-        )
-
-
-def _restore(run: TrainingRun, interrupted: Checkpoint, last: Path) -> None:
-    """Restore a run; if it was finished and gets more updates, record their earlier total."""
-    begun = interrupted.recipe.training.updates
-    try:
-        run.restore(interrupted)
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):
-        raise CheckpointError(
-            f"{last}: another version of this package wrote it, and this version cannot resume it; "
-            "train again in another folder",
-            ("out",),
-        ) from None
-    if run.recipe.training.updates > begun == run.done:
-        run.earlier_totals.append(begun)
-
-
-def _run_updates(run: TrainingRun, report: Callable[[Progress], None]) -> None:
+def _run_updates(run: TrainingRun, report: Callable[[Progress], None], planner: Planner | None) -> None:
     """Make the remaining updates; save the run if it is interrupted."""
     with deferred_interrupts() as deliver_interrupt:
         try:
             for batch in run.batches():
                 progress = run.update(batch)
+                if planner:
+                    planner.after_update()
+                    progress = dataclasses.replace(progress, updates=run.recipe.training.updates)
                 if run.world.is_rank_zero:
                     report(progress)
                 deliver_interrupt()
         except BaseException as error:
+            if planner:
+                planner.stamp()
             # A state that is not finite is of no use.  Of several processes, each has only its rows of the state, and
             # the others may not have been interrupted.
             if run.world.size == 1 and not isinstance(error, TrainingError):
@@ -189,8 +181,10 @@ def _run_updates(run: TrainingRun, report: Callable[[Progress], None]) -> None:
             raise
 
 
-def _add_test_metrics(path: Path, corpus: Corpus, world: World) -> None:
+def _add_test_metrics(path: Path, corpus: Corpus, world: World, planner: Planner | None) -> None:
     """Measure a checkpoint on the test split, and write the bounds into it."""
     best = load_checkpoint(path)
     measured = validate(best.build().to(world.device), corpus, "test").metrics("test")
+    if planner:
+        measured["run_minutes"] = planner.clock.used / 60
     save_checkpoint(dataclasses.replace(best, metrics=best.metrics | measured), path)

@@ -4,43 +4,26 @@ import copy
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
 
 from vrnn_engine.data.batches import Batch, Corpus
-from vrnn_engine.errors import CheckpointError, TrainingError
+from vrnn_engine.errors import CheckpointError
 from vrnn_engine.models.families import build_model
 from vrnn_engine.models.recurrent import RecurrentModel, State
-from vrnn_engine.training.checkpoint import BEST, LAST, Checkpoint, load_checkpoint, save_checkpoint
+from vrnn_engine.training.checkpoint import BEST, LAST, Checkpoint, diverged, save_checkpoint
 from vrnn_engine.training.command import Start, start_from
 from vrnn_engine.training.gradient import ElboGradient
-from vrnn_engine.training.recipe import MAX_SEED, Recipe
+from vrnn_engine.training.progress import Progress
+from vrnn_engine.training.recipe import MAX_SEED, Recipe, Schedule
 from vrnn_engine.training.schedule import average_decay, learning_rate
 from vrnn_engine.training.validation import validate
 from vrnn_engine.training.world import World
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Progress of a run after an update; bounds and KL are in nats per frame."""
-
-    update: int
-    """Number of updates made."""
-    updates: int
-    """Number of updates of the whole run."""
-    bound: float
-    """ELBO of the last batch."""
-    kl: float
-    """KL of the last batch."""
-    gradient_norm: float
-    """Global norm of the gradient, before clipping."""
-    valid_bound: float | None
-    """ELBO of the last validation; None before the first."""
 
 
 class TrainingRun:
@@ -67,6 +50,11 @@ class TrainingRun:
         The weights that the run started from, if its recipe keeps a share of them; else empty.
     earlier_totals : list of int
         The numbers of updates that the run was trained for before it was resumed with more, in order.
+    time_limit : dict of str to float
+        The time that a run with a limit was given and has used; see `vrnn_engine.training.budget.Planner.stamp`.
+    validation_seconds, all_validation_seconds : float
+        How long the last validation took, with the checkpoints that it wrote, and all of them since the run was begun
+        or resumed.
     """
 
     def __init__(self, recipe: Recipe, corpus: Corpus, out: Path, world: World):
@@ -89,7 +77,13 @@ class TrainingRun:
         self.start = Start()
         self.initial: dict[str, Tensor] = {}
         self.earlier_totals: list[int] = []
-        self.seconds = 0.0
+        self.seconds = self.validation_seconds = self.all_validation_seconds = 0.0
+        self.time_limit: dict[str, float] = {}
+
+    def follow(self, schedule: Schedule) -> None:
+        """Follow another schedule from the next update on."""
+        self.recipe = msgspec.structs.replace(self.recipe, training=schedule)
+        self.gradient.schedule = schedule
 
     def batches(self) -> Iterator[Batch]:
         """Yield the batches of the remaining updates, epoch after epoch."""
@@ -133,7 +127,7 @@ class TrainingRun:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip)
         if not (math.isfinite(terms.loss) and torch.isfinite(norm)):
             what = f"the loss became {terms.loss} (gradient norm {norm.item()}) at update {self.done + 1}"
-            raise self._not_finite(what)
+            raise diverged(self.recipe.name, what, self.out)
         self.optimizer.step()
         self.state = terms.state
         self.done += 1
@@ -142,7 +136,7 @@ class TrainingRun:
         if self.done == schedule.resample_from:
             self.best = -math.inf
         if self.done % schedule.validate_every == 0 or self.done == schedule.updates:
-            self._validate()
+            self.validate()
         return Progress(
             self.done,
             schedule.updates,
@@ -199,6 +193,8 @@ class TrainingRun:
             "data_moments": self.data_moments,
             "initial": self.initial,
         }
+        if self.time_limit:
+            resume["time_limit"] = self.time_limit
         if self.initial:
             resume["average"] = self.average.state_dict()
         checkpoint = Checkpoint(
@@ -238,6 +234,7 @@ class TrainingRun:
         self.earlier_totals = list(resume.get("begun", []))
         self.best, self.seconds, self.metrics = resume["best"], resume["seconds"], checkpoint.metrics
         self.start = Start(checkpoint.started_from, checkpoint.earlier)
+        self.time_limit = dict(resume.get("time_limit", {}))
         self.initial = {name: part.to(self.world.device) for name, part in resume.get("initial", {}).items()}
         if "data_moments" in resume:
             self.corpus.mean, self.corpus.std = checkpoint.mean, checkpoint.std
@@ -273,28 +270,26 @@ class TrainingRun:
             self.corpus.mean, self.corpus.std = base.mean, base.std
         if self.recipe.training.keep:
             self.initial = {name: weight.detach().clone() for name, weight in self.model.named_parameters()}
-            self._validate()
+            self.validate()
 
-    def _validate(self) -> None:
+    def validate(self) -> None:
+        """Validate the weights that are exported, and save the run.
+
+        Raises
+        ------
+        TrainingError
+            The bound is not finite.
+        """
+        began = time.monotonic()
         bound = validate(self.exported(), self.corpus, "valid")
         if not math.isfinite(bound.elbo):
-            raise self._not_finite(f"the validation after update {self.done} gave {bound.elbo}")
+            what = f"the validation after update {self.done} gave {bound.elbo}"
+            raise diverged(self.recipe.name, what, self.out)
         self.metrics = bound.metrics("valid") | {"updates": float(self.done), "training_seconds": self.seconds}
+        self.metrics |= {name: self.time_limit[name] for name in ("planned_minutes", "run_minutes") if self.time_limit}
         if bound.elbo > self.best:
             self.best = bound.elbo
             self.save(BEST)
         self.save(LAST)
-
-    def _not_finite(self, what: str) -> TrainingError:
-        """Return the error for `what`, which names the existing checkpoints and says how to continue."""
-        paths = [self.out / name for name in (BEST, LAST) if (self.out / name).exists()]
-        if not paths:
-            return TrainingError(
-                f"{self.recipe.name}: {what}, before a checkpoint was saved; lower learning_rate or clip"
-            )
-        held = ", ".join(f"{path.name} holds update {load_checkpoint(path).resume['done']}" for path in paths)
-        return TrainingError(
-            f"{self.recipe.name}: {what}; {held}; lower learning_rate or clip, and start a new run from the weights "
-            f"in {paths[0]}, in another folder",
-            ("start", "out"),
-        )
+        self.validation_seconds = time.monotonic() - began
+        self.all_validation_seconds += self.validation_seconds

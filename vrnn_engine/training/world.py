@@ -91,6 +91,14 @@ class World:
         distributed.all_reduce(sums)
         return [float(value) for value in sums]
 
+    def of_rank_zero(self, value: int) -> int:
+        """Return the number that rank 0 has, in all processes."""
+        return round(self.sum(float(value) if self.is_rank_zero else 0.0)[0])
+
+    def agreed(self, condition: bool) -> bool:
+        """Return the condition as rank 0 sees it, in all processes."""
+        return bool(self.of_rank_zero(int(condition)))
+
     def gather(self, rows: Tensor) -> Tensor:
         """Return the rows of all processes in order, on the CPU.
 

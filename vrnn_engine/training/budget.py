@@ -1,0 +1,208 @@
+"""Plans the number of updates of a run by the time that it has, as measured in the run itself.
+
+The first updates follow the schedule of the recipe.  Then the time of an update and of a validation is known, and the
+schedule is stretched to the number of updates for which there is time.  After each validation the plan is made again,
+because a machine may become slower or faster.  Two validations of time are kept for the end: one on the validation
+split, one on the test split.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from vrnn_engine.training.plan.stretch import stretched
+from vrnn_engine.training.recipe import Schedule
+from vrnn_engine.training.training_run import TrainingRun
+
+MEASURED_UPDATES = 10
+"""Number of updates after which the first plan is made, if they take no longer than `MEASURED_SHARE` of the time."""
+MEASURED_SHARE = 0.05
+"""Share of the time after which the first plan is made in any case."""
+VALIDATION_SHARE = 0.1
+"""Largest share of the time for validations."""
+RESAMPLED = 1.4
+"""Assumed time of an update that resamples, relative to one that does not, before it is measured."""
+RESERVE = 2.5
+"""Time that is kept for the end, in validations."""
+
+_log = logging.getLogger(__name__)
+
+
+class Clock:
+    """The time that a run has and has used, in seconds of the clock on the wall.
+
+    Parameters
+    ----------
+    minutes : float
+        Time that the whole run has.
+    used : float
+        Seconds that its earlier parts took, before it was interrupted.
+    now : callable
+        Returns the time in seconds, from any beginning.
+    """
+
+    def __init__(self, minutes: float, used: float = 0.0, now: Callable[[], float] = time.monotonic):
+        self.minutes = minutes
+        self._now = now
+        self._began = now() - used
+
+    @property
+    def used(self) -> float:
+        """Seconds that the run has taken."""
+        return self._now() - self._began
+
+    @property
+    def left(self) -> float:
+        """Seconds that remain; negative once they are exceeded."""
+        return 60 * self.minutes - self.used
+
+    def continued(self, used: float) -> "Clock":
+        """Return a clock that also counts the seconds that earlier parts of the run took."""
+        return Clock(self.minutes, used + self.used, self._now)
+
+    def end(self) -> str:
+        """Return the time of day at which the run ends."""
+        return f"{datetime.now() + timedelta(seconds=max(0.0, self.left)):%H:%M}"
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Measured times in seconds."""
+
+    update: float
+    """Of an update."""
+    validation: float
+    """Of a validation, with the checkpoints that it writes."""
+
+
+def updates_in(seconds: float, schedule: Schedule, costs: Costs, done: int, validations: bool) -> int:
+    """Return the total number of updates that a run has time for.
+
+    Parameters
+    ----------
+    seconds : float
+        Time that remains, without that kept for the end.
+    schedule : Schedule
+        The schedule that the run follows; its share of updates that resample is kept.
+    costs : Costs
+        Measured times.
+    done : int
+        Number of updates already made.
+    validations : bool
+        Whether the time also contains a validation for every `validate_every` updates.
+    """
+    each = costs.validation / schedule.validate_every if validations else 0.0
+    if schedule.resample and done < schedule.resample_from:
+        # All updates T, of which the share s resamples: seconds = (T - done) (update + each) + T s (c - 1) update.
+        share = max(0.0, 1 - schedule.resample_from / schedule.updates)
+        extra = share * (RESAMPLED - 1) * costs.update
+        total = (seconds + done * (costs.update + each)) / (costs.update + each + extra)
+    else:
+        total = done + seconds / (costs.update + each)
+    return max(done + 1, int(total))
+
+
+class Planner:
+    """Changes the schedule of a run such that the run ends in its time.
+
+    Call `after_update` after every update.
+
+    Parameters
+    ----------
+    run : TrainingRun
+        The run; if it is resumed, as it was restored.
+    schedule : Schedule
+        The schedule of the recipe, which is stretched.
+    clock : Clock
+        The time of the run.
+    """
+
+    def __init__(self, run: TrainingRun, schedule: Schedule, clock: Clock):
+        self.run, self.schedule, self.clock = run, schedule, clock
+        self.planned = False
+        self._first, self._before = run.done, self._time()
+        if run.done and run.done >= run.recipe.training.updates and self._seconds_left() > 0:
+            run.follow(stretched(schedule, run.done + MEASURED_UPDATES + 1, run.done, run.recipe.training))
+        self._mark()
+        self.stamp()
+
+    def stamp(self) -> None:
+        """Record the planned and the used time in the run, for its checkpoints."""
+        self.run.time_limit = {
+            "planned_minutes": float(self.clock.minutes),
+            "run_minutes": self.clock.used / 60,
+            "recipe_updates": float(self.schedule.updates),
+        }
+
+    def after_update(self) -> None:
+        """Plan again if it is time for that, and end the run if its time is over."""
+        run, made = self.run, self.run.done - self._first
+        if made == 1:
+            self._mark()  # the first update also prepares what later ones use again
+        elif not self.planned and made >= 2:
+            enough = made > MEASURED_UPDATES or self.clock.used > MEASURED_SHARE * 60 * self.clock.minutes
+            if run.world.agreed(enough):
+                if not run.validation_seconds:
+                    run.validate()
+                self._plan()
+        elif self.planned and run.done % run.recipe.training.validate_every == 0:
+            self._plan()
+        finished = run.done >= run.recipe.training.updates
+        if not finished and run.world.agreed(made >= 2 and self._seconds_left() < self._last_update()):
+            run.follow(msgspec.structs.replace(run.recipe.training, **_ended(run.recipe.training, run.done)))
+            run.validate()
+        self._before = self._time()
+        self.stamp()
+
+    def _time(self) -> float:
+        """Return the time that the run has used, without its validations."""
+        return self.clock.used - self.run.all_validation_seconds
+
+    def _last_update(self) -> float:
+        """Return how long the last update took."""
+        return self._time() - self._before
+
+    def _seconds_left(self) -> float:
+        """Return the time for updates: without that kept for the end."""
+        return self.clock.left - RESERVE * self.run.validation_seconds
+
+    def _mark(self) -> None:
+        """Remember where the next measurement begins."""
+        self._marked_update, self._marked_time = self.run.done, self._time()
+
+    def _plan(self) -> None:
+        run, schedule = self.run, self.run.recipe.training
+        if run.done >= schedule.updates:
+            return
+        spent = self._time() - self._marked_time
+        costs = Costs(max(spent / max(1, run.done - self._marked_update), 1e-9), run.validation_seconds)
+        left = self._seconds_left()
+        if self.planned:
+            total = updates_in(left, schedule, costs, run.done, validations=True)
+            new = stretched(self.schedule, run.world.of_rank_zero(total), run.done, schedule)
+        else:
+            each = max(costs.validation, 1e-9)
+            count = self.schedule.updates / self.schedule.validate_every
+            count = min(count, VALIDATION_SHARE * max(0.0, left) / each)
+            total = updates_in(left - count * each, schedule, costs, run.done, validations=False)
+            total = run.world.of_rank_zero(total)
+            new = stretched(self.schedule, total, run.done, schedule)
+            every = run.world.of_rank_zero(max(1, round(total / max(1.0, count))))
+            new = msgspec.structs.replace(new, validate_every=every)
+            _log.info(
+                "%s: %.3g s an update and %.3g s a validation: %s updates, with a validation every %s, until about %s",
+                *(run.recipe.name, costs.update, costs.validation, f"{total:,}", f"{every:,}", self.clock.end()),
+            )
+        run.follow(new)
+        self.planned = True
+        self._mark()
+
+
+def _ended(schedule: Schedule, done: int) -> dict[str, int]:
+    """Return the fields of a schedule that ends now."""
+    decay = min(schedule.decay, done)
+    return {"updates": done, "decay": decay, "warmup": min(schedule.warmup, done - decay)}
