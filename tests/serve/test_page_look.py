@@ -80,17 +80,6 @@ def test_the_switch_of_colours_is_remembered(page: ShownPage) -> None:
     assert page.browser.run("return document.documentElement.dataset.theme ?? null") is None
 
 
-def test_a_browser_without_webassembly_says_so(page: ShownPage) -> None:
-    source = {"source": "delete window.WebAssembly"}
-    script = page.browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
-    try:
-        page.browser.open(page.url)
-        page.browser.wait_until("document.getElementById('notice').textContent")
-        assert page.notice() == "This browser has no WebAssembly. Use a newer browser."
-    finally:
-        page.browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
-
-
 def test_the_page_and_its_player_are_small() -> None:
     ours = {name: path.stat().st_size for name, path in page_files().items() if not name.startswith("player/")}
     assert sum(ours.values()) < 150_000

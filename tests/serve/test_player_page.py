@@ -173,7 +173,9 @@ def test_a_saved_state_continues_with_the_same_frames(page: Browser) -> None:
 
 
 def test_what_is_wrong_is_said_in_one_line(page: Browser) -> None:
-    with pytest.raises(RuntimeError, match=r"cannot load http://.*/nowhere/voice.json: the server answers 404"):
+    with pytest.raises(
+        RuntimeError, match=r"cannot load /nowhere/voice.json: the server answers 404; reload the page, or copy"
+    ):
         open_player(page, "nowhere")
     open_player(page, "handwriting")
     for wrong, message in {

@@ -10,6 +10,7 @@ import { Status } from "./ui/status.js";
 import { Transport } from "./ui/transport.js";
 
 const FIRST_SEED = "18";
+document.documentElement.dataset.runs = ""; // for first_words.js
 
 const status = new Status(byId("cost"), byId("notice"));
 const transport = new Transport();
@@ -21,8 +22,9 @@ let turns = 0;
 /** Return the configuration of the page. @returns {Promise<import("./player/player.js").Config>} */
 async function readConfig() {
   const reply = await fetch("config.json").catch(() => null);
-  if (!reply?.ok) throw new Error("The page does not find its config.json. Serve the whole folder with a web server.");
-  return reply.json();
+  const config = reply?.ok ? await reply.json().catch(() => null) : null;
+  if (!config) throw new Error("The page does not find its config.json. Serve the whole folder with a web server.");
+  return config;
 }
 
 /** Open a voice. @param {any} config @param {import("./ui/link.js").Link} link */
@@ -35,11 +37,11 @@ async function openVoice(config, link) {
   const loading = byId("loading");
   loading.textContent = "loading";
   const remote = config.mode === "remote";
-  if (!remote && typeof WebAssembly !== "object") throw new Error("This browser has no WebAssembly. Use a newer browser.");
-  if (!remote && typeof DecompressionStream !== "function") throw new Error("This browser is too old: use Safari 16.4, Firefox 114, Chrome 97 or newer.");
   const voice = voicesOf(config).find((entry) => nameOfVoice(entry) === link.voice);
   byId("voice").value = voice ?? voicesOf(config)[0];
   try {
+    if (!remote && typeof WebAssembly !== "object") throw new Error("This browser has no WebAssembly. Use a newer browser.");
+    if (!remote && typeof DecompressionStream !== "function") throw new Error("This browser is too old: use Safari 16.4, Firefox 114, Chrome 97 or newer.");
     const progress = (/** @type {number} */ part) => turn === turns && (loading.textContent = `loading, ${Math.floor(100 * part)} %`);
     const player = await openPlayer(config, { seed: BigInt(link.seed ?? FIRST_SEED), ...(voice ? { voice } : {}), progress });
     if (turn === turns) instrument = new Instrument(player, remote, link, status, transport);

@@ -1,7 +1,7 @@
 // @ts-check
 /** Loads onnxruntime-web, which computes the graphs of a voice, in one thread. */
 
-import { fetchBytes } from "./voice.js";
+import { ADVICE, fetchBytes } from "./voice.js";
 
 const FOLDER = new URL("../vendor/onnxruntime-web/", import.meta.url);
 
@@ -32,7 +32,8 @@ export async function loadOnnxruntime(progress) {
  */
 async function decompressed(bytes) {
   const isCompressed = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  if (!isCompressed) return bytes;
+  if (!isCompressed && bytes[0] !== 0) throw new Error(`the program of onnxruntime-web is damaged; ${ADVICE}`);
+  if (!isCompressed) return bytes; // a program in WebAssembly begins with zero
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -32,7 +32,12 @@ export async function openRemotePlayer(config, { voice = config.voices?.[0] ?? c
   if (TOKEN) address.searchParams.set("token", TOKEN);
   const beginning = { seed: seed === undefined ? randomSeed() : checkSeed(seed), text, width };
   const player = new RemotePlayer(address.href, beginning);
-  await player.open();
+  try {
+    await player.open();
+  } catch (error) {
+    player.close();
+    throw error;
+  }
   return player;
 }
 

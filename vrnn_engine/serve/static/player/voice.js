@@ -1,6 +1,9 @@
 // @ts-check
 /** A voice as a folder on a web server: its manifest and its files. */
 
+/** What to do about a file that is missing or damaged. */
+export const ADVICE = "reload the page, or copy its whole folder to the server again";
+
 /** Precisions in the order of preference. Graphs in int8 are not used: in a browser they are about ten times slower. */
 const PRECISIONS = ["fp32", "fp16"];
 
@@ -26,8 +29,13 @@ export class Voice {
   static async load(folder, progress) {
     const address = new URL(folder);
     if (!address.pathname.endsWith("/")) address.pathname += "/";
-    const bytes = await fetchBytes(new URL("voice.json", address));
-    return new Voice(address, JSON.parse(new TextDecoder().decode(bytes)), progress);
+    const file = new URL("voice.json", address);
+    const text = new TextDecoder().decode(await fetchBytes(file));
+    try {
+      return new Voice(address, JSON.parse(text), progress);
+    } catch {
+      throw new Error(`${file.pathname} is not the manifest of a voice; ${ADVICE}`); // but perhaps a page that says so
+    }
   }
 
   get framesPerSecond() {
@@ -61,22 +69,19 @@ export class Voice {
   }
 
   /**
-   * Load a file of the voice, and check that it is complete.
+   * Load a file of the voice, and check that it is complete. A file that the browser keeps from an earlier voice at this
+   * address is loaded again.
    *
    * @param {string} name  Its name in the manifest.
    * @returns {Promise<Uint8Array>}
    */
   async loadFile(name) {
-    const bytes = await fetchBytes(new URL(name, this.folder), this.progress);
-    if (globalThis.crypto?.subtle) {
-      // Browsers compute checksums only on pages from https or from this machine.
-      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-      const found = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-      if (found !== this.manifest.files[name]) {
-        throw new Error(`${name} of voice ${this.manifest.name} is damaged: its SHA-256 is not that of the manifest`);
-      }
+    const address = new URL(name, this.folder);
+    for (const cache of /** @type {RequestCache[]} */ (["default", "reload"])) {
+      const bytes = await fetchBytes(address, this.progress, cache);
+      if (await hasDigest(bytes, this.manifest.files[name])) return bytes;
     }
-    return bytes;
+    throw new Error(`${name} of voice ${this.manifest.name} is damaged: its SHA-256 is not that of the manifest; ${ADVICE}`);
   }
 
   /**
@@ -93,17 +98,35 @@ export class Voice {
 }
 
 /**
+ * Return whether a file has a SHA-256; true where the browser computes none, on a page that is neither from https nor from
+ * this machine.
+ *
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @param {string} expected
+ */
+async function hasDigest(bytes, expected) {
+  if (!globalThis.crypto?.subtle) return true;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("") === expected;
+}
+
+/**
+ * Load a file.
+ *
  * @param {URL} address
  * @param {import("./progress.js").Progress} [progress]
+ * @param {RequestCache} [cache]
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
-export async function fetchBytes(address, progress) {
-  let answer;
+export async function fetchBytes(address, progress, cache) {
+  const what = `cannot load ${address.pathname}`;
+  const answer = await fetch(address, { cache }).catch(() => {
+    throw new Error(`${what}: no answer from the server; is this device online?`);
+  });
+  if (!answer.ok) throw new Error(`${what}: the server answers ${answer.status}; ${ADVICE}`);
   try {
-    answer = await fetch(address);
+    return await (progress ? progress.read(answer) : answer.arrayBuffer().then((bytes) => new Uint8Array(bytes)));
   } catch {
-    throw new Error(`cannot load ${address}: no answer from the server`);
+    throw new Error(`${what}: the connection was lost; reload the page`);
   }
-  if (!answer.ok) throw new Error(`cannot load ${address}: the server answers ${answer.status}`);
-  return progress ? progress.read(answer) : new Uint8Array(await answer.arrayBuffer());
 }

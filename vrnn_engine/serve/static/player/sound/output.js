@@ -86,6 +86,7 @@ function switchSound(context, node) {
  * @returns {AudioContext}
  */
 function openContext(rate) {
+  if (typeof AudioContext !== "function") throw new Error("This browser cannot play sound. Use a newer browser.");
   try {
     return new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
   } catch {
