@@ -82,6 +82,8 @@ def _check_options(asked: Request) -> None:
         "--hand": asked.hand,
         "--save-hand": asked.save_hand,
         "--record": asked.record,
+        "--allow": asked.allow or None,
+        "--overwrite": asked.overwrite,
         "--device": asked.device != "auto",
         "--precision": asked.precision,
         "--threads": asked.threads != 1,

@@ -31,6 +31,8 @@ class Request:
     settings: tuple[str, ...] = ()
     timeline: Path | None = None
     record: Path | None = None
+    allow: tuple[Path, ...] = ()
+    overwrite: bool = False
     device: str = "auto"
     precision: str | None = None
     threads: int = 1

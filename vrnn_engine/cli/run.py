@@ -15,6 +15,7 @@ from vrnn_engine.cli.request import Request
 if TYPE_CHECKING:
     from vrnn_engine.runtime.controls import Controls
     from vrnn_engine.runtime.engine import Engine
+    from vrnn_engine.runtime.live.safety.places import Places
     from vrnn_engine.runtime.live.timeline import Timeline
     from vrnn_engine.runtime.readable import Readable
     from vrnn_engine.runtime.sinks import Sink
@@ -230,7 +231,7 @@ def _play(
         if asked.listening is not None:
             listener = audio.listen(playing, asked.listening, asked.mode, asked.latency, asked.strict, asked.seconds)
         heard = playing if listener is None else ending.enter_context(listener)
-        performance = ending.enter_context(Performance(heard, plan, log))
+        performance = ending.enter_context(Performance(heard, plan, log, places=_places(asked)))
         for source in steering.sources:
             source.start(performance)
             ending.callback(source.stop)
@@ -246,6 +247,14 @@ def _play(
         if listener is not None:
             ending.callback(audio.say_heard, listener, player)
         play(player, performance, seconds, description, note, steering.learn, manuscript)
+
+
+def _places(asked: Request) -> "Places":
+    """Return where events may read and write files."""
+    from vrnn_engine.runtime.live.safety.places import Places
+
+    usual = [Path()] if asked.timeline is None else [Path(), asked.timeline.parent]
+    return Places.within([*usual, *asked.allow], asked.overwrite)
 
 
 def parse_setting(setting: str) -> tuple[str, float | list[float]]:

@@ -117,6 +117,22 @@ Record = Annotated[
         rich_help_panel=STEERING,
     ),
 ]
+Allow = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--allow",
+        metavar="FOLDER",
+        help="Let the events of a timeline, OSC or a plug-in read and write files in this folder and below; "
+        "repeatable.  Default: the current folder, and that of the --timeline file.",
+        rich_help_panel=STEERING,
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Let forks replace existing files, instead of refusing them.", rich_help_panel=STEERING
+    ),
+]
 Plugins = Annotated[
     list[str] | None,
     typer.Option(

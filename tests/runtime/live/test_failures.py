@@ -168,7 +168,18 @@ def test_an_interrupt_ends_a_fork(toy_audio: Path, tmp_path: Path) -> None:
         own.bind(("127.0.0.1", 0))
         port = own.getsockname()[1]
     fork = tmp_path / "fork.wav"
-    words = ["--voice", str(toy_audio), "--to", "null", "--seconds", "inf", "--osc", str(port)]
+    words = [
+        "--voice",
+        str(toy_audio),
+        "--to",
+        "null",
+        "--seconds",
+        "inf",
+        "--osc",
+        str(port),
+        "--allow",
+        str(tmp_path),
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "vrnn_engine", "stream", *words],
         stderr=subprocess.PIPE,

@@ -55,6 +55,7 @@ class Agenda:
             primed, observation = self._effects.listen(event.file)
         if isinstance(event, Save | Trace):
             self._saved.expect(event)
+        self._effects.reserve(event)
         self._inbox.append((event, primed))
         return observation
 
@@ -90,7 +91,8 @@ class Agenda:
         """
         while self._timeline and (self._timeline[0].frame or 0) <= frame:
             event = self._timeline.popleft()
-            self._apply(event, frame, self._primed.get(event.file) if isinstance(event, Prime) else None, note)
+            primed = self._primed.get(event.file) if isinstance(event, Prime) else None
+            self._apply(event, frame, primed, note, planned=True)
         while frame >= self.hold_until and self._inbox:  # only this thread takes events out
             event, primed = self._inbox[0]
             self._apply(event, frame, primed, note)
@@ -98,10 +100,19 @@ class Agenda:
             if isinstance(event, Save | Trace):
                 self._saved.fulfil(event)
 
-    def _apply(self, event: AnyEvent, frame: int, primed: Stream | None, note: Callable[[AnyEvent], None]) -> None:
+    def _apply(
+        self,
+        event: AnyEvent,
+        frame: int,
+        primed: Stream | None,
+        note: Callable[[AnyEvent], None],
+        planned: bool = False,
+    ) -> None:
         """Apply an event and record it; if it fails, log a warning and continue."""
         failed = functools.partial(_log_failure, event, frame)
         try:
+            if planned:  # `send` has reserved what other events need
+                self._effects.reserve(event)
             note(self._effects.apply(event, frame, primed, failed))
         except Exception as error:  # noqa: BLE001 - no error of one event may interrupt the sound
             failed(error)

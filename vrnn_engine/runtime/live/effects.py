@@ -6,12 +6,11 @@ that reads the performance.
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import msgspec
 import numpy as np
 
-from vrnn_engine.errors import NotFiniteError, StreamError, VRNNEngineError
+from vrnn_engine.errors import NotFiniteError, VRNNEngineError
 from vrnn_engine.runtime.live.automation import Automation
 from vrnn_engine.runtime.live.events import (
     AnyEvent,
@@ -30,10 +29,12 @@ from vrnn_engine.runtime.live.events import (
     Trace,
     Walk,
     Write,
+    convert,
 )
 from vrnn_engine.runtime.live.forks import Forks
 from vrnn_engine.runtime.live.history import History
 from vrnn_engine.runtime.live.listening_stream import LiveStream
+from vrnn_engine.runtime.live.safety.places import Places
 from vrnn_engine.runtime.live.saved import STATE, TRAJECTORY, SavedStates
 from vrnn_engine.runtime.live.timeline import Timeline
 from vrnn_engine.runtime.live.trajectories import check_trajectory, find_trajectory, is_recording, unreadable
@@ -62,6 +63,8 @@ class Effects:
         Saves and finds states and trajectories by name.
     forks : Forks
         Plays copies of the stream.
+    places : Places
+        Where events may read and write files.
     """
 
     def __init__(
@@ -71,23 +74,19 @@ class Effects:
         history: History,
         saved: SavedStates,
         forks: Forks,
+        places: Places,
     ) -> None:
         self._stream = stream
         self._automation = automation
         self._history = history
         self._saved = saved
         self._forks = forks
+        self._places = places
         self._fps = stream.voice.manifest.frames_per_second
 
     def check(self, event: AnyEvent) -> AnyEvent:
         """Return an event with its fields converted to their types; raise a `VRNNEngineError` if it can never apply."""
-        try:
-            plain = msgspec.to_builtins(event, builtin_types=(bytes,), enc_hook=_from_numpy)
-            event = msgspec.convert(plain, AnyEvent)
-        except NotImplementedError:  # an object of a type that msgspec does not know
-            raise StreamError(f"not an event: {event!r:.60}") from None
-        except (TypeError, ValueError) as error:  # msgspec.ValidationError is a ValueError
-            raise StreamError(f"not an event: {error}") from None
+        event = convert(event)
         controls, automation = self._automation.controls, self._automation
         match event:
             case Set():
@@ -101,6 +100,9 @@ class Effects:
                 automation.check_latent()
             case Fork():
                 make_sink(event.to)
+                self._places.check_target(event.to)
+            case Prime():
+                self._places.check_source(event.file)
             case Write():
                 self._stream.stepper.require_script().alphabet.clean(event.text)
             case Erase():
@@ -125,6 +127,11 @@ class Effects:
                 return msgspec.structs.replace(event, latents=self._find(event.path))
         return event
 
+    def reserve(self, event: AnyEvent) -> None:
+        """Reserve what an event needs of a limited supply; raise a `VRNNEngineError` if there is no more of it."""
+        if isinstance(event, Fork):
+            self._forks.reserve(event.to)
+
     def prepare(self, timeline: Timeline) -> Iterator[AnyEvent]:
         """Yield the checked events of a timeline; an event that follows a recording includes its latents."""
         traced = set()
@@ -136,7 +143,9 @@ class Effects:
                 if isinstance(event, Follow) and event.path not in traced and self.needs_recording(event):
                     event = self.look_up(event)
             except VRNNEngineError as error:
-                raise type(error)(f"{timeline.describe(index)} at frame {event.frame}: {error}") from None
+                raise type(error)(
+                    f"{timeline.describe(index)} at frame {event.frame}: {error}", error.parameters
+                ) from None
             yield event
 
     def needs_recording(self, event: AnyEvent) -> bool:
@@ -158,7 +167,7 @@ class Effects:
         Parameters
         ----------
         event : event
-            A result of `check`.
+            A result of `check`, for which `reserve` was called.
         frame : int
             Number of the frame.
         primed : Stream, optional
@@ -203,8 +212,7 @@ class Effects:
             case Prime():
                 self._stream.continue_from(primed or self.listen(event.file)[0])
             case Fork():
-                child = self._stream.fork(self._stream.seed if event.seed is None else event.seed)
-                self._forks.start(child, event.to, event.seconds, failed)
+                self._fork(event, failed)
             case Write():
                 self._stream.write(event.text)
             case Erase():
@@ -240,6 +248,15 @@ class Effects:
         self._stream.controls.reset()
         self._automation.pull()
 
+    def _fork(self, event: Fork, failed: Failed) -> None:
+        try:
+            self._places.check_target(event.to)  # once more: an earlier fork may have written this file
+            child = self._stream.fork(self._stream.seed if event.seed is None else event.seed)
+        except VRNNEngineError:
+            self._forks.release(event.to)
+            raise
+        self._forks.start(child, event.to, event.seconds, failed)
+
     def _morph(self, event: Morph) -> Morph:
         end = event.latent or self._saved.latent(event.to)
         self._automation.hold(self._stream.latent, np.array(end), event.seconds)
@@ -259,6 +276,8 @@ class Effects:
     def _find(self, path: str) -> Tensor:
         """Return a trajectory by name or file, [T, Z]."""
         found = self._saved.trajectory(path)
+        if found is None and path not in self._saved.folder.names(TRAJECTORY):
+            self._places.check_source(path)
         return Tensor.of(find_trajectory(path, self._saved.folder, self._stream) if found is None else found)
 
     def _trajectory_of(self, latents: Tensor, where: str) -> np.ndarray:
@@ -267,10 +286,3 @@ class Effects:
             return check_trajectory(latents.array(), self._stream.latent.size, where)
         except ValueError as error:
             raise unreadable(where, error) from None
-
-
-def _from_numpy(value: Any) -> Any:
-    """Convert a numpy scalar or array to plain Python numbers."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise NotImplementedError

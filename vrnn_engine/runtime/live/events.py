@@ -6,10 +6,12 @@ has played since it began; `Rewind` and `Restore` do not set the count back.
 The timeline format uses the tags and field names, so changing them would break files written by earlier versions.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 
+from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.snapshot import Tensor
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # JSON of other languages has no larger integers
@@ -169,3 +171,32 @@ class Erase(Event, frozen=True, kw_only=True, tag="erase"):
 AnyEvent = (
     Set | Nudge | Walk | Morph | Trace | Follow | Reset | Seed | Save | Restore | Rewind | Prime | Fork | Write | Erase
 )
+
+
+def convert(event: AnyEvent) -> AnyEvent:
+    """Return an event with its fields converted to their types; numpy's numbers become plain ones.
+
+    Parameters
+    ----------
+    event : event
+
+    Raises
+    ------
+    StreamError
+        The object is not an event, or a field has a wrong value.
+    """
+    try:
+        plain = msgspec.to_builtins(event, builtin_types=(bytes,), enc_hook=_from_numpy)
+        found: AnyEvent = msgspec.convert(plain, AnyEvent)
+        return found
+    except NotImplementedError:  # an object of a type that msgspec does not know
+        raise StreamError(f"not an event: {event!r:.60}") from None
+    except (TypeError, ValueError) as error:  # msgspec.ValidationError is a ValueError
+        raise StreamError(f"not an event: {error}") from None
+
+
+def _from_numpy(value: Any) -> Any:
+    """Convert a numpy scalar or array to plain Python numbers."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise NotImplementedError

@@ -1,15 +1,20 @@
 """Plays forks: copies of a stream that play into their own targets while the performance continues.
 
-Each fork plays in its own thread.  The thread that reads the performance starts the forks; call `wait` and `stop` after
-the performance has ended.
+Each fork plays in its own thread.  Any thread may `reserve` a place for a fork; the thread that reads the performance
+starts the forks; call `wait` and `stop` after the performance has ended.
 """
 
 import logging
 import threading
 from collections.abc import Callable
 
+from vrnn_engine.errors import SinkError
+from vrnn_engine.runtime.live.safety.places import file_of
 from vrnn_engine.runtime.player import Player
 from vrnn_engine.runtime.stream import Stream
+
+MOST_FORKS = 8
+"""Largest number of forks that play at once; more would take the processor from the performance."""
 
 _log = logging.getLogger("vrnn_engine")
 
@@ -21,9 +26,42 @@ class Forks:
         self._running: list[tuple[str, threading.Thread]] = []
         self._players: set[Player] = set()
         self._stopped = threading.Event()
+        self._changing = threading.Lock()
+        self._reserved: list[str] = []  # targets of the forks that play or will be started
+
+    def reserve(self, to: str) -> None:
+        """Reserve a place for a fork; `start` uses it, and `release` gives it back.
+
+        Parameters
+        ----------
+        to : str
+            The target.
+
+        Raises
+        ------
+        SinkError
+            `MOST_FORKS` forks play already, or one of them writes the same file.
+        """
+        with self._changing:
+            if len(self._reserved) >= MOST_FORKS:
+                raise SinkError(f"{MOST_FORKS} forks are playing, which is the limit; refused: {to}")
+            if to in self._reserved and file_of(to) is not None:
+                raise SinkError(f"a fork is writing {to} already; name another file")
+            self._reserved.append(to)
+
+    def release(self, to: str) -> None:
+        """Give back the place of a fork.
+
+        Parameters
+        ----------
+        to : str
+            Its target.
+        """
+        with self._changing:
+            self._reserved.remove(to)
 
     def start(self, stream: Stream, to: str, seconds: float, failed: Callable[[Exception], None]) -> None:
-        """Play a stream in the background, then close it.
+        """Play a stream in the background, then close it and give back the place that was reserved for it.
 
         Parameters
         ----------
@@ -48,6 +86,8 @@ class Forks:
                         self._players.discard(player)
             except Exception as error:  # noqa: BLE001 - nothing else reports what this thread raises
                 failed(error)
+            finally:
+                self.release(to)
 
         thread = threading.Thread(target=play, name=f"vrnn-engine fork {to}", daemon=True)
         self._running = [(name, one) for name, one in self._running if one.is_alive()] + [(to, thread)]

@@ -24,6 +24,7 @@ from vrnn_engine.runtime.live.events import AnyEvent, Set, Write
 from vrnn_engine.runtime.live.forks import Forks
 from vrnn_engine.runtime.live.history import Checkpoint, History
 from vrnn_engine.runtime.live.listening_stream import ListeningStream, LiveStream
+from vrnn_engine.runtime.live.safety.places import Places
 from vrnn_engine.runtime.live.saved import SavedFolder, SavedStates
 from vrnn_engine.runtime.live.timeline import Timeline
 from vrnn_engine.runtime.observation import Observation
@@ -51,6 +52,8 @@ class Performance:
     memory : float
         Seconds that can be rewound, and the largest length of a traced trajectory in seconds.  With 0, nothing can be
         rewound or traced, and `recent` stays empty.
+    places : Places
+        Where events may read and write files; by default everywhere, and a fork replaces no file.
 
     Attributes
     ----------
@@ -68,11 +71,6 @@ class Performance:
         `stream` is not a stream, or an event of the timeline cannot be applied to this voice; the message names the
         event and its frame, and its line if it was read from a file.
 
-    See Also
-    --------
-    vrnn_engine.runtime.live.events : The events.
-    vrnn_engine.runtime.live.timeline : Reads and writes files of events.
-
     Examples
     --------
     >>> performance = Performance(engine.stream(seed=7))  # doctest: +SKIP
@@ -89,6 +87,7 @@ class Performance:
         record: Callable[[AnyEvent], None] | None = None,
         saved: SavedFolder | None = None,
         memory: float = 60.0,
+        places: Places = Places(),  # noqa: B008 - it is frozen
     ) -> None:
         if not isinstance(stream, LiveStream):
             raise StreamError(f"{stream!r:.60} cannot be steered; give a stream, such as engine.stream()")
@@ -101,7 +100,7 @@ class Performance:
         self._history = History(stream.voice.manifest.frames_per_second, memory)
         self._saved = SavedStates(saved or SavedFolder(stream.voice.name), stream)
         self._forks = Forks()
-        self._effects = Effects(stream, self._automation, self._history, self._saved, self._forks)
+        self._effects = Effects(stream, self._automation, self._history, self._saved, self._forks, places)
         plan = timeline if isinstance(timeline, Timeline) else Timeline(tuple(timeline))
         self._agenda = Agenda(self._effects, self._saved, plan)
 
