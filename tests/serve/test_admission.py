@@ -5,10 +5,11 @@ import pytest
 from support.served import Served, listener, run, serve
 from websockets.exceptions import InvalidStatus
 
+from vrnn_engine.runtime.sinks.pcm import to_pcm16
 from vrnn_engine.serve.protocol import Open
 from vrnn_engine.serve.sessions.admission import Admission
 from vrnn_engine.serve.sessions.pacing import Pace, Pacer, frames_in
-from vrnn_engine.serve.sessions.packing import Packer
+from vrnn_engine.serve.sessions.packing import Packer, encode_blocks
 
 FRAME = 0.0125
 
@@ -34,7 +35,7 @@ def admitted(time_of, attempts=500):
             break
         for _ in range(10):
             clock.now += 2 * FRAME
-            admission.measured(admission.sessions, time_of(admission.sessions), 2)
+            admission.measured(admission.sessions, time_of(admission.sessions))
     return admission.sessions
 
 
@@ -60,7 +61,7 @@ def test_a_machine_that_slows_down_admits_fewer_and_recovers() -> None:
     def run_for(seconds, per_row):
         for _ in range(round(seconds / FRAME / 2)):
             clock.now += 2 * FRAME
-            admission.measured(admission.sessions, per_row * admission.sessions, 2)
+            admission.measured(admission.sessions, per_row * admission.sessions)
 
     for _ in range(20):
         assert admission.admit()
@@ -81,7 +82,21 @@ def test_a_single_slow_tick_refuses_nobody() -> None:
         assert admission.admit()
     for tick in range(100):
         clock.now += 2 * FRAME
-        admission.measured(5, 0.05 if tick == 50 else 0.0007, 2)
+        admission.measured(5, 0.05 if tick == 50 else 0.0007)
+    assert admission.has_room
+
+
+@pytest.mark.parametrize(("every", "has_room"), [(50, False), (200, True)])
+def test_nobody_is_admitted_while_more_than_one_tick_in_a_hundred_is_late(every, has_room) -> None:
+    clock = Clock()
+    admission = Admission(FRAME, clock=clock)
+    assert admission.admit()
+    for tick in range(1, 2001):
+        clock.now += 2 * FRAME
+        admission.measured(1, 1.5 * FRAME if tick % every == 0 else 0.001)
+    assert admission.predicted(2) < 0.5 * FRAME
+    assert admission.has_room == has_room
+    clock.now += 60
     assert admission.has_room
 
 
@@ -175,14 +190,25 @@ def test_the_paces_of_sound_and_ink() -> None:
 
 
 def test_frames_are_cut_into_messages_of_one_length() -> None:
-    packer = Packer("f32le", 3, 2, first=5)
+    packer = Packer(3, 8, first=5)
     samples = np.arange(20, dtype=np.float32)
-    messages = packer.add(samples[:4]) + packer.add(samples[4:14]) + packer.add(samples[14:])
+    data = samples.tobytes()
+    messages = packer.add(data[:16]) + packer.add(data[16:56]) + packer.add(data[56:])
     assert [int.from_bytes(message[:8], "little") for message in messages] == [5, 8, 11]
     assert np.array_equal(np.frombuffer(b"".join(message[8:] for message in messages), "<f4"), samples[:18])
     assert packer.held == 1
     (short,) = packer.flush()
     assert (short[:8], short[8:]) == ((14).to_bytes(8, "little"), samples[18:].tobytes())
-    assert (packer.flush(), packer.add(samples[:4])) == ([], [])
+    assert (packer.flush(), packer.add(data[:16])) == ([], [])
     assert packer.skip_to(20) == 2
-    assert packer.add(samples[:6])[0][:8] == (20).to_bytes(8, "little")
+    assert packer.add(data[:24])[0][:8] == (20).to_bytes(8, "little")
+
+
+def test_blocks_are_encoded_together_as_each_is_alone() -> None:
+    blocks = [np.linspace(-1.5, 1.5, 8, dtype=np.float32) * scale for scale in (1, 0.1, 0.5)]
+    formats = ("s16le", "f32le", "s16le")
+    together = encode_blocks(blocks, formats)
+    assert together == [encode_blocks([block], [format])[0] for block, format in zip(blocks, formats, strict=True)]
+    assert together[0] == to_pcm16(blocks[0])[0].tobytes()
+    assert together[1] == blocks[1].tobytes()
+    assert encode_blocks([], []) == []

@@ -15,6 +15,7 @@ from vrnn_engine.serve.codec import unpack_frames
 from vrnn_engine.serve.protocol import Applied, Close, End, Open, RestoreToken, SaveToken, Token
 from vrnn_engine.serve.sessions.opening import open_session
 from vrnn_engine.serve.sessions.pacing import Pace
+from vrnn_engine.serve.sessions.packing import encode_blocks
 from vrnn_engine.serve.sessions.session import Session
 from vrnn_engine.serve.sessions.session_state import SessionState
 from vrnn_engine.serve.tokens import TokenKeys
@@ -41,7 +42,8 @@ def play(session: Session, frames: int) -> list:
     """Compute frames; return the messages of the session: dicts and numbers of frames."""
     for _ in range(frames):
         session.performance.steer()
-        session.took(session.stream.read(1), 1)
+        block = session.stream.read(1)
+        session.took(block, 1, *encode_blocks([block], [session.format]))
         session.report()
     return said(session)
 

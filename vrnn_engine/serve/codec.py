@@ -9,6 +9,8 @@ from vrnn_engine.serve.protocol import ClientMessage, ServerMessage
 
 _HEADER = struct.Struct("<Q")
 """The head of a binary message: number of its first frame."""
+HEADER_BYTES = _HEADER.size
+"""Bytes of the head of a binary message."""
 
 
 class Frames(NamedTuple):

@@ -29,6 +29,8 @@ MAX_PAYLOAD = 1 << 18
 LEAST_KEY = 16
 """Least number of bytes of a key."""
 
+_LEVEL = 1
+"""Most of a payload is floating-point numbers, which higher levels make no smaller, and only slower."""
 _MAC = hashlib.sha256().digest_size
 _PURPOSE = b"vrnn-engine token"
 _log = logging.getLogger("vrnn_engine")
@@ -81,7 +83,7 @@ class TokenKeys:
                 "shorten the text or the timeline that is still to come"
             )
         version = bytes([VERSION])
-        packed = zlib.compress(payload)
+        packed = zlib.compress(payload, _LEVEL)
         token = base64.urlsafe_b64encode(version + self._mac(version, packed) + packed).rstrip(b"=").decode()
         if len(token) > MAX_TOKEN:
             raise TokenError(

@@ -15,8 +15,11 @@ from vrnn_engine.serve.sessions.batch import Batch
 CALIBRATED_ROWS = (1, 8)
 """Numbers of rows whose time is measured before the first session."""
 CALIBRATED_FRAMES = 8
-SWITCH_INTERVAL = 0.0005
-"""Longest time in seconds for which the event loop may hold the interpreter while a batch waits for it."""
+SWITCH_INTERVAL = 0.0001
+"""Longest time in seconds for which the event loop may hold the interpreter while a batch waits for it.
+
+A batch gives it up some tens of times in a tick: for each step, each large array, and each row's new noise.
+"""
 
 
 class ServedVoices:

@@ -1,7 +1,8 @@
 """Decides whether another session fits, by how long ticks take: a server that is full refuses, it does not stutter.
 
 The time to compute one frame of all rows is modelled as `a + b * rows`.  Least squares fit it to the ticks of the last
-seconds; older ticks lose weight.  `room` compares what the model says of one more row with the time that a frame lasts.
+seconds; older ticks lose weight.  `has_room` compares what the model says of one more row with the time that a frame
+lasts.  The model tells the mean; so nobody is admitted either while more than one tick in a hundred is late.
 
 Threading contract: any thread may call any method.
 """
@@ -14,6 +15,10 @@ from collections.abc import Callable
 
 MEMORY_SECONDS = 5.0
 """Time after which a tick counts 1/e of a new one."""
+LATE_SECONDS = 20.0
+"""Time after which a late tick counts 1/e of a new one."""
+LATE = 0.01
+"""Largest share of late ticks; one of them may always be late."""
 _FIRST_GUESS = 5.0
 """Weight of the first measurements, which never fades; it tells the slope while all ticks have the same rows."""
 
@@ -54,7 +59,7 @@ class Admission:
         self._sums = [0.0] * 5  # of 1, rows, seconds, rows * rows, rows * seconds; weighted
         self._first = [0.0] * 5
         self._at = clock()
-        self._busy = 0.0
+        self._ticks = self._late = 0.0  # weighted numbers
         self._left: collections.deque[float] = collections.deque(maxlen=64)
 
     def calibrate(self, rows: int, seconds: float) -> None:
@@ -71,7 +76,7 @@ class Admission:
                 old + _FIRST_GUESS * new for old, new in zip(self._first, _terms(rows, seconds), strict=True)
             ]
 
-    def measured(self, rows: float, seconds: float, frames: int) -> None:
+    def measured(self, rows: float, seconds: float) -> None:
         """Add a tick.
 
         Parameters
@@ -80,15 +85,14 @@ class Admission:
             Mean number of rows that were computed in each frame.
         seconds : float
             Time to compute one frame of these rows.
-        frames : int
-            Frames of the tick.
         """
         with self._lock:
             now = self._clock()
-            kept = self._kept(now)
+            kept, late_kept = self._kept(now, MEMORY_SECONDS), self._kept(now, LATE_SECONDS)
             self._at = now
             self._sums = [kept * old + new for old, new in zip(self._sums, _terms(rows, seconds), strict=True)]
-            self._busy = kept * self._busy + seconds * frames / MEMORY_SECONDS
+            self._ticks = late_kept * self._ticks + 1
+            self._late = late_kept * self._late + (seconds > self._frame * max(1.0, self._share))
 
     def predicted(self, rows: int) -> float:
         """Return the seconds that computing a frame of a number of rows takes; 0 before anything was measured.
@@ -113,13 +117,14 @@ class Admission:
             return False
         if self.sessions == 0:
             return True
-        return self.predicted(self.sessions + 1) <= self._share * self._frame and self.busy <= (1 + self._share) / 2
+        return self.predicted(self.sessions + 1) <= self._share * self._frame and not self.is_late
 
     @property
-    def busy(self) -> float:
-        """Share of the last seconds in which frames were computed."""
+    def is_late(self) -> bool:
+        """Whether more ticks than `LATE` took longer than their frames last."""
         with self._lock:
-            return self._busy * self._kept(self._clock())
+            kept = self._kept(self._clock(), LATE_SECONDS)
+            return kept * self._late > max(1.0, LATE * kept * self._ticks)
 
     def admit(self) -> bool:
         """Count another session if it fits; return whether it does."""
@@ -142,9 +147,9 @@ class Admission:
             recent = [at for at in self._left if self._clock() - at < 60]
         return max(1, min(30, round(60 / len(recent)))) if recent else 10
 
-    def _kept(self, now: float) -> float:
-        """Return the weight that what was measured last has now."""
-        return math.exp(-max(0.0, now - self._at) / MEMORY_SECONDS)
+    def _kept(self, now: float, memory: float) -> float:
+        """Return the weight that what was measured last has now, which falls to 1/e in the time `memory`."""
+        return math.exp(-max(0.0, now - self._at) / memory)
 
 
 def _terms(rows: float, seconds: float) -> tuple[float, ...]:

@@ -13,13 +13,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
+import numpy as np
+
 from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.serve import protocol
-from vrnn_engine.serve.protocol import STATS_SECONDS, Clear, ClientMessage, Credit, End, SaveToken
+from vrnn_engine.serve.protocol import Clear, ClientMessage, Credit, End, SaveToken
 from vrnn_engine.serve.sessions.admission import Admission
 from vrnn_engine.serve.sessions.outbox import Outgoing
 from vrnn_engine.serve.sessions.pacing import Pace
+from vrnn_engine.serve.sessions.packing import encode_blocks
 from vrnn_engine.serve.sessions.session import Session
 from vrnn_engine.serve.sessions.stepping import step
 
@@ -80,7 +83,6 @@ class Batch:
         self._stopped = False
         self._end = End(code=protocol.GOING_AWAY, reason="the server stops")
         self._step_seconds = 0.0
-        self._next_check = 0.0
         self._thread = threading.Thread(target=self._run, name=f"vrnn-engine batch {manifest.name}", daemon=True)
         self._thread.start()
 
@@ -150,7 +152,7 @@ class Batch:
                 self._answer_saves()
             due = self._due(now, on_grid)
             if due:
-                self._tick(due)
+                self._tick(due, on_grid)
             elif not on_grid:
                 self._wake.wait(grid - now)
 
@@ -195,13 +197,14 @@ class Batch:
         """Return the sessions that are to be stepped, with the number of frames of each."""
         due = {}
         for session in self._sessions.values():
+            # By the time of its last tick; a session that was urgent then is more urgent now.
             if on_grid or session.is_urgent:
                 wanted = session.wanted(now, self.pace.tick)
-                if wanted and (on_grid or session.is_urgent):
+                if wanted:
                     due[session] = wanted
         return due
 
-    def _tick(self, due: dict[Session, int]) -> None:
+    def _tick(self, due: dict[Session, int], on_grid: bool) -> None:
         """Compute frames of sessions, and hand the messages over."""
         start = self._clock()
         rows, longest, total = len(due), max(due.values()), sum(due.values())
@@ -213,7 +216,8 @@ class Batch:
         self._hand_over(sessions)
         seconds = self._clock() - start
         self._step_seconds += 0.1 * (seconds / longest - self._step_seconds)
-        self.admission.measured(total / longest, seconds / longest, longest)
+        if on_grid:  # the ticks in between fill the free time, whatever there is of it
+            self.admission.measured(total / longest, seconds / longest)
         if self._on_tick is not None:
             self._on_tick(seconds, rows, total)
 
@@ -227,12 +231,16 @@ class Batch:
             else:
                 groups.setdefault(session.performance.steady_frames(wanted), []).append(session)
         for frames, sessions in groups.items():
-            for session, result in step(self.engine, frames, sessions):
+            results = list(step(self.engine, frames, sessions))
+            blocks = {session: block for session, block in results if isinstance(block, np.ndarray)}
+            encoded = encode_blocks(list(blocks.values()), [session.format for session in blocks])
+            data = dict(zip(blocks, encoded, strict=True))
+            for session, result in results:
                 before = session.performance.frame
                 if isinstance(result, VRNNEngineError):
                     session.failed(result)
                 else:
-                    session.took(result, frames)
+                    session.took(result, frames, data[session])
                 due[session] -= session.performance.frame - before
                 if due[session] <= 0 or session.performance.frame == before:
                     del due[session]
@@ -246,13 +254,9 @@ class Batch:
             session.end(protocol.FAILED, f"the session failed: {error}")
 
     def _check_times(self, now: float) -> None:
-        """Once a second, end the sessions that stand still, and tell the others how the server does."""
-        if now < self._next_check:
-            return
-        self._next_check = now + STATS_SECONDS
+        """End the sessions that stand still, and tell the others once a second how the server does."""
         for session in self._sessions.values():
-            if not session.ended:
-                session.check_time(now, self._idle, self._step_seconds, len(self._sessions))
+            session.check_time(now, self._idle, self._step_seconds, len(self._sessions))
         self._hand_over(self._sessions.values())
 
     def _hand_over(self, sessions: Iterable[Session]) -> None:

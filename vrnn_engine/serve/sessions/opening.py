@@ -72,6 +72,7 @@ def _session(
     seconds = protocol.INK_MESSAGE_SECONDS if ink else protocol.MESSAGE_SECONDS
     frames = message.frames or frames_in(seconds, manifest.frames_per_second)
     format: Format = "f32le" if ink else message.format or "s16le"
+    frame_bytes = manifest.frame_size * SAMPLE_BYTES[format]
     session = Session(
         Parts(
             identity=secrets.token_hex(6),
@@ -81,9 +82,10 @@ def _session(
             first=first,
             translator=translator,
             pacer=Pacer(batch.pace, message.credit, frames, time.monotonic()),
-            packer=Packer(format, frames, manifest.frame_size, first),
+            packer=Packer(frames, frame_bytes, first),
+            format=format,
             reports=Reports(stream, performance, message.reports, message.tokens),
-            outbox=Outbox(manifest.frame_size * SAMPLE_BYTES[format]),
+            outbox=Outbox(frame_bytes),
             seal=lambda performance: keys.seal(SessionState.of(performance).encode()),
         )
     )

@@ -4,7 +4,7 @@ import asyncio
 import collections
 from collections.abc import Iterable
 
-from vrnn_engine.serve.codec import unpack_frames
+from vrnn_engine.serve.codec import HEADER_BYTES
 from vrnn_engine.serve.protocol import End
 
 
@@ -88,4 +88,4 @@ class Outbox:
         return dropped
 
     def _frames_in(self, message: bytes) -> int:
-        return len(unpack_frames(message).samples) // self._frame_bytes
+        return (len(message) - HEADER_BYTES) // self._frame_bytes

@@ -1,4 +1,6 @@
-"""Cuts the frames of a session into binary messages."""
+"""Encodes frames of many sessions at once, and cuts those of each session into binary messages."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,62 +12,71 @@ SAMPLE_BYTES: dict[Format, int] = {"s16le": 2, "f32le": 4}
 """Bytes of a sample."""
 
 
+def encode_blocks(blocks: Sequence[np.ndarray], formats: Sequence[Format]) -> list[bytes]:
+    """Return the samples of blocks as bytes, each in the format of its session.
+
+    Parameters
+    ----------
+    blocks : sequence of float32 arrays
+        Frames as `Stream.read` returns them, all of the same shape.
+    formats : sequence of Format
+    """
+    found = [b""] * len(blocks)
+    for format in set(formats):
+        chosen = [index for index, one in enumerate(formats) if one == format]
+        samples = np.stack([blocks[index].reshape(-1) for index in chosen])
+        encoded = to_pcm16(samples)[0] if format == "s16le" else samples.astype("<f4", copy=False)
+        for index, row in zip(chosen, encoded, strict=True):
+            found[index] = row.tobytes()
+    return found
+
+
 class Packer:
     """Collects frames until they fill a message.
 
     Parameters
     ----------
-    format : Format
-        Type of a sample.
     frames : int
         Frames of a message.
-    frame_size : int
-        Samples of a frame.
+    frame_bytes : int
+        Bytes of a frame.
     first : int
         Number of the first frame.
-
-    Attributes
-    ----------
-    held : int
-        Number of frames that do not fill a message yet.
     """
 
-    def __init__(self, format: Format, frames: int, frame_size: int, first: int) -> None:
-        self.held = 0
-        self._format = format
+    def __init__(self, frames: int, frame_bytes: int, first: int) -> None:
+        self._length = frames * frame_bytes
         self._frames = frames
-        self._size = frame_size
+        self._frame_bytes = frame_bytes
         self._next = first
-        self._parts: list[np.ndarray] = []
+        self._data = b""
 
-    def add(self, block: np.ndarray) -> list[bytes]:
+    @property
+    def held(self) -> int:
+        """Number of frames that do not fill a message yet."""
+        return len(self._data) // self._frame_bytes
+
+    def add(self, data: bytes) -> list[bytes]:
         """Add frames; return the messages that are full.
 
         Parameters
         ----------
-        block : float32 array
-            Frames as `Stream.read` returns them.
+        data : bytes
+            Frames, as `encode_blocks` returns them.
         """
-        samples = block.reshape(-1)
-        self._parts.append(samples)
-        self.held += len(samples) // self._size
-        if self.held < self._frames:
-            return []
-        whole = samples if len(self._parts) == 1 else np.concatenate(self._parts)
-        length, made = self._frames * self._size, []
-        count = self.held // self._frames
-        for part in whole[: count * length].reshape(count, length):
-            made.append(pack_frames(self._next, self._encoded(part)))
+        whole, made, start = self._data + data, [], 0
+        while len(whole) - start >= self._length:
+            made.append(pack_frames(self._next, whole[start : start + self._length]))
             self._next += self._frames
-        self.held -= count * self._frames
-        self._parts = [whole[count * length :]] if self.held else []
+            start += self._length
+        self._data = whole[start:]
         return made
 
     def flush(self) -> list[bytes]:
         """Return what does not fill a message, as a shorter one; no message if there is nothing."""
         if not self.held:
             return []
-        message = pack_frames(self._next, self._encoded(np.concatenate(self._parts)))
+        message = pack_frames(self._next, self._data)
         self.skip_to(self._next + self.held)
         return [message]
 
@@ -82,10 +93,5 @@ class Packer:
         int
             Number of frames that were dropped.
         """
-        dropped, self.held, self._parts, self._next = self.held, 0, [], frame
+        dropped, self._data, self._next = self.held, b"", frame
         return dropped
-
-    def _encoded(self, samples: np.ndarray) -> bytes:
-        if self._format == "s16le":
-            return to_pcm16(samples)[0].tobytes()
-        return samples.astype("<f4", copy=False).tobytes()

@@ -17,10 +17,10 @@ from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.serve import protocol
 from vrnn_engine.serve.codec import encode
-from vrnn_engine.serve.protocol import Applied, Cleared, End, ErrorMessage, ServerMessage, Stats, Token
+from vrnn_engine.serve.protocol import Applied, Cleared, End, ErrorMessage, Format, ServerMessage, Stats, Token
 from vrnn_engine.serve.sessions.outbox import DropFrames, Outbox, Outgoing
 from vrnn_engine.serve.sessions.pacing import Pacer
-from vrnn_engine.serve.sessions.packing import Packer
+from vrnn_engine.serve.sessions.packing import Packer, encode_blocks
 from vrnn_engine.serve.sessions.reports import Reports
 from vrnn_engine.serve.sessions.steering import Translator
 
@@ -46,6 +46,8 @@ class Parts:
     translator : Translator
     pacer : Pacer
     packer : Packer
+    format : Format
+        Type of the samples that are sent.
     reports : Reports
     outbox : Outbox
     seal : callable
@@ -60,6 +62,7 @@ class Parts:
     translator: Translator
     pacer: Pacer
     packer: Packer
+    format: Format
     reports: Reports
     outbox: Outbox
     seal: Callable[[Performance], str]
@@ -80,6 +83,7 @@ class Session:
     translator : Translator
     outbox : Outbox
     loop : asyncio.AbstractEventLoop
+    format : Format
     ended : bool
         Whether the session computes no more frames.
     """
@@ -91,10 +95,12 @@ class Session:
         self.translator = parts.translator
         self.outbox = parts.outbox
         self.loop = parts.loop
+        self.format = parts.format
         self.ended = False
         self._parts = parts
         self._pacer, self._packer, self._reports = parts.pacer, parts.packer, parts.reports
         self._made = 0  # frames that count for the outbox
+        self._next_check = 0.0  # each session has a second of its own, so that they do not all fall into one tick
         self._recoveries = self._resets = self._refused = 0
         self._outgoing: list[Outgoing] = []
 
@@ -146,8 +152,8 @@ class Session:
             return not self.ended and self._pacer.credit > 0
         return not self.ended and self._pacer.is_behind
 
-    def took(self, block: np.ndarray, frames: int) -> None:
-        """Adopt frames that were read after `Performance.steer`."""
+    def took(self, block: np.ndarray, frames: int, data: bytes) -> None:
+        """Adopt frames that were read after `Performance.steer`; `data` is the block in the session's format."""
         performance = self.performance
         is_sent = performance.frame >= self._parts.first
         performance.accept(block, frames)
@@ -156,7 +162,7 @@ class Session:
         self._pacer.spend(frames)
         self._made += frames
         self._reports.heard(block)
-        self._outgoing += self._packer.add(block)
+        self._outgoing += self._packer.add(data)
         if not self._pacer.credit:  # the client may wait for these frames before it gives more
             self._outgoing += self._packer.flush()
 
@@ -214,7 +220,10 @@ class Session:
         self._say(Cleared(frame=following))
 
     def check_time(self, now: float, idle: float, step_seconds: float, rows: int) -> None:
-        """Say how the server does, and end the session if it has stood still for too long."""
+        """Once a second, say how the server does, and end the session if it has stood still for too long."""
+        if self.ended or now < self._next_check:
+            return
+        self._next_check = now + protocol.STATS_SECONDS
         unsent = self._made - self.outbox.sent
         fps = self.performance.voice.manifest.frames_per_second
         self._say(Stats(step_ms=1e3 * step_seconds, rows=rows, lead_ms=1e3 * unsent / fps))
@@ -248,7 +257,8 @@ class Session:
     def _recover(self, error: NotFiniteError) -> None:
         """Compute the next frame alone.  It is finite if another frame of the same block failed."""
         before = self._resets
-        self.took(self.performance.next_frame(), 1)
+        block = self.performance.next_frame()
+        self.took(block, 1, *encode_blocks([block], [self.format]))
         if self._resets > before:
             self._recoveries += 1
             self._say(ErrorMessage(code="not-finite", message=str(error)))
