@@ -57,7 +57,7 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
 def test_every_page_is_in_the_navigation_and_in_the_index_or_its_section() -> None:
     named = set(re.findall(r"([\w/.-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M))
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
-    assert named == pages | {"CONTRIBUTING.md", "CHANGELOG.md"}
+    assert named == pages | {"CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"}
     indexes = [ROOT / "docs" / "README.md", ROOT / "docs" / "first-hour" / "README.md"]
     linked = {
         (index.parent / link).resolve()

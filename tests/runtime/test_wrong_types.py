@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import vrnn_engine as vrnn
+from vrnn_engine.runtime.graph.install import install_voice
 from vrnn_engine.runtime.sinks import make_sink
-from vrnn_engine.runtime.voice.install import install_voice
 
 WRONG: list[Any] = [None, 5, "5", 1.5, b"x", [1], {}, object()]
 """Values of many types; each call below names the types that it takes."""

@@ -7,9 +7,9 @@ import numpy as np
 from vrnn_engine.base import atomic_folder as folders
 from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.files import AtomicFile, write_atomically
+from vrnn_engine.runtime.graph.install import install_voice
 from vrnn_engine.runtime.live.saved import SavedFolder
 from vrnn_engine.runtime.sinks import Format, make_sink
-from vrnn_engine.runtime.voice.install import install_voice
 from vrnn_engine.runtime.voice.voice import Voice
 
 NEW = b"new" * 1000

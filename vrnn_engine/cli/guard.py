@@ -24,6 +24,9 @@ CLOSED_PIPE = 141
 TERMINATING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 """Signals that end a process, besides SIGINT (Ctrl-C); the exit code is 128 plus the signal's number."""
 
+_GLOBAL = {"trust": "vrnn-engine --trust LIMITS VERB"}
+"""Parameters of the library that are options of the program, before any verb."""
+
 _debug = False
 
 
@@ -102,6 +105,7 @@ def explain(error: BaseException, verb: inspect.Signature | None = None) -> int 
         error = VRNNEngineError(f"{where}{error.strerror or error}")
     if isinstance(error, VRNNEngineError):
         options = [_option(verb, name) for name in error.parameters if verb and name in verb.parameters]
+        options += [_GLOBAL[name] for name in error.parameters if name in _GLOBAL]
         added = f" ({', '.join(options)})" if options else ""
         report.say("error: " + " ".join(str(error).split()) + added, style="red")
         return FAILED

@@ -1,6 +1,7 @@
 """The program `vrnn-engine`: collects its commands (verbs), one per module; they import heavy libraries when run."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 import vrnn_engine
 from vrnn_engine.cli import guard, report, standard_streams
 from vrnn_engine.cli.once import OnceCommand
+from vrnn_engine.runtime.voice.trust import VARIABLE, lifted_limits
 
 # The module of a verb holds a function of the same name, or, where the verb has subcommands, a typer `app`.
 # It may hold an `EPILOG`, which `--help` prints last.
@@ -78,8 +80,17 @@ def _set_options(
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
+    trust: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIMITS",
+            help="Lift limits on voices, whose authors you trust: operators, size, or both with a comma.",
+        ),
+    ] = None,
 ) -> None:
     guard.set_debug(debug)
+    if trust is not None:
+        os.environ[VARIABLE] = ",".join(lifted_limits(trust))  # also for the processes that a verb starts
 
 
 def run() -> None:

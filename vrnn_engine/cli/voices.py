@@ -139,8 +139,8 @@ def install(
     ] = False,
     json: report.AsJson = False,
 ) -> None:
-    """Install a voice, so that it can be loaded by its name."""
-    from vrnn_engine.runtime.voice.install import install_voice
+    """Verify a voice and install it, so that it can be loaded by its name."""
+    from vrnn_engine.runtime.graph.install import install_voice
 
     installed = install_voice(path, replace=replace)
     if json:

@@ -65,6 +65,7 @@ class Engine:
         threads: int = 1,
         spinning: bool = False,
         cuda_graphs: bool = False,
+        trust: str | Iterable[str] = (),
     ) -> "Engine":
         """Load a voice.
 
@@ -89,6 +90,9 @@ class Engine:
             streams, and no other thread of the process may use CUDA while the engine is being loaded. CUDA must
             support every node of the voice's graph: it does for `handwriting`, but not for `blizzard`, whose DFT runs
             on the CPU.
+        trust : str or iterable of str
+            Limits on what the voice's graphs may do that are lifted, because you trust its author: `operators`, `size`
+            (see `Voice.open`).
 
         Returns
         -------
@@ -98,7 +102,7 @@ class Engine:
         Raises
         ------
         VoiceError
-            The voice is unknown or damaged, or does not have the precision.
+            The voice is unknown or damaged, exceeds a limit, or does not have the precision.
         ProviderError
             The device cannot run here, `threads` is out of range, or the voice cannot use CUDA graphs.
         StreamError
@@ -111,7 +115,7 @@ class Engine:
         'CPUExecutionProvider'
         """
         options = EngineOptions(threads, spinning, cuda_graphs)
-        return cls(Stepper.load(Voice.open(where), device, rows, precision, options))
+        return cls(Stepper.load(Voice.open(where, trust), device, rows, precision, options))
 
     @property
     def voice(self) -> Voice:
@@ -227,7 +231,7 @@ class Engine:
         graphs, path = self.stepper.graphs, self.voice.path
         where = path.name if path.parent == BUNDLED else path  # another process may have the package elsewhere
         chosen = graphs.options
-        given = (self.rows, self.precision, chosen.threads, chosen.spinning, chosen.cuda_graphs)
+        given = (self.rows, self.precision, chosen.threads, chosen.spinning, chosen.cuda_graphs, self.voice.trust)
         return type(self).load, (where, graphs.device, *given)
 
     def _check(self, streams: Sequence[Stream]) -> None:

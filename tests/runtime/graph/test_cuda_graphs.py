@@ -276,7 +276,8 @@ def test_replay_that_differs_from_the_plain_step_is_refused(tmp_path: Path) -> N
                 if name == "noise.output":
                     node.input[index] = "own"
 
-    graph = step_graph(vrnn.Engine.load(toy_voice.build(tmp_path / "voice", edit_step=draw), device="cpu"))
+    folder = toy_voice.build(tmp_path / "voice", edit_step=draw)
+    graph = step_graph(vrnn.Engine.load(folder, device="cpu", trust="operators"))
     with pytest.raises(vrnn.ProviderError, match="gives other results than its plain steps; load the voice without"):
         CapturedBatch(graph, 2)
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from support import toy_voice
 
 from vrnn_engine import VoiceError
+from vrnn_engine.runtime.graph.install import install_voice
 from vrnn_engine.runtime.hands.saved_hands import SavedHands
 from vrnn_engine.runtime.live.saved import SavedFolder
-from vrnn_engine.runtime.voice.install import install_voice
 from vrnn_engine.runtime.voice.manifest import decode_manifest, json_schema
 from vrnn_engine.runtime.voice.voice import Voice
 

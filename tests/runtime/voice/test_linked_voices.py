@@ -10,9 +10,9 @@ import pytest
 from support import toy_voice
 
 from vrnn_engine import Engine, VoiceError
+from vrnn_engine.runtime.graph.install import install_voice
 from vrnn_engine.runtime.graph.parity import verify
 from vrnn_engine.runtime.voice import lookup
-from vrnn_engine.runtime.voice.install import install_voice
 from vrnn_engine.runtime.voice.lookup import list_voices
 from vrnn_engine.runtime.voice.voice import Voice
 

@@ -62,7 +62,8 @@ def verify(voice: Voice) -> ParityReport:
     ------
     VoiceError
         A vector is missing or has the wrong shape, a graph differs from PyTorch by more than the manifest's tolerance,
-        a reduced precision differs by more than `MAX_PRECISION_ERROR`, or a row depends on the other rows of its batch.
+        a reduced precision differs by more than `MAX_PRECISION_ERROR`, a row depends on the other rows of its batch, or
+        two steps with equal inputs differ.
     """
     manifest, vectors = voice.manifest, voice.parity()
     made = _replay_step(voice, vectors)

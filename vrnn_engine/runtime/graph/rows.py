@@ -1,4 +1,4 @@
-"""Checks that each row of a graph's outputs depends only on the same row of its inputs."""
+"""Checks that a graph is a function of its inputs, and each row of its outputs one of the same row of its inputs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def check_rows(voice: Voice) -> RowReport:
     Raises
     ------
     VoiceError
-        A row depends on the other rows by more than rounding.
+        A row depends on the other rows by more than rounding, or two steps with equal inputs differ.
     """
     graphs = voice.manifest.graphs
     differences: dict[str, float] = {}
@@ -88,6 +88,7 @@ def _differences(session: GraphSession, controls: Arrays, symbols: int) -> dict[
     for noise, *given in _inputs(session, symbols):
         following, outputs = session.run(state, noise, table, *given)
         together = {f"next.{name}": value for name, value in following.items()} | outputs
+        _check_pure(session, together, *session.run(state, noise, table, *given))
         for part in PARTS:
             some = (None if values is None else values[part] for values in given)
             next_alone, outputs_alone = session.run(_rows(state, part), _rows(noise, part), _rows(table, part), *some)
@@ -98,6 +99,17 @@ def _differences(session: GraphSession, controls: Arrays, symbols: int) -> dict[
                 found[name] = max(found.get(name, 0.0), difference)
         state = following
     return found
+
+
+def _check_pure(session: GraphSession, first: Arrays, state: Arrays, outputs: Arrays) -> None:
+    """Raise `VoiceError` unless a second step with the same inputs has the same bits as the first."""
+    second = {f"next.{name}": value for name, value in state.items()} | dict(outputs)
+    for name, value in second.items():
+        if value.tobytes() != first[name].tobytes():
+            raise VoiceError(
+                f"{session.path}: {name} differs between two steps with equal inputs; take out what is random, as all "
+                "randomness must enter as noise"
+            )
 
 
 def _rows(values: Arrays, part: slice) -> Arrays:

@@ -139,7 +139,7 @@ def check_listed(path: str, files: Container[str], where: str) -> None:
         The manifest does not list the file, or it is a document, whose checksum is not verified.
     """
     if path not in files:
-        raise VoiceError(f"{where}: no checksum for {path!r} in `files`; export the voice again")
+        raise VoiceError(f"{where}: no checksum for {path!r}; export the voice again")
     if is_document(path):
         raise VoiceError(f"{where}: uses {path!r}, which is a document by its ending; give it another ending")
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.base.folders import cache_folder
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.archive import unzip
-from vrnn_engine.runtime.voice.lookup import find_voice
+from vrnn_engine.runtime.voice.lookup import BUNDLED, find_voice
 from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, TRAINING_FILE, Graph, Manifest, is_document, read_manifest
+from vrnn_engine.runtime.voice.trust import lifted_limits
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Voice:
         Its folder.  A .zip is unpacked into a folder in the user's cache.
     manifest : Manifest
         Its manifest: rate, controls, graphs, provenance and so on.
+    trust : tuple of str
+        The limits on its graphs that were lifted; see `Voice.open`.
 
     Examples
     --------
@@ -41,16 +45,21 @@ class Voice:
     name: str
     path: Path
     manifest: Manifest = field(repr=False)
+    trust: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
-    def open(cls, where: "str | os.PathLike[str] | Voice") -> "Voice":
-        """Find a voice and check its files.
+    def open(cls, where: "str | os.PathLike[str] | Voice", trust: str | Iterable[str] = ()) -> "Voice":
+        """Find a voice, and check its files and what its graphs may do.
 
         Parameters
         ----------
         where : str, path or Voice
             A name (bundled voices take precedence over installed ones), a folder, or a .zip of a folder.  A `Voice` is
             returned unchanged.
+        trust : str or iterable of str
+            Limits on what the graphs may do that are lifted, because you trust the author of the voice: `operators`
+            (which operators they may have), `size` (how many nodes they may have, and how much memory and work a step
+            may take). The environment variable `VRNN_ENGINE_TRUST` lifts limits too. Bundled voices are not checked.
 
         Returns
         -------
@@ -60,12 +69,15 @@ class Voice:
         Raises
         ------
         VoiceError
-            The voice is unknown or damaged, or one of its paths leaves its folder.
+            The voice is unknown or damaged, one of its paths leaves its folder, a graph exceeds a limit, or `trust`
+            names no limit.
         """
         if isinstance(where, Voice):
             return where
-        found = find_voice(where)
-        return _open_zip(found) if found.suffix.lower() == ".zip" and found.is_file() else check_folder(found)
+        limits, found = lifted_limits(trust), find_voice(where)
+        if found.suffix.lower() == ".zip" and found.is_file():
+            return _open_zip(found, limits)
+        return check_folder(found, trust=limits)
 
     def graph(self, role: str, precision: str | None = None) -> Graph:
         """Return the manifest's entry of a graph.
@@ -134,8 +146,8 @@ class Voice:
             raise VoiceError(f"{path}: not a readable .npz of parity vectors: {error}") from None
 
 
-def check_folder(folder: Path, shown: Path | None = None) -> Voice:
-    """Check the manifest and all files of a voice's folder, but for documents, which anybody may correct.
+def check_folder(folder: Path, shown: Path | None = None, trust: tuple[str, ...] = ()) -> Voice:
+    """Check the manifest, the graphs and all files of a voice's folder, but for documents, which anybody may correct.
 
     Parameters
     ----------
@@ -143,6 +155,8 @@ def check_folder(folder: Path, shown: Path | None = None) -> Voice:
         The folder.
     shown : Path, optional
         Path that errors name in place of the folder, e.g. the archive from which it was unpacked.
+    trust : tuple of str
+        Limits on the graphs that are lifted.
 
     Returns
     -------
@@ -152,7 +166,7 @@ def check_folder(folder: Path, shown: Path | None = None) -> Voice:
     Raises
     ------
     VoiceError
-        The manifest is not valid, or a file is missing or has the wrong checksum.
+        The manifest is not valid, a file is missing or has the wrong checksum, or a graph exceeds a limit.
     """
     manifest = read_manifest(folder)
     for name, digest in manifest.files.items():
@@ -167,24 +181,28 @@ def check_folder(folder: Path, shown: Path | None = None) -> Voice:
             raise read_error(label, error, VoiceError) from None
         if found != digest:
             raise VoiceError(f"{label}: wrong checksum, the file is damaged or was changed; get the voice again")
-    return Voice(manifest.name, folder, manifest)
+    if folder.parent != BUNDLED:  # the package vouches for its own voices, and starts faster without this check
+        from vrnn_engine.runtime.voice.graph_file.check import check_graphs
+
+        check_graphs(folder, manifest, trust, shown)
+    return Voice(manifest.name, folder, manifest, trust)
 
 
-def _open_zip(path: Path) -> Voice:
+def _open_zip(path: Path, trust: tuple[str, ...]) -> Voice:
     """Unpack a zipped voice into the cache, unless it is there already, and return it checked."""
     try:
         target = _unzipped_folder() / _sha256(path)
         try:
-            return check_folder(target)
+            return check_folder(target, trust=trust)
         except VoiceError:  # not unpacked yet, or damaged since
             try:
                 with atomic_folder(target) as folder:
                     unzip(path, folder)
-                    check_folder(folder, shown=path)
+                    check_folder(folder, shown=path, trust=trust)
             except OSError:
                 if not (target / MANIFEST_FILE).is_file():  # otherwise another process was faster
                     raise
-        return check_folder(target)
+        return check_folder(target, trust=trust)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise VoiceError(f"{path}: not a readable .zip of a voice: {error}") from None
     except OSError as error:

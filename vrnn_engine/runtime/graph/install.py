@@ -1,19 +1,23 @@
-"""Copies a voice into the folder of installed voices."""
+"""Installs a voice: verifies it, and copies it into the folder of installed voices."""
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.folders import voices_folder
 from vrnn_engine.errors import VoiceError
+from vrnn_engine.runtime.graph.parity import verify
 from vrnn_engine.runtime.voice.lookup import is_bundled
 from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, is_document
 from vrnn_engine.runtime.voice.voice import Voice, check_folder
 
 
-def install_voice(path: str | os.PathLike[str], *, replace: bool = False) -> Voice:
+def install_voice(path: str | os.PathLike[str], *, replace: bool = False, trust: str | Iterable[str] = ()) -> Voice:
     """Install a voice, so that it can be opened by its name.
+
+    The voice is verified first: its graphs are loaded, replay the parity vectors, and do not mix the rows of a batch.
 
     Parameters
     ----------
@@ -21,6 +25,8 @@ def install_voice(path: str | os.PathLike[str], *, replace: bool = False) -> Voi
         A voice's folder or .zip.
     replace : bool
         Replace an installed voice of the same name.
+    trust : str or iterable of str
+        Limits on its graphs that are lifted, as in `Voice.open`; they do not stay lifted.
 
     Returns
     -------
@@ -30,34 +36,35 @@ def install_voice(path: str | os.PathLike[str], *, replace: bool = False) -> Voi
     Raises
     ------
     VoiceError
-        The voice is damaged, its name is taken or is not a name, or it cannot be copied.
+        The voice is damaged, exceeds a limit, cannot be loaded or differs from its parity vectors, its name is taken or
+        is not a name, or it cannot be copied.
     """
     if not isinstance(path, str | os.PathLike):
         raise VoiceError(f"{path!r:.60} is not a path; give the folder or the .zip of a voice")
     if not Path(path).exists():
         raise VoiceError(f"{path}: no such folder or .zip to install a voice from")
-    voice = Voice.open(Path(path))
+    voice = Voice.open(Path(path), trust)
     _check_name(voice)
     if is_bundled(voice.name):
         raise VoiceError(f"{path}: a bundled voice has the name {voice.name!r}; give this one another name")
     target = voices_folder() / voice.name
     if target.exists() and not replace:
         if (target / MANIFEST_FILE).is_file() and _same(target, voice):
-            return check_folder(target)
+            return check_folder(target, trust=voice.trust)
         raise VoiceError(
             f"{target}: another voice {voice.name!r} is installed; set replace to replace it", ("replace",)
         )
+    verify(voice)
     try:
         with atomic_folder(target) as folder:
             listed = {name for name in voice.manifest.files if not is_document(name)}
-            documents = {path.name for path in voice.path.iterdir() if is_document(path.name) and path.is_file()}
-            for name in sorted({MANIFEST_FILE} | listed | documents):
+            for name in sorted({MANIFEST_FILE, *listed, *_documents(voice.path)}):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(voice.path / name, folder / name)
-            check_folder(folder, shown=voice.path)
+            check_folder(folder, shown=voice.path, trust=voice.trust)
     except OSError as error:
         raise VoiceError(f"{target}: cannot install the voice: {error.strerror or error}") from None
-    return Voice(voice.name, target, voice.manifest)
+    return Voice(voice.name, target, voice.manifest, voice.trust)
 
 
 def _check_name(voice: Voice) -> None:
@@ -67,6 +74,12 @@ def _check_name(voice: Voice) -> None:
         raise VoiceError(
             f"{voice.path}: cannot install a voice named {name!r}; a name has letters, digits, '-', '_' and '.'"
         )
+
+
+def _documents(folder: Path) -> set[str]:
+    """Return the documents of a voice. No checksum covers them, so a link out of the folder could name any file."""
+    found = (path for path in folder.iterdir() if is_document(path.name) and path.is_file())
+    return {path.name for path in found if path.resolve().is_relative_to(folder.resolve())}
 
 
 def _same(folder: Path, voice: Voice) -> bool:

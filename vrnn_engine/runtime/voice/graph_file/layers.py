@@ -1,0 +1,72 @@
+"""Shapes and work of the operators that take most of the time: products, convolutions, recurrences, transforms."""
+
+from vrnn_engine.runtime.voice.graph_file.values import Call, Shape, size
+
+
+def matmul(call: Call) -> tuple[list[Shape], int]:
+    """MatMul, MatMulInteger."""
+    left, right = call.shape(), call.shape(1)
+    inner = left[-1]
+    if inner != right[-2 if len(right) > 1 else 0]:
+        raise ValueError(f"shapes {left} and {right} do not fit")
+    stacks = [(), *(one[:-2] for one in (left, right) if len(one) > 2)]
+    rank = max(map(len, stacks))
+    stack = tuple(max(axis) for axis in zip(*((1,) * (rank - len(one)) + one for one in stacks), strict=True))
+    result = stack + left[-2:-1] + (right[-1:] if len(right) > 1 else ())
+    return [result], size(result) * inner
+
+
+def gemm(call: Call) -> tuple[list[Shape], int]:
+    """Gemm."""
+    left, right = call.shape(), call.shape(1)
+    rows, inner = left[::-1] if call.node.number("transA", 0) else left
+    again, columns = right[::-1] if call.node.number("transB", 0) else right
+    if inner != again:
+        raise ValueError(f"shapes {left} and {right} do not fit")
+    return [(rows, columns)], rows * columns * inner
+
+
+def matmul_nbits(call: Call) -> tuple[list[Shape], int]:
+    """MatMulNBits of onnxruntime: a product with weights of few bits."""
+    shape, columns = call.shape(), call.node.number("N", 0)
+    return [(*shape[:-1], columns)], size(shape) * columns
+
+
+def conv(call: Call) -> tuple[list[Shape], int]:
+    """Conv."""
+    shape, weights = call.shape(), call.shape(1)
+    axes, same = len(shape) - 2, call.node.attributes.get("auto_pad")
+    strides = call.node.numbers("strides") or (1,) * axes
+    dilations = call.node.numbers("dilations") or (1,) * axes
+    pads = call.node.numbers("pads") or (0,) * (2 * axes)
+    result = [shape[0], weights[0]]
+    for at in range(axes):
+        extent = dilations[at] * (weights[at + 2] - 1) + 1
+        if same is not None and same.text.startswith("SAME"):
+            result.append(-(-shape[at + 2] // strides[at]))
+        else:
+            result.append((shape[at + 2] + pads[at] + pads[at + axes] - extent) // strides[at] + 1)
+    return [tuple(result)], size(tuple(result)) * size(weights[1:])
+
+
+def recurrent(call: Call) -> tuple[list[Shape], int]:
+    """LSTM, GRU, RNN."""
+    shape, weights = call.shape(), call.shape(1)
+    first = call.node.number("layout", 0)
+    steps, rows = (shape[1], shape[0]) if first else (shape[0], shape[1])
+    directions, width = weights[0], call.shape(2)[-1]
+    last = (rows, directions, width) if first else (directions, rows, width)
+    every = (rows, steps, directions, width) if first else (steps, directions, rows, width)
+    work = steps * rows * (size(weights) + size(call.shape(2)))
+    return [every, last, last][: len(call.node.outputs)], work
+
+
+def dft(call: Call) -> tuple[list[Shape], int]:
+    """DFT: its axis is an attribute before version 20, and an input since."""
+    shape = list(call.shape())
+    axis = call.whole(2)[0] if call.has(2) else call.node.number("axis", 1 if call.version < 20 else -2)
+    length = call.whole(1)[0] if call.has(1) else shape[axis]
+    onesided, inverse = call.node.number("onesided", 0), call.node.number("inverse", 0)
+    shape[axis] = length // 2 + 1 if onesided and not inverse else length
+    shape[-1] = 2
+    return [tuple(shape)], 64 * max(size(tuple(shape)), size(call.shape()))

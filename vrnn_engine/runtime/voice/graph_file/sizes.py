@@ -1,0 +1,153 @@
+"""Computes from shapes how much memory and work a step of a graph takes, before the graph runs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from vrnn_engine.runtime.voice.graph_file.model import GraphFile, ModelFile, Node
+from vrnn_engine.runtime.voice.graph_file.operators import RULES
+from vrnn_engine.runtime.voice.graph_file.values import (
+    ROWS,
+    Call,
+    Known,
+    Origin,
+    Shape,
+    UnknownShapeError,
+    elements,
+    size,
+)
+
+
+@dataclass
+class Sizes:
+    """What a graph takes; the counts of `measure` add up over all nodes.
+
+    Attributes
+    ----------
+    elements : int
+        Elements of all results of a step, without those that depend on constants alone.
+    constants : int
+        Elements of the results that depend on constants alone; onnxruntime computes them once.
+    work : int
+        Multiplications of all nodes.
+
+    Notes
+    -----
+    The digits of `elements` and `work` in base `ROWS` are what does not depend on the rows, what each row takes, and
+    what grows faster than the rows.
+    """
+
+    elements: int = 0
+    constants: int = 0
+    work: int = 0
+
+
+class SizeError(Exception):
+    """The sizes of a graph cannot be computed; the message says why."""
+
+
+def measure(model: ModelFile) -> Sizes:
+    """Return what a step of a graph takes.
+
+    Results of operators that are not on the list have unknown shapes, and count nothing.
+
+    Parameters
+    ----------
+    model : ModelFile
+        The file.
+
+    Raises
+    ------
+    SizeError
+        A shape depends on values that only a step computes, or does not fit its node.
+    """
+    total = Sizes()
+    for results, work in infer(model):
+        made = sum(size(one.shape) for one in results if one.shape is not None)
+        total.work += made + work
+        if results and results[0].origin is Origin.CONSTANT:
+            total.constants += made
+        else:
+            total.elements += made
+    return total
+
+
+def infer(model: ModelFile) -> Iterator[tuple[list[Known], int]]:
+    """Yield what is known of the results of each node, and its multiplications besides one for each element.
+
+    Parameters
+    ----------
+    model : ModelFile
+        The file.
+
+    Raises
+    ------
+    SizeError
+        A shape depends on values that only a step computes, or does not fit its node.
+    """
+    version = model.versions.get("", model.versions.get("ai.onnx", 0))
+    known: dict[str, Known | None] = {"": None, **_given(model.graph)}
+    for node in model.graph.nodes:
+        try:
+            results, work = _results(Call(node, tuple(known[name] for name in node.inputs), version))
+        except UnknownShapeError:
+            raise SizeError(
+                f"the size of {_name(node)} depends on values that only a step computes; make it constant"
+            ) from None
+        except KeyError as error:
+            raise SizeError(f"{_name(node)} reads {str(error)[:80]}, which no node before it computes") from None
+        except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError, StopIteration) as error:
+            reason = str(error).replace(str(ROWS), "B")
+            raise SizeError(f"{_name(node)} does not fit its inputs: {reason[:120]}") from None
+        known |= zip(node.outputs, results, strict=False)
+        yield results, work
+
+
+def _given(graph: GraphFile) -> dict[str, Known]:
+    """Return what is known of constants and inputs."""
+    inputs = {
+        name: Known(tuple(ROWS if n is None else n for n in shape), Origin.INPUT)
+        for name, shape in graph.inputs.items()
+    }
+    return inputs | {one.name: Known(one.shape, Origin.CONSTANT, one.values) for one in graph.constants}
+
+
+def _results(call: Call) -> tuple[list[Known], int]:
+    """Return what is known of the results of a node, and its work."""
+    node = call.node
+    given = [one for one in call.inputs if one is not None]
+    origin = max((one.origin for one in given), default=Origin.CONSTANT)
+    rule = RULES.get("" if node.domain == "ai.onnx" else node.domain, {}).get(node.operator)
+    if rule is None or any(one.shape is None for one in given):
+        return [Known(None, Origin.INPUT)] * len(node.outputs), 0
+    shapes, work = rule(call)
+    if any(n < 0 or (n >= ROWS and n % ROWS) for shape in shapes for n in shape):
+        raise ValueError(f"shape {[_readable(shape) for shape in shapes]} is negative, or has parts of a batch")
+    if node.operator == "Shape":
+        origin = min(origin, Origin.ROWS)
+        return [Known(shapes[0], origin, _sliced(call))], work
+    if node.operator == "Constant":
+        return [Known(shapes[0], origin, _constant(node, shapes[0]))], work
+    found = elements(call, origin, shapes[0]) if len(shapes) == 1 else None
+    return [Known(shape, origin, found) for shape in shapes], work
+
+
+def _sliced(call: Call) -> np.ndarray:
+    start, end = call.node.number("start", 0), call.node.number("end", len(call.shape()))
+    return np.array(call.shape()[start:end], np.int64)
+
+
+def _constant(node: Node, shape: Shape) -> np.ndarray | None:
+    ((name, given),) = node.attributes.items()
+    if name == "value":
+        return given.tensors[0].values
+    return np.array(given.numbers, np.int64).reshape(shape) if given.numbers else None
+
+
+def _readable(shape: Shape) -> str:
+    return "[" + ", ".join("B" if n == ROWS else str(n) for n in shape) + "]"
+
+
+def _name(node: Node) -> str:
+    return f"{node.operator[:80]} -> {(node.outputs or ('nothing',))[0][:80]}"

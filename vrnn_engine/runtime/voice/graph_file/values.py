@@ -1,0 +1,156 @@
+"""What is known of a value of a graph before the graph runs: its shape, and its elements if a shape may need them."""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from vrnn_engine.runtime.voice.graph_file.model import MAX_VALUES, Node
+
+Shape = tuple[int, ...]
+ROWS = 2**61 - 1
+"""Stands for the number of rows in a batch, B. It is prime and larger than any size that a graph may have, so that it
+acts as a variable: the digits of a count in this base are the coefficients of a polynomial in B."""
+
+
+class Origin(IntEnum):
+    """What a value depends on: constants alone, also the number of rows, or also the inputs of the step."""
+
+    CONSTANT = 0
+    ROWS = 1
+    INPUT = 2
+
+
+class Known(NamedTuple):
+    """Shape, origin and, if they are few and known, elements.  Shape None: of an operator that is not on the list."""
+
+    shape: Shape | None
+    origin: Origin
+    elements: np.ndarray | None = None
+
+
+class UnknownShapeError(Exception):
+    """The shape of a result depends on values that only a step computes."""
+
+
+class Call(NamedTuple):
+    """A node and what is known of its inputs, for the rules in `operators.py`."""
+
+    node: Node
+    inputs: tuple[Known | None, ...]
+    version: int
+    """Version of the operators."""
+
+    def shape(self, at: int = 0) -> Shape:
+        """Return the shape of an input."""
+        found = self.inputs[at]
+        if found is None or found.shape is None:
+            raise ValueError(f"input {at} is missing")
+        return found.shape
+
+    def has(self, at: int) -> bool:
+        """Return whether an optional input is given."""
+        return at < len(self.inputs) and self.inputs[at] is not None
+
+    def whole(self, at: int) -> tuple[int, ...]:
+        """Return the elements of an input that determines a shape."""
+        found = self.inputs[at]
+        if found is None or found.elements is None:
+            raise UnknownShapeError
+        return tuple(int(one) for one in found.elements.reshape(-1))
+
+    def fixed(self, at: int) -> tuple[int, ...]:
+        """Return the elements of an input that determines a shape, and that must not depend on the rows."""
+        found = self.inputs[at]
+        if found is None or found.origin is not Origin.CONSTANT:
+            raise UnknownShapeError
+        return self.whole(at)
+
+    def axes(self, at: int) -> tuple[int, ...] | None:
+        """Return the axes of an operator: an input since version 13 or 18, and an attribute before."""
+        return self.whole(at) if self.has(at) else self.node.numbers("axes")
+
+
+def size(shape: Shape) -> int:
+    """Return the number of elements of a shape."""
+    return math.prod(shape)
+
+
+def elements(call: Call, origin: Origin, shape: Shape) -> np.ndarray | None:
+    """Return the elements of a node's result, if they can be known and are few.
+
+    Arithmetic with the number of rows is left out: sizes could grow with any law, and no check would see it.
+
+    Parameters
+    ----------
+    call : Call
+        The node.
+    origin : Origin
+        What its result depends on.
+    shape : tuple of int
+        Shape of the result.
+    """
+    operator = call.node.operator
+    fold = _STRUCTURAL.get(operator) or (_ARITHMETIC.get(operator) if origin is Origin.CONSTANT else None)
+    if fold is None or size(shape) > MAX_VALUES:
+        return None
+    given = [one.elements for one in call.inputs if one is not None]
+    if any(one is None for one in given):
+        return None
+    with np.errstate(all="ignore"):
+        found = np.asarray(fold(call, [one for one in given if one is not None]))
+    return found.reshape(shape) if found.size == size(shape) else None
+
+
+Fold = Callable[[Call, Sequence[np.ndarray]], np.ndarray]
+
+
+def _first(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
+    return given[0]
+
+
+def _cast(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
+    return given[0].astype(np.int64) if call.node.number("to", 0) in (6, 7) else given[0]
+
+
+def _slice(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
+    starts, ends = call.fixed(1), call.fixed(2)
+    axes = call.whole(3) if call.has(3) else tuple(range(len(starts)))
+    steps = call.whole(4) if call.has(4) else (1,) * len(starts)
+    cuts = [slice(None)] * given[0].ndim
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        length = given[0].shape[axis]
+        cuts[axis] = slice(start, end if step > 0 or end >= -length else None, step)
+    return given[0][tuple(cuts)]
+
+
+_STRUCTURAL: dict[str, Fold] = dict.fromkeys(("Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten"), _first) | {
+    "Cast": _cast,
+    "Slice": _slice,
+    "Gather": lambda call, given: np.take(given[0], given[1].astype(np.int64), axis=call.node.number("axis", 0)),
+    "Concat": lambda call, given: np.concatenate(given, axis=call.node.number("axis", 0)),
+}
+
+
+def _divide(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
+    quotient = given[0] / given[1]
+    return np.trunc(quotient).astype(np.int64) if given[0].dtype.kind in "iu" else quotient
+
+
+def _range(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
+    return np.arange(*(one.item() for one in given))
+
+
+_ARITHMETIC: dict[str, Fold] = {
+    "Add": lambda call, given: given[0] + given[1],
+    "Sub": lambda call, given: given[0] - given[1],
+    "Mul": lambda call, given: given[0] * given[1],
+    "Div": _divide,
+    "Neg": lambda call, given: -given[0],
+    "Max": lambda call, given: functools.reduce(np.maximum, given),
+    "Min": lambda call, given: functools.reduce(np.minimum, given),
+    "Range": _range,
+}

@@ -1,0 +1,91 @@
+"""Opens a graph's file, and checks that each of its tensors has its bytes, in a file with a checksum."""
+
+import os
+from pathlib import Path, PurePosixPath
+
+from vrnn_engine.base.file_errors import read_error
+from vrnn_engine.errors import VoiceError
+from vrnn_engine.runtime.voice.graph_file.model import ModelFile, Place, Tensor, read_model
+from vrnn_engine.runtime.voice.manifest import Graph, Manifest, check_listed
+
+
+def open_graph(folder: Path, graph: Graph, manifest: Manifest, label: str) -> tuple[ModelFile, dict[str, int | None]]:
+    """Read a graph, and return it with the files in which it keeps tensors.
+
+    Parameters
+    ----------
+    folder : Path
+        The voice's folder.
+    graph : Graph
+        The graph's entry in the manifest.
+    manifest : Manifest
+    label : str
+        The graph's path, for error messages.
+
+    Returns
+    -------
+    model : ModelFile
+    files : dict of str to int or None
+        Path relative to the voice's folder -> number of bytes from the file's start to the end of the last tensor in
+        it; None if a tensor reaches to the end of the file.
+
+    Raises
+    ------
+    VoiceError
+        The graph cannot be read, or a tensor is in a file without a checksum, or has too few bytes.
+    """
+    if not graph.file.endswith(".onnx"):
+        raise VoiceError(f"{label}: a graph's name must end in .onnx, so that it is read as one")
+    try:
+        model = read_model((folder / graph.file).read_bytes())
+        for tensor in model.graph.tensors():
+            _check_bytes(tensor)
+        return model, _files(model, folder, graph, manifest, label)
+    except OSError as error:
+        raise read_error(label, error, VoiceError) from None
+    except ValueError as error:
+        raise VoiceError(f"{label}: not a readable ONNX graph: {error}; get the voice again") from None
+
+
+def _files(model: ModelFile, folder: Path, graph: Graph, manifest: Manifest, label: str) -> dict[str, int | None]:
+    """Return the files in which a graph keeps tensors, after checking that each has a checksum and is large enough."""
+    ends: dict[str, int | None] = {}
+    lengths: dict[str, int] = {}
+    for tensor in model.graph.tensors():
+        if tensor.place is None:
+            continue
+        name = _file_of(tensor.place, graph)
+        check_listed(name, manifest.files, label)
+        whole = os.stat(folder / name).st_size
+        length, earlier = tensor.place.length, ends.get(name, 0)
+        end = None if length is None else tensor.place.offset + length
+        if (tensor.place.offset if end is None else end) > whole:
+            raise ValueError(f"the tensor {tensor.name[:80]!r} ends after its file {name}")
+        lengths[name] = lengths.get(name, 0) + (whole - tensor.place.offset if length is None else length)
+        if lengths[name] > 2 * whole:
+            raise ValueError(f"its tensors in {name} overlap")
+        ends[name] = None if end is None or earlier is None else max(earlier, end)
+    return ends
+
+
+def _file_of(place: Place, graph: Graph) -> str:
+    """Return the path of a file of weights; a graph names it relative to its own folder."""
+    if "*" in place.location:  # onnxruntime reads an address of the memory from such a name
+        raise ValueError(f"it keeps a tensor in {place.location[:80]!r}, which is not a file")
+    folder = PurePosixPath(graph.file).parent.as_posix()
+    return place.location if folder == "." else f"{folder}/{place.location}"
+
+
+def _check_bytes(tensor: Tensor) -> None:
+    """Raise `ValueError` if a tensor does not have the bytes of its elements."""
+    if tensor.bits == 0:
+        raise ValueError(f"the constant {tensor.name[:80]!r} has a type that no voice may have")
+    if min(tensor.shape, default=0) < 0:
+        raise ValueError(f"the constant {tensor.name[:80]!r} has a negative size")
+    needed = (tensor.size * tensor.bits + 7) // 8
+    if tensor.place is None:
+        enough = tensor.stored >= (needed if tensor.raw else tensor.size // 2)
+    else:
+        enough = tensor.place.length in (None, needed)
+    if not enough:
+        raise ValueError(f"the constant {tensor.name[:80]!r} of shape {list(tensor.shape)[:8]} has too few bytes")
