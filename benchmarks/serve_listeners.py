@@ -7,7 +7,8 @@ has `--prebuffer` seconds, and gives more credit as it plays.  Where the next fr
 played, the player stands still until it comes; that time is its underrun.
 
 One JSON object: for each listener `underrun_ms`, `first_audio_ms` (from before the connection until the first frame)
-and `frames`; the number of sessions that were `refused`, and the words of those that `failed`.
+and `frames`; the number of sessions that were `refused`, and the words of those that `failed`; the `cpu_seconds` of
+this process, and the `seconds` from the first connection to the end.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from vrnn_engine.serve.codec import decode_server, encode, unpack_frames
-from vrnn_engine.serve.protocol import Credit, End, Open, Opened
+from vrnn_engine.serve.protocol import TRY_LATER, Credit, End, Open, Opened
 
 FIRST_CREDIT = 10
 """Frames that a listener takes before it knows how long they last."""
@@ -63,6 +64,8 @@ class Heard:
     frames: list[int] = field(default_factory=list)
     refused: int = 0
     failed: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 async def listen(args: argparse.Namespace, number: int, heard: Heard) -> None:
@@ -86,6 +89,9 @@ async def _play(
     text = args.text if args.text else None
     await connection.send(encode(Open(seed=number, credit=FIRST_CREDIT, text=text, tokens=args.tokens)))
     opened = decode_server(await connection.recv())
+    if isinstance(opened, End) and opened.code == TRY_LATER:  # the last place was taken after the handshake
+        heard.refused += 1
+        return
     if not isinstance(opened, Opened):
         heard.failed.append(str(opened))
         return
@@ -124,8 +130,9 @@ async def _play(
 
 async def listen_all(args: argparse.Namespace) -> Heard:
     """Play all sessions."""
-    heard = Heard()
+    heard, start, cpu = Heard(), time.perf_counter(), time.process_time()
     await asyncio.gather(*(listen(args, number, heard) for number in range(args.listeners)))
+    heard.seconds, heard.cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
     return heard
 
 

@@ -1,22 +1,27 @@
 """Measure how many listeners `vrnn-engine serve` serves in real time, beside a server with one thread for each.
 
     python benchmarks/serve_load.py [--voice blizzard] [--listeners 100] [--seconds 300] [--ramp 10] [--rows 128]
-                                    [--threads 1] [--precision fp32] [--share 0.85] [--no-threads] [--json FILE]
+                                    [--threads 1] [--precision fp32] [--share 0.85] [--other-seconds 60]
+                                    [--no-threads] [--json FILE]
 
 The server runs in one process and all listeners in another (`serve_listeners.py`), on the same machine: both need
 processor time.  Then the same listeners play from `serve_threads.py`, which reads each stream in a thread of its own.
 For each server, a line says: listeners that were admitted, refused and failed; how many of them had more than 100 ms of
-underrun, and the largest one; the time to the first audio; and for `vrnn-engine serve`, the 99th percentile of a tick,
-from the histogram of /metrics, beside the time that its frames last.
+underrun, and the largest one; the time to the first audio; the processor time of the server and of the listeners, as a
+share of one core (on Linux); and for `vrnn-engine serve`, the 99th percentile of a tick, from the histogram of
+/metrics, beside the time that its frames last.
 """
 
 import argparse
+import collections
 import contextlib
 import json
 import math
+import os
 import re
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -42,6 +47,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads that compute a step of the server")
     parser.add_argument("--precision", default=None, help="precision of the weights of the server")
     parser.add_argument("--share", type=float, default=None, help="largest share of the time that computing may take")
+    parser.add_argument(
+        "--other-seconds", type=float, metavar="S", help="time that each plays from the other server; as --seconds"
+    )
     parser.add_argument("--no-threads", action="store_true", help="leave out the server with one thread a listener")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything that was measured")
     args = parser.parse_args()
@@ -63,8 +71,8 @@ def measure_server(args: argparse.Namespace) -> dict[str, Any]:
     command += ["--sessions-per-address", "100000"]
     command += ["--precision", args.precision] if args.precision else []
     command += ["--share", str(args.share)] if args.share is not None else []
-    with running(command) as address:
-        heard = play(args, address)
+    with running(command) as (address, process):
+        heard = play(args, address, args.seconds, process)
         with urllib.request.urlopen(f"{address}metrics") as answer:
             metrics = answer.read().decode()
     manifest = Voice.open(args.voice).manifest
@@ -74,33 +82,41 @@ def measure_server(args: argparse.Namespace) -> dict[str, Any]:
 
 def measure_threads(args: argparse.Namespace) -> dict[str, Any]:
     """Play from a server with one thread for each listener."""
-    with running([sys.executable, str(HERE / "serve_threads.py"), args.voice]) as address:
-        return play(args, address)
+    seconds = args.seconds if args.other_seconds is None else args.other_seconds
+    with running([sys.executable, str(HERE / "serve_threads.py"), args.voice]) as (address, process):
+        return play(args, address, seconds, process)
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str]) -> Iterator[str]:
-    """Start a server; yield its address, which it says on stderr."""
+def running(command: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Start a server; yield its address, which it says on stderr, and the id of its process."""
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
+        said = ""
         for line in server.stderr or ():
+            said += line
             if address := re.search(r"http://\S+/", line):
-                yield address[0]
+                # A server that logs would else wait once the pipe is full.
+                threading.Thread(target=collections.deque, args=(server.stderr, 0), daemon=True).start()
+                yield address[0], server.pid
                 return
-        raise SystemExit(f"this server did not start: {' '.join(command)}")
+        raise SystemExit(f"this server did not start: {' '.join(command)}\n{said}")
     finally:
         server.terminate()
-        server.communicate()
+        server.wait()
 
 
-def play(args: argparse.Namespace, address: str) -> dict[str, Any]:
+def play(args: argparse.Namespace, address: str, seconds: float, server: int) -> dict[str, Any]:
     """Run the listeners in a process of their own; return what they got, and summaries."""
     url = address.replace("http:", "ws:") + Voice.open(args.voice).name
     command = [sys.executable, str(HERE / "serve_listeners.py"), url]
-    for name in ("listeners", "seconds", "ramp", "window", "prebuffer", "tokens", "text"):
+    command += ["--seconds", str(seconds)]
+    for name in ("listeners", "ramp", "window", "prebuffer", "tokens", "text"):
         command += [f"--{name}", str(getattr(args, name))]
+    before = processor_seconds(server)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     heard: dict[str, Any] = json.loads(done.stdout)
+    heard["server_cpu_seconds"] = processor_seconds(server) - before
     first = sorted(heard["first_audio_ms"])
     return heard | {
         "played": len(heard["frames"]),
@@ -108,7 +124,18 @@ def play(args: argparse.Namespace, address: str) -> dict[str, Any]:
         "largest_underrun_ms": max(heard["underrun_ms"], default=math.nan),
         "first_audio_p50_ms": quantile(first, 0.5),
         "first_audio_p99_ms": quantile(first, 0.99),
+        "server_cpu_share": heard["server_cpu_seconds"] / heard["seconds"],
+        "listeners_cpu_share": heard["cpu_seconds"] / heard["seconds"],
     }
+
+
+def processor_seconds(process: int) -> float:
+    """Return the processor time that a process has used; NaN where there is no /proc."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return math.nan
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -138,7 +165,8 @@ def describe(found: dict[str, Any]) -> str:
         f"{found['played']} played, {found['refused']} refused, {len(found['failed'])} failed; "
         f"underrun over {LARGEST_UNDERRUN:g} ms: {found['with_underrun']}, "
         f"largest {found['largest_underrun_ms']:.0f} ms; "
-        f"first audio p50 {found['first_audio_p50_ms']:.0f} ms, p99 {found['first_audio_p99_ms']:.0f} ms"
+        f"first audio p50 {found['first_audio_p50_ms']:.0f} ms, p99 {found['first_audio_p99_ms']:.0f} ms; "
+        f"share of a core: server {found['server_cpu_share']:.2f}, listeners {found['listeners_cpu_share']:.2f}"
     )
     if "tick_p99_ms" in found:
         line += f"; tick p99 {found['tick_p99_ms']:.1f} ms of {found['tick_budget_ms']:.1f}"

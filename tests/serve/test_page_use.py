@@ -256,6 +256,34 @@ def test_a_recording_is_the_sound_that_was_played(page: ShownPage) -> None:
     assert samples.std() > 50
 
 
+def test_a_recording_that_runs_while_the_voice_changes_is_kept(page: ShownPage) -> None:
+    page.open(f"{SOUND}&seed=5")
+    page.find("#record").click()
+    page.find("#play").click()
+    page.browser.wait_until("/[1-9]/.test(document.querySelector('#record span').textContent)")
+    page.browser.run("""
+        const choice = document.getElementById('voice');
+        choice.selectedIndex = 1 - choice.selectedIndex;
+        choice.dispatchEvent(new Event('change'));
+    """)
+    with wave.open(str(page.download(".wav"))) as file:
+        assert file.getnframes() >= file.getframerate()
+    page.browser.wait_until("document.getElementById('text') && !document.getElementById('play').disabled")
+    assert page.browser.run("return document.getElementById('record')") is None
+
+
+def test_an_iphone_plays_although_its_switch_is_set_to_silent(page: ShownPage) -> None:
+    source = "Object.defineProperty(navigator, 'audioSession', { value: { type: 'auto' } })"
+    added = page.browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+    try:
+        page.open(PEN)
+        assert page.browser.run("return navigator.audioSession.type") == "auto"  # a pen leaves other sounds alone
+        page.open(SOUND)
+        assert page.browser.run("return navigator.audioSession.type") == "playback"
+    finally:
+        page.browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+
+
 def test_a_link_brings_back_seed_controls_and_text(page: ShownPage) -> None:
     page.open(PEN + "&seed=4823&style.slant=12&latent.shift/3=1.5&text=Dear+Anna,%0Ahello")
     assert page.find("#seed").get_property("value") == "4823"

@@ -97,6 +97,11 @@ class Automation:
             self._stream.controls.restore(self._values)
             self._pushed = True
 
+    def reset_controls(self) -> None:
+        """Set every control of the stream to its default, and stop all movements."""
+        self._stream.controls.reset()
+        self.pull()
+
     def pull(self, moves: list[ActiveMove] | None = None) -> None:
         """Adopt the stream's values, and replace the active movements with `moves`; None stops all movements."""
         self._values = self._stream.controls.snapshot()

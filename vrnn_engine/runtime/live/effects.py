@@ -1,7 +1,7 @@
 """Applies events to a stream, after checking them and looking up the saved states that they name.
 
-`check`, `look_up`, `needs_recording` and `listen` may be called by any thread; `apply` and `reset` only by the thread
-that reads the performance.
+Any thread may call `check`, `look_up`, `reserve`, `needs_recording` and `listen`; only the thread that reads the
+performance may call `apply`.
 """
 
 import logging
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 import numpy as np
 
-from vrnn_engine.errors import NotFiniteError, VRNNEngineError
+from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.runtime.live.automation import Automation
 from vrnn_engine.runtime.live.events import (
     AnyEvent,
@@ -198,7 +198,7 @@ class Effects:
             case Follow():
                 return self._follow(event)
             case Reset():
-                self.reset()
+                automation.reset_controls()
             case Seed():
                 self._stream.reseed(event.seed)
             case Save():
@@ -218,35 +218,6 @@ class Effects:
             case Erase():
                 self._stream.erase(event.count)
         return event
-
-    def next_frame(self, frame: int, note: Callable[[AnyEvent], None]) -> np.ndarray:
-        """Return the next frame.  If it is not finite, reset the controls; if that fails too, reset the state.
-
-        Parameters
-        ----------
-        frame : int
-            Number of the frame, for the log.
-        note : callable
-            Records the `Reset`.
-        """
-        try:
-            return self._stream.read(1)
-        except NotFiniteError:
-            _log.warning("frame %d is not finite: all controls were reset to their defaults", frame)
-        self.reset()
-        self._automation.advance()
-        note(Reset())
-        try:
-            return self._stream.read(1)
-        except NotFiniteError:
-            _log.warning("frame %d is still not finite: the stream restarts from its initial state", frame)
-        self._stream.continue_from(self._stream.open_another(0))
-        return self._stream.read(1)
-
-    def reset(self) -> None:
-        """Set every control to its default."""
-        self._stream.controls.reset()
-        self._automation.pull()
 
     def _fork(self, event: Fork, failed: Failed) -> None:
         try:

@@ -4,7 +4,6 @@ Threading contract: one thread reads (a `Player`'s producer).  Any thread may `s
 time.  Both are applied before each frame, so they take effect in the next frame, and are recorded with that frame: the
 last value written to each control, and every event in the order in which it was sent.  The performance ignores and
 overwrites writes to the stream's own `controls`.  Any thread may read `frame`, `recent` and the stream's `latent`.
-Other threads write the files, so that no frame waits for the disk.
 """
 
 import collections
@@ -25,6 +24,7 @@ from vrnn_engine.runtime.live.forks import Forks
 from vrnn_engine.runtime.live.history import Checkpoint, History
 from vrnn_engine.runtime.live.listening_stream import ListeningStream, LiveStream
 from vrnn_engine.runtime.live.safety.places import Places
+from vrnn_engine.runtime.live.safety.recovery import Recovery
 from vrnn_engine.runtime.live.saved import SavedFolder, SavedStates
 from vrnn_engine.runtime.live.timeline import Timeline
 from vrnn_engine.runtime.observation import Observation
@@ -50,10 +50,9 @@ class Performance:
     saved : SavedFolder, optional
         Folder in which states and trajectories are saved; by default the voice's own folder.
     memory : float
-        Seconds that can be rewound, and the largest length of a traced trajectory in seconds.  With 0, nothing can be
-        rewound or traced, and `recent` stays empty.
+        Seconds that can be rewound or traced.  With 0, nothing can be, and `recent` stays empty.
     places : Places
-        Where events may read and write files; by default everywhere, and a fork replaces no file.
+        Where events may use files; by default everywhere, and a fork replaces no file.
 
     Attributes
     ----------
@@ -68,8 +67,7 @@ class Performance:
     Raises
     ------
     VRNNEngineError
-        `stream` is not a stream, or an event of the timeline cannot be applied to this voice; the message names the
-        event and its frame, and its line if it was read from a file.
+        `stream` is not a stream, or an event of the timeline cannot be applied; the message names it and its place.
 
     Examples
     --------
@@ -91,8 +89,7 @@ class Performance:
     ) -> None:
         if not isinstance(stream, LiveStream):
             raise StreamError(f"{stream!r:.60} cannot be steered; give a stream, such as engine.stream()")
-        self.stream = stream
-        self.frame = 0
+        self.stream, self.frame = stream, 0
         self.recent: collections.deque[np.ndarray] = collections.deque(maxlen=RECENT)
         self._automation = Automation(stream)
         self.controls = self._automation.controls
@@ -101,6 +98,7 @@ class Performance:
         self._saved = SavedStates(saved or SavedFolder(stream.voice.name), stream)
         self._forks = Forks()
         self._effects = Effects(stream, self._automation, self._history, self._saved, self._forks, places)
+        self._recovery = Recovery(stream, self._automation, self._history)
         plan = timeline if isinstance(timeline, Timeline) else Timeline(tuple(timeline))
         self._agenda = Agenda(self._effects, self._saved, plan)
 
@@ -127,8 +125,7 @@ class Performance:
         Raises
         ------
         VRNNEngineError
-            The event cannot be applied, for example because a control, saved state or target is unknown, a value is out
-            of range, or a recording cannot be read.  The performance continues unchanged.
+            The event cannot be applied, e.g. because a saved state is unknown.  The performance continues unchanged.
         """
         return self._agenda.send(event)
 
@@ -142,7 +139,7 @@ class Performance:
         return self._effects.needs_recording(event)
 
     def read(self, frames: int) -> np.ndarray:
-        """Return the next frames.
+        """Return the next frames, in a block as `Stream.read` returns it.
 
         Parameters
         ----------
@@ -151,7 +148,7 @@ class Performance:
         Returns
         -------
         float32 array
-            A block as `Stream.read` returns it; fewer frames if the input of a `ListeningStream` has ended.
+            Fewer frames if the input of a `ListeningStream` has ended.
         """
         made = []
         for _ in range(frame_count(frames, "read")):
@@ -166,11 +163,12 @@ class Performance:
     def steer(self) -> None:
         """Apply all writes and events that are due before the next frame.  `read` calls this before each frame.
 
-        Whoever reads the stream as one of a batch calls `steer`, reads up to `steady_frames` frames, and calls `accept`
-        with them.  The frames are then those that `read` returns, bit for bit.
+        Whoever reads the stream in a batch calls `steer`, reads up to `steady_frames` frames, and calls `accept` with
+        them.  The frames are then those that `read` returns, bit for bit.
         """
         for name, value in self._automation.take_writes():
             self._note(Set(control=name, value=float(value[0]) if value.shape == (1,) else tuple(value.tolist())))
+        self._recovery.calm(self.frame, self._note)
         self._agenda.apply_due(self.frame, self._note)
         if self._history.is_due(self.frame):
             self._history.add(self.checkpoint())
@@ -191,12 +189,13 @@ class Performance:
         """
         if self._automation.moving or self._history.remembers:
             return 1
+        limit = self._recovery.watch.steady_frames(self.frame, limit)
         upcoming = self._agenda.next_frame()
         return max(1, limit if upcoming is None else min(limit, upcoming - self.frame))
 
     def next_frame(self) -> np.ndarray:
-        """Return the next frame of the stream.  If it is not finite, reset the controls, and after that the state."""
-        return self._effects.next_frame(self.frame, self._note)
+        """Return the next frame.  If it is not finite, reset the controls, and after that the state."""
+        return self._recovery.next_frame(self.frame, self._note)
 
     def accept(self, block: np.ndarray, frames: int) -> None:
         """Count frames that were read from the stream after `steer`.
@@ -208,6 +207,7 @@ class Performance:
         frames : int
             Number of frames in the block: at most what `steady_frames` has returned.
         """
+        self._recovery.watch.hear(self.frame, block, frames)
         self.frame += frames
         if self._history.remembers:
             self.recent.append(block)
@@ -226,7 +226,7 @@ class Performance:
         Raises
         ------
         StreamError
-            The text is empty, a character is not in the alphabet, or the voice writes no text.
+            The text is empty or has other characters, or the voice writes no text.
         """
         self.stream.write(text)
         self._note(Write(text=text))
@@ -238,7 +238,7 @@ class Performance:
 
     @property
     def waiting_characters(self) -> int:
-        """Number of characters in the events that have not been applied yet, sent ones and those of the timeline."""
+        """Number of characters in the events that have not been applied yet."""
         return self._agenda.waiting_characters
 
     @property
@@ -269,10 +269,11 @@ class Performance:
         self.stream.restore(checkpoint.snapshot)
         self._automation.continue_from(copy_moves(checkpoint.moves))
         self.frame = checkpoint.frame
+        self._recovery.watch.clear()
         self._agenda.hold_until = repeated
 
     def interrupt(self) -> None:
-        """Make a `read` that waits for the input of a `ListeningStream` return soon.  Any thread may call this."""
+        """Make a `read` that waits for an input return soon.  Any thread may call this."""
         if isinstance(self.stream, ListeningStream):
             self.stream.interrupt()
 

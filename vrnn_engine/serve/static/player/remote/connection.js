@@ -110,6 +110,7 @@ export class Connection {
     clearTimeout(this._timer);
     this._silence?.end();
     if (this._isOpen) this._socket?.send('{"type":"close"}');
+    this._isOpen = false; // nothing is sent after it
     this._socket?.close();
     for (const { reject } of this._saving.splice(0)) reject(new Error("the connection was closed before the state was saved"));
   }

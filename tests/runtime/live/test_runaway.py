@@ -1,0 +1,114 @@
+"""A stream whose sound runs away is noticed within a second and brought back, however its frames are read."""
+
+import numpy as np
+import pytest
+
+from vrnn_engine.runtime.live.events import Reset, Set
+from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.live.safety.level_watch import GOOD, LOUDEST, LevelWatch
+from vrnn_engine.runtime.live.saved import SavedFolder
+from vrnn_engine.runtime.stream import Stream
+from vrnn_engine.runtime.stream_group import StreamGroup
+
+HEAT = "output.temperature"
+
+
+@pytest.fixture
+def saved(tmp_path):
+    return SavedFolder("toy", tmp_path / "saved")
+
+
+class RunawayStream(Stream):
+    """A stream whose level grows by 6 dB a frame while it is hot, and does not fall again by itself."""
+
+    def __init__(self, stream: Stream, stuck: bool = False) -> None:
+        super().__init__(stream.stepper, stream.state, StreamGroup())
+        self.gain, self.stuck, self.restores, self.restarts = 1.0, stuck, 0, 0
+
+    def read(self, frames: int) -> np.ndarray:
+        blocks = []
+        for _ in range(frames):
+            if self.controls[HEAT] > 1.5:
+                self.gain = min(self.gain * 2, 1e30)
+            blocks.append(super().read(1) * np.float32(self.gain))
+        return np.concatenate(blocks)
+
+    def restore(self, saved: bytes) -> None:
+        super().restore(saved)
+        self.restores += 1
+        if not self.stuck:
+            self.gain = 1.0
+
+    def continue_from(self, other: Stream) -> None:
+        super().continue_from(other)
+        self.restarts += 1
+        self.gain = 1.0
+
+
+def levels(made: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.square(made.reshape(-1, 200).astype(np.float64)).mean(1))
+
+
+def test_a_runaway_is_brought_back_within_a_second(engine, saved, said) -> None:
+    stream, noted = RunawayStream(engine.stream(3)), []
+    performance = Performance(stream, [Set(frame=100, control=HEAT, value=2.0)], noted.append, saved)
+    made = levels(performance.read(300))
+    loud = np.flatnonzero(made > LOUDEST)
+    assert loud[0] < 110
+    assert loud[-1] < loud[0] + engine.voice.manifest.frames_per_second
+    assert made[loud[-1] + 1 :].max() < GOOD
+    assert (stream.restores, stream.restarts) == (1, 0)
+    assert [type(event) for event in noted] == [Set, Reset]
+    assert performance.controls[HEAT] == 1.0
+    assert said == [
+        f"frame {loud[-1] + 1}: the sound ran away; it continues from its last good state, with default controls"
+    ]
+
+
+@pytest.mark.parametrize("memory", [60.0, 0.0])
+def test_if_there_is_no_good_state_the_stream_restarts(engine, saved, said, memory) -> None:
+    stream = RunawayStream(engine.stream(3), stuck=True)
+    performance = Performance(stream, [Set(frame=100, control=HEAT, value=2.0)], saved=saved, memory=memory)
+    made = levels(performance.read(300))
+    assert made[250:].max() < GOOD
+    assert (stream.restores, stream.restarts) == (1 if memory else 0, 1)
+    assert said[-1].endswith("it continues from its initial state, with default controls")
+
+
+def test_a_control_that_stays_at_its_end_runs_away_again_and_is_brought_back_again(engine, saved, said) -> None:
+    plan = [Set(frame=at, control=HEAT, value=2.0) for at in (100, 200, 300)]
+    made = levels(Performance(RunawayStream(engine.stream(3)), plan, saved=saved).read(400))
+    assert len(said) == 3
+    assert made[360:].max() < GOOD
+
+
+@pytest.mark.parametrize("most", [1, 3, 8, 20])
+def test_the_frame_of_the_alarm_does_not_depend_on_the_blocks(engine, said, most) -> None:
+    performance = Performance(RunawayStream(engine.stream(3)), [Set(frame=43, control=HEAT, value=2.0)], memory=0)
+    made = []
+    while performance.frame < 200:
+        performance.steer()
+        count = performance.steady_frames(min(most, 200 - performance.frame))
+        made.append(performance.stream.read(count))
+        performance.accept(made[-1], count)
+    (line,) = said
+    assert line.startswith("frame 80: ")
+    assert np.array_equal(np.concatenate(made)[: 43 * 200], engine.stream(3).read(43))
+
+
+def test_a_voice_is_not_interrupted(engine, said) -> None:
+    assert np.array_equal(Performance(engine.stream(3)).read(400), engine.stream(3).read(400))
+    assert said == []
+
+
+def test_a_watch_measures_whole_windows(engine) -> None:
+    rng = np.random.default_rng(1)
+    sound = np.float32(3.0) * np.sign(rng.standard_normal(200 * 100)).astype(np.float32)
+    for count in (1, 7, 20, 33, 100):
+        watch = LevelWatch(engine.voice.manifest)
+        frame = 0
+        while frame < 40:
+            frames = min(count, 40 - frame)
+            watch.hear(frame, sound[frame * 200 : (frame + frames) * 200], frames)
+            frame += frames
+            assert watch.alarm() == (frame >= 40)
