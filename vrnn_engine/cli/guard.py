@@ -6,39 +6,24 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated (12
 
 import functools
 import inspect
-import signal
 from collections.abc import Callable
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
 from typer.models import OptionInfo
 
-from vrnn_engine.cli import report
+from vrnn_engine.cli import report, signals
 from vrnn_engine.errors import VRNNEngineError
 
 FAILED = 1
 INTERRUPTED = 130
 CLOSED_PIPE = 141
 """The reader of the output has closed the pipe.  Nothing is printed, as for a program that SIGPIPE ends."""
-TERMINATING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
-"""Signals that end a process, besides SIGINT (Ctrl-C); the exit code is 128 plus the signal's number."""
 
 _GLOBAL = {"trust": "vrnn-engine --trust LIMITS VERB"}
 """Parameters of the library that are options of the program, before any verb."""
 
 _debug = False
-
-
-class Terminated(KeyboardInterrupt):
-    """Raised when a signal in `TERMINATING` arrives.
-
-    It is a `KeyboardInterrupt`, so that a file is completed and a plotter's pen is lifted as after Ctrl-C.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.code = 128 + number
 
 
 def set_debug(on: bool) -> None:
@@ -54,9 +39,7 @@ def guard(verb: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(verb)
     def guarded(*args: Any, debug: bool = False, **options: Any) -> None:
         set_debug(debug)
-        for number in TERMINATING:
-            if signal.getsignal(number) != signal.SIG_IGN:  # ignored under nohup
-                signal.signal(number, _on_termination)
+        signals.raise_interrupts()
         try:
             verb(*args, **options)
         except typer.Exit:
@@ -92,8 +75,10 @@ def explain(error: BaseException, verb: inspect.Signature | None = None) -> int 
     if _debug and not isinstance(error, SystemExit):
         report.say_traceback(error)
     if isinstance(error, KeyboardInterrupt):
-        report.say("terminated" if isinstance(error, Terminated) else "interrupted")
-        return error.code if isinstance(error, Terminated) else INTERRUPTED
+        code = error.code if isinstance(error, signals.Terminated) else INTERRUPTED
+        signals.end_at_once(code)
+        report.say("interrupted" if code == INTERRUPTED else "terminated")
+        return code
     if isinstance(error, ModuleNotFoundError):
         from vrnn_engine.base.extras import missing_extra
 
@@ -118,9 +103,3 @@ def _option(verb: inspect.Signature, name: str) -> str:
         if isinstance(info, OptionInfo) and info.param_decls:
             return info.param_decls[0]
     return "--" + name.replace("_", "-")
-
-
-def _on_termination(number: int, frame: FrameType | None) -> None:
-    if number == getattr(signal, "SIGHUP", None):  # SIGHUP arrives twice: from the system and from the shell
-        signal.signal(number, signal.SIG_IGN)
-    raise Terminated(number)

@@ -94,7 +94,7 @@ def _set_options(
 
 
 def run() -> None:
-    """Run the command line of this process and exit with its code (the entry point `vrnn-engine`)."""
+    """Run the command line of this process and exit with its code."""
     standard_streams.prepare()
     try:
         build_app(sys.argv[1:])(prog_name="vrnn-engine")

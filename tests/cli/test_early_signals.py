@@ -1,0 +1,56 @@
+"""Signals while a command starts: one line at most, no traceback, and the exit code of a signal."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.command import environment
+
+PROGRAM = """
+import os, signal, sys, threading, time
+from vrnn_engine.cli import signals, start
+
+def send():
+    time.sleep(float(given[1]))
+    for number in given[2].split(","):
+        os.kill(os.getpid(), int(number))
+        time.sleep(float(given[3]))
+
+begin = signals.begin
+def begin_and_send():
+    begin()
+    threading.Thread(target=send, daemon=True).start()
+signals.begin = begin_and_send
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have ignored it in the background
+given, sys.argv = sys.argv, ["vrnn-engine", *sys.argv[4:]]
+start.run()
+"""
+SIGNALS = {"2,2": {130}, "2,15": {130, 143}, "15,2": {130, 143}, "2,2,2,15": {130, 143}}
+
+
+def interrupted(voice: Path, numbers: str, delay: float, gap: float) -> subprocess.CompletedProcess[str]:
+    words = ["stream", "--voice", str(voice), "--to", "null", "--seconds", "1e6"]
+    given = [str(delay), numbers, str(gap), *words]
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, *given], capture_output=True, text=True, env=environment(), timeout=60
+    )
+
+
+def check(done: subprocess.CompletedProcess[str], numbers: str) -> None:
+    assert done.returncode in SIGNALS[numbers], done.stderr
+    assert "Traceback" not in done.stderr
+    assert "ignored" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if line in ("interrupted", "terminated")] != []
+
+
+@pytest.mark.parametrize("numbers", SIGNALS)
+def test_early_signals_give_one_line(toy_audio: Path, numbers: str) -> None:
+    check(interrupted(toy_audio, numbers, 0.05, 0.005), numbers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("numbers", SIGNALS)
+def test_signals_at_any_time_of_the_start_give_one_line(toy_audio: Path, numbers: str) -> None:
+    for step in range(20):
+        check(interrupted(toy_audio, numbers, 0.08 * step, (0.0, 0.003, 0.03)[step % 3]), numbers)

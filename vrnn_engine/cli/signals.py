@@ -1,0 +1,87 @@
+"""What a signal does in each phase of a command.  It imports almost nothing, because the first phase begins with it.
+
+| phase                                   | a signal                                                             |
+|-----------------------------------------|----------------------------------------------------------------------|
+| imports, before the verb runs           | ends the process at once: nothing has been opened                    |
+| the verb runs                           | raises `KeyboardInterrupt` or `Terminated`, so that files are closed |
+| an interrupt has been reported          | ends the process at once, silently                                   |
+
+Only `begin` starts this.  Without it, as in tests within one process, SIGINT keeps its handler.
+"""
+
+import os
+import signal
+from types import FrameType
+from typing import NoReturn
+
+TERMINATING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
+"""Signals that end a process, besides SIGINT (Ctrl-C); the exit code is 128 plus the signal's number."""
+
+_begun = False
+_code = 0
+
+
+class Terminated(KeyboardInterrupt):
+    """Raised when a signal in `TERMINATING` arrives.
+
+    It is a `KeyboardInterrupt`, so that a file is completed and a plotter's pen is lifted as after Ctrl-C.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.code = 128 + number
+
+
+def begin() -> None:
+    """Begin the first phase, in the main thread of a process that runs one command."""
+    global _begun
+    _begun = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    _handle(_end_at_once)
+
+
+def raise_interrupts() -> None:
+    """Begin the second phase."""
+    for number in TERMINATING:
+        if signal.getsignal(number) != signal.SIG_IGN:  # ignored under nohup
+            signal.signal(number, _terminate)
+    if _begun:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def end_at_once(code: int) -> None:
+    """Begin the third phase, if `begin` began the first one.
+
+    Parameters
+    ----------
+    code : int
+        The exit code of the process from here on.
+    """
+    global _code
+    _code = code
+    if _begun:
+        _handle(_end_silently)
+
+
+def _handle(handler: "signal._HANDLER") -> None:
+    for number in TERMINATING:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
+    if _begun:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    try:
+        os.write(2, b"interrupted\n" if number == signal.SIGINT else b"terminated\n")
+    finally:
+        os._exit(128 + number)
+
+
+def _end_silently(number: int, frame: FrameType | None) -> NoReturn:
+    os._exit(_code)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    if number == getattr(signal, "SIGHUP", None):  # SIGHUP arrives twice: from the system and from the shell
+        signal.signal(number, signal.SIG_IGN)
+    raise Terminated(number)
