@@ -14,7 +14,7 @@ from vrnn_engine.serve.web.site import write_site
 
 NOTICE = "document.getElementById('notice').textContent"
 CAN_PLAY = "!document.getElementById('play').disabled"
-ADVICE = "; reload the page, or copy its whole folder to the server again"
+ADVICE = "; reload the page, or copy its whole folder to the server again."
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_file_that_is_missing_is_named(browser: Browser, site: Path, url: str)
     graph = next(voice.glob("step*.onnx"))
     graph.unlink()
     path = f"/voices/{voice.name}/{graph.name}"
-    assert notice(browser, url) == f"cannot load {path}: the server answers 404{ADVICE}"
+    assert notice(browser, url) == f"Cannot load {path}: the server answers 404{ADVICE}"
     (voice / "voice.json").write_text("<!doctype html><title>Not here</title>")
     assert notice(browser, url) == f"/voices/{voice.name}/voice.json is not the manifest of a voice{ADVICE}"
     (site / "config.json").write_text("<!doctype html><title>Not here</title>")
@@ -93,7 +93,7 @@ def test_a_file_with_another_checksum_is_named(browser: Browser, site: Path, url
 
 def test_a_program_that_is_damaged_is_named(browser: Browser, site: Path, url: str) -> None:
     next(site.rglob("*.wasm.gz")).write_text("<!doctype html><title>Not here</title>")
-    assert notice(browser, url) == f"the program of onnxruntime-web is damaged{ADVICE}"
+    assert notice(browser, url) == f"The program of onnxruntime-web is damaged{ADVICE}"
 
 
 def test_a_file_that_the_browser_keeps_from_an_earlier_voice_is_loaded_again(browser: Browser, url: str) -> None:

@@ -15,7 +15,7 @@ import { showSliders } from "./sliders.js";
 import { SoundView } from "./sound_view.js";
 import { Steering } from "./steering.js";
 import { showVectors } from "./vectors.js";
-import { lead } from "./words.js";
+import { lead, sentence } from "./words.js";
 
 const GREETING = "Hello. Tell me what to write, and I will write it.";
 const SECTIONS = ["pad", "controls", "latents", "saved", "about"];
@@ -218,6 +218,6 @@ export class Instrument {
     this.transport.showPlaying(false);
     this.sound?.stop();
     this.transport.play.disabled = true;
-    this.status.say(`${reason}. Reload the page to begin again.`, true);
+    this.status.say(`${sentence(reason)} Reload the page to begin again.`, true);
   }
 }

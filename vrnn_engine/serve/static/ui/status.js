@@ -2,7 +2,7 @@
 /** The two quiet lines below the buttons: what a frame costs, and what happens. */
 
 import { element } from "./dom.js";
-import { messageOf } from "./words.js";
+import { messageOf, sentence } from "./words.js";
 
 const SECONDS = 20; // over which the cost is averaged
 const LEAST = 4; // seconds before it is shown
@@ -29,7 +29,7 @@ export class Status {
    */
   say(message, bad = false) {
     clearTimeout(this.timer);
-    this.notice.textContent = message;
+    this.notice.textContent = sentence(message);
     this.notice.classList.toggle("bad", bad);
     if (message && !bad) this.timer = Number(setTimeout(() => (this.notice.textContent = ""), 6000));
   }

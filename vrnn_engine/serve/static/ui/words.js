@@ -41,6 +41,12 @@ export function clock(seconds) {
   return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 }
 
+/** Return a message as a sentence; a name of a file at its beginning keeps its letters. @param {string} message */
+export function sentence(message) {
+  const begun = message.replace(/^[a-z]+(?= )/, (word) => word[0].toUpperCase() + word.slice(1));
+  return /[.!?]$/.test(begun) || !begun ? begun : `${begun}.`;
+}
+
 /** Return the message of whatever was thrown, as one line. @param {unknown} error */
 export function messageOf(error) {
   const message = error instanceof Error ? error.message : String(error);
