@@ -68,7 +68,7 @@ class StreamState:
         prior : float32 array [2, Z], optional
             Mean and standard deviation of its prior.
         """
-        text = None if self.text is None else replace(self.text, steps=self.text.steps + count)
+        text = None if self.text is None else self.text.changed(steps=self.text.steps + count)
         return StreamState(
             arrays, self.frame + count, latent, self.noise, text, prior if prior is None or len(prior) else None
         )

@@ -166,7 +166,7 @@ def with_text(stepper: Stepper, state: StreamState, text: str | None, width: flo
     if width is not None:
         if isinstance(width, bool) or not isinstance(width, int | float) or not 0 < width < float("inf"):
             raise StreamError(f"width={width!r} is not a positive number; give the width of a line in the voice's unit")
-        state = replace(state, text=replace(state.writing(), width=float(width)))
+        state = replace(state, text=state.writing().changed(width=float(width)))
     return state if text is None else _with_more_text(stepper, state, text)
 
 

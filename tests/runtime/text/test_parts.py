@@ -1,7 +1,5 @@
 """How a text is divided into words, lines and empty lines."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -67,10 +65,10 @@ def test_empty_lines_that_are_written_are_not_kept() -> None:
 
 def test_line_that_lost_its_next_word_is_ended() -> None:
     """The pen may have strokes to add to the words that are written."""
-    state = replace(WritingState(has_text=True, text="ab cd", done=2, begun=True)).without_last(2)
+    state = WritingState(has_text=True, text="ab cd", done=2, begun=True).without_last(2)
     part, state = state.next(HEIGHT)
     assert part == Part(Kind.ENDING, 2, 2, 3, 2)
-    part, _ = replace(state, text="ab \nx").next(HEIGHT)
+    part, _ = state.changed(text="ab \nx").next(HEIGHT)
     assert part == Part(Kind.ENDING, 2, 2, 4, 2, True)
 
 
@@ -78,7 +76,7 @@ def test_word_that_does_not_fit_ends_the_line_before_it() -> None:
     state = WritingState(has_text=True, text="ab cd", done=2, begun=True, broken=True)
     part, _ = state.next(HEIGHT)
     assert part == Part(Kind.ENDING, 2, 2, 3, 2, True)
-    ended = replace(state, begun=False, line=Line(x=9.0, y=2.0, points=4, total=4.0, right=9.0))
+    ended = state.changed(begun=False, line=Line(x=9.0, y=2.0, points=4, total=4.0, right=9.0))
     part, state = ended.next(HEIGHT)
     assert part == Part(Kind.LAST, 3, 5, 5, 5)
     assert state.line == Line(x=9.0, y=1.0 + 0.0 - HEIGHT)

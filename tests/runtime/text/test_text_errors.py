@@ -89,7 +89,7 @@ def test_snapshot_with_an_impossible_text_is_refused(engine: Engine) -> None:
     stream, other = engine.stream(7, text="one"), engine.stream(7, text="one")
     state = stream.state
     for change in ({"done": 4}, {"offset": -1}, {"text": "Café"}, {"ready": np.zeros((2, 2), np.float32)}):
-        other.state = replace(state, text=replace(state.writing(), **change))
+        other.state = replace(state, text=state.writing().changed(**change))
         with pytest.raises(StreamError):
             stream.restore(other.snapshot())
     assert stream.state is state

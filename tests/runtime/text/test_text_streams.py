@@ -179,7 +179,7 @@ def test_line_returns_are_in_the_first_point_of_a_line(engine: Engine) -> None:
     assert np.array_equal(page, loose)
     single = engine.stream(7, text="abc")
     single.read_text()
-    single.state = replace(single.state, text=replace(single.state.writing(), line=Line()))
+    single.state = replace(single.state, text=single.state.writing().changed(line=Line()))
     single.write("de")
     first = single.read(1)[0, :2]  # the same step, with the pen at the beginning of an empty line
     path = np.cumsum(line[:, :2], axis=0, dtype=np.float64)

@@ -108,7 +108,10 @@ class PartRuns:
         up = frames[:, 2] > 0.5
         is_close = (np.abs(frames[:, :2]) <= self._close).all(axis=1)
         self._still = np.where(up, np.where(is_close, self._still + 1, 1), 0)
-        for row in np.flatnonzero(up & self.active).tolist():
+        free = self.active & ~self._reading
+        self._rests |= free & (self._still == RESTING)
+        self._complete |= free & (self._rests | (self._still == 1))
+        for row in np.flatnonzero(up & self._reading).tolist():
             self._lifted(row, attention[row])
         return np.flatnonzero(self.active & (self._complete | (self.lengths >= self._limits))).tolist()
 
@@ -128,15 +131,12 @@ class PartRuns:
         return moved
 
     def _lifted(self, row: int, attention: np.ndarray) -> None:
-        """Note whether the part of a row is complete, after a step with the pen up."""
-        part, still = self._parts[row], self._still[row]
-        if part.kind is Kind.FREE:
-            self._rests[row] = still == RESTING
-            self._complete[row] = still in (1, RESTING)
-        elif part.kind is Kind.WORD:
+        """Note whether the part of a row that reads a text is complete, after a step with the pen up."""
+        part = self._parts[row]
+        if part.kind is Kind.WORD:
             self._complete[row] = self._is_behind(row, part, attention)
-        else:
-            self._rests[row] = self._complete[row] = still >= RESTING and self._is_behind(row, part, attention)
+        elif self._still[row] >= RESTING and self._is_behind(row, part, attention):
+            self._rests[row] = self._complete[row] = True
 
     def _is_behind(self, row: int, part: Part, attention: np.ndarray) -> bool:
         """Return whether most of the attention is behind the last character of the part."""

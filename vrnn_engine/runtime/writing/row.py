@@ -223,14 +223,14 @@ class Row:
                 f"the word {word!r} is {best.line.right:.0f} {script.unit} wide, but a line has only "
                 f"{self._text.width:g}; make the lines wider, the ink smaller, or divide the word"
             )
-        text = replace(self._text, steps=self._steps, retries=self._text.retries + len(self._tries) - 1)
+        text = self._text.changed(steps=self._steps, retries=self._text.retries + len(self._tries) - 1)
         if best.is_too_wide:
-            self._text, self.arrays = replace(text, broken=True), self._start
+            self._text, self.arrays = text.changed(broken=True), self._start
             return
         if best.faults:
             message = "voice %r with seed %s: the word %r has a fault in each of %s tries; the best try is used"
             _log.warning(message, script.voice, self.state.noise.seed, word, len(self._tries))
-        text = replace(text, faults=text.faults + (best.faults > 0))
+        text = text.changed(faults=text.faults + (best.faults > 0))
         self._text = text.after(best.run, best.ink, best.line, script.text.line_height)
         self.arrays = best.arrays
         prior = best.prior if len(best.prior) else None

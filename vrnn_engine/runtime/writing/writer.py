@@ -100,4 +100,4 @@ class Writer:
         if text is not None or not writing.observed:
             state = replace(state, arrays=self.script.restarted(state.arrays))
         writing = writing.on_new_line(self.script.text.line_height)
-        return ObservedText(self.script, text), replace(state, text=replace(writing, observed=True))
+        return ObservedText(self.script, text), replace(state, text=writing.changed(observed=True))
