@@ -9,10 +9,13 @@ paper's size takes minutes: write that voice once with `benchmarks/random_voice.
 --voice OUT.
 
 - engine: `stream.read(8)`, as an application calls it; engine.int8, engine.int4: the same in these precisions
+- resynthesis: the same while the stream imitates noise, so each frame is observed and generated (one stream of sound)
 - bare: only onnxruntime on the same graph, with buffers bound once; the state advances, the noise stays the same
 - plain: `session.run` with dictionaries of arrays and new noise in each step, the most direct code
-- eager: the step of the model in PyTorch, under `inference_mode`
-- compiled: the same with `torch.compile` (with --compile; takes minutes and needs a C++ compiler)
+- eager: the step that is exported, with its controls, in PyTorch, under `inference_mode`
+- torchscript: the same as LibTorch runs it, traced and frozen
+- compiled, aotinductor: the same with `torch.compile`, and as a package that LibTorch loads (with --compile; takes
+  minutes and needs a C++ compiler)
 - numpy: the equations in numpy, for one row (only for recipes of plain samples or MDCT frames; without the basis, which
   takes almost no time)
 - reading, reading.int8, ...: numpy reads as many bytes as the graph's weights have in that precision
@@ -22,7 +25,7 @@ The ways take turns in each round, and ratios are of times in the same round.  `
 with the time in which the machine reads the weights, the lower limit for one stream; `products / engine` is the share
 of numpy's rate of matrix products that the engine reaches.
 
-Needs the extra `train`.
+A voice that reads a text generates one stroke at a time; measure it with --frames 1000.  Needs the extra `train`.
 """
 
 import argparse
@@ -41,14 +44,14 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 import msgspec
 import torch
 from random_voice import normalised_steps, random_model, write_random_voice
-from ways import BLOCK, FP32, Step, named, ways_of
+from torch_ways import Steps
+from ways import BLOCK, FP32, READING, Step, named, ways_of
 
 from vrnn_engine import Voice
 from vrnn_engine.diagnostics.machine import measure_machine
 from vrnn_engine.diagnostics.step_times import weight_bytes
 from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.exporters.precision.quantise import BITS
-from vrnn_engine.models.recurrent import RecurrentModel
 from vrnn_engine.training.recipe import bundled_recipes, load_recipe
 
 Span = tuple[float, float, float]
@@ -74,25 +77,30 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows keeps files of a session open
         if options.voice:
             voice = Voice.open(options.voice)
-            model = model_of(voice)
-            if model is None:
+            stepped = steps_of(voice)
+            if stepped is None:
                 print(f"{voice.name}: no bundled recipe has this model; PyTorch and numpy left out", file=sys.stderr)
         else:
             recipe = load_recipe(options.recipe)
-            model = random_model(recipe)
+            stepped = normalised_steps(recipe, model := random_model(recipe))
             voice = write_random_voice(recipe, model, Path(folder) / "voice", precisions)
         weights = {one: weight_bytes(voice, voice.graph("step", one)) for one in (FP32, *precisions)}
         machine = measure_machine(weights)
         with torch.inference_mode():
-            ways = ways_of(voice, model, weights, options.rows, options.compile)
+            ways = ways_of(voice, stepped, weights, options.rows, options.compile)
             taken = take_turns(ways, options.rounds, options.frames)
     spans = {name: span(values) for name, values in taken.items()}
+    deadline = 1000 / voice.manifest.frames_per_second
+    speeds = {
+        name: span([deadline / value for value in values]) for name, values in taken.items() if name.startswith(READING)
+    }
     ratios = ratios_of(taken)
     print(f"{machine.processor}, {machine.cores} cores, {machine.system}; Python {machine.python},", end=" ")
     print(f"numpy {machine.numpy}, onnxruntime {machine.onnxruntime}, torch {torch.__version__}")
     print(f"{voice.name}: " + ", ".join(f"{size / 2**20:.1f} MiB in {one}" for one, size in weights.items()), end="; ")
     print(f"streams in a batch: {options.rows}; {options.rounds} rounds of {options.frames} frames")
     print_spans("milliseconds a frame", spans, 3)
+    print_spans("times real time", speeds, 1)
     print_spans("ratios in the same round", ratios, 2)
     if options.json:
         report = {
@@ -102,6 +110,7 @@ def main() -> None:
             "frames": options.frames,
             "machine": msgspec.to_builtins(machine) | {"torch": torch.__version__},
             "ms": spans,
+            "real_time": speeds,
             "ratios": ratios,
             "rounds": taken,
         }
@@ -120,7 +129,7 @@ def take_turns(ways: dict[str, Step], rounds: int, frames: int) -> dict[str, lis
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, step in ways.items():
-            made = BLOCK if name.startswith("engine") else 1
+            made = BLOCK if name.startswith(READING) else 1
             step()  # not timed: the caches still hold the data of the previous way
             seconds = time_of(step, max(1, frames // made))
             if turn:
@@ -144,11 +153,11 @@ def span(values: Sequence[float]) -> Span:
 def ratios_of(taken: dict[str, list[float]]) -> dict[str, Span]:
     """Return ratios of times in the same round: the engine over its lower limits, the other ways over the engine."""
     precisions = [name.removeprefix("engine").removeprefix(".") or FP32 for name in taken if name.startswith("engine")]
-    pairs = [("engine", "bare"), ("plain", "engine")]
+    pairs = [("engine", "bare"), ("plain", "engine"), ("resynthesis", "engine")]
     for precision in precisions:
         engine = named("engine", precision)
         pairs += [(engine, named("reading", precision)), ("products", engine)]
-        pairs += [(other, engine) for other in ("eager", "compiled", "numpy")]
+        pairs += [(other, engine) for other in ("eager", "torchscript", "compiled", "aotinductor", "numpy")]
     return {
         f"{one} / {other}": span([a / b for a, b in zip(taken[one], taken[other], strict=True)])
         for one, other in pairs
@@ -156,14 +165,14 @@ def ratios_of(taken: dict[str, list[float]]) -> dict[str, Span]:
     }
 
 
-def model_of(voice: Voice) -> RecurrentModel | None:
-    """Return the model of the recipe that a voice names, with random weights; None if its inputs differ."""
-    command = voice.manifest.provenance.command.split()
+def steps_of(voice: Voice) -> Steps | None:
+    """Return the step model of the recipe that a voice names, with random weights; None if its inputs differ."""
+    command = [word.removesuffix(".toml") for word in voice.manifest.provenance.command.split()]
     recipe = next((load_recipe(word) for word in command if word in bundled_recipes()), None)
     if recipe is None:
         return None
-    model = random_model(recipe)
-    return model if normalised_steps(recipe, model).step_inputs() == voice.graph("step").inputs else None
+    steps = normalised_steps(recipe, random_model(recipe))
+    return steps if steps.step_inputs() == voice.graph("step").inputs else None
 
 
 if __name__ == "__main__":

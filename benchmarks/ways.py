@@ -1,28 +1,32 @@
 """Ways to step a model, as functions that take one step of all rows; `benchmarks/steps.py` describes them."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import onnx
-import torch
+from torch_ways import Steps, TorchStep, aotinductor, compiled_step, eager, torchscript
 
 from vrnn_engine import Engine, Voice
 from vrnn_engine.diagnostics.machine import product, reading
-from vrnn_engine.models.noise import OutputNoise
 from vrnn_engine.models.recurrent import RecurrentModel
 from vrnn_engine.runtime.graph.ort import ort
 from vrnn_engine.runtime.graph.session import GraphSession
+from vrnn_engine.runtime.live.listening_stream import ListeningStream
+from vrnn_engine.runtime.voice.text import CHARACTERS
 
 Step = Callable[[], object]
 Values = Mapping[str, ort.OrtValue]
 BLOCK = 8
-"""Number of frames in one call of the engine."""
+"""Number of frames in one call of a way in `READING`."""
+READING = ("engine", "resynthesis")
+"""What the ways begin with that read a stream; they are also compared with real time."""
 FP32 = "fp32"
 
 
 def ways_of(
-    voice: Voice, model: RecurrentModel | None, weights: Mapping[str, int], rows: int, compiled: bool = False
+    voice: Voice, steps: Steps | None, weights: Mapping[str, int], rows: int, compiled: bool = False
 ) -> dict[str, Step]:
     """Return all ways by name.
 
@@ -30,26 +34,29 @@ def ways_of(
     ----------
     voice : Voice
         The voice to step.
-    model : RecurrentModel or None
-        A model with the same layers, for PyTorch and numpy.
+    steps : RecurrentSteps, TextSteps or None
+        A step model with the same layers, for PyTorch and numpy.
     weights : mapping of str to int
         Bytes of the step graph's weights in each precision to step, fp32 first.
     rows : int
         Streams in a batch.
     compiled : bool
-        Whether to step a compiled model as well.
+        Whether to step compiled models as well.
     """
     engines = {precision: Engine.load(voice, "cpu", rows, precision) for precision in weights}
     session, controls = engines[FP32].stepper.graphs.step, engines[FP32].stream(0).controls.table
     controls = {name: np.repeat(values, rows, axis=0) for name, values in controls.items()}
     ways = {named("engine", precision): engine_step(engine) for precision, engine in engines.items()}
+    if rows == 1 and can_resynthesise(voice):
+        ways["resynthesis"] = resynthesis(engines[FP32])
     ways |= {"bare": Bare(session, controls, rows), "plain": plain(session, controls, rows)}
-    if model is not None:
-        ways["eager"] = eager(model, model.generate, rows)
+    if steps is not None:
+        prepared = {"eager": eager, "torchscript": torchscript}
         if compiled:
-            ways["compiled"] = eager(model, torch.compile(model.generate), rows)
-        if rows == 1 and NumpyStep.knows(model):
-            ways["numpy"] = NumpyStep(model)
+            prepared |= {"compiled": compiled_step, "aotinductor": aotinductor}
+        ways |= {name: TorchStep(steps, rows, prepare) for name, prepare in prepared.items()}
+        if rows == 1 and NumpyStep.knows(steps.model):
+            ways["numpy"] = NumpyStep(steps.model)
     ways |= {named("reading", precision): reading(size) for precision, size in weights.items()}
     if rows > 1:
         ways["products"] = products(matrices(voice), rows)
@@ -67,11 +74,44 @@ def engine_step(engine: Engine) -> Step:
     return lambda: engine.read(BLOCK, streams)
 
 
+def can_resynthesise(voice: Voice) -> bool:
+    """Return whether a voice can imitate sound."""
+    roles, controls = {graph.role for graph in voice.manifest.graphs}, {one.name for one in voice.manifest.controls}
+    return voice.manifest.modality == "audio" and "observe" in roles and "latent.target" in controls
+
+
+def resynthesis(engine: Engine) -> Step:
+    """Return a step of a stream that imitates noise: one block, each frame of it observed and generated."""
+    listening = ListeningStream(engine.stream(0), NoiseInput(engine.voice.manifest.frame_size), "resynthesise")
+    return lambda: listening.read(BLOCK)
+
+
+class NoiseInput:
+    """An input of endless white noise at -26 dB; a `FrameInput`."""
+
+    label, live, seconds, delay, dropped = "noise", False, math.inf, 0.0, 0
+    conversions = ()
+
+    def __init__(self, frame_size: int) -> None:
+        frames = 0.05 * np.random.default_rng(0).standard_normal((64, frame_size))
+        self._frames = itertools.cycle(frames.astype(np.float32))
+
+    def read(self) -> np.ndarray:
+        """Return the next frame, float32 [F]."""
+        return next(self._frames)
+
+    def interrupt(self) -> None:
+        """Do nothing: `read` never waits."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 def plain(session: GraphSession, controls: Mapping[str, np.ndarray], rows: int) -> Step:
     """Return a step of `session.run` with dictionaries of arrays."""
     names = [value.name for value in session.session.get_outputs()]
     feed = {f"state.{name}": array for name, array in session.zero_state(rows).items()}
-    feed |= {f"control.{name}": controls[name] for name in session.controls}
+    feed |= {f"control.{name}": controls[name] for name in session.controls} | no_text(session, rows)
     rng = np.random.default_rng(0)
 
     def step() -> np.ndarray:
@@ -84,18 +124,9 @@ def plain(session: GraphSession, controls: Mapping[str, np.ndarray], rows: int) 
     return step
 
 
-def eager(model: RecurrentModel, generate: Callable, rows: int) -> Step:
-    """Return a step of the PyTorch model."""
-    config, state, components = model.config, model.initial_state(rows), model.output.mixture_size
-
-    def step() -> torch.Tensor:
-        nonlocal state
-        noise = OutputNoise(torch.randn(rows, config.frame_size), torch.randn(rows, components) if components else None)
-        made = generate(state, torch.randn(rows, config.latent_size), noise)
-        state = made.state
-        return made.frame
-
-    return step
+def no_text(session: GraphSession, rows: int) -> dict[str, np.ndarray]:
+    """Return the input of a graph that reads a text, for an empty text; nothing for other graphs."""
+    return {CHARACTERS: np.zeros((rows, session.window), np.float32)} if session.window else {}
 
 
 def products(shapes: Iterable[tuple[int, int]], rows: int) -> Step:
@@ -132,7 +163,7 @@ class Bare:
         self.noise = {name: rng.standard_normal((rows, *shape), np.float32) for name, shape in session.noise.items()}
         self.frame = np.zeros((rows, *session.frame_shape), np.float32)
         steady = {f"noise.{name}": array for name, array in self.noise.items()}
-        steady |= {f"control.{name}": controls[name] for name in session.controls}
+        steady |= {f"control.{name}": controls[name] for name in session.controls} | no_text(session, rows)
         self._given = _on_cpu(steady)
         self._states = [_on_cpu(session.zero_state(rows)) for _ in range(2)]
         self._frame = ort.OrtValue.ortvalue_from_numpy(self.frame)

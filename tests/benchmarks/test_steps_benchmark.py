@@ -1,6 +1,7 @@
 """benchmarks/steps.py: all ways compute the same model, and ratios are of times in the same round."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import plot
 import random_voice
 import steps
+import torch_ways
 import ways
 
 
@@ -83,30 +85,73 @@ def test_the_bare_way_advances_the_state_as_a_stream_does(written, rows) -> None
 
 
 def test_every_way_steps(written) -> None:
-    _, model, voice = written
+    recipe, model, voice = written
+    stepped = random_voice.normalised_steps(recipe, model)
     weights = {precision: weight_bytes(voice, voice.graph("step", precision)) for precision in ("fp32", "int8")}
     with torch.inference_mode():
-        alone = ways.ways_of(voice, model, weights, rows=1)
-        many = ways.ways_of(voice, model, weights, rows=3)
-        others = ["engine", "engine.int8", "bare", "plain", "eager"]
-        assert list(alone) == [*others, "numpy", "reading", "reading.int8"]
-        assert list(many) == [*others, "reading", "reading.int8", "products"]
-        assert list(ways.ways_of(voice, None, weights, rows=1)) == [*others[:4], "reading", "reading.int8"]
+        alone = ways.ways_of(voice, stepped, weights, rows=1)
+        many = ways.ways_of(voice, stepped, weights, rows=3)
+        engines, others = ["engine", "engine.int8"], ["bare", "plain", "eager", "torchscript"]
+        reading = ["reading", "reading.int8"]
+        assert list(alone) == [*engines, "resynthesis", *others, "numpy", *reading]
+        assert list(many) == [*engines, *others, *reading, "products"]
+        assert list(ways.ways_of(voice, None, weights, rows=1)) == [*engines, "resynthesis", *others[:2], *reading]
         assert [block.shape for block in many["engine.int8"]()] == [(ways.BLOCK * 20,)] * 3
         assert many["plain"]().shape == many["eager"]().shape == (3, 20)
         taken = steps.take_turns(alone, rounds=2, frames=9)
     assert all(len(values) == 2 and min(values) > 0 for values in taken.values())
 
 
+@pytest.mark.parametrize("name", ["blizzard", "handwriting"])
+def test_torchscript_steps_as_eager_does(name: str) -> None:
+    stepped = steps.steps_of(Voice.open(name))
+    with torch.inference_mode():
+        both = [torch_ways.TorchStep(stepped, 1, way) for way in (torch_ways.eager, torch_ways.torchscript)]
+        for seed in range(3):
+            frames = []
+            for step in both:
+                torch.manual_seed(seed)
+                frames.append(step())
+            assert torch.allclose(*frames, atol=1e-4)
+            assert frames[0].std() > 0
+    for ours, theirs in zip(*(step.inputs.values() for step in both), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="needs a C++ compiler")
+def test_aotinductor_steps_as_eager_does(written) -> None:
+    recipe, model, _ = written
+    stepped = random_voice.normalised_steps(recipe, model)
+    frames = []
+    with torch.inference_mode():
+        for way in (torch_ways.eager, torch_ways.aotinductor):
+            step = torch_ways.TorchStep(stepped, 2, way)
+            torch.manual_seed(0)
+            frames.append(torch.stack([step() for _ in range(3)]))
+    assert torch.allclose(*frames, atol=1e-4)
+
+
+def test_a_text_voice_steps_without_a_text() -> None:
+    engine = Engine.load("handwriting", "cpu")
+    step = engine.stepper.graphs.step
+    bare, plain = ways.Bare(step, controls_of(engine, 1), 1), ways.plain(step, controls_of(engine, 1), 1)
+    bare()
+    assert np.isfinite(bare.frame).all()
+    assert bare.frame.any()
+    assert plain().shape == (1, 3)
+
+
 def test_the_time_of_a_read_is_shared_by_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    stepped = {name: lambda name=name: calls.append(name) for name in ("engine", "engine.int8", "bare")}
+    names = ("engine", "engine.int8", "resynthesis", "bare")
+    stepped = {name: lambda name=name: calls.append(name) for name in names}
     clock = iter(range(0, 80000, 8))  # advances by 8 s at each call
     monkeypatch.setattr(steps, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     taken = steps.take_turns(stepped, rounds=1, frames=16)
-    turn = ["engine"] * 3 + ["engine.int8"] * 3 + ["bare"] * 17  # the first of each is not timed
+    turn = ["engine"] * 3 + ["engine.int8"] * 3 + ["resynthesis"] * 3 + ["bare"] * 17  # the first of each is not timed
     assert calls == 2 * turn
-    assert taken == {"engine": [500.0], "engine.int8": [500.0], "bare": [500.0]}
+    assert taken == {name: [500.0] for name in names}
 
 
 def test_ratios_are_of_the_same_round() -> None:
@@ -149,19 +194,20 @@ def test_a_random_voice_names_its_recipe(written, monkeypatch) -> None:
     recipe, _, voice = written
     assert "random" in voice.name
     assert "weights are random" in (voice.path / "CARD.md").read_text()
-    assert steps.model_of(voice) is None  # no bundled recipe
+    assert steps.steps_of(voice) is None  # no bundled recipe
     monkeypatch.setattr(steps, "bundled_recipes", lambda: [recipe.name])
     monkeypatch.setattr(steps, "load_recipe", lambda name: recipe)
-    assert steps.model_of(voice).config == recipe.model
+    assert steps.steps_of(voice).model.config == recipe.model
 
 
-def test_a_bundled_voice_names_its_recipe() -> None:
-    assert steps.model_of(Voice.open("blizzard")).config == load_recipe("blizzard").model
+@pytest.mark.parametrize("name", ["blizzard", "handwriting"])
+def test_a_bundled_voice_names_its_recipe(name: str) -> None:
+    assert steps.steps_of(Voice.open(name)).model.config == load_recipe(name).model
 
 
 def test_a_voice_of_a_recipe_that_changed_has_no_model(monkeypatch) -> None:
     monkeypatch.setattr(steps, "random_model", lambda recipe: build_model(tiny_models.config("pen-gmm")))
-    assert steps.model_of(Voice.open("blizzard")) is None
+    assert steps.steps_of(Voice.open("blizzard")) is None
 
 
 def test_it_prints_writes_and_draws(written, tmp_path, monkeypatch, capsys) -> None:
@@ -174,6 +220,7 @@ def test_it_prints_writes_and_draws(written, tmp_path, monkeypatch, capsys) -> N
     assert "engine.int8 / reading.int8" in said.out
     report = json.loads(measured.read_text())
     assert report["machine"]["onnxruntime"] in said.out
+    assert report["real_time"].keys() == {"engine", "engine.int8"}
     assert report["weights"]["fp32"] > report["weights"]["int8"] > 0
     assert {len(values) for values in report["rounds"].values()} == {2}
     for name, values in report["rounds"].items():

@@ -273,7 +273,7 @@ class Controls(MutableMapping[str, Value]):
 
     def _replace(self, changed: Mapping[str, np.ndarray]) -> None:
         self._values = {**self._values, **changed}
-        self._table = self._rows(self._values)
+        self._table = {**self._table, **self._rows(changed)}
 
     @staticmethod
     def _rows(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

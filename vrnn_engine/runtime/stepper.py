@@ -14,6 +14,7 @@ import numpy as np
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.frames import row_count
+from vrnn_engine.runtime.graph.arrays import name_not_finite
 from vrnn_engine.runtime.graph.batch_memory import BatchMemory
 from vrnn_engine.runtime.graph.batch_pool import BatchPool
 from vrnn_engine.runtime.graph.binding import StepBatch
@@ -236,12 +237,11 @@ class Stepper:
             if shown is not None:
                 arrays = shown.follow(arrays, float(outputs[POSITION][0]))
         stacked = {name: np.stack(values).astype(np.float32, copy=False) for name, values in found.items()}
-        for name, values in (*stacked.items(), *arrays.items()):
-            if not np.isfinite(values).all():
-                raise StreamError(
-                    f"voice {self.voice.name!r}: {name} is not finite while observing; the stream has not moved; "
-                    "check the level of the recording, or reset the controls"
-                )
+        if odd := name_not_finite([*stacked.items(), *arrays.items()]):
+            raise StreamError(
+                f"voice {self.voice.name!r}: {odd} is not finite while observing; the stream has not moved; "
+                "check the level of the recording, or reset the controls"
+            )
         latent = stacked["latent"][-1].copy() if "latent" in stacked else state.latent
         return stacked, state.stepped(arrays, len(block), latent)
 

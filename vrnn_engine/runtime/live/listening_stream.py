@@ -12,6 +12,7 @@ from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.live.inputs import FrameInput
 from vrnn_engine.runtime.live.modes import Mode
+from vrnn_engine.runtime.observation import Observation
 from vrnn_engine.runtime.stepper import Stepper
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice.voice import Voice
@@ -237,8 +238,12 @@ class ListeningStream:
 
     def _observe(self, heard: np.ndarray) -> np.ndarray:
         """Observe a frame [F]; return the latent drawn from its posterior, [Z]."""
-        ink = self.voice.manifest.modality == "pen"
-        seen = self._listener.prime(heard[np.newaxis] if ink else heard)
+        listener = self._listener
+        with listener.lock:
+            listener.check_open()
+            # Not `prime`, which would convert the frame to the voice's format once more.
+            outputs, listener.state = self.stepper.observe([heard[np.newaxis]], listener.state, listener.controls)
+        seen = Observation.of(outputs, ())
         self._sums += seen.kl[0], seen.log_likelihood[0]
         self.heard += 1
         self.latent, self.kl_now = seen.latents[0], float(seen.kl[0])
