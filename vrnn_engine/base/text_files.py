@@ -4,20 +4,23 @@ import codecs
 import os
 import re
 import unicodedata
-from pathlib import Path
+
+from vrnn_engine.base.reading.limits import MOST_TEXT, read_file
 
 _PLAIN = re.compile(r"[ -~]*")
 _KEPT = {"\u200c", "\u200d"}
 """Joiners, which are of category Cf but which Arabic, Indic scripts and emoji need."""
 
 
-def read_text_bytes(path: str | os.PathLike[str]) -> bytes:
+def read_text_bytes(path: str | os.PathLike[str], most: int = MOST_TEXT) -> bytes:
     """Return the content of a text file without its byte order mark, which editors on Windows write.
 
     Parameters
     ----------
     path : str or path
-        The file.
+        The file, or a pipe that a shell has opened for `<(...)`.
+    most : int
+        Largest size in bytes.
 
     Returns
     -------
@@ -27,9 +30,9 @@ def read_text_bytes(path: str | os.PathLike[str]) -> bytes:
     Raises
     ------
     OSError
-        The file cannot be read.
+        The file cannot be read, or is larger.
     """
-    return Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)
+    return read_file(path, most, piped=True).removeprefix(codecs.BOM_UTF8)
 
 
 def printable(path: str | os.PathLike[str]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from vrnn_engine.base.reading.decoding import decode_json
 from vrnn_engine.client.address import Address
 from vrnn_engine.errors import RemoteError
 
@@ -150,8 +151,8 @@ def error_line(body: bytes) -> str:
     body : bytes
     """
     try:
-        return " ".join(msgspec.json.decode(body, type=_Problem).error.split())[:300]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return " ".join(decode_json(body, _Problem).error.split())[:300]
+    except ValueError:
         return ""
 
 

@@ -85,6 +85,7 @@ class RemoteControls(Controls):
         event : event
             An event that `check_event` accepts.
         """
+        self.check_event(event)
         match event:
             case Set():
                 super().assign(_path(event), event.value)

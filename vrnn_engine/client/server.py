@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from vrnn_engine.base.reading.decoding import decode_json
 from vrnn_engine.client.address import parse_server
 from vrnn_engine.client.connection import error_line
 from vrnn_engine.errors import RemoteError
@@ -44,8 +45,8 @@ def voices(url: str, token: str | None = None, timeout: float = 10.0) -> list[di
     """
     data = _ask(url, "api/voices", token, timeout)
     try:
-        return msgspec.json.decode(data, type=_Voices).voices
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return decode_json(data, _Voices).voices
+    except ValueError:
         raise RemoteError(f"{url} answers with something else than a list of voices; is it vrnn-engine?") from None
 
 

@@ -257,6 +257,8 @@ class Session:
 
     def _apply(self, fields: dict[str, Any], session: OpenSession) -> None:
         """Remember an event that took effect; if it is one of the timeline, adopt its value."""
+        if not isinstance(fields.get("frame"), int) or not isinstance(fields.get("text", ""), str):
+            raise RemoteError("the server reports an event without its frame, or with a text that is not a string")
         if not self._log.add_event(fields):
             return
         if fields.get("do") == "write":

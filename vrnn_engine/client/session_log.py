@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from vrnn_engine.base.reading.decoding import decode_msgpack
 from vrnn_engine.errors import RemoteError
 from vrnn_engine.serve.protocol import Open
 
@@ -51,8 +52,10 @@ class Continuation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             The bytes are something else, or newer.
         """
         try:
-            found = msgspec.msgpack.decode(data, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
+            found = decode_msgpack(data, cls)
+            if not all(isinstance(event.get("frame"), int) for event in found.events):
+                raise ValueError
+        except ValueError:
             raise RemoteError("these bytes do not continue a session; give the result of snapshot()") from None
         if found.version > VERSION:
             raise RemoteError(

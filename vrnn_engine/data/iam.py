@@ -12,6 +12,8 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
+from vrnn_engine.base.reading.decoding import one_line
+from vrnn_engine.base.reading.limits import MOST_TEXT, read_file
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.data.layouts import visible
 from vrnn_engine.errors import DataError
@@ -74,7 +76,7 @@ def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDA
             continue
         try:
             found.append(_read_line(path))
-        except (ElementTree.ParseError, KeyError, OSError, OverflowError, ValueError) as error:
+        except (ElementTree.ParseError, LookupError, OSError, OverflowError, ValueError) as error:
             if strict:
                 raise DataError(f"{path}: not a line of IAM-OnDB: {_reason(error)}") from None
             skipped.append(f"{path}: {_reason(error)}")
@@ -158,7 +160,7 @@ def _reason(error: Exception) -> str:
         return f"a point has no attribute {error.args[0]}"
     if isinstance(error, OverflowError):
         return "a coordinate is out of range"
-    return getattr(error, "strerror", None) or str(error)
+    return one_line(error)
 
 
 def _coordinate(text: str) -> int:
@@ -169,7 +171,8 @@ def _coordinate(text: str) -> int:
 
 
 def _read_line(path: Path) -> _InkOfLine:
-    strokes = [list(stroke.iter("Point")) for stroke in ElementTree.parse(path).getroot().iter("Stroke")]
+    root = ElementTree.fromstring(read_file(path, MOST_TEXT))
+    strokes = [list(stroke.iter("Point")) for stroke in root.iter("Stroke")]
     strokes = [stroke for stroke in strokes if stroke]
     if not strokes:
         raise ValueError("it has no strokes")

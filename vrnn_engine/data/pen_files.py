@@ -1,13 +1,15 @@
 """Reads and checks an .npz file of ink lines."""
 
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vrnn_engine.base.reading.arrays import read_npz
+from vrnn_engine.base.reading.decoding import one_line
+from vrnn_engine.base.reading.limits import MOST_CORPUS, require_file
 from vrnn_engine.data.batches import SPLITS
 from vrnn_engine.errors import DataError
 
@@ -37,18 +39,19 @@ def load_npz(path: Path) -> dict[str, NDArray[Any]]:
         The file cannot be read, lacks an array, or has one of the wrong shape or with impossible values.
     """
     try:
-        if path.exists() and not zipfile.is_zipfile(path):
+        require_file(path)
+        if not zipfile.is_zipfile(path):
             raise DataError(
                 f"{path}: not an .npz of ink lines; convert SVG, InkML, CSV or stroke-3 with "
                 f"vrnn-engine ink convert {path} lines.npz"
             )
-        with np.load(path, allow_pickle=False) as file:
-            table = dict(file)
-    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: not a readable .npz of ink lines: {reason}") from None
+        table = read_npz(path, MOST_CORPUS)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a readable .npz of ink lines: {one_line(error)}") from None
     if missing := REQUIRED - set(table):
         raise DataError(f"{path}: lacks {', '.join(sorted(missing))}; is it an .npz of ink lines?")
+    if scalars := [name for name in REQUIRED if not table[name].ndim]:
+        raise DataError(f"{path}: {scalars[0]} is a single value; is it an .npz of ink lines?")
     _check_points(path, table)
     _check_lines(path, table)
     return table

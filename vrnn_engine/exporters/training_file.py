@@ -17,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vrnn_engine.base.reading.decoding import decode_json, one_line
+from vrnn_engine.base.reading.limits import MOST_TEXT, read_file
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.exporters.graphs.weights_file import WEIGHTS_FILE
 from vrnn_engine.runtime.voice.manifest import TRAINING_FILE
@@ -135,11 +137,11 @@ def read_training_file(voice: Voice) -> Checkpoint:
             f"voice {voice.name!r} has no {TRAINING_FILE}, from which training could start; export its checkpoint again"
         )
     try:
-        content = msgspec.json.decode(path.read_bytes(), type=TrainingFile)
+        content = decode_json(read_file(path, MOST_TEXT), TrainingFile)
         recipe = recipe_from(content.recipe)
         weights = _read(voice.path / WEIGHTS_FILE, content.weights)
-    except (OSError, ValueError, TypeError, msgspec.MsgspecError) as error:
-        raise VoiceError(f"{path}: cannot be read: {error}; export the voice again") from None
+    except (OSError, ValueError, TypeError, LookupError, OverflowError, msgspec.MsgspecError) as error:
+        raise VoiceError(f"{path}: cannot be read: {one_line(error)}; export the voice again") from None
     origin = voice.manifest.provenance
     metrics = dict(origin.metrics)
     return Checkpoint(recipe, weights, content.mean, content.std, metrics, "", resume={}, earlier=origin.command)

@@ -5,8 +5,11 @@ from typing import Annotated, Literal
 import msgspec
 
 Size = Annotated[int, msgspec.Meta(ge=1)]
-Layers = Annotated[tuple[Size, ...], msgspec.Meta(min_length=1)]
+MOST_LAYERS = 100
+Layers = Annotated[tuple[Size, ...], msgspec.Meta(min_length=1, max_length=MOST_LAYERS)]
 """Units of each hidden layer, first to last."""
+OptionalLayers = Annotated[tuple[Size, ...], msgspec.Meta(max_length=MOST_LAYERS)]
+"""The same; none for families that do not use these layers."""
 
 
 class SourceFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,11 +125,11 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Units of the decoder's hidden layers."""
     latent_size: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Z: number of dimensions of the latent.  This field and the next three are set only for families that use them."""
-    phi_z: tuple[Size, ...] = ()
+    phi_z: OptionalLayers = ()
     """Units of the layers that read the latent."""
-    encoder: tuple[Size, ...] = ()
+    encoder: OptionalLayers = ()
     """Units of the encoder's hidden layers."""
-    prior: tuple[Size, ...] = ()
+    prior: OptionalLayers = ()
     """Units of the prior's hidden layers."""
     components: Size = 1
     """K: number of components of the output mixture."""

@@ -9,10 +9,11 @@ import torch
 from vrnn_engine.base.file_errors import write_error
 from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.errors import CheckpointError
+from vrnn_engine.models.file_checksum import add_checksum, verify_checksum
 
 
 def save_fields(fields: dict[str, Any], path: Path) -> None:
-    """Write a file and replace an earlier one; if this fails, the earlier one is unchanged.
+    """Write a file with a checksum and replace an earlier one; if this fails, the earlier one is unchanged.
 
     Parameters
     ----------
@@ -32,6 +33,7 @@ def save_fields(fields: dict[str, Any], path: Path) -> None:
         except RuntimeError as error:
             file.check()  # raises the error of the operating system, which torch does not report
             raise write_error(path, error, CheckpointError) from None
+        add_checksum(file)
 
 
 def load_fields(path: Path) -> Any:
@@ -41,7 +43,13 @@ def load_fields(path: Path) -> Any:
     ----------
     path : Path
         The file.
+
+    Raises
+    ------
+    CheckpointError
+        Its checksum is wrong.  A file of an earlier version has none, and is read without this check.
     """
+    verify_checksum(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns about foreign pickles; the caller's error says enough
         return torch.load(path, map_location="cpu", weights_only=True)

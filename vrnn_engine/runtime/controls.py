@@ -265,7 +265,7 @@ class Controls(MutableMapping[str, Value]):
             return self.specs[name]
         except (KeyError, TypeError):
             hint = suggest(str(name), self.specs, "this voice's controls")
-            raise ControlError(f"unknown control {name!r}{hint}") from None
+            raise ControlError(f"unknown control {name!r:.80}{hint}") from None
 
     def _write(self, changed: Mapping[str, np.ndarray]) -> None:
         with self._writing:

@@ -7,6 +7,7 @@ snapshot is executed.
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import astuple
 from typing import TYPE_CHECKING
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from vrnn_engine.base.reading.decoding import decode_msgpack
 from vrnn_engine.errors import ControlError, StreamError
 from vrnn_engine.runtime.controls import Controls
+from vrnn_engine.runtime.noise import MAX_SEED
 from vrnn_engine.runtime.stream_state import StreamState
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 MAGIC = b"VRNNSNAP"
 VERSION = 1
+MOST_COUNT = 2**53
+"""Largest number of frames or characters; no stream reaches it, and other languages count so far exactly."""
 
 _HEAD = len(MAGIC) + 2 + 16
 
@@ -38,8 +43,14 @@ class Tensor(msgspec.Struct, frozen=True):
         """Return an array of any type as a tensor."""
         return cls(array.shape, np.ascontiguousarray(array, "<f4").tobytes())
 
+    def fits(self) -> bool:
+        """Return whether the data are as many as the shape says."""
+        return min(self.shape, default=1) >= 0 and len(self.data) == 4 * math.prod(self.shape)
+
     def array(self) -> np.ndarray:
         """Return a float32 copy; raises `ValueError` if the data do not fit the shape."""
+        if not self.fits():
+            raise ValueError(f"{len(self.data)} bytes are no float32 array of shape {list(self.shape)!s:.60}")
         return np.frombuffer(self.data, "<f4").reshape(self.shape).astype(np.float32)
 
 
@@ -77,10 +88,18 @@ class SavedText(msgspec.Struct, frozen=True, kw_only=True):
         from vrnn_engine.runtime.text.state import WritingState
 
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
-        places = (self.offset, self.done, self.generated, self.unread, self.steps, self.spaces, self.line[2])
-        if min(places) < 0 or max(self.offset, self.done) > len(self.text) or self.ready.shape[1:] != (3,):
+        places = (self.offset, self.done, self.generated, self.unread, self.steps, self.line[2])
+        counts = (*places, self.spaces, self.still, self.retries, self.faults)
+        if not all(0 <= count <= MOST_COUNT for count in counts):
+            raise ValueError("a count is out of range")
+        if max(self.offset, self.done) > len(self.text) or self.unread > self.generated:
             raise ValueError("a place is outside the text")
-        return WritingState(**fields | {"ready": self.ready.array(), "line": Line(*self.line)})
+        ready, width = self.ready.array(), self.width
+        if ready.shape[1:] != (3,) or not np.isfinite(ready).all() or not all(map(math.isfinite, self.line)):
+            raise ValueError("its ink is not finite, or no points")
+        if width is not None and not 0 < width < math.inf:
+            raise ValueError(f"the width of a line is {width}")
+        return WritingState(**fields | {"ready": ready, "line": Line(*self.line)})
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -117,14 +136,22 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def applied_to(self, state: StreamState) -> StreamState:
         """Return the saved state for a stream whose state is `state`; raise `StreamError` if it is not possible."""
+        if (self.text is None) != (state.text is None):
+            raise StreamError(f"this snapshot does not fit voice {self.voice!r}: only one of the two has a text")
         try:
             text = None if self.text is None else self.text.state()
         except ValueError as error:
             raise StreamError(f"the text in this snapshot does not fit voice {self.voice!r}: {error}") from None
+        latent = np.zeros_like(state.latent) if self.latent is None else self.latent.array()
+        arrays = {name: tensor.array()[np.newaxis] for name, tensor in self.state.items()}
+        if latent.shape != state.latent.shape:
+            raise StreamError(f"the latent in this snapshot does not fit voice {self.voice!r}")
+        if not all(np.isfinite(array).all() for array in (latent, *arrays.values())):
+            raise StreamError("the state in this snapshot is not finite; use a snapshot from before that")
         return StreamState(
-            arrays={name: tensor.array()[np.newaxis] for name, tensor in self.state.items()},
+            arrays=arrays,
             frame=self.frame,
-            latent=np.zeros_like(state.latent) if self.latent is None else self.latent.array(),
+            latent=latent,
             noise=state.reseeded(self.seed).noise,
             text=text,
         )
@@ -177,20 +204,21 @@ def decode(data: bytes, fingerprint: str, shapes: Mapping[str, tuple[int, ...]],
     if data[10:_HEAD] != _checksum(version, payload):
         raise StreamError("this snapshot is corrupted or truncated; save it again, or use another one")
     try:
-        snapshot = msgspec.msgpack.decode(payload, type=Snapshot)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        snapshot = decode_msgpack(payload, Snapshot)
+    except ValueError as error:
         raise StreamError(f"this snapshot cannot be read: {error}") from None
     if snapshot.fingerprint != fingerprint:
         raise StreamError(
             f"this snapshot is of another voice or another version of it ({snapshot.voice!r}, not {voice!r}); "
             "load the voice and precision it was saved with"
         )
-    if {name: tensor.shape for name, tensor in snapshot.state.items()} != dict(shapes) or any(
-        len(tensor.data) != 4 * int(np.prod(tensor.shape)) for tensor in snapshot.state.values()
+    tensors = [*snapshot.state.values()] + ([] if snapshot.latent is None else [snapshot.latent])
+    if {name: tensor.shape for name, tensor in snapshot.state.items()} != dict(shapes) or not all(
+        tensor.fits() for tensor in tensors
     ):
         raise StreamError(f"the state in this snapshot does not fit voice {voice!r}")
-    if snapshot.frame < 0 or snapshot.seed < 0:
-        raise StreamError("the position or the seed in this snapshot is negative")
+    if not (0 <= snapshot.frame <= MOST_COUNT and 0 <= snapshot.seed <= MAX_SEED):
+        raise StreamError("the position or the seed in this snapshot is out of range")
     return snapshot
 
 

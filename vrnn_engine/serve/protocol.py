@@ -56,6 +56,7 @@ IDLE = 4004
 
 Format = Literal["s16le", "f32le"]
 Report = Literal["latents", "levels"]
+SeedField = Annotated[int, msgspec.Meta(ge=0)] | Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,20}$")]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
@@ -66,7 +67,7 @@ class Open(Message, frozen=True, kw_only=True, tag="open", omit_defaults=True):
     """Begin a session; the first message of a client."""
 
     protocol: int = VERSION
-    seed: Annotated[int, msgspec.Meta(ge=0)] | Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,20}$")] | None = None
+    seed: SeedField | None = None
     """0 to 2**64-1, also as decimal digits in a string, for languages whose numbers have 53 bits; random by default."""
     controls: dict[str, float | tuple[float, ...]] = {}
     """Values of controls before the first frame."""
@@ -132,7 +133,7 @@ class Opened(Message, frozen=True, kw_only=True, tag="opened"):
     session: str
     """Identifies the session in the logs of the server."""
     voice: str
-    seed: int | str
+    seed: SeedField
     """The seed; a string of digits if it has more than 53 bits."""
     frame: int
     """Number of the first frame that will be sent."""

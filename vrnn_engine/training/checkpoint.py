@@ -1,12 +1,15 @@
 """Checkpoints: files from which a run is resumed or a voice exported; they contain only tensors and plain values."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+import torch
 from torch import Tensor
 
+from vrnn_engine.base.reading.decoding import one_line
 from vrnn_engine.errors import CheckpointError, TrainingError
 from vrnn_engine.models.families import build_model
 from vrnn_engine.models.recurrent import RecurrentModel
@@ -47,14 +50,22 @@ class Checkpoint:
         CheckpointError
             The weights do not fit the recipe's model.
         """
-        model = build_model(self.recipe.model)
-        try:
-            model.load_state_dict(self.model)
-        except RuntimeError:
+        if self._shapes() != {name: tuple(weight.shape) for name, weight in self.model.items()}:
             raise CheckpointError(
                 f"the weights of this checkpoint do not fit the model of its recipe {self.recipe.name}; train again"
-            ) from None
+            )
+        model = build_model(self.recipe.model)
+        model.load_state_dict(self.model)
         return model.eval()
+
+    def _shapes(self) -> dict[str, tuple[int, ...]] | None:
+        """Return the shapes of the weights of the recipe's model, for which no memory is taken; None if it has none."""
+        try:
+            with torch.device("meta"):
+                weights = build_model(self.recipe.model).state_dict()
+        except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError):  # its sizes are too large
+            return None
+        return {name: tuple(weight.shape) for name, weight in weights.items()}
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
@@ -98,36 +109,31 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises
     ------
     CheckpointError
-        The file is missing, truncated, not a checkpoint of this package, or of a newer version of this package.
+        The file is missing, damaged, not a checkpoint of this package, or of a newer version of this package.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; train one with `vrnn-engine train`")
     try:
         fields = load_fields(path)
+    except CheckpointError:
+        raise
     except Exception:  # noqa: BLE001 - torch raises many kinds of errors for a foreign file
         raise CheckpointError(
             f"{path}: not a checkpoint of vrnn-engine, or a truncated one; train again or use another copy"
         ) from None
     if not isinstance(fields, dict) or fields.get("magic") != MAGIC:
         raise CheckpointError(f"{path}: not a checkpoint of vrnn-engine; `vrnn-engine train` writes them")
-    if fields["version"] > VERSION:
+    version = fields.get("version")
+    if isinstance(version, int) and version > VERSION:
         raise CheckpointError(
-            f"{path}: checkpoint version {fields['version']} is newer than this vrnn-engine reads; upgrade vrnn-engine"
+            f"{path}: checkpoint version {version:.6g} is newer than this vrnn-engine reads; upgrade vrnn-engine"
         )
     try:
-        return Checkpoint(
-            recipe=recipe_from(fields["recipe"]),
-            model=fields["model"],
-            mean=tuple(fields["mean"]),
-            std=tuple(fields["std"]),
-            metrics=fields["metrics"],
-            started_from=fields["started_from"],
-            resume=fields["resume"],
-            earlier=fields.get("earlier", ""),
-        )
-    except (KeyError, TypeError, msgspec.ValidationError) as error:
+        return _checkpoint(fields)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:  # msgspec.ValidationError is a ValueError
+        reason = f"no {error}" if isinstance(error, KeyError) else one_line(error)
         raise CheckpointError(
-            f"{path}: this checkpoint lacks a field, or a field is invalid: {error}; train again"
+            f"{path}: this checkpoint lacks a field, or a field is invalid: {reason}; train again"
         ) from None
 
 
@@ -152,3 +158,37 @@ def diverged(name: str, what: str, folder: Path) -> TrainingError:
         f"in {paths[0]}, in another folder",
         ("start", "out"),
     )
+
+
+def _checkpoint(fields: dict[str, Any]) -> Checkpoint:
+    """Return the checkpoint of fields; raise an error unless they have the right types."""
+    plain = {name: fields[name] for name in ("version", "mean", "std", "metrics", "started_from")}
+    checked = msgspec.convert({**plain, "earlier": fields.get("earlier", "")}, _Plain)
+    weights, resume = fields["model"], fields["resume"]
+    if not isinstance(weights, dict) or not all(isinstance(weight, Tensor) for weight in weights.values()):
+        raise TypeError("model is not a table of weights")
+    if not isinstance(resume, dict):
+        raise TypeError("resume is not a table")
+    if not all(map(math.isfinite, (*checked.mean, *checked.std))):
+        raise ValueError("the normalisation is not finite")
+    return Checkpoint(
+        recipe=recipe_from(fields["recipe"]),
+        model=weights,
+        mean=checked.mean,
+        std=checked.std,
+        metrics=fields["metrics"],
+        started_from=checked.started_from,
+        resume=resume,
+        earlier=checked.earlier,
+    )
+
+
+class _Plain(msgspec.Struct):
+    """The types of the fields that are plain values."""
+
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    metrics: dict[str, float]
+    started_from: str
+    earlier: str

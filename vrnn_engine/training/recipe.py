@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from vrnn_engine.base.reading.decoding import one_line
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.data.options import Above0, PenData, Positive, SpeechData
 from vrnn_engine.data.style import Style
@@ -164,7 +165,7 @@ def load_recipe(name: str) -> Recipe:
         try:
             text = read_text_bytes(name).decode()
         except OSError as error:
-            raise RecipeError(f"recipe {name}: {error.strerror}") from None
+            raise RecipeError(f"recipe {name}: {one_line(error)}") from None
         except UnicodeDecodeError:
             raise RecipeError(f"recipe {name}: not a text file in UTF-8") from None
     elif name in bundled_recipes():
@@ -176,8 +177,8 @@ def load_recipe(name: str) -> Recipe:
         raise RecipeError(f"no recipe named {name!r}; {hint} (or give a path ending in .toml)")
     try:
         return recipe_from(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise RecipeError(f"recipe {where}: {error}") from None
+    except (ValueError, RecursionError) as error:  # of tomllib and msgspec
+        raise RecipeError(f"recipe {where}: {one_line(error)}") from None
 
 
 def changed(recipe: Recipe, seed: int | None = None, updates: int | None = None) -> Recipe:

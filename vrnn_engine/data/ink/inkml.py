@@ -6,6 +6,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from vrnn_engine.base.reading.decoding import one_line
+from vrnn_engine.base.reading.limits import MOST_TEXT, read_file
 from vrnn_engine.base.strokes import MILLIMETRES
 from vrnn_engine.data.ink.strokes import Points, Strokes
 from vrnn_engine.errors import DataError
@@ -30,9 +32,9 @@ def read_inkml(path: Path) -> Strokes:
         It is not InkML, or a trace is damaged.
     """
     try:
-        root = ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, OSError) as error:
-        raise DataError(f"{path}: not a readable InkML file: {getattr(error, 'strerror', None) or error}") from None
+        root = ElementTree.fromstring(read_file(path, MOST_TEXT))
+    except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
+        raise DataError(f"{path}: not a readable InkML file: {one_line(error)}") from None
     if _tag(root) != "ink":
         raise DataError(f"{path}: not an InkML file: its first element is <{_tag(root)}>, not <ink>")
     formats = [element for element in root.iter() if _tag(element) == "traceFormat"]

@@ -18,6 +18,8 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
+from vrnn_engine.base.reading.decoding import decode_json
+from vrnn_engine.base.reading.limits import MOST_CORPUS
 from vrnn_engine.base.strokes import MILLIMETRES
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.data.ink.lines import Drawing, Line
@@ -147,8 +149,8 @@ def _blocks(path: Path) -> list[_Block]:
         if not text.strip():
             continue
         try:
-            row = msgspec.json.decode(text, type=Row)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            row = decode_json(text, Row)
+        except ValueError as error:
             raise DataError(f"{path}: line {number}: neither a point nor a header: {error}") from None
         if row.dx is None:
             blocks.append(_Block(number, _inherited(row, blocks[-1].header) if blocks else row))
@@ -169,7 +171,7 @@ def _blocks(path: Path) -> list[_Block]:
 
 def _rows(path: Path) -> list[bytes]:
     try:
-        return read_text_bytes(path).split(b"\n")
+        return read_text_bytes(path, MOST_CORPUS).split(b"\n")
     except OSError as error:
         raise DataError(f"{path}: not a readable file of JSON lines: {error.strerror}") from None
 

@@ -1,11 +1,14 @@
 """Reads the outlines of an SVG."""
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vrnn_engine.base.reading.decoding import guard_damage, one_line
+from vrnn_engine.base.reading.limits import MOST_TEXT, read_file
 from vrnn_engine.data.ink.strokes import Points, Strokes
 from vrnn_engine.errors import DataError
 
@@ -34,14 +37,23 @@ def read_svg(path: Path) -> Strokes:
     import svgelements
 
     try:
-        svg = svgelements.SVG.parse(str(path), reify=True, ppi=96.0)
-    except (OSError, ValueError, SyntaxError, AttributeError, TypeError, ZeroDivisionError) as error:
-        raise DataError(f"{path}: not a readable SVG: {error}") from None
-    strokes: list[Points] = []
-    for shape in svg.elements():
-        if isinstance(shape, svgelements.Shape) and shape.values.get("visibility") != "hidden":
-            strokes += [_points(part) for part in abs(svgelements.Path(shape)).as_subpaths()]
+        data = io.BytesIO(read_file(path, MOST_TEXT))
+        strokes = guard_damage(lambda: _outlines(svgelements.SVG.parse(data, reify=True, ppi=96.0)))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a readable SVG: {one_line(error)}") from None
     return Strokes([stroke for stroke in strokes if len(stroke)], MM_PER_PX, traced=False)
+
+
+def _outlines(svg: Any) -> list[Points]:
+    """Return the visible shapes of a document as polylines."""
+    import svgelements
+
+    return [
+        _points(part)
+        for shape in svg.elements()
+        if isinstance(shape, svgelements.Shape) and shape.values.get("visibility") != "hidden"
+        for part in abs(svgelements.Path(shape)).as_subpaths()
+    ]
 
 
 def _points(subpath: Iterable[Any]) -> Points:

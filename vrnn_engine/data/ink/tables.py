@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.lib import format as npy
 
+from vrnn_engine.base.reading.arrays import read_header, read_values
+from vrnn_engine.base.reading.decoding import guard_damage, one_line
+from vrnn_engine.base.reading.limits import MOST_CORPUS, require_file
+from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.data.ink.strokes import Points, Strokes, cut
 from vrnn_engine.errors import DataError
 
@@ -33,12 +36,15 @@ def read_csv(path: Path) -> Strokes:
         It is not such a table.
     """
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_text_bytes(path).decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a readable CSV file: {getattr(error, 'strerror', None) or error}") from None
+        raise DataError(f"{path}: not a readable CSV file: {one_line(error)}") from None
     first = text.partition("\n")[0]
     separator = max(SEPARATORS, key=first.count)
-    rows = list(csv.DictReader(text.splitlines(), delimiter=separator, skipinitialspace=True))
+    try:
+        rows = list(csv.DictReader(text.splitlines(), delimiter=separator, skipinitialspace=True))
+    except csv.Error as error:
+        raise DataError(f"{path}: not a readable CSV file: {error}") from None
     names = {(name or "").strip().lower(): name for name in (rows[0] if rows else {})}
     places = ("x", "y") if {"x", "y"} <= names.keys() else ("dx", "dy")
     if not set(places) <= names.keys():
@@ -82,27 +88,10 @@ def read_arrays(path: Path) -> dict[str, Strokes]:
         It cannot be read, or has an array of another shape.
     """
     try:
-        if path.suffix.lower() == ".npz":
-            with zipfile.ZipFile(path) as archive:
-                members = [name for name in archive.namelist() if name.endswith(".npy")]
-                tables = {}
-                for name in members:
-                    with archive.open(name) as file:
-                        tables[name.removesuffix(".npy")] = _read_array(file)  # type: ignore[arg-type]
-        else:
-            with path.open("rb") as file:
-                tables = {path.stem: _read_array(file)}
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        EOFError,
-        AttributeError,
-        zipfile.BadZipFile,
-        pickle.UnpicklingError,
-    ) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: not a readable file of stroke-3 arrays: {reason}") from None
+        require_file(path)
+        tables = guard_damage(lambda: _tables(path))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a readable file of stroke-3 arrays: {one_line(error)}") from None
     drawings: dict[str, Strokes] = {}
     for name, table in tables.items():
         many = list(table) if table.dtype == object or table.ndim == 3 else [table]
@@ -114,14 +103,28 @@ def read_arrays(path: Path) -> dict[str, Strokes]:
     return drawings
 
 
-def _read_array(file: BinaryIO) -> np.ndarray:
-    version = npy.read_magic(file)
-    shape, fortran, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
-    if dtype.hasobject:
-        found = _ArraysOnly(file, encoding="latin1").load()
-        return np.asarray(found, dtype=object) if not isinstance(found, np.ndarray) else found
-    data = np.frombuffer(file.read(), dtype, count=int(np.prod(shape)))
-    return data.reshape(shape, order="F" if fortran else "C")
+def _tables(path: Path) -> dict[str, np.ndarray]:
+    if path.suffix.lower() != ".npz":
+        with path.open("rb") as file:
+            return {path.stem: _read_array(file, path.stat().st_size)}
+    tables = {}
+    with zipfile.ZipFile(path) as archive:
+        entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
+        if sum(entry.file_size for entry in entries) > MOST_CORPUS:
+            raise ValueError(f"its arrays have more than {MOST_CORPUS >> 30} GiB")
+        for entry in entries:
+            with archive.open(entry) as member:
+                tables[entry.filename.removesuffix(".npy")] = _read_array(member, entry.file_size)  # type: ignore[arg-type]
+    return tables
+
+
+def _read_array(file: BinaryIO, size: int) -> np.ndarray:
+    """Return an array of at most `size` bytes, which may have objects."""
+    shape, fortran, dtype = read_header(file)
+    if not dtype.hasobject:
+        return read_values(file, size, shape, fortran, dtype)
+    found = _ArraysOnly(file, encoding="latin1").load()
+    return np.asarray(found, dtype=object) if not isinstance(found, np.ndarray) else found
 
 
 class _ArraysOnly(pickle.Unpickler):

@@ -75,6 +75,8 @@ def load_recogniser(path: Path) -> TrainedRecogniser:
         model = Recogniser(fields["alphabet"], fields["channels"], fields["units"])
         model.load_state_dict(fields["model"])
         return TrainedRecogniser(model.eval(), frozenset(fields["held_out"]), fields["resume"])
+    except CheckpointError:
+        raise
     except Exception:  # noqa: BLE001 - torch raises many kinds of errors for a foreign file
         raise CheckpointError(
             f"{path}: not a recogniser of this version, or a truncated one; train one again"

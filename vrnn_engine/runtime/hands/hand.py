@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from vrnn_engine.base.file_errors import newer_error
+from vrnn_engine.base.reading.decoding import decode_json
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.stream import Stream
 
@@ -129,15 +130,18 @@ class Hand:
             The file does not contain a hand, is damaged, or is of a newer version.
         """
         try:
-            head = msgspec.json.decode(data, type=_Versioned)
+            head = decode_json(data, _Versioned)
             if head.format != FORMAT:
                 raise StreamError(f"{where}: its format is {head.format!r}, not {FORMAT!r}; give another file")
             if head.version > VERSION:
                 raise newer_error(where, head.version, StreamError)
-            file = msgspec.json.decode(data, type=_File)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            file = decode_json(data, _File)
+        except ValueError as error:
             raise StreamError(f"{where}: not a readable hand: {error}; save it again") from None
-        state = {name: np.array(values, np.float32) for name, values in file.state.items()}
+        with np.errstate(over="ignore"):
+            state = {name: np.array(values, np.float32) for name, values in file.state.items()}
+        if not all(np.isfinite(values).all() for values in state.values()):
+            raise StreamError(f"{where}: some numbers of this hand do not fit into 32 bits; save it again")
         return cls(file.voice, file.fingerprint, state)
 
 

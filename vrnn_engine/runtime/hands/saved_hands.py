@@ -8,6 +8,7 @@ from pathlib import Path
 from vrnn_engine.base.file_errors import read_error, write_error
 from vrnn_engine.base.files import write_atomically
 from vrnn_engine.base.folders import check_name, hands_folder, is_name
+from vrnn_engine.base.reading.limits import MOST_STATE, read_file
 from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.hands.hand import Hand
@@ -79,7 +80,7 @@ class SavedHands:
             There is no such hand, or its file cannot be read.
         """
         with self._existing(name, read_error) as path:
-            return Hand.decode(path.read_bytes(), str(path))
+            return Hand.decode(read_file(path, MOST_STATE), str(path))
 
     def delete(self, name: str) -> None:
         """Delete a saved hand.

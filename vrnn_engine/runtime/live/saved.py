@@ -17,6 +17,7 @@ import numpy as np
 from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.base.files import write_atomically
 from vrnn_engine.base.folders import check_name, saved_folder
+from vrnn_engine.base.reading.limits import MOST_STATE, read_file
 from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import SinkError, StreamError
 from vrnn_engine.runtime.live.events import Save, Trace
@@ -91,7 +92,7 @@ class SavedFolder:
         """
         path = self.path(name)
         try:
-            return path.read_bytes()
+            return read_file(path, MOST_STATE)
         except FileNotFoundError:
             hint = suggest(name, self.names(), "there are")
             raise StreamError(f"no saved state {name!r} in {self.folder}{hint}") from None

@@ -16,6 +16,7 @@ import msgspec
 
 from vrnn_engine.base.file_errors import newer_error, read_error
 from vrnn_engine.base.files import AtomicFile
+from vrnn_engine.base.reading.decoding import decode_json
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.errors import SinkError, StreamError
 from vrnn_engine.runtime.live.events import AnyEvent
@@ -143,12 +144,12 @@ def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Tim
             continue
         try:
             if not events and head is None and b'"timeline"' in line:
-                head = msgspec.json.decode(line, type=Head)
+                head = decode_json(line, Head)
                 if head.timeline > VERSION:
                     raise newer_error(where, head.timeline, StreamError)
                 continue
-            event: AnyEvent = msgspec.json.decode(line, type=AnyEvent)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            event: AnyEvent = decode_json(line, AnyEvent)  # type: ignore[arg-type]  # a union of types
+        except ValueError as error:
             raise StreamError(f"{where}: not an event: {error}") from None
         if (event.frame is None) == (event.second is None):
             raise StreamError(f"{where}: an event in a timeline needs either a frame or a second")

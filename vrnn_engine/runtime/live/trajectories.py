@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from vrnn_engine.base.reading.arrays import read_npy
+from vrnn_engine.base.reading.decoding import one_line
+from vrnn_engine.base.reading.limits import MOST_ARRAYS
 from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.live.listening_stream import LiveStream
@@ -87,13 +90,13 @@ def check_trajectory(latents: np.ndarray, size: int, where: str) -> np.ndarray:
 
 def unreadable(where: str, error: Exception) -> StreamError:
     """Return the error that says why something is not a trajectory."""
-    return StreamError(f"{where}: cannot be read as a trajectory: {error}")
+    return StreamError(f"{where}: cannot be read as a trajectory: {one_line(error)}")
 
 
 def _read(path: str | os.PathLike[str], size: int) -> np.ndarray:
     """Return the trajectory in a .npy file."""
     try:
-        latents = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        latents = read_npy(path, MOST_ARRAYS)
+    except (OSError, ValueError) as error:
         raise unreadable(str(path), error) from None
     return check_trajectory(latents, size, str(path))

@@ -1,18 +1,24 @@
 """Reads ink: an array, or an .npz or .jsonl file."""
 
 import json
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vrnn_engine.base.reading.arrays import read_npz
+from vrnn_engine.base.reading.decoding import one_line
+from vrnn_engine.base.reading.limits import MOST_ARRAYS
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.recording.fit_ink import fit_to_voice
 from vrnn_engine.runtime.voice.manifest import Manifest
 
+LATEST = 1e12
+"""Times of points above this, in seconds, are not used."""
+_DAMAGED = (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)
+"""What reading a damaged file, or one of another kind, raises."""
 EVEN = 2e-6
 """Largest deviation in seconds of evenly spaced times that were rounded to microseconds."""
 
@@ -81,12 +87,12 @@ def read_ink_file(path: Path) -> tuple[np.ndarray, str | None, float | None]:
     """
     try:
         if path.suffix.lower() == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                if missing := [name for name in ("dx", "dy", "pen_up") if name not in arrays]:
-                    raise RecordingError(_describe_missing(path, missing, set(arrays)))
-                points = np.stack([arrays[name] for name in ("dx", "dy", "pen_up")], axis=1)
-                unit = str(arrays["unit"]) if "unit" in arrays else None
-                return points, unit, float(arrays["rate"]) if "rate" in arrays else None
+            arrays = read_npz(path, MOST_ARRAYS)
+            if missing := [name for name in ("dx", "dy", "pen_up") if name not in arrays]:
+                raise RecordingError(_describe_missing(path, missing, set(arrays)))
+            points = np.stack([arrays[name] for name in ("dx", "dy", "pen_up")], axis=1)
+            unit = str(arrays["unit"]) if "unit" in arrays else None
+            return points, unit, float(arrays["rate"]) if "rate" in arrays else None
         if path.suffix.lower() == ".jsonl":
             lines = [json.loads(line) for line in _text(path).splitlines() if line.strip()]
             found = [line for line in lines if "dx" in line]
@@ -98,7 +104,7 @@ def read_ink_file(path: Path) -> tuple[np.ndarray, str | None, float | None]:
                 raise RecordingError(f"{path}: is ink in several units: {', '.join(sorted(units))}; give one")
             unit = units.pop() if units else None
             return np.array(rows, np.float64).reshape(-1, 3), unit, points_per_second([line.get("t") for line in found])
-    except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise unreadable(str(path), error) from None
     raise RecordingError(
         f"{path}: ink is read from .npz or .jsonl files with dx, dy and pen_up; convert SVG, InkML, CSV "
@@ -117,14 +123,14 @@ def text_of_ink(path: Path) -> str | None:
     """
     try:
         if path.suffix.lower() == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                texts = arrays["texts"].tolist() if "texts" in arrays else []
+            arrays = read_npz(path, MOST_ARRAYS, ("texts",))
+            texts = arrays["texts"].tolist() if "texts" in arrays else []
         elif path.suffix.lower() == ".jsonl":
             rows = (json.loads(line) for line in _text(path).splitlines() if '"text"' in line)
             texts = [row["text"] for row in rows if "text" in row]
         else:
             return None
-    except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile):
+    except _DAMAGED:
         return None
     return str(texts[0]) if len(texts) == 1 and texts[0] else None
 
@@ -141,7 +147,7 @@ def points_per_second(times: Sequence[float | None]) -> float | None:
     times : sequence of float
         Times of the points in seconds; None for a point without a time.
     """
-    if len(times) < 2 or None in times:
+    if len(times) < 2 or not all(isinstance(time, int | float) and abs(time) < LATEST for time in times):
         return None
     steps = np.diff(np.array(times, np.float64))
     step = float(steps.mean())
@@ -161,8 +167,8 @@ def unreadable(where: str, error: Exception) -> RecordingError:
     error : Exception
         What decoding it raised.
     """
-    reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
-    return RecordingError(f"{where}: cannot be read as ink with dx, dy and pen_up: {reason:.200}")
+    reason = f"no {error}" if isinstance(error, KeyError) else one_line(error)
+    return RecordingError(f"{where}: cannot be read as ink with dx, dy and pen_up: {reason}")
 
 
 def _describe_missing(path: Path, missing: list[str], present: set[str]) -> str:
@@ -179,7 +185,8 @@ def check_points(source: Any, where: str) -> np.ndarray:
     try:
         if np.iscomplexobj(source):
             raise TypeError
-        points = np.asarray(source, np.float32)
+        with np.errstate(over="ignore"):  # infinity is refused below
+            points = np.asarray(source, np.float32)
     except (TypeError, ValueError, OverflowError):
         raise RecordingError(f"{where}: ink must be an array of numbers [T, 3]: dx, dy, pen_up") from None
     if points.size == 0:

@@ -10,7 +10,7 @@ import numpy as np
 from vrnn_engine.base.strokes import StrokeResampler
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.recording.fit_ink import fit_to_voice
-from vrnn_engine.runtime.recording.ink import EVEN, check_points, points_per_second, unreadable
+from vrnn_engine.runtime.recording.ink import EVEN, LATEST, check_points, points_per_second, unreadable
 from vrnn_engine.runtime.recording.pipe import Pipe
 from vrnn_engine.runtime.voice.manifest import Manifest
 
@@ -91,14 +91,17 @@ class PipedInk:
             try:
                 found = json.loads(text.decode()) if text.strip() else {}
                 unit = found.get("unit", unit)
+                if not isinstance(unit, str | None):
+                    raise TypeError("the unit is not a string")
                 if "dx" not in found:
                     continue
-                point = np.array([(found["dx"], found["dy"], found["pen_up"])], np.float32)
-            except (ValueError, TypeError, LookupError, AttributeError) as error:
+                point = np.array([(found["dx"], found["dy"], found["pen_up"])], np.float64)
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError) as error:
                 raise unreadable(f"{self.label}: line {number + 1}", error) from None
             fitted, conversions = fit_to_voice(check_points(point, self.label), unit, None, self._manifest, self.label)
             self._conversions |= dict.fromkeys(conversions)
-            yield fitted, found.get("t")
+            time = found.get("t")
+            yield fitted, float(time) if isinstance(time, int | float) and abs(time) < LATEST else None
 
     def _resampled(self, points: Iterator[TimedPoint], rate: float) -> Iterator[np.ndarray]:
         """Yield the strokes of points at another rate than the voice's, each as soon as it is complete."""

@@ -5,14 +5,12 @@ import stat
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from vrnn_engine.base.reading.decoding import guard_damage
 from vrnn_engine.errors import VoiceError
-from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, check_inside, decode_manifest
+from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, MAX_MANIFEST, check_inside, decode_manifest
 
 MAX_UNZIPPED = 8 << 30
 """Largest total size in bytes that a zipped voice may unpack to; stops a zip bomb before it fills the disk."""
-
-MAX_MANIFEST = 16 << 20
-"""Largest size in bytes of a zipped manifest, which is read into memory."""
 
 
 def unzip(path: Path, target: Path) -> None:
@@ -30,9 +28,15 @@ def unzip(path: Path, target: Path) -> None:
     VoiceError
         There is no valid manifest in the archive, an entry leaves the folder or is a symbolic link, or the archive is
         too large.
-    zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError
-        The file is not a readable archive, or cannot be unpacked here.
+    ValueError
+        The file is not a readable archive; the text is one line.
+    OSError
+        It cannot be unpacked here.
     """
+    guard_damage(lambda: _unzip(path, target))
+
+
+def _unzip(path: Path, target: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         for entry in entries:

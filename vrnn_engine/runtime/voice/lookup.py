@@ -49,7 +49,7 @@ def list_voices() -> list[ListedVoice]:
     for origin, home in (("bundled", BUNDLED), ("installed", voices_folder())):
         for folder in sorted(home.iterdir()) if home.is_dir() else []:
             # A hidden folder is a voice that is being installed.
-            if folder.name in found or folder.name.startswith(".") or not (folder / MANIFEST_FILE).is_file():
+            if folder.name in found or folder.name.startswith(".") or not os.path.lexists(folder / MANIFEST_FILE):
                 continue
             try:
                 manifest, problem = read_manifest(folder), None

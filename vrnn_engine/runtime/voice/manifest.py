@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from vrnn_engine.base.reading.decoding import decode_json
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.limits import check_limits
@@ -20,6 +21,10 @@ SCHEMA_VERSION = 2
 PLAIN_VERSION = 1
 """The version of a voice without text, which earlier releases can read."""
 MANIFEST_FILE = "voice.json"
+LONGEST_NAME = 200
+"""Largest number of characters of a file name; file systems allow 255 bytes."""
+MAX_MANIFEST = 16 << 20
+"""Largest size of a manifest in bytes."""
 TRAINING_FILE = "training.json"
 """From this file a new training run can start; the runtime does not read it."""
 
@@ -57,14 +62,14 @@ def decode_manifest(text: bytes, where: str) -> Manifest:
         leaves the folder, a file has no checksum, or a graph does not fit `text`.
     """
     try:
-        version = msgspec.json.decode(text, type=_Versioned).schema_version
+        version = decode_json(text, _Versioned).schema_version
         if version > SCHEMA_VERSION:
             raise VoiceError(
                 f"{where}: schema_version {version} is newer than this vrnn-engine understands "
                 f"({SCHEMA_VERSION}); upgrade vrnn-engine to use this voice"
             )
-        manifest = msgspec.json.decode(text, type=Manifest)
-    except msgspec.DecodeError as error:
+        manifest = decode_json(text, Manifest)
+    except ValueError as error:
         raise VoiceError(f"{where}: not a valid voice manifest: {error}") from None
     used = {*(g.file for g in manifest.graphs), manifest.parity.file}
     for path in [*manifest.files, *sorted(used)]:
@@ -97,7 +102,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_FILE
     try:
-        text = read_text_bytes(path)
+        text = read_text_bytes(path, MAX_MANIFEST)
     except OSError as error:
         if folder.is_file():
             raise VoiceError(f"{folder}: neither a voice's folder nor a .zip of one") from None
@@ -157,8 +162,10 @@ def check_inside(path: str, where: str) -> None:
     Raises
     ------
     VoiceError
-        The path is empty or absolute, or leaves its folder on some system.
+        The path is empty or absolute, leaves its folder on some system, or no file can have it.
     """
+    if any(ord(character) < 32 for character in path) or any(len(part) > LONGEST_NAME for part in path.split("/")):
+        raise VoiceError(f"{where}: path {path!r:.80} has a control character or a name of over {LONGEST_NAME} letters")
     parts = PurePosixPath(path)
     if (
         "\0" in path

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import tempfile
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +12,11 @@ import numpy as np
 from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.base.folders import cache_folder
+from vrnn_engine.base.reading.arrays import read_npz
+from vrnn_engine.base.reading.decoding import one_line
+from vrnn_engine.base.reading.limits import MOST_ARRAYS, file_size, too_large
 from vrnn_engine.errors import VoiceError
-from vrnn_engine.runtime.voice.archive import unzip
+from vrnn_engine.runtime.voice.archive import MAX_UNZIPPED, unzip
 from vrnn_engine.runtime.voice.lookup import BUNDLED, find_voice
 from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, TRAINING_FILE, Graph, Manifest, is_document, read_manifest
 from vrnn_engine.runtime.voice.trust import lifted_limits
@@ -140,10 +142,13 @@ class Voice:
         """
         path = self.path / self.manifest.parity.file
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return {name: arrays[name].astype(np.float32) for name in arrays.files}
-        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise VoiceError(f"{path}: not a readable .npz of parity vectors: {error}") from None
+            arrays = read_npz(path, MOST_ARRAYS)
+            if other := [name for name, array in arrays.items() if array.dtype.kind not in "biuf"]:
+                raise ValueError(f"the array {other[0]!r:.40} has no numbers")
+            with np.errstate(over="ignore"):
+                return {name: array.astype(np.float32) for name, array in arrays.items()}
+        except (OSError, ValueError) as error:
+            raise VoiceError(f"{path}: not a readable .npz of parity vectors: {one_line(error)}") from None
 
 
 def check_folder(folder: Path, shown: Path | None = None, trust: tuple[str, ...] = ()) -> Voice:
@@ -169,6 +174,7 @@ def check_folder(folder: Path, shown: Path | None = None, trust: tuple[str, ...]
         The manifest is not valid, a file is missing or has the wrong checksum, or a graph exceeds a limit.
     """
     manifest = read_manifest(folder)
+    size = 0
     for name, digest in manifest.files.items():
         if is_document(name):  # voices exported by 0.2.0 or earlier list CARD.md
             continue
@@ -176,6 +182,8 @@ def check_folder(folder: Path, shown: Path | None = None, trust: tuple[str, ...]
         if not path.is_file():
             raise VoiceError(f"{label}: missing, though {MANIFEST_FILE} lists it; get the voice again")
         try:
+            if (size := size + file_size(path)) > MAX_UNZIPPED:
+                raise too_large(MAX_UNZIPPED, str(path))
             found = _sha256(path)
         except OSError as error:
             raise read_error(label, error, VoiceError) from None
@@ -203,13 +211,15 @@ def _open_zip(path: Path, trust: tuple[str, ...]) -> Voice:
                 if not (target / MANIFEST_FILE).is_file():  # otherwise another process was faster
                     raise
         return check_folder(target, trust=trust)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except ValueError as error:
         raise VoiceError(f"{path}: not a readable .zip of a voice: {error}") from None
     except OSError as error:
         raise VoiceError(f"{path}: cannot unpack the voice: {error.strerror or error}") from None
 
 
 def _sha256(path: Path) -> str:
+    if file_size(path) > MAX_UNZIPPED:
+        raise too_large(MAX_UNZIPPED, str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

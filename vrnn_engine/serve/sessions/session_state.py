@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
+from vrnn_engine.base.reading.decoding import decode_msgpack
 from vrnn_engine.errors import StreamError, TokenError, VRNNEngineError
 from vrnn_engine.runtime.live.automation import ActiveMove
 from vrnn_engine.runtime.live.events import AnyEvent
@@ -179,8 +180,8 @@ class SessionState(msgspec.Struct, frozen=True):
             The bytes hold no state of a session, or one of another voice.
         """
         try:
-            state = msgspec.msgpack.decode(data, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            state = decode_msgpack(data, cls)
+        except ValueError as error:
             raise TokenError(f"this token holds no state of a session: {error}") from None
         if state.fingerprint != fingerprint:
             raise TokenError(

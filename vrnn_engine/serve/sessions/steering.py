@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from vrnn_engine.base.reading.decoding import one_line
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.live.events import (
     AnyEvent,
@@ -109,7 +110,7 @@ class Translator:
         try:
             event: AnyEvent = msgspec.convert(dict(fields), Possible)
         except (msgspec.ValidationError, RecursionError) as error:
-            raise StreamError(f"cannot read the event {name!r}: {error}") from None
+            raise StreamError(f"cannot read the event {name!r}: {one_line(error)}") from None
         match event:
             case Morph(latent=None):
                 raise StreamError("morph: give the latent itself; a session has no saved states")
@@ -129,5 +130,5 @@ class Translator:
         try:
             event = msgspec.convert({"do": "restore", "name": _RESTORED, **times}, Restore)
         except msgspec.ValidationError as error:
-            raise StreamError(f"restore: {error}") from None
+            raise StreamError(f"restore: {one_line(error)}") from None
         return msgspec.structs.replace(event, snapshot=self.snapshot_of(token))

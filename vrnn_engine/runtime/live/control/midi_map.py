@@ -16,6 +16,7 @@ import msgspec
 from vrnn_engine.base.file_errors import newer_error, read_error
 from vrnn_engine.base.files import write_atomically
 from vrnn_engine.base.folders import config_folder
+from vrnn_engine.base.reading.decoding import decode_json
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.errors import SinkError, SourceError
 from vrnn_engine.runtime.live.events import Count, Set
@@ -91,12 +92,12 @@ class MidiMap:
         self.path = Path(path or config_folder() / "midi.json")
         self.bindings: dict[tuple[int, int], Binding] = {}
         try:
-            file = msgspec.json.decode(read_text_bytes(self.path), type=_File)
+            file = decode_json(read_text_bytes(self.path), _File)
         except FileNotFoundError:
             return
         except OSError as error:
             raise read_error(self.path, error, SourceError) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise SourceError(f"{self.path}: not a file of MIDI bindings: {error}") from None
         if file.midi > VERSION:
             raise newer_error(self.path, file.midi, SourceError)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vrnn_engine.base.files import write_atomically
+from vrnn_engine.base.reading.limits import MOST_TEXT, read_file
 from vrnn_engine.errors import SinkError
 
 
@@ -82,13 +83,13 @@ def read_progress(path: str | Path) -> dict[str, Any] | None:
         The file cannot be read, or is of another kind.
     """
     try:
-        found = json.loads(Path(path).read_bytes())
+        found = json.loads(read_file(path, MOST_TEXT))
         if isinstance(found["strokes"], int) and isinstance(found["plot"], dict):
             return dict(found)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise SinkError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise SinkError(f"{path} does not say how far a plot is; name another file")

@@ -1,0 +1,40 @@
+"""Damaged input of each reader is accepted, or refused in one line.  benchmarks/mutations.py tries many more."""
+
+import os
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.fuzz import READERS
+from support.fuzz.reader import Reader, Verdict, judge
+
+
+@pytest.fixture(scope="module", params=READERS)
+def ready(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Reader, Any]]:
+    """A reader, and what it reads from valid input."""
+    before = dict(os.environ)
+    reader = READERS[request.param](tmp_path_factory.mktemp(request.param))
+    yield reader, reader.read(reader.valid)
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def homes() -> None:
+    """Replace the fixture of all tests, which hypothesis would share between its examples."""
+
+
+@given(rng=st.randoms(use_true_random=False))
+def test_damaged_input_is_accepted_or_refused_in_one_line(ready: tuple[Reader, Any], rng: Random) -> None:
+    reader, expected = ready
+    damaged = reader.damaged(rng)
+    verdict = judge(reader, damaged, expected)
+    assert not verdict.is_fault, f"{verdict.kind} for {damaged!r:.2000}:\n{verdict.detail}"
+
+
+def test_valid_input_is_accepted(ready: tuple[Reader, Any]) -> None:
+    reader, expected = ready
+    assert judge(reader, reader.valid, expected) == Verdict("equal")
