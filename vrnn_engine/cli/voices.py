@@ -139,7 +139,7 @@ def install(
     ] = False,
     json: report.AsJson = False,
 ) -> None:
-    """Verify a voice and install it, so that it can be loaded by its name."""
+    """Verify a voice, and install it under its name."""
     from vrnn_engine.runtime.graph.install import install_voice
 
     installed = install_voice(path, replace=replace)
