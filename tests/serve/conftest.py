@@ -1,8 +1,11 @@
 """Fixtures of the tests of the web page and the server."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 from support import browser as browsers
 from support import toy_voice
@@ -21,16 +24,37 @@ def browser() -> Iterator[browsers.Browser]:
         yield running
 
 
+HOTTEST = 1e9
+"""Largest value that the manifest of a voice may allow for a control."""
+
+
+def _heat(graph: onnx.GraphProto) -> None:
+    """Make a temperature t from t * (1 + 3.4e29 * (t / 1e9)**32): that is 3.4e38 for 1e9, and t itself for small t."""
+    for name, value in (("per.hottest", 1 / HOTTEST), ("heat", 3.4e29), ("one", 1.0)):
+        graph.initializer.append(onnx.numpy_helper.from_array(np.float32([value]), f"hot.{name}"))
+    asked, powers = "control.latent.temperature", [f"hot.{2**n}" for n in range(6)]
+    nodes = [onnx.helper.make_node("Mul", [asked, "hot.per.hottest"], [powers[0]])]
+    nodes += [onnx.helper.make_node("Mul", [a, a], [b]) for a, b in itertools.pairwise(powers)]
+    nodes.append(onnx.helper.make_node("Mul", [powers[-1], "hot.heat"], ["hot.more"]))
+    nodes.append(onnx.helper.make_node("Add", ["hot.more", "hot.one"], ["hot.times"]))
+    nodes.append(onnx.helper.make_node("Mul", [asked, "hot.times"], ["hot.temperature"]))
+    for node in graph.node:
+        node.input[:] = ["hot.temperature" if name == asked else name for name in node.input]
+    rest = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*nodes, *rest])
+
+
 def _allow_infinite_latents(manifest: dict) -> None:
     for control in manifest["controls"]:
         if control["name"] == "latent.temperature":
-            control["maximum"] = 3.4e38
+            control["maximum"] = HOTTEST
 
 
 @pytest.fixture(scope="session")
 def fragile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a toy voice whose frames are not finite for long at a latent temperature of 3.4e38."""
-    folder = toy_voice.build(tmp_path_factory.mktemp("voices") / "toy-audio")
+    """Folder of a toy voice whose frames are not finite for long at a latent temperature of 1e9."""
+    folder = toy_voice.build(tmp_path_factory.mktemp("voices") / "toy-audio", edit_step=_heat)
     toy_voice.change(folder, _allow_infinite_latents)
     return folder
 
