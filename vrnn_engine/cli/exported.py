@@ -1,9 +1,10 @@
 """Exports a checkpoint to a temporary voice, for commands that accept a voice or a checkpoint."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from vrnn_engine.base.atomic.scratch import ScratchFolder
 
 
 @contextmanager
@@ -25,5 +26,5 @@ def as_voice(where: str) -> Iterator[str]:
 
     from vrnn_engine.exporters.export import export
 
-    with tempfile.TemporaryDirectory(prefix="vrnn-engine-") as folder:
+    with ScratchFolder() as folder:
         yield str(export(Path(where), Path(folder) / "voice").voice.path)

@@ -1,4 +1,4 @@
-"""`vrnn-engine voices`: lists, shows, verifies and installs voices."""
+"""`vrnn-engine voices`: lists, shows, verifies, installs and cleans up voices."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ Named = Annotated[str, typer.Argument(metavar="VOICE", help="Name, folder or .zi
 
 
 def voices(context: typer.Context, json: report.AsJson = False) -> None:
-    """List, show, verify and install voices (default: list)."""
+    """List, show, verify, install and clean up voices (default: list)."""
     if context.invoked_subcommand is None:
         list_(json=json)
 
@@ -149,6 +149,27 @@ def install(
         report.answer(f"installed {installed.name} in {installed.path}")
 
 
+def clean(
+    corpora: Annotated[
+        bool, typer.Option("--corpora", help="Remove the decoded recordings of corpora that were trained on as well.")
+    ] = False,
+    json: report.AsJson = False,
+) -> None:
+    """Remove files that nothing needs, and say their size.
+
+    These are unpacked voices, and what interrupted processes have left.  What is in use stays, and so do installed
+    voices, saved states and hands.
+    """
+    from vrnn_engine.runtime.voice.cleaning import clean
+
+    removed = clean(corpora)
+    if json:
+        report.print_json({one.what: one.size for one in removed})
+        return
+    for one in removed:
+        report.answer(f"removed {one.size:,} bytes of {one.what}")
+
+
 def _makes(manifest: "Manifest") -> str:
     if manifest.modality == "audio":
         return f"sound, {manifest.rate} Hz"
@@ -168,6 +189,12 @@ def _writes(manifest: "Manifest") -> list[tuple[str, str]]:
 
 app = typer.Typer(no_args_is_help=False)
 app.callback(invoke_without_command=True)(guard(voices))
-_VERBS: dict[str, Callable[..., None]] = {"list": list_, "show": show, "verify": verify, "install": install}
+_VERBS: dict[str, Callable[..., None]] = {
+    "list": list_,
+    "show": show,
+    "verify": verify,
+    "install": install,
+    "clean": clean,
+}
 for _name, _verb in _VERBS.items():
     app.command(_name, cls=OnceCommand)(guard(_verb))

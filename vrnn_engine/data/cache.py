@@ -11,6 +11,7 @@ import soundfile
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from vrnn_engine.base.atomic.locks import keep_locked
 from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.folders import cache_folder
 from vrnn_engine.data.recordings import BLOCK, mono_blocks, sample_count
@@ -89,7 +90,7 @@ def decode(
     Recordings are decoded into a folder of the user's cache (in $VRNN_ENGINE_CACHE if that is set).  The folder's name
     is a hash of the rate and of the files' paths, sizes and modification times, so that the next call with the same
     arguments finds the folder.  If several processes request the same recordings at once, one decodes and the others
-    wait.  This package never deletes old folders; the user may.
+    wait.  `vrnn-engine voices clean --corpora` removes old folders.
 
     Parameters
     ----------
@@ -123,6 +124,7 @@ def decode(
             with FileLock(lock):
                 if not (folder / INDEX).exists():
                     _fill(folder, files, rate, strict, shares or {})
+        keep_locked(folder)  # `vrnn-engine voices clean` removes what no process uses
         index = msgspec.json.decode((folder / INDEX).read_bytes(), type=Index)
         parts = {split: _open(folder / f"{split}.int16", part) for split, part in index.parts.items()}
     except OSError as error:

@@ -4,7 +4,6 @@ The lower limit (`floor`) is the longer of two times, both computed from the spe
 the time to read the weights once, and the time to compute the matrix products.
 """
 
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from vrnn_engine.base.atomic.scratch import ScratchFolder
 from vrnn_engine.diagnostics.machine import Machine
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.graph.provider import CPU
@@ -162,7 +162,7 @@ def weight_bytes(voice: Voice, graph: Graph) -> int:
     VoiceError
         onnxruntime cannot load the graph.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with ScratchFolder() as folder:
         options = onnxruntime_options()
         options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
         options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights")

@@ -17,6 +17,10 @@ except ImportError:  # Windows
     _LOCKS = False
 
 
+_kept: dict[Path, int] = {}
+"""The descriptor of each folder that `keep_locked` has locked."""
+
+
 def lock(descriptor: int, *, shared: bool = False) -> None:
     """Lock an open file or folder until its descriptor is closed; wait for a process that examines it.
 
@@ -57,6 +61,24 @@ def lock_folder(folder: Path, *, shared: bool = False) -> int | None:
         return None
     lock(descriptor, shared=shared)
     return descriptor
+
+
+def keep_locked(folder: Path) -> None:
+    """Hold a shared lock on a folder until the process ends; nothing happens if it does not exist.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    """
+    held = _kept.get(folder)
+    if held is not None and is_at(held, folder):
+        return
+    descriptor = lock_folder(folder, shared=True)
+    if held is not None:  # another folder has this name now
+        os.close(_kept.pop(folder))
+    if descriptor is not None:
+        _kept[folder] = descriptor
 
 
 def is_at(descriptor: int, path: Path) -> bool:

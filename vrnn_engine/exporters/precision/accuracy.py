@@ -6,7 +6,6 @@ computed by the observe graph in the same precision; and the levels of a free-ru
 """
 
 import itertools
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from vrnn_engine.base.atomic.scratch import ScratchFolder
 from vrnn_engine.errors import ExportError
 from vrnn_engine.exporters.graphs.weights_file import save_graphs
 from vrnn_engine.exporters.precision.half import check_range
@@ -106,7 +106,7 @@ def check_precisions(
         if precision == "fp16":
             text = {CHARACTERS: vectors[CHARACTERS]} if step.window else {}
             check_range(models["step.onnx"], _all_inputs(step, states, noise, table) | text)
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as files:  # Windows keeps files of a session open
+        with ScratchFolder() as files:  # Windows keeps files of a session open
             save_graphs(dict(models), Path(files))
             reduced_step, reduced_observe = (GraphSession(Path(files), graph, controls, "cpu") for graph in graphs)
         found = [

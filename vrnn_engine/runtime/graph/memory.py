@@ -6,11 +6,11 @@ engine estimates large requests first and compares them with the available memor
 
 import contextlib
 import csv
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from vrnn_engine.base.atomic.scratch import ScratchFolder
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.graph.ort import create_session, ort
 
@@ -121,7 +121,7 @@ def intermediate_bytes(model: str, options: ort.SessionOptions, rows: int = 8) -
     # The weights stay in their file, which is mapped and not copied.
     options.add_session_config_entry("session.disable_prepacking", "1")
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with ScratchFolder() as folder:
             report = Path(folder) / "sizes.csv"
             options.add_session_config_entry("session.collect_node_memory_stats_to_file", str(report))
             session = create_session(model, options, ["CPUExecutionProvider"])

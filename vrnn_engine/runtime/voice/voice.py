@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,6 @@ import numpy as np
 
 from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.file_errors import read_error
-from vrnn_engine.base.folders import cache_folder
 from vrnn_engine.base.reading.arrays import read_npz
 from vrnn_engine.base.reading.decoding import one_line
 from vrnn_engine.base.reading.limits import MOST_ARRAYS, file_size, too_large
@@ -20,6 +18,7 @@ from vrnn_engine.runtime.voice.archive import MAX_UNZIPPED, unzip
 from vrnn_engine.runtime.voice.lookup import BUNDLED, find_voice
 from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, TRAINING_FILE, Graph, Manifest, is_document, read_manifest
 from vrnn_engine.runtime.voice.trust import lifted_limits
+from vrnn_engine.runtime.voice.unpacked import trim, unpacked_folder, use
 
 
 @dataclass(frozen=True)
@@ -199,17 +198,20 @@ def check_folder(folder: Path, shown: Path | None = None, trust: tuple[str, ...]
 def _open_zip(path: Path, trust: tuple[str, ...]) -> Voice:
     """Unpack a zipped voice into the cache, unless it is there already, and return it checked."""
     try:
-        target = _unzipped_folder() / _sha256(path)
+        target = unpacked_folder() / _sha256(path)
+        use(target)  # before the check, so that no other process removes it meanwhile
         try:
             return check_folder(target, trust=trust)
         except VoiceError:  # not unpacked yet, or damaged since
             try:
-                with atomic_folder(target) as folder:
+                with atomic_folder(target, durable=False) as folder:  # it can be unpacked again
                     unzip(path, folder)
                     check_folder(folder, shown=path, trust=trust)
             except OSError:
                 if not (target / MANIFEST_FILE).is_file():  # otherwise another process was faster
                     raise
+            use(target)
+            trim()
         return check_folder(target, trust=trust)
     except ValueError as error:
         raise VoiceError(f"{path}: not a readable .zip of a voice: {error}") from None
@@ -222,15 +224,3 @@ def _sha256(path: Path) -> str:
         raise too_large(MAX_UNZIPPED, str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _unzipped_folder() -> Path:
-    """Return the folder of unpacked voices: in the cache, or a temporary one if the cache cannot be written."""
-    cache = cache_folder("voices")
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        if os.access(cache, os.W_OK):
-            return cache
-    except OSError:
-        pass
-    return Path(tempfile.mkdtemp(prefix="vrnn-engine-"))

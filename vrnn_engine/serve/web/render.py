@@ -1,13 +1,13 @@
 """Renders a voice to a file, by the same engine and sinks as the command line: a seed gives the same bits."""
 
 import math
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from vrnn_engine.base.atomic.scratch import ScratchFolder
 from vrnn_engine.errors import StreamError, VRNNEngineError
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.live.letters.letter import Letter
@@ -84,13 +84,13 @@ class Rendered:
         The file, in `folder`.
     seed : int
         Seed of the stream.
-    folder : TemporaryDirectory
+    folder : ScratchFolder
         Folder of this rendering alone; the caller removes it after it has sent the file.
     """
 
     path: Path
     seed: int
-    folder: "tempfile.TemporaryDirectory[str]"
+    folder: ScratchFolder
 
 
 def render(engine: Engine, wanted: Render, stopped: Callable[[], bool]) -> Rendered:
@@ -123,7 +123,7 @@ def render(engine: Engine, wanted: Render, stopped: Callable[[], bool]) -> Rende
         )
     if wanted.width is not None and modality != "pen":
         raise StreamError(f"voice {engine.voice.name!r} makes sound, which has no width; leave out width")
-    folder = tempfile.TemporaryDirectory(prefix="vrnn-engine-")
+    folder = ScratchFolder()
     path = Path(folder.name) / f"voice.{wanted.format}"
     try:
         return Rendered(path, _write(engine, wanted, path, stopped), folder)
