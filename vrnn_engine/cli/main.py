@@ -11,7 +11,6 @@ import typer
 import vrnn_engine
 from vrnn_engine.cli import guard, report, standard_streams
 from vrnn_engine.cli.once import OnceCommand
-from vrnn_engine.runtime.voice.trust import VARIABLE, lifted_limits
 
 # The module of a verb holds a function of the same name, or, where the verb has subcommands, a typer `app`.
 # It may hold an `EPILOG`, which `--help` prints last.
@@ -90,6 +89,8 @@ def _set_options(
 ) -> None:
     guard.set_debug(debug)
     if trust is not None:
+        from vrnn_engine.runtime.voice.trust import VARIABLE, lifted_limits
+
         os.environ[VARIABLE] = ",".join(lifted_limits(trust))  # also for the processes that a verb starts
 
 
