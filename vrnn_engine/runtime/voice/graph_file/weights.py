@@ -4,9 +4,13 @@ import os
 from pathlib import Path, PurePosixPath
 
 from vrnn_engine.base.file_errors import read_error
+from vrnn_engine.base.reading.limits import read_file
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.graph_file.model import ModelFile, Place, Tensor, read_model
 from vrnn_engine.runtime.voice.manifest import Graph, Manifest, check_listed
+
+MAX_GRAPH = 2 << 30
+"""Largest size in bytes of an .onnx file, which is that of a message of protocol buffers."""
 
 
 def open_graph(folder: Path, graph: Graph, manifest: Manifest, label: str) -> tuple[ModelFile, dict[str, int | None]]:
@@ -37,7 +41,7 @@ def open_graph(folder: Path, graph: Graph, manifest: Manifest, label: str) -> tu
     if not graph.file.endswith(".onnx"):
         raise VoiceError(f"{label}: a graph's name must end in .onnx, so that it is read as one")
     try:
-        model = read_model((folder / graph.file).read_bytes())
+        model = read_model(read_file(folder / graph.file, MAX_GRAPH))
         for tensor in model.graph.tensors():
             _check_bytes(tensor)
         return model, _files(model, folder, graph, manifest, label)
