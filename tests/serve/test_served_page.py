@@ -7,23 +7,18 @@ from pathlib import Path
 import pytest
 from support.browser import Browser
 from support.http_server import Served, serving
+from support.silent_proxy import silent_proxy
 
 from vrnn_engine.serve.options import ServeOptions
+from vrnn_engine.serve.sessions.receiving import Inlet
 
 TOKEN = "a-secret"
 PLAYING = "document.getElementById('play').getAttribute('aria-label') === 'Pause'"
+PLAYABLE = "document.getElementById('play') && !document.getElementById('play').disabled"
 VIOLATIONS = """
     window.violations = [];
     document.addEventListener('securitypolicyviolation', event => violations.push(event.violatedDirective));
 """
-KEEP_LAST = """
-    const { send } = WebSocket.prototype;
-    WebSocket.prototype.send = function (message) {
-        localStorage.setItem('last', message);
-        send.call(this, message);
-    };
-"""
-"""Keeps the last message that the page has sent, also when the page is gone."""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +31,7 @@ def served(toy_audio: Path, toy_pen: Path) -> Iterator[Served]:
 def test_the_page_plays_a_served_voice_under_its_policy(browser: Browser, served: Served, voice: str) -> None:
     browser.open(f"http://127.0.0.1:{served.port}/#token={TOKEN}&voice={voice}")
     browser.run(VIOLATIONS)
-    browser.wait_until("document.getElementById('play') && !document.getElementById('play').disabled")
+    browser.wait_until(PLAYABLE)
     browser.driver.find_element("id", "play").click()
     browser.wait_until(PLAYING)
     name = f'vrnn_engine_frames_total{{voice="{voice}"}}'
@@ -48,30 +43,68 @@ def test_the_page_plays_a_served_voice_under_its_policy(browser: Browser, served
     assert browser.elsewhere == []
 
 
-@pytest.mark.parametrize("closes", [True, False], ids=["the tab is closed", "another page is opened"])
-def test_a_page_that_is_left_ends_its_session_at_once(browser: Browser, served: Served, closes: bool) -> None:
-    """By its own message, which a proxy passes on although it may keep the connection to the server."""
-    batch, address = served.services.voices.batch("toy-audio"), f"http://127.0.0.1:{served.port}/"
-    first = browser.driver.current_window_handle
-    browser.driver.switch_to.new_window("tab")
-    browser.open(f"{address}#token={TOKEN}&voice=toy-audio")
-    browser.run("localStorage.removeItem('last')")
-    browser.run(KEEP_LAST)
-    browser.wait_until("document.getElementById('play') && !document.getElementById('play').disabled")
+def play(browser: Browser, served: Served) -> None:
+    """Open the page and press play."""
+    browser.open(f"http://127.0.0.1:{served.port}/#token={TOKEN}&voice=toy-audio")
+    browser.wait_until(PLAYABLE)
     browser.driver.find_element("id", "play").click()
     browser.wait_until(PLAYING)
-    assert batch.rows == 1
+
+
+def wait_for_rows(served: Served, count: int) -> None:
+    """Wait until the voice has this number of sessions; fail after six seconds, much sooner than an idle one ends."""
+    batch = served.services.voices.batch("toy-audio")
+    for _ in range(300):
+        if batch.rows == count:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"there are {batch.rows} sessions, not {count}")
+
+
+@pytest.mark.parametrize("closes", [True, False], ids=["the tab is closed", "another page is opened"])
+def test_a_page_that_is_left_frees_its_row_at_once(browser: Browser, served: Served, closes: bool) -> None:
+    first = browser.driver.current_window_handle
+    browser.driver.switch_to.new_window("tab")
+    play(browser, served)
+    wait_for_rows(served, 1)
     if not closes:
         browser.driver.get("about:blank")
+        wait_for_rows(served, 0)
     browser.driver.close()
     browser.driver.switch_to.window(first)
-    for _ in range(300):
-        if not batch.rows:
-            break
-        time.sleep(0.02)
-    assert not batch.rows
-    browser.open(f"{address}config.json")
-    assert browser.run("return localStorage.getItem('last')") == '{"type":"close"}'
+    wait_for_rows(served, 0)
+
+
+def test_a_page_that_the_browser_keeps_ends_its_session_and_begins_another_when_it_comes_back(
+    browser: Browser, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, take = [], Inlet.take
+    monkeypatch.setattr(Inlet, "take", lambda inlet, data: (heard.append(data), take(inlet, data))[1])
+    play(browser, served)
+    wait_for_rows(served, 1)
+    browser.run("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    wait_for_rows(served, 0)
+    assert heard[-1] == '{"type":"close"}'
+    browser.run("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    browser.wait_until(PLAYABLE)
+    wait_for_rows(served, 1)
+    browser.driver.get("about:blank")
+    wait_for_rows(served, 0)
+
+
+@pytest.mark.slow
+def test_the_page_says_that_a_server_is_silent_and_that_it_is_back(browser: Browser, served: Served) -> None:
+    says = "document.getElementById('notice').textContent === '{}'"
+    with silent_proxy(served.port) as proxy:
+        browser.open(f"http://127.0.0.1:{proxy.port}/#token={TOKEN}&voice=toy-audio")
+        browser.wait_until(PLAYABLE)
+        browser.driver.find_element("id", "play").click()
+        browser.wait_until(PLAYING)
+        proxy.fall_silent()
+        browser.wait_until(says.format("The server is away: trying again."))
+        proxy.speak_again()
+        browser.wait_until(says.format("The server is back."))
+        browser.driver.get("about:blank")
 
 
 def test_the_page_without_the_token_says_what_is_wrong(browser: Browser, served: Served) -> None:
