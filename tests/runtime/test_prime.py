@@ -75,7 +75,7 @@ def test_priming_a_voice_without_observe_graph_is_an_error(tmp_path: Path) -> No
 
 def test_observe_graph_is_loaded_only_when_needed(tmp_path: Path) -> None:
     folder = toy_voice.build(tmp_path / "voice")
-    (folder / "observe.onnx").write_bytes(b"junk")
+    (folder / "observe.onnx").write_bytes(b"")
     toy_voice.reseal(folder)
     stream = vrnn.Engine.load(folder, device="cpu").stream(1)
     stream.read(3)
