@@ -6,7 +6,9 @@ import soundfile
 from support.corpora import make_speech, speech_corpus
 
 from vrnn_engine.data.material import survey
-from vrnn_engine.data.recordings import read_mono
+from vrnn_engine.data.options import SpeechData
+from vrnn_engine.data.recordings import read_mono, sample_blocks
+from vrnn_engine.data.speech import SpeechCorpus
 from vrnn_engine.errors import DataError
 
 
@@ -57,3 +59,30 @@ def test_damaged_recording_that_is_split_in_time_is_reported_once(tmp_path):
     corpus = speech_corpus(tmp_path, 8000, layout="recordings")
     assert len(corpus.skipped) == 1
     assert "broken.wav" in corpus.skipped[0]
+
+
+def test_frames_of_stereo_interleave_both_channels(tmp_path):
+    make_speech(tmp_path, ["a.wav", "b.wav", "c.wav"], rate=12000, seconds=1, channels=2)
+    options = SpeechData(rate=8000, lanes=2, chunk=5, carry=2, layout="recordings")
+    corpus = SpeechCorpus(tmp_path, options, 20, 1, channels=2)
+    whole = np.concatenate(list(sample_blocks(tmp_path / "a.wav", 8000, 2)))
+    samples = corpus.parts["train"].samples
+    assert samples.shape == (3 * 6400, 2)
+    np.testing.assert_array_equal(samples[:6400], whole[:6400])
+    assert corpus.std == (pytest.approx(samples.std() / 32768),)
+    (first, *_) = corpus.epoch("train", None)
+    assert first.signal.shape == (6, 2, 20)
+    expected = (samples[:10] / 32768 - corpus.mean) / corpus.std
+    np.testing.assert_allclose(first.signal[0, 0].reshape(10, 2), expected, rtol=1e-4, atol=1e-5)
+    noisy = next(iter(corpus.epoch("train", np.random.default_rng(0))))
+    assert noisy.signal.shape == (6, 2, 20)
+    mono = SpeechCorpus(tmp_path, options, 20, 1)
+    assert mono.parts["train"].samples.shape == (3 * 6400,)
+    assert "stereo" in corpus.about
+    assert "mono" in mono.about
+
+
+def test_mono_recording_fills_both_channels(tmp_path):
+    make_speech(tmp_path, ["a.wav"])
+    (found,) = sample_blocks(tmp_path / "a.wav", 8000, 2)
+    np.testing.assert_array_equal(found, np.repeat(read_mono(tmp_path / "a.wav", 8000)[:, np.newaxis], 2, axis=1))

@@ -152,11 +152,11 @@ def test_recordings_are_decoded_once_and_again_when_they_change(tmp_path, monkey
     folder = make_speech(tmp_path / "speech", NAMES)
     decoded = []
 
-    def counted(path, rate):
+    def counted(path, rate, channels):
         decoded.append(path.name)
-        return recordings.mono_blocks(path, rate)
+        return recordings.sample_blocks(path, rate, channels)
 
-    monkeypatch.setattr(cache, "mono_blocks", counted)
+    monkeypatch.setattr(cache, "sample_blocks", counted)
     first, second = (speech_corpus(folder, 8000) for _ in range(2))
     assert len(decoded) == 12
     assert isinstance(second.parts["train"].samples, np.memmap)
@@ -191,12 +191,12 @@ def test_unwritable_or_damaged_cache_raises_one_line(tmp_path, monkeypatch):
 def test_interrupted_decoding_leaves_no_cache(tmp_path, monkeypatch):
     folder = make_speech(tmp_path / "speech", NAMES)
 
-    def interrupted(path, rate):
+    def interrupted(path, rate, channels):
         if path.parent.name == "valid":
             raise KeyboardInterrupt
-        return recordings.mono_blocks(path, rate)
+        return recordings.sample_blocks(path, rate, channels)
 
-    monkeypatch.setattr(cache, "mono_blocks", interrupted)
+    monkeypatch.setattr(cache, "sample_blocks", interrupted)
     with pytest.raises(KeyboardInterrupt):
         speech_corpus(folder, 8000)
     assert list((tmp_path / "cache" / "corpora").iterdir()) == []
@@ -206,15 +206,15 @@ def test_two_threads_decode_the_same_corpus_once(tmp_path, monkeypatch):
     folder = make_speech(tmp_path / "speech", NAMES)
     decoded, both = [], threading.Barrier(2)
 
-    def counted(path, rate):
+    def counted(path, rate, channels):
         decoded.append(path.name)
-        return recordings.mono_blocks(path, rate)
+        return recordings.sample_blocks(path, rate, channels)
 
     def read(_):
         both.wait()
         return speech_corpus(folder, 8000).std
 
-    monkeypatch.setattr(cache, "mono_blocks", counted)
+    monkeypatch.setattr(cache, "sample_blocks", counted)
     with ThreadPoolExecutor(2) as two:
         one, other = two.map(read, range(2))
     assert one == other

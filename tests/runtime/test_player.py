@@ -63,7 +63,9 @@ def test_seconds_of_a_pen_are_counted_in_points(toy_pen: Path) -> None:
 
 
 def test_end_of_the_stream_finishes_the_sink() -> None:
-    manifest = SimpleNamespace(modality="audio", rate=16000, frame_size=200, unit="full scale", name="brief", text=None)
+    manifest = SimpleNamespace(
+        modality="audio", rate=16000, frame_size=200, unit="full scale", name="brief", text=None, channels=1
+    )
     left = 30
 
     def read(frames: int) -> np.ndarray:
@@ -180,7 +182,9 @@ def test_seconds_must_be_positive(toy_audio: Path, seconds: float) -> None:
 
 def test_live_sinks_get_small_blocks() -> None:
     asked: list[int] = []
-    manifest = SimpleNamespace(modality="audio", rate=16000, frame_size=200, unit="full scale", name="still", text=None)
+    manifest = SimpleNamespace(
+        modality="audio", rate=16000, frame_size=200, unit="full scale", name="still", text=None, channels=1
+    )
 
     def read(frames: int) -> np.ndarray:
         asked.append(frames)

@@ -95,7 +95,7 @@ LOOPS = {
     "stream.prime": "while True: begun.set(); stream.prime(numpy.zeros(16000, 'f'))",
     "resampling": "while True: begun.set(); read_recording(long, engine.voice.manifest, rate=44100)",
     "a corpus": "while True: begun.set(); read_mono(path, 16000)",
-    "a resampler between two blocks": "it = mono_blocks(path, 16000); next(it); begun.set(); time.sleep(60)",
+    "a resampler between two blocks": "it = sample_blocks(path, 16000); next(it); begun.set(); time.sleep(60)",
     "Engine.load": "while True: begun.set(); vrnn.Engine.load('blizzard', device='cpu')",
 }
 
@@ -107,7 +107,7 @@ def test_a_daemon_thread_that_computes_does_not_abort_the_process(tmp_path: Path
     import vrnn_engine as vrnn
     from pathlib import Path
     import soundfile
-    from vrnn_engine.data.recordings import mono_blocks, read_mono
+    from vrnn_engine.data.recordings import sample_blocks, read_mono
     from vrnn_engine.runtime.recording import read_recording
     engine = vrnn.Engine.load("blizzard", device="cpu")
     stream, begun, long = engine.stream(seed=1), threading.Event(), numpy.zeros(44100 * 20, "f")

@@ -137,10 +137,14 @@ def test_updates_fill_the_time():
     assert updates_in(120, resampling, costs, done=0, validations=False) == 100  # half of them take 1.4 s
 
 
-@pytest.mark.parametrize(("rate", "fits", "size"), [(48000, 48000, 1024), (44100, 44100, 1024), (96000, 48000, 1024)])
-def test_recipe_has_the_rate_of_the_recordings_up_to_its_own(rate, fits, size):
-    recipe = fitted_to(load_recipe("sound"), rate)
-    assert (recipe.data.rate, recipe.model.frame_size, recipe.fit) == (fits, size, False)
+@pytest.mark.parametrize(
+    ("rate", "channels", "fits", "size"),
+    [(48000, 1, 48000, 1024), (44100, 2, 44100, 2048), (96000, 1, 48000, 1024), (22050, 2, 22050, 1024)],
+)
+def test_recipe_has_the_rate_and_the_channels_of_the_recordings(rate, channels, fits, size):
+    recipe = fitted_to(load_recipe("sound"), rate, channels)
+    found = (recipe.data.rate, recipe.model.channels, recipe.model.frame_size, recipe.fit)
+    assert found == (fits, channels, size, False)
 
 
 def test_frame_keeps_its_duration_at_a_lower_rate(tmp_path):
@@ -150,7 +154,7 @@ def test_frame_keeps_its_duration_at_a_lower_rate(tmp_path):
 
 
 def test_fitted_run_with_a_limit_names_the_command_that_trains_it_again():
-    recipe = fitted_to(load_recipe("sound"), 44100)
+    recipe = fitted_to(load_recipe("sound"), 44100, 1)
     planned = msgspec.structs.replace(recipe, training=stretched(recipe.training, 777))
     one = Checkpoint(planned, {}, (), (), {}, "", {"time_limit": {"planned_minutes": 60.0}})
     assert training_command(one) == "vrnn-engine train sound --data DATA --minutes 60"

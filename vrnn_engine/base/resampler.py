@@ -9,7 +9,7 @@ from vrnn_engine.base.process_exit import native_call, release_at_exit
 
 
 class Resampler:
-    """Converts mono sound from one sampling rate to another, block by block.
+    """Converts sound from one sampling rate to another, block by block.
 
     A daemon thread that Python stops at its exit keeps its variables for ever. soxr's binding would report a resampler
     among them on stderr as leaked; so the resamplers of stopped threads are released before.
@@ -20,6 +20,8 @@ class Resampler:
         Sampling rate of the blocks, Hz.
     wanted : float
         Sampling rate of the result, Hz.
+    channels : int
+        Number of channels.  If there are several, blocks have the shape [n, channels].
 
     Examples
     --------
@@ -27,12 +29,13 @@ class Resampler:
     >>> parts = [resampler.push(block) for block in blocks] + [resampler.finish()]
     """
 
-    def __init__(self, given: float, wanted: float) -> None:
+    def __init__(self, given: float, wanted: float, channels: int = 1) -> None:
         import soxr
 
         self._user = threading.get_ident()
+        self._shape = (0,) if channels == 1 else (0, channels)
         with native_call():
-            self._stream = soxr.ResampleStream(given, wanted, 1, dtype="float32")
+            self._stream = soxr.ResampleStream(given, wanted, channels, dtype="float32")
             release_at_exit(self)
 
     def push(self, samples: NDArray[np.float32], last: bool = False) -> NDArray[np.float32]:
@@ -40,14 +43,14 @@ class Resampler:
 
         Parameters
         ----------
-        samples : ndarray, float32, shape [n]
+        samples : ndarray, float32, shape [n] or [n, channels]
             The next samples.
         last : bool
             Whether the sound ends with this block.
 
         Returns
         -------
-        ndarray, float32, shape [m]
+        ndarray, float32, shape [m] or [m, channels]
             The samples that are ready; the others follow with later blocks.
         """
         self._user = threading.get_ident()
@@ -55,8 +58,8 @@ class Resampler:
             return self._stream.resample_chunk(samples, last=last)
 
     def finish(self) -> NDArray[np.float32]:
-        """Return the samples that were not ready before, at the end of the sound; float32 [m]."""
-        return self.push(np.zeros(0, np.float32), last=True)
+        """Return the samples that were not ready before, at the end of the sound; float32 [m] or [m, channels]."""
+        return self.push(np.zeros(self._shape, np.float32), last=True)
 
     def release(self) -> None:
         """Release soxr's object, at the end of the process, unless the thread that ends the process used it last."""

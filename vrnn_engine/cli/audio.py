@@ -40,7 +40,8 @@ Channels = Annotated[
     typer.Option(
         "--channels",
         metavar="N",
-        help="Sound device channels; all play the same signal.  Default: the fewest that the device accepts.",
+        help="Sound device channels; all play the same signal, or left and right in turn.  Default: as many as the "
+        "voice has, if the device accepts them.",
         rich_help_panel=options.OUTPUT,
     ),
 ]

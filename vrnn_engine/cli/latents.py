@@ -93,10 +93,10 @@ def _observe(stream: "Stream", given: "FrameBlocks", keep: "Callable[[np.ndarray
     manifest = stream.voice.manifest
     tracer = LatentTracer(manifest.basis, manifest.frames_per_second)
     for frames in given:
-        block = frames if manifest.modality == "pen" else frames.reshape(-1)
+        block = frames.reshape(manifest.block_shape)
         seen = stream.prime(block)
         tracer.add(seen.posterior_mean, seen.kl, seen.log_likelihood)
-        keep(block)
+        keep(block.mean(axis=1) if manifest.channels == 2 else block)
     return tracer.trace()
 
 

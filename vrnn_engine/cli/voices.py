@@ -172,7 +172,7 @@ def clean(
 
 def _makes(manifest: "Manifest") -> str:
     if manifest.modality == "audio":
-        return f"sound, {manifest.rate} Hz"
+        return f"{'stereo ' * (manifest.channels == 2)}sound, {manifest.rate} Hz"
     return f"ink in {manifest.unit}, {manifest.rate} points per second"
 
 

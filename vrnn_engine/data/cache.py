@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vrnn_engine.base.atomic.locks import keep_locked
 from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.folders import cache_folder
-from vrnn_engine.data.recordings import BLOCK, mono_blocks, sample_count
+from vrnn_engine.data.recordings import BLOCK, sample_blocks, sample_count
 from vrnn_engine.errors import DataError
 
 Share = tuple[float, float]
@@ -50,7 +50,7 @@ class Decoded:
 
     Attributes
     ----------
-    samples : int16 array [N]
+    samples : int16 array [N], or [N, 2] of stereo
         Memory-mapped.
     bounds : int64 array [recordings + 1]
         Recording i is `samples[bounds[i] : bounds[i + 1]]`.
@@ -69,13 +69,13 @@ class Decoded:
 
         Parameters
         ----------
-        samples : int16 array [N]
+        samples : int16 array [N] or [N, 2]
             Memory-mapped.
         bounds : sequence of int
             Position where each recording begins, and where the last one ends.
         """
         sums = [_sums(samples[first : first + BLOCK]) for first in range(0, len(samples), BLOCK)]
-        mean, std = _moments(len(samples), sum(total for total, _ in sums), sum(squares for _, squares in sums))
+        mean, std = _moments(samples.size, sum(total for total, _ in sums), sum(squares for _, squares in sums))
         return cls(samples, np.array(bounds), mean, std)
 
 
@@ -84,6 +84,7 @@ def decode(
     rate: int,
     strict: bool = False,
     shares: Mapping[str, Share] | None = None,
+    channels: int = 1,
 ) -> tuple[dict[str, Decoded], tuple[str, ...]]:
     """Return the samples of all recordings, decoded or from the cache.
 
@@ -103,6 +104,8 @@ def decode(
     shares : mapping of str to pair of float, optional
         For each split, where its part of every recording begins and ends, as shares of the recording's length.  By
         default a split has whole recordings.
+    channels : int
+        1 or 2; see `vrnn_engine.data.recordings.sample_blocks`.
 
     Returns
     -------
@@ -116,17 +119,17 @@ def decode(
     DataError
         A recording cannot be read (only if `strict`), or the cache cannot be written or is damaged.
     """
-    folder = cache_folder("corpora") / _key(files, rate, shares)
+    folder = cache_folder("corpora") / _key(files, rate, shares, channels)
     try:
         if not (folder / INDEX).exists():
             lock = cache_folder("locks") / folder.name
             lock.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(lock):
                 if not (folder / INDEX).exists():
-                    _fill(folder, files, rate, strict, shares or {})
+                    _fill(folder, files, rate, strict, shares or {}, channels)
         keep_locked(folder)  # `vrnn-engine voices clean` removes what no process uses
         index = msgspec.json.decode((folder / INDEX).read_bytes(), type=Index)
-        parts = {split: _open(folder / f"{split}.int16", part) for split, part in index.parts.items()}
+        parts = {split: _open(folder / f"{split}.int16", part, channels) for split, part in index.parts.items()}
     except OSError as error:
         raise DataError(
             f"{error.filename or folder}: cannot write decoded recordings here ({error.strerror}); free some space, or "
@@ -139,9 +142,10 @@ def decode(
     return parts, tuple(index.skipped)
 
 
-def _key(files: Mapping[str, Sequence[Path]], rate: int, shares: Mapping[str, Share] | None) -> str:
+def _key(files: Mapping[str, Sequence[Path]], rate: int, shares: Mapping[str, Share] | None, channels: int) -> str:
     # The version of libsndfile is part of the key because it decides which recordings can be read.
     seen: list[object] = [VERSION, soundfile.__libsndfile_version__, rate, *([shares] if shares else [])]
+    seen += [f"{channels} channels"] if channels > 1 else []
     for split, paths in files.items():
         for path in paths:
             stat = path.stat() if path.exists() else path.lstat()  # a broken symbolic link
@@ -150,25 +154,39 @@ def _key(files: Mapping[str, Sequence[Path]], rate: int, shares: Mapping[str, Sh
 
 
 def _fill(
-    folder: Path, files: Mapping[str, Sequence[Path]], rate: int, strict: bool, shares: Mapping[str, Share]
+    folder: Path,
+    files: Mapping[str, Sequence[Path]],
+    rate: int,
+    strict: bool,
+    shares: Mapping[str, Share],
+    channels: int,
 ) -> None:
     """Decode all splits into a folder that appears only when it is complete."""
     with atomic_folder(folder) as written:
         index = Index({split: Part([0], 0, 0) for split in files}, [])
         for split, paths in files.items():
             share = shares.get(split, WHOLE)
-            index.parts[split] = _write(paths, rate, strict, written / f"{split}.int16", index.skipped, share)
+            target = written / f"{split}.int16"
+            index.parts[split] = _write(paths, rate, strict, target, index.skipped, share, channels)
         (written / INDEX).write_bytes(msgspec.json.encode(index))
 
 
-def _write(paths: Sequence[Path], rate: int, strict: bool, target: Path, skipped: list[str], share: Share) -> Part:
+def _write(
+    paths: Sequence[Path],
+    rate: int,
+    strict: bool,
+    target: Path,
+    skipped: list[str],
+    share: Share,
+    channels: int,
+) -> Part:
     """Decode a part of each recording into one file, and add to `skipped` the recordings that cannot be read."""
     bounds, total, squares = [0], 0, 0
     with target.open("wb") as out:
         for path in paths:
             end, file_total, file_squares = bounds[-1], 0, 0
             try:
-                for block in _within(path, rate, share):
+                for block in _within(path, rate, share, channels):
                     out.write(block.tobytes())
                     end += len(block)
                     block_total, block_squares = _sums(block)
@@ -179,35 +197,36 @@ def _write(paths: Sequence[Path], rate: int, strict: bool, target: Path, skipped
                     raise
                 if str(error) not in skipped:
                     skipped.append(str(error))
-                out.seek(bounds[-1] * 2)  # the next recording overwrites what was written
+                out.seek(bounds[-1] * 2 * channels)  # the next recording overwrites what was written
                 continue
             bounds.append(end)
             total, squares = total + file_total, squares + file_squares
     return Part(bounds, total, squares)
 
 
-def _within(path: Path, rate: int, share: Share) -> Iterator[NDArray[np.int16]]:
+def _within(path: Path, rate: int, share: Share, channels: int) -> Iterator[NDArray[np.int16]]:
     """Yield a part of a recording in blocks; all of the recording is read, because all of it must be readable."""
     if share == WHOLE:
-        yield from mono_blocks(path, rate)
+        yield from sample_blocks(path, rate, channels)
         return
     length = sample_count(path, rate)
     begin, end = (round(length * place) for place in share)
     position = 0
-    for block in mono_blocks(path, rate):
+    for block in sample_blocks(path, rate, channels):
         yield block[max(0, begin - position) : max(0, end - position)]
         position += len(block)
 
 
-def _open(path: Path, part: Part) -> Decoded:
+def _open(path: Path, part: Part, channels: int) -> Decoded:
     count = part.bounds[-1]
-    samples = np.memmap(path, np.int16, "r", shape=(count,)) if count else np.zeros(0, np.int16)
-    return Decoded(samples, np.array(part.bounds), *_moments(count, part.total, part.squares))
+    shape = (count,) if channels == 1 else (count, channels)
+    samples = np.memmap(path, np.int16, "r", shape=shape) if count else np.zeros(shape, np.int16)
+    return Decoded(samples, np.array(part.bounds), *_moments(count * channels, part.total, part.squares))
 
 
 def _sums(block: NDArray[np.int16]) -> tuple[int, int]:
     """Return the sum of at most `BLOCK` samples, and of their squares."""
-    exact = block.astype(np.float64)  # all sums of a block stay below 2**53
+    exact = block.astype(np.float64).ravel()  # all sums of a block stay below 2**53
     return int(exact.sum()), int(exact @ exact)
 
 

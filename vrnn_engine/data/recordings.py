@@ -1,4 +1,4 @@
-"""Reads a recording block by block, as 16-bit mono samples at a given rate."""
+"""Reads a recording block by block, as 16-bit samples at a given rate, mono or stereo."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +17,8 @@ BLOCK = 1 << 20
 """Number of samples per channel that are decoded at a time."""
 
 
-def mono_blocks(path: Path, rate: int) -> Iterator[NDArray[np.int16]]:
-    """Yield a recording in blocks, averaged over its channels and resampled.
+def sample_blocks(path: Path, rate: int, channels: int = 1) -> Iterator[NDArray[np.int16]]:
+    """Yield a recording in blocks, resampled.
 
     Parameters
     ----------
@@ -26,11 +26,13 @@ def mono_blocks(path: Path, rate: int) -> Iterator[NDArray[np.int16]]:
         Any file that libsndfile reads.
     rate : int
         Sampling rate of the blocks, Hz.
+    channels : int
+        1: the mean of the recording's channels.  2: its first two channels; a mono recording gives two equal ones.
 
     Yields
     ------
-    int16 array [n]
-        Mono samples in units of `QUANTUM`.
+    int16 array [n] or [n, 2]
+        Samples in units of `QUANTUM`.
 
     Raises
     ------
@@ -41,12 +43,12 @@ def mono_blocks(path: Path, rate: int) -> Iterator[NDArray[np.int16]]:
         with open_sound(path) as file:
             if not file.frames:
                 raise DataError(f"{path}: this recording has no samples")
-            resampler = None if file.samplerate == rate else Resampler(file.samplerate, rate)
+            resampler = None if file.samplerate == rate else Resampler(file.samplerate, rate, channels)
             for samples in file.blocks(BLOCK, dtype="float32", always_2d=True):
-                mono = samples.mean(axis=1)
-                if not np.isfinite(mono).all():
+                kept = samples.mean(axis=1) if channels == 1 else _stereo(samples)
+                if not np.isfinite(kept).all():
                     raise DataError(f"{path}: contains samples that are not finite")
-                yield _quantised(mono if resampler is None else resampler.push(mono))
+                yield _quantised(kept if resampler is None else resampler.push(kept))
             if resampler is not None:
                 yield _quantised(resampler.finish())
     except OSError as error:
@@ -61,7 +63,7 @@ def sample_count(path: Path, rate: int) -> int:
     Parameters
     ----------
     path, rate
-        See `mono_blocks`.
+        See `sample_blocks`.
 
     Raises
     ------
@@ -83,14 +85,19 @@ def read_mono(path: Path, rate: int) -> NDArray[np.int16]:
     Parameters
     ----------
     path, rate
-        See `mono_blocks`.
+        See `sample_blocks`.
 
     Returns
     -------
     int16 array [N]
         Mono samples in units of `QUANTUM`.
     """
-    return np.concatenate(list(mono_blocks(path, rate)))
+    return np.concatenate(list(sample_blocks(path, rate)))
+
+
+def _stereo(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return two channels [n, 2] of samples [n, channels]."""
+    return np.ascontiguousarray(samples[:, :2] if samples.shape[1] > 1 else np.repeat(samples, 2, axis=1))
 
 
 def _quantised(mono: NDArray[np.float32]) -> NDArray[np.int16]:

@@ -37,7 +37,7 @@ class Joined:
         return int(self.joins[-1])
 
     def read(self, first: int, count: int) -> NDArray[np.int16]:
-        """Return a stretch of the signal, as int16 [count].
+        """Return a stretch of the signal, as int16 [count], or [count, 2] of stereo.
 
         Parameters
         ----------
@@ -46,7 +46,7 @@ class Joined:
         count : int
             Number of samples; `first + count` is at most the length of the signal.
         """
-        out = np.empty(count, np.int16)
+        out = np.empty((count, *self.samples.shape[1:]), np.int16)
         done = 0
         recording = int(np.searchsorted(self.joins, first, side="right"))
         while done < count:

@@ -42,13 +42,15 @@ class SpeechCorpus:
         recording, which is split in time: 80 % are `train`, the next 10 % `valid`, and the last 10 % `test`.  With the
         layout `recordings`, each of fewer than `MANY_RECORDINGS` recordings is split in time as well.
     options : SpeechData
-        Rate, layout, lanes and chunks.  Recordings of another rate are resampled; channels are averaged.
+        Rate, layout, lanes and chunks.  Recordings of another rate are resampled.
     frame_size : int
-        F, samples in a frame.
+        F, samples in a frame, those of all channels together.
     context : int
         Number of frames that the basis needs before the first frame.
     strict : bool
         Raise an error if a recording cannot be read, instead of leaving it out with a logged warning.
+    channels : int
+        1: the channels of a recording are averaged.  2: frames interleave the samples of the first two channels.
 
     Attributes
     ----------
@@ -65,11 +67,14 @@ class SpeechCorpus:
         The path does not exist or has no readable recording, or a split is silent or too short for its lanes.
     """
 
-    def __init__(self, folder: Path, options: SpeechData, frame_size: int, context: int, strict: bool = False):
+    def __init__(
+        self, folder: Path, options: SpeechData, frame_size: int, context: int, strict: bool = False, channels: int = 1
+    ):
         self.options, self.frame_size, self.context = options, frame_size, context
+        self.channels, self._block = channels, frame_size // channels
         self.parts, self.skipped = self._read(folder, strict)
         rate, lanes, chunk = options.rate, options.lanes, options.chunk
-        least = (lanes * chunk + context + 1) * frame_size  # an epoch may drop almost one frame at its start
+        least = (lanes * chunk + context + 1) * self._block  # an epoch may drop almost one frame at its start
         for split, part in self.parts.items():
             if (have := len(part.samples)) < least:
                 raise DataError(
@@ -84,9 +89,9 @@ class SpeechCorpus:
     def _read(self, folder: Path, strict: bool) -> tuple[dict[str, Decoded], tuple[str, ...]]:
         """Return the samples of each split, and for each skipped recording its path and the reason."""
         if folder.is_file():
-            return _decode_in_time(folder, self.options.rate), ()
+            return _decode_in_time(folder, self.options.rate, self.channels), ()
         files, shares = _sources(folder, self.options.layout)
-        parts, skipped = decode(files, self.options.rate, strict, shares)
+        parts, skipped = decode(files, self.options.rate, strict, shares, self.channels)
         count = len({path for paths in files.values() for path in paths})
         warn_of_skipped(folder, skipped, count, "recordings")
         return parts, skipped
@@ -96,7 +101,8 @@ class SpeechCorpus:
         """The rate, the frame and the length of each split, in words."""
         rate = self.options.rate
         lengths = ", ".join(f"{len(self.parts[name].samples) / rate / 60:.1f} min {what}" for name, what in _USES)
-        return f"{rate:,} Hz, frames of {self.frame_size:,} samples ({1000 * self.frame_size / rate:.0f} ms); {lengths}"
+        kind = "stereo" if self.channels == 2 else "mono"
+        return f"{rate:,} Hz, {kind}, frames of {self._block:,} samples ({1000 * self._block / rate:.0f} ms); {lengths}"
 
     def epoch(self, split: str, rng: np.random.Generator | None) -> Iterator[Batch]:
         """Yield the batches of one pass over a split.
@@ -114,9 +120,9 @@ class SpeechCorpus:
             signal, noise = Joined(part), None
         else:
             order = rng.permutation(len(part.bounds) - 1)
-            signal = Joined(part, order, int(rng.integers(self.frame_size)))
+            signal = Joined(part, order, int(rng.integers(self._block)))
             noise = Noise(rng)
-        frames = len(signal) // self.frame_size
+        frames = len(signal) // self._block
         return lane_chunks(
             lambda first, count: self._frames(signal, noise, first, count),
             frames,
@@ -129,7 +135,7 @@ class SpeechCorpus:
     def fitting_signal(self) -> Floats:
         """Return normalised training frames [T, F]: all frames, or a fixed random selection if the split is long."""
         signal = Joined(self.parts["train"])
-        frames = len(signal) // self.frame_size
+        frames = len(signal) // self._block
         if frames <= FITTING_FRAMES:
             return self._frames(signal, None, 0, frames)
         places, count = frames // FITTING_STRETCH, FITTING_FRAMES // FITTING_STRETCH
@@ -138,10 +144,9 @@ class SpeechCorpus:
 
     def _frames(self, signal: Joined, noise: Noise | None, first: int, count: int) -> Floats:
         """Return frames [count, F] of a signal from frame `first` on, normalised."""
-        where = first * self.frame_size, count * self.frame_size
-        samples = signal.read(*where).astype(np.float32)
+        samples = signal.read(first * self._block, count * self._block).astype(np.float32).ravel()
         if noise is not None:
-            samples += noise.read(*where) - 0.5
+            samples += noise.read(first * self.frame_size, count * self.frame_size) - 0.5
         samples *= QUANTUM / self.std[0]
         samples -= self.mean[0] / self.std[0]
         return samples.reshape(count, self.frame_size)
@@ -155,9 +160,9 @@ def _sources(folder: Path, layout: Layout) -> tuple[dict[str, list[Path]], dict[
     return find_recordings(folder, layout), None
 
 
-def _decode_in_time(path: Path, rate: int) -> dict[str, Decoded]:
+def _decode_in_time(path: Path, rate: int, channels: int) -> dict[str, Decoded]:
     """Return the splits of a single recording: its beginning for training, its end for testing."""
-    parts, _ = decode({"whole": [path]}, rate, strict=True)
+    parts, _ = decode({"whole": [path]}, rate, strict=True, channels=channels)
     samples = parts["whole"].samples
     count, held_out = len(samples), round(HELD_OUT * len(samples))
     ends = (0, count - 2 * held_out, count - held_out, count)

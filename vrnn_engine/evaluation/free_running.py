@@ -149,8 +149,9 @@ def sound_columns(takes: Sequence[Sound], rate: int) -> Columns:
 
     Parameters
     ----------
-    takes : sequence of arrays [N]
-        The takes, full scale +-1.
+    takes : sequence of arrays [N] or [N, 2]
+        The takes, full scale +-1.  Statistics of stereo are those of the mean of its channels, and the level of its
+        side (left minus right) relative to its middle.
     rate : int
         Sampling rate, Hz; at least 8000.
 
@@ -188,6 +189,12 @@ def ink_columns(takes: Sequence[Sequence[Ink]], piece: int = PIECE) -> Columns:
 
 
 def _sound_row(take: Sound, rate: int) -> dict[str, float]:
+    if take.ndim > 1:
+        left, right = take.T
+        power, side = float(np.mean(np.square(left + right))), float(np.mean(np.square(left - right)))
+        row = _sound_row(take.mean(axis=1), rate)
+        row["side_db"] = 10 * float(np.log10(max(side, 1e-20) / max(power, 1e-20)))
+        return row
     found = describe(take, rate)
     row = {"level_db": found.level, "above_4_khz_db": found.high, "depth_db": found.depth}
     centres = third_octave_centres(rate)

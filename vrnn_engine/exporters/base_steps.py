@@ -53,7 +53,7 @@ class BaseSteps(Generic[Model]):
         self.text = text
         self.modality = config.modality
         self.rate, self.unit = rate, unit
-        self.frame_size = config.frame_size
+        self.frame_size, self.channels = config.frame_size, config.channels
         self.basis: Literal["samples", "mdct", "points"] = config.basis
         self.family: str = config.family
         self.normalisation = Normalisation(mean=mean, std=std)

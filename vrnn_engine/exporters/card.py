@@ -15,6 +15,7 @@ def card(manifest: Manifest) -> str:
         The voice's manifest; its `files` are not used.
     """
     origin = manifest.provenance
+    made = "stereo " * (manifest.channels == 2) + MODALITY[manifest.modality]
     rate = "samples" if manifest.modality == "audio" else "points"
     controls = "\n".join(
         f"| `{c.name}` | {list(c.shape)} | {c.default:g} | {c.minimum:g} to {c.maximum:g} | {c.description} |"
@@ -26,7 +27,7 @@ def card(manifest: Manifest) -> str:
     drawn = "line" if manifest.text else "frame"
     return f"""# {manifest.name}
 
-A {manifest.family} that streams {MODALITY[manifest.modality]}: {manifest.rate} {rate} a second in frames of
+A {manifest.family} that streams {made}: {manifest.rate} {rate} a second in frames of
 {manifest.frame_size} values ({manifest.unit}), modelled in the `{manifest.basis}` basis.
 
     vrnn-engine stream --voice {manifest.name}{_writing(manifest.text) if manifest.text else _made_up(manifest)}

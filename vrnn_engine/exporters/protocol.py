@@ -60,6 +60,19 @@ class ReadsText(Protocol):
     """The alphabet, the window and the states of the reading position."""
 
 
+@runtime_checkable
+class HasChannels(Protocol):
+    """A step model of stereo sound has this attribute besides those of `StepModel`; its frames interleave channels."""
+
+    channels: int
+    """1 or 2."""
+
+
+def channels_of(model: StepModel) -> int:
+    """Return the number of channels of a step model's sound."""
+    return model.channels if isinstance(model, HasChannels) else 1
+
+
 def text_of(model: StepModel) -> Text | None:
     """Return how a step model reads a text; None if it reads none."""
     return model.text if isinstance(model, ReadsText) else None

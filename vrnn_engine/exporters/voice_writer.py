@@ -22,7 +22,7 @@ from vrnn_engine.exporters.graphs.tracing import trace
 from vrnn_engine.exporters.graphs.weights_file import copy_graph, save_graphs
 from vrnn_engine.exporters.precision.accuracy import Deviation, check_precisions
 from vrnn_engine.exporters.precision.quantise import BITS, ReducedPrecision, quantise
-from vrnn_engine.exporters.protocol import StepModel, text_of
+from vrnn_engine.exporters.protocol import StepModel, channels_of, text_of
 from vrnn_engine.exporters.reference import CARRIED_FRAMES, FRAMES, TOLERANCE, compare, reference_vectors
 from vrnn_engine.exporters.training_file import write_training_file
 from vrnn_engine.runtime.graph.parity import verify
@@ -31,6 +31,7 @@ from vrnn_engine.runtime.voice.manifest import (
     MANIFEST_FILE,
     PLAIN_VERSION,
     SCHEMA_VERSION,
+    TEXT_VERSION,
     Graph,
     Manifest,
     Parity,
@@ -168,9 +169,9 @@ def _write_manifest(
     model: StepModel, name: str, provenance: Provenance, graphs: tuple[Graph, ...], folder: Path
 ) -> Manifest:
     """Write CARD.md and voice.json, with the checksums of all files but these."""
-    text = text_of(model)
+    text, channels = text_of(model), channels_of(model)
     manifest = Manifest(
-        schema_version=SCHEMA_VERSION if text else PLAIN_VERSION,
+        schema_version=SCHEMA_VERSION if channels > 1 else TEXT_VERSION if text else PLAIN_VERSION,
         name=name,
         modality=model.modality,
         rate=model.rate,
@@ -185,6 +186,7 @@ def _write_manifest(
         parity=Parity(file=PARITY_FILE, frames=CARRIED_FRAMES, tolerance=TOLERANCE),
         files={},
         text=text,
+        channels=channels,
     )
     (folder / CARD_FILE).write_text(card(manifest), "utf-8")
     manifest = msgspec.structs.replace(manifest, files=_checksums(folder))

@@ -56,10 +56,15 @@ class MdctBasis(nn.Module):
     Coefficient frame t covers the blocks t-1 and t, and completes block t-1.  The coefficients are divided by `scale`,
     their rms values over the training set, so that each bin has an rms of one.
 
+    A stereo block has interleaved left and right samples.  Its middle (l + r) / sqrt(2) and its side (l - r) / sqrt(2)
+    are transformed, each on its own; a frame has the F / 2 coefficients of the middle, then those of the side.
+
     Parameters
     ----------
     frame_size : int
-        F, samples in a block and coefficients in a frame.
+        F, samples in a block and coefficients in a frame, of all channels together.
+    channels : int
+        1 or 2.
 
     Attributes
     ----------
@@ -71,17 +76,18 @@ class MdctBasis(nn.Module):
     early: Tensor
     late: Tensor
 
-    def __init__(self, frame_size: int):
+    def __init__(self, frame_size: int, channels: int = 1):
         super().__init__()
-        self.frame_size = frame_size
+        self.frame_size, self.channels = frame_size, channels
         self.context = 1
-        n = torch.arange(2 * frame_size, dtype=torch.float64)
-        k = torch.arange(frame_size, dtype=torch.float64)
-        window = torch.sin(math.pi / (2 * frame_size) * (n + 0.5))
-        phase = math.pi / frame_size * torch.outer(n + 0.5 + frame_size / 2, k + 0.5)
-        matrix = window[:, None] * torch.cos(phase) * math.sqrt(2 / frame_size)
-        self.register_buffer("early", matrix[:frame_size].float(), persistent=False)
-        self.register_buffer("late", matrix[frame_size:].float(), persistent=False)
+        size = frame_size // channels
+        n = torch.arange(2 * size, dtype=torch.float64)
+        k = torch.arange(size, dtype=torch.float64)
+        window = torch.sin(math.pi / (2 * size) * (n + 0.5))
+        phase = math.pi / size * torch.outer(n + 0.5 + size / 2, k + 0.5)
+        matrix = window[:, None] * torch.cos(phase) * math.sqrt(2 / size)
+        self.register_buffer("early", matrix[:size].float(), persistent=False)
+        self.register_buffer("late", matrix[size:].float(), persistent=False)
         self.register_buffer("scale", torch.ones(frame_size))
 
     @property
@@ -103,7 +109,8 @@ class MdctBasis(nn.Module):
         block : Tensor
             The next block.
         """
-        return (overlap @ self.early + block @ self.late) / self.scale
+        overlap, block = self._split(overlap), self._split(block)
+        return self._flat(overlap @ self.early + block @ self.late) / self.scale
 
     def synthesise(self, overlap: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor]:
         """Overlap-add one frame.
@@ -122,8 +129,29 @@ class MdctBasis(nn.Module):
         """
         # late @ late.T is a projection: it does not change the overlap of a generated frame, and it reduces an
         # observed block to the overlap that its frame would have left.  So `overlap` may be either.
-        unscaled = coefficients * self.scale
-        return unscaled @ self.early.T + (overlap @ self.late) @ self.late.T, unscaled @ self.late.T
+        unscaled = self._by_channel(coefficients * self.scale)
+        block = unscaled @ self.early.T + (self._split(overlap) @ self.late) @ self.late.T
+        return self._join(block), self._join(unscaled @ self.late.T)
+
+    def _split(self, block: Tensor) -> Tensor:
+        """Return the middle and the side of stereo blocks [..., F] as [..., 2, F / 2]; mono blocks as they are."""
+        if self.channels == 1:
+            return block
+        left, right = block.unflatten(-1, (-1, 2)).unbind(-1)
+        return torch.stack([left + right, left - right], dim=-2) * math.sqrt(0.5)
+
+    def _join(self, parts: Tensor) -> Tensor:
+        """Return the blocks of which `_split` gave the middle and the side."""
+        if self.channels == 1:
+            return parts
+        middle, side = parts.unbind(-2)
+        return (torch.stack([middle + side, middle - side], dim=-1) * math.sqrt(0.5)).flatten(-2)
+
+    def _by_channel(self, coefficients: Tensor) -> Tensor:
+        return coefficients if self.channels == 1 else coefficients.unflatten(-1, (2, -1))
+
+    def _flat(self, coefficients: Tensor) -> Tensor:
+        return coefficients if self.channels == 1 else coefficients.flatten(-2)
 
     def fit(self, signal: Tensor) -> None:
         """Set `scale` from the blocks [T, F] of the training set."""
@@ -138,5 +166,5 @@ class MdctBasis(nn.Module):
 def build_basis(config: ModelConfig) -> "PlainBasis | MdctBasis":
     """Return the basis that a configuration names."""
     if config.basis == "mdct":
-        return MdctBasis(config.frame_size)
+        return MdctBasis(config.frame_size, config.channels)
     return PlainBasis(config.frame_size, Emphasis(config.emphasis, config.frame_size) if config.emphasis else None)

@@ -116,7 +116,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     basis: Literal["samples", "mdct", "points"]
     """What a frame consists of: audio samples, their MDCT coefficients, or the (dx, dy, pen-up) of a pen."""
     frame_size: Size
-    """F: samples in an audio frame; 3 for a pen."""
+    """F: samples in an audio frame, those of all channels together; 3 for a pen."""
     recurrent_size: Size
     """H: number of cells of the LSTM."""
     phi_x: Layers
@@ -131,6 +131,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Units of the encoder's hidden layers."""
     prior: OptionalLayers = ()
     """Units of the prior's hidden layers."""
+    channels: Annotated[int, msgspec.Meta(ge=1, le=2)] = 1
+    """Channels of audio: 1, or 2 for stereo, whose frames interleave left and right samples."""
     components: Size = 1
     """K: number of components of the output mixture."""
     source_filter: SourceFilter | None = None
@@ -156,6 +158,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("input_compression is for audio, not for basis 'points'")
         if self.emphasis and self.basis != "samples":
             raise ValueError("emphasis needs basis 'samples'")
+        if self.channels > 1 and (self.basis != "mdct" or self.frame_size % 2):
+            raise ValueError("channels 2 needs basis 'mdct' and an even frame_size")
         if self.slow_cells and self.slow_cells.count > self.recurrent_size:
             raise ValueError(f"slow_cells.count {self.slow_cells.count} is above recurrent_size {self.recurrent_size}")
         if self.text:

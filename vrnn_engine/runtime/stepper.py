@@ -129,7 +129,8 @@ class Stepper:
         Returns
         -------
         blocks : list of float32 arrays
-            Frames of each state: [frames * frame_size] samples, or for a pen [frames, frame_size].
+            Frames of each state: [frames * frame_size] samples, for stereo [frames * frame_size / 2, 2], or for a pen
+            [frames, frame_size].
         states : list of StreamState
             The states after these frames.
 
@@ -249,7 +250,7 @@ class Stepper:
         self, frames: int, states: Sequence[StreamState], controls: Sequence[Controls]
     ) -> tuple[list[np.ndarray], list[StreamState]]:
         """Step one batch after the other."""
-        flat = self.voice.manifest.modality != "pen"
+        shape = self.voice.manifest.block_shape
         blocks: list[np.ndarray] = []
         reached: list[StreamState] = []
         for first in range(0, len(states), self.rows):
@@ -263,7 +264,7 @@ class Stepper:
             for row, state in enumerate(part):
                 # A copy, so that the block of one stream does not keep the blocks of the others in memory.
                 block = made[row].copy() if len(made) > 1 else made[0]
-                blocks.append(block.reshape(-1) if flat else block)
+                blocks.append(block.reshape(shape))
                 latent, prior = (latents[row], priors[row]) if frames else (state.latent, state.prior)
                 reached.append(state.stepped(after[row], frames, latent, prior))
         return blocks, reached

@@ -108,8 +108,8 @@ class Stream(TextStream, AbstractContextManager["Stream"]):
         Returns
         -------
         float32 array
-            Audio: [frames * frame_size] samples, full scale +-1, not clipped. Pen: [frames, 3]: dx and dy in the
-            voice's unit, and pen-up, 0 or 1.
+            Audio: [frames * frame_size] samples, full scale +-1, not clipped; stereo: [samples, 2]. Pen: [frames, 3]:
+            dx and dy in the voice's unit, and pen-up, 0 or 1.
 
         Raises
         ------

@@ -44,6 +44,8 @@ class ServedVoices:
         for where in options.voices:
             engine = Engine.load(where, options.device, options.rows, options.precision, options.threads)
             name = engine.voice.name
+            if engine.voice.manifest.channels > 1:
+                raise VoiceError(f"voice {name!r} is stereo, and a server plays mono; use `vrnn-engine stream`")
             if name in self._batches:
                 raise VoiceError(f"two of the voices to serve have the name {name!r}; give only one of them")
             admission = Admission(1 / engine.voice.manifest.frames_per_second, options.max_sessions, options.share)

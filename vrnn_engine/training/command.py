@@ -85,7 +85,8 @@ def _bundled(checkpoint: Checkpoint) -> Recipe | None:
     fields["training"]["updates"] = bundled.training.updates
     if checkpoint.resume.get("time_limit"):
         fields["training"] = recipe_fields(bundled)["training"]  # a time limit stretches all of the schedule
-    general = fitted_to(bundled, checkpoint.recipe.data.rate) if bundled.fit else bundled
+    rate, channels = checkpoint.recipe.data.rate, checkpoint.recipe.model.channels
+    general = fitted_to(bundled, rate, channels) if bundled.fit else bundled
     return bundled if fields == recipe_fields(general) else None
 
 

@@ -40,7 +40,7 @@ def open_corpus(recipe: Recipe, data: Path, strict: bool = False) -> PenCorpus |
             return TextCorpus(data, recipe.model.text.alphabet, recipe.data, strict)
         return PenCorpus(data, recipe.data, strict)
     context = build_basis(recipe.model).context
-    return SpeechCorpus(data, recipe.data, recipe.model.frame_size, context, strict)
+    return SpeechCorpus(data, recipe.data, recipe.model.frame_size, context, strict, recipe.model.channels)
 
 
 def open_checkpoint_corpus(

@@ -103,8 +103,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     data: SpeechData | PenData
     training: Schedule
     fit: bool = False
-    """Before a run begins, fit `data.rate` and `model.frame_size` to the recordings; `data.rate` is then the highest
-    rate.  See `vrnn_engine.training.plan.fit`.  The recipe of a run has no `fit`."""
+    """Before a run begins, fit `data.rate`, `model.channels` and `model.frame_size` to the recordings; the values
+    here are then the largest.  See `vrnn_engine.training.plan.fit`.  The recipe of a run has no `fit`."""
     adapt: dict[str, Any] = {}
     """The `[adapt]` table: values that replace others if the run starts from trained weights (`--from`); see
     `vrnn_engine.training.plan.adapt`.  The recipe of a run has none."""

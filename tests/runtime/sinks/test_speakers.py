@@ -29,15 +29,17 @@ from vrnn_engine.runtime.player import Player
 logging.basicConfig(format="log: %(message)s")
 words = json.loads(sys.argv[2])
 samples, rate, then = np.load(sys.argv[1]), words.pop("rate"), words.pop("then")
+channels = 1 if samples.ndim == 1 else samples.shape[1]
 manifest = SimpleNamespace(
-    modality="audio", rate=rate, frame_size=rate // 80, unit="full scale", name="noise", text=None
+    modality="audio", rate=rate, frame_size=channels * rate // 80, unit="full scale", name="noise", text=None,
+    channels=channels,
 )
 position = 0
 
 def read(frames):
     global position
-    block = samples[position : position + frames * manifest.frame_size]
-    position += frames * manifest.frame_size
+    block = samples[position : position + frames * rate // 80]
+    position += frames * rate // 80
     return block
 
 stream = SimpleNamespace(read=read, voice=SimpleNamespace(manifest=manifest))
@@ -189,6 +191,28 @@ def test_all_channels_play_the_same(tmp_path: Path, tmp_path_factory: pytest.Tem
     assert np.array_equal(heard, heard[:, :1].repeat(3, axis=1))
     if not answer["underruns"]:
         assert np.abs(align(heard[:, 1], SENT) - SENT)[FADED:-FADED].max() < 1e-4
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_stereo_plays_on_two_channels_and_its_mean_on_one(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, channels: int
+) -> None:
+    if reason := sound_server.missing():
+        pytest.skip(reason)
+    sent = np.random.default_rng(1).uniform(-0.5, 0.5, (16000, 2)).astype(np.float32)
+    server = sound_server.SoundServer(tmp_path_factory.mktemp("sound"), channels=channels)
+    try:
+        recorder = server.record()
+        answer = play(server, tmp_path, sent, latency=0.5, channels=channels)
+        heard = recorder.finish()
+    finally:
+        server.close()
+    assert answer["played"] == pytest.approx(1.0)
+    heard = heard.reshape(len(heard), -1)
+    if not answer["underruns"]:
+        for channel in range(channels):
+            expected = sent.mean(axis=1) if channels == 1 else sent[:, channel]
+            assert np.abs(align(heard[:, channel], expected) - expected)[FADED:-FADED].max() < 1e-4
 
 
 def test_more_channels_than_the_device_has_is_an_error(server: sound_server.SoundServer, tmp_path: Path) -> None:

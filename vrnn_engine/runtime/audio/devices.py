@@ -77,7 +77,12 @@ def find_device(sounddevice: ModuleType, wanted: str, direction: Direction = OUT
 
 
 def choose_rate_and_channels(
-    sounddevice: ModuleType, device: dict[str, Any], rate: int, channels: int | None, direction: Direction = OUTPUT
+    sounddevice: ModuleType,
+    device: dict[str, Any],
+    rate: int,
+    channels: int | None,
+    direction: Direction = OUTPUT,
+    stereo: bool = False,
 ) -> tuple[int, int]:
     """Return the sample rate and the channel count to open a device with.
 
@@ -93,6 +98,8 @@ def choose_rate_and_channels(
         The channel count; by default 1 if the device accepts it, and otherwise 2.
     direction : Direction
         `OUTPUT` or `INPUT`.
+    stereo : bool
+        Whether the sound is stereo: by default 2 channels, and 1 if the device accepts only that.
 
     Returns
     -------
@@ -111,7 +118,7 @@ def choose_rate_and_channels(
     check = sounddevice.check_output_settings if direction is OUTPUT else sounddevice.check_input_settings
     refusal: Exception | None = None
     for candidate in (rate, int(device["default_samplerate"])):
-        for count in (1, 2) if channels is None else (channels,):
+        for count in ((2, 1) if stereo else (1, 2)) if channels is None else (channels,):
             try:
                 check(device["index"], count, "float32", samplerate=candidate)
             except (sounddevice.PortAudioError, ValueError) as error:

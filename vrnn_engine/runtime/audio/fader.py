@@ -59,17 +59,21 @@ class Fader:
         """Number of samples held back."""
         return len(self._held)
 
-    def start(self, rate: int) -> None:
+    def start(self, rate: int, channels: int = 1) -> None:
         """Begin a stream with a fade-in, and discard samples held back from an earlier one.
 
         Parameters
         ----------
         rate : int
             Samples per second.
+        channels : int
+            Number of channels.  If there are several, blocks have the shape [n, channels].
         """
+        self._shape = (-1,) if channels == 1 else (-1, 1)  # of a gain for each sample
+        self._nothing = np.zeros(0 if channels == 1 else (0, channels), np.float32)
         self._ramp = (np.sin(np.linspace(0, np.pi / 2, round(FADE_SECONDS * rate) + 1)[1:]) ** 2).astype(np.float32)
         self._faded_in = 0  # samples of the fade-in that are done
-        self._held = np.zeros(0, np.float32)
+        self._held = self._nothing
         self._gain = self._target_gain
 
     def push(self, block: np.ndarray) -> np.ndarray:
@@ -77,24 +81,24 @@ class Fader:
 
         Parameters
         ----------
-        block : ndarray, float32, shape [n]
+        block : ndarray, float32, shape [n] or [n, channels]
             The next samples.
 
         Returns
         -------
-        ndarray, float32, shape [m]
+        ndarray, float32, shape [m] or [m, channels]
             The samples that are ready: earlier ones that were held back, then those of the block except the last
             `FADE_SECONDS`.
         """
         start, end = self._gain, self._target_gain
         self._gain = end
         if start != end and len(block):
-            block = block * np.linspace(start, end, len(block) + 1, dtype=np.float32)[1:]
+            block = block * np.linspace(start, end, len(block) + 1, dtype=np.float32)[1:].reshape(self._shape)
         elif end != 1.0:
             block = block * np.float32(end)
         ramp = self._ramp[self._faded_in : self._faded_in + len(block)]
         if len(ramp):
-            block = np.concatenate([block[: len(ramp)] * ramp, block[len(ramp) :]])
+            block = np.concatenate([block[: len(ramp)] * ramp.reshape(self._shape), block[len(ramp) :]])
             self._faded_in += len(ramp)
         samples = np.concatenate([self._held, block])
         ready = max(len(samples) - len(self._ramp), 0)
@@ -102,7 +106,8 @@ class Fader:
         return samples[:ready]
 
     def finish(self) -> np.ndarray:
-        """Return the samples held back, faded out to silence: float32, shape [n]."""
-        held, self._held = self._held, np.zeros(0, np.float32)
+        """Return the samples held back, faded out to silence: float32, shape [n] or [n, channels]."""
+        held, self._held = self._held, self._nothing
         # The reversed ramp without its value of 1, followed by 0: the last sample is silent.
-        return held * np.append(self._ramp[:-1][::-1], np.float32(0.0))[len(self._ramp) - len(held) :]
+        ramp = np.append(self._ramp[:-1][::-1], np.float32(0.0))[len(self._ramp) - len(held) :]
+        return held * ramp.reshape(self._shape)

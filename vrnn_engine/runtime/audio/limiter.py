@@ -19,12 +19,12 @@ def playable(samples: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    samples : float32 array [n]
+    samples : float32 array [n] or [n, channels]
         Any samples.
 
     Returns
     -------
-    float32 array [n]
+    float32 array of the same shape
         The same array if all its samples are finite and at most `LARGEST`.
     """
     if not len(samples) or float(np.abs(samples).max()) <= LARGEST:  # a comparison with NaN is false
@@ -59,12 +59,12 @@ class Limiter:
 
         Parameters
         ----------
-        samples : float32 array [n]
-            The next samples; full scale is +-1.
+        samples : float32 array [n] or [n, channels]
+            The next samples; full scale is +-1.  All channels get the gain that the loudest one needs.
 
         Returns
         -------
-        float32 array [n]
+        float32 array of the same shape
             The same array if the block needs no limiting.
         """
         top = float(self._ceiling)
@@ -73,6 +73,8 @@ class Limiter:
             return samples
         samples = playable(samples)
         size = np.abs(samples).astype(np.float64)
+        if size.ndim > 1:
+            size = size.max(axis=1)
         self.limited += int(np.count_nonzero(size > top))
         # The envelope is max over k <= n of size[k] exp(-(n - k) fall): in logarithms, a running maximum.
         fall = self._fall * np.arange(1, len(size) + 1)
@@ -80,4 +82,6 @@ class Limiter:
         envelope = np.maximum(np.maximum.accumulate(levels), self._envelope) - fall
         self._envelope = float(envelope[-1])
         gain = np.minimum(1.0, top * np.exp(-envelope))
+        if samples.ndim > 1:
+            gain = gain[:, np.newaxis]
         return np.clip((samples * gain).astype(np.float32), -self._ceiling, self._ceiling)

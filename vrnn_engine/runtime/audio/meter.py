@@ -14,7 +14,7 @@ def level(frames: Iterable[np.ndarray]) -> float:
 
     Parameters
     ----------
-    frames : iterable of arrays [n]
+    frames : iterable of arrays [n] or [n, channels]
         Samples, full scale +-1.
 
     Returns
@@ -22,7 +22,7 @@ def level(frames: Iterable[np.ndarray]) -> float:
     float
         Level in dBFS, at least `SILENCE`; `SILENCE` if there are no samples.
     """
-    samples = np.concatenate([np.zeros(1), *frames])[1:]
+    samples = np.concatenate([np.zeros(1), *(frame.reshape(-1) for frame in frames)])[1:]
     power = float(np.mean(np.square(samples))) if samples.size else 0.0
     return max(SILENCE, 10 * float(np.log10(power + 1e-30)))
 
@@ -32,7 +32,7 @@ def spectrum(frames: Iterable[np.ndarray], rate: int, bands: int, lowest: float 
 
     Parameters
     ----------
-    frames : iterable of arrays [n]
+    frames : iterable of arrays [n] or [n, channels]
         Samples, full scale +-1.
     rate : int
         Samples per second.
@@ -47,7 +47,8 @@ def spectrum(frames: Iterable[np.ndarray], rate: int, bands: int, lowest: float 
         Levels in dBFS, at least `SILENCE`: a full-scale sine gives -3 in its band.  A band that is narrower than the
         frequency resolution gets the level of the next frequency bin above its lower edge.
     """
-    samples = np.concatenate([np.zeros(1), *frames])[1:]
+    mono = (frame if frame.ndim == 1 else frame.mean(axis=1) for frame in frames)
+    samples = np.concatenate([np.zeros(1), *mono])[1:]
     if samples.size < 2:
         return np.full(bands, SILENCE)
     window = np.hanning(samples.size)

@@ -72,7 +72,7 @@ class Microphone:
 
     def __init__(self, wanted: str, manifest: Manifest, latency: float = 0.05, strict: bool = False) -> None:
         self._wanted = wanted
-        self._rate, self._frame_size = manifest.rate, manifest.frame_size
+        self._rate, self._frame_size, self._channels = manifest.rate, manifest.samples_per_frame, manifest.channels
         self._latency = latency
         self._strict = strict
         self._missed = 0  # samples for which the ring had no room
@@ -127,9 +127,9 @@ class Microphone:
                 self._lose_device(error)
         if self._stream is None:
             self._reconnect.sleep(self._frame_size / self._rate)
-            return np.zeros(self._frame_size, np.float32)
+            return np.zeros(self._frame_size * self._channels, np.float32)
         frame, self._ready = self._ready[: self._frame_size], self._ready[self._frame_size :]
-        return frame
+        return np.repeat(frame, self._channels) if self._channels > 1 else frame  # stereo: the same on both sides
 
     def interrupt(self) -> None:
         """Do nothing: a `read` waits for a frame, and for a device that is silent no longer than `STALL_SECONDS`."""

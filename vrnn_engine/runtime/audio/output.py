@@ -42,9 +42,12 @@ class OutputDevice:
     least : int
         Smallest allowed capacity of the ring in samples, at `rate`.
     channels : int, optional
-        Number of channels, all with the same sound; by default 1 if the device accepts it, and otherwise 2.
+        Number of channels of the device; by default as many as the sound has if the device accepts them, and otherwise
+        2 or 1.  More channels repeat the sound; a single one has the mean of a stereo sound.
     ceiling : float
         Largest magnitude of a sample that the device gets, in dB relative to full scale.
+    sound : int
+        Number of channels of the sound, 1 or 2.
 
     Attributes
     ----------
@@ -73,16 +76,19 @@ class OutputDevice:
         least: int,
         channels: int | None = None,
         ceiling: float = CEILING,
+        sound: int = 1,
     ) -> None:
         self._sounddevice = load_sounddevice()
         device = find_device(self._sounddevice, wanted)
-        device_rate, count = choose_rate_and_channels(self._sounddevice, device, rate, channels)
+        device_rate, count = choose_rate_and_channels(self._sounddevice, device, rate, channels, stereo=sound == 2)
+        self._mixed = count < sound
+        self._sound = 1 if self._mixed else sound
         self.name = str(device["name"])
         self.underruns = 0
         self._ratio = rate / device_rate
-        self._resampler = None if device_rate == rate else Resampler(rate, device_rate)
+        self._resampler = None if device_rate == rate else Resampler(rate, device_rate, self._sound)
         self.limiter = Limiter(device_rate, ceiling)
-        self.ring = Ring(max(round(latency * device_rate), round(least / self._ratio)))
+        self.ring = Ring(max(round(latency * device_rate), round(least / self._ratio)), self._sound)
         self._pause = min(self.ring.capacity / device_rate / 8, 0.005)
         self._started = False
         self._in_gap = False  # whether the last callback ended with a gap
@@ -103,10 +109,10 @@ class OutputDevice:
             self._lead -= frames
             out.fill(0.0)
             return
-        column = out[:, 0]
-        found = self.ring.read_into(column)
-        for channel in range(1, out.shape[1]):  # a loop, because numpy copies the source if both might overlap
-            out[:, channel] = column
+        sound = self._sound
+        found = self.ring.read_into(out[:, 0] if sound == 1 else out[:, :sound])
+        for channel in range(sound, out.shape[1]):  # a loop, because numpy copies the source if both might overlap
+            out[:, channel] = out[:, channel % sound]
         in_gap, self._in_gap = self._in_gap, found < frames
         if not self._finishing:
             # A long gap spans many callbacks. A callback that finds no sample continues the gap of the one before it.
@@ -123,7 +129,7 @@ class OutputDevice:
 
         Parameters
         ----------
-        samples : ndarray, float32, shape [n]
+        samples : ndarray, float32, shape [n] or [n, 2]
             Finite samples at the rate given to the constructor.  They are limited to the ceiling.
 
         Raises
@@ -131,6 +137,8 @@ class OutputDevice:
         DeviceLost
             The device has stopped taking samples.
         """
+        if self._mixed:
+            samples = samples.mean(axis=1)
         if self._resampler is not None:
             samples = self._resampler.push(samples)
         self._fill(samples)

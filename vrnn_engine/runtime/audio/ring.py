@@ -15,6 +15,8 @@ class Ring:
     ----------
     capacity : int
         Largest number of samples that the ring can hold.
+    channels : int
+        Number of channels.  If there are several, blocks have the shape [n, channels].
 
     Attributes
     ----------
@@ -29,13 +31,13 @@ class Ring:
         `capacity` is less than 1.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, channels: int = 1) -> None:
         if capacity < 1:
             raise ValueError(f"a ring needs room for at least one sample, not {capacity}")
         self.capacity = capacity
         self.written = 0
         self.taken = 0
-        self._samples = np.zeros(capacity, np.float32)
+        self._samples = np.zeros(capacity if channels == 1 else (capacity, channels), np.float32)
 
     @property
     def filled(self) -> int:
@@ -47,7 +49,7 @@ class Ring:
 
         Parameters
         ----------
-        block : ndarray, float32, shape [n]
+        block : ndarray, float32, shape [n] or [n, channels]
             The samples.
 
         Returns
@@ -68,7 +70,7 @@ class Ring:
 
         Parameters
         ----------
-        out : ndarray, float32, shape [n]
+        out : ndarray, float32, shape [n] or [n, channels]
             Overwritten; may be a strided view.
 
         Returns

@@ -224,7 +224,7 @@ class ListeningStream:
             self.stream.controls.update({"latent.hold": 1.0, "latent.target": held})
             return self.stream.read(1)
         passed = heard if self._through else np.zeros_like(heard)
-        return passed if manifest.modality == "audio" else passed[np.newaxis]
+        return passed.reshape(manifest.block_shape)
 
     def _steer(self) -> None:
         """Copy the controls to the streams if they have changed."""

@@ -1,4 +1,4 @@
-"""Converts sound to frames of a voice, block by block: to mono, to the voice's rate, into frames."""
+"""Converts sound to frames of a voice, block by block: to its channels, to the voice's rate, into frames."""
 
 from collections.abc import Iterator
 
@@ -12,6 +12,8 @@ from vrnn_engine.runtime.voice.manifest import Manifest
 
 class SoundFrames:
     """Frames of a sound.  The last one is filled with zeros.
+
+    A mono voice hears the mean of all channels; a stereo voice hears the first two, or a mono sound on both sides.
 
     Parameters
     ----------
@@ -31,7 +33,8 @@ class SoundFrames:
     def __init__(self, source: SampleSource, manifest: Manifest) -> None:
         self.label = source.label
         self._source = source
-        self._frame_size = manifest.frame_size
+        self._frame_size, self._channels = manifest.samples_per_frame, manifest.channels
+        self._shape = (-1, manifest.frame_size)
         self._rate = manifest.rate
         self._given = source.rate if source.rate is not None else manifest.rate
         self._filled = 0
@@ -47,8 +50,9 @@ class SoundFrames:
     def conversions(self) -> tuple[str, ...]:
         """How the sound is converted, one line for each conversion; complete once all frames are read."""
         lines = list(self._source.conversions)
-        if self._source.channels > 1:
-            lines.append(f"{self._source.channels} channels to mono")
+        if self._source.channels != self._channels:
+            given = "1 channel" if self._source.channels == 1 else f"{self._source.channels} channels"
+            lines.append(f"{given} to {'mono' if self._channels == 1 else 'stereo'}")
         if self._given != self._rate:
             lines.append(f"{self._given:g} Hz to {self._rate} Hz")
         if self._filled:
@@ -57,22 +61,23 @@ class SoundFrames:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yield the frames in blocks, float32 [n, frame_size]."""
-        rest = np.zeros(0, np.float32)
+        rest = np.zeros(0 if self._channels == 1 else (0, self._channels), np.float32)
         seen = False
-        for samples in self._resampled(self._mono()):
+        for samples in self._resampled(self._mixed()):
             seen = seen or len(samples) > 0
             samples = np.concatenate([rest, samples]) if len(rest) else samples
             whole = len(samples) // self._frame_size * self._frame_size
             rest = samples[whole:]
             if whole:
-                yield np.ascontiguousarray(samples[:whole].reshape(-1, self._frame_size))
+                yield np.ascontiguousarray(samples[:whole].reshape(self._shape))
         if not seen:
             if self._source.count:
                 raise RecordingError(f"{self.label}: too short to be resampled to {self._rate} Hz")
             raise RecordingError(f"{self.label}: ends before its first sample")
         self._filled = -len(rest) % self._frame_size
         if len(rest):
-            yield np.pad(rest, (0, self._filled))[np.newaxis]
+            filled = np.concatenate([rest, np.zeros((self._filled, *rest.shape[1:]), np.float32)])
+            yield filled.reshape(self._shape)
 
     def interrupt(self) -> None:
         """Make an iterator that waits for a pipe end."""
@@ -82,17 +87,21 @@ class SoundFrames:
         """Close the file or pipe."""
         self._source.close()
 
-    def _mono(self) -> Iterator[np.ndarray]:
+    def _mixed(self) -> Iterator[np.ndarray]:
         for block in self._source.blocks():
             if not np.isfinite(block).all():
                 raise RecordingError(f"{self.label}: some samples are NaN or infinite")
-            yield block.mean(axis=1, dtype=np.float64).astype(np.float32)
+            if self._channels == 1:
+                yield block.mean(axis=1, dtype=np.float64).astype(np.float32)
+            else:
+                pair = block[:, :2] if block.shape[1] > 1 else np.repeat(block, 2, axis=1)
+                yield np.ascontiguousarray(pair, np.float32)
 
     def _resampled(self, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         if self._given == self._rate:
             yield from blocks
             return
-        resampler = Resampler(self._given, self._rate)
+        resampler = Resampler(self._given, self._rate, self._channels)
         for block in blocks:
             yield resampler.push(block)
         yield resampler.finish()

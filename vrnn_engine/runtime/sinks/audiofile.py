@@ -1,4 +1,4 @@
-"""FILE.wav and FILE.flac: 16-bit mono sound files, written by libsndfile."""
+"""FILE.wav and FILE.flac: 16-bit sound files, written by libsndfile."""
 
 import contextlib
 import logging
@@ -13,7 +13,7 @@ from vrnn_engine.runtime.sinks.base import FileSink, Format
 from vrnn_engine.runtime.sinks.pcm import to_pcm16
 
 MOST_WAV_SAMPLES = (0xFFFFFFFF - 1024) // 2
-"""Most samples of a WAV file, whose header has 32 bits for its size in bytes: 4 GiB, 37 hours at 16 kHz."""
+"""Most samples of a WAV file in all channels: its header has 32 bits for its bytes, 4 GiB, 37 hours at 16 kHz."""
 
 _log = logging.getLogger("vrnn_engine")
 
@@ -60,9 +60,10 @@ class AudioFileSink(FileSink):
                 f"cannot write {self.label}: libsndfile is missing ({error}); on Debian: apt install libsndfile1"
             ) from error
         kind = PurePath(self.label).suffix[1:].upper()
-        self._left = MOST_WAV_SAMPLES if kind == "WAV" else None
+        self._left = MOST_WAV_SAMPLES // self._format.channels if kind == "WAV" else None
         try:
-            self._sound = soundfile.SoundFile(self.file, "w", self._format.rate, 1, subtype="PCM_16", format=kind)
+            rate, channels = self._format.rate, self._format.channels
+            self._sound = soundfile.SoundFile(self.file, "w", rate, channels, subtype="PCM_16", format=kind)
         except soundfile.SoundFileError as error:
             self._fail(error)
 
@@ -71,7 +72,7 @@ class AudioFileSink(FileSink):
 
         Parameters
         ----------
-        block : ndarray, float32, shape [samples]
+        block : ndarray, float32, shape [samples] or [samples, 2]
             Full scale is +-1.
 
         Raises

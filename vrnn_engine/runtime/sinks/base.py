@@ -21,12 +21,12 @@ class Format:
     Parameters
     ----------
     modality : {'audio', 'pen'}
-        An audio block is float32 [samples], full scale +-1.  A pen block is float32 [points, 3]: dx, dy, pen-up; y
-        points down, and pen-up 1 lifts the pen *after* the point.
+        An audio block is float32 [samples], or [samples, 2] of stereo, full scale +-1.  A pen block is float32
+        [points, 3]: dx, dy, pen-up; y points down, and pen-up 1 lifts the pen *after* the point.
     rate : int
         Samples or points per second.
     frame_size : int
-        Samples in an audio frame; 3 for a pen.
+        Samples in an audio frame, those of all channels together; 3 for a pen.
     unit : str
         Unit of the values: `full scale` for audio, a unit of length such as `mm` for a pen.
     name : str
@@ -35,6 +35,8 @@ class Format:
         Distance of two baselines, in `unit`, of a voice that writes a text.  At the end of a line, such a voice moves
         the pen to the beginning of the next one; while it waits for more text, it yields points 0, 0, pen-up 1, which
         are no ink.  None: the voice writes no text.
+    channels : int
+        1, or 2 for stereo sound.
     """
 
     modality: Modality
@@ -43,6 +45,7 @@ class Format:
     unit: str
     name: str
     line_height: float | None = None
+    channels: int = 1
 
     @classmethod
     def of(cls, manifest: Manifest) -> "Format":
@@ -58,12 +61,13 @@ class Format:
         Format
         """
         line_height = manifest.text.line_height if manifest.text is not None else None
-        return cls(manifest.modality, manifest.rate, manifest.frame_size, manifest.unit, manifest.name, line_height)
+        whole = (manifest.modality, manifest.rate, manifest.frame_size, manifest.unit, manifest.name)
+        return cls(*whole, line_height, manifest.channels)
 
     @property
     def samples_per_frame(self) -> int:
-        """Number of samples in an audio frame; 1 (one point) for a pen."""
-        return self.frame_size if self.modality == "audio" else 1
+        """Number of samples per channel in an audio frame; 1 (one point) for a pen."""
+        return self.frame_size // self.channels if self.modality == "audio" else 1
 
     def require(self, modality: Modality, target: str) -> None:
         """Raise an error unless the voice has a modality.

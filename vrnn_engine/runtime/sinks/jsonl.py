@@ -11,7 +11,7 @@ class JsonLinesEncoder:
     """Encodes blocks as JSON lines with their time in the stream.
 
     A pen point is `{"t": seconds, "dx": ..., "dy": ..., "pen_up": 0 or 1}` in the voice's unit; a frame of sound is
-    `{"t": seconds, "samples": [...]}`, full scale +-1.
+    `{"t": seconds, "samples": [...]}`, full scale +-1; a sample of stereo is a pair.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class JsonLinesEncoder:
 
         Parameters
         ----------
-        block : ndarray, float32, shape [samples] or [points, 3]
+        block : ndarray, float32, shape [samples], [samples, 2] or [points, 3]
 
         Returns
         -------
@@ -43,7 +43,9 @@ class JsonLinesEncoder:
                 dx, dy, pen_up = (float(value) for value in block[start])
                 line |= {"dx": _short(dx), "dy": _short(dy), "pen_up": int(pen_up > 0.5)}
             else:
-                line["samples"] = [_short(float(value)) for value in block[start : start + step]]
+                part = block[start : start + step]
+                values = [_short(float(value)) for value in part.flat]
+                line["samples"] = values if part.ndim == 1 else np.reshape(values, part.shape).tolist()
             lines.append(json.dumps(line, separators=(",", ":")) + "\n")
         self._position += len(block)
         return "".join(lines).encode()

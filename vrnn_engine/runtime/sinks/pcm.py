@@ -12,12 +12,12 @@ def to_pcm16(block: np.ndarray) -> tuple[np.ndarray, int]:
 
     Parameters
     ----------
-    block : ndarray, float, shape [n]
+    block : ndarray, float, shape [n] or [n, channels]
         Samples; full scale is +-1.
 
     Returns
     -------
-    samples : ndarray, little-endian int16, shape [n]
+    samples : ndarray, little-endian int16, of the same shape
     clipped : int
         Number of samples that exceeded full scale and were clipped.
     """
@@ -26,8 +26,8 @@ def to_pcm16(block: np.ndarray) -> tuple[np.ndarray, int]:
     return np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1.0).astype("<i2"), clipped
 
 
-def streamed_wav_header(rate: int) -> bytes:
-    """Return the header of a WAV stream of 16-bit mono PCM whose length is not known.
+def streamed_wav_header(rate: int, channels: int = 1) -> bytes:
+    """Return the header of a WAV stream of 16-bit PCM whose length is not known.
 
     The sizes of the RIFF and the data chunk are 0xFFFFFFFF, which readers interpret as "until the end".
 
@@ -35,7 +35,10 @@ def streamed_wav_header(rate: int) -> bytes:
     ----------
     rate : int
         Samples per second.
+    channels : int
+        Number of channels.
     """
-    unknown = 0xFFFFFFFF
-    described = struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)  # PCM, mono, bytes per second and sample, bits
+    unknown, step = 0xFFFFFFFF, 2 * channels
+    # PCM, channels, samples and bytes per second, bytes of a sample of all channels, bits
+    described = struct.pack("<HHIIHH", 1, channels, rate, step * rate, step, 16)
     return struct.pack("<4sI4s4sI16s4sI", b"RIFF", unknown, b"WAVE", b"fmt ", 16, described, b"data", unknown)

@@ -30,7 +30,8 @@ class SpeakersOptions(Options, frozen=True, kw_only=True):
     """Options of `speakers`."""
 
     channels: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """Number of channels, all with the same sound; by default 1 if the device accepts it, and otherwise 2."""
+    """Number of channels; by default 1 if the device accepts it, and otherwise 2, and for stereo the other way round.
+    They have the same sound, or in turn the left and the right one; a single channel has the mean of both."""
     volume: float = 0.0
     """Volume in dB; 0 changes nothing, -inf is silence."""
     ceiling: Annotated[float, msgspec.Meta(ge=-60, le=0)] = CEILING
@@ -101,7 +102,7 @@ class SpeakersSink(Sink):
         if not self._latency > 0:
             raise SinkError(f"a latency of {self._latency:g} s is not possible; give more than 0 (0.05 is usual)")
         self._format = format
-        least = LEAST_FRAMES * format.frame_size / format.rate
+        least = LEAST_FRAMES * format.samples_per_frame / format.rate
         if self._latency < least:
             _log.warning(
                 "a latency of %g s is shorter than %d frames of the voice, and gaps would follow; %g s is used",
@@ -117,7 +118,7 @@ class SpeakersSink(Sink):
 
         Parameters
         ----------
-        block : ndarray, float32, shape [samples]
+        block : ndarray, float32, shape [samples] or [samples, 2]
             Full scale is +-1.  A sample that is not finite is played as 0.
 
         Raises
@@ -182,14 +183,15 @@ class SpeakersSink(Sink):
         return device.delay if device is not None else 0.0
 
     def _open_device(self) -> None:
-        least = LEAST_FRAMES * self._format.frame_size  # rounding the seconds must not lose a sample
+        least = LEAST_FRAMES * self._format.samples_per_frame  # rounding the seconds must not lose a sample
         given = self._options
-        self.device = OutputDevice(self._wanted, self._format.rate, self._latency, least, given.channels, given.ceiling)
+        rate, sound = self._format.rate, self._format.channels
+        self.device = OutputDevice(self._wanted, rate, self._latency, least, given.channels, given.ceiling, sound)
         self.label = f"speakers ({self.device.name})"
         if self._wanted:  # keep the name, since a rescan may give the index to another device
             self._wanted = self.device.name
         self.dropped += self._fader.held
-        self._fader.start(self._format.rate)
+        self._fader.start(self._format.rate, self._format.channels)
         self._sent = 0
 
     def _send(self, samples: np.ndarray) -> None:

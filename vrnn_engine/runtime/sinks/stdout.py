@@ -78,19 +78,20 @@ class StdoutSink(Sink):
         elif os.isatty(_STDOUT):
             raise SinkError(
                 "stdout is a terminal, which cannot show raw sound; pipe it to a program, e.g. "
-                f"| aplay -f S16_LE -r {format.rate}, or name a .wav file"
+                f"| aplay -f S16_LE -r {format.rate}{' -c 2' * (format.channels == 2)}, or name a .wav file"
             )
         sys.stdout.flush()  # text printed earlier must come first
-        limit_pipe(_STDOUT, max(1, round(self._latency * format.rate * (_BYTES_PER_POINT if self._lines else 2))))
+        size = _BYTES_PER_POINT if self._lines else 2 * format.channels
+        limit_pipe(_STDOUT, max(1, round(self._latency * format.rate * size)))
         if self._options.format == "wav":
-            self._send(streamed_wav_header(format.rate))
+            self._send(streamed_wav_header(format.rate, format.channels))
 
     def write(self, block: np.ndarray) -> None:
         """Write one block.
 
         Parameters
         ----------
-        block : ndarray, float32, shape [samples] or [points, 3]
+        block : ndarray, float32, shape [samples], [samples, 2] or [points, 3]
 
         Raises
         ------

@@ -46,6 +46,8 @@ def _faults(manifest: Manifest) -> Iterator[str]:
         yield from _control(control)
     if manifest.modality == "pen" and manifest.frame_size != 3:
         yield f"frame_size is {manifest.frame_size}, but a frame of a pen has 3 values"
+    if manifest.channels > 1 and (manifest.modality == "pen" or manifest.frame_size % manifest.channels):
+        yield f"`channels` is {manifest.channels}, which fits only sound whose frame_size is a multiple of it"
     mean, std = manifest.normalisation.mean, manifest.normalisation.std
     if len(mean) != len(std) or min(std) <= 0:
         yield "`normalisation` needs as many values of `std` as of `mean`, all greater than 0"

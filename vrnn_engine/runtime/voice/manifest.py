@@ -16,10 +16,12 @@ from vrnn_engine.runtime.voice.text import check_text
 
 __all__ = ["Control", "Graph", "Manifest", "Normalisation", "Parity", "Provenance", "Shape"]
 
-SCHEMA_VERSION = 2
-"""The newest version.  Version 2 has `text`."""
+SCHEMA_VERSION = 3
+"""The newest version, that of a stereo voice: it has `channels`."""
+TEXT_VERSION = 2
+"""The version of a mono voice that reads a text, which earlier releases can read."""
 PLAIN_VERSION = 1
-"""The version of a voice without text, which earlier releases can read."""
+"""The version of a mono voice without text, which all releases can read."""
 MANIFEST_FILE = "voice.json"
 LONGEST_NAME = 200
 """Largest number of characters of a file name; file systems allow 255 bytes."""

@@ -110,7 +110,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rate: Annotated[int, msgspec.Meta(ge=1, le=768_000)]
     """Samples (audio) or points (pen) per second."""
     frame_size: Annotated[int, msgspec.Meta(ge=1, le=262_144)]
-    """F: samples in an audio frame; 3 (dx, dy, pen-up) for a pen."""
+    """F: samples in an audio frame, those of all channels together; 3 (dx, dy, pen-up) for a pen."""
     unit: Word
     """Unit of a frame's values: `full scale` for audio, e.g. `mm` for a pen."""
     basis: Literal["samples", "mdct", "points"]
@@ -131,6 +131,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """sha256 of every file of the voice except this manifest and documents, by path relative to the voice's folder."""
     text: Text | None = None
     """How the voice reads a text; null if it reads none."""
+    channels: Annotated[int, msgspec.Meta(ge=1, le=2)] = 1
+    """Channels of audio: 1, or 2 for stereo, whose frames interleave left and right samples."""
 
     @property
     def frames_per_second(self) -> float:
@@ -139,8 +141,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def samples_per_frame(self) -> int:
-        """Samples per frame of audio; 1 (one point) for a pen."""
-        return self.frame_size if self.modality == "audio" else 1
+        """Samples per frame and channel of audio; 1 (one point) for a pen."""
+        return self.frame_size // self.channels if self.modality == "audio" else 1
+
+    @property
+    def block_shape(self) -> tuple[int, ...]:
+        """Shape of frames that a stream yields: [n] for mono sound, [n, 2] for stereo, [n, 3] for a pen; -1 for n."""
+        if self.modality == "pen":
+            return (-1, self.frame_size)
+        return (-1,) if self.channels == 1 else (-1, self.channels)
 
     def graph(self, role: str, precision: str = "fp32") -> Graph:
         """Return a graph.

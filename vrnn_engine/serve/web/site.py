@@ -85,6 +85,8 @@ def _voice_folders(voices: Sequence[Voice]) -> dict[str, Voice]:
     """Return the voices by their folders relative to the page; a name becomes an address without escapes."""
     folders: dict[str, Voice] = {}
     for voice in voices:
+        if voice.manifest.channels > 1:
+            raise VoiceError(f"voice {voice.name!r} is stereo, and a page plays mono; use `vrnn-engine stream`")
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", voice.name).strip(".") or "voice"
         folder = f"voices/{name}/"
         if folder in folders:

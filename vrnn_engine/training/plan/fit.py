@@ -27,14 +27,15 @@ def fitted(recipe: Recipe, data: Path) -> Recipe:
         return recipe
     from vrnn_engine.data.material import survey  # needs soundfile, which an export does without
 
-    return fitted_to(recipe, survey(data).rate)
+    found = survey(data)
+    return fitted_to(recipe, found.rate, found.channels)
 
 
-def fitted_to(recipe: Recipe, rate: int) -> Recipe:
+def fitted_to(recipe: Recipe, rate: int, channels: int) -> Recipe:
     """Return a recipe with `fit = true` fitted to recordings; the result has `fit = false`.
 
-    Its rate is that of the recordings, but at most the recipe's.  A frame has the power of two of samples that is
-    nearest to the duration of the recipe's frame.
+    Its rate and channels are those of the recordings, but at most the recipe's.  Each channel of a frame has the power
+    of two of samples that is nearest to the duration of the recipe's frame.
 
     Parameters
     ----------
@@ -42,9 +43,13 @@ def fitted_to(recipe: Recipe, rate: int) -> Recipe:
         A recipe of sound.
     rate : int
         Sampling rate of the recordings, Hz.
+    channels : int
+        1 for mono, 2 for stereo.
     """
     rate = min(rate, recipe.data.rate)
-    size = 2 ** round(math.log2(recipe.model.frame_size * rate / recipe.data.rate))
+    channels = min(channels, recipe.model.channels)
+    block = recipe.model.frame_size / recipe.model.channels
+    size = channels * 2 ** round(math.log2(block * rate / recipe.data.rate))
     data = msgspec.structs.replace(recipe.data, rate=rate)
-    model = msgspec.structs.replace(recipe.model, frame_size=size)
+    model = msgspec.structs.replace(recipe.model, frame_size=size, channels=channels)
     return msgspec.structs.replace(recipe, fit=False, data=data, model=model)
