@@ -1,12 +1,14 @@
 """A killed process leaves the old or the new, never neither, and the next run clears away what it left."""
 
+import random
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support import toy_voice, writers
-from support.killed import fails_at_a_size, killed_at_a_size, killed_at_each_step
+from support.killed import fails_at_a_size, killed_after, killed_at_a_size, killed_at_each_step
 
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.lookup import list_voices
@@ -20,6 +22,8 @@ WRITERS = {
     writers.draw_a_page: "page.svg",
     writers.write_lines_of_ink: "ink.jsonl",
 }
+KILLS = 125
+"""Kills at random times for each writer."""
 FOLDERS = [writers.write_a_folder, writers.write_a_folder_by_two_renames]
 
 
@@ -95,6 +99,31 @@ def test_a_folder_is_old_or_new_wherever_its_writer_is_killed(write: Callable[[P
     writers.write_a_folder(tmp_path / "here")
     assert content(target) == new
     assert hidden(tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("write", [*WRITERS, *FOLDERS], ids=lambda write: write.__name__)
+def test_kills_at_random_lose_nothing(write: Callable[[Path], None], tmp_path: Path) -> None:
+    """125 for each of 8 writers: 1,000."""
+    name, chance = WRITERS.get(write, "target"), random.Random(7)
+    path, model = tmp_path / "here" / name, tmp_path / "model" / name
+    for parent in (path.parent, model.parent):
+        parent.mkdir(parents=True)
+    write(tmp_path / "model")
+    began = time.perf_counter()
+    write(tmp_path / "here")
+    usual, killed = time.perf_counter() - began, 0
+    for _ in range(KILLS):
+        (path if name in WRITERS.values() else path / "a").write_bytes(b"old")
+        old = content(path)
+        killed += killed_after(write, tmp_path / "here", chance.uniform(0, 2 * usual))
+        if not path.exists():  # between two renames
+            assert write is writers.write_a_folder_by_two_renames
+            write(tmp_path / "here")
+        assert content(path) in (old, content(model)) or is_a_page(path.read_bytes())
+    assert killed
+    write(tmp_path / "here")
+    assert hidden(tmp_path / "here") == []
 
 
 @pytest.mark.slow

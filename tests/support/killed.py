@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,19 @@ def killed_at_a_size(write: Callable[..., Any], folder: Path, size: int, *given:
     return code != 0
 
 
+def killed_after(write: Callable[..., Any], folder: Path, seconds: float, *given: object) -> bool:
+    """Kill a process some time after it has begun to write; return whether it was still writing."""
+    ready, begun = multiprocessing.get_context("forkserver").Pipe(duplex=False)
+    process = _start(_writing, begun, write, folder, *given)
+    begun.close()
+    ready.recv()
+    time.sleep(seconds)
+    process.kill()
+    process.join(60)
+    assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
+    return process.exitcode != 0
+
+
 def fails_at_a_size(write: Callable[..., Any], folder: Path, size: int, *given: object) -> bool:
     """Let each write fail that makes a file larger than some bytes; return whether the writer raised its error."""
     code = _run(_failing_by_size, size, write, folder, *given)
@@ -52,6 +66,13 @@ def fails_at_a_size(write: Callable[..., Any], folder: Path, size: int, *given: 
 
 
 def _run(target: Callable[..., None], *given: object) -> int:
+    process = _start(target, *given)
+    process.join(60)
+    assert process.exitcode is not None, "the writer hangs"
+    return process.exitcode
+
+
+def _start(target: Callable[..., None], *given: object) -> Any:
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["support.writers"])
     before = os.environ.get("PYTHONPATH")
@@ -64,14 +85,18 @@ def _run(target: Callable[..., None], *given: object) -> int:
             del os.environ["PYTHONPATH"]
         else:
             os.environ["PYTHONPATH"] = before
-    process.join(60)
-    assert process.exitcode is not None, "the writer hangs"
-    return process.exitcode
+    return process
 
 
 def _with_environment(environment: dict[str, str], target: Callable[..., None], *given: object) -> None:
     os.environ.update(environment)  # the server has that of the first test
     target(*given)
+
+
+def _writing(begun: Any, write: Callable[..., Any], folder: Path, *given: object) -> None:
+    begun.send(None)
+    write(folder, *given)
+    os._exit(0)
 
 
 def _killed_before(step: int, write: Callable[..., Any], folder: Path, *given: object) -> None:
