@@ -79,6 +79,7 @@ class StepBatch:
         self._written = {
             name: (ort.OrtValue.ortvalue_from_numpy(array, *output_location), array) for name, array in written.items()
         }
+        self._latent_shape = graph.latent_shape
         latent = np.zeros((rows, *graph.latent_shape), np.float32)
         where = output_location if latent.size else HOST
         self._latent = ort.OrtValue.ortvalue_from_numpy(latent, *where)
@@ -114,7 +115,7 @@ class StepBatch:
 
     def states(self) -> list[Arrays]:
         """Return each row's state, [1, ...]: views of one copy of all rows."""
-        whole = {name: np.array(value.numpy()) for name, value in self._states[self._now].items()}
+        whole = {name: values.copy() for name, values in self._current().items()}
         self._returned = [RowView(whole, row) for row in range(self.rows)]
         return list(self._returned)
 
@@ -123,17 +124,22 @@ class StepBatch:
         return np.array(self._latent.numpy())
 
     def priors(self) -> np.ndarray:
-        """Return mean and standard deviation of the last step's prior, [rows, 2, Z]; [rows, 0, 0] if not told."""
-        values = [value.numpy() for value in self._prior.values()]
-        return np.stack(values, axis=1) if values else np.zeros((self.rows, 0, 0), np.float32)
+        """Return mean and standard deviation of the last step's prior, [rows, 2, Z]; [rows, 0, Z] if not told."""
+        # Not np.stack: its Python code, which a step has driven out of the cache, takes longer than the copy.
+        values = np.array([value.numpy() for value in self._prior.values()], np.float32)
+        return values.reshape(len(self._prior), self.rows, *self._latent_shape).swapaxes(0, 1)
 
     def row_states(self, rows: Sequence[int]) -> list[Arrays]:
         """Return copies of the states of some rows, [1, ...]."""
-        now = {
+        now = self._current()
+        return [{name: values[row : row + 1].copy() for name, values in now.items()} for row in rows]
+
+    def _current(self) -> dict[str, np.ndarray]:
+        """Return the current states [rows, ...], by name, which later steps overwrite."""
+        return {
             name: self._arrays[self._now][name] if self._is_on_host(name) else value.numpy()
             for name, value in self._states[self._now].items()
         }
-        return [{name: values[row : row + 1].copy() for name, values in now.items()} for row in rows]
 
     def load_rows(self, states: Mapping[int, Arrays]) -> None:
         """Load the states [1, ...] of some rows, by their numbers; the other rows keep theirs."""
