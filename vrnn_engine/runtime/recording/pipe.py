@@ -9,6 +9,8 @@ from vrnn_engine.errors import RecordingError
 
 _STDIN_NAMES = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 _STDIN = 0
+MOST_LINE = 1 << 20
+"""Largest number of bytes of a line of text from a pipe."""
 
 
 class Pipe:
@@ -48,6 +50,16 @@ class Pipe:
             size -= len(part)
         return b"".join(parts)
 
+    def skip(self, size: int) -> None:
+        """Wait for bytes and drop them; fewer at the end.
+
+        Parameters
+        ----------
+        size : int
+        """
+        while size > 0 and (part := self.read_some(min(size, 1 << 16))):
+            size -= len(part)
+
     def read_some(self, size: int) -> bytes:
         """Wait for bytes; return the bytes that have arrived, at most `size`, or none at the end."""
         try:
@@ -56,11 +68,13 @@ class Pipe:
             raise RecordingError(f"{self.label}: cannot be read: {error.strerror}") from None
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines as they arrive, without their ends."""
+        """Yield the lines as they arrive, without their ends; raise `RecordingError` if one is too long."""
         rest = b""
         while part := self.read_some(1 << 16):
             *lines, rest = (rest + part).split(b"\n")
             yield from lines
+            if len(rest) > MOST_LINE:
+                raise RecordingError(f"{self.label}: a line has more than {MOST_LINE >> 20} MiB; is this ink?")
         yield rest
 
     def interrupt(self) -> None:

@@ -13,6 +13,8 @@ from vrnn_engine.runtime.recording.pipe import Pipe
 
 MOST_BYTES = 1 << 16
 """Largest number of bytes decoded at a time; a live pipe delivers fewer, which are decoded at once."""
+MOST_HEADER = 1 << 16
+"""Largest number of bytes that are kept of a chunk before the samples."""
 _UNKNOWN = ((0, 0), (0x7FFFF000, 0x80000000), (0xFFFFF000, 0xFFFFFFFF))
 """Sizes of a data chunk that programs write if the size is unknown; the data then last until the end.
 
@@ -115,7 +117,8 @@ class WavStream:
                 unknown = any(first <= size <= last for first, last in _UNKNOWN)
                 self._left = long_size if unknown else size
                 return
-            content = self._pipe.read(size + size % 2)
+            content = self._pipe.read(min(size + size % 2, MOST_HEADER))
+            self._pipe.skip(size + size % 2 - len(content))
             if name == b"fmt ":
                 described = content
             elif name == b"ds64" and len(content) >= 16:
