@@ -96,7 +96,7 @@ def test_what_is_no_file_or_too_large_is_refused_without_being_read(
     with pytest.raises(VRNNEngineError) as caught:
         read(tmp_path / "files" / file, stream)
     assert len(str(caught.value).splitlines()) == 1
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 << 10, "the file was read"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40 << 10, "the file was read"
 
 
 def test_a_pipe_that_a_shell_has_opened_is_read_as_text(tmp_path: Path) -> None:
@@ -145,7 +145,6 @@ HEADERS = [
     header((-1,), "<f4"),
     header((1,), "|O"),
     header((1,), "<M8[s]"),
-    header((3,), "<f4"),
 ]
 
 
@@ -155,7 +154,7 @@ def test_an_array_that_claims_more_than_it_has_or_objects_is_refused(tmp_path: P
     with zipfile.ZipFile(tmp_path / "one.npz", "w") as archive:
         archive.writestr("one.npy", data)
     for read, name in ((read_npy, "one.npy"), (read_npz, "one.npz")):
-        with pytest.raises(ValueError, match=r"^[^\n]{1,200}$"):
+        with pytest.raises(ValueError, match=r"does not fit into its|the shape of an array is|has elements of type"):
             read(tmp_path / name, 1 << 30)
 
 

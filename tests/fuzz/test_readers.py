@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.fuzz import READERS
+from support.fuzz.damage import PIECES
 from support.fuzz.reader import Reader, Verdict, judge
 
 
@@ -33,6 +34,15 @@ def test_damaged_input_is_accepted_or_refused_in_one_line(ready: tuple[Reader, A
     damaged = reader.damaged(rng)
     verdict = judge(reader, damaged, expected)
     assert not verdict.is_fault, f"{verdict.kind} for {damaged!r:.2000}:\n{verdict.detail}"
+
+
+def test_bytes_that_are_nothing_are_refused_in_one_line(ready: tuple[Reader, Any]) -> None:
+    reader, expected = ready
+    if not isinstance(reader.valid, bytes):
+        pytest.skip("this reader takes several parts")
+    for piece in (b"", *PIECES):
+        verdict = judge(reader, piece, expected)
+        assert not verdict.is_fault, f"{verdict.kind} for {piece!r:.60}:\n{verdict.detail}"
 
 
 def test_valid_input_is_accepted(ready: tuple[Reader, Any]) -> None:

@@ -14,7 +14,7 @@ DEEP = 10_000
 """Levels of nesting that no reader needs."""
 _DEEP = "@deep@"
 """Stands for a value that nests `DEEP` levels until it is encoded, because encoders recurse."""
-_PIECES = (
+PIECES = (
     b"\0",
     b"\xff" * 8,
     b"\xef\xbb\xbf",
@@ -32,6 +32,7 @@ _PIECES = (
     b"<a>" * DEEP,
     b"\x91" * DEEP,
 )
+"""Bytes that some readers cannot bear."""
 _VALUES = (
     None,
     True,
@@ -102,7 +103,7 @@ def damage_bytes(data: bytes, rng: Random) -> bytes:
                 number = rng.choice((0, 1, 2 ** (8 * width - 1) - 1, 2 ** (8 * width - 1), 2 ** (8 * width) - 1))
                 data = data[:at] + number.to_bytes(width, order) + data[at + width :]
             case "piece":
-                data = data[:at] + rng.choice(_PIECES) + data[at:]
+                data = data[:at] + rng.choice(PIECES) + data[at:]
     return data
 
 
