@@ -97,3 +97,11 @@ def test_observed_stereo_block_may_be_the_overlap_of_a_generated_one():
     _, overlap = basis.synthesise(torch.zeros(2, 12), basis.analyse(before, block))
     for ours, theirs in zip(basis.synthesise(block, frame), basis.synthesise(overlap, frame), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_quietest_limits_the_scale():
+    loud = torch.zeros(50, 8)
+    loud[:, ::2] = 1.0  # one tone, and rounding errors elsewhere
+    basis = MdctBasis(8, quietest=0.01)
+    basis.fit(loud)
+    assert basis.scale.min() == pytest.approx(0.01 * float(basis.scale.max()))

@@ -65,6 +65,8 @@ class MdctBasis(nn.Module):
         F, samples in a block and coefficients in a frame, of all channels together.
     channels : int
         1 or 2.
+    quietest : float
+        Smallest value of `scale`, relative to its largest one.
 
     Attributes
     ----------
@@ -76,9 +78,9 @@ class MdctBasis(nn.Module):
     early: Tensor
     late: Tensor
 
-    def __init__(self, frame_size: int, channels: int = 1):
+    def __init__(self, frame_size: int, channels: int = 1, quietest: float = 0.0):
         super().__init__()
-        self.frame_size, self.channels = frame_size, channels
+        self.frame_size, self.channels, self.quietest = frame_size, channels, quietest
         self.context = 1
         size = frame_size // channels
         n = torch.arange(2 * size, dtype=torch.float64)
@@ -160,11 +162,12 @@ class MdctBasis(nn.Module):
         length = len(signal) // parts
         side_by_side = signal[: parts * length].unflatten(0, (parts, length)).transpose(0, 1)
         flat = self.frames(side_by_side).flatten(0, -2)
-        self.scale.copy_(flat.pow(2).mean(0).sqrt().clamp_min(1e-6))
+        rms = flat.pow(2).mean(0).sqrt()
+        self.scale.copy_(rms.clamp_min(max(1e-6, self.quietest * float(rms.max()))))
 
 
 def build_basis(config: ModelConfig) -> "PlainBasis | MdctBasis":
     """Return the basis that a configuration names."""
     if config.basis == "mdct":
-        return MdctBasis(config.frame_size, config.channels)
+        return MdctBasis(config.frame_size, config.channels, config.quietest)
     return PlainBasis(config.frame_size, Emphasis(config.emphasis, config.frame_size) if config.emphasis else None)

@@ -133,6 +133,9 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Units of the prior's hidden layers."""
     channels: Annotated[int, msgspec.Meta(ge=1, le=2)] = 1
     """Channels of audio: 1, or 2 for stereo, whose frames interleave left and right samples."""
+    quietest: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    """Smallest rms by which an MDCT coefficient is divided, relative to the largest one.  In single precision, loud
+    coefficients leave rounding errors in those that are more than 60 dB quieter."""
     components: Size = 1
     """K: number of components of the output mixture."""
     source_filter: SourceFilter | None = None
