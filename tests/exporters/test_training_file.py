@@ -3,13 +3,14 @@
 import msgspec
 import pytest
 import torch
-from support.command import run_command, the_error
+from support import toy_voice
+from support.command import run_command
 from support.corpora import make_ink
 from support.recipes import pen_recipe, speech_recipe, text_recipe, toml
 
 from vrnn_engine import Voice, VoiceError
 from vrnn_engine.errors import CheckpointError
-from vrnn_engine.exporters.export import export
+from vrnn_engine.exporters.export import export, export_again
 from vrnn_engine.exporters.graphs.weights_file import WEIGHTS_FILE
 from vrnn_engine.exporters.provenance import provenance_of
 from vrnn_engine.exporters.training_file import TrainingFile, load_start, read_training_file
@@ -77,9 +78,36 @@ def test_training_file_does_not_change_what_a_voice_is(exported):
     assert without.fingerprint() == opened.fingerprint()
 
 
-def test_voice_without_a_training_file_is_one_clear_line():
-    with pytest.raises(VoiceError, match=r"voice 'blizzard' has no training\.json, .* export its checkpoint again"):
-        load_start("blizzard")
+def test_voice_without_a_training_file_is_one_clear_line(tmp_path):
+    toy_voice.build(tmp_path / "toy")
+    with pytest.raises(VoiceError, match=r"voice 'toy-audio' has no training\.json, .* export its checkpoint again"):
+        load_start(str(tmp_path / "toy"))
+
+
+def test_a_voice_is_exported_again_with_its_weights_and_settings(exported, tmp_path):
+    made, voice = exported
+    first = export_again(voice, tmp_path / "first", defaults={"output.temperature": 0.5}, precisions=["int8"]).voice
+    again = export_again(first, tmp_path / "again", name="other").voice
+    assert (first.name, again.name) == (voice.name, "other")
+    assert {one.name: one.default for one in again.manifest.controls}["output.temperature"] == 0.5
+    assert [graph.precision for graph in again.manifest.graphs] == ["fp32", "fp32", "int8"]
+    for name, weight in load_start(str(again.path)).model.items():
+        assert torch.equal(weight, made.model[name]), name
+    origin, found = voice.manifest.provenance, again.manifest.provenance
+    assert found.command == f"{origin.command}; vrnn-engine export {voice.name}"  # once
+    assert msgspec.structs.replace(found, command=origin.command) == origin
+    assert again.parity().keys() == voice.parity().keys()
+
+
+@pytest.mark.slow
+def test_the_command_exports_a_voice_again(tmp_path):
+    done = run_command("export", "blizzard", "--out", tmp_path / "again", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "next: vrnn-engine stream" in done.stderr
+    old, new = Voice.open("blizzard"), Voice.open(tmp_path / "again")
+    assert new.manifest.controls == old.manifest.controls
+    assert new.manifest.provenance == old.manifest.provenance
+    assert (new.path / WEIGHTS_FILE).read_bytes() == (old.path / WEIGHTS_FILE).read_bytes()
 
 
 def test_start_that_does_not_exist_is_one_clear_line(tmp_path):
@@ -119,7 +147,3 @@ def test_a_run_that_starts_from_a_voice_equals_one_that_starts_from_its_checkpoi
     step = f"{first} --from runs/tiny-pen/best.pt --out runs/tiny-pen-2"
     assert provenance_of(one).command == provenance_of(other).command == f"{first}; {step}"
     assert all(torch.equal(one.model[name], other.model[name]) for name in one.model)
-    done = run_command(
-        "train", tmp_path / "tiny.toml", "--data", ink, "--out", "third", "--from", "blizzard", cwd=tmp_path
-    )
-    assert "has no training.json" in the_error(done)

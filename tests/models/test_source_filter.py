@@ -12,15 +12,10 @@ from torch.nn import functional
 from vrnn_engine.models.analysis import Analysis
 from vrnn_engine.models.config import EmphasisConfig, SourceFilter
 from vrnn_engine.models.emphasis import Emphasis
+from vrnn_engine.models.filters.cepstral_filter import DECAY, CepstralFilter
 from vrnn_engine.models.noise import OutputNoise
-from vrnn_engine.models.periodicity import FEW_ROWS, correlate
-from vrnn_engine.models.source_filter import (
-    DECAY,
-    MAX_GAIN,
-    Heard,
-    SourceFilterOutput,
-    convolve,
-)
+from vrnn_engine.models.periodicity import FEW_ROWS, Convolution, correlate
+from vrnn_engine.models.source_filter import MAX_GAIN, Heard, SourceFilterOutput
 
 SIZE, INPUTS = 200, 12
 CONFIG = SourceFilter(cepstrum=40, warp=0.42, shortest=40, longest=160, pitch=(16,))
@@ -85,18 +80,39 @@ def test_correlate_equals_the_sum():
     assert torch.allclose(correlate(x[:2], taps[:2]), expected[:2], atol=1e-5)
 
 
+@pytest.mark.parametrize("rows", [2, FEW_ROWS + 1])
+@pytest.mark.parametrize("start", [0, 5, 12])
+def test_a_convolution_equals_the_sum(rows, start):
+    x, taps = torch.randn(rows, 12), torch.randn(rows, 12, dtype=torch.float64)
+    y = torch.stack([sum(taps[:, k] * x[:, n - k] for k in range(12) if 0 <= n - k < 12) for n in range(23)], dim=-1)
+    y = functional.pad(y, (0, 1))
+    expected = torch.cat([y[:, 12 : 12 + start], y[:, start:12]], dim=-1)
+    for zeros in (0, 3, 9):
+        found = Convolution(12, start)(x, functional.pad(taps, (0, zeros)))
+        assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [7, 20, 50, 441])
+def test_a_filter_for_frames_of_any_size_inverts_its_inverse(size):
+    taps = CepstralFilter(12, 0.3, size)(0.2 * torch.randn(3, 12))
+    product = Convolution(size)(taps[:, 0, :size], taps[:, 1])
+    assert torch.allclose(product, torch.eye(1, size, dtype=torch.float64).expand(3, -1), atol=1e-6)
+
+
 @pytest.mark.parametrize("size", [0.1, 1.0])
 def test_the_filter_inverts_its_inverse(output, size):
     cepstrum = size * torch.randn(5, CONFIG.cepstrum) / torch.arange(1, CONFIG.cepstrum + 1)
-    inverse, response = output.filter_taps(cepstrum)
+    inverse, response = output.filter(cepstrum).unbind(-2)
     impulse = torch.eye(1, SIZE, dtype=torch.float64).expand(5, -1)
     assert torch.allclose(inverse[:, 0], impulse[:, 0])
-    assert torch.allclose(convolve(inverse[:, :SIZE], response), impulse, atol=1e-6)
+    assert not inverse[:, 2 * SIZE :].any()
+    assert not response[:, SIZE:].any()
+    assert torch.allclose(Convolution(SIZE)(inverse[:, :SIZE], response), impulse, atol=1e-6)
 
 
 def test_the_filter_has_the_warped_spectrum(output):
     cepstrum = 0.5 * torch.randn(1, CONFIG.cepstrum) / torch.arange(1, CONFIG.cepstrum + 1)
-    spectrum = -torch.fft.rfft(output.filter_taps(cepstrum)[0], 1024).abs().log()
+    spectrum = -torch.fft.rfft(output.filter(cepstrum).unbind(-2)[0], 1024).abs().log()
     delay = DECAY * torch.exp(-1j * torch.arange(513) * 2 * math.pi / 1024)
     order = torch.arange(1, CONFIG.cepstrum + 1)[:, None]
     expected = cepstrum @ (((delay - 0.42) / (1 - 0.42 * delay)) ** order - (-0.42) ** order).real
@@ -107,10 +123,10 @@ def test_the_filter_has_the_warped_spectrum(output):
 def test_the_filter_is_stable_for_any_cepstrum(output, slope):
     """All zeros of the polynomial that is truncated to two frames lie inside the unit circle."""
     cepstrum = 10 * torch.randn(20, CONFIG.cepstrum) / torch.arange(1, CONFIG.cepstrum + 1) ** slope
-    taps = output.filter_taps(cepstrum)[0].numpy()
+    taps = output.filter(cepstrum).unbind(-2)[0].numpy()
     spectra = 20 * np.log10(np.abs(np.fft.rfft(taps, 1024)))
     assert 30 < np.abs(spectra).max() < 43  # limited; more changes nothing
-    assert np.allclose(output.filter_taps(2 * cepstrum)[0].numpy(), taps, atol=1e-4)
+    assert np.allclose(output.filter(2 * cepstrum)[..., 0, :].numpy(), taps, atol=1e-4)
     assert max(np.abs(np.roots(polynomial)).max() for polynomial in taps) < 1
 
 
@@ -226,4 +242,5 @@ def test_autocast_does_not_round_signals(output):
         for found, expected in zip(model.analysis(past[:, :40]), features_of, strict=True):
             assert torch.equal(found, expected)
     impulse = torch.eye(1, SIZE, dtype=torch.float64).expand(3, -1)
-    assert torch.allclose(convolve(parameters.inverse, parameters.response), impulse, atol=1e-6)
+    found = Convolution(SIZE)(parameters.inverse[:, :SIZE], parameters.response)
+    assert torch.allclose(found, impulse, atol=1e-6)

@@ -1,4 +1,4 @@
-"""`vrnn-engine export`: converts a checkpoint to a voice, or a voice to a model of NVIDIA Triton."""
+"""`vrnn-engine export`: converts a checkpoint to a voice, or a voice to one of this version or to a model of Triton."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,9 @@ def export(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="CKPT.pt", help="Checkpoint written by `vrnn-engine train`; with --triton, also a voice."
+            metavar="CKPT.pt|VOICE",
+            help="Checkpoint written by `vrnn-engine train`; or a voice (name, folder or .zip), to export its model "
+            "again with the graphs of this version, or as it is with --triton.",
         ),
     ],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the voice.  Default: ./NAME.")] = None,
@@ -22,7 +24,8 @@ def export(
         typer.Option("--set", metavar="NAME=VALUE", help="Change the default of a control; repeatable."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the voice.  Default: the recipe's name.")
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the voice.  Default: that of the recipe or voice."),
     ] = None,
     half_weights: Annotated[
         bool, typer.Option("--half-weights", help="Round the weights to half precision, which halves the file.")
@@ -43,7 +46,7 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write a checkpoint as a voice, or a voice for Triton.
+    """Write a checkpoint as a voice, or a voice again or for Triton.
 
     Compares the graphs with PyTorch first, and writes nothing if they differ.
     """
@@ -52,17 +55,17 @@ def export(
     if triton and not source.endswith(".pt"):
         if out or settings or name or half_weights:
             raise typer.BadParameter(
-                f"{source!r} is a voice, which stays as it is: --out, --set, --name and --half-weights are for "
-                "checkpoints",
+                f"{source!r} is a voice, which stays as it is with --triton; leave out --out, --set, --name and "
+                "--half-weights",
                 param_hint="--triton",
             )
         return _add_to_repository(source, triton, precision)
-    written = _export_checkpoint(Path(source), out, settings, name, half_weights, precision)
+    written = _export(source, out, settings, name, half_weights, precision)
     return _add_to_repository(written, triton, precision) if triton else None
 
 
-def _export_checkpoint(
-    checkpoint: Path,
+def _export(
+    source: str,
     out: Path | None,
     settings: list[str] | None,
     name: str | None,
@@ -78,13 +81,16 @@ def _export_checkpoint(
     import onnx  # noqa: F401
     import torch  # noqa: F401
 
-    from vrnn_engine.exporters.export import export as write
+    from vrnn_engine.exporters.export import export, export_again
     from vrnn_engine.exporters.precision.quantise import BITS
+    from vrnn_engine.exporters.training_file import is_checkpoint
+    from vrnn_engine.runtime.voice.voice import Voice
 
     reduced = [one for one in BITS if one in (precision or ())]
     if unknown := set(precision or ()) - {"fp32", *BITS}:
         raise typer.BadParameter(f"{min(unknown)!r} is not one of fp32, {', '.join(BITS)}", param_hint="--precision")
-    done = write(checkpoint, out, name, defaults, half_weights, reduced)
+    options = (out, name, defaults, half_weights, reduced)
+    done = export(Path(source), *options) if is_checkpoint(source) else export_again(Voice.open(source), *options)
     report.say(
         f"all outputs of {done.frames} frames agree with PyTorch: the largest difference is {done.difference:.1e} of "
         "an output's largest value"

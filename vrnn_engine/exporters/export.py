@@ -1,21 +1,28 @@
-"""Export a checkpoint as a voice."""
+"""Export a checkpoint as a voice, or the model of a voice again."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from vrnn_engine.exporters.controls import with_defaults
 from vrnn_engine.exporters.ink_style import InkStyle
-from vrnn_engine.exporters.precision.quantise import ReducedPrecision
+from vrnn_engine.exporters.precision.quantise import BITS, ReducedPrecision
 from vrnn_engine.exporters.provenance import provenance_of
 from vrnn_engine.exporters.steps import RecurrentSteps
 from vrnn_engine.exporters.text_steps import TextSteps
+from vrnn_engine.exporters.training_file import read_training_file
 from vrnn_engine.exporters.voice_writer import ExportedVoice, write_voice
 from vrnn_engine.models.families.text import TextVRNN
 from vrnn_engine.models.recurrent import RecurrentModel
-from vrnn_engine.training.checkpoint import load_checkpoint
+from vrnn_engine.runtime.voice.manifest import Provenance
+from vrnn_engine.runtime.voice.voice import Voice
+from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint
 from vrnn_engine.training.recipe import Recipe
 
+AGAIN = "vrnn-engine export"
+"""Beginning of the command line that is added to the provenance of a voice that is exported again."""
 LINE_HEIGHT = 6.4
 """Distance of two baselines, in heights of the ink (rms about its baseline).  Letters with ascenders and descenders
 need about 5."""
@@ -69,15 +76,70 @@ def export(
     'blizzard'
     """
     loaded = load_checkpoint(checkpoint)
+    return _export(loaded, provenance_of(loaded), name or loaded.recipe.name, out, defaults, half_weights, precisions)
+
+
+def export_again(
+    voice: Voice,
+    out: Path | None = None,
+    name: str | None = None,
+    defaults: Mapping[str, float] | None = None,
+    half_weights: bool = False,
+    precisions: Sequence[ReducedPrecision] = (),
+) -> ExportedVoice:
+    """Export the model of a voice as a voice, with the graphs of this version of the package.
+
+    Parameters
+    ----------
+    voice : Voice
+        A voice that `export` wrote.  Its weights, the defaults of its controls and its precisions are kept.
+    out : Path, optional
+        The new voice's folder, which must not exist; `./NAME` by default.
+    name : str, optional
+        The new voice's name; that of the voice by default.
+    defaults, half_weights, precisions
+        As in `export`; changes, and further precisions.
+
+    Returns
+    -------
+    ExportedVoice
+        The voice, and the deviations of its graphs from PyTorch and from fp32.
+
+    Raises
+    ------
+    VoiceError
+        The voice has no training file, or the file is not valid.
+    ControlError, ExportError
+        As in `export`.
+    """
+    manifest = voice.manifest
+    loaded = read_training_file(voice)
+    kept = {control.name: control.default for control in manifest.controls}
+    has = {graph.precision for graph in manifest.graphs}
+    wanted = [precision for precision in BITS if precision in has.union(precisions)]
+    commands = [one for one in manifest.provenance.command.split("; ") if not one.startswith(AGAIN)]
+    command = "; ".join([*commands, f"{AGAIN} {manifest.name}"])
+    provenance = msgspec.structs.replace(manifest.provenance, command=command)
+    return _export(loaded, provenance, name or manifest.name, out, kept | dict(defaults or {}), half_weights, wanted)
+
+
+def _export(
+    loaded: Checkpoint,
+    provenance: Provenance,
+    name: str,
+    out: Path | None,
+    defaults: Mapping[str, float] | None,
+    half_weights: bool,
+    precisions: Sequence[ReducedPrecision],
+) -> ExportedVoice:
     built = loaded.build()
     if half_weights:
         built.load_state_dict(built.state_dict() | {name: w.half().float() for name, w in built.named_parameters()})
     model = step_model(loaded.recipe, built, loaded.mean, loaded.std)
     model.controls = with_defaults(model.controls, defaults or {})
-    name = name or loaded.recipe.name
     signals = [matrix for matrix in built.buffers() if matrix.dim() == 2]
     trained = dataclasses.replace(loaded, model=built.state_dict())
-    return write_voice(model, name, out or Path(name), provenance_of(loaded), precisions, signals, trained)
+    return write_voice(model, name, out or Path(name), provenance, precisions, signals, trained)
 
 
 def step_model(

@@ -82,10 +82,13 @@ def load_start(where: str) -> Checkpoint:
     VoiceError
         There is no such voice, or it has no training file.
     """
+    return load_checkpoint(Path(where)) if is_checkpoint(where) else read_training_file(Voice.open(where))
+
+
+def is_checkpoint(where: str) -> bool:
+    """Return whether a text is the path of a checkpoint, and not a voice's name, folder or .zip."""
     path = Path(where)
-    if path.suffix == ".pt" or (path.is_file() and path.suffix.lower() != ".zip"):
-        return load_checkpoint(path)
-    return read_training_file(Voice.open(where))
+    return path.suffix == ".pt" or (path.is_file() and path.suffix.lower() != ".zip")
 
 
 def write_training_file(folder: Path, trained: Checkpoint) -> None:

@@ -81,8 +81,10 @@ class Analysis(nn.Module):
             Log spectrum and log levels, [..., F + levels]; periodicity, [..., periods].
         """
         with disable_autocast(both.device):
-            real, imaginary, plain = (both @ self.views).split(self.view_sizes, dim=-1)
+            seen = both @ self.views
+            plain = seen[..., seen.shape[-1] - self.view_sizes[-1] :]
+            real, imaginary, _ = (seen * seen).split(self.view_sizes, dim=-1)
             frame = both[..., both.shape[-1] // 2 :]
-            power = torch.cat([real * real + imaginary * imaginary, (frame * frame) @ self.average], dim=-1)
+            power = torch.cat([real + imaginary, (frame * frame) @ self.average], dim=-1)
             spectrum = (0.25 * torch.log(power + POWER_FLOOR) + 1)[..., : self.spectrum_size]
             return spectrum, self.periodicity(plain)

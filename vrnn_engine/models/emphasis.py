@@ -103,8 +103,8 @@ class Emphasis(nn.Module):
         return torch.tensor(signal.sosfilt(np.roll(self.sections, 3, axis=-1), np.eye(length)))
 
     def _step(self, matrix: Tensor, block: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        both = torch.cat([block, memory], dim=-1) @ matrix
-        return both[..., : self.frame_size], both[..., self.frame_size :]
+        block, memory = (torch.cat([block, memory], dim=-1) @ matrix).split([self.frame_size, self.memory_size], dim=-1)
+        return block, memory
 
     def _matrix(self, sections: NDArray[np.float64], config: EmphasisConfig, inverse: bool) -> Tensor:
         block, memory = np.split(np.eye(self.frame_size + self.memory_size), [self.frame_size], axis=1)

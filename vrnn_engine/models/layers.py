@@ -65,8 +65,9 @@ def lstm_cell(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         The old cells, [..., H].
     """
     size = c.shape[-1]
-    enter, keep, show = torch.sigmoid(gates[..., : 3 * size]).chunk(3, dim=-1)
-    c = keep * c + enter * torch.tanh(gates[..., 3 * size :])
+    opened, candidate = gates.split([3 * size, size], dim=-1)
+    enter, keep, show = torch.sigmoid(opened).chunk(3, dim=-1)
+    c = keep * c + enter * torch.tanh(candidate)
     return show * torch.tanh(c), c
 
 

@@ -1,5 +1,7 @@
 """Periodicity of a signal: its normalised correlation with itself one period earlier."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -50,7 +52,8 @@ class Periodicity(nn.Module):
         """
         last, earlier = sound[..., self.longest :], sound[..., : self.frame_size + self.longest - self.shortest]
         powers = (sound * sound) @ self.within + self.frame_size * SILENCE
-        return correlate(earlier, last) / torch.sqrt(powers[..., :-1] * powers[..., -1:])
+        of_earlier, of_last = powers.split([powers.shape[-1] - 1, 1], dim=-1)
+        return correlate(earlier, last) / torch.sqrt(of_earlier * of_last)
 
 
 def correlate(x: Tensor, taps: Tensor, before: int = 0, after: int = 0) -> Tensor:
@@ -72,7 +75,7 @@ def correlate(x: Tensor, taps: Tensor, before: int = 0, after: int = 0) -> Tenso
     """
     length, width = before + x.shape[-1] + after, taps.shape[-1]
     count = length - width + 1
-    if torch.compiler.is_exporting() or x[..., 0].numel() <= FEW_ROWS:
+    if few_rows(x):
         # One product of two small matrices.  Rows of the first are pieces of x that begin `step` samples apart; rows of
         # the second are copies of the taps, each shifted by one sample more than the last.  So each piece gives `step`
         # outputs.
@@ -87,6 +90,66 @@ def correlate(x: Tensor, taps: Tensor, before: int = 0, after: int = 0) -> Tenso
     padded = functional.pad(x, (before, after))
     product = torch.fft.rfft(padded.double(), size) * torch.fft.rfft(taps.double(), size).conj()
     return torch.fft.irfft(product, size)[..., :count].to(taps.dtype)
+
+
+class Convolution(nn.Module):
+    """Convolution y_n = sum_k taps_k x_(n-k) of N samples x, which zeros precede and follow, for N successive n.
+
+    In a graph it is a product of two small matrices: blocks of x, and copies of the taps, each shifted by one sample
+    more.  Row b of the product is what block b of B samples adds to the N + B samples from b B on.  Read as rows of N
+    values, each row begins B columns later than the row before it, as it should, and is continued in the next row.
+
+    Parameters
+    ----------
+    length : int
+        N.
+    start : int
+        The first n.
+    """
+
+    counts: Tensor
+    ones: Tensor
+
+    def __init__(self, length: int, start: int = 0):
+        super().__init__()
+        self.length, self.start = length, start
+        self.block = next(size for size in range(math.isqrt(length), 0, -1) if length % size == 0)
+        column = torch.arange(length)
+        # Block b begins in column b B of row b, and the columns before hold the end of block b - 1, y_(N + n).
+        begins = column >= self.block * torch.arange(length // self.block + 1)[:, None]
+        self.register_buffer("counts", (begins != (column < start)).double(), persistent=False)
+        self.register_buffer("ones", torch.ones(1, len(begins), dtype=torch.float64), persistent=False)
+
+    def forward(self, x: Tensor, taps: Tensor) -> Tensor:
+        """Convolve samples with taps.
+
+        Parameters
+        ----------
+        x : Tensor
+            [..., N].
+        taps : Tensor
+            At most N taps, and zeros, [..., K].
+
+        Returns
+        -------
+        Tensor
+            y_n in column n modulo N, for `start` <= n < N + `start`, [..., N], in the precision of the taps.
+        """
+        length, start = self.length, self.start
+        if not few_rows(x):
+            y = correlate(x, taps[..., :length].flip(-1), length - 1, start)
+            return torch.cat([y[..., length:], y[..., start:length]], dim=-1)
+        with disable_autocast(x.device):
+            pieces = x.to(taps.dtype).unflatten(-1, (-1, self.block))
+            product = pieces @ shifts(taps, self.block, length + self.block)
+            rows = product.flatten(-2).unflatten(-1, (-1, length)) * self.counts
+            # A product with ones: onnxruntime adds in another order if the batch has one row.
+            return (self.ones @ rows).squeeze(-2)
+
+
+def few_rows(x: Tensor) -> bool:
+    """Return whether a convolution of x [..., N] is computed as in a graph, by matrix products."""
+    return torch.compiler.is_exporting() or x[..., 0].numel() <= FEW_ROWS
 
 
 def windows(x: Tensor, rows: int, step: int, blocks: int) -> Tensor:
@@ -120,6 +183,7 @@ def shifts(x: Tensor, rows: int, width: int) -> Tensor:
 
     Copies of x, each padded to one sample more than a row, are joined; the result is cut into rows.
     """
-    one = functional.pad(x, (0, width + 1 - x.shape[-1]))
+    spare = width + 1 - x.shape[-1]
+    one = functional.pad(x, (0, spare)) if spare > 0 else x[..., : width + 1] if spare else x
     copies = [one] * (rows - 1) + [one[..., : width - rows + 1]]
     return torch.cat(copies, dim=-1).unflatten(-1, (rows, width))

@@ -88,8 +88,7 @@ class Engine:
         cuda_graphs : bool
             Whether to launch a step on a GPU as one CUDA graph. Each step then computes all `rows`, even with fewer
             streams, and no other thread of the process may use CUDA while the engine is being loaded. CUDA must
-            support every node of the voice's graph: it does for `handwriting`, but not for `blizzard`, whose DFT runs
-            on the CPU.
+            support every node of the voice's graph, as it does for the bundled voices.
         trust : str or iterable of str
             Limits on what the voice's graphs may do that are lifted, because you trust its author: `operators`, `size`
             (see `Voice.open`).

@@ -4,9 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto
 
 from vrnn_engine import Engine, Voice
 from vrnn_engine.evaluation.sound import SoundStatistics, describe
@@ -31,24 +29,6 @@ def test_a_bundled_voice_replays_its_parity_vectors(name):
 def test_the_bundled_voices_are_small():
     size = sum(path.stat().st_size for name in VOICES for path in Voice.open(name).path.iterdir())
     assert size <= 20 * 2**20
-
-
-@pytest.mark.parametrize(("name", "dfts"), [("blizzard", 1), ("handwriting", 0)])
-def test_the_operations_that_cuda_does_not_have(name, dfts):
-    """A DFT in double precision runs on the CPU, as docs/performance.md and `Engine.load` say."""
-    step = onnx.load(Voice.open(name).path / "step.onnx", load_external_data=False)
-    graph = onnx.shape_inference.infer_shapes(step).graph
-    kinds = {value.name: value.type.tensor_type.elem_type for value in graph.value_info}
-    found = [kinds[node.input[0]] for node in graph.node if node.op_type == "DFT"]
-    assert found == [TensorProto.DOUBLE] * dfts
-    assert not {node.op_type for node in graph.node} & {
-        "Tan",
-        "Atan",
-        "Asin",
-        "Acos",
-        "Sinh",
-        "Cosh",
-    }
 
 
 def test_the_model_of_the_paper_has_no_source_filter():
@@ -96,13 +76,17 @@ def test_blizzard_sounds_like_its_training_speech(speech, seed):
 
 
 def test_blizzard_has_a_pitch_and_can_whisper(speech):
-    """Speech with the phases of its frames drawn at random has a voiced share of 0.3."""
-    voice, whisper = (Engine.load("blizzard", "cpu").stream(4) for _ in range(2))
-    whisper.controls["output.voicing"] = -10.0
-    found = describe(voice.read(1600), 16000)
-    assert found.voiced > 0.6 * speech.voiced
-    assert abs(found.high - speech.high) < 3  # the power above 4 kHz within a factor of two
-    assert describe(whisper.read(1600), 16000).voiced < 0.1
+    """Speech with the phases of its frames drawn at random has a voiced share of 0.3.
+
+    The power above 4 kHz is a mean over streams: it differs by 1.5 dB (one standard deviation) from stream to stream.
+    """
+    engine = Engine.load("blizzard", "cpu", rows=5)
+    streams = [engine.stream(seed) for seed in (1, 2, 3, 4, 4)]
+    streams[-1].controls["output.voicing"] = -10.0
+    *sounds, whispered = (describe(sound, 16000) for sound in engine.read(1600))
+    assert np.mean([sound.voiced for sound in sounds]) > 0.6 * speech.voiced
+    assert abs(np.mean([sound.high for sound in sounds]) - speech.high) < 3  # within a factor of two
+    assert whispered.voiced < 0.1
 
 
 @pytest.mark.slow

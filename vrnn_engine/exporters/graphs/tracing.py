@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vrnn_engine.errors import ExportError
+from vrnn_engine.exporters.graphs.simplify import simplify
 from vrnn_engine.exporters.graphs.vector_width import repeat_for_vectors
 from vrnn_engine.exporters.protocol import Named, Shape
 
@@ -57,6 +58,7 @@ def trace(function: Callable[[Named], Named], inputs: dict[str, Shape]) -> tuple
     if program is None:
         raise ExportError("torch.onnx.export returned no graph; check that this version of torch is supported")
     model = program.model_proto
+    simplify(model)
     repeat_for_vectors(model)
     _remove_metadata(model)
     return model, outputs

@@ -12,6 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from vrnn_engine.exporters.graphs.simplify import remove_unused_weights
 from vrnn_engine.exporters.graphs.weights_file import copy_graph
 from vrnn_engine.exporters.precision.half import PRODUCTS, half_product, half_tensor
 from vrnn_engine.exporters.precision.nbits import DOMAIN, nbits_product, pack_tensors
@@ -56,7 +57,7 @@ def quantise(model: onnx.ModelProto, bits: int, exact: Iterable[NDArray[np.float
         nodes += _replace(node, done[name], matrix.shape, bits)
     del graph.node[:]
     graph.node.extend(nodes)
-    _remove_unused_weights(graph)
+    remove_unused_weights(graph)
     if any(node.domain == DOMAIN for node in nodes) and all(one.domain != DOMAIN for one in quantised.opset_import):
         quantised.opset_import.append(helper.make_opsetid(DOMAIN, 1))
     return quantised
@@ -88,10 +89,3 @@ def _replace(node: onnx.NodeProto, weights: list[str], shape: tuple[int, ...], b
     if has_bias:
         nodes.append(helper.make_node("Add", [product, node.input[2]], [node.output[0]], name=f"{node.name}.bias"))
     return nodes
-
-
-def _remove_unused_weights(graph: onnx.GraphProto) -> None:
-    used = {name for node in graph.node for name in node.input}
-    initializers = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(initializers)

@@ -1,0 +1,1 @@
+"""Filters that a model chooses in each frame."""
