@@ -162,7 +162,7 @@ class SourceFilterOutput(nn.Module):
 
     def log_prob(self, parameters: SourceFilterParameters, x: Tensor) -> Tensor:
         """Return the log density [...] of frames x [..., F], in nats."""
-        excitation = (parameters.ringing + self.filter_frame(x, parameters.inverse)).float()
+        excitation = (parameters.ringing + self.filter_frame(x, parameters.inverse[..., : self.frame_size])).float()
         known = torch.cat([parameters.excitation, excitation], dim=-1)
         return log_density(self.predict(parameters, self.excitation_terms(parameters), known), excitation)
 
