@@ -83,7 +83,7 @@ def _set_options(
         str | None,
         typer.Option(
             metavar="LIMITS",
-            help="Lift limits on voices, whose authors you trust: operators, size, or both with a comma.",
+            help="Lift limits on what a voice may do, if you trust its author: operators, size, or operators,size.",
         ),
     ] = None,
 ) -> None:

@@ -29,7 +29,7 @@ Target = Annotated[
         "--to",
         metavar="TARGET",
         help=f"Target of the output.  Sound: {list_targets_only('audio')}.  Ink: {list_targets_only('pen')}.  Both: "
-        f"{list_targets_only('audio', 'pen')} (stdout: raw 16-bit mono PCM for sound, JSON lines for ink).  "
+        f"{list_targets_only('audio', 'pen')} (stdout: raw 16-bit PCM for sound, JSON lines for ink).  "
         "Options follow the target, as in FILE.svg?margin=8, serial:PORT?format=gcode (docs/ink.md) or -?format=wav.  "
         "Default: the sound device if there is one, else VOICE.wav; VOICE.svg for ink.",
         rich_help_panel=OUTPUT,
@@ -130,7 +130,9 @@ Allow = Annotated[
 Overwrite = Annotated[
     bool,
     typer.Option(
-        "--overwrite", help="Let forks replace existing files, instead of refusing them.", rich_help_panel=STEERING
+        "--overwrite",
+        help="Let the event fork replace existing files; otherwise it is refused.",
+        rich_help_panel=STEERING,
     ),
 ]
 Plugins = Annotated[

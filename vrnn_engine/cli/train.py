@@ -52,7 +52,8 @@ def train(
         typer.Option(
             metavar="M",
             min=0.1,
-            help="Time of the whole run; the recipe's schedule is stretched to the updates for which there is time.",
+            help="Time of the whole run in minutes, with its parts before --resume; the schedule is fitted to it.  "
+            "Not with --updates.",
         ),
     ] = None,
     strict: report.Strict = False,

@@ -151,14 +151,14 @@ def install(
 
 def clean(
     corpora: Annotated[
-        bool, typer.Option("--corpora", help="Remove the decoded recordings of corpora that were trained on as well.")
+        bool, typer.Option("--corpora", help="Also remove decoded recordings; the next training decodes them again.")
     ] = False,
     json: report.AsJson = False,
 ) -> None:
-    """Remove files that nothing needs, and say their size.
+    """Remove files that are no longer needed, and print their size.
 
-    These are unpacked voices, and what interrupted processes have left.  What is in use stays, and so do installed
-    voices, saved states and hands.
+    These are unpacked copies of .zip voices, and unfinished files of interrupted commands.  Files in use, installed
+    voices, saved states and saved hands stay.
     """
     from vrnn_engine.runtime.voice.cleaning import clean
 

@@ -21,7 +21,7 @@ export function showAbout(container, manifest, remote) {
     : "In this browser. Nothing that you type or move leaves it.";
   const facts = [
     ["It learned from", [source, provenance.licence ? ` (${provenance.licence})` : ""]],
-    ["It is", [`a recurrent neural network${manifest.family ? ` (${manifest.family})` : ""}. Random numbers choose each frame, and the seed brings them back.`]],
+    ["It is", [`a recurrent neural network${manifest.family ? ` (${manifest.family})` : ""}. Each frame depends on random numbers; the same seed gives the same ones again.`]],
     ["It runs", [where]],
     ["Keys", keys.flatMap(([key, what], i) => [i ? ", " : "", element("kbd", {}, key), ` ${what}`])],
   ];

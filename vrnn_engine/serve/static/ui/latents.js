@@ -44,7 +44,7 @@ export function showLatents(container, release, player, steering, signal) {
     const report = readReport(/** @type {CustomEvent} */ (event).detail, steering.count);
     if (!report) return;
     latest = report;
-    bars.setHint("A bar that is dragged shows its number here.");
+    bars.setHint("Drag a bar to see its value here.");
     if (isDrawnOnce && Math.max(...Array.from(report.kl)) > LEAST_KL) {
       isDrawnOnce = false;
       help.textContent = helpOf(player, isDrawnOnce);
@@ -67,8 +67,8 @@ export function showLatents(container, release, player, steering, signal) {
  */
 function helpOf(player, isDrawnOnce) {
   const what = isDrawnOnce
-    ? "What the voice drew for this hand, once, from N(0,\u00a01). Height is the value. "
-    : "What the voice draws before each frame. Height is the value. "
+    ? "Random values, chosen from N(0,\u00a01) once for this hand. Height is the value. "
+    : "Random values that the voice chooses before each frame. Height is the value. "
       + "Stronger colour: this latent departs more from its usual value now (KL of the prior). ";
   return `${what}Drag a bar to hold it; a double tap releases it.${player.manifest.text ? " Changes take effect in the next word." : ""}`;
 }
