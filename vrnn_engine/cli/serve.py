@@ -152,7 +152,8 @@ RendersPerAddress = Annotated[
         "--renders-per-address",
         metavar="N",
         min=1,
-        help="Renderings of one client address that run at the same time.  Default: all but one, at least one.",
+        help="Renderings of one client address that run at the same time.  "
+        "Default: one fewer than --renders, at least 1.",
         rich_help_panel=LIMITS,
     ),
 ]
