@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vrnn_engine.base.atomic.scratch import ScratchFolder
-
 
 @contextmanager
 def as_voice(where: str) -> Iterator[str]:
@@ -24,6 +22,7 @@ def as_voice(where: str) -> Iterator[str]:
     import onnx  # noqa: F401
     import torch  # noqa: F401
 
+    from vrnn_engine.base.atomic.scratch import ScratchFolder
     from vrnn_engine.exporters.export import export
 
     with ScratchFolder() as folder:
