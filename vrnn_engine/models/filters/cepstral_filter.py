@@ -37,8 +37,7 @@ WIDTH = 4
 class CepstralFilter(nn.Module):
     """Map a cepstrum of 1 / A to the impulse responses of A, truncated to two frames, and of 1 / A.
 
-    In double precision, since errors of one response are amplified by the other; but an error of the logarithm changes
-    both to responses that still fit each other, so its product is in single precision, which reads half as much.
+    In double precision, since errors of one response are amplified by the other.
 
     Parameters
     ----------
@@ -56,6 +55,7 @@ class CepstralFilter(nn.Module):
     """
 
     log_spectra: Tensor
+    log_gains: Tensor
     first: Tensor
     turn: Tensor
     second: Tensor
@@ -79,11 +79,12 @@ class CepstralFilter(nn.Module):
         points = functional.pad(points, (0, flat * within))
         grid = max(GRID, 1 << (2 * frame_size - 1).bit_length())
         limited = _log_spectra(order, warp, 2 * math.pi / grid * torch.arange(grid // 2 + 1, dtype=torch.float64))
-        matrix = torch.cat([points.real, points.imag, limited.real / MAX_LOG_GAIN], dim=-1)
-        self.widths = [2 * points.shape[-1], limited.shape[-1]]
+        spectra = torch.cat([points.real, points.imag], dim=-1)
+        log_gains = (limited.real / MAX_LOG_GAIN).float()
         if self.is_aligned:
             second = second * kept[:, :: self.columns, None]
-        self.register_buffer("log_spectra", matrix.float(), persistent=False)
+        self.register_buffer("log_spectra", spectra, persistent=False)
+        self.register_buffer("log_gains", log_gains, persistent=False)
         self.register_buffer("first", first, persistent=False)
         self.register_buffer("turn", turn, persistent=False)
         self.register_buffer("second", second, persistent=False)
@@ -97,9 +98,9 @@ class CepstralFilter(nn.Module):
         Tensor
             2 F taps of A and F taps of 1 / A, followed by zeros, [..., 2, size].
         """
-        spectra, magnitudes = (cepstrum @ self.log_spectra).double().split(self.widths, dim=-1)
-        excess = magnitudes.abs().amax(-1, keepdim=True).clamp_min(1.0)
-        log_size, phase = (spectra / excess).chunk(2, dim=-1)
+        # Single precision is enough for the limit, because both responses share it.
+        excess = (cepstrum @ self.log_gains).abs().amax(-1, keepdim=True).clamp_min(1.0)
+        log_size, phase = ((cepstrum / excess).double() @ self.log_spectra).chunk(2, dim=-1)
         size, cosine = torch.exp(log_size), torch.cos(phase)
         real = torch.cat([cosine / size, cosine * size], dim=-1).unflatten(-1, (2, *self.shape))
         parts = real @ self.first * self.turn
