@@ -17,6 +17,8 @@ from vrnn_engine.runtime.audio.fader import Fader
 from vrnn_engine.runtime.audio.limiter import Limiter
 from vrnn_engine.runtime.audio.ring import Ring
 from vrnn_engine.runtime.graph.parity import verify
+from vrnn_engine.runtime.live.performance import Performance
+from vrnn_engine.runtime.live.safety.level_watch import LOUDEST, LevelWatch
 from vrnn_engine.runtime.sinks.pcm import streamed_wav_header
 from vrnn_engine.runtime.voice.voice import Voice
 from vrnn_engine.serve.options import ServeOptions
@@ -58,6 +60,28 @@ def test_blocks_have_two_channels_that_differ(voice):
     again = engine.stream(1)
     assert np.array_equal(np.concatenate([again.read(2), again.read(3)]), blocks[0])
     assert again.read(0).shape == (0, 2)
+
+
+def test_a_performance_yields_what_the_stream_yields(voice):
+    engine = Engine.load(str(voice))
+    made = Performance(engine.stream(3)).read(1000)
+    assert np.array_equal(made, engine.stream(3).read(1000))
+
+
+def test_the_level_of_two_channels_is_that_of_each(voice):
+    manifest = Voice.open(voice).manifest
+    for level, loud in ((0.95 * LOUDEST, False), (1.05 * LOUDEST, True)):
+        watch = LevelWatch(manifest)
+        watch.hear(0, np.full((1000 * SAMPLES, 2), level, np.float32), 1000)
+        assert watch.alarm() == loud
+
+
+def test_the_command_streams_it(voice, run, work):
+    done = run("stream", "--voice", voice, "--to", "o.wav", "--seconds", 0.5, "--seed", 3)
+    assert done.returncode == 0, done.stderr
+    sound, rate = soundfile.read(work / "o.wav")
+    assert (sound.shape, rate) == ((4000, 2), 8000)
+    assert np.allclose(sound, np.clip(Engine.load(str(voice)).stream(3).read(400), -1, 1), atol=1 / 32768)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac"])

@@ -34,7 +34,7 @@ class LevelWatch:
         self.good = 0
         self._sound = manifest.modality == "audio"
         self._window = max(1, round(WINDOW_SECONDS * manifest.frames_per_second))
-        self._samples = self._window * manifest.samples_per_frame
+        self._samples = self._window * manifest.frame_size  # of all channels
         self._power = 0.0  # sum of the squares in the current window
         self._loud = 0  # windows in succession that were too loud
 
@@ -49,13 +49,14 @@ class LevelWatch:
         ----------
         frame : int
             Number of the first of them.
-        block : float32 array [samples]
+        block : float32 array [samples] or [samples, channels]
             The frames.
         frames : int
             Their number.
         """
         if not self._sound:
             return
+        block = block.reshape(-1)
         size = len(block) // max(1, frames)
         while frames:
             count = min(frames, self._window - frame % self._window)
