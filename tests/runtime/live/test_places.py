@@ -16,6 +16,8 @@ from vrnn_engine.runtime.live.events import Follow, Fork, Prime
 from vrnn_engine.runtime.live.forks import MOST_FORKS
 from vrnn_engine.runtime.live.safety.places import Places
 from vrnn_engine.runtime.live.timeline import Timeline
+from vrnn_engine.runtime.stream import Stream
+from vrnn_engine.runtime.stream_group import StreamGroup
 
 
 @pytest.fixture
@@ -58,6 +60,15 @@ def test_an_event_cannot_leave_its_folders(engine, inside, outside, event, throu
     allowed.close()
 
 
+@pytest.mark.parametrize("kind", [lambda path: Prime(file=path), lambda path: Follow(path=path)])
+def test_a_name_with_a_question_mark_cannot_leave_its_folders(engine, inside, outside, kind) -> None:
+    (inside / "x.wav?y.wav").symlink_to(outside / "secret.wav")
+    event = kind(str(inside / "x.wav?y.wav"))
+    with pytest.raises(StreamError, match="outside of the folders that events may use"):
+        Performance(engine.stream(1), places=Places.within([inside])).send(event)
+    Performance(engine.stream(1), places=Places.within([inside, outside])).send(event)
+
+
 def test_a_fork_does_not_replace_a_file(engine, inside) -> None:
     (inside / "take.wav").write_bytes(b"mine")
     event = Fork(to=str(inside / "take.wav"), seconds=0.1)
@@ -88,6 +99,35 @@ def test_two_forks_do_not_write_the_same_file(engine, inside) -> None:
         performance.send(Fork(to=str(inside / "take.wav"), seconds=0.1))
     performance.read(1)
     performance.close()
+
+
+@pytest.mark.parametrize("other", ["./take.wav", "link.wav", "../inside/take.wav"])
+def test_two_names_of_a_file_are_the_same_file(engine, inside, monkeypatch, other) -> None:
+    monkeypatch.chdir(inside)
+    (inside / "link.wav").symlink_to(inside / "take.wav")
+    performance = Performance(engine.stream(1), places=Places(overwrite=True))
+    performance.send(Fork(to="take.wav", seconds=0.1))
+    with pytest.raises(SinkError, match=r"a fork is writing .* already"):
+        performance.send(Fork(to=other, seconds=0.1))
+    performance.read(1)
+    performance.close()
+    performance.send(Fork(to=other, seconds=0.1))  # the first has ended
+
+
+def test_a_fork_that_fails_for_any_reason_gives_its_place_back(engine) -> None:
+    class StreamThatCannotFork(Stream):
+        def fork(self, seed=None):
+            raise MemoryError
+
+    performance = Performance(StreamThatCannotFork(engine.stepper, engine.stream(1).state, StreamGroup()))
+    for _ in range(MOST_FORKS + 1):
+        performance.send(Fork(to="null", seconds=1.0))
+        performance.read(1)
+
+
+def test_a_target_with_a_null_byte_is_refused(engine) -> None:
+    with pytest.raises(SinkError, match="is not a path"):
+        Performance(engine.stream(1)).send(Fork(to="a\0.wav", seconds=1.0))
 
 
 def test_three_hundred_forks_are_not_started(engine) -> None:

@@ -223,10 +223,10 @@ class Effects:
         try:
             self._places.check_target(event.to)  # once more: an earlier fork may have written this file
             child = self._stream.fork(self._stream.seed if event.seed is None else event.seed)
-        except VRNNEngineError:
+            self._forks.start(child, event.to, event.seconds, failed)
+        except BaseException:
             self._forks.release(event.to)
             raise
-        self._forks.start(child, event.to, event.seconds, failed)
 
     def _morph(self, event: Morph) -> Morph:
         end = event.latent or self._saved.latent(event.to)

@@ -5,6 +5,7 @@ starts the forks; call `wait` and `stop` after the performance has ended.
 """
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 
@@ -27,7 +28,8 @@ class Forks:
         self._players: set[Player] = set()
         self._stopped = threading.Event()
         self._changing = threading.Lock()
-        self._reserved: list[str] = []  # targets of the forks that play or will be started
+        self._reserved: list[tuple[str, str | None]] = []
+        """Target and real path (None for a device) of each fork that plays or will be started."""
 
     def reserve(self, to: str) -> None:
         """Reserve a place for a fork; `start` uses it, and `release` gives it back.
@@ -42,12 +44,14 @@ class Forks:
         SinkError
             `MOST_FORKS` forks play already, or one of them writes the same file.
         """
+        file = file_of(to)
+        real = None if file is None else os.path.realpath(file)
         with self._changing:
             if len(self._reserved) >= MOST_FORKS:
                 raise SinkError(f"{MOST_FORKS} forks are playing, which is the limit; refused: {to}")
-            if to in self._reserved and file_of(to) is not None:
+            if real is not None and any(real == other for _, other in self._reserved):
                 raise SinkError(f"a fork is writing {to} already; name another file")
-            self._reserved.append(to)
+            self._reserved.append((to, real))
 
     def release(self, to: str) -> None:
         """Give back the place of a fork.
@@ -58,7 +62,7 @@ class Forks:
             Its target.
         """
         with self._changing:
-            self._reserved.remove(to)
+            self._reserved.remove(next(one for one in self._reserved if one[0] == to))
 
     def start(self, stream: Stream, to: str, seconds: float, failed: Callable[[Exception], None]) -> None:
         """Play a stream in the background, then close it and give back the place that was reserved for it.
@@ -90,8 +94,8 @@ class Forks:
                 self.release(to)
 
         thread = threading.Thread(target=play, name=f"vrnn-engine fork {to}", daemon=True)
-        self._running = [(name, one) for name, one in self._running if one.is_alive()] + [(to, thread)]
         thread.start()
+        self._running = [(name, one) for name, one in self._running if one.is_alive()] + [(to, thread)]
 
     def wait(self) -> None:
         """Wait until all forks have ended; stop them if the wait is interrupted."""

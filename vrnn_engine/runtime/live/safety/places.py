@@ -57,9 +57,9 @@ class Places:
         Parameters
         ----------
         path : str
-            A recording or a trajectory.
+            A recording or a trajectory; a `?` is a part of its name.
         """
-        self._check_folder(split_place(path)[0], StreamError)
+        self._check_folder(path, StreamError)
 
     def check_target(self, to: str) -> None:
         """Raise `SinkError` unless a fork may write to a target.
@@ -79,13 +79,11 @@ class Places:
             )
 
     def _check_folder(self, path: str, error_class: type[VRNNEngineError]) -> None:
-        if self.folders is None:
-            return
         try:
             real = Path(os.path.realpath(path))
         except ValueError:  # a null byte
             raise error_class(f"{path!r:.80} is not a path") from None
-        if not any(real.is_relative_to(folder) for folder in self.folders):
+        if self.folders is not None and not any(real.is_relative_to(folder) for folder in self.folders):
             folders = ", ".join(map(str, self.folders))
             raise error_class(
                 f"{path:.200} is outside of the folders that events may use ({folders}); allow its folder", ("allow",)
