@@ -172,9 +172,39 @@ SIZES: dict[str, tuple[Edit, str]] = {
     ),
     "a value of a later node": (adding(node("Neg", ["frame"], ["y"])), "which no node before it computes"),
 }
+
+
+def few(graph: onnx.GraphProto) -> None:
+    graph.initializer.append(TensorProto(name="few", data_type=TensorProto.FLOAT, dims=[4], float_data=[1, 2]))
+
+
+def large(graph: onnx.GraphProto) -> None:
+    graph.initializer.append(TensorProto(name="half", data_type=TensorProto.FLOAT16, dims=[1], int32_data=[70_000]))
+
+
+def vast(graph: onnx.GraphProto) -> None:
+    graph.initializer.append(TensorProto(name="vast", data_type=TensorProto.FLOAT, dims=[2**61 - 1, 0]))
+
+
+def many_axes(graph: onnx.GraphProto) -> None:
+    graph.initializer.append(TensorProto(name="deep", data_type=TensorProto.FLOAT, dims=[1] * 100_000))
+
+
+def no_size(graph: onnx.GraphProto) -> None:
+    """An axis whose size is a field of no bytes."""
+    axis = graph.input[0].type.tensor_type.shape.dim[0]
+    axis.Clear()
+    axis.MergeFromString(b"\x0a\x00")
+
+
 DAMAGED: dict[str, tuple[Edit, str]] = {
     "strings": (words, "a type that no voice may have"),
     "no bytes": (empty, "too few bytes"),
+    "few elements": (few, "has 2 elements, and its shape needs 4"),
+    "a large half": (large, "not a readable ONNX graph"),
+    "a size that stands for the rows": (vast, "has a size of 2305843009213693951"),
+    "many axes": (many_axes, "has 100000 axes"),
+    "no size": (no_size, "the size of an axis is no number"),
 }
 
 
@@ -210,6 +240,54 @@ def test_constants_without_their_bytes_are_refused_even_if_all_limits_are_lifted
 ) -> None:
     edit, message = DAMAGED[name]
     refused(make(edit), message, [lambda path: Engine.load(path, trust=("operators", "size"))])
+
+
+def without_number(operator: str, name: str, *inputs: str) -> onnx.NodeProto:
+    """Return a node whose integer attribute has no integer, as writers of proto3 store a 0."""
+    made = node(operator, inputs, ["y"], **{name: 0})
+    made.attribute[0].ClearField("i")
+    return made
+
+
+JOINED = adding(without_number("Concat", "axis", "Wm", "Wm"))
+SUMMED = adding(
+    without_number("ReduceSum", "keepdims", "table", "first"),
+    node("Transpose", ["y"], ["z"], perm=[0]),  # needs one axis
+    table=[[1, 2], [3, 4]],
+    first=[0],
+)
+
+
+@pytest.mark.parametrize("edit", [JOINED, SUMMED])
+def test_an_integer_attribute_without_an_integer_is_zero(make: Callable[[Edit], Path], edit: Edit) -> None:
+    Engine.load(make(edit), device="cpu").stream(seed=1).read(1)
+
+
+def test_a_mode_without_an_integer_is_refused_in_one_line(make: Callable[[Edit], Path]) -> None:
+    refused(make(adding(without_number("BatchNormalization", "training_mode", *["Wm"] * 5))), "step.onnx")
+
+
+def test_more_fields_than_the_limit_are_refused(make: Callable[[Edit], Path]) -> None:
+    folder = make(lambda graph: None)
+    with (folder / "step.onnx").open("ab") as file:
+        file.write(graph_field(b"\x0a\x00" * 1_000_000))
+    toy_voice.reseal(folder)
+    assert "set trust to 'size'" in refused(folder, "it has more than 300,000 fields", [Voice.open])
+
+
+def test_the_limit_on_fields_can_be_lifted(make: Callable[[Edit], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "MAX_FIELDS", 10)
+    folder = make(lambda graph: None)
+    refused(folder, "it has more than 10 fields")
+    Engine.load(folder, device="cpu", trust="size").stream(seed=1).read(1)
+
+
+def graph_field(content: bytes) -> bytes:
+    """Return the field of a model that holds a graph; a parser merges it with the one before."""
+    size, length = b"", len(content)
+    while length > 127:
+        size, length = size + bytes([(length & 127) | 128]), length >> 7
+    return b"\x3a" + size + bytes([length]) + content
 
 
 def test_functions_are_refused(make: Callable[[Edit], Path]) -> None:

@@ -6,13 +6,16 @@ from pathlib import Path
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.graph_file.model import GraphFile, ModelFile
 from vrnn_engine.runtime.voice.graph_file.operators import RULES
+from vrnn_engine.runtime.voice.graph_file.protobuf import TooManyFieldsError
 from vrnn_engine.runtime.voice.graph_file.sizes import SizeError, measure
 from vrnn_engine.runtime.voice.graph_file.values import ROWS
-from vrnn_engine.runtime.voice.graph_file.weights import open_graph
-from vrnn_engine.runtime.voice.manifest import Manifest
+from vrnn_engine.runtime.voice.graph_file.weights import UNREADABLE, open_graph, unreadable
+from vrnn_engine.runtime.voice.manifest import Graph, Manifest
 from vrnn_engine.runtime.voice.trust import OPERATORS, SIZE
 
 MAX_NODES = 10_000
+MAX_FIELDS = 300_000
+"""Most fields of all messages of a graph's file; they are counted before any node is made."""
 MAX_ROW_ELEMENTS = 1 << 24
 """Most elements of all results of a step for each row, 64 MiB in fp32."""
 MAX_FIXED_ELEMENTS = 1 << 26
@@ -47,14 +50,25 @@ def check_graphs(folder: Path, manifest: Manifest, trust: Collection[str] = (), 
     """
     for graph in manifest.graphs:
         label = str((shown or folder) / graph.file)
-        model, _ = open_graph(folder, graph, manifest, label)
-        stored = sum(tensor.size for tensor in model.graph.tensors())
-        faults = {OPERATORS: _operator_fault(model), SIZE: "" if SIZE in trust else _size_fault(model, stored)}
+        try:
+            faults = _faults(folder, graph, manifest, label, SIZE in trust)
+        except UNREADABLE as error:
+            raise unreadable(label, error) from None
         for limit, fault in faults.items():
             if fault and limit not in trust:
                 raise VoiceError(
                     f"{label}: {fault}; if you trust the author of the voice, set trust to {limit!r}", ("trust",)
                 )
+
+
+def _faults(folder: Path, graph: Graph, manifest: Manifest, label: str, any_size: bool) -> dict[str, str]:
+    """Return what each limit forbids of a graph, or an empty string."""
+    try:
+        model, _ = open_graph(folder, graph, manifest, label, None if any_size else MAX_FIELDS)
+    except TooManyFieldsError as error:
+        return {SIZE: str(error)}
+    stored = sum(tensor.size for tensor in model.graph.tensors())
+    return {OPERATORS: _operator_fault(model), SIZE: "" if any_size else _size_fault(model, stored)}
 
 
 def _operator_fault(model: ModelFile) -> str:

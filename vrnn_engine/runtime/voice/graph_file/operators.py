@@ -187,7 +187,8 @@ def _range(call: Call) -> tuple[list[Shape], int]:
         raise UnknownShapeError
     if call.whole(1)[0] == ROWS and (start.item(), delta.item()) == (0, 1):
         return [(ROWS,)], 0
-    call.fixed(0), call.fixed(1), call.fixed(2)
+    for at in range(3):
+        call.require_fixed(at)
     return [(max(0, math.ceil((limit.item() - start.item()) / delta.item())),)], 0
 
 

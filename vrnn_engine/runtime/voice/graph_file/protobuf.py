@@ -54,16 +54,48 @@ def fields(message: Message) -> Iterator[tuple[int, Field]]:
         at += size
 
 
-def collect(message: Message) -> dict[int, list[Field]]:
+class TooManyFieldsError(Exception):
+    """A file has more fields than a reader allows."""
+
+
+class FieldLimit:
+    """Counts the fields that are read of a file, and stops at a limit.
+
+    Parameters
+    ----------
+    most : int or None
+        Largest number of fields; None for any number.
+    """
+
+    def __init__(self, most: int | None) -> None:
+        self._most = most
+        self._read = 0
+
+    def count(self) -> None:
+        """Count one field; raise `TooManyFieldsError` if the file has too many."""
+        self._read += 1
+        if self._most is not None and self._read > self._most:
+            raise TooManyFieldsError(f"it has more than {self._most:,} fields")
+
+
+def collect(message: Message, limit: FieldLimit) -> dict[int, list[Field]]:
     """Return the contents of all fields of a message by number; a missing field is not in the result.
 
     Parameters
     ----------
     message : bytes or memoryview
         The message.
+    limit : FieldLimit
+        Counts the fields.
+
+    Raises
+    ------
+    TooManyFieldsError
+        There are more fields than the limit allows.
     """
     found: dict[int, list[Field]] = {}
     for number, value in fields(message):
+        limit.count()
         found.setdefault(number, []).append(value)
     return found
 

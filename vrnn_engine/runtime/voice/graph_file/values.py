@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vrnn_engine.runtime.voice.graph_file.model import MAX_VALUES, Node
+from vrnn_engine.runtime.voice.graph_file.model import MAX_SIZE, MAX_VALUES, Node
 
 Shape = tuple[int, ...]
-ROWS = 2**61 - 1
-"""Stands for the number of rows in a batch, B. It is prime and larger than any size that a graph may have, so that it
+ROWS = MAX_SIZE + 1
+"""Stands for the number of rows in a batch, B. It is prime and larger than any size of a stored constant, so that it
 acts as a variable: the digits of a count in this base are the coefficients of a polynomial in B."""
 
 
@@ -62,11 +62,15 @@ class Call(NamedTuple):
             raise UnknownShapeError
         return tuple(int(one) for one in found.elements.reshape(-1))
 
-    def fixed(self, at: int) -> tuple[int, ...]:
-        """Return the elements of an input that determines a shape, and that must not depend on the rows."""
+    def require_fixed(self, at: int) -> None:
+        """Raise `UnknownShapeError` if an input is missing or depends on the rows."""
         found = self.inputs[at]
         if found is None or found.origin is not Origin.CONSTANT:
             raise UnknownShapeError
+
+    def fixed(self, at: int) -> tuple[int, ...]:
+        """Return the elements of an input that determines a shape, and that must not depend on the rows."""
+        self.require_fixed(at)
         return self.whole(at)
 
     def axes(self, at: int) -> tuple[int, ...] | None:

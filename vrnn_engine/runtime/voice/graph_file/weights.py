@@ -4,6 +4,7 @@ import os
 from pathlib import Path, PurePosixPath
 
 from vrnn_engine.base.file_errors import read_error
+from vrnn_engine.base.reading.decoding import one_line
 from vrnn_engine.base.reading.limits import read_file
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.graph_file.model import ModelFile, Place, Tensor, read_model
@@ -13,7 +14,18 @@ MAX_GRAPH = 2 << 30
 """Largest size in bytes of an .onnx file, which is that of a message of protocol buffers."""
 
 
-def open_graph(folder: Path, graph: Graph, manifest: Manifest, label: str) -> tuple[ModelFile, dict[str, int | None]]:
+UNREADABLE = (ValueError, IndexError, OverflowError, TypeError)
+"""What reading a damaged graph raises."""
+
+
+def unreadable(label: str, error: Exception) -> VoiceError:
+    """Return the error of a damaged graph, from its path and one of the errors `UNREADABLE`."""
+    return VoiceError(f"{label}: not a readable ONNX graph: {one_line(error)}; get the voice again")
+
+
+def open_graph(
+    folder: Path, graph: Graph, manifest: Manifest, label: str, most_fields: int | None = None
+) -> tuple[ModelFile, dict[str, int | None]]:
     """Read a graph, and return it with the files in which it keeps tensors.
 
     Parameters
@@ -25,6 +37,8 @@ def open_graph(folder: Path, graph: Graph, manifest: Manifest, label: str) -> tu
     manifest : Manifest
     label : str
         The graph's path, for error messages.
+    most_fields : int, optional
+        Largest number of fields of all messages of the file; by default any number.
 
     Returns
     -------
@@ -37,18 +51,20 @@ def open_graph(folder: Path, graph: Graph, manifest: Manifest, label: str) -> tu
     ------
     VoiceError
         The graph cannot be read, or a tensor is in a file without a checksum, or has too few bytes.
+    TooManyFieldsError
+        The file has more fields.
     """
     if not graph.file.endswith(".onnx"):
         raise VoiceError(f"{label}: a graph's name must end in .onnx, so that it is read as one")
     try:
-        model = read_model(read_file(folder / graph.file, MAX_GRAPH))
+        model = read_model(read_file(folder / graph.file, MAX_GRAPH), most_fields)
         for tensor in model.graph.tensors():
             _check_bytes(tensor)
         return model, _files(model, folder, graph, manifest, label)
     except OSError as error:
         raise read_error(label, error, VoiceError) from None
-    except ValueError as error:
-        raise VoiceError(f"{label}: not a readable ONNX graph: {error}; get the voice again") from None
+    except UNREADABLE as error:
+        raise unreadable(label, error) from None
 
 
 def _files(model: ModelFile, folder: Path, graph: Graph, manifest: Manifest, label: str) -> dict[str, int | None]:
@@ -81,7 +97,7 @@ def _file_of(place: Place, graph: Graph) -> str:
 
 
 def _check_bytes(tensor: Tensor) -> None:
-    """Raise `ValueError` if a tensor does not have the bytes of its elements."""
+    """Raise one of the errors `UNREADABLE` if a tensor does not have the bytes of its elements."""
     if tensor.bits == 0:
         raise ValueError(f"the constant {tensor.name[:80]!r} has a type that no voice may have")
     if min(tensor.shape, default=0) < 0:
@@ -93,3 +109,4 @@ def _check_bytes(tensor: Tensor) -> None:
         enough = tensor.place.length in (None, needed)
     if not enough:
         raise ValueError(f"the constant {tensor.name[:80]!r} of shape {list(tensor.shape)[:8]} has too few bytes")
+    tensor.check_values()
