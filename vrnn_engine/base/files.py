@@ -18,6 +18,7 @@ from typing import Self
 
 from vrnn_engine.base.atomic.durable import sync_file, sync_folder
 from vrnn_engine.base.atomic.leftovers import offer_back, remove_leftovers
+from vrnn_engine.base.atomic.locks import lock_held
 from vrnn_engine.base.atomic.partial import new_partial_file
 from vrnn_engine.base.file_errors import write_error
 from vrnn_engine.base.file_kinds import copy_in_place, non_file_kind
@@ -200,6 +201,26 @@ class AtomicFile(io.RawIOBase):
             Of class `error_class`: a write has failed, or the file cannot be closed; the temporary file is removed.
             Or the file can neither be renamed nor copied; the message says where the complete file is.
         """
+        with lock_held(self._file):  # otherwise another writer could take the closed file for abandoned
+            self._close()
+            try:
+                self._temporary.replace(self.path)
+            except OSError as error:
+                self._complete = True  # the temporary file is now the only complete copy: `abort` must not remove it
+                self._copy(error)
+        if self._durable:
+            sync_folder(self.path.parent)
+
+    def abort(self) -> None:
+        """Close the temporary file and remove it; an earlier file at the path stays."""
+        with lock_held(self._file):
+            with contextlib.suppress(OSError):  # the content is discarded anyway
+                self._file.close()
+            if not self._complete:
+                self._temporary.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        """Close the complete file; abort and raise an error if a write has failed or the file cannot be closed."""
         try:
             if self._durable and self.failure is None:
                 sync_file(self._file.fileno())
@@ -211,20 +232,6 @@ class AtomicFile(io.RawIOBase):
         except VRNNEngineError:
             self.abort()
             raise
-        try:
-            self._temporary.replace(self.path)
-        except OSError as error:
-            self._complete = True  # the temporary file is now the only complete copy, so `abort` must not remove it
-            self._copy(error)
-        if self._durable:
-            sync_folder(self.path.parent)
-
-    def abort(self) -> None:
-        """Close the temporary file and remove it; an earlier file at the path stays."""
-        with contextlib.suppress(OSError):  # the content is discarded anyway
-            self._file.close()
-        if not self._complete:
-            self._temporary.unlink(missing_ok=True)
 
     def _copy(self, reason: OSError) -> None:
         """Copy the complete temporary file to its path, because it cannot be renamed."""

@@ -4,9 +4,10 @@ The mark is a lock of the operating system (flock), which ends with the process,
 without flock, as Windows, and on file systems without it, nothing is ever reported as abandoned.
 """
 
+import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 try:
@@ -79,6 +80,39 @@ def keep_locked(folder: Path) -> None:
         os.close(_kept.pop(folder))
     if descriptor is not None:
         _kept[folder] = descriptor
+
+
+@contextmanager
+def lock_held(file: io.FileIO) -> Iterator[None]:
+    """Hold the lock of a file until the end of the block, although the block closes the file.
+
+    Parameters
+    ----------
+    file : FileIO
+        A file that `lock` has locked; nothing happens if it is closed already.
+    """
+    descriptor = None
+    if _LOCKS and not file.closed:
+        with suppress(OSError):  # too many open files; then the lock ends when the file is closed
+            descriptor = os.dup(file.fileno())
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def is_still_there(folder: Path, descriptor: int | None) -> bool:
+    """Return whether a folder that this process made exists, and is not another one of the same name.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    descriptor : int or None
+        The result of `lock_folder`.
+    """
+    return folder.is_dir() if descriptor is None else is_at(descriptor, folder)
 
 
 def is_at(descriptor: int, path: Path) -> bool:

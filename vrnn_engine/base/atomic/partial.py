@@ -4,7 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
-from vrnn_engine.base.atomic.locks import is_at, lock, lock_folder
+from vrnn_engine.base.atomic.locks import is_at, is_still_there, lock, lock_folder
 
 PART, OLD = ".part", ".old"
 """Endings of the hidden names `.NAME.TOKEN.part`, for what is being written, and `.NAME.TOKEN.old`, for an earlier
@@ -66,9 +66,10 @@ def new_partial_folder(path: Path) -> tuple[Path, int | None]:
         hidden = _hidden_name(path)
         hidden.mkdir()
         descriptor = lock_folder(hidden)
-        if descriptor is None or is_at(descriptor, hidden):
+        if is_still_there(hidden, descriptor):
             return hidden, descriptor
-        os.close(descriptor)  # another process took it for abandoned before it was locked
+        if descriptor is not None:  # another process took it for abandoned before it was locked
+            os.close(descriptor)
 
 
 def _hidden_name(path: Path) -> Path:

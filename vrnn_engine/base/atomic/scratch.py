@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from vrnn_engine.base.atomic.leftovers import remove
-from vrnn_engine.base.atomic.locks import abandoned, is_at, lock_folder
+from vrnn_engine.base.atomic.locks import abandoned, is_still_there, lock_folder
 
 PREFIX = "vrnn-engine-scratch-"
 
@@ -21,9 +21,9 @@ class ScratchFolder(tempfile.TemporaryDirectory[str]):
         while True:
             super().__init__(prefix=PREFIX, ignore_cleanup_errors=True)  # Windows keeps files of a session open
             self._lock = lock_folder(Path(self.name))
-            if self._lock is None or is_at(self._lock, Path(self.name)):
+            if is_still_there(Path(self.name), self._lock):
                 return
-            os.close(self._lock)  # another process took it for abandoned before it was locked
+            self.cleanup()  # another process took it for abandoned before it was locked
 
     def cleanup(self) -> None:
         """Remove the folder."""
