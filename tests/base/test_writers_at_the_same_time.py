@@ -36,6 +36,21 @@ def before(tmp_path: Path) -> Iterator[Before]:
     assert actions == {}, "this step did not occur"
 
 
+@pytest.fixture
+def listed(tmp_path: Path) -> Iterator[list[Path]]:
+    """The folder of the test, once for each time that it is listed."""
+    found: list[Path] = []
+    watching = [True]
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if watching and event in ("os.scandir", "os.listdir") and Path(os.fsdecode(arguments[0])) == tmp_path:  # type: ignore[arg-type]
+            found.append(tmp_path)
+
+    sys.addaudithook(hook)
+    yield found
+    watching.clear()
+
+
 def test_a_file_that_is_being_renamed_is_not_abandoned(tmp_path: Path, before: Before) -> None:
     before("os.rename", lambda path: remove_leftovers(path.parent))
     write_atomically(tmp_path / "a", b"content")
@@ -67,6 +82,17 @@ def test_a_scratch_folder_that_is_removed_before_it_is_locked_is_made_again(
     with ScratchFolder() as folder:
         assert os.path.isdir(folder)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_lists_the_folder_of_a_file_once(tmp_path: Path, listed: list[Path]) -> None:
+    left = tmp_path / ".a.01234567.part"
+    left.touch()
+    for _ in range(3):
+        write_atomically(tmp_path / "a", b"content", durable=False)
+    assert listed == [tmp_path]
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    write_atomically(tmp_path / "b", b"content", durable=False)
+    assert listed[1:] == [tmp_path, tmp_path]  # one of them by this test
 
 
 def test_threads_write_one_path_while_others_clear_away(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def looping_stream(ink: np.ndarray, rate: int = 100) -> SimpleNamespace:
         position[0] += frames
         return block
 
-    manifest = SimpleNamespace(modality="pen", rate=rate, frame_size=3, unit="mm", name="toy", text=None)
+    manifest = SimpleNamespace(modality="pen", rate=rate, frame_size=3, unit="mm", name="toy", text=None, channels=1)
     return SimpleNamespace(read=read, voice=SimpleNamespace(manifest=manifest))
 
 

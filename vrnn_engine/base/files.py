@@ -5,8 +5,8 @@ half-written file, and after an error, a full disk or a killed process an earlie
 content is on the disk before the file is renamed, so that this is also true after a power failure.  If the file cannot
 be renamed, because the path is a mount point, its content is copied there once it is complete.
 
-A writer locks its temporary file.  The next writer of the same path finds those that killed processes have left: it
-removes them, or gives them a visible name if they may be worth keeping.
+A writer locks its temporary file.  The next process that writes the same path finds those that killed processes have
+left: it removes them, or gives them a visible name if they may be worth keeping.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from vrnn_engine.base.atomic.durable import sync_file, sync_folder
-from vrnn_engine.base.atomic.leftovers import offer_back, remove_leftovers
+from vrnn_engine.base.atomic.leftovers import offer_back, remove_leftovers_once
 from vrnn_engine.base.atomic.locks import lock_held
 from vrnn_engine.base.atomic.partial import new_partial_file
 from vrnn_engine.base.file_errors import write_error
@@ -85,7 +85,7 @@ class AtomicFile(io.RawIOBase):
         if take:
             offer_back(self.path)
         else:
-            remove_leftovers(self.path.parent, self.path.name)
+            remove_leftovers_once(self.path)
         try:
             self._temporary, descriptor = new_partial_file(self.path)
         except OSError as error:

@@ -1,6 +1,7 @@
 """Plots over several pages, and plots that were interrupted and are continued."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -124,6 +125,16 @@ def test_an_interrupted_plot_is_continued_without_a_gap(tmp_path: Path, lines: i
         draw(machine, PlotProgress(path, plot), f"&settle={settle}")
         assert_drawn(machine, expected_starts(1)[drawn:])
     assert not path.exists()
+
+
+def test_progress_does_not_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[int] = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    progress = PlotProgress(tmp_path / "plot.json", {"seed": "1"})
+    for strokes in range(5):
+        progress.save(strokes)
+    assert waits == []
+    assert PlotProgress(tmp_path / "plot.json", {"seed": "1"}).drawn == 4
 
 
 def interrupt(machine: Hp7475a, path: Path, ink: np.ndarray) -> int:

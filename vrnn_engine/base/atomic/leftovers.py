@@ -3,6 +3,7 @@
 A writer locks the hidden file or folder `.NAME.TOKEN.part` that it fills; the lock ends with its process.
 """
 
+import functools
 import logging
 import os
 import re
@@ -61,6 +62,20 @@ def remove_leftovers(folder: Path, name: str | None = None) -> int:
             if free:
                 removed += remove(path)
     return removed
+
+
+@functools.lru_cache(maxsize=4096)
+def remove_leftovers_once(path: Path) -> None:
+    """Remove what killed writers have left of a file, at the first call of this process for this path.
+
+    A page or the progress of a plot is written again and again, and each look lists the whole folder.
+
+    Parameters
+    ----------
+    path : Path
+        The file that is about to be written.
+    """
+    remove_leftovers(path.parent, path.name)
 
 
 def restore_earlier_folders(folder: Path) -> None:

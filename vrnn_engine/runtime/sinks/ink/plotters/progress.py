@@ -61,7 +61,8 @@ class PlotProgress:
         """
         if drawn > self.drawn or not self._path.exists():
             self.drawn = max(drawn, self.drawn)
-            write_atomically(self._path, json.dumps({"strokes": self.drawn, "plot": self._plot}).encode())
+            content = json.dumps({"strokes": self.drawn, "plot": self._plot}).encode()
+            write_atomically(self._path, content, durable=False)  # the pen does not wait for the disk
 
     def finish(self) -> None:
         """Remove the file: the plot is complete."""
