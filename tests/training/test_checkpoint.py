@@ -24,6 +24,9 @@ class Evil:
         return (open, ("pwned", "w"))
 
 
+FOREIGN = {"empty", "pickle", "plain pickle", "sound", "other"}
+
+
 @pytest.mark.parametrize(
     "spoil", ["missing", "truncated", "empty", "pickle", "plain pickle", "sound", "other", "lacking", "newer"]
 )
@@ -57,6 +60,7 @@ def test_bad_checkpoint_raises_one_line_and_executes_nothing(ink, tmp_path, monk
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "pwned").exists()
+    assert ("not a checkpoint of vrnn-engine" in str(caught.value)) == (spoil in FOREIGN)
 
 
 def test_checkpoint_that_cannot_be_written_leaves_the_old_one(tiny_disk):

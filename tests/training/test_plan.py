@@ -15,6 +15,7 @@ from vrnn_engine.training.plan.stretch import stretched
 from vrnn_engine.training.recipe import load_recipe
 from vrnn_engine.training.schedule import learning_rate
 from vrnn_engine.training.trainer import train
+from vrnn_engine.training.training_run import TrainingRun
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,16 @@ def test_run_ends_in_its_time_and_the_learning_rate_with_it(speech, tmp_path):
     metrics = load_checkpoint(tmp_path / "best.pt").metrics
     assert metrics["planned_minutes"] == 1
     assert 0.8 < metrics["run_minutes"] <= 1.01
+
+
+def test_weights_are_validated_once_if_the_time_ends_after_a_validation(speech, tmp_path, monkeypatch):
+    time, done = Time(), []
+    validate = TrainingRun.validate
+    monkeypatch.setattr(TrainingRun, "validate", lambda run: (done.append(run.done), validate(run)))
+    train(speech_recipe(), speech, tmp_path, clock=Clock(0.03, now=time.now), report=time.report)
+    last = last_of(tmp_path)
+    assert done == sorted(set(done))
+    assert done[-1] == last.metrics["updates"] == last.recipe.training.updates == len(time.totals)
 
 
 def test_run_on_a_machine_that_becomes_slower_ends_in_its_time(speech, tmp_path):

@@ -16,6 +16,7 @@ from support.recipes import pen_recipe, speech_recipe, text_recipe, toml
 from vrnn_engine.data.batches import Batch
 from vrnn_engine.models.recurrent import RecurrentModel, State
 from vrnn_engine.training import training_run
+from vrnn_engine.training.budget import Clock
 from vrnn_engine.training.checkpoint import load_checkpoint
 from vrnn_engine.training.gradient import draw_noise, split_rows
 from vrnn_engine.training.recipe import recipe_fields
@@ -114,6 +115,32 @@ def test_two_processes_resume_a_run_of_one(tmp_path, speech):
     done = torchrun(tmp_path, 2, "train", "mine.toml", "--data", speech, "--out", "parts", "--resume")
     assert done.returncode == 0, done.stderr
     assert_same(tmp_path / "parts", tmp_path / "alone")
+
+
+WITH_CLOCKS = """
+import itertools, os, sys
+from pathlib import Path
+from vrnn_engine.training.budget import Clock
+from vrnn_engine.training.recipe import load_recipe
+from vrnn_engine.training.trainer import train
+
+ticks = itertools.count(0, 0.2 if os.environ["RANK"] == "0" else 1000)
+recipe, data = sys.argv[1:]
+train(load_recipe(recipe), Path(data), Path("run"), resume=True, clock=Clock(2, now=lambda: next(ticks)))
+"""
+
+
+@pytest.mark.slow
+def test_processes_with_different_clocks_follow_that_of_rank_zero(tmp_path, speech):
+    ticks = iter(range(6000))
+    recipe = wide(updates=8)
+    train(recipe, speech, tmp_path / "run", clock=Clock(1, now=lambda: next(ticks)))
+    before = load_checkpoint(tmp_path / "run" / "last.pt").resume["done"]
+    (tmp_path / "mine.toml").write_text(toml(recipe_fields(recipe)))
+    (tmp_path / "clocks.py").write_text(WITH_CLOCKS)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "clocks.py"]
+    subprocess.run([*command, "mine.toml", speech], cwd=tmp_path, env=environment(), timeout=240, check=True)
+    assert load_checkpoint(tmp_path / "run" / "last.pt").resume["done"] > before
 
 
 @pytest.mark.parametrize("count", [3, 9])

@@ -16,6 +16,7 @@ _DIGITS = 64
 _COMMENT = len(_MARK) + _DIGITS
 _END, _END_SIZE = b"PK\x05\x06", 22
 """Signature and size of the last record of a zip archive; its last two bytes are the length of the comment."""
+_BEGIN = b"PK\x03\x04"
 _PART = 1 << 20
 
 
@@ -40,7 +41,7 @@ def add_checksum(file: AtomicFile) -> None:
 
 
 def verify_checksum(path: Path) -> None:
-    """Verify the checksum of a file, if it has one: files of earlier versions of this package have none.
+    """Verify the checksum of a file, if it is a zip archive with one: earlier versions of this package wrote none.
 
     Parameters
     ----------
@@ -55,6 +56,8 @@ def verify_checksum(path: Path) -> None:
         It cannot be read.
     """
     with path.open("rb", buffering=0) as file:
+        if file.read(len(_BEGIN)) != _BEGIN:
+            return  # not a file of torch, as the reader will say
         size = file.seek(0, 2)
         tail = _END_SIZE + _COMMENT
         file.seek(max(0, size - tail))

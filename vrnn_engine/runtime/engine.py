@@ -65,7 +65,7 @@ class Engine:
         threads: int = 1,
         spinning: bool = False,
         cuda_graphs: bool = False,
-        trust: str | Iterable[str] = (),
+        trust: str | Iterable[str] | None = (),
     ) -> "Engine":
         """Load a voice.
 

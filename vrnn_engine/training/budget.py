@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from vrnn_engine.training.checkpoint import LAST
 from vrnn_engine.training.plan.stretch import stretched
 from vrnn_engine.training.recipe import Schedule
 from vrnn_engine.training.training_run import TrainingRun
@@ -125,7 +126,8 @@ class Planner:
         self.run, self.schedule, self.clock = run, schedule, clock
         self.planned = False
         self._first, self._before = run.done, self._time()
-        if run.done and run.done >= run.recipe.training.updates and self._seconds_left() > 0:
+        finished = run.done > 0 and run.done >= run.recipe.training.updates
+        if finished and run.world.agreed(self._seconds_left() > 0):
             run.follow(stretched(schedule, run.done + MEASURED_UPDATES + 1, run.done, run.recipe.training))
         self._mark()
         self.stamp()
@@ -154,7 +156,10 @@ class Planner:
         finished = run.done >= run.recipe.training.updates
         if not finished and run.world.agreed(made >= 2 and self._seconds_left() < self._last_update()):
             run.follow(msgspec.structs.replace(run.recipe.training, **_ended(run.recipe.training, run.done)))
-            run.validate()
+            if run.metrics.get("updates") == run.done:
+                run.save(LAST)  # these weights are validated already; the schedule is new
+            else:
+                run.validate()
         self._before = self._time()
         self.stamp()
 

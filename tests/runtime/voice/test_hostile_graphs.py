@@ -382,6 +382,10 @@ def test_a_trusted_voice_loads_and_a_limit_that_was_not_lifted_applies(
     assert install_voice(folder).trust == ("operators", "size")
 
 
+def test_no_trust_may_be_given_as_none(toy_audio: Path) -> None:
+    assert Engine.load(toy_audio, device="cpu", trust=None).voice.trust == ()
+
+
 def test_sizes_can_be_lifted(make: Callable[[Edit], Path]) -> None:
     folder = make(adding(node("Tile", ["Wm", "wide"], ["large"]), wide=[2**8, 2**12]))
     refused(folder, "values of")

@@ -14,7 +14,9 @@ from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, is_document
 from vrnn_engine.runtime.voice.voice import Voice, check_folder
 
 
-def install_voice(path: str | os.PathLike[str], *, replace: bool = False, trust: str | Iterable[str] = ()) -> Voice:
+def install_voice(
+    path: str | os.PathLike[str], *, replace: bool = False, trust: str | Iterable[str] | None = ()
+) -> Voice:
     """Install a voice, so that it can be opened by its name.
 
     The voice is verified first: its graphs are loaded, replay the parity vectors, and do not mix the rows of a batch.

@@ -49,7 +49,7 @@ class Voice:
     trust: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
-    def open(cls, where: "str | os.PathLike[str] | Voice", trust: str | Iterable[str] = ()) -> "Voice":
+    def open(cls, where: "str | os.PathLike[str] | Voice", trust: str | Iterable[str] | None = ()) -> "Voice":
         """Find a voice, and check its files and what its graphs may do.
 
         Parameters
