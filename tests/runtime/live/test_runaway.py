@@ -75,6 +75,27 @@ def test_if_there_is_no_good_state_the_stream_restarts(engine, saved, said, memo
     assert said[-1].endswith("it continues from its initial state, with default controls")
 
 
+class StreamWithBadNoise(RunawayStream):
+    """A stream whose level grows over some of its frames, whatever its controls are, and again if they are repeated."""
+
+    def read(self, frames: int) -> np.ndarray:
+        blocks = []
+        for _ in range(frames):
+            if 100 <= self.frame < 130:
+                self.gain = min(self.gain * 2, 1e30)
+            blocks.append(super().read(1))
+        return np.concatenate(blocks)
+
+
+def test_with_default_controls_the_same_noise_is_not_repeated(engine, saved, said) -> None:
+    stream = StreamWithBadNoise(engine.stream(3))
+    made = levels(Performance(stream, saved=saved).read(600))
+    assert (stream.restores, stream.restarts) == (0, 1)
+    assert made[200:].max() < GOOD
+    (line,) = said
+    assert line.endswith("it continues from its initial state, with default controls")
+
+
 def test_a_control_that_stays_at_its_end_runs_away_again_and_is_brought_back_again(engine, saved, said) -> None:
     plan = [Set(frame=at, control=HEAT, value=2.0) for at in (100, 200, 300)]
     made = levels(Performance(RunawayStream(engine.stream(3)), plan, saved=saved).read(400))

@@ -72,8 +72,8 @@ class Recovery:
     def calm(self, frame: int, note: Note) -> None:
         """If the sound runs away, return to the last good state, with default controls.
 
-        Without a history, or if the sound runs away again before it was good, the stream restarts from its initial
-        state.
+        The stream restarts from its initial state without a history, if the sound runs away again before it was good,
+        and if all controls have their defaults: with the same controls and the same noise it would run away again.
 
         Parameters
         ----------
@@ -84,7 +84,7 @@ class Recovery:
         """
         if not self.watch.alarm():
             return
-        if self._history.remembers and self.watch.good > self._restored:
+        if self._history.remembers and self.watch.good > self._restored and not self._has_defaults():
             where = "its last good state"
             self._stream.restore(self._history.before(self.watch.good).snapshot)
         else:
@@ -95,6 +95,11 @@ class Recovery:
         self._automation.reset_controls()
         note(Reset())
         _log.warning("frame %d: the sound ran away; it continues from %s, with default controls", frame, where)
+
+    def _has_defaults(self) -> bool:
+        """Return whether each control of the stream has its default."""
+        controls = self._stream.controls
+        return all((value == controls.specs[name].default).all() for name, value in controls.snapshot().items())
 
     def _restart(self) -> None:
         self._stream.continue_from(self._stream.open_another(0))
