@@ -1,5 +1,6 @@
 """Signals while a command starts: one line at most, no traceback, and the exit code of a signal."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,38 @@ def check(done: subprocess.CompletedProcess[str], numbers: str) -> None:
     assert "Traceback" not in done.stderr
     assert "ignored" not in done.stderr
     assert [line for line in done.stderr.splitlines() if line in ("interrupted", "terminated")] != []
+
+
+SLOW_LOAD = """
+import signal, sys, time
+from vrnn_engine.cli import start
+from vrnn_engine.runtime.engine import Engine
+
+def load(*given):
+    print("loading", flush=True)
+    time.sleep(1e6)
+
+Engine.load = load
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ["vrnn-engine", "stream", "--voice", "any", "--to", "null"]
+start.run()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_loading_of_a_voice(number: int, code: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW_LOAD], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "loading\n"
+            process.send_signal(number)
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == code
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("numbers", SIGNALS)

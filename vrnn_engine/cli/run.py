@@ -1,7 +1,7 @@
 """Loads a voice and plays it, as the commands `stream` and `write` ask."""
 
 import math
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,19 +83,25 @@ def run(asked: Request, steering: live.Steering) -> None:
 
 
 def _load(asked: Request) -> "Engine":
-    """Load the engine in another thread, and meanwhile import the modules that play it."""
-    from concurrent.futures import ThreadPoolExecutor
+    """Load the engine, and meanwhile import the modules that play it in another thread.
+
+    The main thread loads, because it is the one that a signal interrupts.
+    """
+    import threading
 
     from vrnn_engine.runtime.engine import Engine
 
-    with ThreadPoolExecutor(1, "vrnn-engine loader") as loader:
-        # Most of the time passes in onnxruntime, which lets this thread run.
-        loading = loader.submit(Engine.load, asked.voice, asked.device, 1, asked.precision, asked.threads)
+    # Most of the time passes in onnxruntime, which lets the other thread run.
+    threading.Thread(target=_import_player, name="vrnn-engine imports").start()
+    return Engine.load(asked.voice, asked.device, 1, asked.precision, asked.threads)
+
+
+def _import_player() -> None:
+    """Import the modules that play an engine."""
+    with suppress(Exception):  # the main thread imports them again, and reports the error
         from vrnn_engine.cli import playing  # noqa: F401
         from vrnn_engine.runtime import player, sinks  # noqa: F401
         from vrnn_engine.runtime.live import performance, timeline  # noqa: F401
-
-        return loading.result()
 
 
 def choose_target(asked: Request, manifest: "Manifest") -> tuple[str, str]:
