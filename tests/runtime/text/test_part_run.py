@@ -136,3 +136,25 @@ def test_window_moves_on_only_where_a_text_is_read() -> None:
         runs.put(row, PartRun(part, 4))
     assert runs.move_on(np.array([3.2, 3.2, 1.9], np.float32)) == [(0, 2)]
     assert runs.offsets.tolist() == [6, 4, 4]
+
+
+@pytest.mark.parametrize("part", [WORD, LAST, FREE, ending(2, 2, True)])
+def test_a_row_alone_has_the_part_of_a_row_among_others(part: Part) -> None:
+    rng = np.random.default_rng(0)
+    distances = np.array([0, 1, -1, np.nextafter(np.float32(1), np.float32(2))], np.float32)
+    for still in (0, 1, 2) * 10:
+        alone, among = PartRuns(TEXT, 1), PartRuns(TEXT, 2)
+        alone.put(0, PartRun(part, 0, still))
+        among.put(1, PartRun(part, 0, still))
+        ended: list[int] = []
+        for _ in range(100):
+            frames = np.array([[*rng.choice(distances, 2), rng.integers(2)]], np.float32)
+            attention = attention_at(rng.uniform(0, 4))[np.newaxis]
+            ended = alone.add(frames, attention)
+            assert among.add(np.repeat(frames, 2, axis=0), np.repeat(attention, 2, axis=0)) == [1] * len(ended)
+            if ended:
+                break
+        one, other = alone.take(0), among.take(1)
+        assert (one.still, one.rests, one.is_complete) == (other.still, other.rests, other.is_complete)
+        assert np.array_equal(one.frames, other.frames)
+        assert np.array_equal(one.attention, other.attention)

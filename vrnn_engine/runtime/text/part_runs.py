@@ -40,7 +40,7 @@ class PartRuns:
         self.lengths = np.zeros(rows, np.int64)
         self.offsets = np.zeros(rows, np.int64)
         self._window = text.window
-        self._close = CLOSE * text.line_height
+        self._close = float(np.float32(CLOSE * text.line_height))
         self._parts: list[Part] = [FREE] * rows
         self._rows = np.arange(rows)
         self._reading = np.zeros(rows, bool)
@@ -98,6 +98,8 @@ class PartRuns:
         attention : float32 array [rows, W]
             Weight of each character in the window. It is copied.
         """
+        if len(self._rows) == 1:
+            return [0] if self.active[0] and self._add_alone(frames[0], attention[0]) else []
         if self.lengths.max() == self._frames.shape[1]:
             self._grow()
         here = self._rows, self.lengths
@@ -111,9 +113,9 @@ class PartRuns:
         free = self.active & ~self._reading
         self._rests |= free & (self._still == RESTING)
         self._complete |= free & (self._rests | (self._still == 1))
-        for row in np.flatnonzero(up & self._reading).tolist():
+        for row in _true(up & self._reading):
             self._lifted(row, attention[row])
-        return np.flatnonzero(self.active & (self._complete | (self.lengths >= self._limits))).tolist()
+        return _true(self.active & (self._complete | (self.lengths >= self._limits)))
 
     def move_on(self, positions: np.ndarray) -> list[tuple[int, int]]:
         """Move the windows on whose positions ask for it; return the rows, and by how many characters they moved.
@@ -124,11 +126,28 @@ class PartRuns:
             The reading positions, in characters from the first one of each window.
         """
         moved = []
-        for row in np.flatnonzero(self._reading & (positions >= reach(self._window))).tolist():
+        for row in _true(self._reading & (positions >= reach(self._window))):
             count = shift(float(positions[row]), self._window)
             self.offsets[row] += count
             moved.append((row, count))
         return moved
+
+    def _add_alone(self, frame: np.ndarray, attention: np.ndarray) -> bool:
+        """Add a step of the only row, without arrays of one number; return whether its part ends."""
+        if (at := int(self.lengths[0])) == self._frames.shape[1]:
+            self._grow()
+        self._frames[0, at], self._attention[0, at], self._offsets[0, at] = frame, attention, self.offsets[0]
+        self.lengths[0] = at + 1
+        dx, dy, pen_up = frame.tolist()
+        is_close = abs(dx) <= self._close and abs(dy) <= self._close
+        still = 0 if pen_up <= 0.5 else int(self._still[0]) + 1 if is_close else 1
+        self._still[0] = still
+        if still and self._reading[0]:
+            self._lifted(0, attention)
+        elif still:
+            self._rests[0] = still == RESTING
+            self._complete[0] = still in (1, RESTING)
+        return bool(self._complete[0]) or at + 1 >= int(self._limits[0])
 
     def _lifted(self, row: int, attention: np.ndarray) -> None:
         """Note whether the part of a row that reads a text is complete, after a step with the pen up."""
@@ -150,3 +169,9 @@ class PartRuns:
             np.concatenate([values, np.zeros_like(values)], axis=1)
             for values in (self._frames, self._attention, self._offsets)
         )
+
+
+def _true(mask: np.ndarray) -> list[int]:
+    """Return the places at which a mask is true, bool [rows]."""
+    found: list[int] = mask.nonzero()[0].tolist()
+    return found

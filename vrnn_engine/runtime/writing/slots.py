@@ -119,7 +119,7 @@ class SlotNoise:
 
     def lacking(self, active: np.ndarray) -> list[int]:
         """Return the slots that have no noise for the next step, of those that are active, bool [rows]."""
-        found: list[int] = np.flatnonzero(active & (self._next == self._end)).tolist()
+        found: list[int] = (active & (self._next == self._end)).nonzero()[0].tolist()
         return found
 
     def fill(self, slot: int, row: Row, step: int) -> None:
