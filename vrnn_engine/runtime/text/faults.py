@@ -1,10 +1,8 @@
-"""Finds the faults of a word from the attention alone: characters that are skipped, written twice, or not left."""
-
-from collections.abc import Sequence
+"""Finds the faults of a word: characters that are skipped, written twice or not left, and a pen that stays up."""
 
 import numpy as np
 
-from vrnn_engine.runtime.text.part import Part
+from vrnn_engine.runtime.text.part_run import PartRun
 
 LEAST = 1.0
 """A character is skipped if the sum of the attention to it, over all points, is less."""
@@ -14,32 +12,21 @@ BACK = 2.5
 """A character is written again if the mean of the attention goes back from its furthest place by more characters ..."""
 BACK_POINTS = 8
 """... for at least this number of successive points."""
+UP_POINTS = 8
+"""The pen writes nothing if it is up at more successive points; between two strokes it is up at one to four."""
 
 
-def count_faults(
-    part: Part,
-    attention: Sequence[np.ndarray] | np.ndarray,
-    offsets: Sequence[int] | np.ndarray,
-    is_complete: bool = True,
-) -> int:
-    """Return the number of faults of a word.
+def count_faults(run: PartRun) -> int:
+    """Return the number of faults of a word, given the frames and the attention of its points.
 
-    Parameters
-    ----------
-    part : Part
-        The word.
-    attention : sequence of float32 arrays [W]
-        Weight of each character in the window, at each point.
-    offsets : sequence of int
-        Place in the text of the window's first character, at each point.
-    is_complete : bool
-        Whether the word has ended by itself. Otherwise it has too many points, which is a fault as well.
+    A word that was cut because it has too many points has one fault more.
     """
-    if not len(attention):
+    if not len(run.attention):
         return 1
-    weights = np.array(attention, np.float64)
+    part = run.part
+    weights = np.array(run.attention, np.float64)
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
-    places = np.asarray(offsets)[:, np.newaxis] + np.arange(weights.shape[1])
+    places = np.asarray(run.offsets)[:, np.newaxis] + np.arange(weights.shape[1])
     length = part.stop - part.start
     inside = (places >= part.start) & (places < part.stop)
     sums = np.bincount(places[inside] - part.start, weights[inside], minlength=length)
@@ -47,7 +34,8 @@ def count_faults(
     stalled = int((sums > MOST).sum())
     mean = (weights * places).sum(axis=1)
     back = np.maximum.accumulate(mean) - mean > BACK
-    return skipped + stalled + _longest_run(back) // BACK_POINTS + (not is_complete)
+    lifted = _longest_run(run.frames[:, 2] > 0.5) > UP_POINTS
+    return skipped + stalled + _longest_run(back) // BACK_POINTS + lifted + (not run.is_complete)
 
 
 def _longest_run(values: np.ndarray) -> int:

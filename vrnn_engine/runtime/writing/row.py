@@ -206,7 +206,7 @@ class Row:
             ink[0, :2] += text.line.move(ink, text.spaces + part.start - text.done, height)
         line = text.line.drawn(ink)
         is_word = part.kind in (Kind.WORD, Kind.LAST)
-        faults = count_faults(part, run.attention, run.offsets, run.is_complete) if is_word else 0
+        faults = count_faults(run) if is_word else 0
         is_too_wide = is_word and text.width is not None and line.right > text.width
         return Try(run, ink, line, self.arrays, latent, prior, faults, is_too_wide)
 

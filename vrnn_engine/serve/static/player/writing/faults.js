@@ -1,5 +1,5 @@
 // @ts-check
-/** Finds the faults of a word from the attention alone: characters that are skipped, written twice, or not left. */
+/** Finds the faults of a word: characters that are skipped, written twice or not left, and a pen that stays up. */
 
 /** A character is skipped if the sum of the attention to it, over all points, is less. */
 const LEAST = 1.0;
@@ -9,20 +9,19 @@ const MOST = 45.0;
 const BACK = 2.5;
 /** ... for at least this number of successive points. */
 const BACK_POINTS = 8;
+/** The pen writes nothing if it is up at more successive points; between two strokes it is up at one to four. */
+const UP_POINTS = 8;
 
 /**
- * Return the number of faults of a word.
+ * Return the number of faults of a word. One that was cut because it has too many points has one fault more.
  *
- * @param {import("./part.js").Part} part  The word.
- * @param {Float32Array[]} attention  Weight of each character in the window, [W], at each point.
- * @param {number[]} offsets  Place in the text of the window's first character, at each point.
- * @param {boolean} isComplete  Whether the word has ended by itself. Otherwise it has too many points, also a fault.
+ * @param {import("./part_run.js").PartRun} run  The frames and the attention of the word's points.
  * @returns {number}
  */
-export function countFaults(part, attention, offsets, isComplete) {
+export function countFaults({ part, frames, attention, offsets, isComplete }) {
   if (!attention.length) return 1;
   const sums = new Float64Array(part.stop - part.start);
-  let [furthest, backPoints, longestRun] = [-Infinity, 0, 0];
+  let [furthest, backPoints, longestRun, upPoints, longestUp] = [-Infinity, 0, 0, 0, 0];
   attention.forEach((weights, point) => {
     const whole = Math.max(sum(weights), 1e-12);
     let mean = 0;
@@ -34,10 +33,13 @@ export function countFaults(part, attention, offsets, isComplete) {
     furthest = Math.max(furthest, mean);
     backPoints = furthest - mean > BACK ? backPoints + 1 : 0;
     longestRun = Math.max(longestRun, backPoints);
+    upPoints = frames[point].data[2] > 0.5 ? upPoints + 1 : 0;
+    longestUp = Math.max(longestUp, upPoints);
   });
   const skipped = sums.filter((value) => value < LEAST).length;
   const stalled = sums.filter((value) => value > MOST).length;
-  return skipped + stalled + Math.floor(longestRun / BACK_POINTS) + (isComplete ? 0 : 1);
+  const lifted = longestUp > UP_POINTS ? 1 : 0;
+  return skipped + stalled + Math.floor(longestRun / BACK_POINTS) + lifted + (isComplete ? 0 : 1);
 }
 
 /**

@@ -202,7 +202,7 @@ export class WritingStream extends Stream {
     }
     const line = before.drawn(ink);
     const isWord = part.kind === "word" || part.kind === "last";
-    const faults = isWord ? countFaults(part, run.attention, run.offsets, run.isComplete) : 0;
+    const faults = isWord ? countFaults(run) : 0;
     const isTooWide = isWord && width !== null && line.right > width;
     return { run, ink, line, state, latent, faults, isTooWide, fitsNoLine: isTooWide && !before.points };
   }
