@@ -18,7 +18,9 @@ from pathlib import Path
 
 from vrnn_engine.errors import VRNNEngineError
 
-_NAME = re.compile(r"[\w][\w .-]{0,63}")
+_NAME = re.compile(r"\w(?:[\w .-]{0,62}[\w-])?")
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE)
+"""Names of Windows for devices, also with an ending."""
 _APP = "vrnn-engine"
 
 
@@ -70,7 +72,30 @@ def is_name(name: str) -> bool:
     name : str
         The name, without an ending.
     """
-    return _NAME.fullmatch(name) is not None
+    return _NAME.fullmatch(name) is not None and _DEVICE.fullmatch(name) is None
+
+
+def name_fault(name: str, what: str) -> str | None:
+    """Return a message if a name cannot be the name of a file or folder on some system.
+
+    Parameters
+    ----------
+    name : str
+        The name, without an ending.
+    what : str
+        The kind of thing that has this name, such as `hand`.
+
+    Returns
+    -------
+    str or None
+        What is wrong and which names are allowed; None if the name is allowed.
+    """
+    if is_name(name):
+        return None
+    return (
+        f"a {what} cannot be named {name!r}; use up to 64 letters, digits, spaces, dots, - and _, begin with a letter, "
+        "a digit or _, do not end with a space or a dot, and do not use a name of a Windows device, such as CON"
+    )
 
 
 def check_name(name: str, what: str, error_class: type[VRNNEngineError]) -> None:
@@ -90,8 +115,9 @@ def check_name(name: str, what: str, error_class: type[VRNNEngineError]) -> None
     VRNNEngineError
         Of class `error_class`.
     """
-    if not is_name(name):
-        raise error_class(f"a {what} cannot be named {name!r}; use up to 64 letters, digits, spaces, dots, - and _")
+    fault = name_fault(name, what)
+    if fault is not None:
+        raise error_class(fault)
 
 
 def _data_folder() -> Path:

@@ -202,7 +202,7 @@ def _file(path: str) -> Callable[[dict[str, Any]], None]:
         (lambda m: m["parity"].update(file="../parity.npz"), "leaves the voice's folder"),
         (lambda m: m["graphs"][0].update(file="../step.onnx"), "leaves the voice's folder"),
         (lambda m: m["files"].pop("step.onnx"), r"no checksum for 'step\.onnx'"),
-        (lambda m: m.update(schema_version=3, anything="new"), "newer than this vrnn-engine understands"),
+        (lambda m: m.update(schema_version=4, anything="new"), "newer than this vrnn-engine understands"),
         (lambda m: m.pop("rate"), "missing required field `rate`"),
         (lambda m: m.update(colour="red"), "colour"),
         (lambda m: m.update(rate="fast"), "rate"),
@@ -346,14 +346,11 @@ def test_installing_a_damaged_voice_leaves_nothing(spoiled: Path, homes: Path) -
 
 
 @pytest.mark.parametrize("name", ["a voice", "été"])
-def test_a_voice_whose_name_is_no_folder_of_every_system_is_not_installed(
-    spoiled: Path, name: str, homes: Path
-) -> None:
+def test_a_voice_with_each_allowed_name_is_installed(spoiled: Path, name: str, homes: Path) -> None:
     toy_voice.change(spoiled, lambda manifest: manifest.update(name=name))
-    assert Voice.open(spoiled).name == name
-    with pytest.raises(VoiceError, match="cannot install a voice named"):
-        install_voice(spoiled)
-    assert not (homes / "installed").exists()
+    assert install_voice(spoiled).path == homes / "installed" / name
+    assert Voice.open(name).name == name
+    assert [voice.name for voice in list_voices() if voice.origin == "installed"] == [name]
 
 
 def test_installing_from_a_missing_path_is_an_error() -> None:

@@ -46,7 +46,6 @@ def install_voice(
     if not Path(path).exists():
         raise VoiceError(f"{path}: no such folder or .zip to install a voice from")
     voice = Voice.open(Path(path), trust)
-    _check_name(voice)
     if is_bundled(voice.name):
         raise VoiceError(f"{path}: a bundled voice has the name {voice.name!r}; give this one another name")
     target = voices_folder() / voice.name
@@ -67,15 +66,6 @@ def install_voice(
     except OSError as error:
         raise VoiceError(f"{target}: cannot install the voice: {error.strerror or error}") from None
     return Voice(voice.name, target, voice.manifest, voice.trust)
-
-
-def _check_name(voice: Voice) -> None:
-    name = voice.name
-    plain = name.replace("-", "").replace("_", "").replace(".", "")
-    if not (plain.isascii() and plain.isalnum()) or name.startswith("."):
-        raise VoiceError(
-            f"{voice.path}: cannot install a voice named {name!r}; a name has letters, digits, '-', '_' and '.'"
-        )
 
 
 def _documents(folder: Path) -> set[str]:

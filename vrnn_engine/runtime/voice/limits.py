@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from vrnn_engine.base.folders import is_name
+from vrnn_engine.base.folders import name_fault
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.schema import Control, Manifest
 from vrnn_engine.runtime.voice.text import Text
@@ -32,11 +32,8 @@ def check_limits(manifest: Manifest, where: str) -> None:
 
 
 def _faults(manifest: Manifest) -> Iterator[str]:
-    if not is_name(manifest.name):
-        yield (
-            f"a voice cannot be named {manifest.name!r}: use up to 64 letters, digits, spaces, dots, - and _, and "
-            "begin with a letter, a digit or _"
-        )
+    if (fault := name_fault(manifest.name, "voice")) is not None:
+        yield fault
     graphs, controls = manifest.graphs, manifest.controls
     yield from _tensor_names(name for graph in graphs for name in (*graph.inputs, *graph.outputs))
     yield from _tensor_names(control.name for control in controls)

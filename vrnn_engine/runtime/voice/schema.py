@@ -104,7 +104,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     schema_version: Annotated[int, msgspec.Meta(ge=1)]
     """Version of this format."""
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    """Name of the voice: letters, digits, spaces, `.`, `-` and `_`; the first is a letter, a digit or `_`."""
+    """Name of the voice; `vrnn_engine.base.folders.is_name` has the rule."""
     modality: Literal["audio", "pen"]
     """What the voice generates: sound or ink."""
     rate: Annotated[int, msgspec.Meta(ge=1, le=768_000)]
