@@ -116,7 +116,7 @@ def test_an_unknown_target_is_an_error_that_lists_the_targets(target: str) -> No
         ("a.hpgl?feed=100", "a.hpgl has no option 'feed'"),
         ("a.jsonl?width=100", "a.jsonl takes no options"),
         ("-?x=1", "- has no option 'x'"),
-        ("speakers?x=1", "speakers has no option 'x'; its options: channels, strict, volume"),
+        ("speakers?x=1", "speakers has no option 'x'; its options: ceiling, channels, strict, volume"),
         ("speakers?strict=yes", "give true or false"),
         ("terminal?height=100", "terminal has no option 'height'"),
         ("serial:/dev/x", r"name the plotter's language: serial:/dev/x\?format=gcode"),
