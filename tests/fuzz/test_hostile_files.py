@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import os
-import resource
 import struct
 import threading
 import zipfile
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 from support import tiny_models, toy_voice
 from support.command import Run
+from support.memory import begin_peak, peak_bytes
 from support.recipes import pen_recipe
 
 from vrnn_engine import Engine, Stream
@@ -92,11 +92,11 @@ def test_what_is_no_file_or_too_large_is_refused_without_being_read(
     (tmp_path / "files").mkdir()
     file, read = READERS[name]
     spoil(tmp_path / "files" / file)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = begin_peak()
     with pytest.raises(VRNNEngineError) as caught:
         read(tmp_path / "files" / file, stream)
     assert len(str(caught.value).splitlines()) == 1
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40 << 10, "the file was read"
+    assert peak_bytes() - before < 40 << 20, "the file was read"
 
 
 def test_a_pipe_that_a_shell_has_opened_is_read_as_text(tmp_path: Path) -> None:
@@ -184,11 +184,11 @@ def test_a_wav_stream_with_a_huge_chunk_before_its_samples_takes_little_memory(t
 
     writer = threading.Thread(target=write)
     writer.start()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = begin_peak()
     with pytest.raises(VRNNEngineError, match="ends in its header"):
         read_recording(tmp_path / "pipe", engine.voice.manifest)
     writer.join()
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10
+    assert peak_bytes() - before < 32 << 20
 
 
 def test_a_line_from_a_pipe_that_never_ends_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from support.fuzz import READERS
 from support.fuzz.damage import PIECES
 from support.fuzz.reader import Reader, Verdict, judge
+from support.memory import CLEAR
 
 
 @pytest.fixture(scope="module", params=READERS)
@@ -43,6 +44,14 @@ def test_bytes_that_are_nothing_are_refused_in_one_line(ready: tuple[Reader, Any
     for piece in (b"", *PIECES):
         verdict = judge(reader, piece, expected)
         assert not verdict.is_fault, f"{verdict.kind} for {piece!r:.60}:\n{verdict.detail}"
+
+
+@pytest.mark.skipif(not CLEAR.exists(), reason="needs Linux")
+def test_memory_of_one_input_is_seen_although_the_process_has_had_as_much() -> None:
+    reader = Reader(0, lambda rng: 0, lambda count: len(b"x" * count))
+    for _ in range(2):
+        assert judge(reader, 600 << 20, 600 << 20).kind == "memory"
+    assert judge(reader, 1 << 20, 1 << 20).kind == "equal"
 
 
 def test_valid_input_is_accepted(ready: tuple[Reader, Any]) -> None:

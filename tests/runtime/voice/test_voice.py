@@ -18,6 +18,7 @@ from vrnn_engine import Engine, VoiceError
 from vrnn_engine.runtime.graph.install import install_voice
 from vrnn_engine.runtime.graph.parity import verify
 from vrnn_engine.runtime.voice import archive, lookup
+from vrnn_engine.runtime.voice import voice as voice_module
 from vrnn_engine.runtime.voice.lookup import list_voices
 from vrnn_engine.runtime.voice.voice import Voice
 
@@ -109,6 +110,24 @@ def test_a_zip_is_unpacked_once_and_again_if_the_copy_is_damaged(toy_audio: Path
     assert Voice.open(path).path == graph.parent
     assert graph.read_bytes() == (toy_audio / "step.onnx").read_bytes()
     assert len(list((tmp_path / "cache" / "voices").iterdir())) == 1
+
+
+def test_each_opening_of_a_zip_checks_its_files_once(
+    toy_audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked, check = [], voice_module.check_folder
+
+    def watched(folder: Path, *given: Any, **more: Any) -> Voice:
+        checked.append(folder)
+        return check(folder, *given, **more)
+
+    monkeypatch.setattr(voice_module, "check_folder", watched)
+    path = zipped(toy_audio, tmp_path / "toy_voice.zip")
+    for opening in (1, 2):
+        voice = Voice.open(path)
+        assert voice.path.parent == tmp_path / "cache" / "voices"
+        assert len(checked) == opening
+    assert checked[1] == voice.path
 
 
 @pytest.mark.parametrize("entry", ["../evil.txt", "/tmp/evil.txt", "a/../../evil.txt", "..\\evil.txt", "C:/evil.txt"])

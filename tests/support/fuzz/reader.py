@@ -1,9 +1,7 @@
 """What a reader of damaged input is, and the verdict on one input: refused in one line, accepted, or a fault."""
 
 import contextlib
-import resource
 import signal
-import sys
 import time
 import traceback
 import warnings
@@ -13,6 +11,7 @@ from random import Random
 from types import FrameType
 from typing import Any
 
+from support.memory import begin_peak, peak_bytes
 from vrnn_engine.errors import VRNNEngineError
 
 LONGEST_LINE = 2000
@@ -82,7 +81,7 @@ def judge(reader: Reader, given: Any, expected: Any) -> Verdict:
     expected : any
         What `reader.read` returns for the valid input.
     """
-    before, started = _peak_bytes(), time.monotonic()
+    before, started = begin_peak(), time.monotonic()
     try:
         with _time_limit(), warnings.catch_warnings():
             warnings.simplefilter("error")  # a warning is printed on several lines
@@ -96,7 +95,7 @@ def judge(reader: Reader, given: Any, expected: Any) -> Verdict:
         return Verdict("hang", traceback.format_exc())
     except Exception:  # noqa: BLE001 - this is what is looked for
         verdict = Verdict("traceback", traceback.format_exc())
-    if (more := _peak_bytes() - before) > MOST_BYTES:
+    if (more := peak_bytes() - before) > MOST_BYTES:
         return Verdict("memory", f"{more >> 20} MiB; {verdict.detail}")
     if (seconds := time.monotonic() - started) > MOST_SECONDS:
         return Verdict("hang", f"{seconds:.1f} s; {verdict.detail}")
@@ -117,9 +116,3 @@ def _time_limit() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def _peak_bytes() -> int:
-    """Return the largest memory of this process so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak << 10

@@ -1,9 +1,10 @@
 """Opens a voice from disk, and checks its files before they are used."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -200,23 +201,30 @@ def _open_zip(path: Path, trust: tuple[str, ...]) -> Voice:
     try:
         target = unpacked_folder() / _sha256(path)
         use(target)  # before the check, so that no other process removes it meanwhile
-        try:
-            return check_folder(target, trust=trust)
-        except VoiceError:  # not unpacked yet, or damaged since
-            try:
-                with atomic_folder(target, durable=False) as folder:  # it can be unpacked again
-                    unzip(path, folder)
-                    check_folder(folder, shown=path, trust=trust)
-            except OSError:
-                if not (target / MANIFEST_FILE).is_file():  # otherwise another process was faster
-                    raise
-            use(target)
-            trim()
-        return check_folder(target, trust=trust)
+        if target.is_dir():
+            with contextlib.suppress(VoiceError):  # damaged since
+                return check_folder(target, trust=trust)
+        return _unpack(path, target, trust)
     except ValueError as error:
         raise VoiceError(f"{path}: not a readable .zip of a voice: {error}") from None
     except OSError as error:
         raise VoiceError(f"{path}: cannot unpack the voice: {error.strerror or error}") from None
+
+
+def _unpack(path: Path, target: Path, trust: tuple[str, ...]) -> Voice:
+    """Unpack a zipped voice into a folder of the cache, and return it checked."""
+    try:
+        with atomic_folder(target, durable=False) as folder:  # it can be unpacked again
+            unzip(path, folder)
+            voice = replace(check_folder(folder, shown=path, trust=trust), path=target)
+        use(target)
+    except OSError:
+        if not (target / MANIFEST_FILE).is_file():  # otherwise another process was faster
+            raise
+        use(target)
+        voice = check_folder(target, trust=trust)
+    trim()
+    return voice
 
 
 def _sha256(path: Path) -> str:
