@@ -28,7 +28,7 @@ from vrnn_engine.data.text.prepared import TextLine, prepared_lines
 from vrnn_engine.evaluation.ink import PIECE_SECONDS, style_values
 from vrnn_engine.evaluation.legibility.measure import rows_of, without_rests
 from vrnn_engine.runtime.engine import Engine
-from vrnn_engine.runtime.voice.manifest import Text
+from vrnn_engine.runtime.voice.text import Text
 
 TEXT = (
     "The removal van came at noon, an hour early,\nand all the boxes stood in the yard\nunder a grey and windy sky.\n"
