@@ -42,7 +42,7 @@ def check(done: subprocess.CompletedProcess[str], numbers: str) -> None:
     assert done.returncode in SIGNALS[numbers], done.stderr
     assert "Traceback" not in done.stderr
     assert "ignored" not in done.stderr
-    assert [line for line in done.stderr.splitlines() if line in ("interrupted", "terminated")] != []
+    assert len([line for line in done.stderr.splitlines() if line in ("interrupted", "terminated")]) == 1, done.stderr
 
 
 SLOW_LOAD = """
@@ -80,6 +80,35 @@ def test_a_signal_ends_the_loading_of_a_voice(number: int, code: int) -> None:
 @pytest.mark.parametrize("numbers", SIGNALS)
 def test_early_signals_give_one_line(toy_audio: Path, numbers: str) -> None:
     check(interrupted(toy_audio, numbers, 0.05, 0.005), numbers)
+
+
+WHILE_REPORTED = """
+import os, signal, sys
+import typer
+from vrnn_engine.cli import guard, report, signals
+
+def interrupted(line, style=""):
+    os.kill(os.getpid(), signal.SIGTERM)
+    say(line, style)
+
+def verb():
+    os.kill(os.getpid(), signal.SIGINT)
+
+say, report.say = report.say, interrupted
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signals.begin()
+try:
+    guard.guard(verb)()
+except typer.Exit as end:
+    sys.exit(end.exit_code)
+"""
+
+
+def test_a_signal_while_an_interrupt_is_reported_leaves_its_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WHILE_REPORTED], capture_output=True, text=True, env=environment(), timeout=60
+    )
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
 @pytest.mark.slow

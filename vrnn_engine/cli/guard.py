@@ -76,8 +76,9 @@ def explain(error: BaseException, verb: inspect.Signature | None = None) -> int 
         report.say_traceback(error)
     if isinstance(error, KeyboardInterrupt):
         code = error.code if isinstance(error, signals.Terminated) else INTERRUPTED
-        signals.end_at_once(code)
+        signals.ignore()
         report.say("interrupted" if code == INTERRUPTED else "terminated")
+        signals.end_at_once(code)
         return code
     if isinstance(error, ModuleNotFoundError):
         from vrnn_engine.base.extras import missing_extra

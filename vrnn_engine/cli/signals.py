@@ -4,7 +4,8 @@
 |-----------------------------------------|----------------------------------------------------------------------|
 | imports, before the verb runs           | ends the process at once: nothing has been opened                    |
 | the verb runs                           | raises `KeyboardInterrupt` or `Terminated`, so that files are closed |
-| an interrupt has been reported          | ends the process at once, silently                                   |
+| an interrupt is being reported          | does nothing, so that the line is printed                            |
+| it has been reported                    | ends the process at once, silently                                   |
 
 Only `begin` starts this.  Without it, as in tests within one process, SIGINT keeps its handler.
 """
@@ -48,8 +49,14 @@ def raise_interrupts() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def ignore() -> None:
+    """Begin the third phase, if `begin` began the first one."""
+    if _begun:
+        _handle(_do_nothing)
+
+
 def end_at_once(code: int) -> None:
-    """Begin the third phase, if `begin` began the first one.
+    """Begin the last phase, if `begin` began the first one.
 
     Parameters
     ----------
@@ -70,7 +77,12 @@ def _handle(handler: "signal._HANDLER") -> None:
         signal.signal(signal.SIGINT, handler)
 
 
+def _do_nothing(number: int, frame: FrameType | None) -> None:
+    """Take the place of SIG_IGN, with which Python prints a line about a signal that has just arrived."""
+
+
 def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    _handle(_do_nothing)  # otherwise a second signal could print a second line
     try:
         os.write(2, b"interrupted\n" if number == signal.SIGINT else b"terminated\n")
     finally:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from vrnn_engine.base.folders import name_fault
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.schema import Control, Manifest
-from vrnn_engine.runtime.voice.text import Text
 
 _TENSOR = re.compile(r"[\w.-]+")
 """Names of inputs, outputs and controls, which are shown on terminals and are part of addresses."""
@@ -37,8 +36,8 @@ def _faults(manifest: Manifest) -> Iterator[str]:
     graphs, controls = manifest.graphs, manifest.controls
     yield from _tensor_names(name for graph in graphs for name in (*graph.inputs, *graph.outputs))
     yield from _tensor_names(control.name for control in controls)
-    yield from _twice("control", (control.name for control in controls))
-    yield from _twice("graph", (f"{graph.role}/{graph.precision}" for graph in graphs))
+    yield from _twice("control {} is described twice", (control.name for control in controls))
+    yield from _twice("graph {} is described twice", (f"{graph.role}/{graph.precision}" for graph in graphs))
     for control in controls:
         yield from _control(control)
     if manifest.modality == "pen" and manifest.frame_size != 3:
@@ -49,7 +48,7 @@ def _faults(manifest: Manifest) -> Iterator[str]:
     if len(mean) != len(std) or min(std) <= 0:
         yield "`normalisation` needs as many values of `std` as of `mean`, all greater than 0"
     if manifest.text is not None:
-        yield from _text(manifest.text)
+        yield from _twice("`text.restart` has {} twice", manifest.text.restart)
 
 
 def _control(control: Control) -> Iterator[str]:
@@ -60,19 +59,15 @@ def _control(control: Control) -> Iterator[str]:
         )
 
 
-def _text(text: Text) -> Iterator[str]:
-    yield from _twice("`text.restart`", text.restart)
-
-
 def _tensor_names(names: Iterable[str]) -> Iterator[str]:
     for name in names:
         if not _TENSOR.fullmatch(name):
             yield f"the name {name!r} has characters other than letters, digits, dots, - and _"
 
 
-def _twice(what: str, names: Iterable[str]) -> Iterator[str]:
+def _twice(fault: str, names: Iterable[str]) -> Iterator[str]:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            yield f"{what} has {name} twice" if what.startswith("`") else f"{what} {name} is described twice"
+            yield fault.format(name)
         seen.add(name)
