@@ -91,8 +91,9 @@ def _load(asked: Request) -> "Engine":
 
     from vrnn_engine.runtime.engine import Engine
 
-    # Most of the time passes in onnxruntime, which lets the other thread run.
-    threading.Thread(target=_import_player, name="vrnn-engine imports").start()
+    # Most of the time passes in onnxruntime, which lets the other thread run.  It is a daemon, because a signal that
+    # interrupts an import of this thread may leave a lock behind for which the other one waits forever.
+    threading.Thread(target=_import_player, name="vrnn-engine imports", daemon=True).start()
     return Engine.load(asked.voice, asked.device, 1, asked.precision, asked.threads)
 
 
