@@ -147,6 +147,28 @@ def test_only_the_recurrence_reads_the_shown_frames(kind):
 
 
 @pytest.mark.parametrize("kind", ["mdct-gauss", "source-gauss"])
+def test_the_encoder_and_the_recurrence_read_the_heard_frames_and_the_likelihood_does_not(kind):
+    model = tiny_models.model(kind)
+    frames, other = (torch.from_numpy(frames_for(model, seed))[:, None] for seed in (4, 5))
+    noise = torch.from_numpy(noise_for(model)[0])[:, None]
+    with torch.no_grad():
+        plain = model.unroll(frames, noise)
+        same = model.unroll(frames, noise, heard=frames)
+        both = model.unroll(other, noise)
+        mixed = model.unroll(frames, noise, heard=other)
+    assert torch.equal(same.log_likelihood, plain.log_likelihood)
+    for name in ("h", "c"):
+        assert torch.equal(getattr(mixed.state, name), getattr(both.state, name))
+    assert torch.equal(mixed.latent, both.latent)
+    assert torch.equal(mixed.kl, both.kl)
+    assert torch.equal(mixed.state.past, plain.state.past)
+    assert torch.equal(mixed.state.periodicity, plain.state.periodicity)
+    expected = model.output.log_prob(mixed.decoded, frames) + model.basis.log_det
+    assert torch.equal(mixed.log_likelihood, expected)
+    assert not torch.equal(mixed.log_likelihood, both.log_likelihood)
+
+
+@pytest.mark.parametrize("kind", ["mdct-gauss", "source-gauss"])
 def test_resampled_frames_follow_the_decoder(kind):
     """Each one continues the observed frames before it."""
     model = tiny_models.model(kind)

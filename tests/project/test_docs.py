@@ -19,6 +19,7 @@ import msgspec
 import pytest
 
 import vrnn_engine.errors
+from vrnn_engine.data.augment.options import Augment
 from vrnn_engine.data.options import TextLines
 from vrnn_engine.data.style import Style
 from vrnn_engine.models.config import EmphasisConfig, ModelConfig, SlowCells, SourceFilter, TextConfig
@@ -28,7 +29,7 @@ from vrnn_engine.training.recipe import About, PenData, Schedule, SpeechData, lo
 
 ROOT = Path(__file__).resolve().parents[2]
 TITLE = f"Manifest of a vrnn-engine voice (voice.json), schema version {SCHEMA_VERSION}"
-PARTS = {"slow_cells", "source_filter", "emphasis", "style", "text"}
+PARTS = {"slow_cells", "source_filter", "emphasis", "style", "text", "augment"}
 """Tables of their own."""
 ENTRY_POINTS = ("vrnn_engine.sinks", "vrnn_engine.sources")
 ROOMS = {path.name for folder in (ROOT, ROOT / "vrnn_engine") for path in folder.iterdir() if path.is_dir()}
@@ -201,7 +202,7 @@ def site_hooks() -> ModuleType:
 def test_the_fields_of_recipes_are_those_of_the_document_and_its_recipe_loads(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "training.md").read_text()
     models = (ModelConfig, SlowCells, SourceFilter, EmphasisConfig, TextConfig)
-    for kind in (About, *models, SpeechData, PenData, Style, TextLines, Schedule):
+    for kind in (About, *models, SpeechData, Augment, PenData, Style, TextLines, Schedule):
         (table,) = (
             part
             for part in text.split("\n\n")

@@ -10,6 +10,7 @@ from support import tiny_models
 from support.corpora import make_ink, make_speech
 from support.recipes import pen_recipe, speech_recipe
 
+from vrnn_engine.data.augment.options import Augment
 from vrnn_engine.errors import CheckpointError
 from vrnn_engine.training.checkpoint import load_checkpoint
 from vrnn_engine.training.trainer import train
@@ -52,6 +53,22 @@ def test_interrupted_run_resumes_to_the_same_numbers(ink, speech, tmp_path, moda
     assert {k: v for k, v in one.metrics.items() if k not in seconds} == {
         k: v for k, v in two.metrics.items() if k not in seconds
     }
+
+
+@pytest.mark.parametrize("stop", [5, 8])
+def test_interrupted_run_with_augmentation_resumes_to_the_same_numbers(speech, tmp_path, stop):
+    recipe = speech_recipe(resample=0.5, resample_from=10)
+    augment = Augment(gain=6.0, telephone=0.5, noise=0.5)
+    recipe = msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, augment=augment))
+    whole, parts = [], []
+    train(recipe, speech, tmp_path / "whole", report=lambda p: whole.append((p.bound, p.kl)))
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, speech, tmp_path / "parts", report=interrupted_after(stop))
+    train(recipe, speech, tmp_path / "parts", resume=True, report=lambda p: parts.append((p.bound, p.kl)))
+    assert parts == whole[stop:]
+    clean = []
+    train(speech_recipe(), speech, tmp_path / "clean", report=lambda p: clean.append((p.bound, p.kl)))
+    assert clean[:9] != whole[:9]
 
 
 def test_interrupt_is_deferred_to_the_end_of_an_update(ink, tmp_path, monkeypatch):

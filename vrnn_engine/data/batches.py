@@ -23,6 +23,8 @@ class Batch(NamedTuple):
     """True if the state is zero before this chunk; False if the chunk continues the sequences of the last batch."""
     text: NDArray[np.int64] | None = None
     """Text of each sequence, [B, U]: indices of characters, 0 for none.  None if the corpus has no texts."""
+    heard: Floats | None = None
+    """[C+T, B, F]: what the encoder and the recurrence read instead of `signal`, normalised.  None: `signal` itself."""
 
 
 class Corpus(Protocol):

@@ -4,12 +4,16 @@ from typing import Annotated
 
 import msgspec
 
+from vrnn_engine.data.augment.options import Augment
 from vrnn_engine.data.layouts import Layout
 from vrnn_engine.data.style import Style
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Above0 = Annotated[float, msgspec.Meta(gt=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+LEAST_AUGMENTED_RATE = 8000
+"""Lowest sampling rate in Hz of augmented recordings: it includes the band of a telephone."""
 
 
 class SpeechData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="speech"):
@@ -25,6 +29,15 @@ class SpeechData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Number of batches over which the state is carried; then it is reset to zero."""
     layout: Layout = "folders"
     """How the corpus names and sorts its recordings; see `vrnn_engine.data.layouts`."""
+    augment: Augment | None = None
+    """Change the recording conditions of the training split on the fly."""
+
+    def __post_init__(self) -> None:
+        if self.augment and self.rate < LEAST_AUGMENTED_RATE:
+            raise ValueError(f"data.augment needs a rate of at least {LEAST_AUGMENTED_RATE} Hz; remove the table")
+        for name in ("edge_from", "fill_from"):
+            if self.augment and self.augment.edge and not self.rate / 4 < getattr(self.augment, name) < self.rate / 2:
+                raise ValueError(f"data.augment.{name} must be above a quarter and below half of the rate")
 
 
 class TextLines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,7 +5,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from vrnn_engine.data.augment.lanes import augmented_chunks
 from vrnn_engine.data.batches import SPLITS, Batch, Floats, lane_chunks
 from vrnn_engine.data.cache import Decoded, Share, decode
 from vrnn_engine.data.layouts import Layout, find_recordings, recordings_in
@@ -113,7 +115,8 @@ class SpeechCorpus:
             `train`, `valid` or `test`.
         rng : Generator or None
             A generator with PCG64.  It shuffles the recordings, shifts the frames by a random number of samples and
-            draws the dequantisation noise.  None gives every pass the same batches.
+            draws the dequantisation noise.  For `train`, a child of it draws the recording conditions, if the options
+            have `augment`.  None gives every pass the same batches.
         """
         part, options = self.parts[split], self.options
         if rng is None:
@@ -122,6 +125,18 @@ class SpeechCorpus:
             order = rng.permutation(len(part.bounds) - 1)
             signal = Joined(part, order, int(rng.integers(self._block)))
             noise = Noise(rng)
+        if split == "train" and rng is not None and options.augment:
+            # A generator of its own, so that the clean stretches are those of a run without augmentation.
+            return augmented_chunks(
+                signal,
+                lambda samples, first: self._normalised(samples, noise, first),
+                self._block,
+                options,
+                options.augment,
+                self.context,
+                part.std,
+                rng.spawn(1)[0],
+            )
         frames = len(signal) // self._block
         return lane_chunks(
             lambda first, count: self._frames(signal, noise, first, count),
@@ -144,12 +159,16 @@ class SpeechCorpus:
 
     def _frames(self, signal: Joined, noise: Noise | None, first: int, count: int) -> Floats:
         """Return frames [count, F] of a signal from frame `first` on, normalised."""
-        samples = signal.read(first * self._block, count * self._block).astype(np.float32).ravel()
+        return self._normalised(signal.read(first * self._block, count * self._block), noise, first)
+
+    def _normalised(self, quantised: NDArray[np.int16], noise: Noise | None, first: int) -> Floats:
+        """Return frames [n, F] of samples, normalised; the first sample is in frame `first` of the signal."""
+        samples = quantised.astype(np.float32).ravel()
         if noise is not None:
-            samples += noise.read(first * self.frame_size, count * self.frame_size) - 0.5
+            samples += noise.read(first * self.frame_size, len(samples)) - 0.5
         samples *= QUANTUM / self.std[0]
         samples -= self.mean[0] / self.std[0]
-        return samples.reshape(count, self.frame_size)
+        return samples.reshape(-1, self.frame_size)
 
 
 def _sources(folder: Path, layout: Layout) -> tuple[dict[str, list[Path]], dict[str, Share] | None]:

@@ -3,6 +3,8 @@
 In a model without latents, z and its distributions have width zero, and phi_z has no layers.
 """
 
+from typing import NamedTuple
+
 from torch import Tensor, nn
 
 from vrnn_engine.models.config import ModelConfig
@@ -12,6 +14,19 @@ from vrnn_engine.models.normal import Normal, NormalHead
 from vrnn_engine.models.outputs import MixtureOutput, Parameters, build_output
 from vrnn_engine.models.slow_cells import fix_slow_gates
 from vrnn_engine.models.source_filter import Heard
+
+
+class Score(NamedTuple):
+    """Both terms of the ELBO for observed frames, and the distributions from which they are computed."""
+
+    prior: Normal
+    """[..., Z]."""
+    kl: Tensor
+    """KL(q || p), [...], in nats."""
+    log_likelihood: Tensor
+    """log p(x | z, h) of the normalised signal, [...], in nats."""
+    decoded: Parameters
+    """Parameters of the output distribution."""
 
 
 class Prior(nn.Module):

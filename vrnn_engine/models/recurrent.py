@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from vrnn_engine.models.analysis import Analysis
 from vrnn_engine.models.basis import build_basis
-from vrnn_engine.models.conditionals import Decoder, Encoder, NoLatent, Prior, Recurrence, StandardPrior
+from vrnn_engine.models.conditionals import Decoder, Encoder, NoLatent, Prior, Recurrence, Score, StandardPrior
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.layers import ReLUStack
 from vrnn_engine.models.noise import LatentControls, OutputNoise, draw_latent
@@ -99,19 +99,6 @@ class Unroll(NamedTuple):
     """Parameters of the output distribution of each frame, [T, B, ...]."""
     state: State
     """The state after the last frame, [B, ...]."""
-
-
-class Score(NamedTuple):
-    """Both terms of the ELBO for observed frames, and the distributions from which they are computed."""
-
-    prior: Normal
-    """[..., Z]."""
-    kl: Tensor
-    """KL(q || p), [...], in nats."""
-    log_likelihood: Tensor
-    """log p(x | z, h) of the normalised signal, [...], in nats."""
-    decoded: Parameters
-    """Parameters of the output distribution."""
 
 
 class RecurrentModel(nn.Module):
@@ -247,7 +234,14 @@ class RecurrentModel(nn.Module):
         log_likelihood = self.output.log_prob(decoded, frame) + self.basis.log_det
         return Score(prior, kl_divergence(inference.posterior, prior), log_likelihood, decoded)
 
-    def unroll(self, frames: Tensor, noise: Tensor, state: State | None = None, shown: Tensor | None = None) -> Unroll:
+    def unroll(
+        self,
+        frames: Tensor,
+        noise: Tensor,
+        state: State | None = None,
+        shown: Tensor | None = None,
+        heard: Tensor | None = None,
+    ) -> Unroll:
         """Observe a sequence of frames (teacher forcing).
 
         Parameters
@@ -261,6 +255,9 @@ class RecurrentModel(nn.Module):
         shown : Tensor, optional
             [T, B, F]: frames that the gates of the recurrence read instead of `frames`, as in scheduled sampling
             (Bengio et al. 2015).  The encoder, the past frames and the likelihood use `frames`.
+        heard : Tensor, optional
+            [T, B, F]: frames that the encoder and the gates read instead of `frames`, such as a noisy recording of the
+            same sound.  The past frames that the output reads, and the likelihood, use `frames`.
 
         Returns
         -------
@@ -270,6 +267,11 @@ class RecurrentModel(nn.Module):
         state = state or self.initial_state(frames.shape[1])
         pasts = self.preceding_frames(frames, state.past)
         features = self.features(frames, pasts)
+        if heard is not None:
+            # The state has the past of `frames`, so only the first P frames are analysed with another past.
+            pasts = self.preceding_frames(heard, state.past)
+            of_heard = self.features(heard, pasts)
+            features = features._replace(encoder=of_heard.encoder, gates=of_heard.gates)
         if shown is not None:
             # `pasts` stays: an observed frame does not continue the phases of a sampled one.
             features = features._replace(gates=self.features(shown, pasts).gates)

@@ -85,6 +85,9 @@ class ElboGradient:
         count, mine = float(batch.mask.sum()), world.rows(batch.mask.shape[1])
         signal, mask = (torch.from_numpy(part[:, mine]).to(world.device) for part in (batch.signal, batch.mask))
         frames = model.basis.frames(signal)
+        heard = None
+        if batch.heard is not None:
+            heard = model.basis.frames(torch.from_numpy(batch.heard[:, mine]).to(world.device))
         resampling = schedule.resample > 0 and done >= schedule.resample_from
         draws = draw_noise(model, seed, batch, resampling)
         variation = draw_variation(model.config, schedule, batch, seed)
@@ -97,10 +100,12 @@ class ElboGradient:
             old = None if state is None else type(state)(*(value[part] for value in state))
             text, dropout = None if batch.text is None else batch.text[rows], variation.dropout_of(rows, world.device)
             given = unroll_conditions(text, mask[:, part], dropout)
+            if heard is not None:
+                given["heard"] = heard[:, part]
             with world.sync_gradients(self.objective, last=part == parts[-1]), self._autocast():
                 shown = variation.noisy(frames[:, part], rows)
                 if resampling:
-                    shown = _resampled(model, frames[:, part], drawn, old, schedule.resample)
+                    shown = _resampled(model, frames[:, part], drawn, old, schedule.resample, **given)
                 unroll = self.objective(frames[:, part], drawn.latent, old, shown, **given)
                 terms = [(value * mask[:, part]).sum() / count for value in (unroll.log_likelihood, unroll.kl)]
                 # DistributedDataParallel averages gradients over the processes, but their sum is needed here: `count`
@@ -177,9 +182,24 @@ def _beyond_free(kl: Tensor, free: float) -> Tensor:
     return torch.relu(kl - free) if free else kl
 
 
-def _resampled(model: RecurrentModel, frames: Tensor, drawn: NoiseDraws, state: State | None, share: float) -> Tensor:
-    """Return the frames [T, B, F] with a share of the sequences replaced by samples of the model itself."""
+def _resampled(
+    model: RecurrentModel,
+    frames: Tensor,
+    drawn: NoiseDraws,
+    state: State | None,
+    share: float,
+    heard: Tensor | None = None,
+) -> Tensor:
+    """Return the frames [T, B, F] that the recurrence reads: samples of the model itself in a share of the sequences.
+
+    Sequences of which the model hears a changed version are not replaced.
+    """
+    given = {} if heard is None else {"heard": heard}
     with torch.no_grad():
-        unroll = model.unroll(frames, drawn.latent, state)
+        unroll = model.unroll(frames, drawn.latent, state, **given)
         samples = model.resample(unroll, OutputNoise(drawn.output, drawn.mixture))
-    return torch.where(drawn.choice < share, samples, frames)
+    replaced = drawn.choice < share
+    if heard is None:
+        return torch.where(replaced, samples, frames)
+    unchanged = (heard == frames).all(dim=2, keepdim=True).all(dim=0, keepdim=True)
+    return torch.where(replaced & unchanged, samples, heard)
