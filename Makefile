@@ -7,13 +7,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help stream test test-slow test-all lint docs schema onnxruntime-web clean
+.PHONY: help stream test test-slow test-all fuzz fuzz-atheris lint docs schema onnxruntime-web clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make stream   hear the bundled voice (or get blizzard.wav where there is no sound device)"
 	@echo "make test     run the tests but the slow ones (installs PyTorch into $(VENV))"
 	@echo "make test-all run all tests; make test-slow runs only the slow ones"
+	@echo "make fuzz     damage the input of every reader at random: COUNT=1000 inputs each, and tests/fuzz with many"
+	@echo "make fuzz-atheris   look for inputs that reach new lines of the readers: SECONDS=60 each, READERS='osc ...'"
 	@echo "make lint     ruff, mypy and the import rules"
 	@echo "make docs     build the documentation into site/, to be opened at site/index.html"
 	@echo "make schema   write docs/voice.schema.json anew"
@@ -33,6 +35,18 @@ test-slow: $(VENV)/.stamp-dev
 	$(PYTEST) -m slow
 
 test-all: test test-slow
+
+COUNT ?= 1000
+fuzz: $(VENV)/.stamp-dev
+	$(PYTEST) --hypothesis-profile=fuzz tests/fuzz
+	$(BIN)/python benchmarks/mutations.py --count $(COUNT)
+
+# One reader of each kind: manifest, archive, snapshot, timeline, OSC, WebSocket, ink.
+READERS ?= manifests voice-archives snapshot-payloads timelines osc session-opening ink-jsonl drawing-svg
+SECONDS ?= 60
+fuzz-atheris: $(VENV)/.stamp-atheris
+	set -e; for reader in $(READERS); do \
+	    $(BIN)/python benchmarks/coverage_fuzzing.py $$reader --seconds $(SECONDS); done
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check
@@ -75,4 +89,10 @@ $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/.stamp-runtime
 $(VENV)/.stamp-docs: pyproject.toml constraints.txt | $(VENV)/.stamp-runtime
 	@echo "installing the tools that build the documentation into $(VENV)"
 	@$(PIP) --editable '.[docs]'
+	@touch $@
+
+# atheris has wheels only for some systems, so it is no dependency of the project.
+$(VENV)/.stamp-atheris: $(VENV)/.stamp-dev
+	@echo "installing atheris into $(VENV)"
+	@$(PIP) --only-binary :all: atheris==3.0.0
 	@touch $@

@@ -128,8 +128,9 @@ def test_many_corrupt_recordings_give_one_warning(tmp_path, logged):
         (lambda path: path.symlink_to("nowhere"), "No such file"),
         (lambda path: soundfile.write(path, np.zeros(0), 8000), "has no samples"),
         (lambda path: soundfile.write(path, np.full(9, np.nan), 8000, subtype="FLOAT"), "not finite"),
+        (lambda path: soundfile.write(path, np.array([[np.inf, -np.inf]]), 8000, subtype="FLOAT"), "not finite"),
     ],
-    ids=["empty", "folder", "dangling", "no samples", "nan"],
+    ids=["empty", "folder", "dangling", "no samples", "nan", "infinities"],
 )
 def test_unreadable_file_is_skipped_with_its_reason(tmp_path, make, message):
     folder = make_speech(tmp_path / "speech", NAMES)

@@ -45,7 +45,8 @@ def sample_blocks(path: Path, rate: int, channels: int = 1) -> Iterator[NDArray[
                 raise DataError(f"{path}: this recording has no samples")
             resampler = None if file.samplerate == rate else Resampler(file.samplerate, rate, channels)
             for samples in file.blocks(BLOCK, dtype="float32", always_2d=True):
-                kept = samples.mean(axis=1) if channels == 1 else _stereo(samples)
+                with np.errstate(invalid="ignore", over="ignore"):  # infinite samples, and a sum above 3e38
+                    kept = samples.mean(axis=1) if channels == 1 else _stereo(samples)
                 if not np.isfinite(kept).all():
                     raise DataError(f"{path}: contains samples that are not finite")
                 yield _quantised(kept if resampler is None else resampler.push(kept))
@@ -101,7 +102,7 @@ def _stereo(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _quantised(mono: NDArray[np.float32]) -> NDArray[np.int16]:
-    return np.clip(np.rint(mono / QUANTUM), -32768, 32767).astype(np.int16)
+    return np.clip(np.rint(np.clip(mono, -1, 1) / QUANTUM), -32768, 32767).astype(np.int16)
 
 
 def _reason(path: Path, error: soundfile.LibsndfileError) -> str:

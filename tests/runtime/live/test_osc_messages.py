@@ -74,6 +74,7 @@ def test_messages_become_events(message, values, event):
         ("/ramp/a", [float("inf"), 2.0], "write it as /ramp/a SECONDS VALUE..."),
         ("/nudge/a", [], "write it as /nudge/a BY"),
         ("/nudge/a", [1.0, 2.0], "write it as /nudge/a BY"),
+        ("/walk/l\f", [], r"write it as /walk/l\\u000c SPEED"),
         ("/walk/a", [], r"write it as /walk/a SPEED \[SEED\]"),
         ("/walk/a", [-1.0], r"write it as /walk/a SPEED \[SEED\]"),
         ("/walk/a", [1.0, 2, 3], r"write it as /walk/a SPEED \[SEED\]"),

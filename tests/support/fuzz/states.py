@@ -67,6 +67,13 @@ def sound_snapshots(home: Path) -> Reader:
     return _snapshots(stream)
 
 
+def snapshot_payloads(home: Path) -> Reader:
+    """The content of a snapshot; its checksum is right."""
+    whole = sound_snapshots(home)
+    payload = whole.valid[26:]
+    return Reader(payload, lambda rng: damage_bytes(payload, rng), lambda given: whole.read(_seal(given)))
+
+
 def text_snapshots(home: Path) -> Reader:
     """The state of a stream that writes a text."""
     stream = Engine.load("handwriting", "cpu").stream(3, text="two words\nand more", width=60.0)
@@ -214,6 +221,7 @@ def _lines(lines: list[bytes]) -> Callable[[Random], bytes]:
 
 READERS = {
     "snapshots": sound_snapshots,
+    "snapshot-payloads": snapshot_payloads,
     "text-snapshots": text_snapshots,
     "saved-states": saved_states,
     "trajectories": trajectories,

@@ -18,6 +18,7 @@ from support.fuzz.damage import damage_bytes, damage_value, to_json
 from support.fuzz.reader import Reader
 from vrnn_engine.runtime.graph.parity import verify
 from vrnn_engine.runtime.voice.lookup import list_voices
+from vrnn_engine.runtime.voice.manifest import read_manifest
 from vrnn_engine.runtime.voice.voice import Voice
 
 Files = dict[str, bytes]
@@ -72,6 +73,21 @@ def folders(home: Path) -> Reader:
     return Reader(files, lambda rng: _damaged(files, rng), read)
 
 
+def manifests(home: Path) -> Reader:
+    """The manifest of a voice, without the files that it names."""
+    data = (toy_voice.build(home / "toy") / "voice.json").read_bytes()
+    value, folder = json.loads(data), home / "changed"
+
+    def damaged(rng: Random) -> bytes:
+        return to_json(damage_value(value, rng)) if rng.random() < 0.7 else damage_bytes(data, rng)
+
+    def read(given: bytes) -> Any:
+        _write(folder, {"voice.json": given})
+        return read_manifest(folder)
+
+    return Reader(data, damaged, read)
+
+
 def archives(home: Path) -> Reader:
     """A .zip of a voice, in any compression, whose bytes or whose files are damaged."""
     files = _files(toy_voice.build(home / "toy"))
@@ -115,4 +131,4 @@ def parity(home: Path) -> Reader:
     return Reader(valid, damaged, read)
 
 
-READERS = {"voice-folders": folders, "voice-archives": archives, "parity": parity}
+READERS = {"voice-folders": folders, "manifests": manifests, "voice-archives": archives, "parity": parity}

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from vrnn_engine.base.text_files import visible
 from vrnn_engine.errors import SourceError
 from vrnn_engine.runtime.live.events import AnyEvent
 
@@ -182,4 +183,4 @@ def _convert(given: dict[str, object], complete: bool, usage: str) -> AnyEvent:
         event: AnyEvent = msgspec.convert(given, type=AnyEvent)
         return event
     except ValueError:  # msgspec.ValidationError is a ValueError
-        raise SourceError(f"write it as {usage}") from None
+        raise SourceError(f"write it as {visible(usage)}") from None
