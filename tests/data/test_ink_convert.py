@@ -9,7 +9,7 @@ from support.command import run_command as run
 
 from vrnn_engine import Engine
 from vrnn_engine.data.ink.convert import convert
-from vrnn_engine.data.ink.strokes import Conversion
+from vrnn_engine.data.ink.strokes import Conversion, Strokes, to_points
 from vrnn_engine.data.options import PenData
 from vrnn_engine.data.pen import PenCorpus
 from vrnn_engine.errors import DataError
@@ -131,6 +131,20 @@ def test_file_that_is_no_ink_raises_one_line(tmp_path, name, content, message):
     assert line.startswith(f"error: {name}: ")
     assert message in line
     assert not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("ink", "message"),
+    [
+        (Strokes([np.array([[0, 0], [1e300, 0]])], 1e10), "coordinates are above 1e\\+06 mm"),
+        (Strokes([np.array([[0, 0], [9e5, 0]])] * 2, 1.0, traced=False), "a stroke would have 1.8e\\+06 points"),
+        (Strokes([np.eye(2)], 1.0, [np.array([0, 1e12])]), "a stroke would have 1e\\+14 points"),
+        (Strokes([np.eye(2)], 1.0, [np.array([-1e308, 1e308])]), "a stroke would have inf points"),
+    ],
+)
+def test_ink_that_would_have_too_many_points_is_refused(ink, message):
+    with pytest.raises(DataError, match=message):
+        to_points(ink, Conversion(rate=100, speed=50), "a.inkml")
 
 
 class Harmful:

@@ -13,6 +13,10 @@ from vrnn_engine.errors import DataError
 Points = NDArray[np.float64]
 SHORTEST = 1e-9
 """Strokes shorter than this, in units of the ink, are dots."""
+FARTHEST = 1e6
+"""Largest coordinate in mm: a kilometre."""
+MOST_POINTS = 1_000_000
+"""Largest number of points of a stroke: hours of ink.  A damaged time or coordinate would take more than the memory."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,8 @@ def to_points(ink: Strokes, how: Conversion, where: str) -> NDArray[np.float32]:
     Raises
     ------
     DataError
-        There are no points, a coordinate or time is not finite, or the unit is not known.
+        There are no points, or more than `MOST_POINTS` in a stroke; a coordinate or time is not finite, or too large;
+        or the unit is not known.
     """
     paths = [np.asarray(path, np.float64).reshape(-1, 2) for path in ink.paths if len(path)]
     if not paths:
@@ -109,9 +114,14 @@ def to_points(ink: Strokes, how: Conversion, where: str) -> NDArray[np.float32]:
         raise DataError(
             f"{where}: does not say how long its unit is; give the scale, the millimetres of one unit", ("scale",)
         )
-    paths = [path * [scale, -scale if how.flip else scale] for path in paths]
+    with np.errstate(over="ignore"):
+        paths = [path * [scale, -scale if how.flip else scale] for path in paths]
+    if not all((np.abs(path) <= FARTHEST).all() for path in paths):
+        raise DataError(
+            f"{where}: some coordinates are above {FARTHEST:g} mm; give the scale, the millimetres of one unit"
+        )
     if not ink.traced:
-        return _line([_by_length(path, how.speed / how.rate) for path in paths])
+        return _line([_by_length(path, how.speed / how.rate, where) for path in paths])
     if ink.times is not None:
         kept = [times for path, times in zip(ink.paths, ink.times, strict=True) if len(path)]
         return _line([_by_time(path, times, how.rate, where) for path, times in zip(paths, kept, strict=True)])
@@ -119,22 +129,31 @@ def to_points(ink: Strokes, how: Conversion, where: str) -> NDArray[np.float32]:
     return line if how.input_rate in (None, how.rate) else resample_strokes(line, how.rate / (how.input_rate or 1.0))
 
 
-def _by_length(path: Points, step: float) -> Points:
+def _by_length(path: Points, step: float, where: str) -> Points:
     """Return points of a path at distances of about `step`, ends included."""
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
     if along[-1] < SHORTEST:
         return path[:1]
-    at = np.linspace(0, along[-1], max(2, round(along[-1] / step) + 1))
+    at = np.linspace(0, along[-1], max(2, _point_count(along[-1] / step, where)))
     return np.column_stack([np.interp(at, along, path[:, axis]) for axis in (0, 1)])
 
 
 def _by_time(path: Points, times: Points, rate: float, where: str) -> Points:
     """Return points of a path at even times, ends included."""
-    if not np.isfinite(times).all() or (np.diff(times) < 0).any():
+    if not np.isfinite(times).all() or (times[1:] < times[:-1]).any():
         raise DataError(f"{where}: the times of a stroke must be finite and must not decrease")
-    count = max(2, round((times[-1] - times[0]) * rate) + 1) if len(path) > 1 else 1
+    with np.errstate(over="ignore"):
+        steps = (times[-1] - times[0]) * rate
+    count = max(2, _point_count(steps, where)) if len(path) > 1 else 1
     at = np.linspace(times[0], times[-1], count)
     return np.column_stack([np.interp(at, times, path[:, axis]) for axis in (0, 1)])
+
+
+def _point_count(steps: float, where: str) -> int:
+    """Return the number of points of a stroke of some steps."""
+    if not steps < MOST_POINTS:
+        raise DataError(f"{where}: a stroke would have {steps:.3g} points, more than {MOST_POINTS}; is its unit right?")
+    return round(steps) + 1
 
 
 def _line(paths: Sequence[Points]) -> NDArray[np.float32]:
