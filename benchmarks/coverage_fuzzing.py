@@ -15,8 +15,8 @@ import hashlib
 import logging
 import os
 import resource
+import shutil
 import sys
-import tempfile
 from pathlib import Path
 from random import Random
 
@@ -67,14 +67,16 @@ def main() -> None:
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MOST_ADDRESSES, resource.getrlimit(resource.RLIMIT_AS)[1]))
     logging.getLogger("vrnn_engine").addHandler(logging.NullHandler())  # warnings of events are expected
-    home = Path(tempfile.mkdtemp(prefix="vrnn-engine-fuzzing-"))
+    corpus = options.corpus.resolve() / options.reader
+    home = corpus.with_name(f"{options.reader}.home")  # atheris ends the process: nothing could remove it at the end
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
     for variable in ("VOICES", "CACHE", "MOMENTS", "HANDS", "CONFIG"):
         os.environ[f"VRNN_ENGINE_{variable}"] = str(home / variable.lower())
     reader = READERS[options.reader](home)
     if not isinstance(reader.valid, bytes):
         parser.error(f"the input of {options.reader} has several parts, and atheris makes bytes; use mutations.py")
     expected = reader.read(reader.valid)
-    corpus = options.corpus / options.reader
     fill(corpus, reader)
 
     def try_one(data: bytes) -> None:

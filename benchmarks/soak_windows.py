@@ -87,7 +87,7 @@ class Latents:
         self._squares = self._squares + np.square(latent, dtype=np.float64)
 
     def row(self) -> Row:
-        """Return the mean and the sd of each latent, and the mean of both over all latents."""
+        """Return the mean and sd of each latent, and the mean of both over all latents; of the sd at least `STEADY`."""
         mean = self._sum / self._count
         sd = np.sqrt(np.maximum(self._squares / self._count - mean**2, 0))
         each = {f"mean_{k}": float(value) for k, value in enumerate(mean)}
