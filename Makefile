@@ -4,10 +4,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Files whose checksums are in a list; then the package itself, built with what that list installed.
+CHECKED := $(PIP) --require-hashes --requirement
+PACKAGE := $(PIP) --constraint constraints.txt --no-build-isolation --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help stream test test-slow test-all fuzz fuzz-atheris lint docs schema onnxruntime-web clean
+.PHONY: help stream test test-slow test-all test-oldest test-newest fuzz fuzz-atheris lint docs licences sbom locks schema \
+    onnxruntime-web clean
 .DELETE_ON_ERROR:
 
 help:
@@ -16,8 +20,12 @@ help:
 	@echo "make test-all run all tests; make test-slow runs only the slow ones"
 	@echo "make fuzz     damage the input of every reader at random: COUNT=1000 inputs each, and tests/fuzz with many"
 	@echo "make fuzz-atheris   look for inputs that reach new lines of the readers: SECONDS=60 each, READERS='osc ...'"
+	@echo "make test-oldest and make test-newest   run tests with the oldest and the newest versions of what is needed"
 	@echo "make lint     ruff, mypy and the import rules"
 	@echo "make docs     build the documentation into site/, to be opened at site/index.html"
+	@echo "make licences list the licences of all packages that are needed, and check them"
+	@echo "make sbom     write sbom.json, a list of the packages that vrnn-engine needs (CycloneDX)"
+	@echo "make locks    write locks/ anew from pyproject.toml and constraints.txt"
 	@echo "make schema   write docs/voice.schema.json anew"
 	@echo "make onnxruntime-web   make the copy of onnxruntime-web in the package anew from npm, and compare checksums"
 	@echo "make clean    remove $(VENV) and what tools left behind"
@@ -48,6 +56,11 @@ fuzz-atheris: $(VENV)/.stamp-atheris
 	set -e; for reader in $(READERS); do \
 	    $(BIN)/python benchmarks/coverage_fuzzing.py $$reader --seconds $(SECONDS); done
 
+# With the newest versions that the registry has, and with the lower bounds in pyproject.toml where they can be
+# installed together.
+test-oldest test-newest: test-%: .venv-%/.stamp
+	.venv-$*/bin/python -m pytest -m "not slow" tests/base tests/exporters tests/models tests/runtime
+
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -57,6 +70,16 @@ lint: $(VENV)/.stamp-dev
 docs: $(VENV)/.stamp-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --clean
 
+licences: $(VENV)/.stamp-dev
+	$(BIN)/python tools/licences.py --extra train --extra dev
+
+sbom: $(VENV)/.stamp-runtime
+	$(BIN)/python tools/sbom.py sbom.json
+
+locks: $(VENV)/.stamp-venv
+	@$(PIP) --constraint constraints.txt uv
+	$(BIN)/python tools/write_locks.py
+
 schema: $(VENV)/.stamp-dev
 	$(BIN)/python tests/project/test_docs.py > docs/.voice.schema.json
 	mv docs/.voice.schema.json docs/voice.schema.json
@@ -65,7 +88,7 @@ onnxruntime-web: $(VENV)/.stamp-venv
 	$(BIN)/python tools/onnxruntime_web.py
 
 clean:
-	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf $(VENV) .venv-oldest .venv-newest sbom.json build dist site .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is made last: an interrupted install is done again.
@@ -76,19 +99,28 @@ $(VENV)/.stamp-venv:
 	    echo "make: $(PYTHON) cannot make a virtual environment (on Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@touch $@
 
-$(VENV)/.stamp-runtime: pyproject.toml constraints.txt | $(VENV)/.stamp-venv
+$(VENV)/.stamp-runtime: pyproject.toml constraints.txt locks/runtime.txt | $(VENV)/.stamp-venv
 	@echo "installing vrnn-engine into $(VENV)"
-	@$(PIP) --editable .
+	@$(CHECKED) locks/runtime.txt
+	@$(PACKAGE) .
 	@touch $@
 
-$(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/.stamp-runtime
+$(VENV)/.stamp-dev: pyproject.toml constraints.txt locks/dev.txt | $(VENV)/.stamp-runtime
 	@echo "installing PyTorch and the test tools into $(VENV)"
-	@$(PIP) --editable '.[train,dev]'
+	@$(CHECKED) locks/dev.txt
+	@$(PACKAGE) '.[train,dev]'
 	@touch $@
 
-$(VENV)/.stamp-docs: pyproject.toml constraints.txt | $(VENV)/.stamp-runtime
+$(VENV)/.stamp-docs: pyproject.toml constraints.txt locks/docs.txt | $(VENV)/.stamp-runtime
 	@echo "installing the tools that build the documentation into $(VENV)"
-	@$(PIP) --editable '.[docs]'
+	@$(CHECKED) locks/docs.txt
+	@$(PACKAGE) '.[docs]'
+	@touch $@
+
+.venv-oldest/.stamp: VERSIONS := --constraint locks/oldest.txt
+.venv-oldest/.stamp .venv-newest/.stamp: .venv-%/.stamp: pyproject.toml locks/oldest.txt
+	$(PYTHON) -m venv --clear .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check $(VERSIONS) --editable '.[train,dev]'
 	@touch $@
 
 # atheris has wheels only for some systems, so it is no dependency of the project.
