@@ -1,5 +1,7 @@
 """The wheel holds all of the package, each platform gets one onnxruntime, and the pins fit the ranges."""
 
+import hashlib
+import os
 import re
 import shlex
 import subprocess
@@ -79,6 +81,31 @@ def test_the_source_archive_holds_the_page_and_what_makes_it_anew(tmp_path: Path
     static = {path.relative_to(ROOT).as_posix() for path in (PACKAGE / "serve" / "static").rglob("*") if path.is_file()}
     assert static <= names
     assert {"Makefile", "tools/onnxruntime_web.py"} <= names
+
+
+@pytest.mark.slow
+def test_the_archives_are_reproducible(tmp_path: Path) -> None:
+    """Those that are built from the source archive, elsewhere and later, equal those of this tree byte for byte."""
+    pytest.importorskip("hatchling", reason="the build backend comes with the extra `dev`")
+
+    def build(source: Path, out: Path, **env: str) -> dict[str, bytes]:
+        command = [sys.executable, "-m", "hatchling", "build", "--directory", str(out)]
+        done = subprocess.run(command, cwd=source, env=os.environ | env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return {path.name: path.read_bytes() for path in out.iterdir()}
+
+    here = build(ROOT, tmp_path / "here")
+    (archive,) = (tmp_path / "here").glob("*.tar.gz")
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.glob("vrnn_engine-*")
+    for path in source.rglob("*"):
+        path.touch()
+    there = build(source, tmp_path / "there", TZ="Asia/Tokyo", LC_ALL="C", PYTHONHASHSEED="1")
+    assert [Path(name).suffix for name in sorted(here)] == [".whl", ".gz"]
+    assert {name: hashlib.sha256(data).hexdigest() for name, data in here.items()} == {
+        name: hashlib.sha256(data).hexdigest() for name, data in there.items()
+    }
 
 
 def test_wheel_is_typed_and_carries_recipes_and_licence(wheel: zipfile.ZipFile) -> None:
