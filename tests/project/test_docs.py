@@ -19,8 +19,7 @@ import msgspec
 import pytest
 
 import vrnn_engine.errors
-from vrnn_engine.data.augment.options import Augment
-from vrnn_engine.data.options import TextLines
+from vrnn_engine.data.options import Augment, TextLines
 from vrnn_engine.data.style import Style
 from vrnn_engine.models.config import EmphasisConfig, ModelConfig, SlowCells, SourceFilter, TextConfig
 from vrnn_engine.models.families import OPTIONAL

@@ -10,7 +10,7 @@ from support import tiny_models
 from support.corpora import make_ink, make_speech
 from support.recipes import pen_recipe, speech_recipe
 
-from vrnn_engine.data.augment.options import Augment
+from vrnn_engine.data.options import Augment
 from vrnn_engine.errors import CheckpointError
 from vrnn_engine.training.checkpoint import load_checkpoint
 from vrnn_engine.training.trainer import train

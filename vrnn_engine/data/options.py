@@ -4,16 +4,50 @@ from typing import Annotated
 
 import msgspec
 
-from vrnn_engine.data.augment.options import Augment
 from vrnn_engine.data.layouts import Layout
 from vrnn_engine.data.style import Style
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Above0 = Annotated[float, msgspec.Meta(gt=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Decibels = Annotated[float, msgspec.Meta(ge=0, le=60)]
 
 LEAST_AUGMENTED_RATE = 8000
 """Lowest sampling rate in Hz of augmented recordings: it includes the band of a telephone."""
+
+
+class Augment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The `[data.augment]` table: how `vrnn_engine.data.augment.stretches` changes training recordings.
+
+    A stretch is the signal of one lane between two resets of the state.  One condition is drawn for each stretch.
+    """
+
+    clean: Annotated[float, msgspec.Meta(ge=0.5, le=1)] = 0.5
+    """Share of the stretches that stay as they are.  All shares below are shares of the other stretches."""
+    gain: Decibels = 3.0
+    """Largest change of the level in dB, up or down.  The model learns the changed signal."""
+    edge: Share = 0.0
+    """Share with another end of the top band: half of them filled up to half the sampling rate, half cut.  The model
+    learns the changed signal."""
+    edge_from: Above0 = 7000.0
+    """Lowest frequency in Hz at which the top band is cut."""
+    fill_from: Above0 = 7500.0
+    """Lowest frequency in Hz above which the top band is filled."""
+    tilt: Decibels = 0.0
+    """Largest slope of an equalisation, in dB between 100 Hz and half the sampling rate.  Only the input changes."""
+    telephone: Share = 0.0
+    """Share that is limited to 300 to 3,400 Hz.  Only the input changes; the model learns to generate the unlimited
+    signal."""
+    noise: Share = 0.0
+    """Share with added noise.  Only the input changes."""
+    noise_least: Decibels = 15.0
+    """Smallest ratio of the level of the training split to that of the noise, in dB."""
+    noise_most: Decibels = 30.0
+    """Largest ratio, in dB."""
+
+    def __post_init__(self) -> None:
+        if self.noise_most < self.noise_least:
+            raise ValueError(f"noise_most {self.noise_most} is below noise_least {self.noise_least}")
 
 
 class SpeechData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="speech"):

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from support.corpora import make_speech, speech_corpus
 
-from vrnn_engine.data.augment.options import Augment
 from vrnn_engine.data.augment.spectra import telephone_band
 from vrnn_engine.data.augment.stretches import Condition, apply, draw_condition
-from vrnn_engine.data.options import SpeechData
+from vrnn_engine.data.options import Augment, SpeechData
 
 RATE = 8000
 ALL = Augment(clean=0.5, gain=6.0, edge=1.0, edge_from=3000.0, fill_from=3500.0, tilt=6.0, telephone=0.4, noise=0.5)

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from vrnn_engine.data.augment.options import Augment
 from vrnn_engine.data.augment.stretches import Samples, apply, draw_condition
 from vrnn_engine.data.batches import Batch, Floats
-from vrnn_engine.data.options import SpeechData
+from vrnn_engine.data.options import Augment, SpeechData
 from vrnn_engine.data.signal import Joined
 
 

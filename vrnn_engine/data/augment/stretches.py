@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vrnn_engine.data.augment.options import Augment
 from vrnn_engine.data.augment.spectra import Sound, coloured_noise, cut_above, fill_above, telephone_band, tilt
+from vrnn_engine.data.options import Augment
 
 Samples = NDArray[np.int16]
 
