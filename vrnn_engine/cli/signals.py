@@ -4,6 +4,7 @@
 |-----------------------------------------|----------------------------------------------------------------------|
 | imports, before the verb runs           | ends the process at once: nothing has been opened                    |
 | the verb runs                           | raises `KeyboardInterrupt` or `Terminated`, so that files are closed |
+| the same, within `SETTLE` seconds       | does nothing: a second exception would disturb the closing           |
 | an interrupt is being reported          | does nothing, so that the line is printed                            |
 | it has been reported                    | ends the process at once, silently                                   |
 
@@ -12,14 +13,19 @@ Only `begin` starts this.  Without it, as in tests within one process, SIGINT ke
 
 import os
 import signal
+import time
 from types import FrameType
 from typing import NoReturn
 
 TERMINATING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 """Signals that end a process, besides SIGINT (Ctrl-C); the exit code is 128 plus the signal's number."""
 
+SETTLE = 0.5
+"""Seconds after a signal in which further ones do nothing.  A shell or a supervisor may send several at once."""
+
 _begun = False
 _code = 0
+_raised = -SETTLE  # when the last signal raised an exception, on the monotonic clock
 
 
 class Terminated(KeyboardInterrupt):
@@ -42,11 +48,7 @@ def begin() -> None:
 
 def raise_interrupts() -> None:
     """Begin the second phase."""
-    for number in TERMINATING:
-        if signal.getsignal(number) != signal.SIG_IGN:  # ignored under nohup
-            signal.signal(number, _terminate)
-    if _begun:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    _handle(_raise)
 
 
 def ignore() -> None:
@@ -93,7 +95,12 @@ def _end_silently(number: int, frame: FrameType | None) -> NoReturn:
     os._exit(_code)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
+def _raise(number: int, frame: FrameType | None) -> None:
+    global _raised
     if number == getattr(signal, "SIGHUP", None):  # SIGHUP arrives twice: from the system and from the shell
         signal.signal(number, signal.SIG_IGN)
-    raise Terminated(number)
+    now = time.monotonic()
+    if now - _raised < SETTLE:
+        return
+    _raised = now
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
