@@ -150,8 +150,10 @@ def test_file_holds_weights_and_held_out_lines(trained):
         assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "foreign"])
-def test_file_that_is_no_recogniser_is_an_error(tmp_path, damage):
+@pytest.mark.parametrize(
+    ("damage", "advice"), [("missing", "train one"), ("truncated", "train again"), ("foreign", "train one")]
+)
+def test_file_that_is_no_recogniser_is_an_error(tmp_path, damage, advice):
     path = tmp_path / "recogniser.pt"
     save_recogniser(TrainedRecogniser(tiny(), frozenset()), path)
     if damage == "missing":
@@ -160,7 +162,7 @@ def test_file_that_is_no_recogniser_is_an_error(tmp_path, damage):
         path.write_bytes(path.read_bytes()[:1000])
     else:
         torch.save({"magic": "something else"}, path)
-    with pytest.raises(CheckpointError, match=r"recogniser\.pt: .*train one"):
+    with pytest.raises(CheckpointError, match=rf"recogniser\.pt: .*{advice}"):
         load_recogniser(path)
 
 

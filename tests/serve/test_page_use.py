@@ -104,7 +104,7 @@ def test_the_bars_show_a_kl_where_the_prior_depends_on_what_was_played(
 ) -> None:
     page.open(voice)
     page.press(" ")
-    page.browser.wait_until("document.querySelector('#latents .read-out').textContent.startsWith('A bar that is')")
+    page.browser.wait_until("document.querySelector('#latents .read-out').textContent.startsWith('Drag a bar')")
     page.find("#latents .bar").send_keys(Keys.ARROW_RIGHT)
     assert ("KL" in page.find("#latents .read-out").text) is has_kl
     assert ("KL of the prior" in page.find("#latents .help").text) is has_kl

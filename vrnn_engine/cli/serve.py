@@ -216,7 +216,7 @@ def serve(
     max_seconds: MaxSeconds = 600.0,
     renders: Renders = 2,
     renders_per_address: RendersPerAddress = None,
-    request_rate: RequestRate = 50.0,
+    request_rate: RequestRate = 200.0,
     open_rate: OpenRate = 20.0,
     sessions_per_address: SessionsPerAddress = 100,
     drain: Drain = 5.0,

@@ -104,7 +104,7 @@ class ServeOptions:
     max_text: int = 10_000
     renders: int = 2
     renders_per_address: int | None = None
-    requests_per_second: float = 50.0
+    requests_per_second: float = 200.0
     opens_per_second: float = 20.0
     sessions_per_address: int = 100
     max_body: int = 65_536

@@ -132,7 +132,7 @@ def test_simulated_lack_of_gpu_memory_is_named_as_such(
     ("rows", "frames"), [pytest.param(200, 2, id="by onnxruntime"), pytest.param(3, 100_000, id="by numpy")]
 )
 def test_memory_that_cannot_be_allocated_leaves_the_streams_as_they_were(rows: int, frames: int) -> None:
-    """In a process that has 48 MiB left.  A smaller read afterwards gives the same bits as without the error."""
+    """In a process that has 24 MiB left.  A smaller read afterwards gives the same bits as without the error."""
     script = f"""
         import resource
         import numpy
@@ -143,7 +143,7 @@ def test_memory_that_cannot_be_allocated_leaves_the_streams_as_they_were(rows: i
         engine.read(1, streams[:1])
         with open("/proc/self/status") as file:
             size = next(1024 * int(line.split()[1]) for line in file if line.startswith("VmSize"))
-        resource.setrlimit(resource.RLIMIT_AS, (size + 48 * 2**20, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_AS, (size + 24 * 2**20, resource.RLIM_INFINITY))
         try:
             engine.read({frames}, streams[:{rows}])
         except vrnn_engine.StreamError as error:
