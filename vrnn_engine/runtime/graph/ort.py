@@ -18,6 +18,8 @@ try:
 
     _ = ort.InferenceSession  # a damaged installation may leave an empty folder, which can be imported
 except Exception as error:
+    if isinstance(error.__cause__, KeyboardInterrupt):  # an interrupt inside the extension module ends as ImportError
+        raise error.__cause__ from None
     from vrnn_engine.base.onnxruntime_wheels import import_error  # here, as its imports would delay the first sound
 
     raise import_error(error) from error
