@@ -88,7 +88,7 @@ def name_fault(name: str, what: str) -> str | None:
     Returns
     -------
     str or None
-        What is wrong and which names are allowed; None if the name is allowed.
+        The message, which lists the allowed names; None if the name is allowed.
     """
     if is_name(name):
         return None

@@ -1,4 +1,4 @@
-"""What a signal does in each phase of a command.  It imports almost nothing, because the first phase begins with it.
+"""Handles signals in each phase of a command.  This module imports almost nothing: the first phase begins with it.
 
 | phase                                   | a signal                                                             |
 |-----------------------------------------|----------------------------------------------------------------------|

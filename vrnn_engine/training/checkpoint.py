@@ -145,7 +145,7 @@ def diverged(name: str, what: str, folder: Path) -> TrainingError:
     name : str
         Name of the recipe.
     what : str
-        What was not finite, and when.
+        The value that was not finite, and the update in which it was not.
     folder : Path
         Folder of the run.
     """

@@ -20,7 +20,7 @@ def decode_json(data: bytes | str, kind: type[Kind]) -> Kind:
     data : bytes or str
         The text.
     kind : type
-        What it has to be, as for `msgspec.json.decode`.
+        The type of the value; see `msgspec.json.decode`.
 
     Raises
     ------

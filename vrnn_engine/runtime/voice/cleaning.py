@@ -29,7 +29,7 @@ class Removed:
 def clean(corpora: bool = False) -> list[Removed]:
     """Remove unpacked voices, and what killed processes have left in the folders of this package.
 
-    What a running process uses stays, and so do installed voices, saved states and hands.
+    Files that a running process uses are kept, and so are installed voices, saved states and hands.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ from vrnn_engine.runtime.voice.graph_file.values import (
 
 @dataclass
 class Sizes:
-    """What a graph takes; the counts of `measure` add up over all nodes.
+    """Sizes and work of a step of a graph, added up over all nodes.
 
     Attributes
     ----------
