@@ -255,9 +255,10 @@ class Batch:
 
     def _check_times(self, now: float) -> None:
         """End the sessions that stand still, and tell the others once a second how the server does."""
-        for session in self._sessions.values():
+        due = [session for session in self._sessions.values() if session.needs_check(now)]
+        for session in due:
             session.check_time(now, self._idle, self._step_seconds, len(self._sessions))
-        self._hand_over(self._sessions.values())
+        self._hand_over(due)
 
     def _hand_over(self, sessions: Iterable[Session]) -> None:
         """Give the messages of sessions to their event loop, all at once."""

@@ -21,14 +21,12 @@ def encode_blocks(blocks: Sequence[np.ndarray], formats: Sequence[Format]) -> li
         Frames as `Stream.read` returns them, all of the same shape.
     formats : sequence of Format
     """
-    found = [b""] * len(blocks)
-    for format in set(formats):
-        chosen = [index for index, one in enumerate(formats) if one == format]
-        samples = np.stack([blocks[index].reshape(-1) for index in chosen])
-        encoded = to_pcm16(samples)[0] if format == "s16le" else samples.astype("<f4", copy=False)
-        for index, row in zip(chosen, encoded, strict=True):
-            found[index] = row.tobytes()
-    return found
+    rounded = [block.reshape(-1) for block, format in zip(blocks, formats, strict=True) if format == "s16le"]
+    encoded = iter(to_pcm16(np.stack(rounded))[0] if rounded else ())
+    return [
+        (next(encoded) if format == "s16le" else block.astype("<f4", copy=False)).tobytes()
+        for block, format in zip(blocks, formats, strict=True)
+    ]
 
 
 class Packer:

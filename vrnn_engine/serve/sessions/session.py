@@ -219,10 +219,12 @@ class Session:
         self._outgoing.append(DropFrames())
         self._say(Cleared(frame=following))
 
+    def needs_check(self, now: float) -> bool:
+        """Return whether a second has passed since the last `check_time`."""
+        return not self.ended and now >= self._next_check
+
     def check_time(self, now: float, idle: float, step_seconds: float, rows: int) -> None:
-        """Once a second, say how the server does, and end the session if it has stood still for too long."""
-        if self.ended or now < self._next_check:
-            return
+        """Say how the server does, and end the session if it has stood still for too long."""
         self._next_check = now + protocol.STATS_SECONDS
         unsent = self._made - self.outbox.sent
         fps = self.performance.voice.manifest.frames_per_second
