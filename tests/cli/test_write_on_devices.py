@@ -8,7 +8,7 @@ import pytest
 from support.command import environment
 from support.grbl_machine import NO_DELAY, GrblMachine
 from support.pen_helpers import read_gcode
-from support.typist import Typist
+from support.typist import typing
 
 PAGE = "width=400&height=60&margin=5"
 FULL = "the page is full: change the paper when the plotter has stopped, then press Enter\n"
@@ -69,18 +69,11 @@ def test_a_piped_text_is_not_read_as_keys_that_turn_the_page(text_voice: Path, t
 
 
 def test_what_is_typed_is_written_in_the_terminal(text_voice: Path, tmp_path: Path) -> None:
-    arguments = ["write", "--live", "--voice", str(text_voice), "--seed", "3", "--to", "terminal?width=900"]
-    typist = Typist(arguments, {"VRNN_ENGINE_HANDS": str(tmp_path)}, None, None)
-    try:
-        typist.wait_for("_   type; Backspace erases")
+    with typing(str(text_voice), tmp_path) as typist:
         typist.type("one twx")
         typist.wait_for("twx_   ")
         typist.type("\x7fo\n")
         typist.wait_for("_   type; Backspace erases")
         typist.type("the end\x04")
-        assert typist.finish() == 0
-        assert typist.now() == typist.before
-    finally:
-        typist.close()
     assert f"{len('one two') + 1 + len('the end')} characters, 2 lines, 1 page, " in typist.seen
     assert any("\u2800" < character < "\u28ff" for character in typist.seen)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.served import Served, serve
-from support.typist import Typist
+from support.typist import typing
 
 from vrnn_engine.client import connect
 from vrnn_engine.client.performance import RemoteLetter, RemotePerformance
@@ -80,15 +80,8 @@ def test_words_that_the_server_does_not_need_yet_are_erased(letter, typewriter, 
 
 
 def test_what_is_typed_is_written_in_the_terminal(written: Served, tmp_path: Path) -> None:
-    arguments = ["write", "--live", "--voice", written.url("text"), "--seed", "3", "--to", "terminal?width=900"]
-    typist = Typist(arguments, {"VRNN_ENGINE_HANDS": str(tmp_path)}, None, None)
-    try:
-        typist.wait_for("_   type; Backspace erases")
+    with typing(written.url("text"), tmp_path) as typist:
         typist.type("an ox")
         typist.wait_for("ox_   ")
         typist.type("\x7fr\nI\x04")
-        assert typist.finish() == 0
-        assert typist.now() == typist.before
-    finally:
-        typist.close()
     assert f"{len('an or') + 1 + len('I')} characters, 2 lines, 1 page, " in typist.seen

@@ -1,7 +1,6 @@
 """Pipes, devices, files that are too large and files that claim too much are refused in one line, without waiting."""
 
 import dataclasses
-import hashlib
 import io
 import json
 import os
@@ -18,6 +17,7 @@ from support import tiny_models, toy_voice
 from support.command import Run
 from support.memory import begin_peak, peak_bytes
 from support.recipes import pen_recipe
+from support.snapshots import HEAD, seal
 
 from vrnn_engine import Engine, Stream
 from vrnn_engine.base.reading.arrays import read_npy, read_npz
@@ -255,14 +255,12 @@ def test_a_checkpoint_whose_recipe_has_a_huge_model_takes_no_memory(checkpoint: 
 
 def test_a_snapshot_that_no_stream_can_have_changes_nothing(stream: Stream) -> None:
     def forged(**changes: object) -> bytes:
-        fields = msgspec.msgpack.decode(stream.snapshot()[26:]) | changes
-        payload = msgspec.msgpack.encode(fields)
-        digest = hashlib.blake2b(b"\0\1" + payload, digest_size=16).digest()
-        return b"VRNNSNAP\0\1" + digest + payload
+        fields = msgspec.msgpack.decode(stream.snapshot()[HEAD:]) | changes
+        return seal(msgspec.msgpack.encode(fields))
 
     stream.read(3)
     before = stream.snapshot()
-    state = msgspec.msgpack.decode(before[26:])["state"]
+    state = msgspec.msgpack.decode(before[HEAD:])["state"]
     shape, data = state["h"]["shape"], state["h"]["data"]
 
     def tensor(shape: list[int], data: bytes) -> dict[str, object]:

@@ -1,8 +1,8 @@
 """What a first visitor sees where something is missing: one clear line, or the page plays in another way."""
 
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,27 +17,24 @@ CAN_PLAY = "!document.getElementById('play').disabled"
 ADVICE = "; reload the page, or copy its whole folder to the server again."
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, toy_audio: Path, toy_pen: Path) -> Path:
+    """A page of two toy voices."""
+    folder = tmp_path_factory.mktemp("site") / "page"
+    write_site([Voice.open(toy_audio), Voice.open(toy_pen)], folder)
+    return folder
+
+
 @pytest.fixture
-def site(tmp_path: Path, toy_audio: Path, toy_pen: Path) -> Path:
-    """A page of two toy voices, which a test may damage."""
-    write_site([Voice.open(toy_audio), Voice.open(toy_pen)], tmp_path / "page")
-    return tmp_path / "page"
+def site(written: Path, tmp_path: Path) -> Path:
+    """A copy of the page, which a test may damage."""
+    return shutil.copytree(written, tmp_path / "page")
 
 
 @pytest.fixture
 def url(site: Path) -> Iterator[str]:
     with serve_folder(site) as address:
         yield address
-
-
-@contextmanager
-def before_the_page(browser: Browser, source: str) -> Iterator[None]:
-    """Run JavaScript in each page before its own."""
-    added = browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
-    try:
-        yield
-    finally:
-        browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
 
 
 def notice(browser: Browser, url: str) -> str:
@@ -58,12 +55,12 @@ def notice(browser: Browser, url: str) -> str:
     ],
 )
 def test_a_browser_that_cannot_play_is_told_so(browser: Browser, url: str, missing_part: str, words: str) -> None:
-    with before_the_page(browser, f"delete window.{missing_part}"):
+    with browser.before_pages(f"delete window.{missing_part}"):
         assert notice(browser, url) == words
 
 
 def test_a_browser_without_an_audio_thread_plays(browser: Browser, url: str) -> None:
-    with listening(browser), before_the_page(browser, "delete window.AudioWorkletNode"):
+    with listening(browser), browser.before_pages("delete window.AudioWorkletNode"):
         browser.open(url)
         browser.wait_until(CAN_PLAY)
         browser.driver.find_element("id", "play").click()
@@ -146,7 +143,7 @@ def test_sound_that_is_blocked_begins_with_a_tap(url: str) -> None:
     with (
         open_browser("--autoplay-policy=document-user-activation-required") as browser,
         listening(browser),
-        before_the_page(browser, PRESS_ALONE),
+        browser.before_pages(PRESS_ALONE),
     ):
         browser.open(url, 390, 844, touch=True)
         said = ""

@@ -274,14 +274,11 @@ def test_a_recording_that_runs_while_the_voice_changes_is_kept(page: ShownPage) 
 
 def test_an_iphone_plays_although_its_switch_is_set_to_silent(page: ShownPage) -> None:
     source = "Object.defineProperty(navigator, 'audioSession', { value: { type: 'auto' } })"
-    added = page.browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
-    try:
+    with page.browser.before_pages(source):
         page.open(PEN)
         assert page.browser.run("return navigator.audioSession.type") == "auto"  # a pen leaves other sounds alone
         page.open(SOUND)
         assert page.browser.run("return navigator.audioSession.type") == "playback"
-    finally:
-        page.browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
 
 
 def test_a_link_brings_back_seed_controls_and_text(page: ShownPage) -> None:

@@ -55,6 +55,15 @@ class Browser:
         self.elsewhere.clear()
         self.driver.get(url)
 
+    @contextmanager
+    def before_pages(self, source: str) -> Iterator[None]:
+        """Run JavaScript in each page that is opened in the block, before the page's own."""
+        added = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+
     def run(self, body: str, *arguments: Any, seconds: float = 60.0) -> Any:
         """Run the body of an async function in the page; return what it returns.
 

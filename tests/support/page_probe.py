@@ -42,11 +42,8 @@ def listening(browser: Browser) -> Iterator[None]:
     and `power` the sum of the squares of `samples` samples.  The variable `statistics` collects the events `stats` of
     a player that computes the voice itself.
     """
-    added = browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _TAP})
-    try:
+    with browser.before_pages(_TAP):
         yield
-    finally:
-        browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
 
 
 def level(browser: Browser, seconds: float) -> float:

@@ -81,12 +81,10 @@ class ShownPage:
 @contextmanager
 def listening(browser: Browser, url: str, downloads: Path) -> Iterator[ShownPage]:
     """Yield the page; what it asks of its worker is kept, and its downloads go into a folder."""
-    driver = browser.driver
-    script = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": LISTEN})
     where = {"behavior": "allow", "downloadPath": str(downloads)}
-    driver.execute_cdp_cmd("Browser.setDownloadBehavior", where)
-    try:
-        yield ShownPage(browser, url, downloads)
-    finally:
-        driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script["identifier"]})
-        driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "default"})
+    with browser.before_pages(LISTEN):
+        browser.driver.execute_cdp_cmd("Browser.setDownloadBehavior", where)
+        try:
+            yield ShownPage(browser, url, downloads)
+        finally:
+            browser.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "default"})

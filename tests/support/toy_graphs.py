@@ -6,9 +6,18 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnx.external_data_helper import set_external_data
 
 H, Z = 6, 4
 """Sizes of the state and of the latent."""
+
+
+def external(name: str, location: str, offset: int | None = None, length: int | None = None) -> TensorProto:
+    """Return four weights that are in another file."""
+    tensor = numpy_helper.from_array(np.zeros(4, np.float32), name)
+    set_external_data(tensor, location, offset, length)
+    tensor.ClearField("raw_data")
+    return tensor
 
 
 def step_graph(w: dict[str, np.ndarray], size: int, pen: bool) -> onnx.GraphProto:

@@ -10,6 +10,8 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +99,17 @@ class Typist:
         text = os.read(self._mine, 65536).decode("utf-8", "replace")
         self.seen += text
         return text
+
+
+@contextmanager
+def typing(voice: str, hands: Path) -> Iterator[Typist]:
+    """Type a text to a voice in a terminal.  At the end it has been written, and the terminal is as it was before."""
+    arguments = ["write", "--live", "--voice", voice, "--seed", "3", "--to", "terminal?width=900"]
+    typist = Typist(arguments, {"VRNN_ENGINE_HANDS": str(hands)}, None, None)
+    try:
+        typist.wait_for("_   type; Backspace erases")
+        yield typist
+        assert typist.finish() == 0
+        assert typist.now() == typist.before
+    finally:
+        typist.close()

@@ -37,6 +37,16 @@ class Time:
         self.seconds += 1.0 if progress.update < self.slow else 3.0
         self.totals.append(progress.updates)
 
+    def stopped_at(self, update):
+        """Return a report that interrupts the run at an update."""
+
+        def report(progress):
+            self.report(progress)
+            if progress.update == update:
+                raise KeyboardInterrupt
+
+        return report
+
 
 def last_of(folder):
     return load_checkpoint(folder / "last.pt")
@@ -75,14 +85,8 @@ def test_run_on_a_machine_that_becomes_slower_ends_in_its_time(speech, tmp_path)
 
 def test_resumed_run_has_the_time_that_is_left(speech, tmp_path):
     time = Time()
-
-    def interrupt(progress):
-        time.report(progress)
-        if progress.update == 30:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        train(speech_recipe(), speech, tmp_path, clock=Clock(1, now=time.now), report=interrupt)
+        train(speech_recipe(), speech, tmp_path, clock=Clock(1, now=time.now), report=time.stopped_at(30))
     with pytest.raises(CheckpointError, match="another recipe, seed or number of updates"):
         train(speech_recipe(updates=25), speech, tmp_path, resume=True)
     time.seconds = 1000.0  # the time between the two parts does not count
@@ -99,14 +103,8 @@ def test_resumed_run_has_the_time_that_is_left(speech, tmp_path):
 
 def test_limited_run_resumes_without_naming_its_limit(speech, tmp_path):
     time = Time()
-
-    def interrupt(progress):
-        time.report(progress)
-        if progress.update == 40:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        train(speech_recipe(), speech, tmp_path, clock=Clock(0.7, now=time.now), report=interrupt)
+        train(speech_recipe(), speech, tmp_path, clock=Clock(0.7, now=time.now), report=time.stopped_at(40))
     totals = []
     train(speech_recipe(), speech, tmp_path, resume=True, report=lambda p: totals.append(p.updates))
     assert last_of(tmp_path).metrics["planned_minutes"] == 0.7

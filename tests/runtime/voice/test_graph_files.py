@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from onnx.external_data_helper import set_external_data
 from support import toy_voice
 from support.command import ROOT
+from support.toy_graphs import external
 
 from vrnn_engine import VoiceError
 from vrnn_engine.runtime.voice.graph_file.check import check_graphs
@@ -25,13 +25,6 @@ BUNDLED = sorted(ROOT.glob("vrnn_engine/voices/*/*.onnx"))
 
 def names(path: Path) -> str:
     return path.parent.name + path.stem
-
-
-def external(name: str, location: str, offset: int | None = None, length: int | None = None) -> TensorProto:
-    tensor = numpy_helper.from_array(np.zeros(4, np.float32), name)
-    set_external_data(tensor, location, offset, length)
-    tensor.ClearField("raw_data")
-    return tensor
 
 
 def model(*tensors: TensorProto, nodes: tuple[onnx.NodeProto, ...] = ()) -> bytes:

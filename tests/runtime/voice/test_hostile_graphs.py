@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from onnx.external_data_helper import set_external_data
 from support import toy_voice
 from support.command import Run, the_error
+from support.toy_graphs import external
 
 from vrnn_engine import Engine, VoiceError
 from vrnn_engine.runtime.graph.install import install_voice
@@ -315,10 +315,7 @@ def test_functions_are_refused(make: Callable[[Edit], Path]) -> None:
 )
 def test_weights_without_a_checksum_are_refused(tmp_path: Path, location: str, message: str) -> None:
     def elsewhere(graph: onnx.GraphProto) -> None:
-        tensor = numpy_helper.from_array(np.zeros(4, np.float32), "x")
-        set_external_data(tensor, location, 0, 16)
-        tensor.ClearField("raw_data")
-        graph.initializer.append(tensor)
+        graph.initializer.append(external("x", location, 0, 16))
 
     folder = toy_voice.build(tmp_path / "voice", edit_step=elsewhere)
     (tmp_path / "outside.bin").write_bytes(bytes(16))
@@ -332,10 +329,7 @@ def test_weights_after_the_end_of_their_file_and_overlapping_ones_are_refused(tm
         folder = toy_voice.build(tmp_path / message)
         model = onnx.load(folder / "step.onnx")
         for at in range(count):
-            tensor = numpy_helper.from_array(np.zeros(4, np.float32), f"x{at}")
-            set_external_data(tensor, "more.bin", offset, 16)
-            tensor.ClearField("raw_data")
-            model.graph.initializer.append(tensor)
+            model.graph.initializer.append(external(f"x{at}", "more.bin", offset, 16))
         (folder / "step.onnx").write_bytes(model.SerializeToString())
         (folder / "more.bin").write_bytes(bytes(16))
         toy_voice.reseal(folder)

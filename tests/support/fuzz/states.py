@@ -1,6 +1,5 @@
 """Readers of saved states, trajectories, hands, timelines, progress of plots and MIDI bindings."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +12,8 @@ import numpy as np
 from support import toy_voice
 from support.fuzz.damage import damage_bytes, damage_value, to_json, to_msgpack
 from support.fuzz.reader import Reader
+from support.snapshots import HEAD, seal
 from vrnn_engine import Engine, Stream
-from vrnn_engine.runtime import snapshot as snapshots
 from vrnn_engine.runtime.hands.hand import Hand
 from vrnn_engine.runtime.hands.saved_hands import SavedHands
 from vrnn_engine.runtime.live.control.midi_map import MidiMap
@@ -30,22 +29,17 @@ FRAMES = 3
 """Frames that are read after a state was restored."""
 
 
-def _seal(payload: bytes) -> bytes:
-    version = snapshots.VERSION.to_bytes(2, "big")
-    return snapshots.MAGIC + version + hashlib.blake2b(version + payload, digest_size=16).digest() + payload
-
-
 def _snapshots(stream: Stream) -> Reader:
     """Snapshots whose bytes, or whose fields under a right checksum, are damaged."""
     saved = stream.snapshot()
-    fields = msgspec.msgpack.decode(saved[26:])
+    fields = msgspec.msgpack.decode(saved[HEAD:])
 
     def damaged(rng: Random) -> bytes:
         if rng.random() < 0.2:
             return damage_bytes(saved, rng)
         if rng.random() < 0.2:
-            return _seal(damage_bytes(saved[26:], rng))
-        return _seal(to_msgpack(damage_value(fields, rng)))
+            return seal(damage_bytes(saved[HEAD:], rng))
+        return seal(to_msgpack(damage_value(fields, rng)))
 
     def read(data: bytes) -> Any:
         stream.restore(saved)
@@ -70,8 +64,8 @@ def sound_snapshots(home: Path) -> Reader:
 def snapshot_payloads(home: Path) -> Reader:
     """The content of a snapshot; its checksum is right."""
     whole = sound_snapshots(home)
-    payload = whole.valid[26:]
-    return Reader(payload, lambda rng: damage_bytes(payload, rng), lambda given: whole.read(_seal(given)))
+    payload = whole.valid[HEAD:]
+    return Reader(payload, lambda rng: damage_bytes(payload, rng), lambda given: whole.read(seal(given)))
 
 
 def text_snapshots(home: Path) -> Reader:
