@@ -85,9 +85,8 @@ def _graph_fault(graph: GraphFile) -> str:
     if graph.sparse:
         return "it has sparse constants"
     for node in graph.nodes:
-        domain = "" if node.domain == "ai.onnx" else node.domain
-        if node.operator not in RULES.get(domain, ()):
-            where = f" of the domain {domain[:80]!r}" if domain else ""
+        if node.operator not in RULES.get(node.domain, ()):
+            where = f" of the domain {node.domain[:80]!r}" if node.domain else ""
             return f"the operator {node.operator[:80]!r}{where} is not one that a voice may use"
         for attribute in node.attributes.values():
             if attribute.graphs or attribute.sparse:

@@ -120,6 +120,7 @@ class Node:
 
     operator: str
     domain: str
+    """Empty for ONNX's own operators, also where a file calls it `ai.onnx`."""
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: dict[str, "Attribute"]
@@ -220,7 +221,8 @@ def _node(message: Message, depth: int, limit: FieldLimit) -> Node:
     found = collect(message, limit)
     attributes = dict(_attribute(one, depth, limit) for one in messages(found.get(5, [])))
     inputs, outputs = (tuple(bytes(one).decode() for one in messages(found.get(number, []))) for number in (1, 2))
-    return Node(text(found.get(4, [])), text(found.get(7, [])), inputs, outputs, attributes)
+    domain = text(found.get(7, []))
+    return Node(text(found.get(4, [])), "" if domain == "ai.onnx" else domain, inputs, outputs, attributes)
 
 
 def _attribute(message: Message, depth: int, limit: FieldLimit) -> tuple[str, Attribute]:

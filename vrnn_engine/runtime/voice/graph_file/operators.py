@@ -77,12 +77,9 @@ def _split(call: Call) -> tuple[list[Shape], int]:
 
 
 def _slice(call: Call) -> tuple[list[Shape], int]:
-    shape, starts, ends = list(call.shape()), call.fixed(1), call.fixed(2)
-    axes = call.whole(3) if call.has(3) else tuple(range(len(starts)))
-    steps = call.whole(4) if call.has(4) else (1,) * len(starts)
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        stop = end if step > 0 or end >= -shape[axis] else None
-        length = len(range(*slice(start, stop, step).indices(shape[axis])))
+    shape = list(call.shape())
+    for axis, cut in call.cuts(shape):
+        length = len(range(*cut.indices(shape[axis])))
         if length != shape[axis] >= ROWS:
             raise ValueError("it takes some rows of a batch")
         shape[axis] = length
@@ -168,7 +165,7 @@ def _constant(call: Call) -> tuple[list[Shape], int]:
 
 
 def _shape(call: Call) -> tuple[list[Shape], int]:
-    return [(len(call.shape()[call.node.number("start", 0) : call.node.number("end", len(call.shape()))]),)], 0
+    return [(len(call.part_of_shape()),)], 0
 
 
 def _pad(call: Call) -> tuple[list[Shape], int]:

@@ -118,7 +118,7 @@ def _results(call: Call) -> tuple[list[Known], int]:
     node = call.node
     given = [one for one in call.inputs if one is not None]
     origin = max((one.origin for one in given), default=Origin.CONSTANT)
-    rule = RULES.get("" if node.domain == "ai.onnx" else node.domain, {}).get(node.operator)
+    rule = RULES.get(node.domain, {}).get(node.operator)
     if rule is None or any(one.shape is None for one in given):
         return [Known(None, Origin.INPUT)] * len(node.outputs), 0
     shapes, work = rule(call)
@@ -126,16 +126,11 @@ def _results(call: Call) -> tuple[list[Known], int]:
         raise ValueError(f"shape {[_readable(shape) for shape in shapes]} is negative, or has parts of a batch")
     if node.operator == "Shape":
         origin = min(origin, Origin.ROWS)
-        return [Known(shapes[0], origin, _sliced(call))], work
+        return [Known(shapes[0], origin, np.array(call.part_of_shape(), np.int64))], work
     if node.operator == "Constant":
         return [Known(shapes[0], origin, _constant(node, shapes[0]))], work
     found = elements(call, origin, shapes[0]) if len(shapes) == 1 else None
     return [Known(shape, origin, found) for shape in shapes], work
-
-
-def _sliced(call: Call) -> np.ndarray:
-    start, end = call.node.number("start", 0), call.node.number("end", len(call.shape()))
-    return np.array(call.shape()[start:end], np.int64)
 
 
 def _constant(node: Node, shape: Shape) -> np.ndarray | None:

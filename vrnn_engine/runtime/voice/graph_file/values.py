@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -73,6 +73,19 @@ class Call(NamedTuple):
         self.require_fixed(at)
         return self.whole(at)
 
+    def part_of_shape(self) -> Shape:
+        """Return the sizes that a Shape node gives."""
+        shape = self.shape()
+        return shape[self.node.number("start", 0) : self.node.number("end", len(shape))]
+
+    def cuts(self, shape: Sequence[int]) -> Iterator[tuple[int, slice]]:
+        """Yield each axis that a Slice node cuts, and the part that it takes; `shape` may change meanwhile."""
+        starts, ends = self.fixed(1), self.fixed(2)
+        axes = self.whole(3) if self.has(3) else tuple(range(len(starts)))
+        steps = self.whole(4) if self.has(4) else (1,) * len(starts)
+        for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+            yield axis, slice(start, end if step > 0 or end >= -shape[axis] else None, step)
+
     def axes(self, at: int) -> tuple[int, ...] | None:
         """Return the axes of an operator: an input since version 13 or 18, and an attribute before."""
         return self.whole(at) if self.has(at) else self.node.numbers("axes")
@@ -121,14 +134,10 @@ def _cast(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _slice(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
-    starts, ends = call.fixed(1), call.fixed(2)
-    axes = call.whole(3) if call.has(3) else tuple(range(len(starts)))
-    steps = call.whole(4) if call.has(4) else (1,) * len(starts)
-    cuts = [slice(None)] * given[0].ndim
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        length = given[0].shape[axis]
-        cuts[axis] = slice(start, end if step > 0 or end >= -length else None, step)
-    return given[0][tuple(cuts)]
+    parts = [slice(None)] * given[0].ndim
+    for axis, cut in call.cuts(given[0].shape):
+        parts[axis] = cut
+    return given[0][tuple(parts)]
 
 
 _STRUCTURAL: dict[str, Fold] = dict.fromkeys(("Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten"), _first) | {
