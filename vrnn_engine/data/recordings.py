@@ -1,6 +1,7 @@
 """Reads a recording block by block, as 16-bit samples at a given rate, mono or stereo."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -39,23 +40,18 @@ def sample_blocks(path: Path, rate: int, channels: int = 1) -> Iterator[NDArray[
     DataError
         The file is not a recording, has no samples, or is damaged; the damage may be found after some blocks.
     """
-    try:
-        with open_sound(path) as file:
-            if not file.frames:
-                raise DataError(f"{path}: this recording has no samples")
-            resampler = None if file.samplerate == rate else Resampler(file.samplerate, rate, channels)
-            for samples in file.blocks(BLOCK, dtype="float32", always_2d=True):
-                with np.errstate(invalid="ignore", over="ignore"):  # infinite samples, and a sum above 3e38
-                    kept = samples.mean(axis=1) if channels == 1 else _stereo(samples)
-                if not np.isfinite(kept).all():
-                    raise DataError(f"{path}: contains samples that are not finite")
-                yield _quantised(kept if resampler is None else resampler.push(kept))
-            if resampler is not None:
-                yield _quantised(resampler.finish())
-    except OSError as error:
-        raise DataError(f"{path}: not a readable recording: {error.strerror or error}") from None
-    except soundfile.LibsndfileError as error:
-        raise DataError(f"{path}: not a readable recording: {_reason(path, error)}") from None
+    with _opened(path) as file:
+        if not file.frames:
+            raise DataError(f"{path}: this recording has no samples")
+        resampler = None if file.samplerate == rate else Resampler(file.samplerate, rate, channels)
+        for samples in file.blocks(BLOCK, dtype="float32", always_2d=True):
+            with np.errstate(invalid="ignore", over="ignore"):  # infinite samples, and a sum above 3e38
+                kept = samples.mean(axis=1) if channels == 1 else _stereo(samples)
+            if not np.isfinite(kept).all():
+                raise DataError(f"{path}: contains samples that are not finite")
+            yield _quantised(kept if resampler is None else resampler.push(kept))
+        if resampler is not None:
+            yield _quantised(resampler.finish())
 
 
 def sample_count(path: Path, rate: int) -> int:
@@ -71,13 +67,8 @@ def sample_count(path: Path, rate: int) -> int:
     DataError
         The file is not a recording.
     """
-    try:
-        with open_sound(path) as file:
-            return round(file.frames * rate / file.samplerate)
-    except OSError as error:
-        raise DataError(f"{path}: not a readable recording: {error.strerror or error}") from None
-    except soundfile.LibsndfileError as error:
-        raise DataError(f"{path}: not a readable recording: {_reason(path, error)}") from None
+    with _opened(path) as file:
+        return round(file.frames * rate / file.samplerate)
 
 
 def read_mono(path: Path, rate: int) -> NDArray[np.int16]:
@@ -103,6 +94,18 @@ def _stereo(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _quantised(mono: NDArray[np.float32]) -> NDArray[np.int16]:
     return np.clip(np.rint(np.clip(mono, -1, 1) / QUANTUM), -32768, 32767).astype(np.int16)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    """Open a recording; what fails in the block is a `DataError`."""
+    try:
+        with open_sound(path) as file:
+            yield file
+    except OSError as error:
+        raise DataError(f"{path}: not a readable recording: {error.strerror or error}") from None
+    except soundfile.LibsndfileError as error:
+        raise DataError(f"{path}: not a readable recording: {_reason(path, error)}") from None
 
 
 def _reason(path: Path, error: soundfile.LibsndfileError) -> str:

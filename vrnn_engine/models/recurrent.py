@@ -265,19 +265,19 @@ class RecurrentModel(nn.Module):
             Likelihoods, distributions and states of all frames.
         """
         state = state or self.initial_state(frames.shape[1])
-        pasts = self.preceding_frames(frames, state.past)
-        features = self.features(frames, pasts)
+        read = frames if heard is None else heard
+        # The state has the past of `frames`, so only the first P frames of `heard` are analysed with another past.
+        pasts = self.preceding_frames(read, state.past)
+        features = self.features(read, pasts)
         if heard is not None:
-            # The state has the past of `frames`, so only the first P frames are analysed with another past.
-            pasts = self.preceding_frames(heard, state.past)
-            of_heard = self.features(heard, pasts)
-            features = features._replace(encoder=of_heard.encoder, gates=of_heard.gates)
+            own = self.append_frame(frames, self.preceding_frames(frames, state.past))
+            periodicity = self.analysis(own)[1] if self.analysis else features.periodicity
+            features = features._replace(frame=frames, periodicity=periodicity)
         if shown is not None:
             # `pasts` stays: an observed frame does not continue the phases of a sampled one.
             features = features._replace(gates=self.features(shown, pasts).gates)
         olds, steps = [], []
-        # Only the encoder, phi_z and the recurrence need the loop; prior and decoder are then computed for all frames
-        # at once.
+        # The loop needs only the encoder, phi_z and the recurrence; prior and decoder follow for all frames at once.
         for *of_frame, eps in zip(*features, noise, strict=True):
             step = self.infer(FrameFeatures(*of_frame), state, eps)
             olds.append(state)

@@ -61,8 +61,12 @@ def augmented_chunks(
         part = slice(place * data.chunk * block, (context + (place + 1) * data.chunk) * block)
         firsts = [lane * length + position for lane in range(data.lanes)]
         pairs = list(zip(stretches, firsts, strict=True))
-        target = np.stack([normalised(stretch.target[part], first) for stretch, first in pairs], axis=1)
+        rows = [normalised(stretch.target[part], first) for stretch, first in pairs]
         heard = None
         if any(stretch.heard is not stretch.target for stretch in stretches):
-            heard = np.stack([normalised(stretch.heard[part], first) for stretch, first in pairs], axis=1)
-        yield Batch(target, np.ones((data.chunk, data.lanes), np.float32), place == 0, heard=heard)
+            others = [
+                row if stretch.heard is stretch.target else normalised(stretch.heard[part], first)
+                for row, (stretch, first) in zip(rows, pairs, strict=True)
+            ]
+            heard = np.stack(others, axis=1)
+        yield Batch(np.stack(rows, axis=1), np.ones((data.chunk, data.lanes), np.float32), place == 0, heard=heard)
