@@ -12,9 +12,6 @@ a file `crash-...` there, its verdict is printed, and the exit code is not 0.
 import argparse
 import faulthandler
 import hashlib
-import logging
-import os
-import resource
 import shutil
 import sys
 from pathlib import Path
@@ -26,14 +23,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 with atheris.instrument_imports(include=["vrnn_engine"]):
     from support.fuzz import READERS
-    from support.fuzz.reader import MOST_SECONDS, Reader, judge
+    from support.fuzz.reader import MOST_SECONDS, Reader, confine, judge, move_homes
 
 SEEDS = 200
 """Number of damaged inputs in a new corpus."""
 LONGEST = 1 << 16
 """Largest number of bytes of an input."""
-MOST_ADDRESSES = 6 << 30
-"""Address space in bytes above which an allocation fails, so that a bomb cannot end the machine."""
 
 
 class FaultFound(Exception):
@@ -65,14 +60,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60, help="time to run (default: 60)")
     parser.add_argument("--corpus", type=Path, default=Path("build/fuzzing"), help="folder of all corpora")
     options = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_ADDRESSES, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    logging.getLogger("vrnn_engine").addHandler(logging.NullHandler())  # warnings of events are expected
+    confine()
     corpus = options.corpus.resolve() / options.reader
     home = corpus.with_name(f"{options.reader}.home")  # atheris ends the process: nothing could remove it at the end
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
-    for variable in ("VOICES", "CACHE", "MOMENTS", "HANDS", "CONFIG"):
-        os.environ[f"VRNN_ENGINE_{variable}"] = str(home / variable.lower())
+    move_homes(home)
     reader = READERS[options.reader](home)
     if not isinstance(reader.valid, bytes):
         parser.error(f"the input of {options.reader} has several parts, and atheris makes bytes; use mutations.py")

@@ -5,8 +5,8 @@
 
 One process plays a stream through a `Player`.  The measured times are those of the player's calls of `stream.read`, in
 its thread.  A target that is not a sound device receives the stream at the speed of a sound device and in blocks of the
-same size, and its underruns are counted in the same way.  Memory is the resident memory that Linux reports at the end
-of each minute.
+same size, and its underruns are counted in the same way.  Memory is the resident memory at the end of each
+minute.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import numpy as np
 
 from vrnn_engine import Engine, Player, Stream
 from vrnn_engine.diagnostics.machine import measure_machine
+from vrnn_engine.diagnostics.process_memory import resident_memory
 from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.runtime.sinks import Format, Sink, make_sink
 
@@ -45,9 +46,9 @@ def main() -> None:
     minutes = play(engine.stream(0), options.to, options.latency, options.minutes)
     first, last = minutes[0], minutes[-1]
     slower = last["p99"] / first["p99"]
-    growth = None if first["memory"] is None else last["memory"] - first["memory"]
+    growth = last["memory"] - first["memory"]
     print(f"p99 of the last minute / p99 of the first: {slower:.2f}; {last['underruns']} underruns")
-    print(f"memory since the end of the first minute: {'unknown' if growth is None else f'{growth / 2**20:+.2f} MiB'}")
+    print(f"memory since the end of the first minute: {growth / 2**20:+.2f} MiB")
     if options.json:
         report = {
             "voice": engine.voice.name,
@@ -78,7 +79,7 @@ def play(stream: Stream, to: str, latency: float, count: int) -> list[dict]:
             taken = 1000 * timed.taken[before:after]
             before = after
             p50, p99 = np.percentile(taken, [50, 99]).tolist()
-            memory = resident()
+            memory = resident_memory()
             minutes.append(
                 {
                     "frames": len(taken),
@@ -90,9 +91,8 @@ def play(stream: Stream, to: str, latency: float, count: int) -> list[dict]:
                     "underruns": player.underruns,
                 }
             )
-            size = "" if memory is None else f"{memory / 2**20:.2f}"
             print(f"{minute:6}  {len(taken):7}{p50:9.3f}{p99:9.3f}{taken.max():9.3f}", end="")
-            print(f"{minutes[-1]['late']:7}{size:>9}{player.underruns:11}", flush=True)
+            print(f"{minutes[-1]['late']:7}{memory / 2**20:9.2f}{player.underruns:11}", flush=True)
     return minutes
 
 
@@ -153,15 +153,6 @@ class Paced(Sink):
     def abort(self) -> None:
         """Remove what was written."""
         self.sink.abort()
-
-
-def resident() -> int | None:
-    """Return the resident memory of this process in bytes; None if it is unknown."""
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return None
-    return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
 if __name__ == "__main__":

@@ -12,9 +12,6 @@ code is 1 if there is any.  `tests/support/fuzz` has the readers, and `tests/fuz
 import argparse
 import collections
 import faulthandler
-import logging
-import os
-import resource
 import sys
 import tempfile
 import time
@@ -24,11 +21,9 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from support.fuzz import READERS
-from support.fuzz.reader import MOST_SECONDS, Verdict, judge
+from support.fuzz.reader import MOST_SECONDS, Verdict, confine, judge, move_homes
 
 COLUMNS = ("refused", "equal", "other", "traceback", "hang", "memory")
-MOST_ADDRESSES = 6 << 30
-"""Address space in bytes above which an allocation fails, so that a bomb cannot end the machine."""
 
 
 def run(name: str, count: int, seed: int) -> tuple[collections.Counter[str], dict[str, tuple[int, Verdict]]]:
@@ -44,8 +39,7 @@ def run(name: str, count: int, seed: int) -> tuple[collections.Counter[str], dic
     found: collections.Counter[str] = collections.Counter()
     faults: dict[str, tuple[int, Verdict]] = {}
     with tempfile.TemporaryDirectory() as home:
-        for variable in ("VOICES", "CACHE", "MOMENTS", "HANDS", "CONFIG"):
-            os.environ[f"VRNN_ENGINE_{variable}"] = str(Path(home) / variable.lower())
+        move_homes(Path(home))
         reader = READERS[name](Path(home))
         expected = reader.read(reader.valid)
         for number in range(seed, seed + count):
@@ -74,8 +68,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="number of the first input (default: 0)")
     parser.add_argument("--details", action="store_true", help="print the whole traceback of each kind of fault")
     options = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_ADDRESSES, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    logging.getLogger("vrnn_engine").addHandler(logging.NullHandler())  # warnings of events are expected
+    confine()
     print(f"| reader | tried | {' | '.join(COLUMNS)} | seconds |\n|---|{'---|' * (len(COLUMNS) + 2)}", flush=True)
     failed = False
     for name in options.reader or READERS:

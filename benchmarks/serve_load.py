@@ -8,7 +8,7 @@ The server runs in one process and all listeners in another (`serve_listeners.py
 processor time.  Then the same listeners play from `serve_threads.py`, which reads each stream in a thread of its own.
 For each server, a line says: listeners that were admitted, refused and failed; how many of them had more than 100 ms of
 underrun, and the largest one; the time to the first audio; the processor time of the server and of the listeners, as a
-share of one core (on Linux); and for `vrnn-engine serve`, the 99th percentile of a tick, from the histogram of
+share of one core; and for `vrnn-engine serve`, the 99th percentile of a tick, from the histogram of
 /metrics, beside the time that its frames last.
 """
 
@@ -17,7 +17,6 @@ import collections
 import contextlib
 import json
 import math
-import os
 import re
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 from serve_listeners import add_options
 
 from vrnn_engine import Voice
@@ -130,12 +130,9 @@ def play(args: argparse.Namespace, address: str, seconds: float, server: int) ->
 
 
 def processor_seconds(process: int) -> float:
-    """Return the processor time that a process has used; NaN where there is no /proc."""
-    try:
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return math.nan
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the processor time that a process has used, in seconds."""
+    times = psutil.Process(process).cpu_times()
+    return times.user + times.system
 
 
 def quantile(values: Sequence[float], share: float) -> float:

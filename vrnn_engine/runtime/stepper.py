@@ -276,7 +276,7 @@ class Stepper:
         made = np.empty((batch.rows, frames, self.voice.manifest.frame_size), np.float32)
         batch.load_states([state.arrays for state in states])
         for t in range(frames):
-            batch.load_controls([one.table for one in controls])
+            batch.load_controls(enumerate(one.table for one in controls))
             if t % AHEAD == 0:
                 sources = [(state.noise, state.frame + t) for state in states]
                 ahead = draw_rows(min(AHEAD, frames - t), sources, batch.noise)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from vrnn_engine.base.reading.decoding import one_line
 from vrnn_engine.serve.protocol import ClientMessage, ServerMessage
 
 _HEADER = struct.Struct("<Q")
@@ -112,4 +113,4 @@ def _decoded(decoder: msgspec.json.Decoder[Any], text: str | bytes) -> Any:
     try:
         return decoder.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise ValueError(" ".join(str(error).split())[:200]) from None
+        raise ValueError(one_line(error)) from None

@@ -1,12 +1,15 @@
 """What a reader of damaged input is, and the verdict on one input: refused in one line, accepted, or a fault."""
 
 import contextlib
+import logging
+import os
 import signal
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from types import FrameType
 from typing import Any
@@ -20,6 +23,8 @@ MOST_SECONDS = 20
 """Time after which reading one input is a hang."""
 MOST_BYTES = 500 << 20
 """Memory that reading one input may take."""
+MOST_ADDRESSES = 6 << 30
+"""Address space in bytes above which an allocation fails; see `confine`."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,20 @@ class Verdict:
     def is_fault(self) -> bool:
         """Whether the reader has failed."""
         return self.kind in ("traceback", "hang", "memory")
+
+
+def confine() -> None:
+    """Limit the memory of this process, so that a bomb cannot end the machine, and print no expected warnings."""
+    import resource  # not on Windows
+
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_ADDRESSES, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    logging.getLogger("vrnn_engine").addHandler(logging.NullHandler())
+
+
+def move_homes(home: Path) -> None:
+    """Let all folders of a user be in one folder."""
+    for variable in ("VOICES", "CACHE", "MOMENTS", "HANDS", "CONFIG"):
+        os.environ[f"VRNN_ENGINE_{variable}"] = str(home / variable.lower())
 
 
 class _TooLong(BaseException):

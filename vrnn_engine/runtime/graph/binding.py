@@ -161,13 +161,22 @@ class StepBatch:
         with self._edited(name) as values:
             values[row] -= number
 
-    def load_controls(self, tables: Sequence[Arrays]) -> None:
-        """Load the controls of each row: a table with arrays [1, ...], which is a new object if a value has changed."""
-        self._load_tables(enumerate(tables))
+    def load_controls(self, tables: Iterable[tuple[int, Arrays]]) -> None:
+        """Load the controls of rows.
 
-    def load_controls_of(self, tables: Mapping[int, Arrays]) -> None:
-        """Load the controls of some rows, by their numbers, as `load_controls` does."""
-        self._load_tables(tables.items())
+        Parameters
+        ----------
+        tables : iterable of (int, mapping of str to float32 array [1, ...])
+            The number of a row, and its table, which is a new object if a value has changed.
+        """
+        changed = False
+        for row, table in tables:
+            if table is not self.tables[row]:
+                for name, values in self.controls.items():
+                    values[row] = table[name][0]
+                self.tables[row], changed = table, True
+        if changed:
+            self.send_controls()
 
     def send_controls(self) -> None:
         """Copy the controls to the memory from which the graph reads them; they take effect in the next step."""
@@ -185,16 +194,6 @@ class StepBatch:
     def _send_noise(self) -> None:
         for value, array in self._noise_to_send:
             value.update_inplace(array)
-
-    def _load_tables(self, tables: Iterable[tuple[int, Arrays]]) -> None:
-        changed = False
-        for row, table in tables:
-            if table is not self.tables[row]:
-                for name, values in self.controls.items():
-                    values[row] = table[name][0]
-                self.tables[row], changed = table, True
-        if changed:
-            self.send_controls()
 
     def _is_on_host(self, name: str) -> bool:
         """Return whether a state shares its bytes with an array of `_arrays`."""

@@ -75,7 +75,7 @@ class Slots:
             self._rows[slot] = row
             self._runs.put(slot, row.run)
             self._batch.characters[slot] = row.characters(row.run.offset)
-        self._batch.load_controls_of({slot: row.table for slot, row in rows.items()})
+        self._batch.load_controls((slot, row.table) for slot, row in rows.items())
 
     def _take(self, slots: list[int]) -> dict[int, Row]:
         """Free slots; return their rows, which have their states and the steps of their parts."""
