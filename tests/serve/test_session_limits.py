@@ -1,10 +1,10 @@
 """Limits of the work of one client in the thread that computes for all: texts, tokens, timelines, skipped frames."""
 
-import asyncio
 import json
 from types import SimpleNamespace
 
 import pytest
+from support.loops import closed_loop
 from support.served import Served, listener, run
 
 from vrnn_engine.errors import StreamError, TokenError
@@ -35,7 +35,7 @@ def opened(engine: Engine, message: Open, keys: TokenKeys = KEYS) -> Session:
     """Return a session that no batch steps."""
     manifest = engine.voice.manifest
     pace = Pace.of(manifest.frames_per_second, manifest.modality == "pen")
-    return open_session(message, SimpleNamespace(engine=engine, pace=pace), keys, asyncio.new_event_loop())[0]
+    return open_session(message, SimpleNamespace(engine=engine, pace=pace), keys, closed_loop())[0]
 
 
 def play(session: Session, frames: int) -> list:

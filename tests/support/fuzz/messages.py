@@ -1,6 +1,5 @@
 """Readers of messages: OSC packets, the protocol of the server on both sides, its tokens, and its queries."""
 
-import asyncio
 import json
 import struct
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from support import toy_voice
 from support.fuzz.damage import damage_bytes, damage_value, to_json, to_msgpack
 from support.fuzz.reader import Reader
+from support.loops import closed_loop
 from vrnn_engine import Engine
 from vrnn_engine.client.connection import ConnectionLost
 from vrnn_engine.client.session import Session as ClientSession
@@ -52,11 +52,7 @@ def osc(home: Path) -> Reader:
 def opening(home: Path) -> Reader:
     """The first message of a client, and the session that it opens."""
     engine = Engine.load(toy_voice.build(home / "toy"), "cpu", rows=2)
-    batch, keys, loop = (
-        Batch(engine, Admission(0.0125, 2)),
-        TokenKeys(b"sixteen bytes or more"),
-        asyncio.new_event_loop(),
-    )
+    batch, keys, loop = Batch(engine, Admission(0.0125, 2)), TokenKeys(b"sixteen bytes or more"), closed_loop()
     trajectory = np.zeros((3, 4), np.float32)
     events = (
         Set(frame=2, control="output.temperature", value=0.1, ramp=0.7),
