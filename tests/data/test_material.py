@@ -5,6 +5,7 @@ import pytest
 import soundfile
 from support.corpora import make_speech, speech_corpus
 
+from vrnn_engine.data import cache
 from vrnn_engine.data.material import survey
 from vrnn_engine.data.options import SpeechData
 from vrnn_engine.data.recordings import read_mono, sample_blocks
@@ -45,6 +46,19 @@ def test_each_of_a_few_recordings_is_split_in_time(tmp_path, own_rate):
         np.testing.assert_array_equal(corpus.parts[split].samples, expected)
         assert corpus.parts[split].mean == pytest.approx(expected.mean())
         assert np.diff(corpus.parts[split].bounds).tolist() == [end - begin] * 3
+
+
+def test_each_of_a_few_recordings_is_decoded_once(tmp_path, monkeypatch):
+    decoded = []
+
+    def counted(path, rate, channels):
+        decoded.append(path.name)
+        return sample_blocks(path, rate, channels)
+
+    monkeypatch.setattr(cache, "sample_blocks", counted)
+    make_speech(tmp_path, ["a.wav", "b.wav"], seconds=1)
+    speech_corpus(tmp_path, 8000, layout="recordings")
+    assert decoded == ["a.wav", "b.wav"]
 
 
 def test_many_recordings_stay_whole(tmp_path):

@@ -1,9 +1,12 @@
 """Decodes recordings once into a cache on disk, and reads them from there as a memory map."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -74,9 +77,7 @@ class Decoded:
         bounds : sequence of int
             Position where each recording begins, and where the last one ends.
         """
-        sums = [_sums(samples[first : first + BLOCK]) for first in range(0, len(samples), BLOCK)]
-        mean, std = _moments(samples.size, sum(total for total, _ in sums), sum(squares for _, squares in sums))
-        return cls(samples, np.array(bounds), mean, std)
+        return cls(samples, np.array(bounds), *_moments(samples.size, *_sums(samples)))
 
 
 def decode(
@@ -129,7 +130,7 @@ def decode(
                     _fill(folder, files, rate, strict, shares or {}, channels)
         keep_locked(folder)  # `vrnn-engine voices clean` removes what no process uses
         index = msgspec.json.decode((folder / INDEX).read_bytes(), type=Index)
-        parts = {split: _open(folder / f"{split}.int16", part, channels) for split, part in index.parts.items()}
+        parts = {split: _open(_samples_file(folder, split), part, channels) for split, part in index.parts.items()}
     except OSError as error:
         raise DataError(
             f"{error.filename or folder}: cannot write decoded recordings here ({error.strerror}); free some space, or "
@@ -162,12 +163,17 @@ def _fill(
     channels: int,
 ) -> None:
     """Decode all splits into a folder that appears only when it is complete."""
+    together: dict[tuple[Path, ...], list[str]] = {}  # splits that have parts of the same recordings
+    for split, paths in files.items():
+        together.setdefault(tuple(paths), []).append(split)
+    index = Index({split: Part([0], 0, 0) for split in files}, [])
     with atomic_folder(folder) as written:
-        index = Index({split: Part([0], 0, 0) for split in files}, [])
-        for split, paths in files.items():
-            share = shares.get(split, WHOLE)
-            target = written / f"{split}.int16"
-            index.parts[split] = _write(paths, rate, strict, target, index.skipped, share, channels)
+        for paths, splits in together.items():
+            targets = {_samples_file(written, split): shares.get(split, WHOLE) for split in splits}
+            bounds = _write(paths, rate, strict, targets, index.skipped, channels)
+            for split, target in zip(splits, targets, strict=True):
+                sums = _sums(_mapped(target, bounds[target][-1], channels))
+                index.parts[split] = Part(bounds[target], *sums)
         (written / INDEX).write_bytes(msgspec.json.encode(index))
 
 
@@ -175,59 +181,67 @@ def _write(
     paths: Sequence[Path],
     rate: int,
     strict: bool,
-    target: Path,
+    targets: Mapping[Path, Share],
     skipped: list[str],
-    share: Share,
     channels: int,
-) -> Part:
-    """Decode a part of each recording into one file, and add to `skipped` the recordings that cannot be read."""
-    bounds, total, squares = [0], 0, 0
-    with target.open("wb") as out:
+) -> dict[Path, list[int]]:
+    """Decode each recording once into one or more files, and add to `skipped` the recordings that cannot be read.
+
+    Return where the recordings begin in each file, and where the last one ends.
+    """
+    bounds = {target: [0] for target in targets}
+    with ExitStack() as stack:
+        outs = {target: stack.enter_context(target.open("wb")) for target in targets}
         for path in paths:
-            end, file_total, file_squares = bounds[-1], 0, 0
             try:
-                for block in _within(path, rate, share, channels):
-                    out.write(block.tobytes())
-                    end += len(block)
-                    block_total, block_squares = _sums(block)
-                    file_total += block_total
-                    file_squares += block_squares
+                _write_parts(path, rate, {outs[target]: share for target, share in targets.items()}, channels)
             except DataError as error:
                 if strict:
                     raise
-                if str(error) not in skipped:
-                    skipped.append(str(error))
-                out.seek(bounds[-1] * 2 * channels)  # the next recording overwrites what was written
-                continue
-            bounds.append(end)
-            total, squares = total + file_total, squares + file_squares
-    return Part(bounds, total, squares)
+                skipped.append(str(error))
+                for target, out in outs.items():  # the next recording overwrites what was written
+                    out.seek(bounds[target][-1] * 2 * channels)
+            else:
+                for target, out in outs.items():
+                    bounds[target].append(out.tell() // (2 * channels))
+    return bounds
 
 
-def _within(path: Path, rate: int, share: Share, channels: int) -> Iterator[NDArray[np.int16]]:
-    """Yield a part of a recording in blocks; all of the recording is read, because all of it must be readable."""
-    if share == WHOLE:
-        yield from sample_blocks(path, rate, channels)
-        return
-    length = sample_count(path, rate)
-    begin, end = (round(length * place) for place in share)
+def _write_parts(path: Path, rate: int, outs: Mapping[BinaryIO, Share], channels: int) -> None:
+    """Write to each file its share of a recording; all of the recording is read, because all of it must be readable."""
+    length = None if set(outs.values()) == {WHOLE} else sample_count(path, rate)
     position = 0
     for block in sample_blocks(path, rate, channels):
-        yield block[max(0, begin - position) : max(0, end - position)]
+        for out, share in outs.items():
+            begin, end = (round(length * place) for place in share) if length is not None else (0, sys.maxsize)
+            out.write(block[max(0, begin - position) : max(0, end - position)].tobytes())
         position += len(block)
+
+
+def _samples_file(folder: Path, split: str) -> Path:
+    """Return the file of the samples of a split."""
+    return folder / f"{split}.int16"
 
 
 def _open(path: Path, part: Part, channels: int) -> Decoded:
     count = part.bounds[-1]
+    moments = _moments(count * channels, part.total, part.squares)
+    return Decoded(_mapped(path, count, channels), np.array(part.bounds), *moments)
+
+
+def _mapped(path: Path, count: int, channels: int) -> NDArray[np.int16]:
+    """Return the first samples of a file, memory-mapped: [N], or [N, 2] of stereo."""
     shape = (count,) if channels == 1 else (count, channels)
-    samples = np.memmap(path, np.int16, "r", shape=shape) if count else np.zeros(shape, np.int16)
-    return Decoded(samples, np.array(part.bounds), *_moments(count * channels, part.total, part.squares))
+    return np.memmap(path, np.int16, "r", shape=shape) if count else np.zeros(shape, np.int16)
 
 
-def _sums(block: NDArray[np.int16]) -> tuple[int, int]:
-    """Return the sum of at most `BLOCK` samples, and of their squares."""
-    exact = block.astype(np.float64).ravel()  # all sums of a block stay below 2**53
-    return int(exact.sum()), int(exact @ exact)
+def _sums(samples: NDArray[np.int16]) -> tuple[int, int]:
+    """Return the exact sum of samples, and of their squares."""
+    total = squares = 0
+    for first in range(0, len(samples), BLOCK):
+        block = samples[first : first + BLOCK].astype(np.float64).ravel()  # all sums of a block stay below 2**53
+        total, squares = total + int(block.sum()), squares + int(block @ block)
+    return total, squares
 
 
 def _moments(count: int, total: int, squares: int) -> tuple[float, float]:
