@@ -144,3 +144,11 @@ def test_an_impossible_trajectory_is_refused(engine, saved, performance, tmp_pat
     cut = msgspec.convert({"path": "x", "latents": {"shape": [2, 4], "data": b"\0" * 24}}, Follow)
     with pytest.raises(StreamError, match="cannot be read as a trajectory"):
         performance.send(cut)
+
+
+def test_only_a_file_in_the_folder_itself_is_a_saved_trajectory(saved):
+    saved.write_trajectory("way", np.zeros((2, 4)))
+    (saved.folder / "deep").mkdir()
+    (saved.folder / "deep" / "way.npy").touch()
+    names = ("way", "wa", "way.npy", "deep/way", "deep", "../toy/way", "", "a" * 5000)
+    assert [name for name in names if saved.has_trajectory(name)] == ["way"]

@@ -247,7 +247,7 @@ class Effects:
     def _find(self, path: str) -> Tensor:
         """Return a trajectory by name or file, [T, Z]."""
         found = self._saved.trajectory(path)
-        if found is None and path not in self._saved.folder.names(TRAJECTORY):
+        if found is None and not self._saved.folder.has_trajectory(path):
             self._places.check_source(path)
         return Tensor.of(find_trajectory(path, self._saved.folder, self._stream) if found is None else found)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.base.files import write_atomically
-from vrnn_engine.base.folders import check_name, saved_folder
+from vrnn_engine.base.folders import check_name, is_name, saved_folder
 from vrnn_engine.base.reading.limits import MOST_STATE, read_file
 from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import SinkError, StreamError
@@ -102,6 +102,10 @@ class SavedFolder:
     def names(self, ending: str = STATE) -> list[str]:
         """Return the names of all files with an ending, `STATE` or `TRAJECTORY`, sorted."""
         return sorted(path.name.removesuffix(ending) for path in self.folder.glob(f"*{ending}"))
+
+    def has_trajectory(self, name: str) -> bool:
+        """Return whether a trajectory is saved under a name."""
+        return is_name(name) and os.path.isfile(self.path(name, TRAJECTORY))  # False if it may not be looked at
 
     def path(self, name: str, ending: str = STATE) -> Path:
         """Return the file for a name; raise `StreamError` if the name cannot be a file name."""

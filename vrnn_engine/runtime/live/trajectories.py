@@ -16,7 +16,7 @@ from vrnn_engine.runtime.live.saved import TRAJECTORY, SavedFolder
 
 def is_recording(path: str, saved: SavedFolder) -> bool:
     """Return whether a path names a recording, which must be observed to find its trajectory."""
-    return Path(path).suffix != TRAJECTORY and path not in saved.names(TRAJECTORY)
+    return Path(path).suffix != TRAJECTORY and not saved.has_trajectory(path)
 
 
 def find_trajectory(path: str, saved: SavedFolder, stream: LiveStream) -> np.ndarray:
@@ -43,7 +43,7 @@ def find_trajectory(path: str, saved: SavedFolder, stream: LiveStream) -> np.nda
     RecordingError
         The recording cannot be read.
     """
-    if path in saved.names(TRAJECTORY):
+    if saved.has_trajectory(path):
         return _read(saved.path(path, TRAJECTORY), stream.latent.size)
     if not os.path.isfile(path):  # Path.is_file raises an error if the name is too long
         hint = suggest(path, saved.names(TRAJECTORY), "there are")
