@@ -141,6 +141,13 @@ def test_a_table_that_is_not_valid_is_an_error_that_names_it(table, words):
         assert words in str(error.value)
 
 
+def test_a_name_that_is_too_long_with_its_addition_is_an_error():
+    recipe = msgspec.structs.replace(text_recipe(), adapt=TABLE, name="a" * 56)
+    assert len(adapted(recipe).name) == 64
+    with pytest.raises(RecipeError, match=r"a voice cannot be named 'a{57}-adapted'; use up to 64 letters"):
+        recipe_of_run(msgspec.structs.replace(recipe, name="a" * 57), True, None)
+
+
 def test_the_command_of_an_adapted_checkpoint_names_the_recipe_with_the_table(base, tmp_path):
     recipe = adapted(msgspec.structs.replace(text_recipe(), adapt=TABLE))
     first = train(recipe, base / "mine.npz", tmp_path / "a", start=base / "run" / "best.pt")

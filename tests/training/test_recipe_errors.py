@@ -7,6 +7,9 @@ import pytest
 from vrnn_engine.errors import RecipeError
 from vrnn_engine.training.recipe import load_recipe
 
+NO_VOICES = ("x.", "CON", "a" * 65)
+"""Names that a folder of checkpoints can have on some systems, but a voice cannot."""
+
 
 @pytest.mark.parametrize(
     ("change", "message"),
@@ -24,6 +27,7 @@ from vrnn_engine.training.recipe import load_recipe
         (('name = "blizzard"', 'name = ""'), "name '': letters, digits"),
         (('name = "blizzard"', 'name = "../../x"'), r"name '\.\./\.\./x': letters, digits"),
         (('name = "blizzard"', 'name = "x\\n"'), r"name 'x\\n': letters, digits"),
+        *((('name = "blizzard"', f'name = "{name}"'), f"a voice cannot be named '{name}'") for name in NO_VOICES),
         (("resample = 0.5", "resample = 0.0"), "resample_from 2600 needs a resample above 0"),
         (("clip = 1.0", "clip = 1.0\naccumulate = 0"), r">= 1.*training\.accumulate"),
     ],

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from vrnn_engine.base.folders import name_fault
 from vrnn_engine.base.reading.decoding import one_line
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.data.options import Above0, PenData, Positive, SpeechData
@@ -96,7 +97,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A complete description of a training run."""
 
     name: str
-    """Name of the folder of checkpoints and of the voice: letters, digits, `.`, `_` and `-`."""
+    """Name of the folder of checkpoints and of the voice: up to 64 letters, digits, `.`, `_` and `-`."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEED)]
     about: About
     model: ModelConfig
@@ -176,7 +177,10 @@ def load_recipe(name: str) -> Recipe:
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(bundled_recipes())}"
         raise RecipeError(f"no recipe named {name!r}; {hint} (or give a path ending in .toml)")
     try:
-        return recipe_from(tomllib.loads(text))
+        recipe = recipe_from(tomllib.loads(text))
+        if fault := name_fault(recipe.name, "voice"):  # not in Recipe: older checkpoints are read
+            raise ValueError(fault)
+        return recipe
     except (ValueError, RecursionError) as error:  # of tomllib and msgspec
         raise RecipeError(f"recipe {where}: {one_line(error)}") from None
 

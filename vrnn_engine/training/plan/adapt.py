@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from vrnn_engine.base.folders import check_name
 from vrnn_engine.errors import RecipeError
 from vrnn_engine.training.checkpoint import LAST, load_checkpoint
 from vrnn_engine.training.recipe import Recipe, recipe_fields, recipe_from
@@ -31,9 +32,11 @@ def adapted(recipe: Recipe) -> Recipe:
     Raises
     ------
     RecipeError
-        The table has another field than `TABLES`, or a value that is not valid in its place.
+        The table has another field than `TABLES`, or a value that is not valid in its place; or the new name is too
+        long for a voice.
     """
     fields, changes = recipe_fields(full(recipe)), recipe.adapt
+    check_name(recipe.name + ADDITION, "voice", RecipeError)
     try:
         if unknown := set(changes) - set(TABLES):
             raise ValueError(f"{unknown.pop()!r} cannot be replaced; there are {', '.join(TABLES)}")
