@@ -1,6 +1,7 @@
 """Sessions over real sockets: each gets the frames of its performance alone, however many others there are."""
 
 import asyncio
+import re
 
 import msgspec
 import numpy as np
@@ -283,3 +284,37 @@ def test_a_client_that_says_close_gets_a_proper_end(served: Served) -> None:
 
     end, code = run(closed())
     assert (end.code, code) == (1000, 1000)
+
+
+def ended(served: Served, reason: str) -> float:
+    """Return how many sessions have ended for a reason."""
+    (found,) = re.findall(
+        rf'sessions_ended_total{{reason="{reason}".*}} (.*)', served.services.metrics.expose().decode()
+    ) or [0]
+    return float(found)
+
+
+@pytest.mark.parametrize("credit", [4, 4000], ids=["a client that pauses", "a client that listens"])
+@pytest.mark.parametrize(
+    ("says_close", "vanishes", "reason"),
+    [(True, False, "closed"), (True, True, "closed"), (False, False, "gone"), (False, True, "gone")],
+)
+def test_a_client_that_says_close_and_disconnects_counts_as_closed(
+    served: Served, says_close: bool, vanishes: bool, reason: str, credit: int
+) -> None:
+    async def one_session() -> None:
+        async with listener(served.url(VOICE)) as one:
+            await one.open(Open(seed=1, credit=credit))
+            await one.listen(3)
+            if says_close:
+                await one.say(Close())
+            if vanishes:
+                one.connection.transport.abort()
+
+    async def some() -> None:
+        await asyncio.gather(*(one_session() for _ in range(5)))
+
+    before = ended(served, reason)
+    run(some())
+    served.wait_until_empty(VOICE)
+    assert ended(served, reason) == before + 5

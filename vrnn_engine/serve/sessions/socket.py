@@ -23,6 +23,8 @@ from vrnn_engine.serve.sessions.session import Session
 
 FLUSH_SECONDS = 2.0
 """Time in which a client has to take the last messages of a session that ends."""
+LAST_WORDS_SECONDS = 0.1
+"""Time to read what a client sent before it disconnected, which has arrived already."""
 _FULL = "the server is full; try again later"
 _GONE = End(code=protocol.GOING_AWAY, reason="the client has disconnected")
 _LABELS = {
@@ -138,17 +140,21 @@ async def _send_and_receive(websocket: WebSocket, session: Session, batch: Batch
     tasks = (sending, receiving, ending)
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done() and sending.result() is _GONE:
+            await asyncio.wait([receiving], timeout=LAST_WORDS_SECONDS)
+            return receiving.result() if receiving.done() else _GONE
+        said = _GONE
         if receiving.done() and not sending.done() and not ending.done():
-            end = receiving.result()
-            if end is not _GONE:
-                session.outbox.put([end])
-            else:
+            said = receiving.result()
+            if said is _GONE:
                 return _GONE
+            session.outbox.put([said])
         # The rest of the messages, and the end.  A client that takes nothing cannot hold up more than this task.
         done, _ = await asyncio.wait([sending], timeout=FLUSH_SECONDS)
-        if done:
-            return sending.result()
-        return End(code=protocol.SLOW, reason="the client takes no messages")
+        if not done:
+            return End(code=protocol.SLOW, reason="the client takes no messages")
+        end = sending.result()
+        return said if end is _GONE else end  # who says `close` need not wait for the answer
     finally:
         for task in tasks:
             task.cancel()
@@ -156,18 +162,21 @@ async def _send_and_receive(websocket: WebSocket, session: Session, batch: Batch
 
 
 async def _send(websocket: WebSocket, session: Session) -> End:
-    """Send messages up to the end of the session; return it."""
+    """Send messages up to the end of the session, or until the client disconnects; return the end."""
     outbox = session.outbox
-    while True:
-        message = await outbox.take()
-        if isinstance(message, bytes):
-            await websocket.send_bytes(message)
-            outbox.count_sent(message)
-        elif isinstance(message, str):
-            await websocket.send_text(message)
-        else:
-            await websocket.send_text(encode(message))
-            return message
+    try:
+        while True:
+            message = await outbox.take()
+            if isinstance(message, bytes):
+                await websocket.send_bytes(message)
+                outbox.count_sent(message)
+            elif isinstance(message, str):
+                await websocket.send_text(message)
+            else:
+                await websocket.send_text(encode(message))
+                return message
+    except WebSocketDisconnect:
+        return _GONE
 
 
 async def _receive(websocket: WebSocket, session: Session, batch: Batch) -> End:
