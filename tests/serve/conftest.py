@@ -59,6 +59,22 @@ def fragile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _amplify(graph: onnx.GraphProto) -> None:
+    """Multiply the frame by the eighth power of the output temperature: by 1 at its default, by 256 at its end."""
+    names = ["control.output.temperature", "loud.2", "loud.4", "loud.8"]
+    for node in graph.node:
+        for names_of in (node.input, node.output):  # the state follows from the frame before it is amplified
+            names_of[:] = ["quiet.frame" if name == "frame" else name for name in names_of]
+    graph.node.extend(onnx.helper.make_node("Mul", [a, a], [b]) for a, b in itertools.pairwise(names))
+    graph.node.append(onnx.helper.make_node("Mul", ["quiet.frame", "loud.8"], ["frame"]))
+
+
+@pytest.fixture(scope="session")
+def loud(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a toy voice that is far too loud at an output temperature of 2."""
+    return toy_voice.build(tmp_path_factory.mktemp("voices") / "toy-loud", edit_step=_amplify)
+
+
 @pytest.fixture(scope="module")
 def engine(fragile: Path) -> Engine:
     """The same voice without a server."""

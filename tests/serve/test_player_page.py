@@ -10,6 +10,8 @@ from support.browser import ISOLATION, Browser, serve_folder
 from support.played_page import POLICY, write_page
 from support.played_voice import VOICES
 
+from vrnn_engine.runtime.audio.limiter import CEILING
+
 # A worker whose thread the page can block.
 BLOCK = """
     addEventListener('message', event => {
@@ -47,9 +49,9 @@ OPEN = """
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, loud: Path) -> Path:
     folder = tmp_path_factory.mktemp("page")
-    write_page(folder, blizzard=VOICES / "blizzard", handwriting=VOICES / "handwriting")
+    write_page(folder, blizzard=VOICES / "blizzard", handwriting=VOICES / "handwriting", loud=loud)
     (folder / "block.js").write_text(BLOCK)
     (folder / "blockable.js").write_text("import './block.js'; import './player/worker.js';")
     return folder
@@ -114,8 +116,19 @@ def test_an_underrun_is_counted_when_the_worker_is_blocked(either_page: Browser)
     page.run("worker.postMessage({ block: 1500 })")
     page.wait_until(f"seen.stats.at(-1).underruns > {before}")
     stats = page.run("return seen.stats.at(-1)")
-    assert stats.keys() == {"stepMs", "frameMs", "underruns", "leadMs", "reconnects"}
+    assert stats.keys() == {"stepMs", "frameMs", "underruns", "leadMs", "reconnects", "limited"}
     assert stats["frameMs"] == 12.5
+
+
+def test_sound_that_is_too_loud_is_limited_before_the_speakers_only(either_page: Browser) -> None:
+    page = either_page
+    open_player(page, "loud")
+    page.run("player.set('output.temperature', 1.3); await player.play()")
+    page.wait_until("seen.stats.at(-1)?.limited > 0")
+    made = np.concatenate(page.run("return seen.frames.map(({ data }) => [...data])"))
+    assert np.abs(made).max() > 1.1  # what is recorded is not limited
+    assert page.run("return loudness()") <= 2 * 10 ** (CEILING / 20) + 1e-6
+    assert page.run("return seen.error") == []
 
 
 def test_sound_is_heard_without_an_audio_thread(page: Browser) -> None:

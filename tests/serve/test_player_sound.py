@@ -9,8 +9,11 @@ import pytest
 from support.browser import ISOLATION, Browser, serve_folder
 
 import vrnn_engine.serve
+from vrnn_engine.runtime.audio.limiter import CEILING, Limiter
 
 STATIC = Path(vrnn_engine.serve.__file__).parent / "static"
+
+TOP = float(np.float32(10 ** (CEILING / 20)))
 
 # The side that computes gives 1, 2, 3 and so on, or a sine. `listen` returns the next samples of the output.
 CONNECT = """
@@ -92,3 +95,84 @@ def test_sound_is_resampled_for_a_device_of_another_rate(page: Browser) -> None:
     fitted: Any = np.linalg.lstsq(np.stack([np.sin(times), np.cos(times)], axis=1), heard, rcond=None)
     assert np.hypot(*fitted[0]) == pytest.approx(1, abs=1e-2)
     assert np.sqrt(fitted[1][0] / len(heard)) < 2e-3
+
+
+@pytest.mark.parametrize("output_rate", [16000, 48000])
+def test_samples_that_are_not_finite_are_played_as_silence(page: Browser, output_rate: int) -> None:
+    page.run(CONNECT, output_rate, 40)
+    heard = listen(page, 4000 * output_rate // 16000)
+    page.run("feed.write(Float32Array.from([NaN, Infinity, -Infinity, 3e38, -3e38, NaN]))")
+    heard = np.concatenate([heard, listen(page, 8000 * output_rate // 16000)])
+    assert None not in heard.tolist()  # as JSON writes NaN
+    heard = heard.astype(float)
+    assert np.isfinite(heard).all()
+    assert np.abs(heard).max() > 9e5
+    assert np.abs(heard[-2000:]).max() == pytest.approx(1, abs=1e-2)
+
+
+LIMIT = """
+    const { Limiter } = await import('/player/sound/limiter.js');
+    const [rate, blocks] = given;
+    const limiter = new Limiter(rate);
+    const number = value => ({ nan: NaN, inf: Infinity })[value] ?? value;
+    const made = blocks.map(block => {
+        const samples = Float32Array.from(block, number);
+        limiter.push(samples);
+        return [...samples];
+    });
+    return [made.flat(), limiter.limited];
+"""
+
+
+def test_the_limiter_does_what_that_of_the_desktop_does(page: Browser) -> None:
+    rng = np.random.default_rng(3)
+    samples = np.concatenate([rng.standard_normal(500) * level for level in (0.1, 1.0, 30.0, 0.2, 1e5, 0.3, 0.01)])
+    samples = samples.astype(np.float32)
+    limiter = Limiter(16000)
+    expected = limiter.push(samples)
+    made, limited = page.run(LIMIT, 16000, [part.tolist() for part in np.split(samples, 7)])
+    np.testing.assert_allclose(made, expected, rtol=0, atol=1e-5)
+    assert limited == limiter.limited > 500
+    assert np.abs(made).max() <= TOP
+
+
+def test_the_limiter_changes_nothing_below_its_ceiling(page: Browser) -> None:
+    samples = np.clip(0.5 * np.random.default_rng(4).standard_normal(2000), -TOP, TOP).astype(np.float32)
+    assert page.run(LIMIT, 16000, [samples.tolist()]) == [samples.tolist(), 0]
+    assert page.run(LIMIT, 16000, [["nan", "inf", 0.5]]) == [[0, 0, 0.5], 0]
+
+
+OPEN_SOUND = """
+    const { openSound } = await import('/player/sound/output.js');
+    const { SoundFeed } = await import('/player/sound/feed.js');
+    const none = { value: undefined, configurable: true };
+    if (given[0]) Object.defineProperty(AudioContext.prototype, 'audioWorklet', none);
+    const sound = await openSound(16000);
+    if (given[0]) delete AudioContext.prototype.audioWorklet;
+    const feed = new SoundFeed(sound.port, sound.memory);
+    const analyser = new AnalyserNode(sound.context, { fftSize: 4096 });
+    sound.node.connect(analyser);
+    let count = 0;
+    const loud = () => { count += 1; return [NaN, 1e30, -5, Infinity, 0.2][count % 5]; };
+    feed.onask = () => { while (feed.isDue) feed.write(Float32Array.from({ length: 200 }, loud)); };
+    feed.onask();
+    await sound.resume();
+    const heard = new Float32Array(4096);
+    let peak = 0;
+    for (let turn = 0; turn < 100 && !(turn > 20 && peak > 0 && sound.limited()); turn++) {
+        await new Promise(resolve => setTimeout(resolve, 50));
+        analyser.getFloatTimeDomainData(heard);
+        for (const sample of heard) if (!(Math.abs(sample) <= peak)) peak = Math.abs(sample);
+    }
+    const found = [sound.node.constructor.name, Number.isNaN(peak) ? 'NaN' : peak, sound.limited()];
+    await sound.close();
+    return found;
+"""
+
+
+@pytest.mark.parametrize("has_audio_thread", [True, False])
+def test_what_the_browser_plays_is_finite_and_below_the_ceiling(page: Browser, has_audio_thread: bool) -> None:
+    node, peak, limited = page.run(OPEN_SOUND, not has_audio_thread)
+    assert node == ("AudioWorkletNode" if has_audio_thread else "ScriptProcessorNode")
+    assert 0 < peak <= TOP
+    assert limited > 100

@@ -10,7 +10,7 @@ from support.played_page import POLICY, write_page
 from support.played_voice import VOICES, play, step
 
 from vrnn_engine import Engine
-from vrnn_engine.runtime.live.events import Set
+from vrnn_engine.runtime.live.events import AnyEvent, Reset, Set
 from vrnn_engine.runtime.live.performance import Performance
 
 TOLERANCE = 1e-4
@@ -18,10 +18,10 @@ TOLERANCE = 1e-4
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, fragile: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def page(browser: Browser, fragile: Path, loud: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """The browser with a page that may do no more than it needs, as from a strict server."""
     folder = tmp_path_factory.mktemp("page")
-    write_page(folder, blizzard=VOICES / "blizzard", handwriting=VOICES / "handwriting", fragile=fragile)
+    write_page(folder, blizzard=VOICES / "blizzard", handwriting=VOICES / "handwriting", fragile=fragile, loud=loud)
     with serve_folder(folder, {"Content-Security-Policy": POLICY}) as url:
         browser.open(url)
         yield browser
@@ -118,3 +118,29 @@ def test_controls_are_reset_when_a_frame_is_not_finite_as_in_a_performance(page:
     assert difference(ours.reshape(-1), np.concatenate(parts)) < TOLERANCE
     message = "a frame is not finite: all controls were reset to their defaults"
     assert events == [["reset", {}], ["error", {"message": message}]]
+
+
+HEAT = "output.temperature"
+
+
+def test_sound_that_runs_away_returns_to_its_last_good_state_as_in_a_performance(page: Browser, loud: Path) -> None:
+    noted: list[AnyEvent] = []
+    # The alarm comes before frame 100, after two loud windows of 20 frames; the last good one began with frame 40.
+    performance = Performance(Engine.load(loud).stream(seed=2), [Set(frame=65, control=HEAT, value=2.0)], noted.append)
+    engines = performance.read(160)
+    assert noted[1:] == [Reset(frame=100)]
+    requests = {65: [("set", {"name": HEAT, "value": 2.0})]}
+    ours, events = play(page, "loud", 160, requests, events=("error", "reset"), seed=2)
+    assert difference(ours.reshape(-1), engines) < TOLERANCE
+    assert np.array_equal(ours[100:125], ours[40:65])
+    where = "its last good state, with default controls"
+    assert events == [["reset", {}], ["error", {"message": f"the sound ran away: it continues from {where}"}]]
+
+
+def test_sound_that_runs_away_from_the_beginning_restarts_as_in_a_performance(page: Browser, loud: Path) -> None:
+    engines = Performance(Engine.load(loud).stream(seed=2), [Set(frame=1, control=HEAT, value=2.0)], memory=0).read(80)
+    requests = [("set", {"name": HEAT, "value": 2.0})]
+    ours, events = play(page, "loud", 80, {1: requests}, events=("error",), seed=2)
+    assert difference(ours.reshape(-1), engines) < TOLERANCE
+    where = "its initial state, with default controls"
+    assert events == [["error", {"message": f"the sound ran away: it continues from {where}"}]]

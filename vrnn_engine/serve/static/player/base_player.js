@@ -56,6 +56,15 @@ export class BasePlayer extends EventTarget {
     if (this.playing && context.state !== "running") this._setPlaying(false);
   }
 
+  /**
+   * Tell the times of the last second, with what the sound counts.
+   *
+   * @param {{stepMs: number, frameMs: number, underruns: number, leadMs: number, reconnects: number}} times
+   */
+  _dispatchStats(times) {
+    this._dispatch("stats", { ...times, limited: this._sound?.limited() ?? 0 });
+  }
+
   /** @param {boolean} playing */
   _setPlaying(playing) {
     if (playing === this.playing) return;

@@ -73,6 +73,11 @@ export class Controls {
     }
   }
 
+  /** Whether each control has its default. */
+  get areDefaults() {
+    return [...this._specs.values()].every(({ name, default: value }) => this._values[name].every((one) => one === value));
+  }
+
   /** Set every control to its default, and end all ramps. */
   reset() {
     this._ramps.clear();

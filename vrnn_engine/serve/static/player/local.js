@@ -141,7 +141,8 @@ class LocalPlayer extends BasePlayer {
     if (name === "text") Object.assign(this, detail);
     if (name === "reset") this._controls.reset();
     if (name === "end") this.close();
-    this._dispatch(name, detail);
+    if (name === "stats") this._dispatchStats(detail);
+    else this._dispatch(name, detail);
   }
 }
 

@@ -42,11 +42,12 @@
  *     latents  {frame, latent, mean, std, kl}          about ten times a second: of the frame, [Z] each; mean and std are
  *                                                      of the prior, kl is that of N(mean, std) from N(0, 1), in nats
  *     text     {written: number, pending: number}      when one of them has changed
- *     stats    {stepMs, frameMs, underruns, leadMs, reconnects}
+ *     stats    {stepMs, frameMs, underruns, leadMs, reconnects, limited}
  *                                                      once a second: time to compute a frame, time that a frame lasts,
- *                                                      gaps in the sound since `play`, time that is computed ahead
+ *                                                      gaps in the sound since `play`, time that is computed ahead,
+ *                                                      samples that were too loud and were limited
  *     state    {playing: boolean, connected: boolean}  when one of them has changed
- *     reset    {}                                      the controls were reset, because a frame was not finite
+ *     reset    {}                                      the controls were reset: a frame was not finite, or the sound ran away
  *     error    {message: string}                       one line; the player goes on
  *     end      {reason: string}                        one line; the player is closed
  *

@@ -229,7 +229,7 @@ class RemotePlayer extends BasePlayer {
     const frameMs = 1000 / this.framesPerSecond;
     const leadMs = 1000 * this._outlet.lead + frameMs * (this._connection.frames?.waiting ?? 0);
     const reconnects = this._reconnects + this._connection.reconnects;
-    this._dispatch("stats", { stepMs, frameMs, underruns: this._outlet.underruns, leadMs, reconnects });
+    this._dispatchStats({ stepMs, frameMs, underruns: this._outlet.underruns, leadMs, reconnects });
   }
 
   /** @param {{code: string, message: string}} error */

@@ -7,7 +7,8 @@
 
 import { Controls } from "./controls.js";
 import { Reports } from "./reports.js";
-import { NotFinite, Stream } from "./stream.js";
+import { Recovery } from "./safety/recovery.js";
+import { Stream } from "./stream.js";
 import { TooWide, WritingStream } from "./writing/writing_stream.js";
 
 /** Milliseconds of computation after which messages from the page are let in. */
@@ -41,6 +42,7 @@ export class Session {
     this._controls = new Controls(voice.manifest.controls, voice.framesPerSecond);
     this._stream = this._newStream(beginning);
     this._reports = new Reports(report, 1000 / voice.framesPerSecond);
+    this._recovery = new Recovery(voice, this._controls, this._reports);
     /** @type {(() => void)[]} */
     this._requests = [];
     /** @type {Outlet|null} */
@@ -116,6 +118,7 @@ export class Session {
   restart(beginning) {
     this._reports.sendFrames();
     this._stream = this._newStream(beginning);
+    this._recovery.forget();
     this._outlet?.clear();
   }
 
@@ -133,6 +136,7 @@ export class Session {
     this._reports.sendFrames();
     this._controls.restore(data.controls);
     this._stream.restore(data.stream);
+    this._recovery.forget();
     this._outlet?.clear();
   }
 
@@ -166,38 +170,19 @@ export class Session {
   }
 
   /**
-   * Return the next frame. If it is not finite, reset the controls; if that fails too, reset the state. If a word is
-   * wider than the line, drop the text and return null.
+   * Return the next frame. If a word is wider than the line, drop the text and return null.
    *
    * @returns {Promise<import("./stream.js").Frame|null>}
    */
   async _nextFrame() {
-    const remedies = [this._resetControls, this._resetState];
-    while (true) {
-      try {
-        return await this._stream.next(this._controls);
-      } catch (error) {
-        const remedy = remedies.shift();
-        if (error instanceof TooWide) {
-          this._reports.error(error.message);
-          this._writing.erase(Infinity);
-          return null;
-        }
-        if (!(error instanceof NotFinite) || !remedy) throw error;
-        remedy.call(this);
-      }
+    try {
+      return await this._recovery.next(this._stream);
+    } catch (error) {
+      if (!(error instanceof TooWide)) throw error;
+      this._reports.error(error.message);
+      this._writing.erase(Infinity);
+      return null;
     }
-  }
-
-  _resetControls() {
-    this._controls.reset();
-    this._reports.reset();
-    this._reports.error("a frame is not finite: all controls were reset to their defaults");
-  }
-
-  _resetState() {
-    this._stream.clearState();
-    this._reports.error("a frame is still not finite: the stream restarts from its initial state");
   }
 }
 

@@ -54,9 +54,9 @@ export class Status {
   /**
    * Show the cost.
    *
-   * @param {{stepMs: number, frameMs: number, underruns: number, reconnects: number}} stats
+   * @param {{stepMs: number, frameMs: number, underruns: number, reconnects: number, limited: number}} stats
    */
-  show({ stepMs, frameMs, underruns, reconnects }) {
+  show({ stepMs, frameMs, underruns, reconnects, limited }) {
     this.recent = [...this.recent.slice(-SECONDS), stepMs];
     const mean = this.recent.reduce((sum, one) => sum + one, 0) / this.recent.length;
     if (!mean || this.recent.length < LEAST) return;
@@ -64,9 +64,10 @@ export class Status {
     const parts = [`${mean.toFixed(mean < 1 ? 2 : 1)} ms a frame`, `${times < 10 ? times.toFixed(1) : Math.round(times)} \u00d7 real time`];
     if (reconnects) parts.push(reconnects === 1 ? "reconnected once" : `reconnected ${reconnects} times`);
     const gaps = element("span", { class: underruns ? "poor" : "" }, ` \u00b7 ${underruns === 1 ? "1 gap" : `${underruns} gaps`}`);
+    const loud = limited ? ` \u00b7 ${limited.toLocaleString("en")} samples limited` : "";
     const slow = this.sounds && times < 1 && underruns > 2;
     if (slow && !this.slow) this.say(this.remote ? "The server is busy, so the sound has gaps. Try again later." : "This device is too slow for the voice. Close what else is running.");
     this.slow ||= slow; // said once
-    this.cost.replaceChildren(parts.join(" \u00b7 "), ...(this.sounds ? [gaps] : []));
+    this.cost.replaceChildren(parts.join(" \u00b7 "), ...(this.sounds ? [gaps, loud] : []));
   }
 }

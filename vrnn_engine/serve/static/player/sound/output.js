@@ -1,6 +1,7 @@
 // @ts-check
 /** Opens the sound of the browser. */
 
+import { Limiter } from "./limiter.js";
 import { Playback, SharedRing } from "./playback.js";
 
 /** Seconds in which the sound becomes loud or quiet, so that it does not click. */
@@ -15,7 +16,8 @@ const BLOCK = 1024;
  *
  * @typedef {Object} Sound
  * @property {AudioContext} context
- * @property {AudioNode} node  Plays the samples; connected to the destination of the context.
+ * @property {AudioNode} node  Plays the samples, limited to a ceiling; connected to the destination of the context.
+ * @property {() => number} limited  Number of samples that were above the ceiling of the limiter.
  * @property {MessagePort} port  For a `SoundFeed`, here or in a worker.
  * @property {SharedArrayBuffer|null} memory  For the same; null where the page cannot share memory.
  * @property {() => Promise<void>} resume  Rejected if the browser does not start the sound, for example without a click.
@@ -38,14 +40,14 @@ export async function openSound(rate) {
   const memory = globalThis.crossOriginIsolated ? new SharedRing().memory : null;
   /** @type {import("./playback.js").Connection} */
   const connection = { port: port2, memory, rate };
-  const node = await openWorklet(context, connection).catch(() => openScript(context, connection));
+  const { node, limited, end } = await openWorklets(context, connection).catch(() => openScript(context, connection));
   const switched = switchSound(context, node);
   const close = async () => {
     node.disconnect();
-    if ("port" in node) /** @type {AudioWorkletNode} */ (node).port.postMessage("close");
+    end();
     await context.close();
   };
-  return { context, node, port: port1, memory, ...switched, close };
+  return { context, node, limited, port: port1, memory, ...switched, close };
 }
 
 /**
@@ -94,19 +96,26 @@ function openContext(rate) {
   }
 }
 
+/** @typedef {{node: AudioNode, limited: () => number, end: () => void}} Source  What plays, and what ends its thread's work. */
+
 /**
  * Play in the audio thread; rejected where there is none. Browsers have none for pages that come neither from https nor
  * from this machine, such as those of a computer in the same room.
  *
  * @param {AudioContext} context
  * @param {import("./playback.js").Connection} connection
- * @returns {Promise<AudioNode>}
+ * @returns {Promise<Source>}
  */
-async function openWorklet(context, connection) {
-  await context.audioWorklet.addModule(new URL("playback.js", import.meta.url));
-  const node = new AudioWorkletNode(context, "voice", { numberOfInputs: 0, outputChannelCount: [1] });
-  node.port.postMessage(connection, [connection.port]);
-  return node;
+async function openWorklets(context, connection) {
+  const files = ["playback.js", "limiter.js"].map((name) => new URL(name, import.meta.url));
+  await Promise.all(files.map((file) => context.audioWorklet.addModule(file)));
+  const voice = new AudioWorkletNode(context, "voice", { numberOfInputs: 0, outputChannelCount: [1] });
+  const node = new AudioWorkletNode(context, "limiter", { channelCount: 1, channelCountMode: "explicit", outputChannelCount: [1] });
+  let limited = 0;
+  node.port.onmessage = ({ data }) => (limited = data);
+  voice.port.postMessage(connection, [connection.port]);
+  voice.connect(node);
+  return { node, limited: () => limited, end: () => voice.port.postMessage("close") };
 }
 
 /**
@@ -114,11 +123,16 @@ async function openWorklet(context, connection) {
  *
  * @param {AudioContext} context
  * @param {import("./playback.js").Connection} connection
- * @returns {AudioNode}
+ * @returns {Source}
  */
 function openScript(context, connection) {
   const playback = new Playback(connection, context.sampleRate);
+  const limiter = new Limiter(context.sampleRate);
   const node = context.createScriptProcessor(BLOCK, 0, 1);
-  node.onaudioprocess = ({ outputBuffer }) => playback.fill(outputBuffer.getChannelData(0));
-  return node;
+  node.onaudioprocess = ({ outputBuffer }) => {
+    const out = outputBuffer.getChannelData(0);
+    playback.fill(out);
+    limiter.push(out);
+  };
+  return { node, limited: () => limiter.limited, end: () => {} };
 }

@@ -15,6 +15,8 @@ const [LEAD, MOST_LEAD] = [0.12, 0.6];
 const STEP = 0.02;
 /** At an interruption, the old sound fades out by this factor per sample, and the new one fades in by this much. */
 const [FALL, RISE] = [0.95, 1 / 64];
+/** Largest magnitude of a sample that is passed on, so that the sums of the resampler stay finite. */
+const LARGEST = 1e6;
 
 /** Number of samples that a shared ring holds, a power of 2: a second or more at every usual rate. */
 const CAPACITY = 2 ** 16;
@@ -192,9 +194,15 @@ export class Playback {
     this._value = this._held;
     if (!isGap) {
       this._gain = Math.min(1, this._gain + RISE);
-      this._value += this._gain * (this._step === 1 ? this._source.shift() : this._resampled());
+      this._value += this._gain * (this._step === 1 ? this._shift() : this._resampled());
     }
     return this._value;
+  }
+
+  /** Return the next sample of the source, or 0 if it is not finite: one NaN would make all later sound NaN. */
+  _shift() {
+    const sample = this._source.shift();
+    return Number.isFinite(sample) ? Math.max(-LARGEST, Math.min(LARGEST, sample)) : 0;
   }
 
   /** Return the sound between two samples, by a cubic curve through four (Catmull and Rom 1974). */
@@ -202,7 +210,7 @@ export class Playback {
     const around = this._around;
     for (; this._place >= 1; this._place--) {
       around.copyWithin(0, 1);
-      around[3] = this._source.shift();
+      around[3] = this._shift();
     }
     const [a, b, c, d] = around;
     const t = this._place;
