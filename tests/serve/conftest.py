@@ -45,17 +45,20 @@ def _heat(graph: onnx.GraphProto) -> None:
     graph.node.extend([*nodes, *rest])
 
 
-def _allow_infinite_latents(manifest: dict) -> None:
+def _allow_high_temperatures(manifest: dict) -> None:
     for control in manifest["controls"]:
-        if control["name"] == "latent.temperature":
+        if control["name"].endswith(".temperature"):
             control["maximum"] = HOTTEST
 
 
 @pytest.fixture(scope="session")
 def fragile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a toy voice whose frames are not finite for long at a latent temperature of 1e9."""
+    """Folder of a toy voice whose frames are not finite for long at a latent temperature of 1e9.
+
+    At an output temperature of 1000 they are 34 dB too loud.
+    """
     folder = toy_voice.build(tmp_path_factory.mktemp("voices") / "toy-audio", edit_step=_heat)
-    toy_voice.change(folder, _allow_infinite_latents)
+    toy_voice.change(folder, _allow_high_temperatures)
     return folder
 
 

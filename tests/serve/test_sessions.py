@@ -97,6 +97,33 @@ def test_frames_that_are_not_finite_reset_only_their_own_session(served: Served,
     assert [one.code for one in messages if isinstance(one, ErrorMessage)] == ["not-finite"]
 
 
+@pytest.mark.parametrize("frames", [2, 3])
+def test_a_session_whose_sound_runs_away_returns_to_its_last_good_state(served: Served, engine, frames) -> None:
+    loud = Set(frame=51, control="output.temperature", value=1000.0)
+    message = Open(seed=3, credit=40, format="f32le", frames=frames, events=(msgspec.to_builtins(loud),), tokens=60.0)
+
+    async def runs_away() -> tuple[np.ndarray, list[object]]:
+        async with listener(served.url(VOICE)) as one:
+            await one.open(message)
+            return await one.listen(160), one.messages
+
+    async def together() -> list:
+        healthy = [hear(served.url(VOICE), 160, Open(seed=seed, credit=40, format="f32le")) for seed in range(4)]
+        return await asyncio.gather(runs_away(), *healthy)
+
+    (failing, messages), *healthy = run(together())
+    for seed, heard in enumerate(healthy):
+        assert np.array_equal(heard, engine.stream(seed=seed).read(160))
+    assert np.array_equal(failing, alone(engine, 3, 160, [loud]))
+    # The windows that begin at frames 40 and 60 are too loud; the last checkpoint before frame 20 is that of frame 16.
+    assert np.array_equal(failing[80 * 200 : 115 * 200], engine.stream(seed=3).read(51)[16 * 200 :])
+    assert Applied(frame=80, event={"do": "reset", "frame": 80}) in messages
+    assert [one.code for one in messages if isinstance(one, ErrorMessage)] == ["not-finite"]
+    first, second = [one.frame for one in messages if isinstance(one, Token)]
+    assert first == 0
+    assert 80 < second <= 82  # in the same tick, so that the client can continue from there
+
+
 def test_credit_is_never_exceeded(served: Served) -> None:
     async def paused() -> tuple[int, int]:
         async with listener(served.url(VOICE)) as one:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from vrnn_engine.errors import NotFiniteError
 from vrnn_engine.runtime.live.events import Reset, Set
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.live.safety.level_watch import GOOD, LOUDEST, LevelWatch
@@ -26,7 +27,7 @@ class RunawayStream(Stream):
         self.gain, self.stuck, self.restores, self.restarts = 1.0, stuck, 0, 0
 
     def read(self, frames: int) -> np.ndarray:
-        blocks = []
+        blocks = [super().read(0)]
         for _ in range(frames):
             if self.controls[HEAT] > 1.5:
                 self.gain = min(self.gain * 2, 1e30)
@@ -65,14 +66,78 @@ def test_a_runaway_is_brought_back_within_a_second(engine, saved, said) -> None:
     ]
 
 
+def read_in_blocks(performance: Performance, frames: int, most: int) -> np.ndarray:
+    """Read frames as the server does: up to `most` at once."""
+    made = []
+    while performance.frame < frames:
+        performance.steer()
+        count = performance.steady_frames(min(most, frames - performance.frame))
+        made.append(performance.stream.read(count))
+        performance.accept(made[-1], count)
+    return np.concatenate(made)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 7, 20])
+@pytest.mark.parametrize("hot", [43, 100, 139])
+def test_a_performance_without_memory_returns_to_the_same_state(engine, saved, said, most, hot) -> None:
+    plan = [Set(frame=11, control="latent.shift", value=0.5), Set(frame=hot, control=HEAT, value=2.0)]
+    remembering = Performance(RunawayStream(engine.stream(3)), plan, saved=saved).read(300)
+    stream = RunawayStream(engine.stream(3))
+    performance = Performance(stream, plan, memory=0)
+    assert np.array_equal(read_in_blocks(performance, 300, most), remembering)
+    assert (stream.restores, stream.restarts, performance.recovery.count) == (1, 0, 1)
+    assert said[0] == said[1]
+    assert said[0].endswith("it continues from its last good state, with default controls")
+
+
+@pytest.mark.parametrize("start", [3, 58])
+def test_a_performance_that_continues_returns_to_a_state_since_then(engine, said, start) -> None:
+    before = Performance(engine.stream(3))
+    before.read(start)
+    stream = RunawayStream(engine.stream())
+    performance = Performance(stream, [Set(frame=start + 1, control=HEAT, value=2.0)], memory=0)
+    performance.continue_from(before.checkpoint())
+    made = levels(read_in_blocks(performance, 300, 2))
+    assert (stream.restores, stream.restarts) == (2, 0)
+    assert made[150:].max() < GOOD
+
+
 @pytest.mark.parametrize("memory", [60.0, 0.0])
 def test_if_there_is_no_good_state_the_stream_restarts(engine, saved, said, memory) -> None:
     stream = RunawayStream(engine.stream(3), stuck=True)
     performance = Performance(stream, [Set(frame=100, control=HEAT, value=2.0)], saved=saved, memory=memory)
     made = levels(performance.read(300))
     assert made[250:].max() < GOOD
-    assert (stream.restores, stream.restarts) == (1 if memory else 0, 1)
+    assert (stream.restores, stream.restarts) == (1, 1)
     assert said[-1].endswith("it continues from its initial state, with default controls")
+
+
+class StreamWithBadState(Stream):
+    """A stream that becomes not finite while it is hot, and stays so until another state is restored."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(stream.stepper, stream.state, StreamGroup())
+        self.broken, self.restores = False, 0
+
+    def read(self, frames: int) -> np.ndarray:
+        self.broken = self.broken or self.controls[HEAT] > 1.5
+        if self.broken and frames:
+            raise NotFiniteError("not finite")
+        return super().read(frames)
+
+    def restore(self, saved: bytes) -> None:
+        super().restore(saved)
+        self.broken, self.restores = False, self.restores + 1
+
+
+@pytest.mark.parametrize("memory", [60.0, 0.0])
+def test_a_state_that_stays_not_finite_is_replaced_by_the_last_good_one(engine, saved, said, memory) -> None:
+    stream = StreamWithBadState(engine.stream(3))
+    plan = [Set(frame=100, control=HEAT, value=2.0)]
+    made = Performance(stream, plan, saved=saved, memory=memory).read(200)
+    assert stream.restores == 1
+    assert np.array_equal(made[100 * 200 :], engine.stream(3).read(180)[80 * 200 :])
+    assert said[-1] == "frame 100 is still not finite: the stream restarts from its last good state"
 
 
 class StreamWithBadNoise(RunawayStream):
@@ -106,15 +171,10 @@ def test_a_control_that_stays_at_its_end_runs_away_again_and_is_brought_back_aga
 @pytest.mark.parametrize("most", [1, 3, 8, 20])
 def test_the_frame_of_the_alarm_does_not_depend_on_the_blocks(engine, said, most) -> None:
     performance = Performance(RunawayStream(engine.stream(3)), [Set(frame=43, control=HEAT, value=2.0)], memory=0)
-    made = []
-    while performance.frame < 200:
-        performance.steer()
-        count = performance.steady_frames(min(most, 200 - performance.frame))
-        made.append(performance.stream.read(count))
-        performance.accept(made[-1], count)
+    made = read_in_blocks(performance, 200, most)
     (line,) = said
     assert line.startswith("frame 80: ")
-    assert np.array_equal(np.concatenate(made)[: 43 * 200], engine.stream(3).read(43))
+    assert np.array_equal(made[: 43 * 200], engine.stream(3).read(43))
 
 
 def test_a_voice_is_not_interrupted(engine, said) -> None:

@@ -39,20 +39,22 @@ class History:
     ----------
     remembers : bool
         Whether anything is remembered.
+    interval : int
+        Frames from one checkpoint to the next.
     """
 
     def __init__(self, frames_per_second: float, seconds: float) -> None:
         self.remembers = seconds > 0
-        self._interval = max(1, round(CHECKPOINT_INTERVAL * frames_per_second))
+        self.interval = max(1, round(CHECKPOINT_INTERVAL * frames_per_second))
         count = max(1, round(seconds * frames_per_second))
         self._checkpoints: collections.deque[Checkpoint] = collections.deque(
-            maxlen=max(1, round(seconds * frames_per_second / self._interval))
+            maxlen=max(1, round(seconds * frames_per_second / self.interval))
         )
         self._latents: collections.deque[np.ndarray] = collections.deque(maxlen=count)
 
     def is_due(self, frame: int) -> bool:
         """Return whether a checkpoint must be added before this frame."""
-        return self.remembers and frame % self._interval == 0
+        return self.remembers and frame % self.interval == 0
 
     def add(self, checkpoint: Checkpoint) -> None:
         """Add a checkpoint."""

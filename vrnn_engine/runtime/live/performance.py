@@ -1,9 +1,9 @@
 """A performance: applies timed events to a stream while it is read, and records them.
 
-Threading contract: one thread reads (a `Player`'s producer).  Any thread may `send` events and write `controls` at any
-time.  Both are applied before each frame, so they take effect in the next frame, and are recorded with that frame: the
-last value written to each control, and every event in the order in which it was sent.  The performance ignores and
-overwrites writes to the stream's own `controls`.  Any thread may read `frame`, `recent` and the stream's `latent`.
+Threading contract: one thread reads (a `Player`'s producer).  Any thread may `send` events and write `controls`.  Both
+take effect in the next frame, and are recorded with it: the last value written to each control, and every event in the
+order in which it was sent.  The performance overwrites writes to the stream's own `controls`.  Any thread may read
+`frame`, `recent`, the count of `recovery` and the stream's `latent`.
 """
 
 import collections
@@ -30,8 +30,7 @@ from vrnn_engine.runtime.live.timeline import Timeline
 from vrnn_engine.runtime.observation import Observation
 from vrnn_engine.runtime.voice.voice import Voice
 
-RECENT = 400
-"""Number of frames that `Performance.recent` holds."""
+RECENT = 400  # frames that `Performance.recent` holds
 
 _log = logging.getLogger("vrnn_engine")
 
@@ -63,6 +62,8 @@ class Performance:
         Frames played since the performance began.
     recent : deque of float32 arrays
         The last 400 frames: samples [F], or dx, dy, pen_up [1, 3].
+    recovery : Recovery
+        Brings the stream back if a frame is not finite or the sound runs away.
 
     Raises
     ------
@@ -73,7 +74,6 @@ class Performance:
     --------
     >>> performance = Performance(engine.stream(seed=7))  # doctest: +SKIP
     >>> with Player(performance, to="speakers") as player:  # doctest: +SKIP
-    ...     performance.controls["output.temperature"] = 0.8
     ...     performance.send(Set(control="latent.shift", index=3, value=1.5, ramp=2.0))
     ...     player.wait(timeout=10)
     """
@@ -98,7 +98,7 @@ class Performance:
         self._saved = SavedStates(saved or SavedFolder(stream.voice.name), stream)
         self._forks = Forks()
         self._effects = Effects(stream, self._automation, self._history, self._saved, self._forks, places)
-        self._recovery = Recovery(stream, self._automation, self._history)
+        self.recovery = Recovery(stream, self._automation, self._history)
         plan = timeline if isinstance(timeline, Timeline) else Timeline(tuple(timeline))
         self._agenda = Agenda(self._effects, self._saved, plan)
 
@@ -168,11 +168,12 @@ class Performance:
         """
         for name, value in self._automation.take_writes():
             self._note(Set(control=name, value=float(value[0]) if value.shape == (1,) else tuple(value.tolist())))
-        self._recovery.calm(self.frame, self._note)
+        self.recovery.calm(self.frame, self._note)
         self._agenda.apply_due(self.frame, self._note)
         if self._history.is_due(self.frame):
             self._history.add(self.checkpoint())
         self._automation.advance()
+        self.recovery.follow(self.frame)
 
     def steady_frames(self, limit: int) -> int:
         """Return the number of frames that may be read after `steer` before `steer` has to be called again.
@@ -189,13 +190,13 @@ class Performance:
         """
         if self._automation.moving or self._history.remembers:
             return 1
-        limit = self._recovery.watch.steady_frames(self.frame, limit)
+        limit = self.recovery.watch.steady_frames(self.frame, limit)
         upcoming = self._agenda.next_frame()
         return max(1, limit if upcoming is None else min(limit, upcoming - self.frame))
 
     def next_frame(self) -> np.ndarray:
         """Return the next frame.  If it is not finite, reset the controls, and after that the state."""
-        return self._recovery.next_frame(self.frame, self._note)
+        return self.recovery.next_frame(self.frame, self._note)
 
     def accept(self, block: np.ndarray, frames: int) -> None:
         """Count frames that were read from the stream after `steer`.
@@ -207,7 +208,7 @@ class Performance:
         frames : int
             Number of frames in the block: at most what `steady_frames` has returned.
         """
-        self._recovery.watch.hear(self.frame, block, frames)
+        self.recovery.watch.hear(self.frame, block, frames)
         self.frame += frames
         if self._history.remembers:
             self.recent.append(block)
@@ -269,7 +270,7 @@ class Performance:
         self.stream.restore(checkpoint.snapshot)
         self._automation.continue_from(copy_moves(checkpoint.moves))
         self.frame = checkpoint.frame
-        self._recovery.watch.clear()
+        self.recovery.watch.clear()
         self._agenda.hold_until = repeated
 
     def interrupt(self) -> None:
@@ -291,10 +292,9 @@ class Performance:
         self.close()
 
     def _note(self, event: AnyEvent) -> None:
-        if self._record is None:
-            return
         try:
-            self._record(msgspec.structs.replace(event, frame=self.frame, second=None))
+            if self._record is not None:
+                self._record(msgspec.structs.replace(event, frame=self.frame, second=None))
         except VRNNEngineError as error:
             self._record = None
             _log.warning("the performance log ends at frame %d: %s", self.frame, error)

@@ -225,7 +225,7 @@ class Batch:
         """Compute the next frames of sessions: those of which the same number is steady are one batch."""
         groups: dict[int, list[Session]] = {}
         for session, wanted in list(due.items()):
-            self._guarded(session, lambda session: session.performance.steer())
+            self._guarded(session, Session.steer)
             if session.ended:
                 del due[session]
             else:

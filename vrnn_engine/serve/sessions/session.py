@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from vrnn_engine.errors import NotFiniteError, StreamError, TokenError, VRNNEngineError
-from vrnn_engine.runtime.live.events import AnyEvent, Erase, Reset, Restore, Write
+from vrnn_engine.runtime.live.events import AnyEvent, Erase, Restore, Write
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.serve import protocol
@@ -25,7 +25,7 @@ from vrnn_engine.serve.sessions.reports import Reports
 from vrnn_engine.serve.sessions.steering import Translator
 
 MAX_RECOVERIES = 20
-"""Number of frames that are not finite, or words that are too wide, after which a session ends."""
+"""Number of times that a stream is brought back, or a word is too wide, after which a session ends."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Session:
         self._pacer, self._packer, self._reports = parts.pacer, parts.packer, parts.reports
         self._made = 0  # frames that count for the outbox
         self._next_check = 0.0  # each session has a second of its own, so that they do not all fall into one tick
-        self._recoveries = self._resets = self._refused = 0
+        self._recoveries = self._seen = self._refused = 0
         self._outgoing: list[Outgoing] = []
 
     def steer_by(self, event: AnyEvent) -> None:
@@ -129,7 +129,6 @@ class Session:
 
     def applied(self, event: AnyEvent) -> None:
         """Tell the client that an event takes effect; the performance calls this."""
-        self._resets += isinstance(event, Reset)
         if isinstance(event, Restore):  # its token is large; with a new one the client has to keep it no longer
             self._reports.hurry_token()
         if (event.frame or 0) >= self._parts.first:  # the client of a resumed session knows the earlier ones
@@ -151,6 +150,11 @@ class Session:
         if self.performance.frame < self._parts.first:
             return not self.ended and self._pacer.credit > 0
         return not self.ended and self._pacer.is_behind
+
+    def steer(self) -> None:
+        """Apply what is due before the next frame; bring the stream back if its sound has run away."""
+        self.performance.steer()
+        self._tell_recovery("the sound ran away; it continues from a good state, with default controls")
 
     def took(self, block: np.ndarray, frames: int, data: bytes) -> None:
         """Adopt frames that were read after `Performance.steer`; `data` is the block in the session's format."""
@@ -258,9 +262,18 @@ class Session:
 
     def _recover(self, error: NotFiniteError) -> None:
         """Compute the next frame alone.  It is finite if another frame of the same block failed."""
-        before = self._resets
         block = self.performance.next_frame()
         self.took(block, 1, *encode_blocks([block], [self.format]))
-        if self._resets > before:
-            self._recoveries += 1
-            self._say(ErrorMessage(code="not-finite", message=str(error)))
+        self._tell_recovery(str(error))
+
+    def _tell_recovery(self, message: str) -> None:
+        """If the performance has brought its stream back, say so, and end the session after many times."""
+        count = self.performance.recovery.count
+        if count == self._seen:
+            return
+        self._seen = count
+        self._recoveries += 1
+        self._reports.hurry_token()  # earlier tokens do not have the state to which the stream has returned
+        self._say(ErrorMessage(code="not-finite", message=message))
+        if self._recoveries > MAX_RECOVERIES:
+            self.end(protocol.RUNAWAY, f"too many frames failed; the last one: {message}")

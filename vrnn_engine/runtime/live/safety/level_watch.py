@@ -26,6 +26,8 @@ class LevelWatch:
 
     Attributes
     ----------
+    window : int
+        Number of frames of a window.
     good : int
         The first frame of the last window that was not loud.
     """
@@ -33,8 +35,8 @@ class LevelWatch:
     def __init__(self, manifest: Manifest) -> None:
         self.good = 0
         self._sound = manifest.modality == "audio"
-        self._window = max(1, round(WINDOW_SECONDS * manifest.frames_per_second))
-        self._samples = self._window * manifest.frame_size  # of all channels
+        self.window = max(1, round(WINDOW_SECONDS * manifest.frames_per_second))
+        self._samples = self.window * manifest.frame_size  # of all channels
         self._power = 0.0  # sum of the squares in the current window
         self._loud = 0  # windows in succession that were too loud
 
@@ -59,11 +61,11 @@ class LevelWatch:
         block = block.reshape(-1)
         size = len(block) // max(1, frames)
         while frames:
-            count = min(frames, self._window - frame % self._window)
+            count = min(frames, self.window - frame % self.window)
             part, block = block[: count * size], block[count * size :]
             self._power += float(np.dot(part, part))
             frame, frames = frame + count, frames - count
-            if frame % self._window == 0:
+            if frame % self.window == 0:
                 self._end_window(frame)
 
     def alarm(self) -> bool:
@@ -82,11 +84,11 @@ class LevelWatch:
         """
         if not self._sound:
             return limit
-        return min(limit, self._window - (frame % self._window if self._loud else 0))
+        return min(limit, self.window - (frame % self.window if self._loud else 0))
 
     def _end_window(self, frame: int) -> None:
         level = (self._power / self._samples) ** 0.5
         self._power = 0.0
         self._loud = self._loud + 1 if level > LOUDEST else 0
         if level <= GOOD:
-            self.good = frame - self._window
+            self.good = frame - self.window

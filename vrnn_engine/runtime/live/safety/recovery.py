@@ -3,6 +3,7 @@
 Only the thread that reads the performance may use this module.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -13,7 +14,9 @@ from vrnn_engine.runtime.live.automation import Automation
 from vrnn_engine.runtime.live.events import AnyEvent, Reset
 from vrnn_engine.runtime.live.history import History
 from vrnn_engine.runtime.live.listening_stream import LiveStream
+from vrnn_engine.runtime.live.safety.good_state import GoodState
 from vrnn_engine.runtime.live.safety.level_watch import LevelWatch
+from vrnn_engine.runtime.stream import Stream
 
 Note = Callable[[AnyEvent], None]
 
@@ -36,17 +39,35 @@ class Recovery:
     ----------
     watch : LevelWatch
         Hears every frame.
+    count : int
+        How often the stream was in trouble.
     """
 
     def __init__(self, stream: LiveStream, automation: Automation, history: History) -> None:
         self.watch = LevelWatch(stream.voice.manifest)
+        self.count = 0
         self._stream = stream
         self._automation = automation
         self._history = history
         self._restored = -1  # the first frame of the good window to which the stream has returned last
+        self._sound = stream.voice.manifest.modality == "audio"  # the level of ink says nothing
+        self._good: GoodState | None = None
+        if self._sound and not history.remembers and isinstance(stream, Stream):
+            self._good = GoodState(stream, self.watch, history.interval)
+
+    def follow(self, frame: int) -> None:
+        """Take note of the state before frames are read, unless the history does.
+
+        Parameters
+        ----------
+        frame : int
+            Number of the first of them.
+        """
+        if self._good is not None:
+            self._good.follow(frame)
 
     def next_frame(self, frame: int, note: Note) -> np.ndarray:
-        """Return the next frame.  If it is not finite, reset the controls; if that fails too, reset the state.
+        """Return the next frame.  If it is not finite, reset the controls; if that fails too, return to a good state.
 
         Parameters
         ----------
@@ -59,21 +80,27 @@ class Recovery:
             return self._stream.read(1)
         except NotFiniteError:
             _log.warning("frame %d is not finite: all controls were reset to their defaults", frame)
+        self.count += 1
+        same = self._has_defaults()
         self._automation.reset_controls()
         self._automation.advance()
         note(Reset())
-        try:
+        with contextlib.suppress(NotFiniteError):
             return self._stream.read(1)
-        except NotFiniteError:
-            _log.warning("frame %d is still not finite: the stream restarts from its initial state", frame)
+        where = self._go_back(same)
+        _log.warning("frame %d is still not finite: the stream restarts from %s", frame, where)
+        self._automation.reset_controls()
+        self._automation.advance()
+        with contextlib.suppress(NotFiniteError):
+            return self._stream.read(1)
         self._restart()
         return self._stream.read(1)
 
     def calm(self, frame: int, note: Note) -> None:
         """If the sound runs away, return to the last good state, with default controls.
 
-        The stream restarts from its initial state without a history, if the sound runs away again before it was good,
-        and if all controls have their defaults: with the same controls and the same noise it would run away again.
+        The stream restarts from its initial state if the sound runs away again before it was good, and if all controls
+        have their defaults: with the same controls and the same noise it would run away again.
 
         Parameters
         ----------
@@ -84,14 +111,8 @@ class Recovery:
         """
         if not self.watch.alarm():
             return
-        if self._history.remembers and self.watch.good > self._restored and not self._has_defaults():
-            where = "its last good state"
-            self._stream.restore(self._history.before(self.watch.good).snapshot)
-        else:
-            where = "its initial state"
-            self._restart()
-        self._restored = self.watch.good
-        self.watch.clear()
+        self.count += 1
+        where = self._go_back(self._has_defaults())
         self._automation.reset_controls()
         note(Reset())
         _log.warning("frame %d: the sound ran away; it continues from %s, with default controls", frame, where)
@@ -100,6 +121,20 @@ class Recovery:
         """Return whether each control of the stream has its default."""
         controls = self._stream.controls
         return all((value == controls.specs[name].default).all() for name, value in controls.snapshot().items())
+
+    def _go_back(self, same: bool) -> str:
+        """Go back to the last good state, or to the initial one if the `same` controls have led here; say which."""
+        keeps = self._sound and (self._history.remembers or self._good is not None)
+        is_good = keeps and not same and self.watch.good > self._restored
+        if not is_good:
+            self._restart()
+        elif self._good is not None:
+            self._good.restore()
+        else:
+            self._stream.restore(self._history.before(self.watch.good).snapshot)
+        self._restored = self.watch.good
+        self.watch.clear()
+        return "its last good state" if is_good else "its initial state"
 
     def _restart(self) -> None:
         self._stream.continue_from(self._stream.open_another(0))
