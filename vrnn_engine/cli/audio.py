@@ -7,8 +7,8 @@ import typer
 
 from vrnn_engine.cli import report
 from vrnn_engine.cli import stream_options as options
-from vrnn_engine.runtime.live.modes import MODES
-from vrnn_engine.runtime.live.modes import Mode as ListeningMode
+from vrnn_engine.runtime.live.listening.modes import MODES
+from vrnn_engine.runtime.live.listening.modes import Mode as ListeningMode
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.live.listening_stream import ListeningStream

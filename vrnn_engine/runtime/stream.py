@@ -8,7 +8,7 @@ time; code that steps streams holds their `lock` from reading the states until i
 
 import itertools
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 
@@ -47,12 +47,6 @@ class Stream(TextStream, AbstractContextManager["Stream"]):
     controls : Controls
         A write takes effect in the next frame, or in the next word of a text.
     closed : bool
-
-    Examples
-    --------
-    >>> stream = engine.stream(seed=7)
-    >>> stream.controls["latent.temperature"] = 0.7
-    >>> block = stream.read(80)
     """
 
     def __init__(
@@ -65,11 +59,9 @@ class Stream(TextStream, AbstractContextManager["Stream"]):
         self.stepper = stepper
         self.state = state
         self.controls = Controls(stepper.voice.manifest.controls)
-        if controls:
-            self.controls.restore(controls)
-        self.lock = threading.RLock()
+        self.controls.restore(controls or {})
+        self.lock, self.closed = threading.RLock(), False
         self._group = group
-        self.closed = False
         group.add(self)  # last, because the engine may step the stream from here on
 
     @property
@@ -165,7 +157,6 @@ class Stream(TextStream, AbstractContextManager["Stream"]):
         Returns
         -------
         Observation
-            Latents, KL and log-likelihood of each frame.
 
         Raises
         ------
@@ -173,25 +164,38 @@ class Stream(TextStream, AbstractContextManager["Stream"]):
             The recording cannot be read or does not fit the voice.
         VoiceError
             The voice has no observe graph.
-        StreamError
-            The stream is closed, or a result is not finite. The stream has not moved.
-        ProviderError
-            onnxruntime failed, for example because a GPU was lost.
+        StreamError, ProviderError
+            As for `read`; also `StreamError` if a result is not finite. The stream has not moved.
         """
         self.check_open()
         line = one_line(self.stepper, text, recording)
+        with closing(open_recording(recording, self.voice.manifest, rate)) as given:
+            return replace(self.observe(given, trace, line), conversions=given.conversions)
+
+    def observe(self, frames: Iterable[np.ndarray], trace: bool = True, text: str | None = None) -> Observation:
+        """Observe frames that are in the format of the voice, and continue from the state after them, as `prime` does.
+
+        Parameters
+        ----------
+        frames : iterable of float32 arrays [n, frame_size]
+        trace, text
+            As for `prime`.
+
+        Returns
+        -------
+        Observation
+        """
         _ = self.stepper.graphs.observe  # loaded before taking the lock, because loading takes long
-        with closing(open_recording(recording, self.voice.manifest, rate)) as given, self.lock:
+        with self.lock:
             self.check_open()
-            outputs, self.state = self.stepper.observe(given, self.state, self.controls, trace, line)
-        return Observation.of(outputs, given.conversions)
+            outputs, self.state = self.stepper.observe(frames, self.state, self.controls, trace, text)
+        return Observation.of(outputs, ())
 
     def snapshot(self) -> bytes:
         """Return everything that the next frames depend on: state, position, seed and controls; see `restore`."""
         with self.lock:
             self.check_open()
-            values = self.controls.snapshot()
-            return encode(Snapshot.of(self.state, values, self.voice.name, self.fingerprint))
+            return encode(Snapshot.of(self.state, self.controls.snapshot(), self.voice.name, self.fingerprint))
 
     def restore(self, saved: bytes) -> None:
         """Continue from a snapshot that was taken in this or another process.
@@ -199,7 +203,6 @@ class Stream(TextStream, AbstractContextManager["Stream"]):
         Parameters
         ----------
         saved : bytes
-            A result of `snapshot`.
 
         Raises
         ------
@@ -220,7 +223,6 @@ class Stream(TextStream, AbstractContextManager["Stream"]):
         Parameters
         ----------
         seed : int
-            0 to 2**64-1.
 
         Raises
         ------
@@ -270,8 +272,8 @@ class Stream(TextStream, AbstractContextManager["Stream"]):
         """
         with self.lock:
             self.check_open()
-            given = random_seed() if seed is None else seed
-            state = replace(self.state.reseeded(given), arrays=self.state.copied_arrays())
+            state = self.state.reseeded(random_seed() if seed is None else seed)
+            state = replace(state, arrays=self.state.copied_arrays())
             return Stream(self.stepper, state, self._group, self.controls.snapshot())
 
     def open_another(self, seed: int | None = None) -> "Stream":

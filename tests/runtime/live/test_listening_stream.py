@@ -13,8 +13,8 @@ from vrnn_engine import Engine, Player, RecordingError, StreamError
 from vrnn_engine.cli import audio
 from vrnn_engine.runtime.live.events import Restore, Rewind, Save, Set
 from vrnn_engine.runtime.live.inputs import RecordingInput, open_input
+from vrnn_engine.runtime.live.listening.modes import MODES
 from vrnn_engine.runtime.live.listening_stream import ListeningStream
-from vrnn_engine.runtime.live.modes import MODES
 from vrnn_engine.runtime.live.performance import Performance
 from vrnn_engine.runtime.live.saved import SavedFolder
 

@@ -54,6 +54,8 @@ class Microphone:
     ----------
     live : bool
         True: frames arrive in real time.
+    ready : bool
+        False: `read` may wait for the next frame.
     seconds : float
         Duration of the input: infinite.
     label : str
@@ -68,6 +70,7 @@ class Microphone:
     """
 
     live = True
+    ready = False
     seconds = math.inf
 
     def __init__(self, wanted: str, manifest: Manifest, latency: float = 0.05, strict: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections import deque
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +23,11 @@ class FrameInput(Protocol):
     """Length of the input in seconds; inf if it has no end, or if its length is not known."""
     conversions: tuple[str, ...]
     """How the input was converted to fit the voice, one line per conversion."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the next frame has arrived, so that `read` returns it at once."""
+        ...
 
     @property
     def delay(self) -> float:
@@ -69,11 +75,22 @@ class RecordingInput:
         self.conversions = self._recording.conversions
         length = self._recording.length
         self.seconds = math.inf if length is None else length / manifest.frames_per_second
-        self._frames = (frame for block in self._recording for frame in block)
+        self._blocks = iter(self._recording)
+        self._frames: deque[np.ndarray] = deque()  # the rest of the block that was read last
+
+    @property
+    def ready(self) -> bool:
+        """Whether the next frame has been read from the file or pipe already."""
+        return bool(self._frames)
 
     def read(self) -> np.ndarray | None:
         """Wait for the next frame and return it, float32 [F]; None after the last."""
-        return next(self._frames, None)
+        while not self._frames:
+            block = next(self._blocks, None)
+            if block is None:
+                return None
+            self._frames.extend(block)
+        return self._frames.popleft()
 
     def interrupt(self) -> None:
         """Make a `read` that waits for a pipe return None soon."""

@@ -11,8 +11,8 @@ import numpy as np
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.live.inputs import FrameInput
-from vrnn_engine.runtime.live.modes import Mode
-from vrnn_engine.runtime.observation import Observation
+from vrnn_engine.runtime.live.listening.look_ahead import LookAhead, SeenFrame
+from vrnn_engine.runtime.live.listening.modes import Mode
 from vrnn_engine.runtime.stepper import Stepper
 from vrnn_engine.runtime.stream import Stream
 from vrnn_engine.runtime.voice.voice import Voice
@@ -85,7 +85,7 @@ class ListeningStream:
         self.kl_now = float("nan")
         self.delay = 0.0
         self._through = not input.live if through is None else through
-        self._listener = stream.fork(stream.seed) if mode == "resynthesise" else stream
+        self._ahead = LookAhead(stream.fork(stream.seed), input) if mode == "resynthesise" else None
         self._table: object = None  # the last table of `controls` copied to the streams
         self._sums = np.zeros(2)  # of KL and log-likelihood
         self._quiet = 0  # silent frames up to now
@@ -168,7 +168,9 @@ class ListeningStream:
     def reseed(self, seed: int) -> None:
         """Use the noise of another seed from here on."""
         self.stream.reseed(seed)
-        self._listener.reseed(seed)
+        if self._ahead is not None:
+            self._ahead.go_back()
+            self._ahead.listener.reseed(seed)
 
     def continue_from(self, other: Stream) -> None:
         """Continue from the state of another stream."""
@@ -194,8 +196,8 @@ class ListeningStream:
     def close(self) -> None:
         """Close the input."""
         self.input.close()
-        if self._listener is not self.stream:
-            self._listener.close()
+        if self._ahead is not None:
+            self._ahead.listener.close()
 
     def __enter__(self) -> Self:
         return self
@@ -205,10 +207,38 @@ class ListeningStream:
 
     def _next(self) -> np.ndarray | None:
         """Return the next frame; None if the stream has ended with its input."""
+        if self._ahead is not None:
+            if not self._ahead.wait():
+                return None
+            self._prepare()
+            return self._resynthesise(self._ahead.next())
         heard = self.input.read()
-        manifest = self.voice.manifest
+        self._prepare()
+        return self._observe_or_continue(heard)
+
+    def _prepare(self) -> None:
+        """Take the delay of the input, and the controls if they have changed, after the input was read."""
+        manifest, table = self.voice.manifest, self.controls.table
         self.delay = self.input.delay + manifest.samples_per_frame / manifest.rate
-        self._steer()
+        if table is self._table:
+            return
+        values = self.controls.snapshot()
+        if self._ahead is not None:
+            self._ahead.go_back()
+            self._ahead.listener.controls.restore(values)
+        self.stream.controls.restore(values)
+        self._table = table
+
+    def _resynthesise(self, seen: SeenFrame) -> np.ndarray:
+        """Generate a frame from an observed latent."""
+        self._add(seen)
+        target = self.controls.specs["latent.target"]
+        held = np.clip(seen.latent, target.minimum, target.maximum)
+        self.stream.controls.update({"latent.hold": 1.0, "latent.target": held})
+        return self.stream.read(1)
+
+    def _observe_or_continue(self, heard: np.ndarray | None) -> np.ndarray | None:
+        """Observe a frame [F], or generate one; return None if the stream has ended with its input."""
         if heard is None:
             self._tail -= 1
         if self.mode == "continue" and self._tail >= 0 and (heard is None or self._is_pause(heard)):
@@ -217,37 +247,16 @@ class ListeningStream:
             return made
         if heard is None:
             return None
-        latent = self._observe(heard)
-        if self.mode == "resynthesise":
-            target = self.controls.specs["latent.target"]
-            held = np.clip(latent, target.minimum, target.maximum)
-            self.stream.controls.update({"latent.hold": 1.0, "latent.target": held})
-            return self.stream.read(1)
+        seen = self.stream.observe([heard[np.newaxis]])
+        self._add(SeenFrame(seen.latents[0], float(seen.kl[0]), float(seen.log_likelihood[0])))
         passed = heard if self._through else np.zeros_like(heard)
-        return passed.reshape(manifest.block_shape)
+        return passed.reshape(self.voice.manifest.block_shape)
 
-    def _steer(self) -> None:
-        """Copy the controls to the streams if they have changed."""
-        table = self.controls.table
-        if table is not self._table:
-            values = self.controls.snapshot()
-            self._listener.controls.restore(values)
-            if self.stream is not self._listener:
-                self.stream.controls.restore(values)
-            self._table = table
-
-    def _observe(self, heard: np.ndarray) -> np.ndarray:
-        """Observe a frame [F]; return the latent drawn from its posterior, [Z]."""
-        listener = self._listener
-        with listener.lock:
-            listener.check_open()
-            # Not `prime`, which would convert the frame to the voice's format once more.
-            outputs, listener.state = self.stepper.observe([heard[np.newaxis]], listener.state, listener.controls)
-        seen = Observation.of(outputs, ())
-        self._sums += seen.kl[0], seen.log_likelihood[0]
+    def _add(self, seen: SeenFrame) -> None:
+        """Count an observed frame."""
+        self._sums += seen.kl, seen.log_likelihood
         self.heard += 1
-        self.latent, self.kl_now = seen.latents[0], float(seen.kl[0])
-        return self.latent
+        self.latent, self.kl_now = seen.latent, seen.kl
 
     def _is_pause(self, heard: np.ndarray) -> bool:
         """Return whether a microphone has heard silence for at least `PAUSE` seconds."""

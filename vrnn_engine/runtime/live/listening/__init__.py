@@ -1,0 +1,1 @@
+"""What a stream does with an input that it listens to."""
