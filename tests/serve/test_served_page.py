@@ -107,6 +107,25 @@ def test_the_page_says_that_a_server_is_silent_and_that_it_is_back(browser: Brow
         browser.driver.get("about:blank")
 
 
+@pytest.mark.slow
+def test_a_server_that_is_silent_at_first_is_named_and_tried_until_it_answers(browser: Browser, served: Served) -> None:
+    says = "document.getElementById('notice').textContent === '{}'"
+    with silent_proxy(served.port) as proxy:
+        proxy.ignore_sockets()
+        browser.open(f"http://127.0.0.1:{proxy.port}/#token={TOKEN}&voice=toy-audio")
+        browser.wait_until(says.format("The server does not answer: trying again."))
+        # Another voice ends the tries for the first one; the page says again that the server is silent.
+        browser.run("const choice = document.getElementById('voice'); choice.value = 'toy-pen'; choice.onchange()")
+        time.sleep(30)  # longer than three tries
+        assert browser.run(f"return {says.format('The server does not answer: trying again.')}")
+        assert browser.run("return document.getElementById('loading').textContent") == "loading"
+        assert proxy.ignored[-3:] == ["/toy-pen"] * 3
+        proxy.speak_again()
+        browser.wait_until(PLAYABLE)
+        assert browser.run(f"return {says.format('The server is back.')}")
+        browser.driver.get("about:blank")
+
+
 def test_the_page_without_the_token_says_what_is_wrong(browser: Browser, served: Served) -> None:
     browser.open(f"http://127.0.0.1:{served.port}/#voice=toy-audio")
     browser.wait_until("document.body.innerText.toLowerCase().includes('#token=token')")

@@ -20,6 +20,9 @@ class SilentProxy:
         self._target = target
         self._speaks = threading.Event()
         self._speaks.set()
+        self._answers_sockets = True
+        self.ignored: list[str] = []
+        """Paths of the WebSockets that were asked for and ignored."""
         self._ended: asyncio.Event
         self._loop: asyncio.AbstractEventLoop
 
@@ -27,8 +30,13 @@ class SilentProxy:
         """Pass nothing more on, over the open connections and over new ones, which are accepted."""
         self._speaks.clear()
 
+    def ignore_sockets(self) -> None:
+        """Pass nothing on over new connections that ask for a WebSocket; other requests are answered."""
+        self._answers_sockets = False
+
     def speak_again(self) -> None:
         """Pass new connections on; those that were open stay silent."""
+        self._answers_sockets = True
         self._speaks.set()
 
     def stop(self) -> None:
@@ -44,10 +52,15 @@ class SilentProxy:
         await self._ended.wait()
 
     async def _pass_on(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        if not self._speaks.is_set():
+        head = await client.read(65536) if self._speaks.is_set() else b""
+        ignores = not self._answers_sockets and b"\nupgrade: websocket" in head.lower()
+        if ignores:
+            self.ignored.append(head.decode().split()[1].partition("?")[0])
+        if ignores or not self._speaks.is_set():
             await self._ended.wait()
             return
         server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
+        to_server.write(head)
         copies = [self._copy(client, to_server), self._copy(server, to_client)]
         with contextlib.suppress(OSError):
             await asyncio.gather(*copies)

@@ -18,11 +18,16 @@ const transport = new Transport();
 let instrument = null;
 /** Number of voices that were opened: a voice that is loaded too late is closed. */
 let turns = 0;
+/** Milliseconds after which the page says that it waits for its configuration. */
+const PATIENCE = 6000;
 
 /** Return the configuration of the page. @returns {Promise<import("./player/player.js").Config>} */
 async function readConfig() {
-  const reply = await fetch("config.json").catch(() => null);
+  const timer = setTimeout(() => status.say("The server does not answer yet.", true), PATIENCE);
+  const reply = await fetch("config.json", { cache: "no-cache" }).catch(() => null);
   const config = reply?.ok ? await reply.json().catch(() => null) : null;
+  clearTimeout(timer);
+  status.say("");
   if (!config) throw new Error("The page does not find its config.json. Serve the whole folder with a web server.");
   return config;
 }
@@ -43,7 +48,14 @@ async function openVoice(config, link) {
     if (!remote && typeof WebAssembly !== "object") throw new Error("This browser has no WebAssembly. Use a newer browser.");
     if (!remote && typeof DecompressionStream !== "function") throw new Error("This browser is too old: use Safari 16.4, Firefox 114, Chrome 97 or newer.");
     const progress = (/** @type {number} */ part) => turn === turns && (loading.textContent = `loading, ${Math.floor(100 * part)} %`);
-    const player = await openPlayer(config, { seed: BigInt(link.seed ?? FIRST_SEED), ...(voice ? { voice } : {}), progress });
+    let wasSilent = false;
+    const silent = () => {
+      if (turn === turns) status.say("The server does not answer: trying again.", true);
+      wasSilent = true;
+      return turn === turns;
+    };
+    const player = await openPlayer(config, { seed: BigInt(link.seed ?? FIRST_SEED), ...(voice ? { voice } : {}), progress, silent });
+    if (turn === turns && wasSilent) status.say("The server is back.");
     if (turn === turns) instrument = new Instrument(player, remote, link, status, transport);
     else player.close();
   } catch (error) {

@@ -99,6 +99,8 @@
  * @property {string} [text]  For a voice that writes: what it writes first.
  * @property {number} [width]  For a voice that writes: width of a line, in the unit of the voice.
  * @property {(part: number) => void} [progress]  Gets the part of the voice that is loaded, 0 to 0.99.
+ * @property {() => boolean} [silent]  Remote: called each time that the server has not answered for six seconds; returns
+ *   whether to try again. By default, the player tries again.
  */
 
 /**

@@ -25,13 +25,14 @@ const TOKEN = new URLSearchParams(location.hash.slice(1)).get("token");
  * @param {PlayerOptions} options
  * @returns {Promise<RemotePlayer>}
  */
-export async function openRemotePlayer(config, { voice = config.voices?.[0] ?? config.voice ?? "", seed, text, width }) {
+export async function openRemotePlayer(config, options) {
+  const { voice = config.voices?.[0] ?? config.voice ?? "", seed, text, width, silent } = options;
   if (config.token && !TOKEN) throw new Error("this server asks for its token: add #token=TOKEN to the address of the page");
   const address = new URL(encodeURIComponent(voice), document.baseURI);
   address.protocol = address.protocol.replace("http", "ws");
   if (TOKEN) address.searchParams.set("token", TOKEN);
   const beginning = { seed: seed === undefined ? randomSeed() : checkSeed(seed), text, width };
-  const player = new RemotePlayer(address.href, beginning);
+  const player = new RemotePlayer(address.href, beginning, silent);
   try {
     await player.open();
   } catch (error) {
@@ -46,10 +47,13 @@ class RemotePlayer extends BasePlayer {
   /**
    * @param {string} address
    * @param {{seed: bigint, text?: string, width?: number}} beginning
+   * @param {() => boolean} [silent]  Called if the server does not answer before it has opened the session; returns
+   *   whether to try again.
    */
-  constructor(address, beginning) {
+  constructor(address, beginning, silent) {
     super(beginning);
     this._address = address;
+    this._silent = silent;
     this._reconnects = 0;
     /** @type {{frame: number, name: string, detail: any}[]}  What is told when its frame is played. */
     this._later = [];
@@ -177,7 +181,8 @@ class RemotePlayer extends BasePlayer {
   _take(name, message) {
     const { frames } = this._connection ?? {};
     if (name === "frames") this._pump();
-    else if (name === "connected" || name === "lost") {
+    else if (name === "silent" && !this.manifest) this._wait();
+    else if (name === "connected" || name === "lost" || name === "silent") {
       this._connected = name === "connected";
       this._tellState();
     } else if (name === "latents") {
@@ -193,6 +198,11 @@ class RemotePlayer extends BasePlayer {
       this.close();
       this._dispatch("end", message);
     }
+  }
+
+  /** Say that the server does not answer, and try no longer if nobody waits for it. */
+  _wait() {
+    if (this._silent?.() === false) this._connection.giveUp("nobody waits for the server any longer");
   }
 
   /** Give out the frames that are due and have arrived. */

@@ -30,7 +30,8 @@ export class Voice {
     const address = new URL(folder);
     if (!address.pathname.endsWith("/")) address.pathname += "/";
     const file = new URL("voice.json", address);
-    const text = new TextDecoder().decode(await fetchBytes(file));
+    // An old manifest that the browser keeps would not fit the files of a new voice at this address.
+    const text = new TextDecoder().decode(await fetchBytes(file, undefined, "no-cache"));
     try {
       return new Voice(address, JSON.parse(text), progress);
     } catch {

@@ -14,6 +14,8 @@ const WINDOW = 0.6;
 const SPACING = 25;
 /** Milliseconds before the second try to connect, and the longest time between two tries. */
 const [FIRST_WAIT, LONGEST_WAIT] = [100, 3000];
+/** Number of refused tries in a row before the session was ever open, after which no other one follows. */
+const MOST_REFUSED = 3;
 /** Close codes after which another try would end in the same way; and those for a client that stood still. */
 const [FINAL, PAUSED] = [new Set([1000, 1008, 1009, 4002, 4003]), new Set([4001, 4004])];
 
@@ -23,7 +25,8 @@ export class Connection {
   /**
    * @param {string} address  Address of the WebSocket.
    * @param {string} opening  Fields of the first message, as JSON.
-   * @param {(name: string, message: any) => void} report  Takes what the server says, and `connected`, `lost` and `end`.
+   * @param {(name: string, message: any) => void} report  Takes what the server says, and `connected`, `silent`, `lost`
+   *   and `end`.
    */
   constructor(address, opening, report) {
     this._address = address;
@@ -38,6 +41,7 @@ export class Connection {
     this._clearing = [];
     this._granted = 0;
     this._tries = 0;
+    this._refused = 0;
     this._isClosed = false;
     this._isOpen = false; // over the present socket
     this._sentAt = 0;
@@ -105,6 +109,17 @@ export class Connection {
     this._put("credit", `{"type":"credit","frames":${wanted}}`);
   }
 
+  /**
+   * Close for good.
+   *
+   * @param {string} reason  One line.
+   */
+  giveUp(reason) {
+    this.close();
+    this._reject(new Error(reason));
+    this._report("end", { reason });
+  }
+
   close() {
     this._isClosed = true;
     clearTimeout(this._timer);
@@ -130,7 +145,7 @@ export class Connection {
       try {
         this._take(data);
       } catch (error) {
-        this._fail(error instanceof Error ? error.message : String(error));
+        this.giveUp(error instanceof Error ? error.message : String(error));
       }
     };
     socket.onclose = ({ code, reason }) => {
@@ -147,7 +162,8 @@ export class Connection {
   _abandon(socket) {
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
-    this._lose(0, "The server does not answer; try again later.");
+    this._report("silent", null);
+    this._lose(0, "");
   }
 
   /** Return the fields of the message that opens or continues the session, as JSON. */
@@ -253,8 +269,9 @@ export class Connection {
     this._isOpen = false;
     if (!this._queue.has("clear")) this._endClearing(); // it will not be answered
     if (this._isClosed) return;
-    if (FINAL.has(code) || (!this.frames && this._tries > 1)) {
-      this._fail(reason || "The server cannot be reached, or refuses this page; try again later.");
+    this._refused = code ? this._refused + 1 : 0; // a server that is silent may answer again
+    if (FINAL.has(code) || (!this.frames && this._refused >= MOST_REFUSED)) {
+      this.giveUp(reason || "The server cannot be reached, or refuses this page; try again later.");
       return;
     }
     if (wasOpen) this._report("lost", null);
@@ -265,12 +282,5 @@ export class Connection {
       this._timer = setTimeout(() => this._connect(), wait);
     };
     if (!PAUSED.has(code) || this.reads || this._isAsked) this._retry();
-  }
-
-  /** @param {string} reason */
-  _fail(reason) {
-    this.close();
-    this._reject(new Error(reason));
-    this._report("end", { reason });
   }
 }
