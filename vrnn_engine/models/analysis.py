@@ -56,14 +56,16 @@ class Analysis(nn.Module):
             if emphasis
             else torch.eye(2 * frame_size)
         )
-        self.view_sizes = [frame_size, frame_size, frame_size + config.longest]
-        # One matrix gives the real and imaginary parts of the spectrum, and the signal for the periodicity.
-        views = torch.cat([transform, plain.double()[:, frame_size - config.longest :]], dim=-1)
+        self.view_sizes = [config.longest + frame_size, frame_size, frame_size]
+        # One matrix gives the signal for the periodicity, and the real and imaginary parts of the spectrum.
+        views = torch.cat([plain.double()[:, frame_size - config.longest :], transform], dim=-1)
         self.register_buffer("views", views.float(), persistent=False)
         self.spectrum_size = frame_size + config.levels
         self.size = self.spectrum_size + config.periods
         length = frame_size // config.levels
         average = torch.eye(config.levels).repeat_interleave(length, 0) / length
+        # The levels are those of the frame; the frame before it counts for nothing.
+        average = functional.pad(average, (0, 0, frame_size, 0))
         # Padded, so that the logarithm is taken of a multiple of four values; see `pad_to_multiple_of_4`.
         self.register_buffer("average", functional.pad(average, (0, -self.spectrum_size % 4)), persistent=False)
 
@@ -82,9 +84,7 @@ class Analysis(nn.Module):
         """
         with disable_autocast(both.device):
             seen = both @ self.views
-            plain = seen[..., seen.shape[-1] - self.view_sizes[-1] :]
-            real, imaginary, _ = (seen * seen).split(self.view_sizes, dim=-1)
-            frame = both[..., both.shape[-1] // 2 :]
-            power = torch.cat([real + imaginary, (frame * frame) @ self.average], dim=-1)
+            plain, real, imaginary = (seen * seen).split(self.view_sizes, dim=-1)
+            power = torch.cat([real + imaginary, (both * both) @ self.average], dim=-1)
             spectrum = (0.25 * torch.log(power + POWER_FLOOR) + 1)[..., : self.spectrum_size]
-            return spectrum, self.periodicity(plain)
+            return spectrum, self.periodicity(seen, plain)

@@ -27,36 +27,40 @@ class Periodicity(nn.Module):
     """
 
     within: Tensor
+    floor: Tensor
 
     def __init__(self, config: SourceFilter, frame_size: int):
         super().__init__()
-        self.frame_size, self.longest, self.shortest = frame_size, config.longest, config.shortest
+        self.frame_size, self.longest, self.periods = frame_size, config.longest, config.periods
         reach = torch.ones(config.longest + frame_size, config.periods + 1)
         # A column for each period marks the samples one period before the frame; the last column marks the frame.
         reach = reach.tril().triu(1 - frame_size)
         reach[:, -1] = torch.arange(len(reach)) >= config.longest
-        self.register_buffer("within", reach, persistent=False)
+        self.register_buffer("within", reach.T.contiguous(), persistent=False)
+        self.register_buffer("floor", torch.full((config.periods + 1,), frame_size * SILENCE), persistent=False)
 
-    def forward(self, sound: Tensor) -> Tensor:
+    def forward(self, sound: Tensor, squares: Tensor) -> Tensor:
         """Return the periodicity of a frame.
 
         Parameters
         ----------
         sound : Tensor
-            The `longest` samples before the frame, and the frame, [..., longest + F].
+            The `longest` samples before the frame, the frame, and values that are not read, [..., longest + F + N].
+        squares : Tensor
+            The squares of the `longest` samples before the frame, and of the frame, [..., longest + F].
 
         Returns
         -------
         Tensor
             [..., periods], from the longest period to the shortest; 1 where the signal repeats exactly.
         """
-        last, earlier = sound[..., self.longest :], sound[..., : self.frame_size + self.longest - self.shortest]
-        powers = (sound * sound) @ self.within + self.frame_size * SILENCE
-        of_earlier, of_last = powers.split([powers.shape[-1] - 1, 1], dim=-1)
-        return correlate(earlier, last) / torch.sqrt(of_earlier * of_last)
+        last = sound[..., self.longest : self.longest + self.frame_size]
+        powers = functional.linear(squares, self.within, self.floor)
+        of_earlier, of_last = powers.split([self.periods, 1], dim=-1)
+        return correlate(sound, last, count=self.periods) / torch.sqrt(of_earlier * of_last)
 
 
-def correlate(x: Tensor, taps: Tensor, before: int = 0, after: int = 0) -> Tensor:
+def correlate(x: Tensor, taps: Tensor, before: int = 0, after: int = 0, count: int | None = None) -> Tensor:
     """Return the correlation y_n = sum_k taps_k x_(n+k), in the precision of the taps.
 
     Parameters
@@ -67,29 +71,36 @@ def correlate(x: Tensor, taps: Tensor, before: int = 0, after: int = 0) -> Tenso
         [..., K].
     before, after : int
         Zeros to add before and after x.
+    count : int, optional
+        Number of outputs; by default all that x has.
 
     Returns
     -------
     Tensor
-        [..., before + N + after - K + 1].
+        [..., count]; by default, `count` is before + N + after - K + 1.
     """
-    length, width = before + x.shape[-1] + after, taps.shape[-1]
-    count = length - width + 1
+    width = taps.shape[-1]
+    count = count or before + x.shape[-1] + after - width + 1
     if few_rows(x):
         # One product of two small matrices.  Rows of the first are pieces of x that begin `step` samples apart; rows of
         # the second are copies of the taps, each shifted by one sample more than the last.  So each piece gives `step`
-        # outputs.
+        # outputs.  The last piece may end with any values: zeros are their taps.
         step = next(step for step in range(1, count + 1) if step * step >= count and count % step == 0)
         rows, blocks = count // step, -(-(width + step - 1) // step)
-        padded = functional.pad(x.to(taps.dtype), (before, (rows - 1 + blocks) * step - before - x.shape[-1]))
+        pieces = windows(_cut(x.to(taps.dtype), before, (rows - 1 + blocks) * step), rows, step, blocks)
         with disable_autocast(x.device):
-            product = windows(padded, rows, step, blocks) @ shifts(taps, step, blocks * step).transpose(-1, -2)
-            return product.flatten(-2)
+            return (pieces @ shifts(taps, step, blocks * step).transpose(-1, -2)).flatten(-2)
     # In double precision, since the rounding error of a loud past would be audible in a quiet frame.
+    length = count + width - 1
     size = 1 << (length - 1).bit_length()
-    padded = functional.pad(x, (before, after))
-    product = torch.fft.rfft(padded.double(), size) * torch.fft.rfft(taps.double(), size).conj()
+    product = torch.fft.rfft(_cut(x, before, length).double(), size) * torch.fft.rfft(taps.double(), size).conj()
     return torch.fft.irfft(product, size)[..., :count].to(taps.dtype)
+
+
+def _cut(x: Tensor, before: int, length: int) -> Tensor:
+    """Return x after `before` zeros, cut off or continued by zeros: [..., N] -> [..., length]."""
+    spare = length - before - x.shape[-1]
+    return functional.pad(x, (before, spare)) if before or spare > 0 else x[..., :length]
 
 
 class Convolution(nn.Module):
@@ -105,6 +116,11 @@ class Convolution(nn.Module):
         N.
     start : int
         The first n.
+
+    Attributes
+    ----------
+    width : int
+        K, taps and zeros, for which a graph copies nothing but the shifted taps.
     """
 
     counts: Tensor
@@ -119,6 +135,7 @@ class Convolution(nn.Module):
         begins = column >= self.block * torch.arange(length // self.block + 1)[:, None]
         self.register_buffer("counts", (begins != (column < start)).double(), persistent=False)
         self.register_buffer("ones", torch.ones(1, len(begins), dtype=torch.float64), persistent=False)
+        self.width = length + self.block + 1
 
     def forward(self, x: Tensor, taps: Tensor) -> Tensor:
         """Convolve samples with taps.

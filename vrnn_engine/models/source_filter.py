@@ -123,8 +123,9 @@ class SourceFilterOutput(nn.Module):
         """Return the parameters for features [..., inputs] and the last two frames."""
         cepstrum, voicing, share, std = to_float32(self.head(features)).split(self.parts, dim=-1)
         with disable_autocast(features.device):
-            taps = self.filter(cepstrum)
-            inverse, response = taps[..., 0, :], taps[..., 1, :]
+            taps = self.filter(cepstrum).flatten(-2)
+            inverse = taps[..., : self.filter_past.width]
+            response = taps[..., self.filter.size : self.filter.size + self.filter_frame.width]
             ringing, excitation = self.filter_past(past.frames, inverse).split(self.frame_size, dim=-1)
         return SourceFilterParameters(
             inverse,
