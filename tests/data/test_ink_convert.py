@@ -9,7 +9,8 @@ from support.command import run_command as run
 
 from vrnn_engine import Engine
 from vrnn_engine.data.ink.convert import convert
-from vrnn_engine.data.ink.strokes import Conversion, Strokes, to_points
+from vrnn_engine.data.ink.strokes import VOICE_RATE, Conversion, Strokes, to_points
+from vrnn_engine.data.line_files import load_lines
 from vrnn_engine.data.options import PenData
 from vrnn_engine.data.pen import PenCorpus
 from vrnn_engine.errors import DataError
@@ -80,6 +81,36 @@ def test_times_and_rates_decide_the_number_of_points(tmp_path):
     assert len(drawn) == 51 + 21  # 10 mm and 4 mm at 0.2 mm a point
     upwards = convert([write(tmp_path, "three.npy")], tmp_path / "a.npz", Conversion(scale=2.0, flip=True))[0].points
     assert np.cumsum(upwards[:, :2], 0)[-1].tolist() == [10, -16]
+
+
+def test_ink_keeps_its_rate_or_else_has_that_of_the_bundled_voice(tmp_path):
+    moves = "dx,dy,pen_up,t\n0,0,0,0\n0,6,0,0.008\n4,0,1,0.016\n-3,2,0,0.9\n4,0,1,0.908\n"
+    (tmp_path / "timed.csv").write_text(moves)
+    (tmp_path / "timed.inkml").write_text(INKML)
+    (tmp_path / "said.jsonl").write_text(
+        '{"rate": 60}\n{"dx": 0, "dy": 1, "pen_up": 0}\n{"dx": 0, "dy": 1, "pen_up": 1}\n'
+    )
+    sources = [*(tmp_path / name for name in ("timed.csv", "timed.inkml", "said.jsonl")), write(tmp_path, "three.npy")]
+    for target in ("all.npz", "all.jsonl"):
+        lines = convert(sources, tmp_path / target, Conversion(scale=1.0))
+        assert [(line.rate, len(line.points)) for line in lines] == [(125, 5), (10, 5), (60, 2), (VOICE_RATE, 5)]
+        assert load_lines(tmp_path / target)[0]["points_per_second"].tolist() == [125, 10, 60, VOICE_RATE]
+    lines = convert(sources, tmp_path / "all.npz", Conversion(scale=1.0, input_rate=50))
+    assert [line.rate for line in lines] == [125, 10, 50, 50]
+    lines = convert([write(tmp_path, "page.svg")], tmp_path / "all.npz", Conversion(speed=60))
+    assert (lines[0].rate, len(lines[0].points)) == (VOICE_RATE, 6 + 3)  # 10 mm and 4 mm at 2 mm a point
+    assert Engine.load("handwriting", "cpu").voice.manifest.rate == VOICE_RATE
+
+
+def test_the_rates_of_converted_ink_are_printed(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y,stroke,t\n0,0,1,0\n0,6,1,0.01\n4,6,1,0.02\n")
+    write(tmp_path, "three.npy")
+    done = run("ink", "convert", "a.csv", "three.npy", "out.npz", "--scale", "1", cwd=tmp_path)
+    assert done.stderr == "out.npz: 2 lines, 8 points, 0.2 s of ink in mm at 30 to 100 Hz\n"
+    wrong = "x,y,stroke,t\n0,0,1,0\n0,6,1,10\n4,6,1,20\n"
+    (tmp_path / "a.csv").write_text(wrong)
+    done = run("ink", "convert", "a.csv", "out.npz", "--scale", "1", cwd=tmp_path)
+    assert done.stderr == "error: a.csv: its points are 0.1 a second; give t in seconds, and rate in points a second\n"
 
 
 def test_converted_ink_trains_and_primes(tmp_path):

@@ -23,7 +23,15 @@ def convert(
             "(.npz or .jsonl).",
         ),
     ],
-    rate: Annotated[float, typer.Option(metavar="HZ", min=1, max=10_000, help="Points per second to write.")] = 50.0,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="HZ",
+            min=1,
+            max=10_000,
+            help="Points per second to write.  Default: those of the file, or else 30, those of the voice handwriting.",
+        ),
+    ] = None,
     scale: Annotated[
         float | None,
         typer.Option(metavar="MM", min=1e-9, help="Millimetres of one unit.  Default: what the file says."),
@@ -31,7 +39,7 @@ def convert(
     input_rate: Annotated[
         float | None,
         typer.Option(
-            metavar="HZ", min=1, max=10_000, help="Points per second of files without times.  Default: as --rate."
+            metavar="HZ", min=1, max=10_000, help="Points per second of files that do not say it.  Default: as --rate."
         ),
     ] = None,
     speed: Annotated[
@@ -63,12 +71,15 @@ def convert(
     said = [text] if text is not None else read_texts(texts) if texts is not None else None
     lines = write(files[:-1], files[-1], Conversion(rate, scale, input_rate, speed, flip), writer, said)
     if json:
-        found = [{"id": line.id, "points": len(line.points), "text": line.text} for line in lines]
+        found = [{"id": line.id, "points": len(line.points), "text": line.text, "rate": line.rate} for line in lines]
         report.print_json({"path": str(files[-1]), "lines": found})
         return
     points = sum(len(line.points) for line in lines)
     count = "1 line" if len(lines) == 1 else f"{len(lines):,} lines"
-    report.say(f"{files[-1]}: {count}, {points:,} points, {points / rate:.1f} s of ink in mm at {rate:g} Hz")
+    seconds = sum(len(line.points) / line.rate for line in lines if line.rate)
+    rates = sorted({f"{line.rate:.4g}" for line in lines}, key=float)
+    at = rates[0] if len(rates) == 1 else f"{rates[0]} to {rates[-1]}"
+    report.say(f"{files[-1]}: {count}, {points:,} points, {seconds:.1f} s of ink in mm at {at} Hz")
 
 
 app = typer.Typer(no_args_is_help=True)

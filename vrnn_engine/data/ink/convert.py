@@ -12,7 +12,7 @@ from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.data.ink.inkml import read_inkml
 from vrnn_engine.data.ink.json_lines import encode_json_lines, read_json_lines
 from vrnn_engine.data.ink.lines import Drawing, Line, lines_table
-from vrnn_engine.data.ink.strokes import Conversion, to_points
+from vrnn_engine.data.ink.strokes import Conversion, rate_of, to_points
 from vrnn_engine.data.ink.svg import read_svg
 from vrnn_engine.data.ink.tables import read_arrays, read_csv
 from vrnn_engine.errors import DataError
@@ -55,11 +55,7 @@ def convert(
     """
     if target.suffix.lower() not in WRITTEN:
         raise DataError(f"{target}: ink is written to {' or '.join(WRITTEN)} files; name one")
-    lines = [
-        Line(one.id, _points(one, how, source), writer or one.writer, one.text, how.rate)
-        for source in sources
-        for one in read_ink(source)
-    ]
+    lines = [_line(one, how, source, writer) for source in sources for one in read_ink(source)]
     if texts is not None:
         if len(texts) != len(lines):
             raise DataError(
@@ -120,9 +116,11 @@ def read_ink(source: Path) -> list[Drawing]:
     return [Drawing(stem, readers[kind](source), stem)]
 
 
-def _points(drawing: Drawing, how: Conversion, source: Path) -> np.ndarray:
+def _line(drawing: Drawing, how: Conversion, source: Path, writer: str | None) -> Line:
+    """Return a drawing as a line of points."""
     where = str(source) if source.suffix.lower() != ".jsonl" else f"{source}: {drawing.id}"
-    return to_points(drawing.ink, replace(how, input_rate=how.input_rate or drawing.rate), where)
+    points, rate = to_points(drawing.ink, how, where), rate_of(drawing.ink, how, where)
+    return Line(drawing.id, points, writer or drawing.writer, drawing.text, rate)
 
 
 def _npz(lines: Sequence[Line]) -> bytes:

@@ -23,13 +23,11 @@ from vrnn_engine.base.reading.limits import MOST_CORPUS
 from vrnn_engine.base.strokes import MILLIMETRES
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.data.ink.lines import Drawing, Line
-from vrnn_engine.data.ink.strokes import Conversion, Strokes, cut, to_points
+from vrnn_engine.data.ink.strokes import Conversion, Strokes, check_rate, cut, mean_rate, to_points
 from vrnn_engine.errors import DataError
 
 ROUNDING = 2e-6
 """Largest deviation in seconds of evenly spaced times that were rounded to microseconds."""
-SLOWEST, FASTEST = 5.0, 2000.0
-"""Points per second outside these limits are a mistake, such as times in milliseconds."""
 
 Length = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
 
@@ -83,15 +81,13 @@ def read_json_lines(path: Path) -> list[Drawing]:
         times, rate = None, header.rate
         if all(row.t is not None for row in rows):
             times = cut(np.array([row.t for row in rows], np.float64), ends)
-            rate = _mean_rate(times) or rate
+            rate = mean_rate(times) or rate
             times = None if rate is not None and _even(times, rate) else times
-        ink = Strokes(cut(places, ends), MILLIMETRES[header.unit or "mm"], times)
-        if rate is not None and not SLOWEST <= rate <= FASTEST:
-            raise DataError(
-                f"{where}: its points are {rate:.3g} a second; give t in seconds, and rate in points a second"
-            )
+        if rate is not None:
+            check_rate(rate, where)
+        ink = Strokes(cut(places, ends), MILLIMETRES[header.unit or "mm"], times, rate=rate)
         name = header.id or f"{path.stem}:{block.number}"
-        drawings.append(Drawing(name, ink, header.writer or path.stem, header.text or "", rate))
+        drawings.append(Drawing(name, ink, header.writer or path.stem, header.text or ""))
     return drawings
 
 
@@ -109,14 +105,18 @@ def load_json_lines(path: Path) -> list[Line]:
         As `read_json_lines`; or some lines have a rate and others do not.
     """
     drawings = read_json_lines(path)
-    unknown = [one.id for one in drawings if one.rate is None]
+    unknown = [one.id for one in drawings if one.ink.rate is None]
     if unknown and len(unknown) < len(drawings):
         raise DataError(
             f"{path}: line of writing {unknown[0]} has neither rate nor t, which others have; add one to its header"
         )
     return [
         Line(
-            one.id, to_points(one.ink, Conversion(one.rate or 1.0), f"{path}: {one.id}"), one.writer, one.text, one.rate
+            one.id,
+            to_points(one.ink, Conversion(one.ink.rate), f"{path}: {one.id}"),
+            one.writer,
+            one.text,
+            one.ink.rate,
         )
         for one in drawings
     ]
@@ -182,18 +182,6 @@ def _inherited(row: Row, before: Row) -> Row:
     return msgspec.structs.replace(row, **kept)
 
 
-def _mean_rate(times: Sequence[np.ndarray]) -> float | None:
-    """Return the mean number of points per second within strokes, or None if it cannot be measured."""
-    steps = sum(len(stroke) - 1 for stroke in times)
-    seconds = sum(float(stroke[-1] - stroke[0]) for stroke in times)
-    return _rounded(steps / seconds) if seconds > 0 else None
-
-
 def _even(times: Sequence[np.ndarray], rate: float) -> bool:
     """Return whether all points within strokes have the same distance in time, but for rounding to microseconds."""
     return all((np.abs(np.diff(stroke) - 1 / rate) <= ROUNDING).all() for stroke in times)
-
-
-def _rounded(rate: float) -> float:
-    """Return a whole number if a rate is one but for times that were rounded to microseconds."""
-    return float(round(rate)) if abs(rate - round(rate)) < 1e-3 * rate else rate

@@ -49,15 +49,12 @@ class Drawing:
         As those of `Line`.
     ink : Strokes
         The ink.
-    rate : float or None
-        Points per second, if the file says them.
     """
 
     id: str
     ink: Strokes
     writer: str
     text: str = ""
-    rate: float | None = None
 
 
 def lines_table(lines: Sequence[Line]) -> dict[str, NDArray[Any]]:

@@ -11,6 +11,10 @@ from vrnn_engine.base.strokes import resample_strokes
 from vrnn_engine.errors import DataError
 
 Points = NDArray[np.float64]
+VOICE_RATE = 30.0
+"""Points per second of the bundled voice `handwriting` and of its recipe."""
+SLOWEST, FASTEST = 5.0, 2000.0
+"""Points per second outside these limits are a mistake, such as times in milliseconds."""
 SHORTEST = 1e-9
 """Strokes shorter than this, in units of the ink, are dots."""
 FARTHEST = 1e6
@@ -34,12 +38,15 @@ class Strokes:
     traced : bool
         Whether the points are those of a pen at a steady rate.  Points of an outline (SVG) are not: only its shape
         counts.
+    rate : float or None
+        Points per second, if the file says it.
     """
 
     paths: Sequence[Points]
     millimetres: float | None = None
     times: Sequence[Points] | None = None
     traced: bool = True
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,19 +55,19 @@ class Conversion:
 
     Attributes
     ----------
-    rate : float
-        Points per second of the result.
+    rate : float or None
+        Points per second of the result; None for those of the file, see `rate_of`.
     scale : float or None
         Millimetres of one unit of the file; None for what the file says.
     input_rate : float or None
-        Points per second of files without times; None for `rate`.
+        Points per second of files without times; None for what the file says, or else those of the result.
     speed : float
         Speed in mm/s with which outlines are drawn.
     flip : bool
         Whether y grows upwards in the file.
     """
 
-    rate: float = 50.0
+    rate: float | None = None
     scale: float | None = None
     input_rate: float | None = None
     speed: float = 60.0
@@ -79,6 +86,59 @@ def cut(values: Points, ends: NDArray[np.integer]) -> list[Points]:
     """
     bounds = np.unique([0, *ends.tolist(), len(values)])
     return [values[first:last] for first, last in pairwise(bounds)]
+
+
+def mean_rate(times: Sequence[Points]) -> float | None:
+    """Return the mean number of points per second within strokes, or None if it cannot be measured.
+
+    Parameters
+    ----------
+    times : sequence of float64 arrays [n]
+        Seconds of each point; rounding to microseconds does not change a rate that is a whole number.
+    """
+    strokes = [stroke for stroke in times if len(stroke)]
+    steps = sum(len(stroke) - 1 for stroke in strokes)
+    seconds = sum(float(stroke[-1]) - float(stroke[0]) for stroke in strokes)
+    rate = steps / seconds if seconds > 0 else None
+    return float(round(rate)) if rate is not None and abs(rate - round(rate)) < 1e-3 * rate else rate
+
+
+def check_rate(rate: float, where: str) -> None:
+    """Raise `DataError` if no pen is recorded at this number of points per second.
+
+    Parameters
+    ----------
+    rate : float
+        Points per second.
+    where : str
+        The file, for the error message.
+    """
+    if not SLOWEST <= rate <= FASTEST:
+        raise DataError(f"{where}: its points are {rate:.3g} a second; give t in seconds, and rate in points a second")
+
+
+def rate_of(ink: Strokes, how: Conversion, where: str) -> float:
+    """Return the number of points per second of the result of `to_points`.
+
+    It is that of `how`; else that at which the ink was recorded, by its times, by `how`, or by the file; else
+    `VOICE_RATE`.
+
+    Parameters
+    ----------
+    ink, how, where
+        As for `to_points`.
+
+    Raises
+    ------
+    DataError
+        The times of the ink give a rate that no pen has.
+    """
+    if how.rate is not None:
+        return how.rate
+    measured = mean_rate(ink.times) if ink.times is not None else None
+    if measured is not None:
+        check_rate(measured, where)
+    return measured or how.input_rate or ink.rate or VOICE_RATE
 
 
 def to_points(ink: Strokes, how: Conversion, where: str) -> NDArray[np.float32]:
@@ -102,7 +162,7 @@ def to_points(ink: Strokes, how: Conversion, where: str) -> NDArray[np.float32]:
     ------
     DataError
         There are no points, or more than `MOST_POINTS` in a stroke; a coordinate or time is not finite, or too large;
-        or the unit is not known.
+        the unit is not known; or as `rate_of`.
     """
     paths = [np.asarray(path, np.float64).reshape(-1, 2) for path in ink.paths if len(path)]
     if not paths:
@@ -120,13 +180,15 @@ def to_points(ink: Strokes, how: Conversion, where: str) -> NDArray[np.float32]:
         raise DataError(
             f"{where}: some coordinates are above {FARTHEST:g} mm; give the scale, the millimetres of one unit"
         )
+    rate = rate_of(ink, how, where)
     if not ink.traced:
-        return _line([_by_length(path, how.speed / how.rate, where) for path in paths])
+        return _line([_by_length(path, how.speed / rate, where) for path in paths])
     if ink.times is not None:
         kept = [times for path, times in zip(ink.paths, ink.times, strict=True) if len(path)]
-        return _line([_by_time(path, times, how.rate, where) for path, times in zip(paths, kept, strict=True)])
+        return _line([_by_time(path, times, rate, where) for path, times in zip(paths, kept, strict=True)])
     line = _line(paths)
-    return line if how.input_rate in (None, how.rate) else resample_strokes(line, how.rate / (how.input_rate or 1.0))
+    own_rate = how.input_rate or ink.rate or rate
+    return line if own_rate == rate else resample_strokes(line, rate / own_rate)
 
 
 def _by_length(path: Points, step: float, where: str) -> Points:
