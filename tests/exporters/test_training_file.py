@@ -10,7 +10,7 @@ from support.recipes import pen_recipe, speech_recipe, text_recipe, toml
 
 from vrnn_engine import Voice, VoiceError
 from vrnn_engine.errors import CheckpointError
-from vrnn_engine.exporters.export import export, export_again
+from vrnn_engine.exporters.export import export
 from vrnn_engine.exporters.graphs.weights_file import WEIGHTS_FILE
 from vrnn_engine.exporters.provenance import provenance_of
 from vrnn_engine.exporters.training_file import TrainingFile, load_start, read_training_file
@@ -86,8 +86,8 @@ def test_voice_without_a_training_file_is_one_clear_line(tmp_path):
 
 def test_a_voice_is_exported_again_with_its_weights_and_settings(exported, tmp_path):
     made, voice = exported
-    first = export_again(voice, tmp_path / "first", defaults={"output.temperature": 0.5}, precisions=["int8"]).voice
-    again = export_again(first, tmp_path / "again", name="other").voice
+    first = export(voice, tmp_path / "first", defaults={"output.temperature": 0.5}, precisions=["int8"]).voice
+    again = export(first, tmp_path / "again", name="other").voice
     assert (first.name, again.name) == (voice.name, "other")
     assert {one.name: one.default for one in again.manifest.controls}["output.temperature"] == 0.5
     assert [graph.precision for graph in again.manifest.graphs] == ["fp32", "fp32", "int8"]

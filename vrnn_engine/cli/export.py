@@ -81,7 +81,7 @@ def _export(
     import onnx  # noqa: F401
     import torch  # noqa: F401
 
-    from vrnn_engine.exporters.export import export, export_again
+    from vrnn_engine.exporters.export import export
     from vrnn_engine.exporters.precision.quantise import BITS
     from vrnn_engine.exporters.training_file import is_checkpoint
     from vrnn_engine.runtime.voice.voice import Voice
@@ -89,8 +89,8 @@ def _export(
     reduced = [one for one in BITS if one in (precision or ())]
     if unknown := set(precision or ()) - {"fp32", *BITS}:
         raise typer.BadParameter(f"{min(unknown)!r} is not one of fp32, {', '.join(BITS)}", param_hint="--precision")
-    options = (out, name, defaults, half_weights, reduced)
-    done = export(Path(source), *options) if is_checkpoint(source) else export_again(Voice.open(source), *options)
+    given = Path(source) if is_checkpoint(source) else Voice.open(source)
+    done = export(given, out, name, defaults, half_weights, reduced)
     report.say(
         f"all outputs of {done.frames} frames agree with PyTorch: the largest difference is {done.difference:.1e} of "
         "an output's largest value"

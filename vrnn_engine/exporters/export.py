@@ -1,4 +1,4 @@
-"""Export a checkpoint as a voice, or the model of a voice again."""
+"""Exports a checkpoint as a voice, or the model of a voice again."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -28,24 +28,36 @@ LINE_HEIGHT = 6.4
 need about 5."""
 
 
+@dataclasses.dataclass(frozen=True)
+class _Trained:
+    """A trained model, and what a voice of it is and keeps unless `export` is told otherwise."""
+
+    checkpoint: Checkpoint
+    provenance: Provenance
+    name: str
+    defaults: Mapping[str, float]
+    precisions: frozenset[ReducedPrecision]
+
+
 def export(
-    checkpoint: Path,
+    source: Path | Voice,
     out: Path | None = None,
     name: str | None = None,
     defaults: Mapping[str, float] | None = None,
     half_weights: bool = False,
     precisions: Sequence[ReducedPrecision] = (),
 ) -> ExportedVoice:
-    """Export a checkpoint of this package as a voice.
+    """Export a checkpoint of this package as a voice, or the model of a voice again, with the graphs of this version.
 
     Parameters
     ----------
-    checkpoint : Path
-        A checkpoint that training wrote.
+    source : Path or Voice
+        A checkpoint that training wrote; or a voice that `export` wrote, of which the weights, the defaults of the
+        controls and the precisions are kept.
     out : Path, optional
         The voice's folder, which must not exist; `./NAME` by default.
     name : str, optional
-        The voice's name; the recipe's name by default.
+        The voice's name; that of the recipe or voice by default.
     defaults : mapping of str to float, optional
         New defaults by name of the control, e.g. `{"output.temperature": 0.9}`.
     half_weights : bool
@@ -65,6 +77,8 @@ def export(
         `defaults` contains the name of a control that the model does not have, or a value outside its range.
     CheckpointError
         The checkpoint is missing, truncated, or not a checkpoint of this package.
+    VoiceError
+        The voice has no training file, or the file is not valid.
     ExportError
         A graph differs from PyTorch, a reduced precision differs too much from fp32, or `out` exists.  No voice is
         written then.
@@ -75,71 +89,35 @@ def export(
     >>> done.voice.name  # doctest: +SKIP
     'blizzard'
     """
-    loaded = load_checkpoint(checkpoint)
-    return _export(loaded, provenance_of(loaded), name or loaded.recipe.name, out, defaults, half_weights, precisions)
-
-
-def export_again(
-    voice: Voice,
-    out: Path | None = None,
-    name: str | None = None,
-    defaults: Mapping[str, float] | None = None,
-    half_weights: bool = False,
-    precisions: Sequence[ReducedPrecision] = (),
-) -> ExportedVoice:
-    """Export the model of a voice as a voice, with the graphs of this version of the package.
-
-    Parameters
-    ----------
-    voice : Voice
-        A voice that `export` wrote.  Its weights, the defaults of its controls and its precisions are kept.
-    out : Path, optional
-        The new voice's folder, which must not exist; `./NAME` by default.
-    name : str, optional
-        The new voice's name; that of the voice by default.
-    defaults, half_weights, precisions
-        As in `export`; changes, and further precisions.
-
-    Returns
-    -------
-    ExportedVoice
-        The voice, and the deviations of its graphs from PyTorch and from fp32.
-
-    Raises
-    ------
-    VoiceError
-        The voice has no training file, or the file is not valid.
-    ControlError, ExportError
-        As in `export`.
-    """
-    manifest = voice.manifest
-    loaded = read_training_file(voice)
-    kept = {control.name: control.default for control in manifest.controls}
-    has = {graph.precision for graph in manifest.graphs}
-    wanted = [precision for precision in BITS if precision in has.union(precisions)]
-    commands = [one for one in manifest.provenance.command.split("; ") if not one.startswith(AGAIN)]
-    command = "; ".join([*commands, f"{AGAIN} {manifest.name}"])
-    provenance = msgspec.structs.replace(manifest.provenance, command=command)
-    return _export(loaded, provenance, name or manifest.name, out, kept | dict(defaults or {}), half_weights, wanted)
-
-
-def _export(
-    loaded: Checkpoint,
-    provenance: Provenance,
-    name: str,
-    out: Path | None,
-    defaults: Mapping[str, float] | None,
-    half_weights: bool,
-    precisions: Sequence[ReducedPrecision],
-) -> ExportedVoice:
+    given = _of_voice(source) if isinstance(source, Voice) else _of_checkpoint(source)
+    loaded, name = given.checkpoint, name or given.name
     built = loaded.build()
     if half_weights:
         built.load_state_dict(built.state_dict() | {name: w.half().float() for name, w in built.named_parameters()})
     model = step_model(loaded.recipe, built, loaded.mean, loaded.std)
-    model.controls = with_defaults(model.controls, defaults or {})
+    model.controls = with_defaults(model.controls, {**given.defaults, **(defaults or {})})
+    wanted = sorted(given.precisions.union(precisions), key=list(BITS).index)
     signals = [matrix for matrix in built.buffers() if matrix.dim() == 2]
     trained = dataclasses.replace(loaded, model=built.state_dict())
-    return write_voice(model, name, out or Path(name), provenance, precisions, signals, trained)
+    return write_voice(model, name, out or Path(name), given.provenance, wanted, signals, trained)
+
+
+def _of_checkpoint(path: Path) -> _Trained:
+    loaded = load_checkpoint(path)
+    return _Trained(loaded, provenance_of(loaded), loaded.recipe.name, {}, frozenset())
+
+
+def _of_voice(voice: Voice) -> _Trained:
+    manifest = voice.manifest
+    commands = [one for one in manifest.provenance.command.split("; ") if not one.startswith(AGAIN)]
+    command = "; ".join([*commands, f"{AGAIN} {manifest.name}"])
+    return _Trained(
+        read_training_file(voice),
+        msgspec.structs.replace(manifest.provenance, command=command),
+        manifest.name,
+        {control.name: control.default for control in manifest.controls},
+        frozenset(precision for precision in BITS if any(graph.precision == precision for graph in manifest.graphs)),
+    )
 
 
 def step_model(
