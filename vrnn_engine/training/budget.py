@@ -145,23 +145,31 @@ class Planner:
         run, made = self.run, self.run.done - self._first
         if made == 1:
             self._mark()  # the first update also prepares what later ones use again
-        elif not self.planned and made >= 2:
-            enough = made > MEASURED_UPDATES or self.clock.used > MEASURED_SHARE * 60 * self.clock.minutes
-            if run.world.agreed(enough):
-                if not run.validation_seconds:
-                    run.validate()
-                self._plan()
-        elif self.planned and run.done % run.recipe.training.validate_every == 0:
+        elif self._is_due(made):
             self._plan()
         finished = run.done >= run.recipe.training.updates
         if not finished and run.world.agreed(made >= 2 and self._seconds_left() < self._last_update()):
-            run.follow(msgspec.structs.replace(run.recipe.training, **_ended(run.recipe.training, run.done)))
-            if run.metrics.get("updates") == run.done:
-                run.save(LAST)  # these weights are validated already; the schedule is new
-            else:
-                run.validate()
+            self._end()
         self._before = self._time()
         self.stamp()
+
+    def _is_due(self, made: int) -> bool:
+        """Return whether to plan: once enough updates are measured, and then after each validation."""
+        if self.planned:
+            return self.run.done % self.run.recipe.training.validate_every == 0
+        enough = made > MEASURED_UPDATES or self.clock.used > MEASURED_SHARE * 60 * self.clock.minutes
+        return made >= 2 and self.run.world.agreed(enough)
+
+    def _end(self) -> None:
+        """End the run with the update that it has made."""
+        run, schedule = self.run, self.run.recipe.training
+        decay = min(schedule.decay, run.done)
+        warmup = min(schedule.warmup, run.done - decay)
+        run.follow(msgspec.structs.replace(schedule, updates=run.done, decay=decay, warmup=warmup))
+        if run.metrics.get("updates") == run.done:
+            run.save(LAST)  # these weights are validated already; the schedule is new
+        else:
+            run.validate()
 
     def _time(self) -> float:
         """Return the time that the run has used, without its validations."""
@@ -180,34 +188,37 @@ class Planner:
         self._marked_update, self._marked_time = self.run.done, self._time()
 
     def _plan(self) -> None:
-        run, schedule = self.run, self.run.recipe.training
-        if run.done >= schedule.updates:
+        """Measure the costs since the last plan, and stretch the schedule to the time that is left."""
+        run = self.run
+        if not run.validation_seconds:
+            run.validate()
+        if run.done >= run.recipe.training.updates:
             return
         spent = self._time() - self._marked_time
         costs = Costs(max(spent / max(1, run.done - self._marked_update), 1e-9), run.validation_seconds)
-        left = self._seconds_left()
-        if self.planned:
-            total = updates_in(left, schedule, costs, run.done, validations=True)
-            new = stretched(self.schedule, run.world.of_rank_zero(total), run.done, schedule)
-        else:
-            each = max(costs.validation, 1e-9)
-            count = self.schedule.updates / self.schedule.validate_every
-            count = min(count, VALIDATION_SHARE * max(0.0, left) / each)
-            total = updates_in(left - count * each, schedule, costs, run.done, validations=False)
-            total = run.world.of_rank_zero(total)
-            new = stretched(self.schedule, total, run.done, schedule)
-            every = run.world.of_rank_zero(max(1, round(total / max(1.0, count))))
-            new = msgspec.structs.replace(new, validate_every=every)
-            _log.info(
-                "%s: %.3g s an update and %.3g s a validation: %s updates, with a validation every %s, until about %s",
-                *(run.recipe.name, costs.update, costs.validation, f"{total:,}", f"{every:,}", self.clock.end()),
-            )
-        run.follow(new)
+        run.follow(self._next_schedule(costs) if self.planned else self._first_schedule(costs))
         self.planned = True
         self._mark()
 
+    def _first_schedule(self, costs: Costs) -> Schedule:
+        """Return the schedule for the time that is left, with no more validations than `VALIDATION_SHARE` of it."""
+        run, left = self.run, self._seconds_left()
+        each = max(costs.validation, 1e-9)
+        count = self.schedule.updates / self.schedule.validate_every
+        count = min(count, VALIDATION_SHARE * max(0.0, left) / each)
+        new = self._stretched(updates_in(left - count * each, run.recipe.training, costs, run.done, validations=False))
+        every = run.world.of_rank_zero(max(1, round(new.updates / max(1.0, count))))
+        _log.info(
+            "%s: %.3g s an update and %.3g s a validation: %s updates, with a validation every %s, until about %s",
+            *(run.recipe.name, costs.update, costs.validation, f"{new.updates:,}", f"{every:,}", self.clock.end()),
+        )
+        return msgspec.structs.replace(new, validate_every=every)
 
-def _ended(schedule: Schedule, done: int) -> dict[str, int]:
-    """Return the fields of a schedule that ends now."""
-    decay = min(schedule.decay, done)
-    return {"updates": done, "decay": decay, "warmup": min(schedule.warmup, done - decay)}
+    def _next_schedule(self, costs: Costs) -> Schedule:
+        """Return the schedule for the time that is left, with as many updates between validations as before."""
+        schedule = self.run.recipe.training
+        return self._stretched(updates_in(self._seconds_left(), schedule, costs, self.run.done, validations=True))
+
+    def _stretched(self, total: int) -> Schedule:
+        """Return the schedule of the recipe, stretched to the number of updates that rank 0 has computed."""
+        return stretched(self.schedule, self.run.world.of_rank_zero(total), self.run.done, self.run.recipe.training)
