@@ -12,11 +12,13 @@ from vrnn_engine.errors import CheckpointError
 from vrnn_engine.models.file_checksum import add_checksum, verify_checksum
 
 
-def save_fields(fields: dict[str, Any], path: Path) -> None:
+def save_fields(kind: str, fields: dict[str, Any], path: Path) -> None:
     """Write a file with a checksum and replace an earlier one; if this fails, the earlier one is unchanged.
 
     Parameters
     ----------
+    kind : str
+        What the file is, such as `checkpoint`; `load_fields` refuses a file of another kind.
     fields : dict
         Tensors and plain values by name.
     path : Path
@@ -29,27 +31,48 @@ def save_fields(fields: dict[str, Any], path: Path) -> None:
     """
     with AtomicFile(path, CheckpointError) as file:
         try:
-            torch.save(fields, file)  # type: ignore[arg-type]  # a raw file is enough
+            torch.save({"magic": _magic(kind), **fields}, file)  # type: ignore[arg-type]  # a raw file is enough
         except RuntimeError as error:
             file.check()  # raises the error of the operating system, which torch does not report
             raise write_error(path, error, CheckpointError) from None
         add_checksum(file)
 
 
-def load_fields(path: Path) -> Any:
-    """Return the content of a file, with its tensors on the CPU; torch raises many kinds of errors for a foreign file.
+def load_fields(kind: str, path: Path, remedy: str) -> dict[str, Any]:
+    """Return the fields of a file, with its tensors on the CPU.
 
     Parameters
     ----------
+    kind : str
+        As that of `save_fields`.
     path : Path
         The file.
+    remedy : str
+        What to do if there is no such file, for the error message.
 
     Raises
     ------
     CheckpointError
-        Its checksum is wrong.  A file of an earlier version has none, and is read without this check.
+        The file is missing, truncated or of another kind, or its checksum is wrong.  A file of an earlier version has
+        none, and is read without this check.
     """
-    verify_checksum(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns about foreign pickles; the caller's error says enough
-        return torch.load(path, map_location="cpu", weights_only=True)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such {kind}; {remedy}")
+    try:
+        verify_checksum(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns about foreign pickles; the error below says enough
+            fields: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        known = fields["magic"] == _magic(kind)
+    except CheckpointError:
+        raise
+    except Exception:  # noqa: BLE001 - torch raises many kinds of errors for a foreign file
+        known = False
+    if not known:
+        raise CheckpointError(f"{path}: not a {kind} of vrnn-engine, or a truncated one; use another copy, or {remedy}")
+    return fields
+
+
+def _magic(kind: str) -> str:
+    """Return the value of the first field, which says what a file is."""
+    return f"vrnn-engine {kind}"

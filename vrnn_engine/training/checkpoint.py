@@ -18,7 +18,7 @@ from vrnn_engine.training.recipe import Recipe, recipe_fields, recipe_from
 
 BEST, LAST = "best.pt", "last.pt"
 """File names of a run's checkpoints: the one with the best validation, and the last one."""
-MAGIC = "vrnn-engine checkpoint"
+KIND = "checkpoint"
 VERSION = 1
 
 
@@ -84,7 +84,6 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         The file cannot be written.
     """
     fields = {
-        "magic": MAGIC,
         "version": VERSION,
         "recipe": recipe_fields(checkpoint.recipe),
         "model": checkpoint.model,
@@ -95,7 +94,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "resume": checkpoint.resume,
         "earlier": checkpoint.earlier,
     }
-    save_fields(fields, path)
+    save_fields(KIND, fields, path)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -111,18 +110,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     CheckpointError
         The file is missing, damaged, not a checkpoint of this package, or of a newer version of this package.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint; train one with `vrnn-engine train`")
-    try:
-        fields = load_fields(path)
-    except CheckpointError:
-        raise
-    except Exception:  # noqa: BLE001 - torch raises many kinds of errors for a foreign file
-        raise CheckpointError(
-            f"{path}: not a checkpoint of vrnn-engine, or a truncated one; train again or use another copy"
-        ) from None
-    if not isinstance(fields, dict) or fields.get("magic") != MAGIC:
-        raise CheckpointError(f"{path}: not a checkpoint of vrnn-engine; `vrnn-engine train` writes them")
+    fields = load_fields(KIND, path, "train one with `vrnn-engine train`")
     version = fields.get("version")
     if isinstance(version, int) and version > VERSION:
         raise CheckpointError(

@@ -8,7 +8,7 @@ from vrnn_engine.errors import CheckpointError
 from vrnn_engine.evaluation.legibility.recogniser import Recogniser
 from vrnn_engine.models.torch_file import load_fields, save_fields
 
-MAGIC = "vrnn-engine recogniser"
+KIND = "recogniser"
 VERSION = 1
 
 
@@ -41,7 +41,6 @@ def save_recogniser(trained: TrainedRecogniser, path: Path) -> None:
     """
     model = trained.model
     fields = {
-        "magic": MAGIC,
         "version": VERSION,
         "alphabet": model.alphabet,
         "channels": model.channels,
@@ -50,7 +49,7 @@ def save_recogniser(trained: TrainedRecogniser, path: Path) -> None:
         "held_out": sorted(trained.held_out),
         "resume": trained.resume,
     }
-    save_fields(fields, path)
+    save_fields(KIND, fields, path)
 
 
 def load_recogniser(path: Path) -> TrainedRecogniser:
@@ -66,18 +65,12 @@ def load_recogniser(path: Path) -> TrainedRecogniser:
     CheckpointError
         The file is missing, truncated, or not a recogniser of this version of the package.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such recogniser; train one, as the section Legibility of docs/text.md says")
+    fields = load_fields(KIND, path, "train one, as the section Legibility of docs/text.md says")
     try:
-        fields = load_fields(path)
-        if fields["magic"] != MAGIC or fields["version"] != VERSION:
+        if fields["version"] != VERSION:
             raise ValueError
         model = Recogniser(fields["alphabet"], fields["channels"], fields["units"])
         model.load_state_dict(fields["model"])
         return TrainedRecogniser(model.eval(), frozenset(fields["held_out"]), fields["resume"])
-    except CheckpointError:
-        raise
-    except Exception:  # noqa: BLE001 - torch raises many kinds of errors for a foreign file
-        raise CheckpointError(
-            f"{path}: not a recogniser of this version, or a truncated one; train one again"
-        ) from None
+    except Exception:  # noqa: BLE001 - torch raises many kinds of errors for weights that do not fit
+        raise CheckpointError(f"{path}: not a recogniser of this version; train one again") from None
