@@ -1,4 +1,4 @@
-"""What an unroll needs besides frames, noise and state: texts, noise on the input of a pen, and dropout."""
+"""What an unroll needs besides frames, noise and state: texts, changed recordings, noise on a pen, and dropout."""
 
 from typing import NamedTuple
 
@@ -16,9 +16,9 @@ SEED_OFFSET = 1 << 40
 
 
 def unroll_conditions(
-    text: NDArray[np.int64] | None, mask: Tensor, dropout: Tensor | None = None
+    text: NDArray[np.int64] | None, mask: Tensor, dropout: Tensor | None = None, heard: Tensor | None = None
 ) -> dict[str, Tensor | None]:
-    """Return the keyword arguments that the unroll of a text-conditioned model needs; none if there is no text.
+    """Return the keyword arguments that only some unrolls need: those of a text, or those of a changed recording.
 
     Parameters
     ----------
@@ -27,10 +27,12 @@ def unroll_conditions(
     mask : Tensor
         [T, B], 1 where a frame counts.
     dropout : Tensor, optional
-        Factors of the units, [B, H].
+        Factors of the units, [B, H]; only with a text.
+    heard : Tensor, optional
+        Frames of the changed recording, [T, B, F]; only without a text.
     """
     if text is None:
-        return {}
+        return {} if heard is None else {"heard": heard}
     return {"text": torch.from_numpy(text).to(mask.device), "mask": mask, "dropout": dropout}
 
 

@@ -99,13 +99,12 @@ class ElboGradient:
             drawn = draws.rows(rows, world.device)
             old = None if state is None else type(state)(*(value[part] for value in state))
             text, dropout = None if batch.text is None else batch.text[rows], variation.dropout_of(rows, world.device)
-            given = unroll_conditions(text, mask[:, part], dropout)
-            if heard is not None:
-                given["heard"] = heard[:, part]
+            changed = None if heard is None else heard[:, part]
+            given = unroll_conditions(text, mask[:, part], dropout, changed)
             with world.sync_gradients(self.objective, last=part == parts[-1]), self._autocast():
                 shown = variation.noisy(frames[:, part], rows)
                 if resampling:
-                    shown = _resampled(model, frames[:, part], drawn, old, schedule.resample, **given)
+                    shown = _resampled(model, frames[:, part], drawn, old, schedule.resample, changed)
                 unroll = self.objective(frames[:, part], drawn.latent, old, shown, **given)
                 terms = [(value * mask[:, part]).sum() / count for value in (unroll.log_likelihood, unroll.kl)]
                 # DistributedDataParallel averages gradients over the processes, but their sum is needed here: `count`
@@ -188,15 +187,14 @@ def _resampled(
     drawn: NoiseDraws,
     state: State | None,
     share: float,
-    heard: Tensor | None = None,
+    heard: Tensor | None,
 ) -> Tensor:
     """Return the frames [T, B, F] that the recurrence reads: samples of the model itself in a share of the sequences.
 
     Sequences of which the model hears a changed version are not replaced.
     """
-    given = {} if heard is None else {"heard": heard}
     with torch.no_grad():
-        unroll = model.unroll(frames, drawn.latent, state, **given)
+        unroll = model.unroll(frames, drawn.latent, state, heard=heard)
         samples = model.resample(unroll, OutputNoise(drawn.output, drawn.mixture))
     replaced = drawn.choice < share
     if heard is None:
