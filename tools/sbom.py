@@ -22,16 +22,16 @@ WEB = Path(__file__).resolve().parents[1] / "vrnn_engine" / "serve" / "static" /
 """The one foreign library that lies in the package itself."""
 
 
-def identifier(name: str, version: str, registry: str = "pypi") -> str:
-    """Return the package URL (https://github.com/package-url/purl-spec)."""
-    return f"pkg:{registry}/{name}@{quote(version, safe='')}"
+def library(name: str, version: str, registry: str = "pypi") -> dict[str, Any]:
+    """Return an entry without its licence; its package URL is of https://github.com/package-url/purl-spec."""
+    url = f"pkg:{registry}/{name}@{quote(version, safe='')}"
+    return {"type": "library", "bom-ref": url, "name": name, "version": version, "purl": url}
 
 
 def component(name: str) -> dict[str, Any]:
     """Return the entry of an installed package."""
     package = distribution(name)
-    url = identifier(name, package.version)
-    entry = {"type": "library", "bom-ref": url, "name": name, "version": package.version, "purl": url}
+    entry = library(name, package.version)
     if expression := package.metadata.get("License-Expression"):
         return entry | {"licenses": [{"expression": expression}]}
     licence = licence_of(package.metadata)
@@ -41,9 +41,7 @@ def component(name: str) -> dict[str, Any]:
 def onnxruntime_web() -> dict[str, Any]:
     """Return the entry of the copy of onnxruntime-web, which plays voices on a web page."""
     version = (WEB / "VERSION").read_text().strip()
-    url = identifier("onnxruntime-web", version, "npm")
-    entry = {"type": "library", "bom-ref": url, "name": "onnxruntime-web", "version": version, "purl": url}
-    return entry | {"licenses": [{"expression": "MIT"}]}
+    return library("onnxruntime-web", version, "npm") | {"licenses": [{"expression": "MIT"}]}
 
 
 def bill_of_materials(extras: Iterable[str] = ()) -> dict[str, Any]:
