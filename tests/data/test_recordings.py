@@ -12,7 +12,7 @@ from support.command import run_command as run
 from support.corpora import make_speech, speech_corpus
 from support.recipes import speech_recipe, toml
 
-from vrnn_engine.base.sound_files import open_sound
+from vrnn_engine.base.reading.sound_files import open_sound
 from vrnn_engine.data import cache, recordings
 from vrnn_engine.data.recordings import read_mono
 from vrnn_engine.errors import DataError

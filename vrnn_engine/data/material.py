@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from vrnn_engine.base.sound_files import open_sound
+from vrnn_engine.base.reading.sound_files import open_sound
 from vrnn_engine.data.layouts import recordings_in
 from vrnn_engine.errors import DataError
 

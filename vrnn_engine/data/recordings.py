@@ -8,8 +8,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from vrnn_engine.base.reading.sound_files import open_sound
 from vrnn_engine.base.resampler import Resampler
-from vrnn_engine.base.sound_files import open_sound
 from vrnn_engine.errors import DataError
 
 QUANTUM = 1 / 32768

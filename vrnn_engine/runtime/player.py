@@ -14,6 +14,7 @@ from typing import Self
 
 import numpy as np
 
+from vrnn_engine.base.latch import Latch
 from vrnn_engine.base.process_exit import stop_at_exit
 from vrnn_engine.errors import SinkError, StreamError
 from vrnn_engine.runtime.frames import check_seconds
@@ -98,9 +99,8 @@ class Player:
         self._written = 0
         self._busy = 0.0
         self._latency = 0.0
-        self._stop = threading.Event()
-        # Not Thread.join: after Ctrl-C, it treats a running thread as ended (CPython 3.11, bpo-45274).
-        self._ended = threading.Event()
+        self._stopping = False
+        self._ended = Latch()  # Thread.join takes a running thread for an ended one after Ctrl-C (CPython, bpo-45274)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="vrnn-engine player", daemon=True)
 
@@ -173,7 +173,7 @@ class Player:
         SinkError
             The sink has not finished within its `patience`.
         """
-        self._stop.set()
+        self._stopping = True
         if not self.started:
             return
         if not self._ended.is_set():
@@ -264,7 +264,7 @@ class Player:
     def _run(self) -> None:
         # Runs in the producer thread.
         try:
-            while not (self._stop.is_set() or self._ended_itself or self.full or self._left == 0):
+            while not (self._stopping or self._ended_itself or self.full or self._left == 0):
                 block = self._make()
                 self.sink.write(block)
                 self._written += len(block)

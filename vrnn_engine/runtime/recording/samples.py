@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from vrnn_engine.base.sound_files import open_sound
+from vrnn_engine.base.reading.sound_files import open_sound
 from vrnn_engine.errors import RecordingError
 
 BLOCK = 1 << 15
