@@ -138,6 +138,23 @@ SIZES: dict[str, tuple[Edit, str]] = {
         ),
         "multiplications",
     ),
+    "scattering": (
+        adding(
+            node("Expand", ["state.h", "wide"], ["many"]),
+            node("Cast", ["many"], ["places"], to=TensorProto.INT64),
+            *(
+                node("ScatterElements", [f"s{at}" if at else "state.h", "places", "many"], [f"s{at + 1}"], axis=1)
+                for at in range(800)
+            ),
+            wide=[2**20, 1, 6],
+        ),
+        "multiplications",
+    ),
+    "a sum of many": (
+        adding(node("Expand", ["state.h", "wide"], ["many"]), node("Sum", ["many"] * 2000, ["y"]), wide=[2**20, 1, 1]),
+        "multiplications",
+    ),
+    "axes": (adding(node("Unsqueeze", ["state.h", "places"], ["y"]), places=range(1, 80)), "has 81 axes, more than 64"),
     "nodes": (long, "10,0"),
     "sizes of values": (by_values("ConstantOfShape"), "depends on values that only a step computes"),
     "tiles of values": (by_values("Tile"), "depends on values that only a step computes"),

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace as changed
 from pathlib import Path
 
 from vrnn_engine.base.atomic_folder import atomic_folder
@@ -65,7 +66,7 @@ def install_voice(
             check_folder(folder, shown=voice.path, trust=voice.trust)
     except OSError as error:
         raise VoiceError(f"{target}: cannot install the voice: {error.strerror or error}") from None
-    return Voice(voice.name, target, voice.manifest, voice.trust)
+    return changed(voice, path=target)
 
 
 def _documents(folder: Path) -> set[str]:

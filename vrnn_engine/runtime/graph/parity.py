@@ -9,6 +9,7 @@ from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.graph.arrays import Arrays, relative_difference, rms_difference
 from vrnn_engine.runtime.graph.rows import RowReport, check_rows
 from vrnn_engine.runtime.graph.session import GraphSession
+from vrnn_engine.runtime.graph.trial.process import require_trial
 from vrnn_engine.runtime.voice.text import ATTENTION, CHARACTERS, POSITION
 from vrnn_engine.runtime.voice.voice import Voice
 
@@ -65,6 +66,7 @@ def verify(voice: Voice) -> ParityReport:
         a reduced precision differs by more than `MAX_PRECISION_ERROR`, a row depends on the other rows of its batch, or
         two steps with equal inputs differ.
     """
+    require_trial(voice)
     manifest, vectors = voice.manifest, voice.parity()
     made = _replay_step(voice, vectors)
     differences = {name: relative_difference(name, values, vectors[name]) for name, values in made.items()}

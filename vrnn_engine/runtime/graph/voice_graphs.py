@@ -76,6 +76,10 @@ class VoiceGraphs:
         self._observe: GraphSession | None = None
         self._loading = threading.Lock()
         graph = voice.graph("step", precision)
+        if voice.needs_trial:
+            from vrnn_engine.runtime.graph.trial.process import require_trial  # other voices start without it
+
+            require_trial(voice)
         self.call: Caller = call_here
         if options.cuda_graphs:
             from vrnn_engine.runtime.graph.cuda_graphs import in_one_thread, release_in_one_thread

@@ -36,6 +36,9 @@ class Voice:
         Its manifest: rate, controls, graphs, provenance and so on.
     trust : tuple of str
         The limits on its graphs that were lifted; see `Voice.open`.
+    needs_trial : bool
+        Whether its graphs are so large that the limits on them do not keep the time of loading short; `Engine.load`
+        then loads them in another process first.
 
     Examples
     --------
@@ -48,6 +51,7 @@ class Voice:
     path: Path
     manifest: Manifest = field(repr=False)
     trust: tuple[str, ...] = field(default=(), repr=False)
+    needs_trial: bool = field(default=False, repr=False)
 
     @classmethod
     def open(cls, where: "str | os.PathLike[str] | Voice", trust: str | Iterable[str] | None = ()) -> "Voice":
@@ -189,11 +193,12 @@ def check_folder(folder: Path, shown: Path | None = None, trust: tuple[str, ...]
             raise read_error(label, error, VoiceError) from None
         if found != digest:
             raise VoiceError(f"{label}: wrong checksum, the file is damaged or was changed; get the voice again")
-    if folder.parent != BUNDLED:  # the package vouches for its own voices, and starts faster without this check
-        from vrnn_engine.runtime.voice.graph_file.check import check_graphs
+    if folder.parent == BUNDLED:  # the package vouches for its own voices, and starts faster without this check
+        return Voice(manifest.name, folder, manifest, trust)
+    from vrnn_engine.runtime.voice.graph_file.check import check_graphs
 
-        check_graphs(folder, manifest, trust, shown)
-    return Voice(manifest.name, folder, manifest, trust)
+    small = check_graphs(folder, manifest, trust, shown)
+    return Voice(manifest.name, folder, manifest, trust, needs_trial=not small and not trust)
 
 
 def _open_zip(path: Path, trust: tuple[str, ...]) -> Voice:

@@ -7,7 +7,7 @@ from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.graph_file.model import GraphFile, ModelFile
 from vrnn_engine.runtime.voice.graph_file.operators import RULES
 from vrnn_engine.runtime.voice.graph_file.protobuf import TooManyFieldsError
-from vrnn_engine.runtime.voice.graph_file.sizes import SizeError, measure
+from vrnn_engine.runtime.voice.graph_file.sizes import SizeError, Sizes, measure
 from vrnn_engine.runtime.voice.graph_file.values import ROWS
 from vrnn_engine.runtime.voice.graph_file.weights import UNREADABLE, open_graph, unreadable
 from vrnn_engine.runtime.voice.manifest import Graph, Manifest
@@ -25,11 +25,15 @@ MAX_WORK = 1 << 32
 SPARE_CONSTANTS = 1 << 22
 CONSTANT_FACTOR = 4
 """Results that depend on constants alone have up to this many elements for each stored one, and the spare ones."""
+SMALL_NODES, SMALL_NAMES, SMALL_CONSTANTS = 1000, 10_000, 2000
+"""A small graph has up to this many nodes, names of inputs and outputs of nodes, and constants."""
+SMALL_ELEMENTS, SMALL_WORK = 1 << 23, 1 << 29
+"""Most elements and multiplications of a step of a small graph, for one row."""
 VERSIONS = range(13, 26)
 """Versions of the operators of ONNX."""
 
 
-def check_graphs(folder: Path, manifest: Manifest, trust: Collection[str] = (), shown: Path | None = None) -> None:
+def check_graphs(folder: Path, manifest: Manifest, trust: Collection[str] = (), shown: Path | None = None) -> bool:
     """Check the graphs of a voice.
 
     Parameters
@@ -43,15 +47,21 @@ def check_graphs(folder: Path, manifest: Manifest, trust: Collection[str] = (), 
     shown : Path, optional
         Path that errors name in place of the folder.
 
+    Returns
+    -------
+    bool
+        Whether all graphs are small: they load in seconds, whatever onnxruntime tries to simplify in them.
+
     Raises
     ------
     VoiceError
         A graph cannot be read, uses a file without a checksum, or exceeds a limit.
     """
+    small = True
     for graph in manifest.graphs:
         label = str((shown or folder) / graph.file)
         try:
-            faults = _faults(folder, graph, manifest, label, SIZE in trust)
+            faults, is_small = _faults(folder, graph, manifest, label, SIZE in trust)
         except UNREADABLE as error:
             raise unreadable(label, error) from None
         for limit, fault in faults.items():
@@ -59,16 +69,27 @@ def check_graphs(folder: Path, manifest: Manifest, trust: Collection[str] = (), 
                 raise VoiceError(
                     f"{label}: {fault}; if you trust the author of the voice, set trust to {limit!r}", ("trust",)
                 )
+        small = small and is_small
+    return small
 
 
-def _faults(folder: Path, graph: Graph, manifest: Manifest, label: str, any_size: bool) -> dict[str, str]:
-    """Return what each limit forbids of a graph, or an empty string."""
+def _faults(folder: Path, graph: Graph, manifest: Manifest, label: str, any_size: bool) -> tuple[dict[str, str], bool]:
+    """Return what each limit forbids of a graph, or an empty string, and whether the graph is small."""
     try:
         model, _ = open_graph(folder, graph, manifest, label, None if any_size else MAX_FIELDS)
     except TooManyFieldsError as error:
-        return {SIZE: str(error)}
+        return {SIZE: str(error)}, False
+    fault = _operator_fault(model)
+    if any_size:
+        return {OPERATORS: fault}, False
+    if len(model.graph.nodes) > MAX_NODES:
+        return {OPERATORS: fault, SIZE: f"it has {len(model.graph.nodes):,} nodes, more than {MAX_NODES:,}"}, False
+    try:
+        found = measure(model)
+    except SizeError as error:
+        return {OPERATORS: fault, SIZE: str(error)}, False
     stored = sum(tensor.size for tensor in model.graph.tensors())
-    return {OPERATORS: _operator_fault(model), SIZE: "" if any_size else _size_fault(model, stored)}
+    return {OPERATORS: fault, SIZE: _size_fault(found, stored)}, _is_small(model.graph, found)
 
 
 def _operator_fault(model: ModelFile) -> str:
@@ -96,14 +117,17 @@ def _graph_fault(graph: GraphFile) -> str:
     return ""
 
 
-def _size_fault(model: ModelFile, stored: int) -> str:
+def _is_small(graph: GraphFile, found: Sizes) -> bool:
+    names = sum(len(node.inputs) + len(node.outputs) for node in graph.nodes)
+    return (
+        (len(graph.nodes) <= SMALL_NODES and names <= SMALL_NAMES and len(graph.constants) <= SMALL_CONSTANTS)
+        and sum(divmod(found.elements, ROWS)) + found.constants <= SMALL_ELEMENTS
+        and sum(divmod(found.work, ROWS)) <= SMALL_WORK
+    )
+
+
+def _size_fault(found: Sizes, stored: int) -> str:
     """Return what the limit on sizes forbids, or an empty string."""
-    if len(model.graph.nodes) > MAX_NODES:
-        return f"it has {len(model.graph.nodes):,} nodes, more than {MAX_NODES:,}"
-    try:
-        found = measure(model)
-    except SizeError as error:
-        return str(error)
     if found.constants > CONSTANT_FACTOR * stored + SPARE_CONSTANTS:
         return f"it makes {_count(found.constants)} values of {_count(stored)} stored constants"
     growing, fixed = divmod(found.elements, ROWS)

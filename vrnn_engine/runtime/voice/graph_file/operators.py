@@ -23,7 +23,8 @@ def _same(call: Call) -> tuple[list[Shape], int]:
 
 
 def _broadcast(call: Call) -> tuple[list[Shape], int]:
-    return [broadcast(*(call.shape(at) for at in range(len(call.inputs))))], 0
+    shape = broadcast(*(call.shape(at) for at in range(len(call.inputs))))
+    return [shape], size(shape) * max(0, len(call.inputs) - 2)  # Sum, Max, Mean and Min may have many inputs
 
 
 def broadcast(*shapes: Shape) -> Shape:
@@ -200,12 +201,16 @@ def _top_k(call: Call) -> tuple[list[Shape], int]:
     return [shape[:axis] + call.whole(1)[:1] + shape[axis + 1 :]] * 2, 16 * size(shape)
 
 
+def _scatter(call: Call) -> tuple[list[Shape], int]:
+    return [call.shape()], size(call.shape(2))  # the updates may be many more than the elements of the result
+
+
 _ELEMENTWISE = """Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Cast Ceil Celu Clip Cos Cosh CumSum DequantizeLinear
     Elu Erf Exp EyeLike Floor Gelu HardSigmoid HardSwish Hardmax Identity IsInf IsNaN LeakyRelu Log LogSoftmax
     LpNormalization Mish Neg Not QuantizeLinear Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softmax
     Softplus Softsign Sqrt
     Swish Tan Tanh ThresholdedRelu Trilu BatchNormalization GroupNormalization InstanceNormalization LayerNormalization
-    MeanVarianceNormalization RMSNormalization ScatterElements ScatterND"""
+    MeanVarianceNormalization RMSNormalization"""
 _PAIRWISE = """Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max
     Mean Min Mod Mul Or PRelu Pow Sub Sum Where Xor"""
 _REDUCING = """ArgMax ArgMin ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd
@@ -220,7 +225,8 @@ RULES: dict[str, dict[str, Rule]] = {
     | {"Flatten": _flatten, "GRU": layers.recurrent, "Gather": _gather, "GatherND": _gather_nd, "Gemm": layers.gemm}
     | {"GatherElements": lambda call: ([call.shape(1)], 0), "LSTM": layers.recurrent, "MatMul": layers.matmul}
     | {"MatMulInteger": layers.matmul, "OneHot": _one_hot, "Pad": _pad, "RNN": layers.recurrent, "Range": _range}
-    | {"Reshape": _reshape, "Shape": _shape, "Size": lambda call: ([()], 0), "Slice": _slice, "Split": _split}
+    | {"Reshape": _reshape, "ScatterElements": _scatter, "ScatterND": _scatter}
+    | {"Shape": _shape, "Size": lambda call: ([()], 0), "Slice": _slice, "Split": _split}
     | {"Squeeze": _squeeze, "Tile": _tile, "TopK": _top_k, "Transpose": _transpose, "Unsqueeze": _unsqueeze},
     MICROSOFT: {"Gelu": _same, "MatMulNBits": layers.matmul_nbits, "QuickGelu": _same},
 }

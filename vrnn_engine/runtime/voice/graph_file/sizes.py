@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vrnn_engine.runtime.voice.graph_file.model import GraphFile, ModelFile, Node
+from vrnn_engine.runtime.voice.graph_file.model import MAX_AXES, GraphFile, ModelFile, Node
 from vrnn_engine.runtime.voice.graph_file.operators import RULES
 from vrnn_engine.runtime.voice.graph_file.values import (
     ROWS,
@@ -122,6 +122,8 @@ def _results(call: Call) -> tuple[list[Known], int]:
     if rule is None or any(one.shape is None for one in given):
         return [Known(None, Origin.INPUT)] * len(node.outputs), 0
     shapes, work = rule(call)
+    if (most := max(map(len, shapes))) > MAX_AXES:
+        raise ValueError(f"a result has {most} axes, more than {MAX_AXES}")
     if any(n < 0 or (n >= ROWS and n % ROWS) for shape in shapes for n in shape):
         raise ValueError(f"shape {[_readable(shape) for shape in shapes]} is negative, or has parts of a batch")
     if node.operator == "Shape":
