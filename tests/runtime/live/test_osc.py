@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -76,6 +75,17 @@ class Client:
         self._socket.close()
 
 
+def wait_until_applied(port):
+    """Wait until all messages that were sent to a port have taken effect."""
+    client = Client(port)
+    client.send("/restore", "nowhere")
+    client.hear("/error")  # all messages before this one have been read
+    (frame,) = client.hear("/frame")
+    while client.hear("/frame")[0] < frame + 80:  # a second; they take effect in the next block of a few frames
+        pass
+    client.close()
+
+
 def interruptible():
     signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored if the tests run in the background
 
@@ -116,7 +126,7 @@ def test_no_message_is_lost_while_a_sound_device_plays_for_a_minute(toy_audio, t
         port = next(int(line.rpartition(":")[2]) for line in playing.stderr if line.startswith("OSC: listening"))
         assert any("-> speakers" in line for line in playing.stderr)
         sent = send_osc(port, 60_000)
-        time.sleep(0.5)
+        wait_until_applied(port)
         playing.send_signal(signal.SIGINT)
         said = playing.communicate(timeout=60)[1]
     finally:
