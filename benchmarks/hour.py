@@ -5,8 +5,7 @@
 
 One process plays a stream through a `Player`.  The measured times are those of the player's calls of `stream.read`, in
 its thread.  A target that is not a sound device receives the stream at the speed of a sound device and in blocks of the
-same size, and its underruns are counted in the same way.  Memory is the resident memory at the end of each
-minute.
+same size, and its underruns are counted in the same way.  Memory is the resident memory at the end of each minute.
 """
 
 import argparse

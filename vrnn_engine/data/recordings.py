@@ -98,7 +98,7 @@ def _quantised(mono: NDArray[np.float32]) -> NDArray[np.int16]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    """Open a recording; what fails in the block is a `DataError`."""
+    """Open a recording; raise `DataError` if it cannot be opened, or cannot be read in the block."""
     try:
         with open_sound(path) as file:
             yield file
