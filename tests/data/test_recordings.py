@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from support.command import run_command as run
-from support.corpora import make_speech, speech_corpus
+from support.corpora import make_speech, speech_corpus, split_names
 from support.recipes import speech_recipe, toml
 
 from vrnn_engine.base.reading.sound_files import open_sound
@@ -18,8 +18,7 @@ from vrnn_engine.data.recordings import read_mono
 from vrnn_engine.errors import DataError
 from vrnn_engine.training.recipe import recipe_fields
 
-SPLITS = ("train", "valid", "test")
-NAMES = [f"{split}/{i}.flac" for split in SPLITS for i in range(4)]
+NAMES = split_names(4, "flac")
 
 
 def sphere(path: Path, samples, rate=16000, coding="pcm"):
@@ -112,7 +111,7 @@ def test_strict_refuses_a_corrupt_recording_before_caching(tmp_path):
 
 
 def test_many_corrupt_recordings_give_one_warning(tmp_path, logged):
-    folder = make_speech(tmp_path / "speech", [f"{split}/{i}.flac" for split in SPLITS for i in range(12)])
+    folder = make_speech(tmp_path / "speech", split_names(12, "flac"))
     for i in range(8):
         (folder / f"train/{i}.flac").write_bytes(b"no sound")
     speech_corpus(folder, 8000)

@@ -4,10 +4,11 @@ import msgspec
 import numpy as np
 import pytest
 import soundfile
-from support.corpora import make_speech, speech_corpus
+from support.corpora import make_speech, speech_corpus, split_names
 from support.recipes import speech_recipe
 
 from vrnn_engine.data import cache, speech
+from vrnn_engine.data.batches import SPLITS
 from vrnn_engine.data.layouts import LAYOUTS
 from vrnn_engine.data.options import SpeechData
 from vrnn_engine.data.recordings import read_mono
@@ -16,8 +17,6 @@ from vrnn_engine.data.speech import SpeechCorpus
 from vrnn_engine.errors import DataError
 from vrnn_engine.training.corpus import open_corpus
 from vrnn_engine.training.trainer import train
-
-SPLITS = ("train", "valid", "test")
 
 
 def epoch_in_memory(corpus, split, rng, frame_size, lanes, chunk, carry, context):
@@ -79,7 +78,7 @@ def test_joined_recordings_are_read_across_their_joins():
 
 
 def test_fitting_signal_of_a_long_corpus_is_a_fixed_part(tmp_path, monkeypatch):
-    folder = make_speech(tmp_path, [f"{split}/{i}.wav" for split in SPLITS for i in range(4)])
+    folder = make_speech(tmp_path, split_names(4))
     corpus = speech_corpus(folder, 8000)
     whole = corpus.fitting_signal()
     assert whole.shape == (800, 20)
@@ -111,7 +110,7 @@ def test_recipe_layout_and_strict_reach_the_corpus(tmp_path):
 
 
 def test_speech_is_normalised_by_one_mean_and_sd(tmp_path):
-    folder = make_speech(tmp_path, [f"{s}/{i}.wav" for s in ("train", "valid", "test") for i in range(4)], channels=2)
+    folder = make_speech(tmp_path, split_names(4), channels=2)
     corpus = speech_corpus(folder, 8000)
     signal = corpus.fitting_signal()
     assert signal.mean() == pytest.approx(0, abs=1e-3)
@@ -124,7 +123,7 @@ def test_speech_is_normalised_by_one_mean_and_sd(tmp_path):
 
 
 def test_speech_of_another_rate_is_resampled(tmp_path):
-    folder = make_speech(tmp_path, [f"{s}/a.wav" for s in ("train", "valid", "test")], rate=16000, seconds=1)
+    folder = make_speech(tmp_path, [f"{s}/a.wav" for s in SPLITS], rate=16000, seconds=1)
     corpus = speech_corpus(folder, 8000, context=0)
     assert len(corpus.parts["train"].samples) == 8000
 
@@ -172,7 +171,7 @@ def test_unusable_speech_raises_one_line(tmp_path, names, message):
 
 
 def test_error_names_a_file_that_is_not_a_recording(tmp_path):
-    for split in ("train", "valid", "test"):
+    for split in SPLITS:
         (tmp_path / split).mkdir()
         (tmp_path / split / "a.wav").write_bytes(b"not a wav")
     with pytest.raises(DataError, match=r"none of its 3 recordings .*train/a\.wav: not a readable recording"):
@@ -180,11 +179,11 @@ def test_error_names_a_file_that_is_not_a_recording(tmp_path):
 
 
 def test_silent_or_too_short_speech_is_refused(tmp_path):
-    for split in ("train", "valid", "test"):
+    for split in SPLITS:
         (tmp_path / split).mkdir()
         soundfile.write(tmp_path / split / "a.wav", np.zeros(8000), 8000)
     with pytest.raises(DataError, match="silent"):
         speech_corpus(tmp_path, 8000)
-    make_speech(tmp_path, [f"{split}/a.wav" for split in ("train", "valid", "test")], seconds=(2 * 5 + 2) * 20 / 8000)
+    make_speech(tmp_path, [f"{split}/a.wav" for split in SPLITS], seconds=(2 * 5 + 2) * 20 / 8000)
     corpus = speech_corpus(tmp_path, 8000)
     assert all(len(list(corpus.epoch("train", np.random.default_rng(seed)))) == 1 for seed in range(20))

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 import soundfile
-from support.corpora import make_speech
+from support.corpora import make_speech, split_names
 from support.recipes import speech_recipe
 
 from vrnn_engine import Engine, Player
@@ -33,9 +33,7 @@ SAMPLES = 10
 @pytest.fixture(scope="module")
 def voice(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stereo")
-    speech = make_speech(
-        folder / "speech", [f"{split}/{i}.wav" for split in ("train", "valid", "test") for i in range(3)], channels=2
-    )
+    speech = make_speech(folder / "speech", split_names(3), channels=2)
     recipe = speech_recipe(updates=3, kl_warmup=0)
     recipe = msgspec.structs.replace(recipe, model=msgspec.structs.replace(recipe.model, channels=2))
     train(recipe, speech, folder / "run")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from vrnn_engine.data.batches import SPLITS
 from vrnn_engine.data.options import SpeechData
 from vrnn_engine.data.speech import SpeechCorpus
 
@@ -19,6 +20,11 @@ def make_speech(folder: Path, names, rate=8000, seconds=0.5, channels=1):
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, 0.1 * rng.standard_normal((int(rate * seconds), channels)), rate, subtype="PCM_16")
     return folder
+
+
+def split_names(count: int, ending: str = "wav") -> list[str]:
+    """Return names of recordings in the folders of the three splits, some in each."""
+    return [f"{split}/{number}.{ending}" for split in SPLITS for number in range(count)]
 
 
 def speech_corpus(folder: Path, rate: int, frame_size=20, lanes=2, context=1, strict=False, **options) -> SpeechCorpus:

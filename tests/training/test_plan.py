@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from support.corpora import make_speech
+from support.corpora import make_speech, split_names
 from support.recipes import pen_recipe, speech_recipe
 
 from vrnn_engine.data.options import SpeechData
@@ -20,8 +20,7 @@ from vrnn_engine.training.training_run import TrainingRun
 
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory):
-    names = [f"{split}/{i}.wav" for split in ("train", "valid", "test") for i in range(3)]
-    return make_speech(tmp_path_factory.mktemp("speech"), names)
+    return make_speech(tmp_path_factory.mktemp("speech"), split_names(3))
 
 
 class Time:

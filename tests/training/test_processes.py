@@ -10,7 +10,7 @@ import pytest
 import torch
 from support import text_models, tiny_models
 from support.command import environment
-from support.corpora import make_ink, make_speech
+from support.corpora import make_ink, make_speech, split_names
 from support.recipes import pen_recipe, speech_recipe, text_recipe, toml
 
 from vrnn_engine.data.batches import Batch
@@ -29,8 +29,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory):
-    names = [f"{split}/{i}.wav" for split in ("train", "valid", "test") for i in range(6)]
-    folder = make_speech(tmp_path_factory.mktemp("speech"), names)
+    folder = make_speech(tmp_path_factory.mktemp("speech"), split_names(6))
     (folder / "train" / "odd.wav").write_bytes(b"no sound")
     return folder
 

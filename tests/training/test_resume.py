@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import torch
 from support import tiny_models
-from support.corpora import make_ink, make_speech
+from support.corpora import make_ink, make_speech, split_names
 from support.recipes import pen_recipe, speech_recipe
 
 from vrnn_engine.data.options import Augment
@@ -24,8 +24,7 @@ def ink(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory):
-    names = [f"{split}/{i}.wav" for split in ("train", "valid", "test") for i in range(3)]
-    return make_speech(tmp_path_factory.mktemp("speech"), names)
+    return make_speech(tmp_path_factory.mktemp("speech"), split_names(3))
 
 
 def interrupted_after(updates):

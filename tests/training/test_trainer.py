@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from support import tiny_models
-from support.corpora import make_ink, make_speech
+from support.corpora import make_ink, make_speech, split_names
 from support.recipes import SCHEDULE, pen_recipe, speech_recipe
 
 from vrnn_engine.data.batches import Batch
@@ -27,8 +27,7 @@ def ink(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory):
-    names = [f"{split}/{i}.wav" for split in ("train", "valid", "test") for i in range(3)]
-    return make_speech(tmp_path_factory.mktemp("speech"), names)
+    return make_speech(tmp_path_factory.mktemp("speech"), split_names(3))
 
 
 def test_training_raises_the_bound_and_saves_the_best_checkpoint(ink, tmp_path):

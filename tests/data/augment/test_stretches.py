@@ -6,7 +6,7 @@ import itertools
 import msgspec
 import numpy as np
 import pytest
-from support.corpora import make_speech, speech_corpus
+from support.corpora import make_speech, speech_corpus, split_names
 
 from vrnn_engine.data.augment.spectra import telephone_band
 from vrnn_engine.data.augment.stretches import Condition, apply, draw_condition
@@ -19,8 +19,7 @@ ALL = Augment(clean=0.5, gain=6.0, edge=1.0, edge_from=3000.0, fill_from=3500.0,
 
 @pytest.fixture
 def folder(tmp_path):
-    names = [f"{split}/{i}.wav" for split in ("train", "valid", "test") for i in range(3)]
-    return make_speech(tmp_path, names, rate=RATE, seconds=1.0)
+    return make_speech(tmp_path, split_names(3), rate=RATE, seconds=1.0)
 
 
 def epoch(folder, split="train", seed=4, **options):

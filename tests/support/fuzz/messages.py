@@ -99,7 +99,7 @@ def tokens(home: Path) -> Reader:
     def read(given: bytes) -> Any:
         return keys.open(given.decode("latin1"))
 
-    return Reader(token, lambda rng: damage_bytes(token, rng), read)
+    return Reader.of_bytes(token, read)
 
 
 def server_messages(home: Path) -> Reader:
@@ -156,7 +156,7 @@ def queries(home: Path) -> Reader:
     def read(given: bytes) -> Any:
         return parse_controls([given.decode("utf-8", "surrogateescape")])
 
-    return Reader(valid, lambda rng: damage_bytes(valid, rng), read)
+    return Reader.of_bytes(valid, read)
 
 
 READERS = {

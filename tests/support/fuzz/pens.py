@@ -59,14 +59,12 @@ def _json_lines(rows: list[dict[str, Any]]) -> Callable[[Random], bytes]:
 def _recording(home: Path, name: str, valid: bytes, damaged: Callable[[Random], bytes]) -> Reader:
     """A recording of ink for a toy voice."""
     manifest = read_manifest(toy_voice.build(home / "toy", "pen"))
-    path = home / name
 
-    def read(data: bytes) -> Any:
-        path.write_bytes(data)
+    def read(path: Path) -> Any:
         text_of_ink(path)
         return read_recording(path, manifest).frames.tobytes()
 
-    return Reader(valid, damaged, read)
+    return Reader.of_file(home / name, valid, read, damaged)
 
 
 def recordings_npz(home: Path) -> Reader:
@@ -114,16 +112,14 @@ class piped:  # noqa: N801 - a context manager
         os.close(self._read)
 
 
-def _corpus(home: Path, name: str, valid: bytes, damaged: Callable[[Random], bytes]) -> Reader:
-    path = home / name
+def _corpus(home: Path, name: str, valid: bytes, damaged: Callable[[Random], bytes] | None = None) -> Reader:
+    (home / name).parent.mkdir(exist_ok=True)
 
-    def read(data: bytes) -> Any:
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(data)
+    def read(path: Path) -> Any:
         table, _ = load_lines(path if path.parent == home else path.parent, strict=True)
         return {name: array.tobytes() for name, array in table.items()}
 
-    return Reader(valid, damaged, read)
+    return Reader.of_file(home / name, valid, read, damaged)
 
 
 def corpora_npz(home: Path) -> Reader:
@@ -141,18 +137,16 @@ def corpora_jsonl(home: Path) -> Reader:
 
 def corpora_iam(home: Path) -> Reader:
     """A line of IAM-OnDB."""
-    return _corpus(home, "iam/a01-000u-01.xml", IAM, lambda rng: damage_bytes(IAM, rng))
+    return _corpus(home, "iam/a01-000u-01.xml", IAM)
 
 
-def _drawing(home: Path, name: str, valid: bytes, damaged: Callable[[Random], bytes] | None = None) -> Reader:
+def _drawing(home: Path, name: str, valid: bytes) -> Reader:
     """A drawing of another program."""
-    path = home / name
 
-    def read(data: bytes) -> Any:
-        path.write_bytes(data)
+    def read(path: Path) -> Any:
         return [(one.id, to_points(one.ink, Conversion(scale=1.0), name).tobytes()) for one in read_ink(path)]
 
-    return Reader(valid, damaged or (lambda rng: damage_bytes(valid, rng)), read)
+    return Reader.of_file(home / name, valid, read)
 
 
 def arrays_npy(home: Path) -> Reader:
@@ -172,13 +166,7 @@ def arrays_npz(home: Path) -> Reader:
 
 def texts(home: Path) -> Reader:
     """A file of texts."""
-    valid, path = "Dear Anna,\nthank you, für ☃\n".encode(), home / "texts.txt"
-
-    def read(data: bytes) -> Any:
-        path.write_bytes(data)
-        return read_texts(path)
-
-    return Reader(valid, lambda rng: damage_bytes(valid, rng), read)
+    return Reader.of_file(home / "texts.txt", "Dear Anna,\nthank you, für ☃\n".encode(), read_texts)
 
 
 READERS = {

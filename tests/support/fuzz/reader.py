@@ -14,6 +14,7 @@ from random import Random
 from types import FrameType
 from typing import Any
 
+from support.fuzz.damage import damage_bytes
 from support.memory import begin_peak, peak_bytes
 from vrnn_engine.errors import VRNNEngineError
 
@@ -47,6 +48,25 @@ class Reader:
     damaged: Callable[[Random], Any]
     read: Callable[[Any], Any]
     errors: tuple[type[Exception], ...] = (VRNNEngineError,)
+
+    @classmethod
+    def of_bytes(
+        cls, valid: bytes, read: Callable[[bytes], Any], damaged: Callable[[Random], bytes] | None = None
+    ) -> "Reader":
+        """Return a reader of bytes, any of which are damaged by default."""
+        return cls(valid, damaged or (lambda rng: damage_bytes(valid, rng)), read)
+
+    @classmethod
+    def of_file(
+        cls, path: Path, valid: bytes, read: Callable[[Path], Any], damaged: Callable[[Random], bytes] | None = None
+    ) -> "Reader":
+        """Return a reader of a file, any bytes of which are damaged by default."""
+
+        def read_file(given: bytes) -> Any:
+            path.write_bytes(given)
+            return read(path)
+
+        return cls.of_bytes(valid, read_file, damaged)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import numpy as np
 import soundfile
 
 from support import toy_voice
-from support.fuzz.damage import damage_bytes
 from support.fuzz.pens import piped
 from support.fuzz.reader import Reader
 from vrnn_engine.data.recordings import read_mono
@@ -27,26 +26,18 @@ def _recordings(ending: str, rate: int) -> Callable[[Path], Reader]:
 
     def make(home: Path) -> Reader:
         manifest = read_manifest(toy_voice.build(home / "toy"))
-        data, path = _sound(home, ending, rate), home / f"take.{ending}"
-
-        def read(given: bytes) -> Any:
-            path.write_bytes(given)
-            return read_recording(path, manifest).frames.tobytes()
-
-        return Reader(data, lambda rng: damage_bytes(data, rng), read)
+        data = _sound(home, ending, rate)
+        return Reader.of_file(
+            home / f"take.{ending}", data, lambda path: read_recording(path, manifest).frames.tobytes()
+        )
 
     return make
 
 
 def corpora(home: Path) -> Reader:
     """A recording of a corpus."""
-    data, path = _sound(home, "flac", 22050), home / "take.flac"
-
-    def read(given: bytes) -> Any:
-        path.write_bytes(given)
-        return read_mono(path, 16000).tobytes()
-
-    return Reader(data, lambda rng: damage_bytes(data, rng), read)
+    data = _sound(home, "flac", 22050)
+    return Reader.of_file(home / "take.flac", data, lambda path: read_mono(path, 16000).tobytes())
 
 
 def streams(home: Path) -> Reader:
@@ -58,7 +49,7 @@ def streams(home: Path) -> Reader:
         with piped(given) as place:
             return read_recording(place, manifest).frames.tobytes()
 
-    return Reader(data, lambda rng: damage_bytes(data, rng), read)
+    return Reader.of_bytes(data, read)
 
 
 READERS = {

@@ -65,7 +65,7 @@ def snapshot_payloads(home: Path) -> Reader:
     """The content of a snapshot; its checksum is right."""
     whole = sound_snapshots(home)
     payload = whole.valid[HEAD:]
-    return Reader(payload, lambda rng: damage_bytes(payload, rng), lambda given: whole.read(seal(given)))
+    return Reader.of_bytes(payload, lambda given: whole.read(seal(given)))
 
 
 def text_snapshots(home: Path) -> Reader:
@@ -80,14 +80,12 @@ def saved_states(home: Path) -> Reader:
     stream = Engine.load(toy_voice.build(home / "toy"), "cpu").stream(3)
     folder = SavedFolder("toy-audio", home)
     path = folder.write_state("one", stream.snapshot())
-    saved = path.read_bytes()
 
-    def read(data: bytes) -> Any:
-        path.write_bytes(data)
+    def read(path: Path) -> Any:
         stream.restore(folder.read_state("one"))
         return stream.snapshot()
 
-    return Reader(saved, lambda rng: damage_bytes(saved, rng), read)
+    return Reader.of_file(path, path.read_bytes(), read)
 
 
 def trajectories(home: Path) -> Reader:
@@ -95,13 +93,7 @@ def trajectories(home: Path) -> Reader:
     stream = Engine.load(toy_voice.build(home / "toy"), "cpu").stream(3)
     folder = SavedFolder("toy-audio", home)
     path = folder.write_trajectory("one", np.linspace(-1, 1, 40, dtype=np.float32).reshape(10, 4))
-    saved = path.read_bytes()
-
-    def read(data: bytes) -> Any:
-        path.write_bytes(data)
-        return find_trajectory("one", folder, stream).tobytes()
-
-    return Reader(saved, lambda rng: damage_bytes(saved, rng), read)
+    return Reader.of_file(path, path.read_bytes(), lambda path: find_trajectory("one", folder, stream).tobytes())
 
 
 def hands(home: Path) -> Reader:
@@ -114,13 +106,12 @@ def hands(home: Path) -> Reader:
     path = saved.save("one", Hand.of(stream))
     data = path.read_bytes()
 
-    def read(given: bytes) -> Any:
-        path.write_bytes(given)
+    def read(path: Path) -> Any:
         other.restore(before)
         saved.load("one").apply(other)
         return other.read(FRAMES).tobytes()
 
-    return Reader(data, _json_or_bytes(data), read)
+    return Reader.of_file(path, data, read, _json_or_bytes(data))
 
 
 def timelines(home: Path) -> Reader:
@@ -142,10 +133,8 @@ def timelines(home: Path) -> Reader:
         Set(second=1.0, control="output.temperature", value=0.5),
     ]
     lines = [msgspec.json.encode(one) for one in (Head.of(stream), *events)]
-    path = home / "timeline.jsonl"
 
-    def read(data: bytes) -> Any:
-        path.write_bytes(data)
+    def read(path: Path) -> Any:
         timeline = read_timeline(path, stream.voice.manifest.frames_per_second)
         with engine.stream(1) as played:
             if timeline.head is not None:
@@ -153,7 +142,7 @@ def timelines(home: Path) -> Reader:
             performance = Performance(played, timeline, saved=SavedFolder("toy-audio", home))
             return performance.read(8).tobytes()
 
-    return Reader(b"\n".join(lines), _lines(lines), read)
+    return Reader.of_file(home / "timeline.jsonl", b"\n".join(lines), read, _lines(lines))
 
 
 def text_timelines(home: Path) -> Reader:
@@ -162,40 +151,28 @@ def text_timelines(home: Path) -> Reader:
     stream = engine.stream(3, text="one")
     stream.read(5)
     lines = [msgspec.json.encode(one) for one in (Head.of(stream), Write(frame=1, text=" two"))]
-    path = home / "timeline.jsonl"
 
-    def read(data: bytes) -> Any:
-        path.write_bytes(data)
+    def read(path: Path) -> Any:
         timeline = read_timeline(path, stream.voice.manifest.frames_per_second)
         with engine.stream(1, text="a") as played:
             if timeline.head is not None:
                 timeline.head.bring(played)
             return Performance(played, timeline).read(4).tobytes()
 
-    return Reader(b"\n".join(lines), _lines(lines), read)
+    return Reader.of_file(home / "timeline.jsonl", b"\n".join(lines), read, _lines(lines))
 
 
 def progress(home: Path) -> Reader:
     """The file that says how far a plot is."""
-    data, path = json.dumps({"strokes": 3, "plot": {"seed": 7, "voice": "x"}}).encode(), home / "progress.json"
-
-    def read(given: bytes) -> Any:
-        path.write_bytes(given)
-        return read_progress(path)
-
-    return Reader(data, _json_or_bytes(data), read)
+    data = json.dumps({"strokes": 3, "plot": {"seed": 7, "voice": "x"}}).encode()
+    return Reader.of_file(home / "progress.json", data, read_progress, _json_or_bytes(data))
 
 
 def midi(home: Path) -> Reader:
     """The file of MIDI bindings."""
     binding = {"channel": 1, "cc": 7, "control": "latent.shift", "index": 2, "low": -1.0, "high": 1.0}
-    data, path = json.dumps({"midi": 1, "bindings": [binding]}).encode(), home / "midi.json"
-
-    def read(given: bytes) -> Any:
-        path.write_bytes(given)
-        return MidiMap(path).bindings
-
-    return Reader(data, _json_or_bytes(data), read)
+    data = json.dumps({"midi": 1, "bindings": [binding]}).encode()
+    return Reader.of_file(home / "midi.json", data, lambda path: MidiMap(path).bindings, _json_or_bytes(data))
 
 
 def _json_or_bytes(data: bytes) -> Callable[[Random], bytes]:

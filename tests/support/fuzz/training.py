@@ -31,25 +31,18 @@ def checkpoints(home: Path) -> Reader:
         torch.save(damage_value(fields, rng), buffer)
         return buffer.getvalue()
 
-    def read(given: bytes) -> Any:
-        path.write_bytes(given)
+    def read(path: Path) -> Any:
         found = load_checkpoint(path)
         state = {name: value.numpy().tobytes() for name, value in found.build().state_dict().items()}
         return state, found.recipe, found.mean, found.std, found.metrics, found.started_from, found.resume
 
-    return Reader(data, damaged, read)
+    return Reader.of_file(path, data, read, damaged)
 
 
 def recipes(home: Path) -> Reader:
     """A recipe in TOML."""
     data = (resources.files("vrnn_engine.training") / "recipes" / "handwriting.toml").read_bytes()
-    path = home / "recipe.toml"
-
-    def read(given: bytes) -> Any:
-        path.write_bytes(given)
-        return load_recipe(str(path))
-
-    return Reader(data, lambda rng: damage_bytes(data, rng), read)
+    return Reader.of_file(home / "recipe.toml", data, lambda path: load_recipe(str(path)))
 
 
 READERS = {"checkpoints": checkpoints, "recipes": recipes}

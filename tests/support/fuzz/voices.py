@@ -109,12 +109,11 @@ def archives(home: Path) -> Reader:
             return packed(_damaged(files, rng), kinds[number])
         return damage_bytes(whole[number], rng)
 
-    def read(data: bytes) -> Any:
-        path.write_bytes(data)
+    def read(path: Path) -> Any:
         shutil.rmtree(cache, ignore_errors=True)
         return _what(Voice.open(path))
 
-    return Reader(whole[1], damaged, read)
+    return Reader.of_file(path, whole[1], read, damaged)
 
 
 def parity(home: Path) -> Reader:
