@@ -17,6 +17,8 @@ from vrnn_engine.models.periodicity import Periodicity
 
 POWER_FLOOR = 1e-5
 """Added to a power before its logarithm is taken; the signal has variance one."""
+LIFT = math.e
+"""Factor of the signal whose powers are measured."""
 
 
 class Analysis(nn.Module):
@@ -48,7 +50,8 @@ class Analysis(nn.Module):
         self.periodicity = Periodicity(config, frame_size)
         n = torch.arange(2 * frame_size, dtype=torch.float64)
         bins = torch.arange(frame_size, dtype=torch.float64)
-        window = torch.sin(math.pi / (2 * frame_size) * (n + 0.5)) / math.sqrt(frame_size)
+        # LIFT moves the logarithms of powers about zero, since 0.25 log(LIFT^4 power) = 0.25 log(power) + log(LIFT).
+        window = LIFT**2 * torch.sin(math.pi / (2 * frame_size) * (n + 0.5)) / math.sqrt(frame_size)
         angle = math.pi / frame_size * torch.outer(n, bins)
         transform = window[:, None] * torch.cat([torch.cos(angle), torch.sin(angle)], dim=-1)
         plain = (
@@ -63,7 +66,7 @@ class Analysis(nn.Module):
         self.spectrum_size = frame_size + config.levels
         self.size = self.spectrum_size + config.periods
         length = frame_size // config.levels
-        average = torch.eye(config.levels).repeat_interleave(length, 0) / length
+        average = LIFT**4 * torch.eye(config.levels).repeat_interleave(length, 0) / length
         # The levels are those of the frame; the frame before it counts for nothing.
         average = functional.pad(average, (0, 0, frame_size, 0))
         # Padded, so that the logarithm is taken of a multiple of four values; see `pad_to_multiple_of_4`.
@@ -86,5 +89,5 @@ class Analysis(nn.Module):
             seen = both @ self.views
             plain, real, imaginary = (seen * seen).split(self.view_sizes, dim=-1)
             power = torch.cat([real + imaginary, (both * both) @ self.average], dim=-1)
-            spectrum = (0.25 * torch.log(power + POWER_FLOOR) + 1)[..., : self.spectrum_size]
+            spectrum = (0.25 * torch.log(power + LIFT**4 * POWER_FLOOR))[..., : self.spectrum_size]
             return spectrum, self.periodicity(seen, plain)

@@ -65,7 +65,8 @@ class SourceFilterParameters(NamedTuple):
     ringing: Tensor
     """sum_k a_k x_(n-k) over the samples before the frame, for each sample of the frame, [..., F]."""
     excitation: Tensor
-    """r of the previous frame, computed with the A of this frame, [..., F]."""
+    """The last samples of r in the previous frame, as many as the periods reach, computed with the A of this frame,
+    [..., R]."""
     periods: Tensor
     """w, [..., periods], from the longest period to the shortest; they sum to one."""
     voicing: Tensor
@@ -114,6 +115,9 @@ class SourceFilterOutput(nn.Module):
             self.head.bias[-config.levels :] = STD_BIAS
             self.choice.bias[-1] = SHARPNESS
         self.filter = CepstralFilter(config.cepstrum, config.warp, frame_size)
+        # Samples are drawn in parts no longer than the shortest period, so a part depends only on samples before it.
+        self.part = -(-frame_size // -(-frame_size // config.shortest))
+        self.reach = -(-config.longest // self.part) * self.part
         # Gives the output in the frame after the past, and in the last frame of the past.
         self.filter_past = Convolution(2 * frame_size, frame_size)
         self.filter_frame = Convolution(frame_size)
@@ -126,7 +130,8 @@ class SourceFilterOutput(nn.Module):
             taps = self.filter(cepstrum).flatten(-2)
             inverse = taps[..., : self.filter_past.width]
             response = taps[..., self.filter.size : self.filter.size + self.filter_frame.width]
-            ringing, excitation = self.filter_past(past.frames, inverse).split(self.frame_size, dim=-1)
+            size, known = self.frame_size, min(self.frame_size, self.reach)
+            ringing, _, excitation = self.filter_past(past.frames, inverse).split([size, size - known, known], dim=-1)
         return SourceFilterParameters(
             inverse,
             response,
@@ -159,7 +164,9 @@ class SourceFilterOutput(nn.Module):
         evidence = evidence / evidence.amax(-1, keepdim=True).clamp_min(MIN_PERIODICITY)
         raw = to_float32(self.choice(self.stack(self.stack.project(evidence), features)))
         scores, sharpness = raw.split([self.config.periods, 1], dim=-1)
-        return torch.softmax(scores + pad_to_multiple_of_4(functional.softplus, sharpness) * evidence, dim=-1)
+        # The logarithm of exp(sharpness) + exp(0), which onnxruntime computes for each row by itself, is its softplus.
+        sharpness = torch.logsumexp(functional.pad(sharpness, (0, 1)), -1, keepdim=True)
+        return torch.softmax(scores + sharpness * evidence, dim=-1)
 
     def log_prob(self, parameters: SourceFilterParameters, x: Tensor) -> Tensor:
         """Return the log density [...] of frames x [..., F], in nats."""
@@ -169,25 +176,25 @@ class SourceFilterOutput(nn.Module):
 
     def sample(self, parameters: SourceFilterParameters, noise: OutputNoise) -> Tensor:
         """Return a sampled frame [..., F]."""
-        size, longest, shortest = self.frame_size, self.config.longest, self.config.shortest
-        # In parts no longer than the shortest period, so that a part depends only on samples before it.  All signals
-        # are columns.
-        length = -(-size // -(-size // shortest))
-        parts = [len(part) for part in torch.arange(size).split(length)]
-        terms = self._of_samples(parameters, noise.output_voicing).unsqueeze(-1).split(3 * parts, dim=-2)
-        drawn = (noise.output_temperature * noise.output).unsqueeze(-1).split(parts, dim=-2)
+        # All signals are columns.
+        size, longest, shortest, reach = self.frame_size, self.config.longest, self.config.shortest, self.reach
+        parts = [len(part) for part in torch.arange(size).split(self.part)]
+        terms = self._of_samples(parameters, noise.output_voicing)
+        drawn = noise.output_temperature * noise.output
+        columns = torch.cat([terms, drawn], dim=-1).unsqueeze(-1).split(4 * parts, dim=-2)
         # Each row gives the mean of one sample of a part, over the periods, from whole parts before it.
-        reach = -(-longest // length) * length
-        weights = shifts(functional.pad(parameters.periods, (reach - longest, shortest)), length, reach)
-        window = functional.pad(parameters.excitation, (reach - size, 0)).unsqueeze(-1)
-        pieces = list(window.split(length, dim=-2))
+        weights = shifts(functional.pad(parameters.periods, (reach - longest, shortest)), self.part, reach)
+        spare = reach - parameters.excitation.shape[-1]
+        known = functional.pad(parameters.excitation, (spare, 0)) if spare else parameters.excitation
+        window = known.unsqueeze(-1)
+        pieces = list(window.split(self.part, dim=-2))
         count = len(parts)
-        of_parts = (terms[start : start + count] for start in (0, count, 2 * count))
-        for eps, gain, fresh, share in zip(drawn, *of_parts, strict=True):
+        of_parts = (columns[start : start + count] for start in range(0, 4 * count, count))
+        for gain, fresh, share, eps in zip(*of_parts, strict=True):
             with disable_autocast(eps.device):
                 period = weights[..., : eps.shape[-2], :] @ window
             pieces.append(gain * period + torch.sqrt(fresh + share * period * period) * eps)
-            window = torch.cat(pieces[-(reach // length) :], dim=-2)
+            window = torch.cat(pieces[-(reach // self.part) :], dim=-2)
         made = torch.cat(pieces[-len(parts) :], dim=-2).squeeze(-1)
         return self.filter_frame(made - parameters.ringing, parameters.response).float()
 
@@ -201,14 +208,14 @@ class SourceFilterOutput(nn.Module):
         terms : ExcitationTerms
             Of the samples of the frame.
         known : Tensor
-            Excitation of the previous frame and of this frame, [..., 2 F].
+            Excitation of the previous frame, its last R samples, and of this frame, [..., R + F].
 
         Returns
         -------
         Normal
             Of [..., F].
         """
-        first = self.frame_size - self.config.longest
+        first = known.shape[-1] - self.frame_size - self.config.longest
         before = known[..., first : first + self.frame_size + self.config.periods - 1]
         period = correlate(before, parameters.periods)
         return Normal(terms.gain * period, torch.sqrt(terms.fresh + terms.share * period * period))
