@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from vrnn_engine.cli import audio, live, plotting, report
+from vrnn_engine.cli import audio, collector, live, plotting, report
 from vrnn_engine.cli.handwriting import check_hand, save_hand, use_hand
 from vrnn_engine.cli.manuscript import STDIN, Manuscript, open_manuscript
 from vrnn_engine.cli.request import Request
@@ -52,7 +52,8 @@ def run(asked: Request, steering: live.Steering) -> None:
         raise typer.BadParameter("cannot be stdin, from which the text is read; give a file", param_hint="--prime")
 
     report.show_log()
-    engine = _load(asked)
+    with collector.paused():
+        engine = _load(asked)
 
     # Imported here, so that `--help` and usage errors are printed at once.
     from vrnn_engine.runtime.live.timeline import Timeline

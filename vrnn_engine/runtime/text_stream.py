@@ -12,7 +12,6 @@ from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.frames import frame_count
 from vrnn_engine.runtime.recording import RecordingLike
-from vrnn_engine.runtime.recording.ink import text_of_ink
 from vrnn_engine.runtime.stepper import Stepper
 from vrnn_engine.runtime.stream_state import StreamState
 from vrnn_engine.runtime.voice.text import END
@@ -195,6 +194,8 @@ def one_line(stepper: Stepper, text: str | None, recording: RecordingLike) -> st
         text.
     """
     if text is None and stepper.voice.manifest.text is not None and isinstance(recording, str | os.PathLike):
+        from vrnn_engine.runtime.recording.ink import text_of_ink  # here, as it would delay the first sound
+
         text = text_of_ink(Path(recording))
     if text is None:
         return None

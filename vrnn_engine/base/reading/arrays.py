@@ -4,7 +4,6 @@ import io
 import math
 import os
 import warnings
-import zipfile
 from collections.abc import Collection
 from typing import BinaryIO
 
@@ -64,6 +63,8 @@ def read_npz(path: str | os.PathLike[str], most: int, wanted: Collection[str] | 
     ValueError
         It is not an .npz file, an array is damaged or has objects, or the arrays are larger; the text is one line.
     """
+    import zipfile  # here, as its import would delay the first sound
+
     require_file(path)
 
     def read() -> Arrays:

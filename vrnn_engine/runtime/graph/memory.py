@@ -5,12 +5,10 @@ engine estimates large requests first and compares them with the available memor
 """
 
 import contextlib
-import csv
 from pathlib import Path
 
 import numpy as np
 
-from vrnn_engine.base.atomic.scratch import ScratchFolder
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.graph.ort import create_session, ort
 
@@ -117,6 +115,10 @@ def intermediate_bytes(model: str, options: ort.SessionOptions, rows: int = 8) -
     int
         Bytes per row; 0 if no temporary file can be written.
     """
+    import csv  # here, as these imports would delay the first sound
+
+    from vrnn_engine.base.atomic.scratch import ScratchFolder
+
     options.enable_mem_pattern = False  # onnxruntime's documentation requires this
     # The weights stay in their file, which is mapped and not copied.
     options.add_session_config_entry("session.disable_prepacking", "1")

@@ -5,6 +5,7 @@ is the latent of each frame, float32 `[frames, dimensions]`.
 """
 
 import collections
+import functools
 import io
 import os
 import threading
@@ -40,11 +41,6 @@ class SavedFolder:
         Folder that holds a folder for each voice.  Default: `$VRNN_ENGINE_MOMENTS`, else `moments` in the user's data
         folder.
 
-    Attributes
-    ----------
-    folder : Path
-        The voice's own folder; the first write creates it.
-
     Raises
     ------
     StreamError
@@ -53,7 +49,12 @@ class SavedFolder:
 
     def __init__(self, voice: str, home: str | os.PathLike[str] | None = None) -> None:
         check_name(voice, "voice", StreamError)
-        self.folder = Path(home or saved_folder()) / voice
+        self._voice, self._home = voice, home
+
+    @functools.cached_property
+    def folder(self) -> Path:
+        """The voice's own folder; the first write creates it."""
+        return Path(self._home or saved_folder()) / self._voice
 
     def write_state(self, name: str, snapshot: bytes) -> Path:
         """Write a snapshot, and replace an earlier file of that name.

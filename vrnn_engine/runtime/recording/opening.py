@@ -5,17 +5,17 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.base.file_kinds import non_file_kind
 from vrnn_engine.errors import RecordingError
-from vrnn_engine.runtime.recording.pipe import Pipe, is_regular, open_pipe
-from vrnn_engine.runtime.recording.samples import ArraySource, FileSource
-from vrnn_engine.runtime.recording.sound import SoundFrames
 from vrnn_engine.runtime.voice.manifest import Manifest
+
+if TYPE_CHECKING:
+    from vrnn_engine.runtime.recording.pipe import Pipe
 
 RATES = 1, 10_000_000
 """Slowest and fastest rate of a recording, in samples or points per second; catches wrong units and typos."""
@@ -121,6 +121,11 @@ def open_recording(source: RecordingLike, manifest: Manifest, rate: float | None
         The recording is missing, unreadable or empty, or has the wrong shape, or `rate` is not a number within
         `RATES`. An error in a later part of a file is raised while that part is read.
     """
+    # Here, as these imports would delay the first sound of a stream that reads no recording.
+    from vrnn_engine.runtime.recording.pipe import open_pipe
+    from vrnn_engine.runtime.recording.samples import ArraySource
+    from vrnn_engine.runtime.recording.sound import SoundFrames
+
     pen = manifest.modality == "pen"
     if hasattr(source, "read") and not isinstance(source, str | os.PathLike):
         raise RecordingError(f"{source!r:.100} is an open file; give the path of a recording, or an array")
@@ -144,7 +149,10 @@ def open_recording(source: RecordingLike, manifest: Manifest, rate: float | None
         raise
 
 
-def _open_sound(where: str, query: str, pipe: Pipe | None) -> Any:
+def _open_sound(where: str, query: str, pipe: "Pipe | None") -> Any:
+    from vrnn_engine.runtime.recording.pipe import is_regular
+    from vrnn_engine.runtime.recording.samples import FileSource
+
     if pipe is None:
         _require_file(where)
         return FileSource(where, where)
@@ -160,7 +168,7 @@ def _open_sound(where: str, query: str, pipe: Pipe | None) -> Any:
     return WavStream(pipe, raw)
 
 
-def _open_ink(where: str, query: str, pipe: Pipe | None, manifest: Manifest) -> FrameBlocks:
+def _open_ink(where: str, query: str, pipe: "Pipe | None", manifest: Manifest) -> FrameBlocks:
     from vrnn_engine.runtime.recording.ink import InkFrames, read_ink_file
 
     if query:

@@ -2,7 +2,6 @@
 
 import shutil
 import stat
-import zipfile
 from pathlib import Path, PurePosixPath
 
 from vrnn_engine.base.reading.decoding import guard_damage
@@ -37,6 +36,8 @@ def unzip(path: Path, target: Path) -> None:
 
 
 def _unzip(path: Path, target: Path) -> None:
+    import zipfile  # here, as its import would delay the first sound
+
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         for entry in entries:
