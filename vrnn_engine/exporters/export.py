@@ -116,7 +116,7 @@ def _of_voice(voice: Voice) -> _Trained:
         msgspec.structs.replace(manifest.provenance, command=command),
         manifest.name,
         {control.name: control.default for control in manifest.controls},
-        frozenset(precision for precision in BITS if any(graph.precision == precision for graph in manifest.graphs)),
+        frozenset(BITS.keys() & {graph.precision for graph in manifest.graphs}),
     )
 
 
