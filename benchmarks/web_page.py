@@ -1,12 +1,14 @@
-"""Plays the page of `vrnn-engine web` in headless Chromium, and counts gaps in the sound.
+"""Plays the page of `vrnn-engine web` in a browser, and counts gaps in the sound.
 
-    python benchmarks/web_page.py [--voice blizzard] [--minutes 10] [--isolated] [--shots FOLDER] [--json FILE]
+    python benchmarks/web_page.py [--browser chromium|firefox|webkit] [--voice blizzard] [--minutes 10] [--isolated]
+                                  [--shots FOLDER] [--json FILE]
 
 The page comes from a plain web server in this process, without the headers that let threads share memory, unless
-`--isolated` is given.  Chromium plays to a sound device that takes samples in real time, whether there is one or not.
+`--isolated` is given.  Chromium plays to a sound device that takes samples in real time, whether there is one or not;
+for Firefox and WebKitGTK, a sound server runs beside them.
 Times of a frame are those that the player of the page reports once a second.  With `--shots`, pictures of the page at
 the widths of a phone and of a desktop are written, after ten seconds of playing.  Needs Debian's packages chromium and
-chromium-driver, and selenium.
+chromium-driver and selenium; firefox-esr; or webkit2gtk-driver, xvfb and selenium.
 """
 
 import argparse
@@ -25,39 +27,49 @@ from vrnn_engine.serve.web.site import write_site
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from support import browser as browsers
-from support.page_probe import bytes_sent, listening
+from support import browser as chromium
+from support import firefox, webkit
+from support.browser import Browser
+from support.page import Page
+from support.page_probe import add_probe, bytes_sent, ink, level
+
+BROWSERS = {"chromium": chromium, "firefox": firefox, "webkit": webkit}
 
 MINUTE = 60.0
 SHOT_SECONDS = 10.0
+LEVEL_SECONDS = 2.0
 SIZES = {"phone": (390, 844, True), "desktop": (1440, 900, False)}
 CAN_PLAY = "!document.getElementById('play').disabled"
-PRESS_PLAY = "const now = performance.now(); document.getElementById('play').click(); return now"
+PLAY = "#play"
 TEXT = "Dear Anna, thank you for your letter. The garden is full of birds this morning. "
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--browser", choices=BROWSERS, default="chromium")
     parser.add_argument("--voice", default="blizzard")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--isolated", action="store_true", help="let the threads of the page share memory")
     parser.add_argument("--shots", type=Path, metavar="FOLDER", help="write pictures of the page")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    if reason := browsers.missing():
+    wanted = BROWSERS[options.browser]
+    if reason := wanted.missing():
         parser.error(reason)
     machine, voice = measure_machine({}), Voice.open(options.voice)
     print(f"{machine.processor}, {machine.cores} cores, {machine.system}")
     requests: list[str] = []
-    headers = browsers.ISOLATION if options.isolated else None
-    with tempfile.TemporaryDirectory() as folder, browsers.open_browser() as browser:
+    headers = chromium.ISOLATION if options.isolated else None
+    with tempfile.TemporaryDirectory() as folder, wanted.open_browser() as browser:
         site = Path(folder) / "page"
         write_site([voice], site)
-        with browsers.serve_folder(site, headers, requests) as url, listening(browser):
+        add_probe(site)
+        print(browser.version)
+        with chromium.serve_folder(site, headers, requests) as url:
             text = f"&text={TEXT * round(20 * options.minutes + 1)}" if voice.manifest.text else ""
-            report = {"voice": voice.name, "isolated": options.isolated, "browser": version(browser)}
+            report = {"voice": voice.name, "isolated": options.isolated, "browser": browser.version}
             report |= play(browser, f"{url}#seed=7{text}", options.minutes, voice.manifest.modality == "audio")
-            report["files"], report["bytes"] = len(requests), bytes_sent(site, requests)
+            report["files"], report["bytes"] = len(requests) - 1, bytes_sent(site, requests)  # without the probe
             print(f"loaded {report['bytes'] / 1e6:.2f} MB in {report['files']} files")
             if options.shots:
                 take_shots(browser, f"{url}#seed=7", voice.name, options.shots)
@@ -67,18 +79,12 @@ def main() -> None:
         options.json.write_text(json.dumps(report | {"machine": msgspec.to_builtins(machine)}, indent=2) + "\n")
 
 
-def version(browser: browsers.Browser) -> str:
-    """Return name and version of the browser."""
-    found = f"Chromium {browser.driver.capabilities['browserVersion']}"
-    print(found)
-    return found
-
-
-def play(browser: browsers.Browser, url: str, minutes: float, sounds: bool) -> dict:
+def play(browser: Page, url: str, minutes: float, sounds: bool) -> dict:
     """Open the page and play; print a line each minute, and return the measurements."""
     browser.open(url)
     browser.wait_until(CAN_PLAY, seconds=120)
-    pressed = browser.run(PRESS_PLAY)
+    pressed = browser.run("return performance.now()")
+    browser.click(PLAY)
     print(f"{pressed / 1000:.2f} s from the address to a page that can play")
     first = browser.wait_until("heard.first", seconds=60) - pressed if sounds else None
     if first is not None:
@@ -95,24 +101,32 @@ def play(browser: browsers.Browser, url: str, minutes: float, sounds: bool) -> d
         )
         print(f"{rows[-1]['seconds']:8.0f}{p50:9.2f}{p99:9.2f}{most:9.2f}{lead:9.0f}{gaps:6d}", flush=True)
     print(f"{rows[-1]['gaps']} gaps in {rows[-1]['seconds'] / 60:.1f} minutes")
-    return {"playable_ms": pressed, "first_sound_ms": first, "minutes": rows}
+    seen = {"level": level(browser, LEVEL_SECONDS)} if sounds else {"ink": ink(browser)}
+    print(", ".join(f"{name} {value:.3g}" for name, value in seen.items()))
+    return {"playable_ms": pressed, "first_sound_ms": first, "minutes": rows} | seen
 
 
-def take_shots(browser: browsers.Browser, url: str, name: str, folder: Path) -> None:
+def take_shots(browser: Page, url: str, name: str, folder: Path) -> None:
     """Write a picture of the playing page for each size and each set of colours."""
     folder.mkdir(parents=True, exist_ok=True)
     for size, (width, height, touch) in SIZES.items():
-        for colours in ("light", "dark"):
-            feature = {"name": "prefers-color-scheme", "value": colours}
-            browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        for colours in ("light", "dark") if isinstance(browser, Browser) else ("light",):
+            prefer(browser, colours)
             browser.open(url, width, height, touch)
             browser.wait_until(CAN_PLAY, seconds=120)
-            browser.run(PRESS_PLAY)
+            browser.click(PLAY)
             time.sleep(SHOT_SECONDS)
             path = folder / f"{name}-{size}-{colours}.png"
             browser.screenshot(path)
             print(path)
-    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    prefer(browser, None)
+
+
+def prefer(browser: Page, colours: str | None) -> None:
+    """Let Chromium prefer a set of colours, or none; the others have light ones."""
+    if isinstance(browser, Browser):
+        features = [{"name": "prefers-color-scheme", "value": colours}] if colours else []
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
 if __name__ == "__main__":

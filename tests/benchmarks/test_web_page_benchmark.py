@@ -24,6 +24,8 @@ def test_a_page_is_played_and_photographed(
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["bytes"] > 3_500_000
     assert report["first_sound_ms"] > 0
+    assert report["browser"].startswith("Chromium ")
+    assert report["level"] > 0.01
     assert [0 < one["p50"] <= one["p99"] <= one["max"] for one in report["minutes"]] == [True, True]
     pictures = {path.name for path in (tmp_path / "shots").iterdir()}
     assert pictures == {

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from support.page import Page
+
 PROGRAMS = ("chromium", "chromedriver")
 ISOLATION = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
 """Headers with which a page may use SharedArrayBuffer."""
@@ -34,7 +36,7 @@ def missing() -> str | None:
     return None
 
 
-class Browser:
+class Browser(Page):
     """A running Chromium with one page; use `open_browser`."""
 
     def __init__(self, driver: Any, elsewhere: list[str]) -> None:
@@ -42,10 +44,10 @@ class Browser:
         """The driver of selenium, for what has no method here."""
         self.elsewhere = elsewhere
         """First lines of the requests to hosts other than this machine; none of them is answered."""
+        self.version = f"Chromium {driver.capabilities['browserVersion']}"
         self._lines: list[dict[str, Any]] = []
 
     def open(self, url: str, width: int = 1280, height: int = 800, touch: bool = False) -> None:
-        """Load a page in a window of this size in CSS pixels, and forget what the page before it logged."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch}
         self.driver.get("about:blank")  # also where only the part after # differs
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -65,54 +67,8 @@ class Browser:
             self.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
 
     def run(self, body: str, *arguments: Any, seconds: float = 60.0) -> Any:
-        """Run the body of an async function in the page; return what it returns.
-
-        Parameters
-        ----------
-        body : str
-            JavaScript; may use `await`, `return` and `import()`. Its arguments are `given[0]`, `given[1]` and so on.
-        *arguments
-            JSON values or elements.
-        seconds : float
-            Time limit.
-
-        Raises
-        ------
-        RuntimeError
-            The function threw an error.
-        selenium.common.exceptions.TimeoutException
-            It did not return in time.
-        """
-        script = f"""
-            const given = [...arguments], done = given.pop();
-            (async () => {{ {body} }})().then(
-                value => done({{value}}), error => done({{error: String(error?.stack ?? error)}}));
-        """
-        self.driver.set_script_timeout(seconds)
-        result = self.driver.execute_async_script(script, *arguments)
-        if "error" in result:
-            raise RuntimeError(result["error"])
-        return result.get("value")
-
-    def wait_until(self, condition: str, seconds: float = 60.0) -> Any:
-        """Wait until a JavaScript expression is true; return its value.
-
-        Raises
-        ------
-        RuntimeError
-            It is still false after `seconds`; the message has what the page logged.
-        """
-        body = """
-            const end = performance.now() + given[0];
-            for (;;) {
-                const value = await (CONDITION);
-                if (value || performance.now() > end) return value;
-                await new Promise(resolve => setTimeout(resolve, 50));
-            }"""
-        value = self.run(body.replace("CONDITION", condition), 1000 * seconds, seconds=seconds + 10)
-        if not value:
-            raise RuntimeError(f"after {seconds:g} s not true: {condition}; the page logged: {self.log()}")
-        return value
+        """Run the body of an async function, as `Page.run`; its arguments may be elements as well."""
+        return run_script(self.driver, body, *arguments, seconds=seconds)
 
     def log(self) -> list[str]:
         """Return what the page wrote to the console, and its uncaught errors and failed requests."""
@@ -134,6 +90,20 @@ class Browser:
 
     def _read_log(self) -> None:
         self._lines += self.driver.get_log("browser")
+
+
+def run_script(driver: Any, body: str, *arguments: Any, seconds: float) -> Any:
+    """Run the body of an async function by a driver of selenium, as `Page.run`."""
+    script = f"""
+        const given = [...arguments], done = given.pop();
+        (async () => {{ {body} }})().then(
+            value => done({{value}}), error => done({{error: [error, error?.stack].join(" ")}}));
+    """
+    driver.set_script_timeout(seconds)
+    result = driver.execute_async_script(script, *arguments)
+    if "error" in result:
+        raise RuntimeError(result["error"])
+    return result.get("value")
 
 
 @contextmanager

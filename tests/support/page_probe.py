@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from support.browser import Browser
+from support.page import Page
 
 _TAP = """{
     window.heard = {first: 0, peak: 0, power: 0, samples: 0};
@@ -32,6 +33,25 @@ _TAP = """{
         }
     };
 }"""
+_COLLECT_ERRORS = """
+    window.failures = [];
+    const fail = message => failures.push(String(message));
+    addEventListener("error", ({message, target}) => fail(message ?? `cannot load ${target.src ?? target.href}`), true);
+    addEventListener("unhandledrejection", ({reason}) => fail(reason));
+    addEventListener("securitypolicyviolation", ({violatedDirective, blockedURI}) => {
+        fail(`${violatedDirective} refuses ${blockedURI}`);
+    });
+    const report = console.error;
+    console.error = (...words) => (fail(words.join(" ")), report(...words));
+"""
+_PROBE = "probe.js"
+
+
+def add_probe(site: Path) -> None:
+    """Let the page in a folder measure itself as in `listening`, in any browser, and collect errors in `failures`."""
+    (site / _PROBE).write_text(f"{_TAP}\n{{{_COLLECT_ERRORS}}}")
+    page = site / "index.html"
+    page.write_text(page.read_text().replace("<head>", f'<head><script src="{_PROBE}"></script>', 1))
 
 
 @contextmanager
@@ -46,7 +66,7 @@ def listening(browser: Browser) -> Iterator[None]:
         yield
 
 
-def level(browser: Browser, seconds: float) -> float:
+def level(browser: Page, seconds: float) -> float:
     """Return the root mean square of what the page plays in the next seconds, full scale 1."""
     return browser.run(
         """
@@ -58,7 +78,7 @@ def level(browser: Browser, seconds: float) -> float:
     )
 
 
-def ink(browser: Browser) -> int:
+def ink(browser: Page) -> int:
     """Return the number of dark pixels on the paper, in light colours."""
     return browser.run("""
         const canvas = document.querySelector("#sheet canvas");
@@ -73,5 +93,6 @@ def ink(browser: Browser) -> int:
 
 def bytes_sent(folder: Path, requests: list[str]) -> int:
     """Return the total size of the files of a folder that were requested, by the paths that `serve_folder` lists."""
+    requests = [request for request in requests if request != f"/{_PROBE}"]
     files = [folder / (request.partition("?")[0].lstrip("/") or "index.html") for request in requests]
     return sum(path.stat().st_size for path in files)
