@@ -137,10 +137,16 @@ def test_sound_that_runs_away_returns_to_its_last_good_state_as_in_a_performance
     assert events == [["reset", {}], ["error", {"message": f"the sound ran away: it continues from {where}"}]]
 
 
-def test_sound_that_runs_away_from_the_beginning_restarts_as_in_a_performance(page: Browser, loud: Path) -> None:
-    engines = Performance(Engine.load(loud).stream(seed=2), [Set(frame=1, control=HEAT, value=2.0)], memory=0).read(80)
-    requests = [("set", {"name": HEAT, "value": 2.0})]
-    ours, events = play(page, "loud", 80, {1: requests}, events=("error",), seed=2)
+@pytest.mark.parametrize(
+    ("hot", "places"), [((1,), ["last good"]), ((65, 101), ["last good", "initial"])], ids=["at once", "again at once"]
+)
+def test_sound_that_runs_away_before_it_was_good_returns_as_in_a_performance(
+    page: Browser, loud: Path, hot: tuple[int, ...], places: list[str]
+) -> None:
+    plan = [Set(frame=frame, control=HEAT, value=2.0) for frame in hot]
+    engines = Performance(Engine.load(loud).stream(seed=2), plan).read(160)
+    requests = {frame: [("set", {"name": HEAT, "value": 2.0})] for frame in hot}
+    ours, events = play(page, "loud", 160, requests, events=("error",), seed=2)
     assert difference(ours.reshape(-1), engines) < TOLERANCE
-    where = "its initial state, with default controls"
-    assert events == [["error", {"message": f"the sound ran away: it continues from {where}"}]]
+    said = [f"the sound ran away: it continues from its {place} state, with default controls" for place in places]
+    assert events == [["error", {"message": message}] for message in said]

@@ -23,13 +23,16 @@ export class Recovery {
   /** Forget the stream, because another one begins. */
   forget() {
     this._watch.clear();
-    /** State at the beginning of the present window, and of the last window that was not loud. */
-    this._begun = this._good = /** @type {Object<string, any>|null} */ (null);
+    this._isNew = true;
+    /** State at the beginning of the present window. @type {Object<string, any>|null} */
+    this._begun = null;
+    /** State at the beginning of the last window that was not loud, or of the stream. @type {Object<string, any>|null} */
+    this._good = null;
   }
 
   /**
    * Return the next frame of a stream. If its sound has run away, bring it back first. If the frame is not finite, reset
-   * the controls; if that fails too, reset the state.
+   * the controls; if that fails too, return to a good state.
    *
    * @param {Stream} stream
    * @returns {Promise<import("../stream.js").Frame>}
@@ -37,6 +40,8 @@ export class Recovery {
   async next(stream) {
     if (this._watch.alarm) this._calm(stream);
     if (this._sounds && this._watch.begins(stream.frame)) this._begun = stream.save();
+    if (this._sounds && this._isNew) this._good = stream.save();
+    this._isNew = false;
     const frame = await this._nextFinite(stream);
     if (this._sounds) this._hear(stream.frame - 1, frame.data);
     return frame;
@@ -45,24 +50,37 @@ export class Recovery {
   /** @param {number} number @param {Float32Array} samples  The frame with this number. */
   _hear(number, samples) {
     this._watch.hear(number, samples);
-    if (this._watch.begins(number + 1) && this._watch.isGood) this._good = this._begun;
+    if (this._begun && this._watch.begins(number + 1) && this._watch.isGood) this._good = this._begun;
   }
 
   /**
-   * Return to the last good state, with default controls. Restart if the sound was not good since it last ran away, and
-   * if all controls have their defaults: with the same noise and controls it would run away again.
+   * Bring a stream back whose sound has run away.
    *
    * @param {Stream} stream
    */
   _calm(stream) {
-    const state = this._controls.areDefaults ? null : this._good;
-    if (state) stream.restore(state);
-    else stream.clearState();
-    this.forget();
+    const where = this._goBack(stream, this._controls.areDefaults);
     this._controls.reset();
     this._reports.reset();
-    const where = state ? "its last good state" : "its initial state";
     this._reports.error(`the sound ran away: it continues from ${where}, with default controls`);
+  }
+
+  /**
+   * Return to the last good state. Restart if the sound was not good since the last return, and if the `same` controls
+   * follow: with the same noise and controls it would run away again.
+   *
+   * @param {Stream} stream
+   * @param {boolean} same
+   * @returns {string}  Where the stream continues.
+   */
+  _goBack(stream, same) {
+    const state = same ? null : this._good;
+    if (state) stream.restore(state);
+    else stream.clearState();
+    this._watch.clear();
+    this._begun = state;
+    this._good = null;
+    return state ? "its last good state" : "its initial state";
   }
 
   /**
@@ -70,7 +88,8 @@ export class Recovery {
    * @returns {Promise<import("../stream.js").Frame>}
    */
   async _nextFinite(stream) {
-    const remedies = [() => this._resetControls(), () => this._resetState(stream)];
+    const same = this._controls.areDefaults;
+    const remedies = [() => this._resetControls(), () => this._resetState(stream, same), () => stream.clearState()];
     while (true) {
       try {
         return await stream.next(this._controls);
@@ -88,9 +107,9 @@ export class Recovery {
     this._reports.error("a frame is not finite: all controls were reset to their defaults");
   }
 
-  /** @param {Stream} stream */
-  _resetState(stream) {
-    stream.clearState();
-    this._reports.error("a frame is still not finite: the stream restarts from its initial state");
+  /** @param {Stream} stream @param {boolean} same */
+  _resetState(stream, same) {
+    const where = this._goBack(stream, same);
+    this._reports.error(`a frame is still not finite: the stream restarts from ${where}`);
   }
 }
