@@ -11,6 +11,7 @@ import { Session } from "./session.js";
 import { SoundFeed } from "./sound/feed.js";
 import { Stepper } from "./stepper.js";
 import { Voice } from "./voice.js";
+import { warmUp } from "./warm_up.js";
 
 /** @type {Voice} */
 let voice;
@@ -26,9 +27,9 @@ const requests = {
     const progress = new Progress((part) => postMessage({ event: "progress", detail: { part } }));
     const ort = loadOnnxruntime(progress);
     voice = await Voice.load(address, progress);
-    session = new Session(await Stepper.load(voice, ort), voice, beginning, (event, detail) =>
-      postMessage({ event, detail }),
-    );
+    const stepper = await Stepper.load(voice, ort);
+    await warmUp(stepper, voice);
+    session = new Session(stepper, voice, beginning, (event, detail) => postMessage({ event, detail }));
     return voice.manifest;
   },
 
