@@ -7,13 +7,18 @@
 
 FROM python:3.13-slim AS build
 WORKDIR /source
+COPY locks/build.txt locks/serve.txt ./locks/
 COPY pyproject.toml README.md LICENSE ./
 COPY vrnn_engine ./vrnn_engine
-RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+RUN pip install --no-cache-dir --require-hashes --requirement locks/build.txt \
+    && pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
+# Each file that is installed has a checksum in locks/, but for the wheel that was built above.
 FROM python:3.13-slim
-RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
-    pip install --no-cache-dir "$(echo /wheels/*.whl)[serve]"
+RUN --mount=type=bind,from=build,source=/source/locks,target=/locks \
+    --mount=type=bind,from=build,source=/wheels,target=/wheels \
+    pip install --no-cache-dir --require-hashes --requirement /locks/serve.txt \
+    && pip install --no-cache-dir --no-deps /wheels/*.whl
 
 # Any user can run it, and it writes only into /tmp: renderings while they are sent, and unpacked .zip files of voices.
 ENV HOME=/tmp VRNN_ENGINE_CACHE=/tmp/vrnn-engine PYTHONDONTWRITEBYTECODE=1

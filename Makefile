@@ -5,9 +5,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# Files whose checksums are in a list; then the package itself, built with what that list installed.
-CHECKED := $(PIP) --require-hashes --requirement
+# Files whose checksums are in a list, which is complete, so that pip need not look for more; then the package itself,
+# built with what that list installed: this looks at what each package requires.
+CHECKED := $(PIP) --require-hashes --no-deps --requirement
 PACKAGE := $(PIP) --constraint constraints.txt --no-build-isolation --editable
+
+# Compiled modules are kept: each process that a test starts would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help stream test test-slow test-all test-oldest test-newest fuzz fuzz-atheris lint docs licences sbom locks schema \
@@ -34,19 +38,20 @@ stream: $(VENV)/.stamp-runtime
 	$(BIN)/vrnn-engine stream --voice blizzard
 
 # Tests run in as many processes as there are cores, at most eight: each needs half a gigabyte.
-PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
+PYTEST := -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 test: $(VENV)/.stamp-dev
-	$(PYTEST) -m "not slow"
+	$(BIN)/python $(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/.stamp-dev
-	$(PYTEST) -m slow
+	$(BIN)/python $(PYTEST) -m slow
 
-test-all: test test-slow
+test-all: $(VENV)/.stamp-dev
+	$(BIN)/python $(PYTEST)
 
 COUNT ?= 1000
 fuzz: $(VENV)/.stamp-dev
-	$(PYTEST) --hypothesis-profile=fuzz tests/fuzz
+	$(BIN)/python $(PYTEST) --hypothesis-profile=fuzz tests/fuzz
 	$(BIN)/python benchmarks/mutations.py --count $(COUNT)
 
 # One reader of each kind: manifest, archive, snapshot, timeline, OSC, WebSocket, ink.
@@ -58,8 +63,9 @@ fuzz-atheris: $(VENV)/.stamp-atheris
 
 # With the newest versions that the registry has, and with the lower bounds in pyproject.toml where they can be
 # installed together.
+TESTS ?= tests/base tests/exporters tests/models tests/runtime
 test-oldest test-newest: test-%: .venv-%/.stamp
-	.venv-$*/bin/python -m pytest -m "not slow" tests/base tests/exporters tests/models tests/runtime
+	.venv-$*/bin/python $(PYTEST) -m "not slow" $(TESTS)
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check
@@ -117,14 +123,15 @@ $(VENV)/.stamp-docs: pyproject.toml constraints.txt locks/docs.txt | $(VENV)/.st
 	@$(PACKAGE) '.[docs]'
 	@touch $@
 
+# The lists leave PyTorch out.  PYTORCH names a version: that of a registry may be a build for GPUs, of gigabytes.
+PYTORCH ?= torch
 .venv-oldest/.stamp: VERSIONS := --constraint locks/oldest.txt
 .venv-oldest/.stamp .venv-newest/.stamp: .venv-%/.stamp: pyproject.toml locks/oldest.txt
 	$(PYTHON) -m venv --clear .venv-$*
-	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check $(VERSIONS) --editable '.[train,dev]'
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check $(VERSIONS) '$(PYTORCH)' --editable '.[train,dev]'
 	@touch $@
 
-# atheris has wheels only for some systems, so it is no dependency of the project.
-$(VENV)/.stamp-atheris: $(VENV)/.stamp-dev
+$(VENV)/.stamp-atheris: locks/atheris.txt | $(VENV)/.stamp-dev
 	@echo "installing atheris into $(VENV)"
-	@$(PIP) --only-binary :all: atheris==3.0.0
+	@$(CHECKED) locks/atheris.txt --only-binary :all:
 	@touch $@

@@ -6,12 +6,16 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PINNED = ["tools/build.in", "--constraint", "constraints.txt", "--generate-hashes"]
+PACKAGE, BUILD = "pyproject.toml", "tools/build.in"
+PINNED = ["--constraint", "constraints.txt", "--generate-hashes"]
 LISTS = {  # name -> what is in it
-    "runtime": PINNED,
-    "dev": [*PINNED, "--extra", "train", "--extra", "dev"],
-    "docs": [*PINNED, "--extra", "docs"],
-    "oldest": ["--extra", "train", "--extra", "dev", "--resolution", "lowest-direct"],
+    "runtime": [PACKAGE, BUILD, *PINNED],
+    "dev": [PACKAGE, BUILD, *PINNED, "--extra", "train", "--extra", "dev"],
+    "docs": [PACKAGE, BUILD, *PINNED, "--extra", "docs"],
+    "build": [BUILD, *PINNED],
+    "atheris": ["tools/atheris.in", *PINNED],
+    "serve": [PACKAGE, *PINNED, "--extra", "serve"],
+    "oldest": [PACKAGE, "--extra", "train", "--extra", "dev", "--resolution", "lowest-direct"],
 }
 PYTHON = "3.11.5"
 """The oldest Python that each of these versions supports."""
@@ -29,7 +33,7 @@ def without_pytorch(text: str) -> str:
 def main() -> None:
     """Resolve each list for all platforms and Pythons, and write it."""
     uv = [sys.executable, "-m", "uv", "pip", "compile", "--universal", "--python-version", PYTHON, "--quiet"]
-    uv += ["--no-annotate", "--no-header", "pyproject.toml"]
+    uv += ["--no-annotate", "--no-header"]
     for name, words in LISTS.items():
         done = subprocess.run([*uv, *words], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         if done.returncode:

@@ -11,8 +11,10 @@ from support.command import ROOT
 from write_locks import without_pytorch
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = {"runtime": [], "dev": ["train", "dev"], "docs": ["docs"], "oldest": ["train", "dev"]}
-CHECKED = ["runtime", "dev", "docs"]
+EXTRAS = {"runtime": [], "dev": ["train", "dev"], "docs": ["docs"], "serve": ["serve"], "oldest": ["train", "dev"]}
+BUILDS = ["runtime", "dev", "docs", "build"]
+"""Lists with what builds the package."""
+CHECKED = [*BUILDS, "serve", "atheris"]
 
 
 def entries(name: str) -> dict[str, str]:
@@ -59,7 +61,7 @@ def test_a_list_has_what_the_package_requires_and_no_pytorch(name: str) -> None:
         assert all(map(requirement.specifier.contains, found)), requirement
 
 
-@pytest.mark.parametrize("name", CHECKED)
+@pytest.mark.parametrize("name", BUILDS)
 def test_a_list_has_what_builds_the_package(name: str) -> None:
     assert {"hatchling", "editables"} <= set(entries(name))
 

@@ -77,8 +77,23 @@ def test_the_files_that_the_build_copies_exist_and_are_not_ignored() -> None:
     text = (ROOT / "Dockerfile").read_text()
     copied = {name for line in re.findall(r"^COPY (.+) \S+$", text, re.M) for name in line.split()}
     kept = set(re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.M))
-    assert copied == kept == {"pyproject.toml", "README.md", "LICENSE", "vrnn_engine"}
+    assert (
+        copied
+        == kept
+        == {"pyproject.toml", "README.md", "LICENSE", "vrnn_engine", "locks/build.txt", "locks/serve.txt"}
+    )
     assert all((ROOT / name).exists() for name in copied)
+
+
+def test_every_package_that_is_fetched_has_a_checksum() -> None:
+    """Only the wheel that was built from this repository is installed without one."""
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    installs = [line.split() for line in re.findall(r"pip install (.+?)(?: &&|$)", text, re.M)]
+    checked = [words for words in installs if "--require-hashes" in words]
+    assert [words[-1].removeprefix("/") for words in checked] == ["locks/build.txt", "locks/serve.txt"]
+    assert [words[-1] for words in installs if words not in checked] == ["/wheels/*.whl"]
+    assert all("--no-deps" in words for words in installs if words not in checked)
+    assert "--no-build-isolation" in re.findall(r"pip wheel (.+)", text)[0]
 
 
 def test_the_command_serves_without_a_disk_to_write_and_as_an_unknown_user() -> None:
