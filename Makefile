@@ -22,7 +22,7 @@ help:
 	@echo "make stream   hear the bundled voice (or get blizzard.wav where there is no sound device)"
 	@echo "make test     run the tests but the slow ones (installs PyTorch into $(VENV))"
 	@echo "make test-all run all tests; make test-slow runs only the slow ones"
-	@echo "make fuzz     damage the input of every reader at random: COUNT=1000 inputs each, and tests/fuzz with many"
+	@echo "make fuzz     damage the input of every reader at random: COUNT=1000 inputs each, and by hypothesis as many"
 	@echo "make fuzz-atheris   look for inputs that reach new lines of the readers: SECONDS=60 each, READERS='osc ...'"
 	@echo "make test-oldest and make test-newest   run tests with the oldest and the newest versions of what is needed"
 	@echo "make lint     ruff, mypy and the import rules"
@@ -37,8 +37,10 @@ help:
 stream: $(VENV)/.stamp-runtime
 	$(BIN)/vrnn-engine stream --voice blizzard
 
-# Tests run in as many processes as there are cores, at most eight: each needs half a gigabyte.
-PYTEST := -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
+# Tests run in one process more than there are cores, as many of them wait; in eight at most, as each needs half a
+# gigabyte.
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+PYTEST := -m pytest --numprocesses $(shell expr $(CORES) + 1) --maxprocesses 8 --dist worksteal
 
 test: $(VENV)/.stamp-dev
 	$(BIN)/python $(PYTEST) -m "not slow"
@@ -51,7 +53,7 @@ test-all: $(VENV)/.stamp-dev
 
 COUNT ?= 1000
 fuzz: $(VENV)/.stamp-dev
-	$(BIN)/python $(PYTEST) --hypothesis-profile=fuzz tests/fuzz
+	FUZZ_INPUTS=$(COUNT) $(BIN)/python $(PYTEST) --hypothesis-profile=fuzz tests/fuzz
 	$(BIN)/python benchmarks/mutations.py --count $(COUNT)
 
 # One reader of each kind: manifest, archive, snapshot, timeline, OSC, WebSocket, ink.

@@ -12,6 +12,7 @@ import pytest
 from support import toy_voice
 from support.command import Run, environment
 from support.steered import TimedPerformance
+from support.warned import warnings_logged
 
 from vrnn_engine import Engine
 
@@ -63,12 +64,8 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def logged() -> Iterator[list[str]]:
     """What any part of it warns of, a line each."""
-    lines: list[str] = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
-    logging.getLogger("vrnn_engine").addHandler(handler)
-    yield lines
-    logging.getLogger("vrnn_engine").removeHandler(handler)
+    with warnings_logged() as lines:
+        yield lines
 
 
 @pytest.fixture(autouse=True)

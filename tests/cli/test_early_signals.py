@@ -115,4 +115,4 @@ def test_a_signal_while_an_interrupt_is_reported_leaves_its_line() -> None:
 @pytest.mark.parametrize("numbers", SIGNALS)
 def test_signals_at_any_time_of_the_start_give_one_line(toy_audio: Path, numbers: str) -> None:
     for step in range(20):
-        check(interrupted(toy_audio, numbers, 0.08 * step, (0.0, 0.003, 0.03)[step % 3]), numbers)
+        check(interrupted(toy_audio, numbers, 0.05 * step, (0.0, 0.003, 0.03)[step % 3]), numbers)

@@ -54,6 +54,7 @@ def test_rates_of_real_and_written_lines_stand_side_by_side(folder, evaluate):
     columns = ["own, real", "own, written", "other, real", "other, written", "texts, written"]
     assert list(found["rates"]) == columns
     assert [found["rates"][column]["faulty"]["count"] for column in columns] == [5, 5, 5, 5, 4]
+    assert "left out" not in done.stderr
     assert found["rates"]["texts, written"]["all"]["count"] == 2 * 12
     assert found["rates"]["texts, written"]["digits"]["count"] == 2 * 2
     trained = load_recogniser(folder / "recogniser.pt")
@@ -67,13 +68,14 @@ def test_rates_of_real_and_written_lines_stand_side_by_side(folder, evaluate):
     assert found["seeds"] == [0, 1]
 
 
-def test_table_has_a_row_for_each_class(evaluate):
-    done = evaluate("--seeds", 1)
+def test_table_has_a_row_for_each_class_and_texts_outside_the_alphabet_are_counted(evaluate, tmp_path):
+    (tmp_path / "more.txt").write_text("A cab.\nsmörgås\n", encoding="utf-8")
+    done = evaluate("--seeds", 1, texts=tmp_path / "more.txt")
     assert done.returncode == 0, done.stderr
+    assert "left out 1 texts with characters" in done.stderr
     head, *rows = done.stdout.splitlines()
     assert "own, real" in head
     assert "texts, written" in head
-    assert "left out" not in done.stderr
     for name in (
         "all",
         "case ignored",
@@ -91,13 +93,6 @@ def test_table_has_a_row_for_each_class(evaluate):
 
 def test_voice_without_text_is_an_error(evaluate, toy_pen):
     assert "reads no text" in the_error(evaluate(voice=toy_pen))
-
-
-def test_texts_outside_the_alphabet_are_counted(evaluate, tmp_path):
-    (tmp_path / "more.txt").write_text("A cab.\nsmörgås\n", encoding="utf-8")
-    done = evaluate("--seeds", 1, texts=tmp_path / "more.txt")
-    assert done.returncode == 0, done.stderr
-    assert "left out 1 texts with characters" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -112,20 +112,28 @@ def kalman(transition, frames):
     return total
 
 
-def measure(transition, samples, rows=200, batches=3):
+def sequences(transition, rows=200, batches=3):
+    """Return batches [STEPS, rows, SIZE], the same in each call."""
     rng = np.random.default_rng(0)
-    frames = [drawn(transition, rows, rng) for _ in range(batches)]
+    return [drawn(transition, rows, rng) for _ in range(batches)]
+
+
+def exact_likelihood(transition, frames):
+    return np.mean([kalman(transition, part[:, row]) for part in frames for row in range(part.shape[1])])
+
+
+def measure(transition, frames, samples):
     corpus = Given([Batch(part, np.ones(part.shape[:2], np.float32), True) for part in frames])
-    exact = np.mean([kalman(transition, part[:, row]) for part in frames for row in range(rows)])
-    return likelihood(LinearGaussian(transition), corpus, samples=samples), exact
+    return likelihood(LinearGaussian(transition), corpus, samples=samples)
 
 
 MIXING = np.array([[0.8, -0.5, 0.2, 0.0], [0.5, 0.7, -0.3, 0.1], [0.1, 0.3, 0.8, 0.0], [0.4, 0.0, 0.1, 0.6]])
 
 
 def test_bounds_rise_with_more_paths_towards_the_likelihood():
-    found = {k: measure(MIXING, k)[0] for k in (1, 5, 40, 640)}
-    exact = measure(MIXING, 1)[1]
+    frames = sequences(MIXING)
+    found = {k: measure(MIXING, frames, k) for k in (1, 5, 40, 640)}
+    exact = exact_likelihood(MIXING, frames)
     bounds = {k: one.importance_weighted.mean for k, one in found.items()}
     assert found[40].elbo.mean + 2 < bounds[5]
     assert bounds[5] + 0.8 < bounds[40]
@@ -137,16 +145,19 @@ def test_bounds_rise_with_more_paths_towards_the_likelihood():
 
 
 def test_exact_encoder_makes_every_bound_the_likelihood():
-    found, exact = measure(np.zeros((SIZE, SIZE)), 7)
+    still = np.zeros((SIZE, SIZE))
+    frames = sequences(still)
+    found, exact = measure(still, frames, 7), exact_likelihood(still, frames)
     assert found.importance_weighted.mean == pytest.approx(exact, rel=1e-5)
     assert found.elbo.mean == pytest.approx(exact, abs=0.15)  # its KL is integrated, its likelihood drawn
     assert found.kl.mean > 1
 
 
 def test_confidence_interval_is_that_of_the_mean():
-    found, _ = measure(np.zeros((SIZE, SIZE)), 2)
-    rng = np.random.default_rng(0)
-    exact = [kalman(np.zeros((SIZE, SIZE)), drawn(np.zeros((SIZE, SIZE)), 200, rng)[:, row]) for row in range(200)]
+    still = np.zeros((SIZE, SIZE))
+    frames = sequences(still)
+    found = measure(still, frames, 2)
+    exact = [kalman(still, frames[0][:, row]) for row in range(200)]
     assert found.importance_weighted.interval == pytest.approx(1.96 * np.std(exact) / math.sqrt(600), rel=0.15)
     assert found.sequences == 600
     assert found.frames == 600 * STEPS
@@ -155,9 +166,10 @@ def test_confidence_interval_is_that_of_the_mean():
 def test_bounds_do_not_depend_on_how_many_paths_are_computed_at_once(monkeypatch):
     from vrnn_engine.evaluation import likelihood as module
 
-    whole, _ = measure(MIXING, 40, rows=12, batches=1)
+    frames = sequences(MIXING, rows=12, batches=1)
+    whole = measure(MIXING, frames, 40)
     monkeypatch.setattr(module, "ROWS", 100)
-    parts, _ = measure(MIXING, 40, rows=12, batches=1)
+    parts = measure(MIXING, frames, 40)
     assert parts.sequences == whole.sequences == 12
     assert parts.importance_weighted.mean == pytest.approx(whole.importance_weighted.mean, abs=0.5)
 

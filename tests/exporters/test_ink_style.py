@@ -131,9 +131,10 @@ def exported(tmp_path_factory):
 @pytest.fixture(scope="module")
 def take(exported):
     """Return a function that generates ink; temperature 0 gives the usual style."""
+    engine = Engine.load(exported[1], "cpu")
 
     def read(seed=1, frames=40, ink=None, **controls):
-        stream = Engine.load(exported[1], "cpu").stream(seed)
+        stream = engine.stream(seed)
         for name, value in controls.items():
             stream.controls[f"style.{name}"] = value
         if ink is not None:
