@@ -248,14 +248,14 @@ class Controls(MutableMapping[str, Value]):
                 f"control {name!r} takes one number or an array of shape {list(spec.shape)}, "
                 f"not of shape {list(given.shape)}"
             )
-        if not np.isfinite(given).all():
-            raise ControlError(f"control {name!r} cannot be NaN or infinite")
-        beyond = (given < spec.minimum) | (given > spec.maximum)
-        if beyond.any():
+        within = (given >= spec.minimum) & (given <= spec.maximum)
+        if not within.all():
+            if not np.isfinite(given).all():
+                raise ControlError(f"control {name!r} cannot be NaN or infinite")
             raise ControlError(
-                f"control {name!r} = {given[beyond].flat[0]:g} is out of range [{spec.minimum:g}, {spec.maximum:g}]"
+                f"control {name!r} = {given[~within].flat[0]:g} is out of range [{spec.minimum:g}, {spec.maximum:g}]"
             )
-        return np.broadcast_to(given, spec.shape).copy()
+        return given if given.shape == spec.shape else np.full(spec.shape, given)
 
     def __repr__(self) -> str:
         return f"Controls({dict(self)!r})"

@@ -87,6 +87,7 @@ class ListeningStream:
         self._through = not input.live if through is None else through
         self._ahead = LookAhead(stream.fork(stream.seed), input) if mode == "resynthesise" else None
         self._table: object = None  # the last table of `controls` copied to the streams
+        self._held: object = None  # the last table of the stream's controls, if it holds the latent
         self._sums = np.zeros(2)  # of KL and log-likelihood
         self._quiet = 0  # silent frames up to now
         self._tail = tail * voice.manifest.frames_per_second  # frames to generate after the end
@@ -233,8 +234,10 @@ class ListeningStream:
         """Generate a frame from an observed latent."""
         self._add(seen)
         target = self.controls.specs["latent.target"]
-        held = np.clip(seen.latent, target.minimum, target.maximum)
-        self.stream.controls.update({"latent.hold": 1.0, "latent.target": held})
+        held = {"latent.target": seen.latent.clip(target.minimum, target.maximum)}
+        controls = self.stream.controls
+        controls.update(held if controls.table is self._held else {"latent.hold": 1.0, **held})
+        self._held = controls.table
         return self.stream.read(1)
 
     def _observe_or_continue(self, heard: np.ndarray | None) -> np.ndarray | None:

@@ -125,8 +125,12 @@ class PartRuns:
         positions : float32 array [rows]
             The reading positions, in characters from the first one of each window.
         """
+        if len(self._rows) == 1:
+            asking = [0] if self._reading[0] and positions[0] >= reach(self._window) else []
+        else:
+            asking = _true(self._reading & (positions >= reach(self._window)))
         moved = []
-        for row in _true(self._reading & (positions >= reach(self._window))):
+        for row in asking:
             count = shift(float(positions[row]), self._window)
             self.offsets[row] += count
             moved.append((row, count))

@@ -119,6 +119,8 @@ class SlotNoise:
 
     def lacking(self, active: np.ndarray) -> list[int]:
         """Return the slots that have no noise for the next step, of those that are active, bool [rows]."""
+        if len(self._slots) == 1:  # without arrays of one number, which take longer than the rest of a step's Python
+            return [0] if active[0] and self._next[0] == self._end[0] else []
         found: list[int] = (active & (self._next == self._end)).nonzero()[0].tolist()
         return found
 
@@ -135,6 +137,8 @@ class SlotNoise:
 
     def write(self, out: Mapping[str, np.ndarray], active: np.ndarray) -> None:
         """Write the noise of the next step, float32 [rows, width] by name."""
+        alone = len(self._slots) == 1
+        at = int(self._next[0]) if alone else (self._next, self._slots)
         for name, values in self._ahead.items():
-            out[name][:] = values[self._next, self._slots]
+            out[name][:] = values[at]
         self._next += active
