@@ -98,3 +98,43 @@ def test_a_reader_that_leaves_early_ends_an_answer_quietly(run: Run, words: tupl
     with os.fdopen(writer, "wb") as pipe:
         done = run(*words, stdout=pipe)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("words", ["voices", "voices show blizzard --json", "devices", "--version", "hands --help"])
+def test_without_standard_streams_an_answer_ends_quietly(words: str, tmp_path: Path) -> None:
+    assert shell(f"vrnn {words} <&- >&- 2>&-", tmp_path).returncode == 0
+    closed = shell(f"vrnn {words} >&-", tmp_path)
+    assert (closed.returncode, closed.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(("words", "made"), [("stream -v VOICE -s 0.5 --to", "a.wav"), ("write ab --to", "a.svg")])
+def test_without_standard_streams_a_file_is_written(words: str, made: str, toy_audio: Path, tmp_path: Path) -> None:
+    line = words.replace("VOICE", str(toy_audio))
+    assert shell(f"vrnn {line} {made} --seed 7", tmp_path).returncode == 0
+    whole = (tmp_path / made).read_bytes()
+    for closed in ("<&- >&- 2>&-", "<&-", ">/dev/full 2>/dev/full"):
+        (tmp_path / made).unlink()
+        assert shell(f"vrnn {line} {made} --seed 7 {closed}", tmp_path).returncode == 0
+        assert (tmp_path / made).read_bytes() == whole
+        assert [name for name in os.listdir(tmp_path) if made in name] == [made]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", ["voices", "voices show blizzard --json", "devices", "--version", "hands --help"])
+def test_an_answer_that_finds_no_room_is_an_error_in_one_line(words: str, tmp_path: Path) -> None:
+    done = shell(f"vrnn {words} >/dev/full", tmp_path)
+    (line,) = done.stderr.decode().splitlines()
+    assert done.returncode == 1
+    assert line.startswith("error: ")
+    assert line.endswith("No space left on device")
+
+
+@pytest.mark.parametrize(
+    "words", ["write - --to a.svg", "ink convert - a.svg", "stream -v blizzard -s 0.1 --to a.wav --prime -"]
+)
+def test_with_stdin_closed_reading_it_is_an_error_in_one_line(words: str, tmp_path: Path) -> None:
+    done = shell(f"vrnn {words} <&-", tmp_path)
+    assert done.returncode == 1
+    assert [line[:7] for line in done.stderr.decode().splitlines()][-1] == "error: "
+    assert b"Traceback" not in done.stderr
+    assert not [name for name in os.listdir(tmp_path) if "a.svg" in name or "a.wav" in name]

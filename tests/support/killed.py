@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from support import failing
 from vrnn_engine.errors import VRNNEngineError
 
 STEPS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree", "ctypes.dlsym"}
@@ -62,6 +63,13 @@ def fails_at_a_size(write: Callable[..., Any], folder: Path, size: int, *given: 
     """Let each write fail that makes a file larger than some bytes; return whether the writer raised its error."""
     code = _run(_failing_by_size, size, write, folder, *given)
     assert code in (0, FAILED), f"size {size}: exit code {code}"
+    return code == FAILED
+
+
+def fails_by(fault: str, write: Callable[..., Any], folder: Path, *given: object) -> bool:
+    """Let one of `support.failing.FAULTS` happen; return whether the writer raised its error."""
+    code = _run(_failing_by, fault, write, folder, *given)
+    assert code in (0, FAILED), f"{fault}: exit code {code}"
     return code == FAILED
 
 
@@ -124,6 +132,15 @@ def _killed_by_size(size: int, write: Callable[..., Any], folder: Path, *given: 
 
 def _failing_by_size(size: int, write: Callable[..., Any], folder: Path, *given: object) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    _write(write, folder, *given)
+
+
+def _failing_by(fault: str, write: Callable[..., Any], folder: Path, *given: object) -> None:
+    failing.let_fail(fault)
+    _write(write, folder, *given)
+
+
+def _write(write: Callable[..., Any], folder: Path, *given: object) -> None:
     try:
         write(folder, *given)
     except (VRNNEngineError, OSError):

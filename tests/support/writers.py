@@ -8,7 +8,9 @@ from vrnn_engine.base import atomic_folder as folders
 from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.files import AtomicFile, write_atomically
 from vrnn_engine.runtime.graph.install import install_voice
+from vrnn_engine.runtime.live.events import Seed
 from vrnn_engine.runtime.live.saved import SavedFolder
+from vrnn_engine.runtime.live.timeline import Head, PerformanceLog
 from vrnn_engine.runtime.sinks import Format, make_sink
 from vrnn_engine.runtime.voice.voice import Voice
 
@@ -54,6 +56,16 @@ def save_a_state(folder: Path) -> None:
 
 def record_sound(folder: Path) -> None:
     _record(folder / "take.wav", SOUND, np.full(200, 0.25, np.float32))
+
+
+def record_flac(folder: Path) -> None:
+    _record(folder / "take.flac", SOUND, np.full(200, 0.25, np.float32))
+
+
+def log_a_performance(folder: Path) -> None:
+    with PerformanceLog(folder / "played.jsonl", Head(voice="toy", fingerprint="", seed=7, controls={})) as log:
+        for frame in range(100):
+            log(Seed(frame=frame, seed=frame))
 
 
 def draw_a_page(folder: Path) -> None:

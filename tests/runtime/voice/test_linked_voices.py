@@ -1,6 +1,7 @@
 """A voice whose files are symbolic links is loaded if the checksums fit: some tools install files as links."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -94,3 +95,21 @@ def test_a_link_to_nothing_is_a_missing_file(tmp_path: Path) -> None:
     (folder / "step.onnx.data").symlink_to(tmp_path / "nothing")
     with pytest.raises(VoiceError, match=r"step\.onnx\.data: missing"):
         Voice.open(folder)
+
+
+@pytest.mark.parametrize("place", ["/dev/zero", "pipe", "changed", "nowhere"])
+def test_a_link_to_what_is_not_the_file_of_the_checksum_is_refused_in_one_line(
+    place: str, toy_audio: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "changed").write_bytes(b"another file of this machine")
+    folder = by_file(toy_audio, tmp_path / "linked")
+    (folder / "step.onnx").unlink()
+    (folder / "step.onnx").symlink_to(tmp_path / place)
+    for use in (Engine.load, install_voice):
+        with pytest.raises(VoiceError) as caught:
+            use(folder)
+        message = str(caught.value)
+        assert message.startswith(f"{folder / 'step.onnx'}: " + ("wrong checksum" if place == "changed" else "missing"))
+        assert "\n" not in message
+    assert list_voices() == [one for one in list_voices() if one.origin == "bundled"]

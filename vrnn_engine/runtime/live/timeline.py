@@ -185,7 +185,11 @@ class PerformanceLog:
 
     def __init__(self, path: str | os.PathLike[str], head: Head) -> None:
         self._file = AtomicFile(path, take=True)
-        self._write(head)
+        try:
+            self._write(head)
+        except SinkError:
+            self._file.abort()
+            raise
 
     def __call__(self, event: AnyEvent) -> None:
         """Write one event, which must have its frame."""
