@@ -22,7 +22,7 @@ FRAMES = 80 * 8
 KILLED_AT = 80 * 3
 CHANGES = (
     Set(control="output.temperature", value=0.5, frame=100),
-    Set(control="output.temperature", value=1.5, ramp=1.0, frame=KILLED_AT),
+    Set(control="output.temperature", value=1.1, ramp=1.0, frame=KILLED_AT),
 )
 
 

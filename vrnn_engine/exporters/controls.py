@@ -10,7 +10,7 @@ from vrnn_engine.models.noise import LatentControls, OutputNoise
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.voice.manifest import Control
 
-MOST_FEEDBACK = 1.4
+MOST_FEEDBACK = 1.15
 """Largest `output.temperature` of a source-filter output, which repeats its own past samples: above about 2 the noise
 that it adds in each period grows without limit, and at 4 the level of `blizzard` rose by 100 dB in a few seconds."""
 
