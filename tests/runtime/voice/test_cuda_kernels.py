@@ -35,7 +35,7 @@ KERNELS = {
 }
 """For each operator that the graphs may have, the types of its inputs and outputs in docs/OperatorKernels.md of
 onnxruntime 1.31.  Scalars that only give a shape, an axis or an index are int64 and stay on the CPU."""
-NODES = {"blizzard": 205, "handwriting": 205}
+NODES = {"blizzard": 190, "handwriting": 205}
 """Most nodes of a step that depend on its inputs, in fp32."""
 
 
