@@ -1,7 +1,7 @@
 """Resynthesises recordings under several conditions, and compares the envelope of the result with the input's.
 
     python benchmarks/revoicing.py --data FOLDER [FOLDER ...] [--voice blizzard] [--recordings 10] [--seed 1]
-                                   [--json FILE]
+                                   [--set NAME=VALUE] [--json FILE]
 
 Makes copies of the first recordings of each folder: as recorded, limited to the band of a telephone, with white noise
 at 20 dB below the level of the recording, and slower by a fifth, which is a lower voice with a longer vocal tract.
@@ -14,7 +14,7 @@ the recording, where a pause is the quietest tenth of the pieces.
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,9 +76,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True)
     parser.add_argument("--recordings", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="set a control, e.g. output.temperature=0.7"
+    )
     parser.add_argument("--json", type=Path, help="write the numbers to this file as well")
     options = parser.parse_args()
     engine = Engine.load(options.voice)
+    controls = {name: float(value) for name, _, value in (one.partition("=") for one in options.set)}
     found = {}
     for folder in options.data:
         files = recordings_in(folder)[: options.recordings]
@@ -86,7 +90,7 @@ def main() -> None:
             parser.error(f"{folder}: no recordings in this folder")
         print(f"{engine.voice.name} ({engine.provider}), {len(files)} recordings of {folder}")
         print(f"{'':18}  correlation  lowest  with clean  pauses dB")
-        found[str(folder)] = table = compare_all(engine, files, options.seed)
+        found[str(folder)] = table = compare_all(engine, files, options.seed, controls)
         for name, row in table.items():
             kept = "" if row["lowest"] >= GOAL else f"  below {GOAL}"
             print(
@@ -97,13 +101,15 @@ def main() -> None:
         options.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def compare_all(engine: Engine, files: list[Path], seed: int) -> dict[str, dict[str, float]]:
+def compare_all(
+    engine: Engine, files: list[Path], seed: int, controls: Mapping[str, float]
+) -> dict[str, dict[str, float]]:
     """Return the means over recordings of each copy's comparison, and the lowest correlation."""
     rate = engine.voice.manifest.rate
     rows: dict[str, list[Comparison]] = {}
     for path in files:
         for copy in copies(read_mono(path, rate) * QUANTUM, rate):
-            rows.setdefault(copy.name, []).append(compare(engine, copy, seed))
+            rows.setdefault(copy.name, []).append(compare(engine, copy, seed, controls))
     return {
         name: {
             "correlation": float(np.mean([one.with_input for one in each])),
@@ -125,14 +131,14 @@ def copies(sound: Sound, rate: int) -> Iterator[Copy]:
     yield Copy("slower by a fifth", sound, sound, SLOWER)
 
 
-def compare(engine: Engine, copy: Copy, seed: int) -> Comparison:
+def compare(engine: Engine, copy: Copy, seed: int, controls: Mapping[str, float]) -> Comparison:
     """Resynthesise a copy, and compare the result with it."""
     manifest = engine.voice.manifest
     with tempfile.TemporaryDirectory() as folder:
         path, clean = Path(folder) / "copy.wav", Path(folder) / "clean.wav"
         for where, sound in ((path, copy.sound), (clean, copy.clean)):
             soundfile.write(where, np.clip(sound, -1, 1), round(manifest.rate * copy.speed), subtype="PCM_16")
-        made = resynthesise(engine, path, seed)
+        made = resynthesise(engine, path, seed, controls)
         inputs = [read_mono(where, manifest.rate) * QUANTUM for where in (path, clean)]
     delay = best_delay(made, inputs[0], manifest.rate, manifest.samples_per_frame)
     made = made[delay:]
@@ -140,13 +146,15 @@ def compare(engine: Engine, copy: Copy, seed: int) -> Comparison:
     return Comparison(with_input, with_clean, pause_level(made, manifest.rate) - pause_level(inputs[1], manifest.rate))
 
 
-def resynthesise(engine: Engine, path: Path, seed: int) -> Sound:
+def resynthesise(engine: Engine, path: Path, seed: int, controls: Mapping[str, float]) -> Sound:
     """Return what a voice makes of a recording, [N]."""
     made = []
     heard = open_input(str(path), engine.voice.manifest)
-    with engine.stream(seed) as stream, ListeningStream(stream, heard, "resynthesise") as listening:
-        while len(block := listening.read(80)):
-            made.append(block)
+    with engine.stream(seed) as stream:
+        stream.controls.update(controls)
+        with ListeningStream(stream, heard, "resynthesise") as listening:
+            while len(block := listening.read(80)):
+                made.append(block)
     sound = np.concatenate(made).astype(np.float64)
     return sound if sound.ndim == 1 else sound.mean(axis=1)
 
