@@ -39,7 +39,10 @@ def convert(
     input_rate: Annotated[
         float | None,
         typer.Option(
-            metavar="HZ", min=1, max=10_000, help="Points per second of files that do not say it.  Default: as --rate."
+            metavar="HZ",
+            min=1,
+            max=10_000,
+            help="Points per second of ink without times.  Default: what the file says, or as --rate.",
         ),
     ] = None,
     speed: Annotated[

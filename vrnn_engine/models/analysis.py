@@ -18,7 +18,7 @@ from vrnn_engine.models.periodicity import Periodicity
 POWER_FLOOR = 1e-5
 """Added to a power before its logarithm is taken; the signal has variance one."""
 LIFT = math.e
-"""Factor of the signal whose powers are measured."""
+"""The signal is multiplied by the square of this before its powers are measured."""
 
 
 class Analysis(nn.Module):
@@ -67,7 +67,7 @@ class Analysis(nn.Module):
         self.size = self.spectrum_size + config.periods
         length = frame_size // config.levels
         average = LIFT**4 * torch.eye(config.levels).repeat_interleave(length, 0) / length
-        # The levels are those of the frame; the frame before it counts for nothing.
+        # The levels are those of the frame alone, so the weights of the frame before it are zero.
         average = functional.pad(average, (0, 0, frame_size, 0))
         # Padded, so that the logarithm is taken of a multiple of four values; see `pad_to_multiple_of_4`.
         self.register_buffer("average", functional.pad(average, (0, -self.spectrum_size % 4)), persistent=False)

@@ -84,7 +84,7 @@ def correlate(x: Tensor, taps: Tensor, before: int = 0, after: int = 0, count: i
     if few_rows(x):
         # One product of two small matrices.  Rows of the first are pieces of x that begin `step` samples apart; rows of
         # the second are copies of the taps, each shifted by one sample more than the last.  So each piece gives `step`
-        # outputs.  The last piece may end with any values: zeros are their taps.
+        # outputs.  Any values may stand at the end of the last piece, because they are multiplied by zero.
         step = next(step for step in range(1, count + 1) if step * step >= count and count % step == 0)
         rows, blocks = count // step, -(-(width + step - 1) // step)
         pieces = windows(_cut(x.to(taps.dtype), before, (rows - 1 + blocks) * step), rows, step, blocks)

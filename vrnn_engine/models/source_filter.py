@@ -164,7 +164,7 @@ class SourceFilterOutput(nn.Module):
         evidence = evidence / evidence.amax(-1, keepdim=True).clamp_min(MIN_PERIODICITY)
         raw = to_float32(self.choice(self.stack(self.stack.project(evidence), features)))
         scores, sharpness = raw.split([self.config.periods, 1], dim=-1)
-        # The logarithm of exp(sharpness) + exp(0), which onnxruntime computes for each row by itself, is its softplus.
+        # softplus(s) = log(exp(s) + exp(0)).  onnxruntime computes the right side for each row independently.
         sharpness = torch.logsumexp(functional.pad(sharpness, (0, 1)), -1, keepdim=True)
         return torch.softmax(scores + sharpness * evidence, dim=-1)
 

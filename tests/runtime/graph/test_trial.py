@@ -30,7 +30,7 @@ def behind(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
 
 
 def large(graph: onnx.GraphProto) -> None:
-    """Change the sign twice, and so on."""
+    """Add so many nodes that the graph is not small; each changes the sign, and their number is even."""
     count = SMALL_NODES + SMALL_NODES % 2
     behind(graph, [node("Neg", [f"n{at - 1}" if at else "noise.latent"], [f"n{at}"]) for at in range(count)])
 

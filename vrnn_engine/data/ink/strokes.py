@@ -120,7 +120,7 @@ def check_rate(rate: float, where: str) -> None:
 def rate_of(ink: Strokes, how: Conversion, where: str) -> float:
     """Return the number of points per second of the result of `to_points`.
 
-    It is that of `how`; else that at which the ink was recorded, by its times, by `how`, or by the file; else
+    It is that of `how`; else that at which the ink was recorded, by its times, by the file, or by `how`; else
     `VOICE_RATE`.
 
     Parameters
@@ -138,7 +138,7 @@ def rate_of(ink: Strokes, how: Conversion, where: str) -> float:
     measured = mean_rate(ink.times) if ink.times is not None else None
     if measured is not None:
         check_rate(measured, where)
-    return measured or how.input_rate or ink.rate or VOICE_RATE
+    return measured or ink.rate or how.input_rate or VOICE_RATE
 
 
 def to_points(ink: Strokes, how: Conversion, where: str) -> NDArray[np.float32]:
@@ -187,7 +187,7 @@ def to_points(ink: Strokes, how: Conversion, where: str) -> NDArray[np.float32]:
         kept = [times for path, times in zip(ink.paths, ink.times, strict=True) if len(path)]
         return _line([_by_time(path, times, rate, where) for path, times in zip(paths, kept, strict=True)])
     line = _line(paths)
-    own_rate = how.input_rate or ink.rate or rate
+    own_rate = ink.rate or how.input_rate or rate
     return line if own_rate == rate else resample_strokes(line, rate / own_rate)
 
 

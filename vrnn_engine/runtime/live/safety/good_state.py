@@ -98,7 +98,7 @@ class GoodState:
 
 
 def _kept(window: int, moment: _Moment, checkpoint: int) -> _Kept:
-    """Return a state without those of the other streams of its batch, which its arrays would keep in memory."""
+    """Copy a state out of the arrays of its batch, so that the states of other streams do not stay in memory."""
     frame, state, controls = moment
     state = replace(state, arrays=state.copied_arrays())
     return _Kept(window, state, controls, max(0, checkpoint - frame))

@@ -40,7 +40,7 @@ class Recovery:
     watch : LevelWatch
         Hears every frame.
     count : int
-        How often the stream was in trouble.
+        Number of times that the stream was brought back.
     """
 
     def __init__(self, stream: LiveStream, automation: Automation, history: History) -> None:

@@ -14,7 +14,7 @@ const WINDOW = 0.6;
 const SPACING = 25;
 /** Milliseconds before the second try to connect, and the longest time between two tries. */
 const [FIRST_WAIT, LONGEST_WAIT] = [100, 3000];
-/** Number of refused tries in a row before the session was ever open, after which no other one follows. */
+/** If a session has never been open, the number of refused tries in a row after which it is given up. */
 const MOST_REFUSED = 3;
 /** Close codes after which another try would end in the same way; and those for a client that stood still. */
 const [FINAL, PAUSED] = [new Set([1000, 1008, 1009, 4002, 4003]), new Set([4001, 4004])];
