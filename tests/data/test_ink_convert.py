@@ -96,10 +96,23 @@ def test_ink_keeps_its_rate_or_else_has_that_of_the_bundled_voice(tmp_path):
         assert [(line.rate, len(line.points)) for line in lines] == [(125, 5), (10, 5), (60, 2), (VOICE_RATE, 5)]
         assert load_lines(tmp_path / target)[0]["points_per_second"].tolist() == [125, 10, 60, VOICE_RATE]
     lines = convert(sources, tmp_path / "all.npz", Conversion(scale=1.0, input_rate=50))
-    assert [line.rate for line in lines] == [125, 10, 50, 50]
+    assert [line.rate for line in lines] == [125, 10, 60, 50]
     lines = convert([write(tmp_path, "page.svg")], tmp_path / "all.npz", Conversion(speed=60))
     assert (lines[0].rate, len(lines[0].points)) == (VOICE_RATE, 6 + 3)  # 10 mm and 4 mm at 2 mm a point
     assert Engine.load("handwriting", "cpu").voice.manifest.rate == VOICE_RATE
+
+
+def test_even_times_tell_the_rate_of_json_lines_whatever_is_given(tmp_path):
+    rows = [{"dx": 0, "dy": 1, "pen_up": int(row == 4), "t": row / 100} for row in range(5)]
+    (tmp_path / "even.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    lines = convert([tmp_path / "even.jsonl"], tmp_path / "all.npz", Conversion(input_rate=50))
+    assert [(line.rate, len(line.points)) for line in lines] == [(100, 5)]
+
+
+def test_times_without_length_are_refused_in_one_line(tmp_path):
+    (tmp_path / "short.csv").write_text("x,y,stroke,t\n0,0,1,0\n0,6,1,1e-320\n")
+    with pytest.raises(DataError, match="its points are inf a second"):
+        convert([tmp_path / "short.csv"], tmp_path / "all.npz", Conversion(scale=1.0))
 
 
 def test_the_rates_of_converted_ink_are_printed(tmp_path):

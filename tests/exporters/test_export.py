@@ -15,11 +15,12 @@ from support.graphs import MADE_UP, TOLERANCE, difference, inputs_for, run, sess
 from vrnn_engine import Engine, Voice
 from vrnn_engine.errors import CheckpointError, ControlError, ExportError
 from vrnn_engine.exporters import voice_writer
-from vrnn_engine.exporters.controls import with_defaults
+from vrnn_engine.exporters.controls import fitting, with_defaults
 from vrnn_engine.exporters.export import export
 from vrnn_engine.exporters.reference import CARRIED_FRAMES
 from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.runtime.graph.parity import verify
+from vrnn_engine.runtime.voice.manifest import Control
 from vrnn_engine.training.checkpoint import Checkpoint
 from vrnn_engine.training.command import training_command
 from vrnn_engine.training.plan.adapt import full
@@ -311,6 +312,13 @@ def test_an_export_does_not_overwrite_a_folder(tmp_path):
     (tmp_path / "mine").mkdir()
     with pytest.raises(ExportError, match="exists already"):
         write_voice(tiny_models.steps("samples-gauss"), "mine", tmp_path / "mine", MADE_UP)
+
+
+def test_defaults_of_an_earlier_version_are_fitted_to_the_controls():
+    temperature = Control("output.temperature", (1,), default=1.0, minimum=0.0, maximum=1.15)
+    earlier = {"output.temperature": 1.4, "output.gone": 3.0}
+    assert fitting((temperature,), earlier) == {"output.temperature": 1.15}
+    assert fitting((temperature,), {"output.temperature": 0.9}) == {"output.temperature": 0.9}
 
 
 def test_new_defaults_are_checked_against_the_controls():

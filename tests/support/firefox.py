@@ -1,12 +1,14 @@
 """Drives headless Firefox over WebDriver BiDi, which it speaks itself, with a sound server that takes its sound."""
 
 import base64
+import collections
 import contextlib
 import itertools
 import json
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -138,9 +140,11 @@ def open_browser() -> Iterator[Firefox]:
         address = next((line.split()[-1] for line in process.stderr if "BiDi listening on" in line), None)
         if address is None:
             raise RuntimeError("Firefox has ended before it listened")
+        # Firefox would else wait once the pipe is full of its warnings.
+        threading.Thread(target=collections.deque, args=(process.stderr, 0), daemon=True).start()
         yield Firefox(stack.enter_context(connect(f"{address}/session", max_size=None, ping_interval=None)))
 
 
 def _end(process: subprocess.Popen[str]) -> None:
     process.terminate()
-    process.communicate(timeout=30)
+    process.wait(timeout=30)

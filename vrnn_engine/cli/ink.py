@@ -42,7 +42,7 @@ def convert(
             metavar="HZ",
             min=1,
             max=10_000,
-            help="Points per second of ink without times.  Default: what the file says, or as --rate.",
+            help="Points per second of ink whose file tells neither times nor a rate.  Default: as --rate.",
         ),
     ] = None,
     speed: Annotated[

@@ -89,6 +89,24 @@ def with_defaults(controls: tuple[Control, ...], defaults: Mapping[str, float]) 
     )
 
 
+def fitting(controls: tuple[Control, ...], defaults: Mapping[str, float]) -> dict[str, float]:
+    """Return the defaults of an earlier version of a voice, without unknown controls and within today's ranges.
+
+    Parameters
+    ----------
+    controls : tuple of Control
+        The controls of a model.
+    defaults : mapping of str to float
+        Defaults by name of the control.
+    """
+    known = {control.name: control for control in controls}
+    return {
+        name: min(max(value, known[name].minimum), known[name].maximum)
+        for name, value in defaults.items()
+        if name in known
+    }
+
+
 def _temperature(name: str, description: str) -> Control:
     return _control(name, (1,), 0, 4, 1, description)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from vrnn_engine.exporters.controls import with_defaults
+from vrnn_engine.exporters.controls import fitting, with_defaults
 from vrnn_engine.exporters.ink_style import InkStyle
 from vrnn_engine.exporters.precision.quantise import BITS, ReducedPrecision
 from vrnn_engine.exporters.provenance import provenance_of
@@ -95,7 +95,7 @@ def export(
     if half_weights:
         built.load_state_dict(built.state_dict() | {name: w.half().float() for name, w in built.named_parameters()})
     model = step_model(loaded.recipe, built, loaded.mean, loaded.std)
-    model.controls = with_defaults(model.controls, {**given.defaults, **(defaults or {})})
+    model.controls = with_defaults(model.controls, fitting(model.controls, given.defaults) | dict(defaults or {}))
     wanted = sorted(given.precisions.union(precisions), key=list(BITS).index)
     signals = [matrix for matrix in built.buffers() if matrix.dim() == 2]
     trained = dataclasses.replace(loaded, model=built.state_dict())

@@ -33,6 +33,8 @@ def unroll_conditions(
     """
     if text is None:
         return {} if heard is None else {"heard": heard}
+    if heard is not None:
+        raise ValueError("a model that reads a text hears no changed recording")
     return {"text": torch.from_numpy(text).to(mask.device), "mask": mask, "dropout": dropout}
 
 

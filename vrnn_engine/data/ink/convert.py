@@ -119,7 +119,8 @@ def read_ink(source: Path) -> list[Drawing]:
 def _line(drawing: Drawing, how: Conversion, source: Path, writer: str | None) -> Line:
     """Return a drawing as a line of points."""
     where = str(source) if source.suffix.lower() != ".jsonl" else f"{source}: {drawing.id}"
-    points, rate = to_points(drawing.ink, how, where), rate_of(drawing.ink, how, where)
+    rate = rate_of(drawing.ink, how, where)
+    points = to_points(drawing.ink, replace(how, rate=rate), where)
     return Line(drawing.id, points, writer or drawing.writer, drawing.text, rate)
 
 

@@ -1,5 +1,6 @@
 """Ink as strokes of points, and its conversion to evenly spaced points (dx, dy, pen-up)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -60,7 +61,7 @@ class Conversion:
     scale : float or None
         Millimetres of one unit of the file; None for what the file says.
     input_rate : float or None
-        Points per second of files without times; None for what the file says, or else those of the result.
+        Points per second of files that tell neither times nor a rate; None for those of the result.
     speed : float
         Speed in mm/s with which outlines are drawn.
     flip : bool
@@ -100,7 +101,9 @@ def mean_rate(times: Sequence[Points]) -> float | None:
     steps = sum(len(stroke) - 1 for stroke in strokes)
     seconds = sum(float(stroke[-1]) - float(stroke[0]) for stroke in strokes)
     rate = steps / seconds if seconds > 0 else None
-    return float(round(rate)) if rate is not None and abs(rate - round(rate)) < 1e-3 * rate else rate
+    if rate is None or not math.isfinite(rate):
+        return rate  # `check_rate` refuses an infinite one
+    return float(round(rate)) if abs(rate - round(rate)) < 1e-3 * rate else rate
 
 
 def check_rate(rate: float, where: str) -> None:

@@ -51,10 +51,13 @@ def _simplify_sums(graph: onnx.GraphProto) -> None:
     made = {output: node for node in graph.node for output in node.output}
     for node in list(graph.node):
         product = made.get(node.input[0]) if node.op_type == "Squeeze" else None
-        if product is None or product.op_type != "MatMul" or product.input[0] not in values:
+        if product is None or product.op_type != "MatMul" or len(node.input) < 2:
+            continue
+        if not {product.input[0], node.input[1]} <= values.keys():
             continue
         row, axes = (numpy_helper.to_array(values[name]) for name in (product.input[0], node.input[1]))
         readers = sum(product.output[0] in other.input for other in graph.node)
+        readers += sum(product.output[0] == output.name for output in graph.output)
         if row.ndim == 2 and len(row) == 1 and axes.tolist() == [-2] and readers == 1:
             name = f"{product.input[0]}.vector"
             if name not in values:
