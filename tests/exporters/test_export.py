@@ -315,7 +315,9 @@ def test_an_export_does_not_overwrite_a_folder(tmp_path):
 
 
 def test_defaults_of_an_earlier_version_are_fitted_to_the_controls():
-    temperature = Control("output.temperature", (1,), default=1.0, minimum=0.0, maximum=1.15)
+    temperature = Control(
+        name="output.temperature", shape=(1,), default=1.0, minimum=0.0, maximum=1.15, description="Noise."
+    )
     earlier = {"output.temperature": 1.4, "output.gone": 3.0}
     assert fitting((temperature,), earlier) == {"output.temperature": 1.15}
     assert fitting((temperature,), {"output.temperature": 0.9}) == {"output.temperature": 0.9}
