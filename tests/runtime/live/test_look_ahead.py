@@ -8,10 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vrnn_engine import Engine, StreamError
+from vrnn_engine import Engine, ProviderError, StreamError
 from vrnn_engine.runtime.live.listening import look_ahead
 from vrnn_engine.runtime.live.listening.look_ahead import MOST_AHEAD, LookAhead
 from vrnn_engine.runtime.live.listening_stream import ListeningStream
+from vrnn_engine.runtime.observation import Observation
+from vrnn_engine.runtime.stream import Stream
+from vrnn_engine.runtime.stream_group import StreamGroup
 
 FRAMES = (0.3 * np.random.default_rng(7).standard_normal((60, 200))).clip(-1, 1).astype(np.float32)
 
@@ -106,6 +109,41 @@ def test_the_frames_before_one_that_cannot_be_observed_are_played(
     with pytest.raises(StreamError, match="is not finite while observing"):
         listening.read(1)
     assert listening.heard == 23
+
+
+class FailingStream(Stream):
+    """A stream whose observation of several frames fails once."""
+
+    def __init__(self, stream: Stream, error: BaseException) -> None:
+        super().__init__(stream.stepper, stream.state, StreamGroup())
+        self.error: BaseException | None = error
+
+    def observe(self, frames, trace: bool = True, text: str | None = None) -> Observation:
+        blocks = list(frames)
+        if self.error is not None and sum(map(len, blocks)) > 1:
+            error, self.error = self.error, None
+            raise error
+        return super().observe(blocks, trace, text)
+
+
+@pytest.mark.parametrize("error", [ProviderError("the device failed"), KeyboardInterrupt()])
+def test_frames_are_not_lost_if_their_observation_is_stopped(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    set_clock(monkeypatch, itertools.repeat(0.0))
+    ahead, alone = LookAhead(FailingStream(engine.stream(3), error), Frames(FRAMES)), engine.stream(3)
+    failures = 0
+    for frame in FRAMES:
+        assert ahead.wait()
+        try:
+            seen = ahead.next()
+        except type(error):
+            failures += 1
+            assert ahead.wait()
+            seen = ahead.next()
+        assert np.array_equal(seen.latent, alone.observe([frame[np.newaxis]]).latents[0])
+    assert not ahead.wait()
+    assert failures == 1
 
 
 def test_another_seed_changes_resynthesis_from_the_next_frame_on(

@@ -84,6 +84,8 @@ class LookAhead:
         ------
         StreamError
             A result is not finite.
+        ProviderError
+            The device failed.  If several frames were being observed, the next call observes the first of them again.
         """
         if not self._seen:
             self._observe()
@@ -107,11 +109,13 @@ class LookAhead:
         self._before, began = self.listener.state, time.perf_counter()
         try:
             seen = self.listener.observe([np.stack(frames)])
-        except StreamError:
+        except BaseException as error:  # an interrupt, too, must not lose frames
             if len(frames) == 1:
                 raise
             self._unseen.extendleft(reversed(frames))
             self._limit = 1  # the frames before the one that cannot be observed come first
+            if not isinstance(error, StreamError):
+                raise
             self._observe()
             return
         share = (time.perf_counter() - began) * self.listener.voice.manifest.frames_per_second
