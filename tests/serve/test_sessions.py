@@ -124,6 +124,22 @@ def test_a_session_whose_sound_runs_away_returns_to_its_last_good_state(served: 
     assert 80 < second <= 82  # in the same tick, so that the client can continue from there
 
 
+def test_the_message_after_a_runaway_names_the_state_from_which_the_stream_continues(served: Served) -> None:
+    hot = [msgspec.to_builtins(Set(frame=at, control="output.temperature", value=1000.0)) for at in (51, 81)]
+
+    async def runs_away_twice() -> list[object]:
+        async with listener(served.url(VOICE)) as one:
+            await one.open(Open(seed=3, credit=40, format="f32le", events=tuple(hot)))
+            await one.listen(130)
+            return one.messages
+
+    said = [one.message for one in run(runs_away_twice()) if isinstance(one, ErrorMessage)]
+    assert said == [
+        f"the sound ran away; it continues from its {place} state, with default controls"
+        for place in ("last good", "initial")
+    ]
+
+
 def test_credit_is_never_exceeded(served: Served) -> None:
     async def paused() -> tuple[int, int]:
         async with listener(served.url(VOICE)) as one:

@@ -25,10 +25,12 @@ class RunawayStream(Stream):
     def __init__(self, stream: Stream, stuck: bool = False) -> None:
         super().__init__(stream.stepper, stream.state, StreamGroup())
         self.gain, self.stuck, self.restores, self.restarts = 1.0, stuck, 0, 0
+        self.gains: dict[int, float] = {}  # the gain is a part of the state before each frame
 
     def read(self, frames: int) -> np.ndarray:
         blocks = [super().read(0)]
         for _ in range(frames):
+            self.gains[self.frame] = self.gain
             if self.controls[HEAT] > 1.5:
                 self.gain = min(self.gain * 2, 1e30)
             blocks.append(super().read(1) * np.float32(self.gain))
@@ -38,7 +40,7 @@ class RunawayStream(Stream):
         super().restore(saved)
         self.restores += 1
         if not self.stuck:
-            self.gain = 1.0
+            self.gain = self.gains.get(self.frame, 1.0)
 
     def continue_from(self, other: Stream) -> None:
         super().continue_from(other)
@@ -112,6 +114,20 @@ def test_if_there_is_no_good_state_the_stream_restarts(engine, saved, said, memo
     assert said[-1].endswith("it continues from its initial state, with default controls")
 
 
+@pytest.mark.parametrize("memory", [60.0, 0.0])
+@pytest.mark.parametrize("most", [1, 7])
+def test_a_checkpoint_from_before_the_last_return_is_not_good(engine, saved, said, memory, most) -> None:
+    # The alarm comes before frame 60.  The window that begins there is good, but its checkpoint is that of frame 56.
+    plan = [Set(frame=at, control=HEAT, value=2.0) for at in (21, 81)]
+    stream = RunawayStream(engine.stream(3))
+    made = levels(read_in_blocks(Performance(stream, plan, saved=saved, memory=memory), 300, most))
+    assert made[60:81].max() < GOOD
+    assert made[120:].max() < GOOD
+    assert (stream.restores, stream.restarts) == (1, 1)
+    assert [line.split(":")[0] for line in said] == ["frame 60", "frame 120"]
+    assert said[-1].endswith("it continues from its initial state, with default controls")
+
+
 class StreamWithBadState(Stream):
     """A stream that becomes not finite while it is hot, and stays so until another state is restored."""
 
@@ -129,6 +145,10 @@ class StreamWithBadState(Stream):
         super().restore(saved)
         self.broken, self.restores = False, self.restores + 1
 
+    def continue_from(self, other: Stream) -> None:
+        super().continue_from(other)
+        self.broken = False
+
 
 @pytest.mark.parametrize("memory", [60.0, 0.0])
 def test_a_state_that_stays_not_finite_is_replaced_by_the_last_good_one(engine, saved, said, memory) -> None:
@@ -138,6 +158,57 @@ def test_a_state_that_stays_not_finite_is_replaced_by_the_last_good_one(engine, 
     assert stream.restores == 1
     assert np.array_equal(made[100 * 200 :], engine.stream(3).read(180)[80 * 200 :])
     assert said[-1] == "frame 100 is still not finite: the stream restarts from its last good state"
+
+
+def test_a_performance_that_continues_restarts_if_it_has_no_checkpoint_yet(engine, saved, said) -> None:
+    before = Performance(engine.stream(3))
+    before.read(3)
+    stream = StreamWithBadState(engine.stream())
+    performance = Performance(stream, [Set(frame=4, control=HEAT, value=2.0)], saved=saved)
+    performance.continue_from(before.checkpoint())
+    assert len(performance.read(100)) == 100 * 200
+    assert (stream.restores, performance.recovery.count) == (1, 1)
+    assert said[-1] == "frame 4 is still not finite: the stream restarts from its initial state"
+
+
+class StreamThatFailsLater(Stream):
+    """A stream that, once it was hot, is not finite from frame 80 on, whatever its controls are then."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(stream.stepper, stream.state, StreamGroup())
+        self.fails, self.restores = {self.frame: False}, 0
+
+    def read(self, frames: int) -> np.ndarray:
+        blocks = [super().read(0)]
+        for _ in range(frames):
+            fails = self.fails[self.frame]
+            if fails and self.frame >= 80:
+                raise NotFiniteError("not finite")
+            blocks.append(super().read(1))
+            self.fails[self.frame] = fails or self.controls[HEAT] > 1.5
+        return np.concatenate(blocks)
+
+    def restore(self, saved: bytes) -> None:
+        super().restore(saved)
+        self.restores += 1
+
+    def continue_from(self, other: Stream) -> None:
+        super().continue_from(other)
+        self.fails[self.frame] = False
+
+
+@pytest.mark.parametrize("memory", [60.0, 0.0])
+def test_the_state_before_a_frame_that_stayed_not_finite_is_not_good(engine, saved, said, memory) -> None:
+    # Frame 80 fails and continues from the state before frame 56.  The checkpoint of frame 80 was made before that, and
+    # the window that begins there is good.  The stream is then at its own frame 80 before frame 104, and fails again.
+    plan = [Set(frame=at, control=HEAT, value=2.0) for at in (78, 101)]
+    stream = StreamThatFailsLater(engine.stream(3))
+    Performance(stream, plan, saved=saved, memory=memory).read(200)
+    assert stream.restores == 1
+    assert [line for line in said if "still" in line] == [
+        "frame 80 is still not finite: the stream restarts from its last good state",
+        "frame 104 is still not finite: the stream restarts from its initial state",
+    ]
 
 
 class StreamWithBadNoise(RunawayStream):

@@ -52,6 +52,11 @@ class History:
         )
         self._latents: collections.deque[np.ndarray] = collections.deque(maxlen=count)
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a checkpoint to return to."""
+        return bool(self._checkpoints)
+
     def is_due(self, frame: int) -> bool:
         """Return whether a checkpoint must be added before this frame."""
         return self.remembers and frame % self.interval == 0

@@ -154,7 +154,8 @@ class Session:
     def steer(self) -> None:
         """Apply what is due before the next frame; bring the stream back if its sound has run away."""
         self.performance.steer()
-        self._tell_recovery("the sound ran away; it continues from a good state, with default controls")
+        where = self.performance.recovery.where
+        self._tell_recovery(f"the sound ran away; it continues from {where}, with default controls")
 
     def took(self, block: np.ndarray, frames: int, data: bytes) -> None:
         """Adopt frames that were read after `Performance.steer`; `data` is the block in the session's format."""

@@ -20,6 +20,8 @@ from vrnn_engine.runtime.stream import Stream
 
 Note = Callable[[AnyEvent], None]
 
+_GOOD, _INITIAL = "its last good state", "its initial state"
+
 _log = logging.getLogger("vrnn_engine")
 
 
@@ -41,15 +43,18 @@ class Recovery:
         Hears every frame.
     count : int
         Number of times that the stream was brought back.
+    where : str
+        Names the state from which the stream continued after the last return.
     """
 
     def __init__(self, stream: LiveStream, automation: Automation, history: History) -> None:
         self.watch = LevelWatch(stream.voice.manifest)
         self.count = 0
+        self.where = _INITIAL
         self._stream = stream
         self._automation = automation
         self._history = history
-        self._restored = -1  # the first frame of the good window to which the stream has returned last
+        self._returned = 0  # checkpoints before this frame are older than the last return: they may be in the trouble
         self._sound = stream.voice.manifest.modality == "audio"  # the level of ink says nothing
         self._good: GoodState | None = None
         if self._sound and not history.remembers and isinstance(stream, Stream):
@@ -87,8 +92,8 @@ class Recovery:
         note(Reset())
         with contextlib.suppress(NotFiniteError):
             return self._stream.read(1)
-        where = self._go_back(same)
-        _log.warning("frame %d is still not finite: the stream restarts from %s", frame, where)
+        self._go_back(frame + 1, same)  # `steer` has made the checkpoint of this frame already
+        _log.warning("frame %d is still not finite: the stream restarts from %s", frame, self.where)
         self._automation.reset_controls()
         self._automation.advance()
         with contextlib.suppress(NotFiniteError):
@@ -112,29 +117,34 @@ class Recovery:
         if not self.watch.alarm():
             return
         self.count += 1
-        where = self._go_back(self._has_defaults())
+        self._go_back(frame, self._has_defaults())
         self._automation.reset_controls()
         note(Reset())
-        _log.warning("frame %d: the sound ran away; it continues from %s, with default controls", frame, where)
+        _log.warning("frame %d: the sound ran away; it continues from %s, with default controls", frame, self.where)
 
     def _has_defaults(self) -> bool:
         """Return whether each control of the stream has its default."""
         controls = self._stream.controls
         return all((value == controls.specs[name].default).all() for name, value in controls.snapshot().items())
 
-    def _go_back(self, same: bool) -> str:
-        """Go back to the last good state, or to the initial one if the `same` controls have led here; say which."""
-        keeps = self._sound and (self._history.remembers or self._good is not None)
-        is_good = keeps and not same and self.watch.good > self._restored
-        if not is_good:
+    def _go_back(self, following: int, same: bool) -> None:
+        """Go back to the last good state, or to the initial one if there is none or the `same` controls have led here.
+
+        The first checkpoint after this return may be that of the frame `following`.
+        """
+        good = self.watch.good
+        keeps = self._sound and (self._history.has_checkpoint or self._good is not None)
+        if not keeps or same or good - good % self._history.interval < self._returned:
             self._restart()
-        elif self._good is not None:
-            self._good.restore()
         else:
-            self._stream.restore(self._history.before(self.watch.good).snapshot)
-        self._restored = self.watch.good
+            self.where = _GOOD
+            if self._good is not None:
+                self._good.restore()
+            else:
+                self._stream.restore(self._history.before(good).snapshot)
+        self._returned = following
         self.watch.clear()
-        return "its last good state" if is_good else "its initial state"
 
     def _restart(self) -> None:
+        self.where = _INITIAL
         self._stream.continue_from(self._stream.open_another(0))
