@@ -54,8 +54,8 @@ def cache_folder(purpose: str) -> Path:
     Parameters
     ----------
     purpose : str
-        Name of the sub-folder: `voices` (unpacked archives), `corpora` (decoded recordings), `locks` or
-        `matplotlib` (its list of fonts).
+        Name of the sub-folder: `voices` (unpacked archives), `tried` (notes of the large voices that were tried),
+        `corpora` (decoded recordings), `locks` or `matplotlib` (its list of fonts).
     """
     if chosen := _chosen("VRNN_ENGINE_CACHE"):
         return chosen / purpose

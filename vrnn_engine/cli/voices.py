@@ -157,8 +157,8 @@ def clean(
 ) -> None:
     """Remove files that are no longer needed, and print their size.
 
-    These are unpacked copies of .zip voices, and unfinished files of interrupted commands.  Files in use, installed
-    voices, saved states and saved hands stay.
+    These are unpacked copies of .zip voices, unfinished files of interrupted commands, and notes of which large voices
+    were tried.  Files in use, installed voices, saved states and saved hands stay.
     """
     from vrnn_engine.runtime.voice.cleaning import clean
 

@@ -17,6 +17,7 @@ from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.file_errors import write_error
 from vrnn_engine.errors import ExportError
 from vrnn_engine.runtime.graph.session import GraphSession
+from vrnn_engine.runtime.graph.trial.process import require_trial
 from vrnn_engine.runtime.voice.manifest import Graph, Manifest, Shape
 from vrnn_engine.runtime.voice.voice import Voice
 from vrnn_engine.serve.web.external_data import weights_of
@@ -56,13 +57,14 @@ def write_repository(voice: Voice, repository: Path, precision: str | None = Non
     Raises
     ------
     VoiceError
-        The voice has no step graph of this precision, or onnxruntime cannot load it.
+        The voice has no step graph of this precision, or onnxruntime cannot load it, or takes too long.
     ExportError
         The repository has a model of this name, or cannot be written.
     """
     folder, graph = repository / voice.name, voice.graph("step", precision)
     if folder.exists():
         raise ExportError(f"{folder}: this model exists already; remove it, or choose another repository")
+    require_trial(voice)
     served = msgspec.structs.replace(graph, file=_GRAPH)
     try:
         with atomic_folder(folder) as making:

@@ -106,6 +106,8 @@ def test_clean_says_what_it_removes_and_keeps_what_is_the_users(run, archives: l
     left[0].mkdir()
     (left[0] / "a").write_bytes(bytes(1000))
     left[1].write_bytes(bytes(500))
+    (tmp_path / "cache" / "tried").mkdir()
+    (tmp_path / "cache" / "tried" / "0123abcd").touch()
     (tmp_path / "cache" / "corpora" / "abc").mkdir(parents=True)
     (tmp_path / "cache" / "corpora" / "abc" / "train.int16").write_bytes(bytes(700))
     done = run("voices", "clean", "--json")
@@ -113,6 +115,7 @@ def test_clean_says_what_it_removes_and_keeps_what_is_the_users(run, archives: l
     assert found["leftovers of interrupted processes"] >= 1500
     assert found["unpacked voices"] > 0
     assert not any(path.exists() for path in left)
+    assert not (tmp_path / "cache" / "tried").exists()
     assert installed.path.exists()
     assert state.read_bytes() == b"state"
     assert (tmp_path / "cache" / "corpora" / "abc").exists()

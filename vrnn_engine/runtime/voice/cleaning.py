@@ -29,7 +29,8 @@ class Removed:
 def clean(corpora: bool = False) -> list[Removed]:
     """Remove unpacked voices, and what killed processes have left in the folders of this package.
 
-    Files that a running process uses are kept, and so are installed voices, saved states and hands.
+    The notes of which large voices were tried are removed too; they are empty files.  Files that a running process uses
+    are kept, and so are installed voices, saved states and hands.
 
     Parameters
     ----------
@@ -45,6 +46,7 @@ def clean(corpora: bool = False) -> list[Removed]:
     homes = [voices_folder(), cache_folder("voices"), cache_folder("corpora")]
     for parent in (saved_folder(), hands_folder()):
         homes += [path for path in parent.glob("*") if path.is_dir()]
+    remove(cache_folder("tried"))
     removed = [
         Removed("unpacked voices", trim(0)),
         Removed("leftovers of interrupted processes", sum(map(remove_leftovers, homes)) + remove_scratch_folders()),

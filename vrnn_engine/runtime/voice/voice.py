@@ -18,7 +18,7 @@ from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.archive import MAX_UNZIPPED, unzip
 from vrnn_engine.runtime.voice.lookup import BUNDLED, find_voice
 from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, TRAINING_FILE, Graph, Manifest, is_document, read_manifest
-from vrnn_engine.runtime.voice.trust import lifted_limits
+from vrnn_engine.runtime.voice.trust import SIZE, lifted_limits
 from vrnn_engine.runtime.voice.unpacked import trim, unpacked_folder, use
 
 
@@ -37,8 +37,8 @@ class Voice:
     trust : tuple of str
         The limits on its graphs that were lifted; see `Voice.open`.
     needs_trial : bool
-        Whether its graphs are so large that the limits on them do not keep the time of loading short; `Engine.load`
-        then loads them in another process first.
+        Whether its graphs are so large that the limits on them do not keep the time of loading short, or have operators
+        of unknown size; `Engine.load` then loads them in another process first.  False if `trust` has `size`.
 
     Examples
     --------
@@ -198,7 +198,7 @@ def check_folder(folder: Path, shown: Path | None = None, trust: tuple[str, ...]
     from vrnn_engine.runtime.voice.graph_file.check import check_graphs
 
     small = check_graphs(folder, manifest, trust, shown)
-    return Voice(manifest.name, folder, manifest, trust, needs_trial=not small and not trust)
+    return Voice(manifest.name, folder, manifest, trust, needs_trial=not small and SIZE not in trust)
 
 
 def _open_zip(path: Path, trust: tuple[str, ...]) -> Voice:

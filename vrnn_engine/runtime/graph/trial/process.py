@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from vrnn_engine.base.files import write_atomically
 from vrnn_engine.base.folders import cache_folder
 from vrnn_engine.errors import SinkError, VoiceError
+from vrnn_engine.runtime.graph.ort import ort
 from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE
 from vrnn_engine.runtime.voice.trust import SIZE
 from vrnn_engine.runtime.voice.voice import Voice
@@ -23,10 +25,13 @@ sys.path[:] = json.loads(sys.argv[1])
 from vrnn_engine.runtime.graph.trial.child import main
 main(*sys.argv[2:])
 """
+_CRASHED = 128
+"""Smallest status of a process that crashed: a shell returns 128 and the signal, and Windows a code of the fault."""
+_log = logging.getLogger("vrnn_engine")
 
 
 def require_trial(voice: Voice, seconds: int = SECONDS) -> None:
-    """Return at once if a voice is small, trusted or bundled, or was tried before; otherwise try it.
+    """Return at once if a voice is small or bundled, its size is trusted, or it was tried before; otherwise try it.
 
     A program without an interpreter of its own, such as one that PyInstaller has made, tries no voice.
 
@@ -39,27 +44,47 @@ def require_trial(voice: Voice, seconds: int = SECONDS) -> None:
     Raises
     ------
     VoiceError
-        Loading and one step take longer, or end the process.
+        Loading and one step take longer, or crash the process; or no process can be started.
     """
     if not voice.needs_trial or not _has_interpreter():
         return
-    manifest = (voice.path / MANIFEST_FILE).read_bytes()  # it has the checksums of all other files
-    noted = cache_folder("tried") / hashlib.sha256(manifest).hexdigest()
-    if noted.is_file():
-        return
-    # Nothing is imported from the current folder, unless this process imports from there.
-    folders = json.dumps([folder or os.getcwd() for folder in sys.path])
-    command = [sys.executable, "-I", "-c", _CODE, folders, str(voice.path), str(seconds)]
-    nothing = subprocess.DEVNULL
     try:
-        code = subprocess.run(command, stdin=nothing, stdout=nothing, stderr=nothing, timeout=seconds).returncode
+        note = _note(voice)
+        if os.path.isfile(note):  # unlike Path.is_file, it raises no error if the folder cannot be read
+            return
+        status = _status(voice, seconds)
     except subprocess.TimeoutExpired:
         raise _refused(voice, f"take more than {seconds} s") from None
-    if code < 0:
-        raise _refused(voice, f"end the process, by signal {-code}")
-    if code == 0:
-        with contextlib.suppress(SinkError):  # the next start then tries the voice again
-            write_atomically(noted, b"", parents=True, durable=False)
+    except OSError as error:
+        raise _refused(voice, f"cannot be tried in a process of their own: {error}") from None
+    if status < 0 or status >= _CRASHED:
+        end = f"by signal {-status}" if status < 0 else f"with status {status}"
+        raise _refused(voice, f"end the process, {end}")
+    if status:
+        _log.warning(
+            "%s: loaded without a trial, because the process for it could not start (status %d); check that %s works",
+            voice.path,
+            status,
+            sys.executable,
+        )
+        return
+    with contextlib.suppress(SinkError):  # the next start then tries the voice again
+        write_atomically(note, b"", parents=True, durable=False)
+
+
+def _note(voice: Voice) -> Path:
+    """Return the file that exists if this version of onnxruntime has loaded this voice."""
+    manifest = (voice.path / MANIFEST_FILE).read_bytes()  # it has the checksums of all other files
+    return cache_folder("tried") / hashlib.sha256(ort.__version__.encode() + b"\n" + manifest).hexdigest()
+
+
+def _status(voice: Voice, seconds: int) -> int:
+    """Load the voice in another process, and return the status with which the process ends."""
+    # Nothing is imported from the current folder, unless this process imports from there. Python skips what is no str.
+    folders = json.dumps([folder or os.getcwd() for folder in sys.path if isinstance(folder, str)])
+    command = [sys.executable, "-I", "-c", _CODE, folders, str(voice.path), str(seconds)]
+    nothing = subprocess.DEVNULL
+    return subprocess.run(command, stdin=nothing, stdout=nothing, stderr=nothing, timeout=seconds).returncode
 
 
 def _refused(voice: Voice, why: str) -> VoiceError:
