@@ -106,7 +106,10 @@ def test_the_command_exports_a_voice_again(tmp_path):
     assert "next: vrnn-engine stream" in done.stderr
     old, new = Voice.open("blizzard"), Voice.open(tmp_path / "again")
     assert new.manifest.controls == old.manifest.controls
-    assert new.manifest.provenance == old.manifest.provenance
+    old_source, new_source = old.manifest.provenance, new.manifest.provenance
+    trainings = [one for one in old_source.command.split("; ") if one.startswith("vrnn-engine train")]
+    assert new_source.command == "; ".join([*trainings, "vrnn-engine export blizzard"])
+    assert msgspec.structs.replace(new_source, command=old_source.command) == old_source
     assert (new.path / WEIGHTS_FILE).read_bytes() == (old.path / WEIGHTS_FILE).read_bytes()
 
 
