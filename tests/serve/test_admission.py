@@ -1,5 +1,7 @@
 """Admission by measured times, and the clock of a session."""
 
+import itertools
+
 import numpy as np
 import pytest
 from support.served import Served, listener, run, serve
@@ -98,6 +100,14 @@ def test_nobody_is_admitted_while_more_than_one_tick_in_a_hundred_is_late(every,
     assert admission.has_room == has_room
     clock.now += 60
     assert admission.has_room
+
+
+@pytest.mark.parametrize(("spread", "fits"), [(0.0, 101), (0.1, 91), (0.3, 62)])
+def test_fewer_are_admitted_the_more_ticks_differ(spread, fits) -> None:
+    """A tick takes the mean time, more or less by a share of it: with a share of 0.3, 1.9 times the mean must fit."""
+    signs = itertools.cycle((1, -1))
+    found = admitted(lambda rows: (0.0005 + 0.0001 * rows) * (1 + spread * next(signs)))
+    assert found == pytest.approx(fits, rel=0.15)  # the deviations are those of the last five seconds, with fewer rows
 
 
 def test_the_time_to_wait_is_that_between_two_sessions_that_leave() -> None:

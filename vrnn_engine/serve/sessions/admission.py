@@ -2,7 +2,8 @@
 
 The time to compute one frame of all rows is modelled as `a + b * rows`.  Least squares fit it to the ticks of the last
 seconds; older ticks lose weight.  `has_room` compares what the model says of one more row with the time that a frame
-lasts.  The model tells the mean; so nobody is admitted either while more than one tick in a hundred is late.
+lasts: the mean must leave some time, and the mean with the usual deviations of a tick must not take longer.  Nobody is
+admitted either while more than one tick in a hundred is late.
 
 Threading contract: any thread may call any method.
 """
@@ -19,6 +20,8 @@ LATE_SECONDS = 20.0
 """Time after which a late tick counts 1/e of a new one."""
 LATE = 0.01
 """Largest share of late ticks; one of them may always be late."""
+DEVIATIONS = 3.0
+"""Times the mean absolute deviation that a tick may take longer than the model says; 99 in 100 normal numbers do not."""
 _FIRST_GUESS = 5.0
 """Weight of the first measurements, which never fades; it tells the slope while all ticks have the same rows."""
 
@@ -58,6 +61,7 @@ class Admission:
         self._lock = threading.Lock()
         self._sums = [0.0] * 5  # of 1, rows, seconds, rows * rows, rows * seconds; weighted
         self._first = [0.0] * 5
+        self._deviations = 0.0  # weighted sum of the distances from the model
         self._at = clock()
         self._ticks = self._late = 0.0  # weighted numbers
         self._left: collections.deque[float] = collections.deque(maxlen=64)
@@ -86,20 +90,22 @@ class Admission:
         seconds : float
             Time to compute one frame of these rows.
         """
+        deviation = abs(seconds - self.predicted(rows))
         with self._lock:
             now = self._clock()
             kept, late_kept = self._kept(now, MEMORY_SECONDS), self._kept(now, LATE_SECONDS)
             self._at = now
             self._sums = [kept * old + new for old, new in zip(self._sums, _terms(rows, seconds), strict=True)]
+            self._deviations = kept * self._deviations + deviation
             self._ticks = late_kept * self._ticks + 1
             self._late = late_kept * self._late + (seconds > self._frame * max(1.0, self._share))
 
-    def predicted(self, rows: int) -> float:
+    def predicted(self, rows: float) -> float:
         """Return the seconds that computing a frame of a number of rows takes; 0 before anything was measured.
 
         Parameters
         ----------
-        rows : int
+        rows : float
         """
         with self._lock:
             n, x, y, xx, xy = (a + b for a, b in zip(self._sums, self._first, strict=True))
@@ -117,7 +123,15 @@ class Admission:
             return False
         if self.sessions == 0:
             return True
-        return self.predicted(self.sessions + 1) <= self._share * self._frame and not self.is_late
+        mean = self.predicted(self.sessions + 1)
+        most = mean + DEVIATIONS * self.deviation
+        return mean <= self._share * self._frame and most <= self._frame * max(1.0, self._share) and not self.is_late
+
+    @property
+    def deviation(self) -> float:
+        """Mean absolute deviation of the ticks from the model, in seconds of a frame."""
+        with self._lock:
+            return self._deviations / self._sums[0] if self._sums[0] else 0.0
 
     @property
     def is_late(self) -> bool:
