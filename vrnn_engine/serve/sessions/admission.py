@@ -21,7 +21,7 @@ LATE_SECONDS = 20.0
 LATE = 0.01
 """Largest share of late ticks; one of them may always be late."""
 DEVIATIONS = 3.0
-"""Times the mean absolute deviation that a tick may take longer than the model says; 99 in 100 normal numbers do not."""
+"""Mean absolute deviations that a tick may take longer than the model says; of normal numbers, 99 in 100 do not."""
 _FIRST_GUESS = 5.0
 """Weight of the first measurements, which never fades; it tells the slope while all ticks have the same rows."""
 
