@@ -1,7 +1,7 @@
 """`vrnn-engine ink`: converts ink from other programs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,11 @@ from vrnn_engine.cli.once import OnceCommand
 
 def ink() -> None:
     """Convert ink of other programs."""
+
+
+def _points_per_second(help: str) -> Any:
+    """Return an option that is a number of points per second."""
+    return typer.Option(metavar="HZ", min=1, max=10_000, help=help)
 
 
 def convert(
@@ -25,11 +30,8 @@ def convert(
     ],
     rate: Annotated[
         float | None,
-        typer.Option(
-            metavar="HZ",
-            min=1,
-            max=10_000,
-            help="Points per second to write.  Default: those of the file, or else 30, those of the voice handwriting.",
+        _points_per_second(
+            "Points per second to write.  Default: those of the file, or else 30, those of the voice handwriting."
         ),
     ] = None,
     scale: Annotated[
@@ -38,12 +40,7 @@ def convert(
     ] = None,
     input_rate: Annotated[
         float | None,
-        typer.Option(
-            metavar="HZ",
-            min=1,
-            max=10_000,
-            help="Points per second of ink whose file tells neither times nor a rate.  Default: as --rate.",
-        ),
+        _points_per_second("Points per second of ink whose file tells neither times nor a rate.  Default: as --rate."),
     ] = None,
     speed: Annotated[
         float, typer.Option(metavar="MM/S", min=0.1, max=10_000, help="Speed of the pen along the outlines of an SVG.")

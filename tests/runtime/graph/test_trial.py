@@ -34,7 +34,7 @@ def behind(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
 
 
 def large(graph: onnx.GraphProto) -> None:
-    """Add so many nodes that the graph is not small; each changes the sign, and their number is even."""
+    """Make a graph too large to be small, with the same results: an even number of changes of sign."""
     count = SMALL_NODES + SMALL_NODES % 2
     behind(graph, [node("Neg", [f"n{at - 1}" if at else "noise.latent"], [f"n{at}"]) for at in range(count)])
 

@@ -57,6 +57,7 @@ class Admission:
         self._frame = frame_seconds
         self._limit = limit
         self._share = share
+        self._longest = frame_seconds * max(1.0, share)  # a tick that takes longer a frame is late
         self._clock = clock
         self._lock = threading.Lock()
         self._sums = [0.0] * 5  # of 1, rows, seconds, rows * rows, rows * seconds; weighted
@@ -98,7 +99,7 @@ class Admission:
             self._sums = [kept * old + new for old, new in zip(self._sums, _terms(rows, seconds), strict=True)]
             self._deviations = kept * self._deviations + deviation
             self._ticks = late_kept * self._ticks + 1
-            self._late = late_kept * self._late + (seconds > self._frame * max(1.0, self._share))
+            self._late = late_kept * self._late + (seconds > self._longest)
 
     def predicted(self, rows: float) -> float:
         """Return the seconds that computing a frame of a number of rows takes; 0 before anything was measured.
@@ -125,7 +126,7 @@ class Admission:
             return True
         mean = self.predicted(self.sessions + 1)
         most = mean + DEVIATIONS * self.deviation
-        return mean <= self._share * self._frame and most <= self._frame * max(1.0, self._share) and not self.is_late
+        return mean <= self._share * self._frame and most <= self._longest and not self.is_late
 
     @property
     def deviation(self) -> float:
