@@ -111,22 +111,16 @@ def take_shots(browser: Page, url: str, name: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for size, (width, height, touch) in SIZES.items():
         for colours in ("light", "dark") if isinstance(browser, Browser) else ("light",):
-            prefer(browser, colours)
-            browser.open(url, width, height, touch)
+            if isinstance(browser, Browser):
+                browser.open(url, width, height, touch, colours)
+            else:
+                browser.open(url, width, height, touch)
             browser.wait_until(CAN_PLAY, seconds=120)
             browser.click(PLAY)
             time.sleep(SHOT_SECONDS)
             path = folder / f"{name}-{size}-{colours}.png"
             browser.screenshot(path)
             print(path)
-    prefer(browser, None)
-
-
-def prefer(browser: Page, colours: str | None) -> None:
-    """Let Chromium prefer a set of colours, or none; the others have light ones."""
-    if isinstance(browser, Browser):
-        features = [{"name": "prefers-color-scheme", "value": colours}] if colours else []
-        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
 if __name__ == "__main__":

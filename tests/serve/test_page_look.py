@@ -50,9 +50,7 @@ def test_everything_that_can_be_operated_has_a_name(page: ShownPage, voice: str)
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("voice", VOICES)
 def test_texts_have_enough_contrast(page: ShownPage, voice: str, colours: str) -> None:
-    features = [{"name": "prefers-color-scheme", "value": colours}]
-    page.browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    page.open(f"#voice={voice}")
+    page.open(f"#voice={voice}", colours=colours)
     page.browser.run("document.querySelectorAll('details').forEach(one => one.open = true)")
     body = page.browser.run("return getComputedStyle(document.body).backgroundColor")
     assert body == {"light": "rgb(243, 239, 230)", "dark": "rgb(16, 19, 28)"}[colours]

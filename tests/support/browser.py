@@ -47,11 +47,16 @@ class Browser(Page):
         self.version = f"Chromium {driver.capabilities['browserVersion']}"
         self._lines: list[dict[str, Any]] = []
 
-    def open(self, url: str, width: int = 1280, height: int = 800, touch: bool = False) -> None:
+    def open(
+        self, url: str, width: int = 1280, height: int = 800, touch: bool = False, colours: str = "light"
+    ) -> None:
+        """Load a page as `Page.open` does, on a system that prefers `colours`, "light" or "dark"."""
+        media = [{"name": "prefers-color-scheme", "value": colours}]
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch}
         self.driver.get("about:blank")  # also where only the part after # differs
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": touch})
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
         self._read_log()
         self._lines.clear()
         self.elsewhere.clear()

@@ -29,9 +29,11 @@ class ShownPage:
         self.url = url
         self.downloads = downloads
 
-    def open(self, fragment: str = "", width: int = 1280, height: int = 900, touch: bool = False) -> None:
-        """Open the page, and wait until the voice is loaded."""
-        self.browser.open(self.url + fragment, width, height, touch)
+    def open(
+        self, fragment: str = "", width: int = 1280, height: int = 900, touch: bool = False, colours: str = "light"
+    ) -> None:
+        """Open the page as `Browser.open` does, and wait until the voice is loaded."""
+        self.browser.open(self.url + fragment, width, height, touch, colours)
         self.browser.wait_until(READY)
 
     def find(self, selector: str) -> Any:
