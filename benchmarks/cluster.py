@@ -1,15 +1,17 @@
 """Counts the sessions that one node and two nodes of a Ray cluster serve in real time.
 
-    python benchmarks/cluster.py [--voice blizzard] [--cores 0 1] [--rate 5] [--most 400] [--hold 60] [--json FILE]
+    python benchmarks/cluster.py [--voice blizzard] [--cores 0 1] [--share 1] [--rate 5] [--most 400] [--hold 60]
+                                 [--json FILE]
 
 Each node has one replica, which is pinned to a core of its own: the first of `--cores` for one node, both for two.  All
 else runs on the remaining cores: Ray's processes, HAProxy, and the clients in one process.  If there are no remaining
-cores, all else shares those of the replicas, and the script says so.
+cores, all else shares those of the replicas, and the script says so.  Smaller nodes leave time for it: with `--share
+0.3`, Linux (a cgroup, as root) lets a replica run for 1.5 ms of each 5 ms.
 
-Sessions are opened at `--rate` a second until the server refuses one, because its measured steps leave no room, or
-`--most` are open.  Then all of them play for `--hold` seconds.  A client begins to play with its first message; its
-underrun is the time for which it then had to wait in all.  The last columns are processor time for each message with
-sound or ink; that of the replica includes its steps.
+Clients come at `--rate` a second until the server has refused `--refusals` of them, because its measured steps leave no
+room, or `--most` are open.  Then all sessions play for `--hold` seconds.  A client begins to play with its first
+message; its underrun is the time for which it then had to wait in all.  The last columns are processor time for each
+message with sound or ink; that of the replica includes its steps.
 """
 
 import argparse
@@ -25,6 +27,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -39,6 +42,8 @@ from vrnn_engine.serve.protocol import MAX_CREDIT, Open
 
 WORST = 0.1
 """Longest underrun of a session that is served in real time, in seconds."""
+PERIOD = 5_000
+"""Microseconds in which a replica may use its share of a core."""
 
 
 @dataclass
@@ -58,7 +63,7 @@ class Found:
 
 
 class Clients:
-    """Opens sessions until one is refused, and plays them.
+    """Opens sessions until no more are admitted, and plays them.
 
     Parameters
     ----------
@@ -73,10 +78,10 @@ class Clients:
         self._frame_bytes = manifest.frame_size * (4 if manifest.modality == "pen" else 2)
         self._holding = self._ending = False
 
-    async def run(self, rate: float, most: int, hold: float) -> Found:
+    async def run(self, rate: float, refusals: int, most: int, hold: float) -> Found:
         """Open sessions at a rate, play all of them for `hold` seconds, and return what was seen."""
         sessions = []
-        while len(sessions) < most and not (self.found.refused or self.found.failed):
+        while len(sessions) < most and self.found.refused < refusals and not self.found.failed:
             sessions.append(asyncio.create_task(self._play(len(sessions))))
             await asyncio.sleep(1 / rate)
         await asyncio.sleep(2)  # the last sessions begin
@@ -119,13 +124,16 @@ def measure(nodes: int, options: argparse.Namespace) -> dict[str, Any]:
     settings = [f"voices={options.voice}", f"rows={options.rows}"]
     try:
         with ray_cluster.start(folder, *settings, nodes=nodes, haproxy=not options.python_proxy) as cluster:
-            cluster.pin(cores)
+            groups = slow_down(cluster.pin(cores), options.share)
             url = f"ws{cluster.url.removeprefix('http')}/{voice.name}"
-            words = ["--clients", url, "--voice", options.voice, "--rate", options.rate, "--most", options.most]
-            command = [sys.executable, __file__, *map(str, [*words, "--hold", options.hold])]
+            words = ["--clients", url, "--voice", options.voice, "--rate", options.rate, "--hold", options.hold]
+            words += ["--refusals", options.refusals, "--most", options.most]
+            command = [sys.executable, __file__, *map(str, words)]
             before = cluster.processor_seconds()
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             after = cluster.processor_seconds()
+        for group in groups:
+            group.rmdir()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     found = Found(**json.loads(done.stdout))
@@ -142,13 +150,33 @@ def measure(nodes: int, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def slow_down(processes: list[int], share: float) -> list[Path]:
+    """Let each process run for at most a share of the time of one core; return the folders of its limits."""
+    if share == 1:
+        return []
+    groups = []
+    second = Path("/sys/fs/cgroup/cgroup.controllers").exists()  # version 2 of cgroups
+    for process in processes:
+        group = Path("/sys/fs/cgroup" if second else "/sys/fs/cgroup/cpu", f"vrnn-engine-{process}")
+        group.mkdir()
+        limits = {"cpu.cfs_period_us": f"{PERIOD}", "cpu.cfs_quota_us": f"{round(PERIOD * share)}"}
+        if second:
+            limits = {"cpu.max": f"{round(PERIOD * share)} {PERIOD}"}
+        for name, value in (limits | {"cgroup.procs": f"{process}"}).items():
+            (group / name).write_text(value)
+        groups.append(group)
+    return groups
+
+
 def main() -> None:
     """Measure one node and two nodes, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--voice", default="blizzard")
     parser.add_argument("--cores", type=int, nargs=2, default=[0, 1])
+    parser.add_argument("--share", type=float, default=1.0, help="share of its core that a replica may use")
     parser.add_argument("--rows", type=int, default=256, help="largest batch of a replica")
     parser.add_argument("--rate", type=float, default=5.0)
+    parser.add_argument("--refusals", type=int, default=20)
     parser.add_argument("--most", type=int, default=400)
     parser.add_argument("--hold", type=float, default=60.0)
     parser.add_argument("--python-proxy", action="store_true", help="use Ray's own proxy instead of HAProxy")
@@ -157,12 +185,14 @@ def main() -> None:
     options = parser.parse_args()
     if options.clients:
         clients = Clients(options.clients, Voice.open(options.voice).manifest)
-        print(json.dumps(asdict(asyncio.run(clients.run(options.rate, options.most, options.hold)))))
+        print(json.dumps(asdict(asyncio.run(clients.run(options.rate, options.refusals, options.most, options.hold)))))
         return
     machine = measure_machine({})
     others = sorted(os.sched_getaffinity(0) - set(options.cores))
     print(f"{machine.processor}, {machine.cores} cores, {machine.system}; onnxruntime {machine.onnxruntime}")
-    print(f"replicas on cores {options.cores}, all else on cores {others or 'of the replicas: there are no others'}")
+    part = "" if options.share == 1 else f" for {options.share:.0%} of the time"
+    rest = others or "of the replicas: there are no others"
+    print(f"replicas on cores {options.cores}{part}, all else on cores {rest}")
     if others:
         os.sched_setaffinity(0, others)  # Ray, HAProxy and the clients inherit it
     print("nodes  sessions  refused  failed  late  worst underrun  played in real time  proxy, replica per message")
@@ -177,7 +207,9 @@ def main() -> None:
         )
     print(f"two nodes play {rows[1]['in_real_time'] / rows[0]['in_real_time']:.2f} times as much as one")
     if options.json:
-        options.json.write_text(json.dumps({"machine": asdict(machine), "others": others, "rows": rows}, indent=2))
+        options.json.write_text(
+            json.dumps({"machine": msgspec.to_builtins(machine), "others": others, "rows": rows}, indent=2)
+        )
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from vrnn_engine.client.session import WINDOW_SECONDS
 from vrnn_engine.serve.codec import decode_server, encode, unpack_frames
 from vrnn_engine.serve.protocol import TRY_LATER, Credit, End, Open, Opened
 
@@ -96,7 +97,8 @@ async def _play(
         heard.failed.append(str(opened))
         return
     player = Player(opened.frames_per_second, args.prebuffer)
-    window = max(2 * opened.frames, round(args.window * opened.frames_per_second))
+    seconds = args.window or WINDOW_SECONDS[opened.manifest["modality"]]
+    window = max(2 * opened.frames, round(seconds * opened.frames_per_second))
     first, given, next_credit = None, FIRST_CREDIT, 0.0
     until = time.perf_counter() + args.seconds
     while (now := time.perf_counter()) < until:
@@ -148,7 +150,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--listeners", type=int, default=10, metavar="N", help="number of players")
     parser.add_argument("--seconds", type=float, default=5.0, metavar="S", help="time that each of them plays")
     parser.add_argument("--ramp", type=float, default=2.0, metavar="S", help="time in which all of them come")
-    parser.add_argument("--window", type=float, default=0.5, metavar="S", help="credit, in seconds")
+    parser.add_argument(
+        "--window",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="credit, in seconds; 0 for that of vrnn_engine.client",
+    )
     parser.add_argument(
         "--prebuffer", type=float, default=0.1, metavar="S", help="time that is buffered before playing"
     )

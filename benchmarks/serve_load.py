@@ -1,7 +1,7 @@
 """Measure how many listeners `vrnn-engine serve` serves in real time, beside a server with one thread for each.
 
     python benchmarks/serve_load.py [--voice blizzard] [--listeners 100] [--seconds 300] [--ramp 10] [--rows 128]
-                                    [--threads 1] [--precision fp32] [--share 0.85] [--other-seconds 60]
+                                    [--threads 1] [--precision fp32] [--share 0.75] [--other-seconds 60]
                                     [--no-threads] [--json FILE]
 
 The server runs in one process and all listeners in another (`serve_listeners.py`), on the same machine: both need
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=128, help="largest batch of the server")
     parser.add_argument("--threads", type=int, default=1, help="threads that compute a step of the server")
     parser.add_argument("--precision", default=None, help="precision of the weights of the server")
-    parser.add_argument("--share", type=float, default=None, help="largest share of the time that computing may take")
+    parser.add_argument("--share", type=float, default=None, help="as --share of the server")
     parser.add_argument(
         "--other-seconds", type=float, metavar="S", help="time that each plays from the other server; as --seconds"
     )

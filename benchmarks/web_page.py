@@ -1,11 +1,14 @@
-"""Plays the page of `vrnn-engine web` in a browser, and counts gaps in the sound.
+"""Plays the page of a voice in a browser, and counts gaps in the sound.
 
     python benchmarks/web_page.py [--browser chromium|firefox|webkit] [--voice blizzard] [--minutes 10] [--isolated]
                                   [--shots FOLDER] [--json FILE]
+    python benchmarks/web_page.py --served [--voice blizzard] [--minutes 10] [--shots FOLDER] [--json FILE]
 
-The page comes from a plain web server in this process, without the headers that let threads share memory, unless
-`--isolated` is given.  Chromium plays to a sound device that takes samples in real time, whether there is one or not;
-for Firefox and WebKitGTK, a sound server runs beside them.
+The page of `vrnn-engine web` comes from a plain web server in this process, without the headers that let threads share
+memory, unless `--isolated` is given.  With `--served`, `vrnn-engine serve` computes the voice, and the page, in
+Chromium, plays what comes over a WebSocket.
+Chromium plays to a sound device that takes samples in real time, whether there is one or not; for Firefox and
+WebKitGTK, a sound server runs beside them.
 Times of a frame are those that the player of the page reports once a second.  With `--shots`, pictures of the page at
 the widths of a phone and of a desktop are written, after ten seconds of playing.  Needs Debian's packages chromium and
 chromium-driver and selenium; firefox-esr; or webkit2gtk-driver, xvfb and selenium.
@@ -28,10 +31,10 @@ from vrnn_engine.serve.web.site import write_site
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from support import browser as chromium
-from support import firefox, webkit
+from support import firefox, server_process, webkit
 from support.browser import Browser
 from support.page import Page
-from support.page_probe import add_probe, bytes_sent, ink, level
+from support.page_probe import add_probe, bytes_sent, ink, level, listening
 
 BROWSERS = {"chromium": chromium, "firefox": firefox, "webkit": webkit}
 
@@ -49,6 +52,7 @@ def main() -> None:
     parser.add_argument("--browser", choices=BROWSERS, default="chromium")
     parser.add_argument("--voice", default="blizzard")
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--served", action="store_true", help="let a server compute the voice")
     parser.add_argument("--isolated", action="store_true", help="let the threads of the page share memory")
     parser.add_argument("--shots", type=Path, metavar="FOLDER", help="write pictures of the page")
     parser.add_argument("--json", type=Path)
@@ -56,30 +60,53 @@ def main() -> None:
     wanted = BROWSERS[options.browser]
     if reason := wanted.missing():
         parser.error(reason)
+    if options.served and (options.browser != "chromium" or options.isolated):
+        parser.error("--served plays in Chromium, and the server isolates its pages")
     machine, voice = measure_machine({}), Voice.open(options.voice)
     print(f"{machine.processor}, {machine.cores} cores, {machine.system}")
-    requests: list[str] = []
-    headers = chromium.ISOLATION if options.isolated else None
-    with tempfile.TemporaryDirectory() as folder, wanted.open_browser() as browser:
-        site = Path(folder) / "page"
-        write_site([voice], site)
-        add_probe(site)
+    with wanted.open_browser() as browser:
         print(browser.version)
-        with chromium.serve_folder(site, headers, requests) as url:
-            text = f"&text={TEXT * round(20 * options.minutes + 1)}" if voice.manifest.text else ""
-            report = {"voice": voice.name, "isolated": options.isolated, "browser": browser.version}
-            report |= play(browser, f"{url}#seed=7{text}", options.minutes, voice.manifest.modality == "audio")
-            report["files"], report["bytes"] = len(requests) - 1, bytes_sent(site, requests)  # without the probe
-            print(f"loaded {report['bytes'] / 1e6:.2f} MB in {report['files']} files")
-            if options.shots:
-                take_shots(browser, f"{url}#seed=7", voice.name, options.shots)
+        measure = measure_served if options.served else measure_static
+        report = {"voice": voice.name, "browser": browser.version} | measure(browser, voice, options)
+        print(f"loaded {report['bytes'] / 1e6:.2f} MB in {report['files']} files")
         if browser.elsewhere or browser.errors():
             sys.exit(f"error: the page called {browser.elsewhere} and logged {browser.errors()}")
     if options.json:
         options.json.write_text(json.dumps(report | {"machine": msgspec.to_builtins(machine)}, indent=2) + "\n")
 
 
-def play(browser: Page, url: str, minutes: float, sounds: bool) -> dict:
+def measure_static(browser: Page, voice: Voice, options: argparse.Namespace) -> dict:
+    """Play the page of `vrnn-engine web` from a plain web server."""
+    requests: list[str] = []
+    headers = chromium.ISOLATION if options.isolated else None
+    with tempfile.TemporaryDirectory() as folder:
+        site = Path(folder) / "page"
+        write_site([voice], site)
+        add_probe(site)
+        with chromium.serve_folder(site, headers, requests) as url:
+            report = play(browser, url, voice, options)
+            # without the probe
+            return report | {"files": len(requests) - 1, "bytes": bytes_sent(site, requests)}
+
+
+def measure_served(browser: Browser, voice: Voice, options: argparse.Namespace) -> dict:
+    """Play the page of `vrnn-engine serve`, which runs in a process of its own."""
+    with server_process.running(options.voice) as server, listening(browser):
+        report = play(browser, server.url("", "http"), voice, options)
+        loaded = browser.loaded()
+        return report | {"files": len(loaded), "bytes": sum(loaded.values())}
+
+
+def play(browser: Page, url: str, voice: Voice, options: argparse.Namespace) -> dict:
+    """Play, and take pictures if they are wanted; return the measurements."""
+    text = f"&text={TEXT * round(20 * options.minutes + 1)}" if voice.manifest.text else ""
+    report = play_for(browser, f"{url}#seed=7{text}", options.minutes, voice.manifest.modality == "audio")
+    if options.shots:
+        take_shots(browser, f"{url}#seed=7", voice.name, options.shots)
+    return {"isolated": options.isolated, "served": options.served} | report
+
+
+def play_for(browser: Page, url: str, minutes: float, sounds: bool) -> dict:
     """Open the page and play; print a line each minute, and return the measurements."""
     browser.open(url)
     browser.wait_until(CAN_PLAY, seconds=120)

@@ -1,5 +1,6 @@
 """A reader gets its frames or one error, whatever the server and the connection do."""
 
+import json
 import logging
 import threading
 import time
@@ -83,6 +84,21 @@ def test_tries_that_follow_each_other_quickly_end_after_the_timeout(toy_audio, m
         remote.read(2)
     with remote, pytest.raises(RemoteError, match=r"cannot be reached for 1 s: nothing listens there"):
         ends(lambda: remote.read(2))
+
+
+@pytest.mark.parametrize(("voice", "frames"), [("toy_audio", 40), ("toy_pen", 80)])
+def test_the_server_may_be_ahead_by_half_a_second_of_sound_and_more_of_ink(voice, frames, request):
+    given = []
+
+    async def listen(peer: Peer) -> None:
+        await peer.open()
+        given.append(json.loads(await peer.socket.recv()))
+        await peer.send_frames(0, 4)
+        await peer.wait()
+
+    with scripted(request.getfixturevalue(voice), listen) as url, client.connect(url) as remote:
+        ends(lambda: remote.read(1))
+    assert given == [{"type": "credit", "frames": frames}]
 
 
 @pytest.mark.parametrize("code", [SLOW, IDLE])

@@ -8,10 +8,12 @@ from support.served import Served, listener, run, serve
 from websockets.exceptions import InvalidStatus
 
 from vrnn_engine.runtime.sinks.pcm import to_pcm16
+from vrnn_engine.serve.options import ServeOptions
 from vrnn_engine.serve.protocol import Open
 from vrnn_engine.serve.sessions.admission import Admission
 from vrnn_engine.serve.sessions.pacing import Pace, Pacer, frames_in
 from vrnn_engine.serve.sessions.packing import Packer, encode_blocks
+from vrnn_engine.serve.voices import ServedVoices
 
 FRAME = 0.0125
 
@@ -129,6 +131,22 @@ def test_the_largest_number_of_sessions_holds_whatever_the_times_are() -> None:
     assert [admission.admit() for _ in range(3)] == [True, True, False]
     admission.leave()
     assert admission.admit()
+
+
+@pytest.mark.parametrize(("given", "audio", "pen"), [(None, True, False), (0.9, True, True), (0.7, False, False)])
+def test_ticks_of_ink_may_take_less_of_the_time_than_those_of_sound(toy_audio, toy_pen, given, audio, pen) -> None:
+    """A tick takes four fifths of the time that its frames last."""
+    voices = ServedVoices(ServeOptions((str(toy_audio), str(toy_pen)), device="cpu", share=given))
+    try:
+        for name, has_room in (("toy-audio", audio), ("toy-pen", pen)):
+            batch = voices.batch(name)
+            assert batch.admission.admit()
+            for _ in range(1000):
+                batch.admission.measured(1, 0.8 / batch.pace.frames_per_second)
+                batch.admission.measured(3, 0.8 / batch.pace.frames_per_second)
+            assert batch.admission.has_room is has_room
+    finally:
+        voices.close()
 
 
 def test_a_server_whose_steps_take_too_long_refuses_the_second_listener(fragile) -> None:

@@ -47,9 +47,7 @@ class Browser(Page):
         self.version = f"Chromium {driver.capabilities['browserVersion']}"
         self._lines: list[dict[str, Any]] = []
 
-    def open(
-        self, url: str, width: int = 1280, height: int = 800, touch: bool = False, colours: str = "light"
-    ) -> None:
+    def open(self, url: str, width: int = 1280, height: int = 800, touch: bool = False, colours: str = "light") -> None:
         """Load a page as `Page.open` does, on a system that prefers `colours`, "light" or "dark"."""
         media = [{"name": "prefers-color-scheme", "value": colours}]
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch}

@@ -26,11 +26,10 @@ _TAP = """{
         return connect.call(this, target, ...more);
     };
     window.statistics = [];
-    window.Worker = class extends Worker {
-        constructor(...given) {
-            super(...given);
-            this.addEventListener("message", ({data}) => data.event === "stats" && statistics.push(data.detail));
-        }
+    const dispatch = EventTarget.prototype.dispatchEvent;
+    EventTarget.prototype.dispatchEvent = function (event) {
+        if (event.type === "stats") statistics.push(event.detail);
+        return dispatch.call(this, event);
     };
 }"""
 _COLLECT_ERRORS = """
@@ -60,7 +59,7 @@ def listening(browser: Browser) -> Iterator[None]:
 
     Its `first` is the time of the first sound in milliseconds since the page was opened, `peak` the largest magnitude,
     and `power` the sum of the squares of `samples` samples.  The variable `statistics` collects the events `stats` of
-    a player that computes the voice itself.
+    the player.
     """
     with browser.before_pages(_TAP):
         yield

@@ -114,13 +114,14 @@ MaxSessions = Annotated[
     ),
 ]
 Share = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--share",
         metavar="SHARE",
         min=0.05,
         max=1.0,
-        help="Largest share of the time that computing frames may take; beyond it, further sessions are refused.",
+        help="Largest share of the time that computing frames may take; beyond it, further sessions are refused.  "
+        "Default: 0.85 for sound, 0.75 for ink.",
         rich_help_panel=LIMITS,
     ),
 ]
@@ -211,7 +212,7 @@ def serve(
     host_name: HostNames = None,
     proxy: Proxies = None,
     max_sessions: MaxSessions = None,
-    share: Share = 0.85,
+    share: Share = None,
     idle: Idle = 30.0,
     max_seconds: MaxSeconds = 600.0,
     renders: Renders = 2,

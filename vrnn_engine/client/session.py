@@ -35,8 +35,8 @@ from vrnn_engine.serve.protocol import (
     Token,
 )
 
-WINDOW_SECONDS = 0.5
-"""The server may be ahead of the reader by at least this time."""
+WINDOW_SECONDS = {"audio": 0.5, "pen": 0.8}
+"""The server may be ahead of the reader by at least this time; it computes ink in longer ticks than sound."""
 
 _log = logging.getLogger("vrnn_engine")
 
@@ -251,7 +251,7 @@ class Session:
         controls = RemoteControls(manifest.controls, self._wake)
         for name, value in self._asked.controls.items():
             controls.adopt(Set(control=name, value=value))
-        window = max(2 * opened.frames, round(WINDOW_SECONDS * manifest.frames_per_second))
+        window = max(2 * opened.frames, round(WINDOW_SECONDS[manifest.modality] * manifest.frames_per_second))
         frames = FrameBuffer(self._start, manifest.frame_size, opened.format, window)
         return OpenSession(RemoteVoice(opened.voice, manifest), seed_number(opened.seed) or 0, controls, frames)
 

@@ -62,8 +62,9 @@ class ServeOptions:
         Seconds after which a session that gives no credit ends.
     max_sessions : int or None
         Largest number of sessions of a voice at once; None: as many as the measured time of a step allows.
-    share : float
-        Largest share of the time that computing frames may take before the server refuses sessions.
+    share : float or None
+        Largest share of the time that computing frames may take before the server refuses sessions; None: 0.85 for
+        sound, and 0.75 for ink, whose ticks differ more from one another.
     max_seconds : float
         Longest rendering in seconds.
     max_text : int
@@ -99,7 +100,7 @@ class ServeOptions:
     key: bytes | None = field(default=None, repr=False)
     idle: float = 30.0
     max_sessions: int | None = None
-    share: float = 0.85
+    share: float | None = None
     max_seconds: float = 600.0
     max_text: int = 10_000
     renders: int = 2

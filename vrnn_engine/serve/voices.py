@@ -9,7 +9,7 @@ from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.serve.metrics import Metrics
 from vrnn_engine.serve.options import ServeOptions
-from vrnn_engine.serve.sessions.admission import Admission
+from vrnn_engine.serve.sessions.admission import SHARES, Admission
 from vrnn_engine.serve.sessions.batch import Batch
 
 CALIBRATED_ROWS = (1, 8)
@@ -48,7 +48,9 @@ class ServedVoices:
                 raise VoiceError(f"voice {name!r} is stereo, and a server plays mono; use `vrnn-engine stream`")
             if name in self._batches:
                 raise VoiceError(f"two of the voices to serve have the name {name!r}; give only one of them")
-            admission = Admission(1 / engine.voice.manifest.frames_per_second, options.max_sessions, options.share)
+            manifest = engine.voice.manifest
+            share = options.share or SHARES[manifest.modality]
+            admission = Admission(1 / manifest.frames_per_second, options.max_sessions, share)
             _calibrate(engine, admission)
             self._batches[name] = Batch(engine, admission, options.idle, _observer(metrics, name))
 

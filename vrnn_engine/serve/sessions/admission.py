@@ -14,6 +14,8 @@ import threading
 import time
 from collections.abc import Callable
 
+SHARES = {"audio": 0.85, "pen": 0.75}
+"""Largest share of the time that computing may take; ticks of ink differ more, because a word is computed at once."""
 MEMORY_SECONDS = 5.0
 """Time after which a tick counts 1/e of a new one."""
 LATE_SECONDS = 20.0
@@ -50,7 +52,7 @@ class Admission:
         self,
         frame_seconds: float,
         limit: int | None = None,
-        share: float = 0.85,
+        share: float = SHARES["audio"],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.sessions = 0

@@ -8,8 +8,8 @@ import { FrameQueue } from "./frame_queue.js";
 import { SessionLog } from "./log.js";
 import { Silence } from "./silence.js";
 
-/** Seconds by which the server may be ahead of the reader. */
-const WINDOW = 0.6;
+/** Seconds by which the server may be ahead of the reader; it computes ink in longer ticks than sound. */
+const WINDOW = { audio: 0.6, pen: 0.8 };
 /** Milliseconds between two messages at least, so that the server's limit is never reached. */
 const SPACING = 25;
 /** Milliseconds before the second try to connect, and the longest time between two tries. */
@@ -203,7 +203,7 @@ export class Connection {
     this._isOpen = true;
     if (this.frames) this.reconnects += 1;
     else this.frames = new FrameQueue(message.frame_size);
-    this._window = Math.max(2 * message.frames, Math.round(WINDOW * message.frames_per_second));
+    this._window = Math.max(2 * message.frames, Math.round(WINDOW[message.manifest.modality] * message.frames_per_second));
     const later = [...this._queue].filter(([key]) => key !== "credit");
     this._queue = new Map(this._log.takeSent().map((sent) => [Symbol("again"), sent]));
     for (const [key, value] of later) this._queue.set(key, value);
