@@ -48,6 +48,17 @@ def test_empty_lines_add_a_line_height_each() -> None:
     assert state.written == 4
 
 
+def test_many_empty_lines_are_the_same_as_one_after_another() -> None:
+    """Each line height is subtracted and rounded by itself, whether the lines come in one text or in many."""
+    together, alone = WritingState(), WritingState()
+    _, together = together.with_text(" \n" * 20_000 + "  ", HEIGHT / 7).next(HEIGHT / 7)
+    for _ in range(20_000):
+        _, alone = alone.with_text(" \n", HEIGHT / 7).next(HEIGHT / 7)
+    _, alone = alone.with_text("  ", HEIGHT / 7).next(HEIGHT / 7)
+    assert (together.line, together.spaces, together.written) == (alone.line, alone.spaces, alone.written)
+    assert together.line.y != -20_000 * (HEIGHT / 7)
+
+
 def test_spaces_alone_are_written_without_ink() -> None:
     part, state = WritingState().with_text("   ", HEIGHT).next(HEIGHT)
     assert part is None

@@ -1,6 +1,6 @@
 """Where the pen is on the line that it writes, and the moves to the beginning of the next line."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -86,11 +86,16 @@ class Line:
         left = float(np.cumsum(ink[:, 0], dtype=np.float64).min())
         return self.right + max(spaces, 1) * space - left - self.x, self.mean - alone.mean - self.y
 
-    def next(self, height: float) -> "Line":
+    def next(self, height: float, count: int = 1) -> "Line":
         """Return the empty line below, whose beginning is `height` below the mean y of this line.
 
         Parameters
         ----------
         height : float
+        count : int
+            Number of lines to go down, at least 1.
         """
-        return replace(Line(), x=self.x, y=self.y - self.mean - height)
+        y = self.y - self.mean
+        for _ in range(count):  # rounded for each line
+            y -= height
+        return Line(x=self.x, y=y)

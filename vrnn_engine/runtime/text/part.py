@@ -100,3 +100,17 @@ def behind_spaces(text: str, place: int) -> int:
     while place < len(text) and text[place] == " ":
         place += 1
     return place
+
+
+def behind_empty_lines(text: str, place: int) -> int:
+    """Return the place behind the last line end that only spaces and line ends separate from the first one.
+
+    Parameters
+    ----------
+    text : str
+    place : int
+        Place of the first line end.
+    """
+    rest = text[place:]
+    blank = len(rest) - len(rest.lstrip(f" {END}"))
+    return place + rest.rindex(END, 0, blank) + 1

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from vrnn_engine.runtime.text.line import Line
-from vrnn_engine.runtime.text.part import FREE, Kind, Part, behind_spaces, ending, next_part
+from vrnn_engine.runtime.text.part import FREE, Kind, Part, behind_empty_lines, behind_spaces, ending, next_part
 from vrnn_engine.runtime.text.part_run import PartRun
 from vrnn_engine.runtime.voice.text import END
 
@@ -163,7 +163,9 @@ class WritingState(msgspec.Struct, frozen=True, eq=False):
             if not ends:
                 spaces = state.spaces + place - state.done
                 return None, state.written_to(place).changed(spaces=spaces, offset=place).trimmed(KEPT)
-            state = state.written_to(place + 1).changed(spaces=0, line=state.line.next(height), offset=place + 1)
+            end = behind_empty_lines(state.text, place)
+            line = state.line.next(height, count=state.text.count(END, place, end))
+            state = state.written_to(end).changed(spaces=0, line=line, offset=end)
 
     def after(self, run: PartRun, ink: np.ndarray, line: Line, height: float) -> "WritingState":
         """Return the state after a part was generated.
