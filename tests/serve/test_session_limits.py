@@ -131,6 +131,28 @@ def test_skipped_frames_are_limited_and_need_credit(engine: Engine) -> None:
     assert (session.wanted(0.0, 2), session.is_urgent) == (2, True)
 
 
+@pytest.mark.parametrize(("frames", "ends"), [(100, True), (250, False)])
+def test_a_voice_that_writes_is_restored_ten_times_in_a_minute_at_most(frames: int, ends: bool) -> None:
+    """A minute is 1,800 points.  Eleven restores with 100 points between them are too many, and with 250 are not."""
+    engine = Engine.load("handwriting", "cpu")
+    session = opened(engine, Open(seed=1, text="a b " * 2000, credit=100_000, tokens=0))
+    session.save("save")
+    token = said(session)[-1]["token"]
+    for number in range(11):
+        assert not session.ended
+        session.steer_by(session.translator.restoring(token))
+        play(session, 1 if number == 10 else frames)
+    assert session.ended is ends
+
+
+def test_a_voice_that_speaks_is_restored_as_often_as_wanted(engine: Engine) -> None:
+    session = opened(engine, Open(credit=1000, tokens=0))
+    for _ in range(30):
+        session.steer_by(session.translator.restoring(token_of(engine, 4)))
+        play(session, 1)
+    assert not session.ended
+
+
 def test_clear_before_the_first_frame_keeps_its_number(engine: Engine) -> None:
     session = opened(engine, Open(token=token_of(engine, 4), frame=10, credit=100, tokens=0))
     play(session, 2)

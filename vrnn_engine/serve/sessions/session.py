@@ -5,6 +5,7 @@ the event loop owns `outbox`; the batch hands it messages through the loop.
 """
 
 import asyncio
+import collections
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -26,6 +27,9 @@ from vrnn_engine.serve.sessions.steering import Translator
 
 MAX_RECOVERIES = 20
 """Number of times that a stream is brought back, or a word is too wide, after which a session ends."""
+
+MAX_RESTORES = 10
+"""Number of times in a minute that a session restores a voice that writes texts; each time a word is computed again."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ class Session:
         self._made = 0  # frames that count for the outbox
         self._next_check = 0.0  # each session has a second of its own, so that they do not all fall into one tick
         self._recoveries = self._seen = self._refused = 0
+        self._restores: collections.deque[int] = collections.deque(maxlen=MAX_RESTORES + 1)  # their frames
         self._outgoing: list[Outgoing] = []
 
     def steer_by(self, event: AnyEvent) -> None:
@@ -131,6 +136,7 @@ class Session:
         """Tell the client that an event takes effect; the performance calls this."""
         if isinstance(event, Restore):  # its token is large; with a new one the client has to keep it no longer
             self._reports.hurry_token()
+            self._count_restore()
         if (event.frame or 0) >= self._parts.first:  # the client of a resumed session knows the earlier ones
             self._say(Applied(frame=event.frame or 0, event=self.translator.fields(event)))
 
@@ -260,6 +266,16 @@ class Session:
 
     def _say(self, message: ServerMessage) -> None:
         self._outgoing.append(encode(message))
+
+    def _count_restore(self) -> None:
+        """End the session if it restores a voice that writes texts too often."""
+        manifest = self.performance.voice.manifest
+        if manifest.text is None:
+            return
+        self._restores.append(self.performance.frame)
+        passed = self.performance.frame - self._restores[0]
+        if len(self._restores) > MAX_RESTORES and passed < 60 * manifest.frames_per_second:
+            self.end(protocol.POLICY, f"more than {MAX_RESTORES} restores in a minute; send fewer")
 
     def _recover(self, error: NotFiniteError) -> None:
         """Compute the next frame alone.  It is finite if another frame of the same block failed."""
