@@ -118,7 +118,19 @@ OPERATORS: dict[str, tuple[Edit, str]] = {
     "an operator of a known domain": (adding(node("Attention", ["Wm"], ["y"], domain="com.microsoft")), "'Attention'"),
     "sparse": (sparse, "sparse constants"),
 }
+
+
+def with_input(*shape: int | None) -> Edit:
+    """Return an edit that adds an input that no node reads."""
+    return lambda graph: graph.input.append(helper.make_tensor_value_info("noise.a", TensorProto.FLOAT, shape))
+
+
 SIZES: dict[str, tuple[Edit, str]] = {
+    "wide input": (with_input(None, 2**30), "for each row"),
+    "fixed input": (with_input(2**27), "for all"),
+    "two axes of rows": (with_input(None, None), "grows faster than the number of rows"),
+    "negative input": (with_input(None, -(2**30)), "'noise.a' has an axis of a negative or too large size"),
+    "longest input": (with_input(2**61 - 1), "'noise.a' has an axis of a negative or too large size"),
     "ConstantOfShape": (adding(node("ConstantOfShape", ["vast"], ["bomb"]), vast=[2**20, 2**11]), "values of"),
     "Expand": (adding(node("Expand", ["state.h", "vast"], ["bomb"]), vast=[10**9, 1, 6]), "for each row"),
     "Tile": (adding(node("Tile", ["state.h", "vast"], ["bomb"]), vast=[1, 10**9]), "for each row"),

@@ -35,6 +35,16 @@ def add_input(manifest: dict[str, Any]) -> None:
     manifest["graphs"][0]["inputs"]["control.\x1b]0;title\x07"] = [1]
 
 
+def shapes(field: str, *wanted: list[int]) -> Edit:
+    """Return an edit that adds inputs or outputs to the step graph."""
+    return lambda m: m["graphs"][0][field].update({f"a{at}": shape for at, shape in enumerate(wanted)})
+
+
+def add_controls(manifest: dict[str, Any]) -> None:
+    first = manifest["controls"][0]
+    manifest["controls"] += [first | {"name": f"a{at}", "shape": [2**16]} for at in range(16)]
+
+
 def use_document(manifest: dict[str, Any]) -> None:
     manifest["graphs"][0]["file"] = "CARD.md"
 
@@ -54,6 +64,14 @@ EDITS: list[tuple[Edit, str]] = [
     (control(name="\x1b[31mred"), "has characters other than letters"),
     (control(description="d" * 2000), "length <= 1024"),
     (control(shape=[1] * 9), "length <= 8"),
+    (control(shape=[2**25]), "`int` <= 16777216"),
+    (control(shape=[10**400]), "`int` <= 16777216"),
+    (control(shape=[2**62]), "`int` <= 16777216"),
+    (control(shape=[2**11, 2**10]), "the controls together have more than 1,048,576 values for each row"),
+    (add_controls, "the controls together have more than 1,048,576 values for each row"),
+    (shapes("inputs", [2**24] * 8), "the inputs of step.onnx together have more than 16,777,216 values for each row"),
+    (shapes("inputs", *[[2**22]] * 4), "the inputs of step.onnx together have more than 16,777,216 values"),
+    (shapes("outputs", *[[2**22]] * 4), "the outputs of step.onnx together have more than 16,777,216 values"),
     (add_input, "has characters other than letters"),
     (of("parity", tolerance=0.5), "`float` <= 0.01"),
     (of("parity", tolerance=0.0), "`float` > 0.0"),
@@ -99,7 +117,8 @@ def test_saved_files_stay_in_the_folder_of_their_voice(name: str) -> None:
 
 def test_the_published_schema_has_the_limits() -> None:
     found = json.dumps(json_schema())
-    for limit in ('"maximum": 768000', '"maximum": 262144', '"maxLength": 64', '"maxItems": 256'):
+    limits = ('"maximum": 768000', '"maximum": 262144', '"maxLength": 64', '"maxItems": 256', '"maximum": 16777216')
+    for limit in limits:
         assert limit in found
 
 

@@ -1,18 +1,19 @@
 """Checks the rules of a manifest that concern several of its fields, or that JSON Schema cannot express."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 
 from vrnn_engine.base.folders import name_fault
 from vrnn_engine.errors import VoiceError
-from vrnn_engine.runtime.voice.schema import Control, Manifest
+from vrnn_engine.runtime.voice.schema import MAX_CONTROL_VALUES, MAX_VALUES, Control, Manifest, Shape
 
 _TENSOR = re.compile(r"[\w.-]+")
 """Names of inputs, outputs and controls, which are shown on terminals and are part of addresses."""
 
 
 def check_limits(manifest: Manifest, where: str) -> None:
-    """Check names, the ranges of the controls, and that nothing is described twice.
+    """Check names, sizes, the ranges of the controls, and that nothing is described twice.
 
     Parameters
     ----------
@@ -40,6 +41,10 @@ def _faults(manifest: Manifest) -> Iterator[str]:
     yield from _twice("graph {} is described twice", (f"{graph.role}/{graph.precision}" for graph in graphs))
     for control in controls:
         yield from _control(control)
+    yield from _values("the controls together have", (control.shape for control in controls), MAX_CONTROL_VALUES)
+    for graph in graphs:
+        yield from _values(f"the inputs of {graph.file} together have", graph.inputs.values(), MAX_VALUES)
+        yield from _values(f"the outputs of {graph.file} together have", graph.outputs.values(), MAX_VALUES)
     if manifest.modality == "pen" and manifest.frame_size != 3:
         yield f"frame_size is {manifest.frame_size}, but a frame of a pen has 3 values"
     if manifest.channels > 1 and (manifest.modality == "pen" or manifest.frame_size % manifest.channels):
@@ -57,6 +62,12 @@ def _control(control: Control) -> Iterator[str]:
             f"control {control.name} has the default {control.default:g}, "
             f"which is not between {control.minimum:g} and {control.maximum:g}"
         )
+
+
+def _values(what: str, shapes: Iterable[Shape], most: int) -> Iterator[str]:
+    """Yield a fault if shapes have too many values, because a runtime makes arrays of them before it runs a graph."""
+    if sum(math.prod(shape) for shape in shapes) > most:
+        yield f"{what} more than {most:,} values for each row"
 
 
 def _tensor_names(names: Iterable[str]) -> Iterator[str]:

@@ -10,7 +10,12 @@ import msgspec
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.text import Text
 
-Shape = Annotated[tuple[Annotated[int, msgspec.Meta(ge=1)], ...], msgspec.Meta(max_length=8)]
+MAX_VALUES = 1 << 24
+"""Most values of all inputs, or of all outputs, of a graph for each row: 64 MiB in fp32."""
+MAX_CONTROL_VALUES = 1 << 20
+"""Most values of all controls together."""
+
+Shape = Annotated[tuple[Annotated[int, msgspec.Meta(ge=1, le=MAX_VALUES)], ...], msgspec.Meta(max_length=8)]
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 """A name, a path or a unit."""

@@ -17,9 +17,9 @@ MAX_NODES = 10_000
 MAX_FIELDS = 300_000
 """Most fields of all messages of a graph's file; they are counted before any node is made."""
 MAX_ROW_ELEMENTS = 1 << 24
-"""Most elements of all results of a step for each row, 64 MiB in fp32."""
+"""Most elements of all inputs and results of a step for each row, 64 MiB in fp32."""
 MAX_FIXED_ELEMENTS = 1 << 26
-"""Most elements of all results of a step that do not grow with the rows, 256 MiB in fp32."""
+"""Most elements of all inputs and results of a step that do not grow with the rows, 256 MiB in fp32."""
 MAX_WORK = 1 << 32
 """Most multiplications of a step for each row; the paper's own model has 10**8."""
 SPARE_CONSTANTS = 1 << 22
@@ -136,7 +136,7 @@ def _size_fault(found: Sizes, stored: int) -> str:
         return "its memory or work grows faster than the number of rows"
     if growing > MAX_ROW_ELEMENTS or fixed > MAX_FIXED_ELEMENTS:
         return (
-            f"a step makes {_count(growing)} values for each row, and {_count(fixed)} for all; up to "
+            f"a step has {_count(growing)} values for each row, and {_count(fixed)} for all; up to "
             f"{_count(MAX_ROW_ELEMENTS)} and {_count(MAX_FIXED_ELEMENTS)} are allowed"
         )
     if (work := sum(divmod(found.work, ROWS))) > MAX_WORK:

@@ -26,7 +26,7 @@ class Sizes:
     Attributes
     ----------
     elements : int
-        Elements of all results of a step, without those that depend on constants alone.
+        Elements of all inputs and results of a step, without the results that depend on constants alone.
     constants : int
         Elements of the results that depend on constants alone; onnxruntime computes them once.
     work : int
@@ -60,9 +60,10 @@ def measure(model: ModelFile) -> Sizes:
     Raises
     ------
     SizeError
-        A shape depends on values that only a step computes, or does not fit its node.
+        The size of an input is not possible, or a shape depends on values that only a step computes, or does not fit
+        its node.
     """
-    total = Sizes()
+    total = Sizes(elements=sum(size(shape) for shape in _inputs(model.graph).values()))
     for results, work in infer(model):
         made = sum(size(one.shape) for one in results if one.shape is not None)
         total.work += made + work
@@ -106,11 +107,16 @@ def infer(model: ModelFile) -> Iterator[tuple[list[Known], int]]:
 
 def _given(graph: GraphFile) -> dict[str, Known]:
     """Return what is known of constants and inputs."""
-    inputs = {
-        name: Known(tuple(ROWS if n is None else n for n in shape), Origin.INPUT)
-        for name, shape in graph.inputs.items()
-    }
+    inputs = {name: Known(shape, Origin.INPUT) for name, shape in _inputs(graph).items()}
     return inputs | {one.name: Known(one.shape, Origin.CONSTANT, one.values) for one in graph.constants}
+
+
+def _inputs(graph: GraphFile) -> dict[str, Shape]:
+    """Return the shapes of the inputs; raise `SizeError` if a size is none."""
+    for name, shape in graph.inputs.items():
+        if not all(n is None or 0 <= n < ROWS for n in shape):
+            raise SizeError(f"the input {name[:80]!r} has an axis of a negative or too large size")
+    return {name: tuple(ROWS if n is None else n for n in shape) for name, shape in graph.inputs.items()}
 
 
 def _results(call: Call) -> tuple[list[Known], int]:
