@@ -247,3 +247,6 @@ def test_times_of_points_give_the_mean_rate_of_a_line(tmp_path):
     path.write_text("".join(part + f'time="{time}"' for part, time in zip(parts, times, strict=False)) + parts[-1])
     table, _ = load_line_strokes(tmp_path)
     assert table["points_per_second"].tolist() == [50.0]  # three steps in 0.06 s
+    path.write_text(path.read_text().replace('time="12.02"', 'time="1e12"'))
+    with pytest.raises(DataError, match=r"its points are 3e-12 a second; are its times in seconds\?"):
+        load_line_strokes(tmp_path, strict=True)

@@ -69,6 +69,16 @@ def test_blocks_join_to_the_whole_recording(tmp_path, monkeypatch, suffix):
         assert abs(len(whole) - 30000 * rate / 44100) < 2
 
 
+def test_a_recording_at_an_implausible_rate_is_refused_and_a_slow_one_comes_in_parts(tmp_path):
+    soundfile.write(tmp_path / "wrong.wav", np.zeros(1000), 1)
+    with pytest.raises(DataError, match=r"wrong\.wav: its rate, 1, is less than 1/1000 of the wanted 16000"):
+        read_mono(tmp_path / "wrong.wav", 16000)
+    soundfile.write(tmp_path / "slow.wav", np.zeros(60_000), 100)
+    blocks = list(recordings.sample_blocks(tmp_path / "slow.wav", 16000))
+    assert sum(map(len, blocks)) == 9_600_000
+    assert max(map(len, blocks)) < 1_000_000
+
+
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
 def test_copy_of_macos_beside_a_recording_changes_nothing(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"

@@ -1,11 +1,15 @@
 """Resamples sound block by block, with soxr."""
 
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vrnn_engine.base.process_exit import native_call, release_at_exit
+
+MOST_MADE = 1 << 18
+"""Number of samples per channel that `push_in_parts` makes at a time, or what soxr makes at once if that is more."""
 
 
 class Resampler:
@@ -33,6 +37,7 @@ class Resampler:
         import soxr
 
         self._user = threading.get_ident()
+        self._part = max(1, int(MOST_MADE * float(given) / wanted))
         self._shape = (0,) if channels == 1 else (0, channels)
         with native_call():
             self._stream = soxr.ResampleStream(given, wanted, channels, dtype="float32")
@@ -56,6 +61,22 @@ class Resampler:
         self._user = threading.get_ident()
         with native_call():
             return self._stream.resample_chunk(samples, last=last)
+
+    def push_in_parts(self, samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        """Resample the next block in parts, so that a far higher rate takes no more memory.
+
+        Parameters
+        ----------
+        samples : ndarray, float32, shape [n] or [n, channels]
+            The next samples.
+
+        Yields
+        ------
+        ndarray, float32, shape [m] or [m, channels]
+            Together, what `push` returns.
+        """
+        for first in range(0, len(samples), self._part):
+            yield self.push(samples[first : first + self._part])
 
     def finish(self) -> NDArray[np.float32]:
         """Return the samples that were not ready before, at the end of the sound; float32 [m] or [m, channels]."""

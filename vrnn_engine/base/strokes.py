@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 MILLIMETRES = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "pt": 25.4 / 72, "px": 25.4 / 96}
 """Millimetres of each unit of length."""
+_BLOCK = 1 << 16
+"""Points that are resampled at a time: an array for each stroke takes far more memory than its points."""
 
 
 def resample_strokes(line: NDArray[np.floating], ratio: float) -> NDArray[np.float32]:
@@ -25,7 +27,8 @@ def resample_strokes(line: NDArray[np.floating], ratio: float) -> NDArray[np.flo
         The first and last point of every stroke stay; the move between two strokes stays one step.
     """
     resampler = StrokeResampler(ratio)
-    return np.concatenate([resampler.push(line), resampler.finish()])
+    blocks = [resampler.push(line[first : first + _BLOCK]) for first in range(0, len(line), _BLOCK)]
+    return np.concatenate([*blocks, resampler.finish()])
 
 
 class StrokeResampler:
@@ -35,12 +38,18 @@ class StrokeResampler:
     ----------
     ratio : float
         New rate over old rate.
+
+    Attributes
+    ----------
+    waiting : int
+        Number of points of the stroke that is not complete yet; they are kept.
     """
 
     def __init__(self, ratio: float) -> None:
         self._ratio = ratio
         self._read = 0  # points before those in `_rest`
-        self._rest = np.zeros((0, 3))  # an incomplete stroke: its points' positions, and pen-up
+        self._rest: list[NDArray[np.float64]] = []  # parts of an incomplete stroke: its points' positions, and pen-up
+        self.waiting = 0
         self._position = np.zeros(2)  # of the last point read
         self._end: NDArray[np.float64] | None = None  # position of the last point written
 
@@ -55,19 +64,25 @@ class StrokeResampler:
         path = np.cumsum(np.concatenate([self._position[np.newaxis], points[:, :2]]), axis=0, dtype=np.float64)[1:]
         if len(path):
             self._position = path[-1]
-        self._rest = np.concatenate([self._rest, np.column_stack([path, points[:, 2]])])
-        ends = np.flatnonzero(self._rest[:, 2]) + 1
-        made = [self._resample(first, last) for first, last in pairwise([0, *ends])]
-        self._rest, self._read = self._rest[ends[-1] if len(ends) else 0 :], self._read + (ends[-1] if len(ends) else 0)
-        return np.concatenate([np.zeros((0, 3), np.float32), *made])
+        self._rest.append(np.column_stack([path, points[:, 2]]))
+        self.waiting += len(points)
+        if not points[:, 2].any():
+            return np.zeros((0, 3), np.float32)
+        rest = np.concatenate(self._rest)
+        ends = np.flatnonzero(rest[:, 2]) + 1
+        made = [self._resample(rest[first:last], self._read + first) for first, last in pairwise([0, *ends])]
+        self._rest, self._read = [rest[ends[-1] :].copy()], self._read + int(ends[-1])
+        self.waiting = len(self._rest[0])
+        return np.concatenate(made)
 
     def finish(self) -> NDArray[np.float32]:
         """Return the last stroke, if the pen was not lifted after it; float32 [m, 3]."""
-        return self._resample(0, len(self._rest)) if len(self._rest) else np.zeros((0, 3), np.float32)
+        if not self.waiting:
+            return np.zeros((0, 3), np.float32)
+        return self._resample(np.concatenate(self._rest), self._read)
 
-    def _resample(self, first: int, last: int) -> NDArray[np.float32]:
-        """Resample the points from `first` to `last` of those that wait."""
-        stroke, begin = self._rest[first:last], self._read + first
+    def _resample(self, stroke: NDArray[np.float64], begin: int) -> NDArray[np.float32]:
+        """Resample a stroke whose first point is number `begin`."""
         count = max(2, round((len(stroke) - 1) * self._ratio) + 1) if len(stroke) > 1 else 1
         known = np.arange(begin, begin + len(stroke))
         at = np.linspace(begin, begin + len(stroke) - 1, count)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vrnn_engine.base.reading.decoding import one_line
 from vrnn_engine.base.reading.limits import MOST_TEXT, read_file
+from vrnn_engine.base.reading.rates import RATES
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.data.layouts import visible
 from vrnn_engine.errors import DataError
@@ -183,11 +184,19 @@ def _read_line(path: Path) -> _InkOfLine:
 
 
 def _mean_rate(strokes: list[list[ElementTree.Element]]) -> float | None:
-    """Return the points per second within strokes; None if points have no times, or the times do not increase."""
+    """Return the points per second within strokes; None if points have no times, or the times do not increase.
+
+    Raise `ValueError` if no pen has that rate.
+    """
     try:
         # The times of single points are rounded to 10 ms, so only their sum is of use.
         seconds = sum(float(stroke[-1].attrib["time"]) - float(stroke[0].attrib["time"]) for stroke in strokes)
     except (KeyError, ValueError):
         return None
     steps = sum(len(stroke) - 1 for stroke in strokes)
-    return steps / seconds if seconds > 0 and steps else None
+    if not (seconds > 0 and steps):
+        return None
+    rate = steps / seconds
+    if not RATES[0] <= rate <= RATES[1]:
+        raise ValueError(f"its points are {rate:.3g} a second; are its times in seconds?")
+    return rate

@@ -8,6 +8,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from vrnn_engine.base.reading.rates import check_ratio
 from vrnn_engine.base.reading.sound_files import open_sound
 from vrnn_engine.base.resampler import Resampler
 from vrnn_engine.errors import DataError
@@ -38,18 +39,23 @@ def sample_blocks(path: Path, rate: int, channels: int = 1) -> Iterator[NDArray[
     Raises
     ------
     DataError
-        The file is not a recording, has no samples, or is damaged; the damage may be found after some blocks.
+        The file is not a recording, has no samples or a rate that is not plausible, or is damaged; the damage may be
+        found after some blocks.
     """
     with _opened(path) as file:
         if not file.frames:
             raise DataError(f"{path}: this recording has no samples")
+        check_ratio(file.samplerate, rate, str(path), DataError)
         resampler = None if file.samplerate == rate else Resampler(file.samplerate, rate, channels)
         for samples in file.blocks(BLOCK, dtype="float32", always_2d=True):
             with np.errstate(invalid="ignore", over="ignore"):  # infinite samples, and a sum above 3e38
                 kept = samples.mean(axis=1) if channels == 1 else _stereo(samples)
             if not np.isfinite(kept).all():
                 raise DataError(f"{path}: contains samples that are not finite")
-            yield _quantised(kept if resampler is None else resampler.push(kept))
+            if resampler is None:
+                yield _quantised(kept)
+            else:
+                yield from map(_quantised, resampler.push_in_parts(kept))
         if resampler is not None:
             yield _quantised(resampler.finish())
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from vrnn_engine.base.reading.rates import check_ratio
 from vrnn_engine.base.strokes import MILLIMETRES, resample_strokes
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.voice.manifest import Manifest
@@ -10,6 +11,8 @@ JUMP = 1000
 """Largest move, in standard deviations of the moves that the voice was trained on."""
 LIKE = 5
 """A message warns of ink whose rms move differs from the voice's by more than this factor."""
+MOST_POINTS = 4_000_000
+"""Largest number of points of ink that is converted to another rate, before and after: a day of writing."""
 ENOUGH = 20
 """Smallest number of points for which the rms move is compared."""
 
@@ -40,7 +43,8 @@ def fit_to_voice(
     Raises
     ------
     RecordingError
-        A unit cannot be converted to the voice's, the rate is not positive, or a move is impossibly long.
+        A unit cannot be converted to the voice's, the rate is not plausible, the result has more than `MOST_POINTS`
+        points, or a move is impossibly long.
     """
     conversions = []
     if unit is not None and unit != manifest.unit:
@@ -50,12 +54,17 @@ def fit_to_voice(
                 "vrnn-engine ink convert --scale"
             )
         scale = MILLIMETRES[unit] / MILLIMETRES[manifest.unit]
-        points = points * np.array([scale, scale, 1], np.float32)
+        with np.errstate(over="ignore"):  # an infinite move is too long
+            points = points * np.array([scale, scale, 1], np.float32)
         conversions.append(f"{unit} to {manifest.unit}")
     if rate is not None and rate != manifest.rate:
-        if not (np.isfinite(rate) and rate > 0):
-            raise RecordingError(f"{where}: the rate {rate!r} is not a positive number of points per second")
-        points = resample_strokes(points, manifest.rate / rate)
+        check_ratio(rate, manifest.rate, where, RecordingError)
+        ratio = manifest.rate / rate
+        if len(points) * max(1, ratio) > MOST_POINTS:
+            raise RecordingError(
+                f"{where}: would have more than {MOST_POINTS} points at {manifest.rate} a second; is its rate right?"
+            )
+        points = resample_strokes(points, ratio)
         conversions.append(f"{rate:g} to {manifest.rate} points a second")
     usual = float(np.sqrt(np.mean(np.square(manifest.normalisation.std))))
     sizes = np.abs(points[:, :2]).max(axis=1)

@@ -1,6 +1,5 @@
 """Opens a recording, sound or ink, as a stream of the frames that a voice observes."""
 
-import numbers
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,14 +10,13 @@ import numpy as np
 
 from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.base.file_kinds import non_file_kind
+from vrnn_engine.base.reading.rates import check_rate
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.voice.manifest import Manifest
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.recording.pipe import Pipe
 
-RATES = 1, 10_000_000
-"""Slowest and fastest rate of a recording, in samples or points per second; catches wrong units and typos."""
 RecordingLike = str | os.PathLike[str] | np.ndarray | list[Any]
 """A path, `-` for stdin, or an array of samples or of points."""
 
@@ -78,8 +76,7 @@ def read_recording(source: RecordingLike, manifest: Manifest, rate: float | None
     Raises
     ------
     RecordingError
-        The recording is missing, unreadable or empty, has the wrong shape, or contains NaN or infinity; or `rate` is
-        not a number within `RATES`.
+        As `open_recording`; or the recording contains NaN or infinity.
 
     See Also
     --------
@@ -118,8 +115,9 @@ def open_recording(source: RecordingLike, manifest: Manifest, rate: float | None
     Raises
     ------
     RecordingError
-        The recording is missing, unreadable or empty, or has the wrong shape, or `rate` is not a number within
-        `RATES`. An error in a later part of a file is raised while that part is read.
+        The recording is missing, unreadable or empty, or has the wrong shape; its rate or `rate` is not a number within
+        `RATES`, or less than 1/`MOST_RATIO` of the voice's. An error in a later part of a file is raised
+        while that part is read.
     """
     # Here, as these imports would delay the first sound of a stream that reads no recording.
     from vrnn_engine.runtime.recording.pipe import open_pipe
@@ -129,7 +127,7 @@ def open_recording(source: RecordingLike, manifest: Manifest, rate: float | None
     pen = manifest.modality == "pen"
     if hasattr(source, "read") and not isinstance(source, str | os.PathLike):
         raise RecordingError(f"{source!r:.100} is an open file; give the path of a recording, or an array")
-    _check_rate(rate, os.fspath(source) if isinstance(source, str | os.PathLike) else ArraySource.label)
+    check_rate(rate, os.fspath(source) if isinstance(source, str | os.PathLike) else ArraySource.label, RecordingError)
     if not isinstance(source, str | os.PathLike):
         if pen:
             from vrnn_engine.runtime.recording.ink import InkFrames
@@ -142,7 +140,12 @@ def open_recording(source: RecordingLike, manifest: Manifest, rate: float | None
     try:
         if pen:
             return _open_ink(where, query, pipe, manifest)
-        return SoundFrames(_open_sound(where, query, pipe), manifest)
+        sound = _open_sound(where, query, pipe)
+        try:
+            return SoundFrames(sound, manifest)
+        except BaseException:
+            sound.close()
+            raise
     except BaseException:
         if pipe is not None:
             pipe.close()
@@ -180,16 +183,6 @@ def _open_ink(where: str, query: str, pipe: "Pipe | None", manifest: Manifest) -
     _require_file(where)
     points, unit, rate = read_ink_file(Path(where))
     return InkFrames.of(points, unit, rate, manifest, where)
-
-
-def _check_rate(rate: Any, where: str) -> None:
-    """Raise `RecordingError` unless the rate is a number within `RATES`, or None."""
-    slowest, fastest = RATES
-    is_number = isinstance(rate, numbers.Real) and not isinstance(rate, bool)
-    if rate is not None and not (is_number and slowest <= rate <= fastest):
-        raise RecordingError(
-            f"{where}: rate={rate!r:.40} is not a number from {slowest} to {fastest}, in samples or points per second"
-        )
 
 
 def _require_file(where: str) -> None:

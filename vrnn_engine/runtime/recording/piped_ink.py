@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from vrnn_engine.base.reading.rates import check_ratio
 from vrnn_engine.base.strokes import StrokeResampler
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.recording.fit_ink import fit_to_voice
@@ -14,6 +15,8 @@ from vrnn_engine.runtime.recording.ink import EVEN, LATEST, check_points, points
 from vrnn_engine.runtime.recording.pipe import Pipe
 from vrnn_engine.runtime.voice.manifest import Manifest
 
+LONGEST_STROKE = 100_000
+"""Largest number of points of a stroke that is resampled as it arrives: it is kept until the pen is lifted."""
 TimedPoint = tuple[np.ndarray, float | None]
 """A point, float32 [1, 3], and its time in seconds, if the line states it."""
 
@@ -58,7 +61,8 @@ class PipedInk:
         Raises
         ------
         RecordingError
-            A line is not a point, there is none, or the times of points at another rate are not even.
+            A line is not a point, there is none, the rate is not plausible, or points at another rate have times that
+            are not even, or a stroke of more than `LONGEST_STROKE` points.
         """
         points = self._points()
         first = next(points, None)
@@ -68,6 +72,8 @@ class PipedInk:
         second = next(points, None) if first[1] is not None else None
         begin = [first] if second is None else [first, second]
         rate = points_per_second([time for _, time in begin])
+        if rate is not None:
+            check_ratio(rate, self._manifest.rate, self.label, RecordingError)
         arriving = itertools.chain(begin, points)
         if rate is None or rate == self._manifest.rate:
             yield from (point for point, _ in arriving)
@@ -116,5 +122,10 @@ class PipedInk:
             before = time
             if len(stroke := resampler.push(point)):
                 yield stroke
+            if resampler.waiting > LONGEST_STROKE:
+                raise RecordingError(
+                    f"{self.label}: a stroke has more than {LONGEST_STROKE} points, so it cannot be resampled as it "
+                    f"arrives; write a file, or give it at the voice's {self._manifest.rate}"
+                )
         if len(stroke := resampler.finish()):
             yield stroke

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from vrnn_engine.base.reading.rates import check_ratio
 from vrnn_engine.base.resampler import Resampler
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.recording.samples import SampleSource
@@ -22,6 +23,11 @@ class SoundFrames:
     manifest : Manifest
         Manifest of the voice.
 
+    Raises
+    ------
+    RecordingError
+        The rate of the sound is not plausible; see `check_ratio`.
+
     Attributes
     ----------
     label : str
@@ -37,6 +43,7 @@ class SoundFrames:
         self._shape = (-1, manifest.frame_size)
         self._rate = manifest.rate
         self._given = source.rate if source.rate is not None else manifest.rate
+        check_ratio(self._given, self._rate, self.label, RecordingError)
         self._filled = 0
         self.length: int | None = None
         if source.count is not None:
@@ -103,5 +110,5 @@ class SoundFrames:
             return
         resampler = Resampler(self._given, self._rate, self._channels)
         for block in blocks:
-            yield resampler.push(block)
+            yield from resampler.push_in_parts(block)
         yield resampler.finish()
