@@ -86,6 +86,9 @@ def test_assign_sets_one_dimension_alone(controls: Controls) -> None:
         ("latent.shift/0", [1, 2, 3], "takes one number, not 3"),
         ("latent.shift/0", 99, "out of range"),
         ("latent.shoft/0", 1, "unknown control 'latent.shoft/0'"),
+        ("latent.shift/" + "9" * 9, 1, "no dimension 999999999, only 0 to 2"),
+        ("latent.shift/" + "9" * 10, 1, "unknown control 'latent.shift/9999999999'"),
+        ("latent.shift/" + "9" * 5000, 1, "unknown control 'latent.shift/9999"),
     ):
         with pytest.raises(ControlError, match=message):
             controls.assign(text, value)

@@ -139,6 +139,8 @@ def test_a_random_seed_is_told_and_gives_the_same_file_again(served: Served) -> 
         ("toy-audio", {"controls": "latent.temperatur=1"}, "did you mean 'latent.temperature'"),
         ("toy-audio", {"controls": "latent.temperature=3"}, "latent.temperature"),
         ("toy-audio", {"controls": "latent.temperature=warm"}, "NAME=NUMBER"),
+        ("toy-audio", {"controls": f"latent.shift/{'9' * 5000}=1"}, "unknown control 'latent.shift/9999"),
+        ("toy-audio", {"seed": "9" * 5000}, "seed"),
         ("toy-audio", {"second": 1}, "second"),
         ("toy-audio", {"sec\nond": 1}, "sec ond"),
         ("toy-pen", {"format": "wav"}, "svg, hpgl, gcode or jsonl"),

@@ -36,6 +36,9 @@ async def end_of(url: str, *messages: str | bytes) -> tuple[int, str]:
 OPEN = encode(Open(credit=8))
 
 
+NUDGE = {"do": "nudge", "control": "latent.shift/" + "9" * 5000, "by": 1.0}
+
+
 @pytest.mark.parametrize(
     ("messages", "code", "reason"),
     [
@@ -45,6 +48,8 @@ OPEN = encode(Open(credit=8))
         ([encode(Open(protocol=2))], 1008, "version 1 of the protocol, not 2"),
         ([encode(Open(text="hello"))], 1008, "writes no text"),
         ([encode(Open(controls={"latent.temprature": 1.0}))], 1008, "unknown control"),
+        ([encode(Open(controls={"latent.shift/" + "9" * 5000: 1.0}))], 1008, "unknown control"),
+        ([encode(Open(events=({**NUDGE, "frame": 0},)))], 1008, "unknown control"),
         ([encode(Open(token="abc"))], 1008, "not a token"),
         ([encode(Open(frame=3))], 1008, "frame 3 is not within"),
         ([encode(Open(seed=str(2**64)))], 1008, "seed"),

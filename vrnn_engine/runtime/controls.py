@@ -22,6 +22,9 @@ Value = float | np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Settable = Any
 """Type of a value to set: a number, or anything that numpy converts to an array of numbers."""
 
+_DIGITS = 9
+"""Most digits of an index; Python converts no text of more than 4,300 digits to a number, and slowly one of many."""
+
 
 class Controls(MutableMapping[str, Value]):
     """The controls of one stream, a mapping of name to value.
@@ -206,7 +209,7 @@ class Controls(MutableMapping[str, Value]):
             The voice has no such control or dimension.
         """
         name, _, last = path.rpartition("/")
-        if name in self.specs and path not in self.specs and last.isdecimal():
+        if name in self.specs and path not in self.specs and last.isdecimal() and len(last) <= _DIGITS:
             self.check(name, self.specs[name].default, int(last))
             return name, int(last)
         return self._spec(path).name, None

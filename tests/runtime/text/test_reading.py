@@ -1,5 +1,7 @@
 """The window of characters: whatever the attention can reach is in it, and nothing behind the end of the line."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,12 @@ def test_window_contains_what_the_attention_reaches() -> None:
 
 def test_window_moves_by_whole_characters_to_the_same_place() -> None:
     assert [shift(position, WINDOW) for position in (-0.5, 9.99, 10.0, 10.7, 15.2)] == [0, 0, 1, 1, 6]
+
+
+def test_a_position_that_no_text_has_moves_the_window_by_a_limited_number_of_characters() -> None:
+    found = [shift(position, WINDOW) for position in (-math.inf, math.nan, 1e38, math.inf)]
+    assert found[:2] == [0, 0]
+    assert found[2] == found[3] < 2**31
 
 
 @pytest.mark.parametrize(

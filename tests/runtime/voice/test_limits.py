@@ -64,6 +64,7 @@ EDITS: list[tuple[Edit, str]] = [
     (control(name="\x1b[31mred"), "has characters other than letters"),
     (control(description="d" * 2000), "length <= 1024"),
     (control(shape=[1] * 9), "length <= 8"),
+    (control(shape=[]), "control latent.temperature has no axis; the shape of one number is [1]"),
     (control(shape=[2**25]), "`int` <= 16777216"),
     (control(shape=[10**400]), "`int` <= 16777216"),
     (control(shape=[2**62]), "`int` <= 16777216"),

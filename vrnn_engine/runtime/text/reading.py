@@ -4,6 +4,9 @@ import math
 
 from vrnn_engine.runtime.voice.text import END
 
+_FARTHEST = 1e9
+"""Positions behind this one count as this one: a graph may compute any number, also infinity."""
+
 
 def reach(window: int) -> int:
     """Return the distance from the position, in characters, from which on the attention is 0.
@@ -30,7 +33,7 @@ def shift(position: float, window: int) -> int:
         Number of characters in the window.
     """
     span = reach(window)
-    return math.floor(position) - span + 1 if position >= span else 0
+    return math.floor(min(position, _FARTHEST)) - span + 1 if position >= span else 0
 
 
 def visible(text: str, start: int, offset: int, end: int | None, window: int) -> str:

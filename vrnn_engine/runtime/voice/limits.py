@@ -57,6 +57,8 @@ def _faults(manifest: Manifest) -> Iterator[str]:
 
 
 def _control(control: Control) -> Iterator[str]:
+    if not control.shape:
+        yield f"control {control.name} has no axis; the shape of one number is [1]"
     if not control.minimum <= control.default <= control.maximum:
         yield (
             f"control {control.name} has the default {control.default:g}, "
