@@ -1,6 +1,7 @@
-"""Synthesises recordings for the recipe `sound`: plucked strings and bells in a room, or a choir in stereo.
+"""Synthesises recordings for the recipe `sound`: a shore at night, strings and bells in a room, or a choir in stereo.
 
-    python benchmarks/sound_material.py strings FOLDER [--minutes 12] [--rate 44100] [--recordings 3] [--seed 1]
+    python benchmarks/sound_material.py shore FOLDER [--minutes 12] [--rate 44100] [--recordings 3] [--seed 1]
+    python benchmarks/sound_material.py strings FOLDER ...
     python benchmarks/sound_material.py choir FOLDER ...
 
 The same arguments give the same samples.  The recordings are free of any licence: no sound of anybody is in them.
@@ -26,7 +27,7 @@ VOWELS = {"a": (700, 1100, 2600), "o": (450, 800, 2600), "e": (480, 1900, 2550),
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=("strings", "choir"))
+    parser.add_argument("kind", choices=("shore", "strings", "choir"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=12.0, help="length of all recordings together")
     parser.add_argument("--rate", type=int, default=44100)
@@ -34,13 +35,51 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    make = {"strings": strings, "choir": choir}[options.kind]
+    make = {"shore": shore, "strings": strings, "choir": choir}[options.kind]
     for number in range(options.recordings):
         rng = np.random.default_rng([options.seed, number])
         sound = make(60 * options.minutes / options.recordings, options.rate, rng)
         path = options.folder / f"{options.kind}-{number + 1}.flac"
         soundfile.write(path, LOUDEST * sound / np.abs(sound).max(), options.rate, subtype="PCM_16")
         print(path)
+
+
+def shore(seconds: float, rate: int, rng: np.random.Generator) -> Sound:
+    """Return waves that break on a shore, wind, and crickets, mono [N]."""
+    sound = 0.03 * _band(60, 400, seconds, rate, rng)  # wind
+    at = 0.0
+    while at < seconds:
+        length = rng.uniform(4.0, 9.0)
+        _add(sound, wave(length, rate, rng), int(at * rate))
+        at += length * rng.uniform(0.5, 0.8)
+    chirps = 0.0
+    while chirps < seconds:
+        _add(sound, rng.uniform(0.5, 1.0) * chirp(rate, rng), int(chirps * rate))
+        chirps += rng.uniform(0.5, 1.2)
+    return sound
+
+
+def wave(seconds: float, rate: int, rng: np.random.Generator) -> Sound:
+    """Return a wave: it comes with low frequencies, breaks with all of them, and runs out with the highest."""
+    t = np.linspace(0, 1, int(seconds * rate))
+    rumble = _band(50, 500, seconds, rate, rng) * np.exp(-(((t - 0.4) / 0.18) ** 2))
+    surf = _band(300, 5000, seconds, rate, rng) * np.exp(-(((t - 0.45) / 0.12) ** 2))
+    foam = _band(3000, 14000, seconds, rate, rng) * np.exp(-(((t - 0.6) / 0.2) ** 2))
+    return rng.uniform(0.4, 1.0) * np.asarray(rumble + surf + 0.3 * foam) * np.minimum(1, np.minimum(t, 1 - t) * 20)
+
+
+def chirp(rate: int, rng: np.random.Generator) -> Sound:
+    """Return a cricket: five pulses of a high tone."""
+    t = np.arange(int(0.2 * rate)) / rate
+    pulses = np.clip(np.sin(2 * np.pi * 25 * t), 0, None) ** 2
+    return np.asarray(0.15 * pulses * np.sin(2 * np.pi * rng.uniform(4300, 4600) * t))
+
+
+def _band(low: float, high: float, seconds: float, rate: int, rng: np.random.Generator) -> Sound:
+    """Return noise between two frequencies with a root mean square of 1."""
+    noise = rng.standard_normal(int(seconds * rate))
+    sound = signal.sosfilt(signal.butter(2, [low, min(high, 0.45 * rate)], "bandpass", fs=rate, output="sos"), noise)
+    return np.asarray(sound / np.sqrt(np.mean(sound**2)))
 
 
 def strings(seconds: float, rate: int, rng: np.random.Generator) -> Sound:
