@@ -15,8 +15,9 @@ from support.toy_graphs import external
 
 from vrnn_engine import VoiceError
 from vrnn_engine.runtime.voice.graph_file.check import check_graphs
-from vrnn_engine.runtime.voice.graph_file.model import Place, read_model
+from vrnn_engine.runtime.voice.graph_file.model import read_model
 from vrnn_engine.runtime.voice.graph_file.sizes import SizeError, infer, measure
+from vrnn_engine.runtime.voice.graph_file.tensors import Place
 from vrnn_engine.runtime.voice.graph_file.values import ROWS, Known
 from vrnn_engine.runtime.voice.manifest import read_manifest
 

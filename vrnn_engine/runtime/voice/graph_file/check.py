@@ -97,9 +97,9 @@ def _operator_fault(model: ModelFile) -> str:
     """Return what the limit on operators forbids, or an empty string."""
     if model.functions:
         return "it has functions, or a training part"
-    for domain, version in model.versions.items():
-        if domain in ("", "ai.onnx") and version not in VERSIONS:
-            return f"its operators are of version {version}, not {VERSIONS[0]} to {VERSIONS[-1]}"
+    if (version := model.versions.get("")) not in VERSIONS:
+        found = "no version" if version is None else f"version {version}"
+        return f"its operators are of {found}, not {VERSIONS[0]} to {VERSIONS[-1]}"
     return _graph_fault(model.graph)
 
 

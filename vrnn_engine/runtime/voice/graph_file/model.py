@@ -1,117 +1,43 @@
 """Reads what the checks need of an ONNX file: operators, names, attributes, shapes and the places of tensors.
 
-The numbers of the fields are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+The numbers of the fields are those in `layouts.py`.
 """
 
-import functools
-import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
+from vrnn_engine.runtime.voice.graph_file.layouts import (
+    ATTRIBUTE,
+    DIMENSION,
+    GRAPH,
+    MODEL,
+    NODE,
+    OPSET,
+    SHAPE,
+    TENSOR_TYPE,
+    TYPE,
+    VALUE_INFO,
+    VALUE_OF_TYPE,
+)
 from vrnn_engine.runtime.voice.graph_file.protobuf import (
-    Field,
     FieldLimit,
+    Fields,
     Message,
     collect,
-    merged,
+    message,
     messages,
     numbers,
     text,
+    whole,
 )
+from vrnn_engine.runtime.voice.graph_file.tensors import MAX_SIZE, MAX_VALUES, Tensor
 
-MAX_VALUES = 4096
-"""Largest number of elements of a constant whose values are read; larger ones are weights."""
-MAX_SIZE = 2**61 - 2
-"""Largest size of an axis of a constant."""
-MAX_AXES = 64
-"""Most axes of a constant."""
+Axes = tuple[int | None, ...]
+"""Sizes of the axes of a value; None for an axis without a fixed size."""
 
-_NUMPY = {1: "<f4", 2: "u1", 3: "i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8", 9: "?", 10: "<f2", 11: "<f8"}
-_NUMPY |= {12: "<u4", 13: "<u8"}
-_BITS = {16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4}
-"""Types without a counterpart in numpy: bfloat16, four of 8 bits, two of 4 bits."""
-_TYPED = {4: "<f4", 10: "<f8"}
-_VARINTS = (5, 7, 11)
-
-
-@dataclass(frozen=True)
-class Place:
-    """The part of a file that holds a tensor: name as in the graph, first byte, number of bytes (None: to the end)."""
-
-    location: str
-    offset: int
-    length: int | None
-
-
-class Tensor:
-    """A constant tensor of a graph.
-
-    Parameters
-    ----------
-    message : bytes or memoryview
-        The message TensorProto.
-    limit : FieldLimit
-        Counts its fields.
-
-    Attributes
-    ----------
-    name : str
-    shape : tuple of int
-    bits : int
-        Bits of an element; 0 for strings and other types that no voice may have.
-    place : Place or None
-        The file that holds the elements; None if they are in the graph.
-    """
-
-    def __init__(self, message: Message, limit: FieldLimit) -> None:
-        found = collect(message, limit)
-        self.name = text(found.get(8, []))
-        self.shape = _shape(numbers(found.get(1, [])), self.name)
-        self._kind = (numbers(found.get(2, [])) or [0])[-1]
-        known = _NUMPY.get(self._kind)
-        self.bits = 8 * np.dtype(known).itemsize if known else _BITS.get(self._kind, 0)
-        self.place = _place(messages(found.get(13, [])), limit)
-        self._data = {number: found[number] for number in (9, *_TYPED, *_VARINTS) if number in found}
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-    @property
-    def raw(self) -> bool:
-        """Whether the elements are in the graph as their bytes in memory."""
-        return 9 in self._data
-
-    @property
-    def stored(self) -> int:
-        """Bytes of the elements in the graph; each element has at least half a byte."""
-        return sum(1 if isinstance(one, int) else len(one) for values in self._data.values() for one in values)
-
-    @functools.cached_property
-    def values(self) -> np.ndarray | None:
-        """The elements; None if they are in a file, are many, or are of a type that numpy does not have."""
-        kind = _NUMPY.get(self._kind)
-        if self.place or kind is None or not 0 <= self.size <= MAX_VALUES:
-            return None
-        if 9 in self._data:
-            found = np.frombuffer(messages(self._data[9])[-1], kind)
-        elif typed := next((number for number in _TYPED if number in self._data), 0):
-            found = np.frombuffer(merged(self._data[typed]), _TYPED[typed])
-        else:
-            whole = [one for number in _VARINTS for one in numbers(self._data.get(number, []))]
-            found = np.array(whole, np.int64).astype(kind) if kind[-2:] != "f2" else np.array(whole, "<u2").view(kind)
-        if found.size != self.size:
-            raise ValueError(
-                f"the constant {self.name[:80]!r} has {found.size} elements, and its shape needs {self.size}"
-            )
-        return found.reshape(self.shape)
-
-    def check_values(self) -> None:
-        """Read the elements; raise `ValueError` or `OverflowError` if they do not fit the shape or the type."""
-        _ = self.values
+_INT64 = range(-(2**63), 2**63)
+_INT32 = range(2**31)
 
 
 @dataclass(frozen=True)
@@ -133,6 +59,10 @@ class Node:
         """Return an attribute that is a list of integers; None if the node does not have it."""
         return self.attributes[name].numbers if name in self.attributes else None
 
+    def text(self, name: str, default: str) -> str:
+        """Return an attribute that is a text."""
+        return self.attributes[name].text if name in self.attributes else default
+
 
 @dataclass(frozen=True)
 class Attribute:
@@ -148,12 +78,17 @@ class Attribute:
 
 @dataclass(frozen=True)
 class GraphFile:
-    """A graph: its nodes, constants, and the shapes of its inputs, in which None is an axis without a fixed size."""
+    """A graph: its nodes, constants, and the shapes of its inputs.
+
+    `inputs` has None for a shape that the file does not state. `declared` has the shapes that the file states of
+    outputs and of results of nodes.
+    """
 
     nodes: tuple[Node, ...]
     constants: tuple[Tensor, ...]
-    inputs: dict[str, tuple[int | None, ...]]
+    inputs: dict[str, Axes | None]
     outputs: tuple[str, ...]
+    declared: tuple[tuple[str, Axes], ...]
     sparse: bool
 
     def tensors(self) -> Iterator[Tensor]:
@@ -172,6 +107,7 @@ class ModelFile:
 
     graph: GraphFile
     versions: dict[str, int]
+    """Version of the operators by domain; ONNX's own domain is empty, also where the file calls it `ai.onnx`."""
     functions: int
 
 
@@ -188,93 +124,111 @@ def read_model(content: bytes | memoryview, most_fields: int | None = None) -> M
     Raises
     ------
     ValueError
-        The content is not an ONNX file.
+        The content is not an ONNX file, or one that another parser may read otherwise: a field has a wire type that
+        does not fit, a name or a field that has to be unique appears twice.
     TooManyFieldsError
         It has more fields.
     """
     limit = FieldLimit(most_fields)
-    found = collect(content if len(content) <= _SMALL else memoryview(content), limit)
-    imports = [collect(one, limit) for one in messages(found.get(8, []))]
-    versions = {text(one.get(1, [])): (numbers(one.get(2, [])) or [0])[-1] for one in imports}
-    graph = _graph(merged(found.get(7, [])), 0, limit)
-    return ModelFile(graph, versions, len(found.get(25, [])) + len(found.get(20, [])))
+    found = collect(content if len(content) <= _SMALL else memoryview(content), MODEL, limit)
+    imports = [collect(one, OPSET, limit) for one in messages(found, 8)]
+    versions = [(_domain(one, 1), whole(one, 2, _INT32, "the version of the operators")) for one in imports]
+    _require_once("the domain", (domain for domain, _ in versions))
+    graph = _graph(message(found, 7), 0, limit)
+    return ModelFile(graph, dict(versions), len(messages(found, 25)) + len(messages(found, 20)))
 
 
 _DEEPEST = 20
 _SMALL = 1 << 20
 
 
-def _graph(message: Message, depth: int, limit: FieldLimit) -> GraphFile:
+def _domain(found: Fields, number: int) -> str:
+    """Return the name of a domain; `ai.onnx` means ONNX's own domain, whose name is empty."""
+    domain = text(found, number)
+    return "" if domain == "ai.onnx" else domain
+
+
+def _require_once(what: str, names: Iterable[str]) -> None:
+    """Raise `ValueError` if a name appears twice."""
+    every = tuple(names)
+    if len(set(every)) < len(every):
+        raise ValueError(f"{what} {Counter(every).most_common(1)[0][0][:80]!r} is given twice")
+
+
+def _graph(content: Message, depth: int, limit: FieldLimit) -> GraphFile:
     if depth > _DEEPEST:
         raise ValueError(f"graphs are nested more than {_DEEPEST} deep")
-    found = collect(message, limit)
-    return GraphFile(
-        tuple(_node(one, depth, limit) for one in messages(found.get(1, []))),
-        tuple(Tensor(one, limit) for one in messages(found.get(5, []))),
-        dict(_input(one, limit) for one in messages(found.get(11, []))),
-        tuple(text(collect(one, limit).get(1, [])) for one in messages(found.get(12, []))),
+    found = collect(content, GRAPH, limit)
+    nodes = tuple(_node(one, depth, limit) for one in messages(found, 1))
+    constants = tuple(Tensor(one, limit) for one in messages(found, 5))
+    inputs = [_value(one, limit) for one in messages(found, 11)]
+    outputs = [_value(one, limit) for one in messages(found, 12)]
+    declared = [*outputs, *(_value(one, limit) for one in messages(found, 13))]
+    graph = GraphFile(
+        nodes,
+        constants,
+        dict(inputs),
+        tuple(name for name, _ in outputs),
+        tuple((name, axes) for name, axes in declared if axes is not None),
         15 in found,
     )
+    _check_names(graph, [name for name, _ in inputs])
+    return graph
 
 
-def _node(message: Message, depth: int, limit: FieldLimit) -> Node:
-    found = collect(message, limit)
-    attributes = dict(_attribute(one, depth, limit) for one in messages(found.get(5, [])))
-    inputs, outputs = (tuple(bytes(one).decode() for one in messages(found.get(number, []))) for number in (1, 2))
-    domain = text(found.get(7, []))
-    return Node(text(found.get(4, [])), "" if domain == "ai.onnx" else domain, inputs, outputs, attributes)
+def _check_names(graph: GraphFile, inputs: list[str]) -> None:
+    """Raise `ValueError` if a name could mean two values; a constant may be the default of an input."""
+    constants = [tensor.name for tensor in graph.constants]
+    if "" in constants or "" in inputs:
+        raise ValueError("an input or a constant has no name")
+    results = [name for node in graph.nodes for name in node.outputs if name]
+    _require_once("the input", inputs)
+    _require_once("the output", graph.outputs)
+    _require_once("the value", [*constants, *results])
+    _require_once("the value", [*inputs, *results])
 
 
-def _attribute(message: Message, depth: int, limit: FieldLimit) -> tuple[str, Attribute]:
-    found = collect(message, limit)
-    tensors = [merged(found[5])] if 5 in found else []
-    graphs = [merged(found[6])] if 6 in found else []
-    content = Attribute(
-        tuple(numbers([one for number in (3, 8) for one in found.get(number, [])])),
-        sum(len(one) // 4 for one in messages(found.get(7, []))),
-        bytes(messages(found[4])[-1]).decode(errors="replace") if 4 in found else "",
-        tuple(Tensor(one, limit) for one in [*tensors, *messages(found.get(10, []))]),
-        tuple(_graph(one, depth + 1, limit) for one in [*graphs, *messages(found.get(11, []))]),
+def _node(content: Message, depth: int, limit: FieldLimit) -> Node:
+    found = collect(content, NODE, limit)
+    attributes = [_attribute(one, depth, limit) for one in messages(found, 5)]
+    _require_once("the attribute", (name for name, _ in attributes))
+    inputs, outputs = (tuple(bytes(one).decode() for one in messages(found, number)) for number in (1, 2))
+    return Node(text(found, 4), _domain(found, 7), inputs, outputs, dict(attributes))
+
+
+def _attribute(content: Message, depth: int, limit: FieldLimit) -> tuple[str, Attribute]:
+    found = collect(content, ATTRIBUTE, limit)
+    name = text(found, 1)
+    held = VALUE_OF_TYPE.get(whole(found, 20, _INT32, "the type of an attribute"))
+    if 21 in found or not found.keys() & set(VALUE_OF_TYPE.values()) <= {held}:
+        raise ValueError(f"the attribute {name[:80]!r} has a value that does not fit its type")
+    single = whole(found, 3, _INT64, "an attribute")
+    read = Attribute(
+        (single,) if 3 in found else tuple(numbers(found, 8, MAX_VALUES, "integers in an attribute", limit)),
+        sum(len(one) // 4 for one in messages(found, 7)),
+        bytes(message(found, 4)).decode(errors="replace"),
+        tuple(Tensor(one, limit) for one in [*messages(found, 5), *messages(found, 10)]),
+        tuple(_graph(one, depth + 1, limit) for one in [*messages(found, 6), *messages(found, 11)]),
         22 in found or 23 in found,
     )
-    return text(found.get(1, [])), content
+    return name, read
 
 
-def _input(message: Message, limit: FieldLimit) -> tuple[str, tuple[int | None, ...]]:
-    found = collect(message, limit)
-    kind = collect(_first(found, 2), limit)
-    shape = collect(_first(collect(_first(kind, 1), limit), 2), limit)
-    axes = [collect(one, limit) for one in messages(shape.get(1, []))]
-    return text(found.get(1, [])), tuple(_axis(axis[1]) if 1 in axis else None for axis in axes)
+def _value(content: Message, limit: FieldLimit) -> tuple[str, Axes | None]:
+    """Return the name of a value and the shape that the file states; None if it states none."""
+    found = collect(content, VALUE_INFO, limit)
+    kind = collect(message(found, 2), TYPE, limit)
+    if len(kind) > 1:
+        raise ValueError("a value has two types")
+    tensor = collect(message(kind, 1), TENSOR_TYPE, limit)
+    if 2 not in tensor:
+        return text(found, 1), None
+    axes = messages(collect(message(tensor, 2), SHAPE, limit), 1)
+    return text(found, 1), tuple(_axis(collect(axis, DIMENSION, limit)) for axis in axes)
 
 
-def _axis(values: list[Field]) -> int:
-    if not (found := numbers(values)):
-        raise ValueError("the size of an axis is no number")
-    return found[-1]
-
-
-def _shape(sizes: list[int], name: str) -> tuple[int, ...]:
-    if len(sizes) > MAX_AXES:
-        raise ValueError(f"the constant {name[:80]!r} has {len(sizes)} axes, more than {MAX_AXES}")
-    if (largest := max(sizes, default=0)) > MAX_SIZE:
-        raise ValueError(f"the constant {name[:80]!r} has a size of {largest}, more than {MAX_SIZE}")
-    return tuple(sizes)
-
-
-def _first(found: dict[int, list[Field]], number: int) -> Message:
-    return merged(found.get(number, []))
-
-
-def _place(entries: list[Message], limit: FieldLimit) -> Place | None:
-    if not entries:
-        return None
-    pairs = [(text(one.get(1, [])), text(one.get(2, []))) for one in (collect(entry, limit) for entry in entries)]
-    place = dict(pairs)
-    if len(place) < len(pairs):
-        raise ValueError("the place of a tensor has an entry twice")
-    length = int(place["length"]) if "length" in place else None
-    found = Place(place.get("location", ""), int(place.get("offset", 0)), length)
-    if found.offset < 0 or (length or 0) < 0:
-        raise ValueError("the place of a tensor is before the start of its file")
-    return found
+def _axis(found: Fields) -> int | None:
+    """Return the size of an axis; None if the file gives no size."""
+    if len(found) > 1:
+        raise ValueError("an axis has a size and a name")
+    return whole(found, 1, range(MAX_SIZE + 1), "the size of an axis") if 1 in found else None

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vrnn_engine.runtime.voice.graph_file.model import MAX_AXES, GraphFile, ModelFile, Node
+from vrnn_engine.runtime.voice.graph_file.model import Axes, GraphFile, ModelFile, Node
 from vrnn_engine.runtime.voice.graph_file.operators import RULES
+from vrnn_engine.runtime.voice.graph_file.tensors import MAX_AXES
 from vrnn_engine.runtime.voice.graph_file.values import (
     ROWS,
     Call,
@@ -60,8 +61,8 @@ def measure(model: ModelFile) -> Sizes:
     Raises
     ------
     SizeError
-        The size of an input is not possible, or a shape depends on values that only a step computes, or does not fit
-        its node.
+        An input has no shape, or a shape depends on values that only a step computes, does not fit its node, or is
+        declared otherwise.
     """
     total = Sizes(elements=sum(size(shape) for shape in _inputs(model.graph).values()))
     for results, work in infer(model):
@@ -87,7 +88,7 @@ def infer(model: ModelFile) -> Iterator[tuple[list[Known], int]]:
     SizeError
         A shape depends on values that only a step computes, or does not fit its node.
     """
-    version = model.versions.get("", model.versions.get("ai.onnx", 0))
+    version = model.versions.get("", 0)
     known: dict[str, Known | None] = {"": None, **_given(model.graph)}
     for node in model.graph.nodes:
         try:
@@ -101,8 +102,19 @@ def infer(model: ModelFile) -> Iterator[tuple[list[Known], int]]:
         except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError, StopIteration) as error:
             reason = str(error).replace(str(ROWS), "B")
             raise SizeError(f"{_name(node)} does not fit its inputs: {reason[:120]}") from None
-        known |= zip(node.outputs, results, strict=False)
+        known |= ((name, one) for name, one in zip(node.outputs, results, strict=False) if name)
         yield results, work
+    for name, axes in model.graph.declared:
+        if (value := known.get(name)) and value.shape is not None and not _fits(axes, value.shape):
+            raise SizeError(
+                f"{name[:80]} is declared with the shape {_readable(axes)}, and has {_readable(value.shape)}; "
+                "onnxruntime would compute with the former"
+            )
+
+
+def _fits(axes: Axes, shape: Shape) -> bool:
+    """Return whether each size that a file states of a value is the one that was computed."""
+    return len(axes) == len(shape) and all(n is None or n == size for n, size in zip(axes, shape, strict=True))
 
 
 def _given(graph: GraphFile) -> dict[str, Known]:
@@ -112,11 +124,13 @@ def _given(graph: GraphFile) -> dict[str, Known]:
 
 
 def _inputs(graph: GraphFile) -> dict[str, Shape]:
-    """Return the shapes of the inputs; raise `SizeError` if a size is none."""
-    for name, shape in graph.inputs.items():
-        if not all(n is None or 0 <= n < ROWS for n in shape):
-            raise SizeError(f"the input {name[:80]!r} has an axis of a negative or too large size")
-    return {name: tuple(ROWS if n is None else n for n in shape) for name, shape in graph.inputs.items()}
+    """Return the shapes of the inputs that a step needs; raise `SizeError` if one has no shape."""
+    constants = {one.name for one in graph.constants}
+    needed = {name: axes for name, axes in graph.inputs.items() if name not in constants}
+    found = {name: tuple(ROWS if n is None else n for n in axes) for name, axes in needed.items() if axes is not None}
+    if missing := needed.keys() - found.keys():
+        raise SizeError(f"the input {min(missing)[:80]} has no shape")
+    return found
 
 
 def _results(call: Call) -> tuple[list[Known], int]:
@@ -148,8 +162,8 @@ def _constant(node: Node, shape: Shape) -> np.ndarray | None:
     return np.array(given.numbers, np.int64).reshape(shape) if given.numbers else None
 
 
-def _readable(shape: Shape) -> str:
-    return "[" + ", ".join("B" if n == ROWS else str(n) for n in shape) + "]"
+def _readable(shape: Axes) -> str:
+    return "[" + ", ".join("B" if n in (ROWS, None) else str(n) for n in shape) + "]"
 
 
 def _name(node: Node) -> str:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vrnn_engine.runtime.voice.graph_file.model import MAX_SIZE, MAX_VALUES, Node
+from vrnn_engine.runtime.voice.graph_file.model import Node
+from vrnn_engine.runtime.voice.graph_file.tensors import MAX_SIZE, MAX_VALUES
 
 Shape = tuple[int, ...]
 ROWS = MAX_SIZE + 1

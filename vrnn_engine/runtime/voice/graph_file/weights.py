@@ -7,7 +7,8 @@ from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.base.reading.decoding import one_line
 from vrnn_engine.base.reading.limits import read_file
 from vrnn_engine.errors import VoiceError
-from vrnn_engine.runtime.voice.graph_file.model import ModelFile, Place, Tensor, read_model
+from vrnn_engine.runtime.voice.graph_file.model import ModelFile, read_model
+from vrnn_engine.runtime.voice.graph_file.tensors import Place, Tensor
 from vrnn_engine.runtime.voice.manifest import Graph, Manifest, check_listed
 
 MAX_GRAPH = 2 << 30
@@ -79,7 +80,7 @@ def _files(model: ModelFile, folder: Path, graph: Graph, manifest: Manifest, lab
         whole = os.stat(folder / name).st_size
         length, earlier = tensor.place.length, ends.get(name, 0)
         end = None if length is None else tensor.place.offset + length
-        if (tensor.place.offset if end is None else end) > whole:
+        if tensor.place.offset + _needed(tensor) > whole:
             raise ValueError(f"the tensor {tensor.name[:80]!r} ends after its file {name}")
         lengths[name] = lengths.get(name, 0) + (whole - tensor.place.offset if length is None else length)
         if lengths[name] > 2 * whole:
@@ -96,13 +97,18 @@ def _file_of(place: Place, graph: Graph) -> str:
     return place.location if folder == "." else f"{folder}/{place.location}"
 
 
+def _needed(tensor: Tensor) -> int:
+    """Return the number of bytes that the elements of a tensor need."""
+    return (tensor.size * tensor.bits + 7) // 8
+
+
 def _check_bytes(tensor: Tensor) -> None:
     """Raise one of the errors `UNREADABLE` if a tensor does not have the bytes of its elements."""
     if tensor.bits == 0:
         raise ValueError(f"the constant {tensor.name[:80]!r} has a type that no voice may have")
     if min(tensor.shape, default=0) < 0:
         raise ValueError(f"the constant {tensor.name[:80]!r} has a negative size")
-    needed = (tensor.size * tensor.bits + 7) // 8
+    needed = _needed(tensor)
     if tensor.place is None:
         enough = tensor.stored >= (needed if tensor.raw else tensor.size // 2)
     else:
