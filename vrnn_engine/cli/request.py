@@ -31,7 +31,7 @@ class Request:
     settings: tuple[str, ...] = ()
     timeline: Path | None = None
     record: Path | None = None
-    allow: tuple[Path, ...] = ()
+    allow: tuple[str, ...] = ()
     overwrite: bool = False
     device: str = "auto"
     precision: str | None = None

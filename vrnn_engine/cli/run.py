@@ -258,11 +258,11 @@ def _play(
 
 
 def _places(asked: Request) -> "Places":
-    """Return where events may read and write files."""
+    """Return what events may read and write."""
     from vrnn_engine.runtime.live.safety.places import Places
 
     usual = [Path()] if asked.timeline is None else [Path(), asked.timeline.parent]
-    return Places.within([*usual, *asked.allow], asked.overwrite)
+    return Places.within([*usual, *asked.allow], asked.overwrite, devices=asked.allow)
 
 
 def parse_setting(setting: str) -> tuple[str, float | list[float]]:

@@ -118,12 +118,13 @@ Record = Annotated[
     ),
 ]
 Allow = Annotated[
-    list[Path] | None,
+    list[str] | None,
     typer.Option(
         "--allow",
-        metavar="FOLDER",
-        help="Let the events of a timeline, OSC or a plug-in read and write files in this folder and below; "
-        "repeatable.  Default: the current folder, and that of the --timeline file.",
+        metavar="FOLDER|DEVICE",
+        help="Let the events of a timeline, OSC or a plug-in read and write files in this folder and below, or let "
+        "forks write to this target, such as serial:/dev/ttyUSB0; repeatable.  Default: the current folder, and that "
+        "of the --timeline file; no devices but the default speakers.",
         rich_help_panel=STEERING,
     ),
 ]

@@ -64,7 +64,7 @@ class Effects:
     forks : Forks
         Plays copies of the stream.
     places : Places
-        Where events may read and write files.
+        What events may read and write.
     """
 
     def __init__(
@@ -99,6 +99,7 @@ class Effects:
             case Morph() | Follow() | Trace():
                 automation.check_latent()
             case Fork():
+                self._places.check_device(event.to)  # before a sink is made: a plug-in may open something at once
                 make_sink(event.to)
                 self._places.check_target(event.to)
             case Prime():

@@ -51,7 +51,7 @@ class Performance:
     memory : float
         Seconds that can be rewound or traced.  With 0, nothing can be, and `recent` stays empty.
     places : Places
-        Where events may use files; by default everywhere, and a fork replaces no file.
+        What events may read and write; by default everything, and a fork replaces no file.
 
     Attributes
     ----------

@@ -1,13 +1,18 @@
-"""The folders in which the events of a performance may read and write files: a timeline may come from a stranger."""
+"""The files and devices that the events of a performance may use: a timeline may come from a stranger."""
 
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from vrnn_engine.base.plugins import find_plugins
 from vrnn_engine.errors import SinkError, StreamError, VRNNEngineError
 from vrnn_engine.runtime.options import split_place
+from vrnn_engine.runtime.sinks import ENTRY_POINTS
 from vrnn_engine.runtime.targets import find_target
+
+HARMLESS = ("speakers", "terminal", "-", "null")
+"""Targets, besides files, that a fork may always write to: they choose no device, address or serial port."""
 
 
 def file_of(to: str) -> str | None:
@@ -25,7 +30,7 @@ def file_of(to: str) -> str | None:
 
 @dataclass(frozen=True)
 class Places:
-    """Where `Prime` and `Follow` may read files, and `Fork` may write them.
+    """Where `Prime` and `Follow` may read files, and where `Fork` may write.
 
     Parameters
     ----------
@@ -33,23 +38,29 @@ class Places:
         Events may use files in these folders and below; a symbolic link counts as what it names.  None: everywhere.
     overwrite : bool
         Whether a fork may replace an existing file.
+    devices : tuple of str
+        Targets without their options, such as `serial:/dev/ttyUSB0`, that forks may open.  If `folders` is None, they
+        may open every target; otherwise files, these devices, and `HARMLESS`.
     """
 
     folders: tuple[Path, ...] | None = None
     overwrite: bool = False
+    devices: tuple[str, ...] = ()
 
     @classmethod
-    def within(cls, folders: Iterable[str | os.PathLike[str]], overwrite: bool = False) -> "Places":
-        """Return the places in some folders.
+    def within(
+        cls, folders: Iterable[str | os.PathLike[str]], overwrite: bool = False, devices: Iterable[str] = ()
+    ) -> "Places":
+        """Return the places in some folders, and some devices.
 
         Parameters
         ----------
         folders : iterable of paths
             The folders.
-        overwrite : bool
+        overwrite, devices
             As for the class.
         """
-        return cls(tuple(Path(os.path.realpath(folder)) for folder in folders), overwrite)
+        return cls(tuple(Path(os.path.realpath(folder)) for folder in folders), overwrite, tuple(devices))
 
     def check_source(self, path: str) -> None:
         """Raise `StreamError` unless events may read a file.
@@ -59,7 +70,28 @@ class Places:
         path : str
             A recording or a trajectory; a `?` is a part of its name.
         """
+        if self.folders is not None and (path == "-" or path.startswith("-?")):
+            raise StreamError(f"{path:.80} is stdin, and events may read files only; name a file")
         self._check_folder(path, StreamError)
+
+    def check_device(self, to: str) -> None:
+        """Raise `SinkError` if a target opens a device, an address or a plug-in that events may not open.
+
+        Parameters
+        ----------
+        to : str
+            A target.  A file is accepted here.
+        """
+        place = split_place(to)[0]
+        if self.folders is None or place in (*HARMLESS, *self.devices):
+            return
+        target = find_target(place)
+        # An unknown target may be that of a plug-in, whose name is its scheme; it opens what it likes.
+        if target.scheme if target is not None else place.partition(":")[0] in find_plugins(ENTRY_POINTS):
+            raise SinkError(
+                f"{place:.200} may not be opened by a fork, only files, {', '.join(HARMLESS)}; allow this target",
+                ("allow",),
+            )
 
     def check_target(self, to: str) -> None:
         """Raise `SinkError` unless a fork may write to a target.
@@ -67,8 +99,9 @@ class Places:
         Parameters
         ----------
         to : str
-            A target.  Only files are limited, and not devices such as `speakers`.
+            A target: a file in the folders, or one that `check_device` accepts.
         """
+        self.check_device(to)
         place = file_of(to)
         if place is None:
             return
