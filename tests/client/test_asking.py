@@ -2,6 +2,7 @@
 
 import http.server
 import io
+import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import soundfile
 from support.http_server import serving
 
 from vrnn_engine import RemoteError, client
+from vrnn_engine.client import server
 from vrnn_engine.serve.options import ServeOptions
 
 SECRET = "the-secret-of-a-test"
@@ -81,11 +83,11 @@ def answering(status: int, headers: dict[str, str], body: bytes, secrets: list[s
         def log_message(self, *_: object) -> None:
             """Write nothing."""
 
-    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = threading.Thread(target=server.serve_forever)
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as listening:
+        thread = threading.Thread(target=listening.serve_forever)
         thread.start()
-        yield server.server_port
-        server.shutdown()
+        yield listening.server_port
+        listening.shutdown()
         thread.join()
 
 
@@ -109,3 +111,27 @@ def test_an_answer_that_is_no_list_of_voices_is_one_line(body):
         pytest.raises(RemoteError, match=r"answers with something else than a list of voices; is it vrnn-engine\?"),
     ):
         client.voices(f"http://127.0.0.1:{port}")
+
+
+def test_a_list_of_voices_without_end_is_one_line(monkeypatch):
+    monkeypatch.setattr(server, "MAX_LIST", 100)
+    body = b'{"voices": [' + b" " * 100 + b"]}"
+    with answering(200, {}, body, []) as port, pytest.raises(RemoteError, match="sent more than 100 bytes"):
+        client.voices(f"http://127.0.0.1:{port}")
+
+
+class Garbage(socketserver.BaseRequestHandler):
+    """Answers with something else than HTTP."""
+
+    def handle(self) -> None:
+        self.request.recv(1000)
+        self.request.sendall(b"garbage\r\n\r\n")
+
+
+def test_an_answer_that_is_not_http_is_one_line():
+    with socketserver.TCPServer(("127.0.0.1", 0), Garbage) as garbage:
+        thread = threading.Thread(target=garbage.handle_request)
+        thread.start()
+        with pytest.raises(RemoteError, match="cannot be reached: garbage"):
+            client.voices(f"http://127.0.0.1:{garbage.server_address[1]}")
+        thread.join()

@@ -49,6 +49,15 @@ def test_frames_that_are_missing_are_an_error(buffer):
         buffer.add(12, frames(12, 2))
 
 
+def test_more_than_one_message_beyond_the_credit_is_an_error(buffer):
+    buffer.add(10, frames(10, 39))
+    buffer.add(49, frames(49, 20))  # 40 frames were given
+    assert not len(buffer.add(49, frames(49, 20)))  # they arrive again
+    with pytest.raises(RemoteError, match="the server sent frame 69, for which it had no credit"):
+        buffer.add(69, frames(69, 1))
+    assert buffer.waiting == 59
+
+
 def test_half_a_frame_is_an_error(buffer):
     with pytest.raises(RemoteError, match="not whole frames of 2 samples"):
         buffer.add(10, frames(10, 2)[:-4])

@@ -13,7 +13,8 @@ from support.scripted_server import Peer, scripted
 from vrnn_engine import RemoteError, client
 from vrnn_engine.client import connection
 from vrnn_engine.runtime.live.events import Set
-from vrnn_engine.serve.protocol import FAILED, GOING_AWAY, IDLE, SLOW
+from vrnn_engine.serve.codec import encode
+from vrnn_engine.serve.protocol import FAILED, GOING_AWAY, IDLE, MAX_TOKEN, POLICY, SLOW, End, Token
 
 HEAT = "output.temperature"
 
@@ -160,6 +161,78 @@ def test_an_error_of_the_recording_ends_the_recording_and_not_the_stream(served,
         assert remote.reconnects == 0
     assert len(recorded) == 1
     assert warned == [f"the recording ends at frame 0: {type(error).__name__}: {error}"]
+
+
+def shapes(manifest: dict[str, Any], *shape: int) -> dict[str, Any]:
+    first = {**manifest["controls"][0], "shape": list(shape)}
+    return {**manifest, "controls": [first, *manifest["controls"][1:]]}
+
+
+async def send_frames_without_credit(peer: Peer) -> None:
+    await peer.open()
+    first = 0
+    while True:
+        await peer.send_frames(first, 2)
+        first += 2
+
+
+async def send_a_token_that_is_too_long(peer: Peer) -> None:
+    await peer.open()
+    await peer.socket.send(encode(Token(frame=1, token="t" * (MAX_TOKEN + 1), reason="time")))
+    await peer.wait()
+
+
+async def announce_large_messages(peer: Peer) -> None:
+    await peer.open(frames=2**62)
+
+
+async def announce_vast_controls(peer: Peer) -> None:
+    await peer.open(manifest=shapes(peer.manifest, 2**24))
+
+
+@pytest.mark.parametrize(
+    ("behave", "words"),
+    [
+        (send_frames_without_credit, "the server sent frame [0-9]+, for which it had no credit"),
+        (send_a_token_that_is_too_long, "a token of more than 60,000 characters"),
+        (announce_large_messages, "messages of frames that are not 1 to 1310"),
+        (announce_vast_controls, "the controls together have more than 1,048,576 values"),
+    ],
+)
+def test_a_server_that_sends_without_limit_is_one_error(toy_audio, behave, words):
+    def play(url: str) -> None:
+        with client.connect(url, timeout=10) as remote:
+            while True:
+                remote.save()
+
+    with scripted(toy_audio, behave) as url, pytest.raises(RemoteError, match=words) as caught:
+        ends(lambda: play(url))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_token_that_was_not_asked_for_is_no_answer(toy_audio):
+    async def send_it(peer: Peer) -> None:
+        await peer.open()
+        await peer.socket.send(encode(Token(frame=0, token="unasked", reason="save")))
+        await peer.socket.recv()
+        await peer.socket.send(encode(Token(frame=0, token="asked", reason="save")))
+        await peer.wait()
+
+    with scripted(toy_audio, send_it) as url, client.connect(url, timeout=10) as remote:
+        assert ends(remote.save).token == "asked"
+
+
+def test_the_reason_of_a_server_is_shown_in_one_line(toy_audio):
+    async def end(peer: Peer) -> None:
+        await peer.open()
+        await peer.socket.send(encode(End(code=POLICY, reason="two\nlines\x1b[2J" + "x" * 1000)))
+        await peer.wait()
+
+    with scripted(toy_audio, end) as url, client.connect(url, timeout=5) as remote:
+        with pytest.raises(RemoteError, match="has ended the session: two lines") as caught:
+            ends(lambda: remote.read(2))
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 500
 
 
 async def send_nonsense(peer: Peer) -> None:

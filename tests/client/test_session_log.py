@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from vrnn_engine import RemoteError
+from vrnn_engine.client import session_log
 from vrnn_engine.client.session_log import Continuation, SessionLog
 from vrnn_engine.serve.protocol import Open
 
@@ -53,6 +54,31 @@ def test_a_token_replaces_those_that_were_made_after_its_frame(log):
     log.add_token(100, "after a new connection")
     assert log.continue_at(500).token == "after a new connection"
     assert log.continue_at(99).token == "token 80"
+
+
+def test_of_too_many_tokens_the_oldest_are_forgotten(log, monkeypatch):
+    monkeypatch.setattr(session_log, "MOST_TOKENS", 3)
+    log.add_token(240, "token 240")
+    assert log.continue_at(79) is None
+    again = log.continue_at(80)
+    assert (again.token, [one["frame"] for one in again.events]) == ("token 80", [80, 90, 165])
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"), [("MOST_EVENTS", 4), ("MOST_EVENT_BYTES", 4 * len(msgspec.json.encode(event(100))))]
+)
+def test_of_too_many_events_the_oldest_are_forgotten_with_their_tokens(log, monkeypatch, limit, most):
+    monkeypatch.setattr(session_log, limit, most)
+    log.add_event(event(170))
+    assert log.continue_at(79) is None
+    assert [one["frame"] for one in log.continue_at(85).events] == [80, 90, 165, 170]
+    for frame in (171, 172, 173):  # five events since the newest token
+        log.add_event(event(frame))
+    assert log.continue_at(500) is None
+    log.add_token(240, "token 240")
+    log.add_event(event(250))
+    again = log.continue_at(500)
+    assert (again.token, [one["frame"] for one in again.events]) == ("token 240", [250])
 
 
 def test_another_process_continues_where_this_one_has_read_to(log):

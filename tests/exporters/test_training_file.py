@@ -1,5 +1,9 @@
 """Training starts from a voice: its weights are read back from the graphs, and are those of the checkpoint."""
 
+import math
+import os
+import shutil
+
 import msgspec
 import pytest
 import torch
@@ -131,6 +135,68 @@ def test_damaged_training_file_is_one_clear_line(exported, tmp_path):
         with pytest.raises(VoiceError, match=r"training\.json: cannot be read: .*; export the voice again") as caught:
             read_training_file(damaged)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["link", "device", "pipe"])
+def test_weights_without_a_checksum_are_not_read(exported, tmp_path, kind):
+    """The manifest lists only the training file, and the weights are a link to a file of this machine."""
+    _, voice = exported
+    folder = toy_voice.build(tmp_path / "hostile")
+    shutil.copy(voice.path / "training.json", folder)
+    toy_voice.reseal(folder)
+    weights = folder / WEIGHTS_FILE
+    if kind == "pipe":
+        os.mkfifo(weights)
+    else:
+        weights.symlink_to("/dev/zero" if kind == "device" else voice.path / WEIGHTS_FILE)
+    with pytest.raises(VoiceError, match=r"training\.json: no checksum for 'weights\.bin'") as caught:
+        load_start(str(folder))
+    assert "\n" not in str(caught.value)
+
+
+HUGE = [2**40, 2**40]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "uint8"},
+        {"kind": "object"},
+        {"kind": "float128"},
+        {"offset": -4},
+        {"offset": 2**70},
+        {"shape": HUGE, "stored": HUGE},
+        {"shape": [2**32, 2**32], "stored": [2**32, 2**32]},
+        {"shape": [-1]},
+        {"stored": [-1]},
+        {"shape": [1] * 40, "stored": [1] * 40},
+        {"column": -1},
+    ],
+)
+def test_a_place_that_no_weight_can_have_is_one_clear_line(exported, tmp_path, change):
+    def spoil(weights):
+        weights[next(iter(weights))].update(change)
+
+    refuse(exported[1], tmp_path, spoil)
+
+
+def test_more_weights_than_the_file_has_room_for_are_refused(exported, tmp_path):
+    def repeat(weights):
+        largest = max(weights.values(), key=lambda place: math.prod(place["shape"]))
+        weights.update({f"copy{at}": largest for at in range(1000)})
+
+    refuse(exported[1], tmp_path, repeat)
+
+
+def refuse(voice, folder, edit):
+    """Expect one line for a training file with edited places of weights."""
+    content = msgspec.json.decode((voice.path / "training.json").read_bytes())
+    edit(content["weights"])
+    (folder / WEIGHTS_FILE).write_bytes((voice.path / WEIGHTS_FILE).read_bytes())
+    (folder / "training.json").write_bytes(msgspec.json.encode(content))
+    with pytest.raises(VoiceError, match=r"training\.json: cannot be read: .*; export the voice again") as caught:
+        read_training_file(Voice(voice.name, folder, voice.manifest))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.slow

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from vrnn_engine import TokenError
-from vrnn_engine.serve.tokens import MAX_PAYLOAD, MAX_TOKEN, TokenKeys, read_key
+from vrnn_engine.serve.protocol import MAX_TOKEN
+from vrnn_engine.serve.tokens import MAX_PAYLOAD, TokenKeys, read_key
 
 KEY = bytes(range(32))
 

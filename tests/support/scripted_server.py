@@ -5,6 +5,7 @@ import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,9 +24,14 @@ class Peer:
         self.socket, self.number, self.asked = socket, number, asked
         self._opened = opened
 
-    async def open(self) -> None:
-        """Open the session, and send a token of its first frame."""
-        await self.socket.send(encode(self._opened))
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest that the server sends."""
+        return self._opened.manifest
+
+    async def open(self, **changes: Any) -> None:
+        """Open the session, with changes of the usual message, and send a token of its first frame."""
+        await self.socket.send(encode(msgspec.structs.replace(self._opened, **changes)))
         await self.socket.send(encode(Token(frame=0, token="t", reason="time")))
 
     async def send_frames(self, first: int, count: int) -> None:

@@ -154,7 +154,7 @@ def connect_async(
             reports=("latents",),
         )
         asked = msgspec.convert(msgspec.to_builtins(asked), Open)
-    except (TypeError, ValueError) as error:  # msgspec.ValidationError is a ValueError
+    except (TypeError, ValueError, OverflowError) as error:  # msgspec.ValidationError is a ValueError
         raise RemoteError(f"this session cannot be opened: {error}") from None
     size = len(encode(asked).encode())
     if size > MAX_OPEN:

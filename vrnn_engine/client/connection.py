@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from vrnn_engine.base.reading.decoding import decode_json
+from vrnn_engine.base.text_files import visible
 from vrnn_engine.client.address import Address
 from vrnn_engine.errors import RemoteError
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0
 """Seconds before the second try, and the longest time between two tries."""
+LONGEST_PAUSE = 3600.0
+"""Longest time in seconds that a server can ask to wait."""
 MAX_MESSAGE = 1 << 20
 """Largest message of a server, in bytes."""
 TEMPORARY = {429, 500, 502, 503, 504}
@@ -135,12 +138,27 @@ def _refused(address: Address, response: "Response") -> RemoteError | Connection
     """Return the error for an answer over HTTP to the handshake."""
     reason = error_line(bytes(response.body or b"")) or f"HTTP status {response.status_code}"
     if response.status_code in TEMPORARY:
-        try:
-            seconds = float(response.headers.get("Retry-After", 0))
-        except ValueError:
-            seconds = 0.0
-        return ConnectionLost(reason, retry_after=seconds)
+        return ConnectionLost(reason, retry_after=_seconds(response.headers.get("Retry-After", "0")))
     return RemoteError(f"{address} was refused: {reason}")
+
+
+def _seconds(text: str) -> float:
+    """Return the seconds in a header, at most `LONGEST_PAUSE`; 0 if it has another form."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return 0.0
+    return min(seconds, LONGEST_PAUSE) if seconds > 0 else 0.0  # a comparison with NaN is false
+
+
+def shown_line(text: str) -> str:
+    """Return a text of a server on one line of at most 300 characters, without control characters.
+
+    Parameters
+    ----------
+    text : str
+    """
+    return visible(" ".join(text.split())[:300])
 
 
 def error_line(body: bytes) -> str:
@@ -151,7 +169,7 @@ def error_line(body: bytes) -> str:
     body : bytes
     """
     try:
-        return " ".join(decode_json(body, _Problem).error.split())[:300]
+        return shown_line(decode_json(body, _Problem).error)
     except ValueError:
         return ""
 

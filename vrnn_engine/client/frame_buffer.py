@@ -66,7 +66,8 @@ class FrameBuffer:
         Raises
         ------
         RemoteError
-            Frames are missing before it, or the last frame is not complete.
+            Frames are missing before it, the last frame is not complete, or the message before this one has used up
+            more than the credit.
         """
         if frame > self.received:
             raise RemoteError(f"the server left out the frames from {self.received} to {frame - 1}")
@@ -75,6 +76,8 @@ class FrameBuffer:
                 f"the server sent {len(data)} bytes, which are not whole frames of {self._samples} samples"
             )
         block = np.frombuffer(data, self._type).reshape(-1, self._samples)[self.received - frame :]
+        if len(block) and self.received > self._granted:
+            raise RemoteError(f"the server sent frame {self.received}, for which it had no credit")
         scaled = block.astype(np.float32) / self._scale
         if len(scaled):
             self._blocks.append(scaled)

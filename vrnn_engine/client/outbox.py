@@ -4,7 +4,6 @@ Only one thread may use an outbox, except for `add`, `write` and `erase`, which 
 """
 
 import collections
-import contextlib
 import threading
 from typing import Any
 
@@ -132,10 +131,13 @@ class Outbox:
                     return True
         return False
 
-    def saved(self) -> None:
-        """Forget the first request for a token."""
-        with self._lock, contextlib.suppress(ValueError):
+    def saved(self) -> bool:
+        """Forget the first request for a token; return False if there was none."""
+        with self._lock:
+            if SaveToken() not in self._sent:
+                return False
             self._sent.remove(SaveToken())
+            return True
 
     def send_again(self) -> None:
         """Queue what was sent and has not taken effect, before everything else."""

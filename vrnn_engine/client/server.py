@@ -1,5 +1,6 @@
 """Asks a server over HTTP: which voices it has, and renderings of them."""
 
+import http.client
 import urllib.error
 import urllib.request
 from typing import Any
@@ -13,7 +14,9 @@ from vrnn_engine.client.connection import error_line
 from vrnn_engine.errors import RemoteError
 
 MAX_ANSWER = 1 << 30
-"""Largest answer that is read, in bytes."""
+"""Largest rendering that is read, in bytes."""
+MAX_LIST = 16 << 20
+"""Largest list of voices that is read, in bytes."""
 
 
 def voices(url: str, token: str | None = None, timeout: float = 10.0) -> list[dict[str, Any]]:
@@ -43,7 +46,7 @@ def voices(url: str, token: str | None = None, timeout: float = 10.0) -> list[di
     >>> client.voices("http://localhost:8080")  # doctest: +SKIP
     [{'name': 'blizzard', ...}]
     """
-    data = _ask(url, "api/voices", token, timeout)
+    data = _ask(url, "api/voices", token, timeout, MAX_LIST)
     try:
         return decode_json(data, _Voices).voices
     except ValueError:
@@ -98,7 +101,7 @@ def render(
     return _ask(url, f"api/voices/{quote(voice, safe='')}/render?{query}", token, timeout)
 
 
-def _ask(url: str, path: str, token: str | None, timeout: float) -> bytes:
+def _ask(url: str, path: str, token: str | None, timeout: float, most: int = MAX_ANSWER) -> bytes:
     """Return the answer to a request."""
     address = parse_server(url)
     request = urllib.request.Request(address.http(path))
@@ -106,17 +109,25 @@ def _ask(url: str, path: str, token: str | None, timeout: float) -> bytes:
         request.add_unredirected_header("Authorization", f"Bearer {token}")  # another host must not get it
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
-            data = answer.read(MAX_ANSWER + 1)
+            data = answer.read(most + 1)
     except urllib.error.HTTPError as error:
-        line = error_line(error.read(1 << 16)) or f"HTTP status {error.code}"
-        raise RemoteError(f"{url} refused the request: {line}") from None
-    except (urllib.error.URLError, OSError, ValueError) as error:
+        raise RemoteError(f"{url} refused the request: {_reason(error)}") from None
+    except (urllib.error.URLError, OSError, ValueError, http.client.HTTPException) as error:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
         reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
         raise RemoteError(f"{url} cannot be reached: {reason}") from None
-    if len(data) > MAX_ANSWER:
-        raise RemoteError(f"{url} sent more than {MAX_ANSWER:,} bytes; ask for less")
+    if len(data) > most:
+        raise RemoteError(f"{url} sent more than {most:,} bytes; ask for less")
     return bytes(data)
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    """Return why a server refuses a request."""
+    try:
+        line = error_line(error.read(1 << 16))
+    except (OSError, http.client.HTTPException):  # the answer is not complete
+        line = ""
+    return line or f"HTTP status {error.code}"
 
 
 class _Voices(msgspec.Struct):

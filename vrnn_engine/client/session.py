@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from vrnn_engine.client.connection import ConnectionLost
+from vrnn_engine.client.connection import MAX_MESSAGE, ConnectionLost, shown_line
 from vrnn_engine.client.controls import RemoteControls
-from vrnn_engine.client.frame_buffer import FrameBuffer
+from vrnn_engine.client.frame_buffer import FORMATS, FrameBuffer
 from vrnn_engine.client.outbox import Outbox, send_event
 from vrnn_engine.client.session_log import Continuation, SessionLog
 from vrnn_engine.errors import RemoteError, VoiceError
@@ -22,6 +22,7 @@ from vrnn_engine.runtime.live.events import AnyEvent, Set
 from vrnn_engine.runtime.voice.manifest import Manifest, decode_manifest
 from vrnn_engine.serve.codec import decode_server, seed_field, seed_number, unpack_frames
 from vrnn_engine.serve.protocol import (
+    MAX_TOKEN,
     Applied,
     Cleared,
     ClientMessage,
@@ -170,9 +171,10 @@ class Session:
                 self.open = self.open or self._opened(found)
                 self.outbox.send_again()
             case Token():
+                if len(found.token) > MAX_TOKEN:
+                    raise RemoteError(f"the server sent a token of more than {MAX_TOKEN:,} characters")
                 self._log.add_token(found.frame, found.token)
-                if found.reason == "save":
-                    self.outbox.saved()
+                if found.reason == "save" and self.outbox.saved():
                     self.tokens.append(found)
             case Latents():
                 self.latents = found
@@ -180,9 +182,9 @@ class Session:
                 self.written, self.pending = found.written, found.pending
                 self._progress_frame = 0 if self.open is None else self.open.frames.received
             case ErrorMessage():
-                _log.warning("the server refused something: %s", found.message)
+                _log.warning("the server refused something: %s", shown_line(found.message))
             case End():
-                raise ConnectionLost(found.reason, found.code)
+                raise ConnectionLost(shown_line(found.reason), found.code)
         if self.open is None:
             raise RemoteError("the server sent something else before it opened the session")
         match found:
@@ -251,6 +253,9 @@ class Session:
         controls = RemoteControls(manifest.controls, self._wake)
         for name, value in self._asked.controls.items():
             controls.adopt(Set(control=name, value=value))
+        most = MAX_MESSAGE // (manifest.frame_size * FORMATS[opened.format][0].itemsize)
+        if not 1 <= opened.frames <= max(most, 1):
+            raise RemoteError(f"the server announces messages of frames that are not 1 to {max(most, 1)}")
         window = max(2 * opened.frames, round(WINDOW_SECONDS[manifest.modality] * manifest.frames_per_second))
         frames = FrameBuffer(self._start, manifest.frame_size, opened.format, window)
         return OpenSession(RemoteVoice(opened.voice, manifest), seed_number(opened.seed) or 0, controls, frames)

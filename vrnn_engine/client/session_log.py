@@ -5,7 +5,7 @@ token whose frame it has reached, the events that took effect from that frame on
 """
 
 import collections
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,6 +14,10 @@ from vrnn_engine.errors import RemoteError
 from vrnn_engine.serve.protocol import Open
 
 VERSION = 1
+MOST_TOKENS = 1000
+MOST_EVENTS = 10_000
+MOST_EVENT_BYTES = 4 << 20
+"""The tokens, and the events and their bytes as JSON, that are kept; a server takes far fewer to continue a session."""
 
 Event = dict[str, Any]
 """An event as JSON has it."""
@@ -64,12 +68,24 @@ class Continuation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return found
 
 
+class _Kept(NamedTuple):
+    """An event, and its bytes as JSON."""
+
+    event: Event
+    size: int
+
+
 class SessionLog:
-    """Remembers the tokens of a session and the events after them."""
+    """Remembers the tokens of a session and the events after them.
+
+    Their number is limited, because no server is trusted: the oldest tokens are forgotten first, each with the events
+    before the next one.
+    """
 
     def __init__(self) -> None:
         self._tokens: collections.deque[tuple[int, str]] = collections.deque()
-        self._events: list[Event] = []
+        self._events: list[_Kept] = []
+        self._bytes = 0
         self._repeated: list[Event] = []
         """Events that the server has been sent again, and may report again."""
 
@@ -85,6 +101,7 @@ class SessionLog:
         while self._tokens and self._tokens[-1][0] >= frame:  # made before the session was continued
             self._tokens.pop()
         self._tokens.append((frame, token))
+        self._limit()
 
     def add_event(self, event: Event) -> bool:
         """Add an event that took effect; return False if it is known already.
@@ -97,7 +114,9 @@ class SessionLog:
         if event in self._repeated:
             self._repeated.remove(event)
             return False
-        self._events.append(event)
+        self._events.append(_Kept(event, len(msgspec.json.encode(event))))
+        self._bytes += self._events[-1].size
+        self._limit()
         return True
 
     def forget(self, frame: int) -> None:
@@ -110,7 +129,7 @@ class SessionLog:
         while len(self._tokens) > 1 and self._tokens[1][0] <= frame:
             self._tokens.popleft()
         if self._tokens:
-            self._events = [event for event in self._events if event["frame"] >= self._tokens[0][0]]
+            self._forget_events(self._tokens[0][0])
 
     def continue_at(self, frame: int) -> Open | None:
         """Return the message that continues the session at a frame; None if no token is that old.
@@ -150,7 +169,7 @@ class SessionLog:
         continuation : Continuation
         """
         self._tokens.append((continuation.start, continuation.token))
-        self._events = list(continuation.events)
+        self._events = [_Kept(event, 0) for event in continuation.events]
 
     def _found(self, frame: int) -> tuple[int, str, tuple[Event, ...]] | None:
         """Return the newest token that is old enough, its frame, and the events from there on."""
@@ -162,7 +181,22 @@ class SessionLog:
 
     def _since(self, frame: int) -> list[Event]:
         """Return the events from a frame on."""
-        return [event for event in self._events if event["frame"] >= frame]
+        return [event for event, _ in self._events if event["frame"] >= frame]
+
+    def _forget_events(self, frame: int) -> None:
+        """Forget the events before a frame."""
+        self._events = [kept for kept in self._events if kept.event["frame"] >= frame]
+        self._bytes = sum(size for _, size in self._events)
+
+    def _limit(self) -> None:
+        """Forget the oldest tokens and events while there are too many; in the end, all until the next token."""
+        while len(self._tokens) > MOST_TOKENS or len(self._events) > MOST_EVENTS or self._bytes > MOST_EVENT_BYTES:
+            if self._tokens:
+                self._tokens.popleft()
+            if self._tokens:
+                self._forget_events(self._tokens[0][0])
+            else:
+                self._events, self._bytes = [], 0
 
 
 def _needed(events: list[Event], frame: int) -> tuple[Event, ...]:

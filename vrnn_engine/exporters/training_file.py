@@ -5,10 +5,11 @@ The graphs have all weights, some of them transposed or side by side in one matr
 Arrays that are nowhere in the graphs' weights are appended to the weights file.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -18,31 +19,34 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vrnn_engine.base.reading.decoding import decode_json, one_line
-from vrnn_engine.base.reading.limits import MOST_TEXT, read_file
+from vrnn_engine.base.reading.limits import MOST_TEXT, file_size, read_file
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.exporters.graphs.weights_file import WEIGHTS_FILE
-from vrnn_engine.runtime.voice.manifest import TRAINING_FILE
+from vrnn_engine.runtime.voice.manifest import TRAINING_FILE, check_listed
 from vrnn_engine.runtime.voice.voice import Voice
 from vrnn_engine.training.checkpoint import Checkpoint, load_checkpoint
 from vrnn_engine.training.recipe import recipe_fields, recipe_from
 
 Matrix = NDArray[Any]
+Size = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Sizes = Annotated[tuple[Size, ...], msgspec.Meta(max_length=8)]
+Kind = Annotated[str, msgspec.Meta(pattern="^float(16|32)$")]
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where an array is: all of a stored array or its transpose, or some columns of it."""
 
-    shape: tuple[int, ...]
+    shape: Sizes
     """Shape of the array."""
-    kind: str
-    """Type of the stored values, such as `float16`."""
-    offset: int
+    kind: Kind
+    """Type of the stored values, `float16` or `float32`."""
+    offset: Size
     """Where the stored array begins, in bytes from the beginning of the weights file."""
-    stored: tuple[int, ...]
+    stored: Sizes
     """Shape of the stored array."""
     transposed: bool = False
     """Whether the array is in the transpose of the stored one."""
-    column: int = 0
+    column: Size = 0
     """First of the columns that are the array."""
 
 
@@ -132,13 +136,14 @@ def read_training_file(voice: Voice) -> Checkpoint:
     Raises
     ------
     VoiceError
-        The voice has no training file, or the file is not valid.
+        The voice has no training file, the file is not valid, or the weights have no checksum.
     """
     path = voice.path / TRAINING_FILE
     if TRAINING_FILE not in voice.manifest.files:
         raise VoiceError(
             f"voice {voice.name!r} has no {TRAINING_FILE}, from which training could start; export its checkpoint again"
         )
+    check_listed(WEIGHTS_FILE, voice.manifest.files, str(path))  # without a checksum, it could be any file
     try:
         content = decode_json(read_file(path, MOST_TEXT), TrainingFile)
         recipe = recipe_from(content.recipe)
@@ -152,17 +157,18 @@ def read_training_file(voice: Voice) -> Checkpoint:
 
 def _read(path: Path, places: Mapping[str, Place]) -> dict[str, Tensor]:
     """Return the arrays at places in a weights file, as new tensors of float32."""
+    wanted = sum(math.prod(place.shape) for place in places.values())
+    if wanted > file_size(path):
+        raise ValueError(f"its weights have {wanted:,} values, which do not fit into {path.name}")
     data = np.fromfile(path, np.uint8)
     found = {}
     for name, place in places.items():
-        kind = np.dtype(place.kind)
-        count = int(np.prod(place.stored, dtype=int))
-        values = np.frombuffer(data, kind, count, place.offset).reshape(place.stored)
+        count = math.prod(place.stored)
+        values = np.frombuffer(data, place.kind, count, place.offset).reshape(place.stored)
         values = values.T if place.transposed else values
-        if count != int(np.prod(place.shape, dtype=int)):
+        if count != math.prod(place.shape):
             values = values[:, place.column : place.column + place.shape[1]]
-        exact = np.float32 if kind == np.float16 else kind
-        found[name] = torch.from_numpy(values.reshape(place.shape).astype(exact, order="C"))
+        found[name] = torch.from_numpy(values.reshape(place.shape).astype(np.float32, order="C"))
     return found
 
 

@@ -18,6 +18,8 @@ MAX_RATE = 100
 """Largest number of messages of a client per second, after a burst of twice as many."""
 MAX_BAD = 20
 """Number of messages with an error after which a session ends."""
+MAX_TOKEN = 60_000
+"""Largest number of characters of a token; it fits into one message of a client."""
 MAX_FRAMES = 50
 """Largest number of frames in a binary message."""
 MAX_CREDIT = 1_000_000

@@ -20,10 +20,9 @@ from pathlib import Path
 from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.errors import TokenError
 from vrnn_engine.serve.environment import KEY_VARIABLE
+from vrnn_engine.serve.protocol import MAX_TOKEN
 
 VERSION = 1
-MAX_TOKEN = 60_000
-"""Largest number of characters of a token; it fits into one message of the protocol."""
 MAX_PAYLOAD = 1 << 18
 """Largest number of bytes of a payload."""
 LEAST_KEY = 16
