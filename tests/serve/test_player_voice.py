@@ -150,3 +150,25 @@ def test_sound_that_runs_away_before_it_was_good_returns_as_in_a_performance(
     assert difference(ours.reshape(-1), engines) < TOLERANCE
     said = [f"the sound ran away: it continues from its {place} state, with default controls" for place in places]
     assert events == [["error", {"message": message}] for message in said]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "m.controls[0].shape = [2 ** 21]",
+        "m.controls[0].shape = [-1, -5]",
+        "m.controls[0].shape = ['9']",
+        "m.graphs[0].inputs['noise.a'] = [2 ** 13, 2 ** 12]",
+        "m.graphs[0].outputs.a = [2 ** 62]",
+        "m.frame_size = 2 ** 30",
+        "m.text.window = 1e300",
+    ],
+)
+def test_a_manifest_whose_arrays_would_fill_the_memory_is_refused(page: Browser, edit: str) -> None:
+    script = """
+        const { checkedManifest, Voice } = await import('/player/voice.js');
+        const m = (await Voice.load(new URL('handwriting/', location))).manifest;
+        %s;
+        try { checkedManifest(m); } catch (error) { return error.message; }
+    """
+    assert page.run(script % edit) == "voice handwriting has sizes that are not possible; export it again"

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import os
 import posixpath
 import re
 import shutil
@@ -17,6 +18,7 @@ from support.command import Run, environment, the_error
 
 from vrnn_engine import Engine, Voice
 from vrnn_engine.errors import SinkError, VoiceError
+from vrnn_engine.serve.web.browser_voice import browser_voice
 from vrnn_engine.serve.web.site import write_site
 
 CODE = (".js", ".mjs", ".html", ".css", ".svg")
@@ -177,6 +179,19 @@ def test_files_of_others_are_not_replaced(tmp_path: Path, toy_site: Path, toy_au
     with pytest.raises(SinkError, match=f"page: has '{name}', which is not of a page"):
         write_site([Voice.open(toy_audio)], out)
     assert files(out) == before
+
+
+@pytest.mark.parametrize("kind", ["file", "pipe"])
+def test_a_card_that_leads_out_of_the_voice_is_not_published(tmp_path: Path, kind: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    card = toy_voice.build(tmp_path / "toy") / "CARD.md"
+    card.unlink()
+    if kind == "file":
+        card.symlink_to(secret)
+    else:
+        os.mkfifo(card)
+    assert not [name for name in browser_voice(Voice.open(card.parent)) if name.endswith(".md")]
 
 
 def test_a_failed_run_leaves_the_earlier_page(tmp_path: Path, toy_site: Path, toy_audio: Path) -> None:

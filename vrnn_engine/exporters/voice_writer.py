@@ -28,6 +28,7 @@ from vrnn_engine.exporters.training_file import write_training_file
 from vrnn_engine.runtime.graph.parity import verify
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.voice.manifest import (
+    CARD_FILE,
     MANIFEST_FILE,
     PLAIN_VERSION,
     SCHEMA_VERSION,
@@ -42,7 +43,7 @@ from vrnn_engine.runtime.voice.manifest import (
 from vrnn_engine.runtime.voice.voice import Voice
 from vrnn_engine.training.checkpoint import Checkpoint
 
-PARITY_FILE, CARD_FILE = "parity.npz", "CARD.md"
+PARITY_FILE = "parity.npz"
 
 Models = dict[str, onnx.ModelProto]
 """Graphs with their weights, by file name."""

@@ -27,6 +27,8 @@ LONGEST_NAME = 200
 """Largest number of characters of a file name; file systems allow 255 bytes."""
 MAX_MANIFEST = 16 << 20
 """Largest size of a manifest in bytes."""
+CARD_FILE = "CARD.md"
+"""The description of a voice for people; a document."""
 TRAINING_FILE = "training.json"
 """From this file a new training run can start; the runtime does not read it."""
 

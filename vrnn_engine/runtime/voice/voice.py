@@ -13,11 +13,19 @@ from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.base.reading.arrays import read_npz
 from vrnn_engine.base.reading.decoding import one_line
-from vrnn_engine.base.reading.limits import MOST_ARRAYS, file_size, too_large
+from vrnn_engine.base.reading.limits import MOST_ARRAYS, MOST_TEXT, file_size, read_file, too_large
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.archive import MAX_UNZIPPED, unzip
 from vrnn_engine.runtime.voice.lookup import BUNDLED, find_voice
-from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, TRAINING_FILE, Graph, Manifest, is_document, read_manifest
+from vrnn_engine.runtime.voice.manifest import (
+    CARD_FILE,
+    MANIFEST_FILE,
+    TRAINING_FILE,
+    Graph,
+    Manifest,
+    is_document,
+    read_manifest,
+)
 from vrnn_engine.runtime.voice.trust import SIZE, lifted_limits
 from vrnn_engine.runtime.voice.unpacked import trim, unpacked_folder, use
 
@@ -153,6 +161,28 @@ class Voice:
                 return {name: array.astype(np.float32) for name, array in arrays.items()}
         except (OSError, ValueError) as error:
             raise VoiceError(f"{path}: not a readable .npz of parity vectors: {one_line(error)}") from None
+
+    def card(self) -> bytes | None:
+        """Read the card, `CARD.md`: what one should know about the voice before one uses it.
+
+        Returns
+        -------
+        bytes or None
+            None if there is no card, or it is a link out of the voice's folder: no checksum covers a card, so such a
+            link could show any file of this machine.
+
+        Raises
+        ------
+        VoiceError
+            The file cannot be read.
+        """
+        path = self.path / CARD_FILE
+        if not path.is_file() or not path.resolve().is_relative_to(self.path.resolve()):
+            return None
+        try:
+            return read_file(path, MOST_TEXT)
+        except OSError as error:
+            raise read_error(path, error, VoiceError) from None
 
 
 def check_folder(folder: Path, shown: Path | None = None, trust: tuple[str, ...] = ()) -> Voice:

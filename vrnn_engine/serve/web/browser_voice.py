@@ -7,12 +7,11 @@ import msgspec
 
 from vrnn_engine.base.file_errors import read_error
 from vrnn_engine.errors import VoiceError
-from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, Graph, encode_manifest
+from vrnn_engine.runtime.voice.manifest import CARD_FILE, MANIFEST_FILE, Graph, encode_manifest
 from vrnn_engine.runtime.voice.voice import Voice
 from vrnn_engine.serve.web.external_data import weights_of
 
 _PRECISIONS = ("fp32", "fp16")
-_CARD = "CARD.md"
 
 
 def browser_voice(voice: Voice) -> dict[str, bytes]:
@@ -43,8 +42,8 @@ def browser_voice(voice: Voice) -> dict[str, bytes]:
     files[voice.manifest.parity.file] = _read(voice.path / voice.manifest.parity.file)
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     manifest = msgspec.structs.replace(voice.manifest, graphs=(step,), files=digests)
-    if (voice.path / _CARD).is_file():
-        files[_CARD] = _read(voice.path / _CARD)
+    if (card := voice.card()) is not None:
+        files[CARD_FILE] = card
     return files | {MANIFEST_FILE: encode_manifest(manifest)}
 
 

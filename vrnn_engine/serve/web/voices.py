@@ -86,11 +86,9 @@ def manifest(engine: ServedEngine) -> Response:
 )
 def card(engine: ServedEngine) -> Response:
     """Return `CARD.md`: what one should know about the voice before one uses it."""
-    path = engine.voice.path / "CARD.md"
-    # No checksum covers a card, so a link could show any file of this machine.
-    if not path.is_file() or not path.resolve().is_relative_to(engine.voice.path.resolve()):
+    if (found := engine.voice.card()) is None:
         raise Refusal(404, "card", f"voice {engine.voice.name!r} has no card")
-    return Response(path.read_bytes(), media_type="text/markdown; charset=utf-8")
+    return Response(found, media_type="text/markdown; charset=utf-8")
 
 
 def _summary(name: str, engine: Engine) -> VoiceSummary:

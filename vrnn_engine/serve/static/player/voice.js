@@ -7,6 +7,9 @@ export const ADVICE = "reload the page, or copy its whole folder to the server a
 /** Precisions in the order of preference. Graphs in int8 are not used: in a browser they are about ten times slower. */
 const PRECISIONS = ["fp32", "fp16"];
 
+/** Most values of the inputs of a graph, or of its outputs, and of all controls: the limits of docs/voice-format.md. */
+const [MOST_VALUES, MOST_CONTROL_VALUES] = [2 ** 24, 2 ** 20];
+
 export class Voice {
   /**
    * @param {URL} folder  Address of the folder; ends with a slash.
@@ -32,11 +35,13 @@ export class Voice {
     const file = new URL("voice.json", address);
     // An old manifest that the browser keeps would not fit the files of a new voice at this address.
     const text = new TextDecoder().decode(await fetchBytes(file, undefined, "no-cache"));
+    let manifest;
     try {
-      return new Voice(address, JSON.parse(text), progress);
+      manifest = JSON.parse(text);
     } catch {
       throw new Error(`${file.pathname} is not the manifest of a voice; ${ADVICE}`); // but perhaps a page that says so
     }
+    return new Voice(address, checkedManifest(manifest), progress);
   }
 
   get framesPerSecond() {
@@ -96,6 +101,31 @@ export class Voice {
     const names = Object.keys(files).filter((name) => !others.includes(name) && !/\.(json|md|npz)$/.test(name));
     return [this.stepGraph.file, ...names.sort()].map((name) => files[name]).join(" ");
   }
+}
+
+/**
+ * Return a manifest; throw an error if its arrays would fill the memory: a site, or a server, may send any manifest.
+ *
+ * @param {import("./player.js").Manifest} manifest
+ */
+export function checkedManifest(manifest) {
+  const { name, graphs, controls, frame_size: size, text } = manifest;
+  const sets = graphs.flatMap((graph) => [graph.inputs, graph.outputs ?? {}]).map((shapes) => Object.values(shapes));
+  check(name, controls.map((control) => control.shape), MOST_CONTROL_VALUES);
+  for (const shapes of [...sets, [[size]], [[text?.window ?? 1]]]) check(name, shapes, MOST_VALUES);
+  return manifest;
+}
+
+/**
+ * Throw an error unless all shapes together have at most `most` values.
+ *
+ * @param {string} name  Name of the voice.
+ * @param {number[][]} shapes
+ * @param {number} most
+ */
+function check(name, shapes, most) {
+  const sizes = shapes.map((shape) => shape.reduce((all, one) => all * (Number.isInteger(one) && one > 0 ? one : Infinity), 1));
+  if (sizes.reduce((a, b) => a + b, 0) > most) throw new Error(`voice ${name} has sizes that are not possible; export it again`);
 }
 
 /**
