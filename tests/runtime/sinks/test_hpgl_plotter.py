@@ -20,6 +20,7 @@ from support.pen_helpers import PEN, looping_stream, read_hpgl, shapes, words, w
 from vrnn_engine import Player
 from vrnn_engine.errors import MissingExtraError, SinkError
 from vrnn_engine.runtime.sinks import Format, make_sink
+from vrnn_engine.runtime.sinks.ink.plotters.hpgl_handshake import describe_error
 from vrnn_engine.runtime.sinks.ink.plotters.progress import PlotProgress
 
 pytest.importorskip("serial", reason="pyserial comes with the extra `dev`")
@@ -69,6 +70,11 @@ def test_a_plotter_that_accepts_nothing_more_is_an_error_and_told_to_lift_the_pe
         ):
             player.wait(60)
         plotter.wait_for_end(b"\x1b.K;\nPU;\nPU0,0;\nSP0;\n")
+
+
+def test_an_answer_of_many_digits_is_no_known_error() -> None:
+    assert describe_error("\x1116") is not None
+    assert describe_error("9" * 5000) is None
 
 
 def test_a_disconnected_plotter_is_an_error() -> None:

@@ -47,5 +47,5 @@ def describe_error(answer: str) -> str | None:
     answer : str
         A number.
     """
-    number = re.search(r"\d+", answer)  # a network passes Xon and Xoff on, which a serial port takes out
+    number = re.search(r"\d{1,9}", answer)  # a network passes Xon and Xoff on, which a serial port takes out
     return None if number is None else _ERRORS.get(int(number[0]))
