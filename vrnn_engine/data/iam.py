@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrnn_engine.base.reading.decoding import one_line
-from vrnn_engine.base.reading.limits import MOST_TEXT, read_file
 from vrnn_engine.base.reading.rates import RATES
+from vrnn_engine.base.reading.xml_tree import read_tree
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.data.layouts import visible
 from vrnn_engine.errors import DataError
@@ -172,7 +172,7 @@ def _coordinate(text: str) -> int:
 
 
 def _read_line(path: Path) -> _InkOfLine:
-    root = ElementTree.fromstring(read_file(path, MOST_TEXT))
+    root = read_tree(path)
     strokes = [list(stroke.iter("Point")) for stroke in root.iter("Stroke")]
     strokes = [stroke for stroke in strokes if stroke]
     if not strokes:

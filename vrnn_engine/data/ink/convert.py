@@ -18,6 +18,8 @@ from vrnn_engine.data.ink.tables import read_arrays, read_csv
 from vrnn_engine.errors import DataError
 
 READ = (".svg", ".inkml", ".csv", ".tsv", ".npy", ".npz", ".jsonl")
+MOST_POINTS = 100_000_000
+"""Largest number of points of a file that is written."""
 WRITTEN = (".npz", ".jsonl")
 
 
@@ -51,11 +53,19 @@ def convert(
     Raises
     ------
     DataError
-        A file cannot be read, the target's kind is unknown, or the number of texts is not that of the lines.
+        A file cannot be read, the target's kind is unknown, the number of texts is not that of the lines, or there are
+        more than `MOST_POINTS` points.
     """
     if target.suffix.lower() not in WRITTEN:
         raise DataError(f"{target}: ink is written to {' or '.join(WRITTEN)} files; name one")
-    lines = [_line(one, how, source, writer) for source in sources for one in read_ink(source)]
+    lines: list[Line] = []
+    count = 0
+    for source in sources:
+        for one in read_ink(source):
+            lines.append(_line(one, how, source, writer))
+            count += len(lines[-1].points)
+            if count > MOST_POINTS:
+                raise DataError(f"{source}: more than {MOST_POINTS} points would be written; are the times right?")
     if texts is not None:
         if len(texts) != len(lines):
             raise DataError(

@@ -1,13 +1,14 @@
 """Reads the traces of an InkML file (W3C Recommendation, 2011)."""
 
 import re
+from array import array
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
 from vrnn_engine.base.reading.decoding import one_line
-from vrnn_engine.base.reading.limits import MOST_TEXT, read_file
+from vrnn_engine.base.reading.xml_tree import read_tree
 from vrnn_engine.base.strokes import MILLIMETRES
 from vrnn_engine.data.ink.strokes import Points, Strokes
 from vrnn_engine.errors import DataError
@@ -32,7 +33,7 @@ def read_inkml(path: Path) -> Strokes:
         It is not InkML, or a trace is damaged.
     """
     try:
-        root = ElementTree.fromstring(read_file(path, MOST_TEXT))
+        root = read_tree(path)
     except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
         raise DataError(f"{path}: not a readable InkML file: {one_line(error)}") from None
     if _tag(root) != "ink":
@@ -62,13 +63,13 @@ def _tag(element: ElementTree.Element) -> str:
 
 def _values(path: Path, text: str, channels: int) -> Points:
     """Return the absolute values [n, channels] of a trace."""
-    points: list[list[float]] = []
+    points = array("d")
+    before = [0.0] * channels
     orders, speed = [0] * channels, [0.0] * channels
     for point in text.split(","):
-        found = VALUE.findall(point)
+        found = VALUE.findall(point := " ".join(point.split()))  # VALUE takes quadratic time for many spaces
         if len(found) < channels or VALUE.sub("", point).strip():
-            raise DataError(f"{path}: a trace has the point {point.strip()!r:.40}, and {channels} numbers are needed")
-        before = points[-1] if points else [0.0] * channels
+            raise DataError(f"{path}: a trace has the point {point!r:.40}, and {channels} numbers are needed")
         row = []
         for channel, (mark, value) in enumerate(found[:channels]):
             orders[channel] = ORDERS.get(mark, orders[channel])
@@ -81,5 +82,6 @@ def _values(path: Path, text: str, channels: int) -> Points:
             if orders[channel]:
                 speed[channel], number = number, number + before[channel]
             row.append(number)
-        points.append(row)
-    return np.array(points, np.float64)
+        points.extend(row)
+        before = row
+    return np.array(points, np.float64).reshape(-1, channels)

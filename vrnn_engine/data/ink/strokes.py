@@ -1,7 +1,7 @@
 """Ink as strokes of points, and its conversion to evenly spaced points (dx, dy, pen-up)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,6 +22,8 @@ FARTHEST = 1e6
 """Largest coordinate in mm: a kilometre."""
 MOST_POINTS = 1_000_000
 """Largest number of points of a stroke: hours of ink.  A damaged time or coordinate would take more than the memory."""
+MOST_OF_A_LINE = 10_000_000
+"""Largest number of points of a line of ink: a small file may have many strokes of `MOST_POINTS`."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ def to_points(ink: Strokes, how: Conversion, where: str) -> NDArray[np.float32]:
     Raises
     ------
     DataError
-        There are no points, or more than `MOST_POINTS` in a stroke; a coordinate or time is not finite, or too large;
+        There are no points, or more than `MOST_POINTS` in a stroke or `MOST_OF_A_LINE` in all; a coordinate
+        or time is not finite, or too large;
         the unit is not known; or as `rate_of`.
     """
     paths = [np.asarray(path, np.float64).reshape(-1, 2) for path in ink.paths if len(path)]
@@ -185,13 +188,32 @@ def to_points(ink: Strokes, how: Conversion, where: str) -> NDArray[np.float32]:
         )
     rate = rate_of(ink, how, where)
     if not ink.traced:
-        return _line([_by_length(path, how.speed / rate, where) for path in paths])
+        return _line(_limited((_by_length(path, how.speed / rate, where) for path in paths), where))
     if ink.times is not None:
         kept = [times for path, times in zip(ink.paths, ink.times, strict=True) if len(path)]
-        return _line([_by_time(path, times, rate, where) for path, times in zip(paths, kept, strict=True)])
+        resampled = (_by_time(path, times, rate, where) for path, times in zip(paths, kept, strict=True))
+        return _line(_limited(resampled, where))
     line = _line(paths)
     own_rate = ink.rate or how.input_rate or rate
+    if own_rate != rate and len(line) * rate / own_rate > MOST_OF_A_LINE:
+        raise _too_many(where)
     return line if own_rate == rate else resample_strokes(line, rate / own_rate)
+
+
+def _limited(strokes: Iterable[Points], where: str) -> list[Points]:
+    """Return strokes that are made one by one; stop if they have too many points."""
+    made: list[Points] = []
+    count = 0
+    for stroke in strokes:
+        made.append(stroke)
+        count += len(stroke)
+        if count > MOST_OF_A_LINE:
+            raise _too_many(where)
+    return made
+
+
+def _too_many(where: str) -> DataError:
+    return DataError(f"{where}: would have more than {MOST_OF_A_LINE} points; are its unit and its rate right?")
 
 
 def _by_length(path: Points, step: float, where: str) -> Points:

@@ -4,12 +4,13 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 
 from vrnn_engine.base.reading.decoding import guard_damage, one_line
-from vrnn_engine.base.reading.limits import MOST_TEXT, read_file
-from vrnn_engine.data.ink.strokes import Points, Strokes
+from vrnn_engine.data.ink.strokes import MOST_POINTS, Points, Strokes
+from vrnn_engine.data.ink.svg_tree import read_svg_tree
 from vrnn_engine.errors import DataError
 
 MM_PER_PX = 25.4 / 96
@@ -30,16 +31,16 @@ def read_svg(path: Path) -> Strokes:
     Raises
     ------
     DataError
-        It is not an SVG.
+        It is not an SVG, or has more than `MOST_POINTS` points, or more than the limits of `read_svg_tree`.
     ModuleNotFoundError
         svgelements is not installed; it comes with the extra `ink`.
     """
     import svgelements
 
     try:
-        data = io.BytesIO(read_file(path, MOST_TEXT))
+        data = io.BytesIO(ElementTree.tostring(read_svg_tree(path)))
         strokes = guard_damage(lambda: _outlines(svgelements.SVG.parse(data, reify=True, ppi=96.0)))
-    except (OSError, ValueError) as error:
+    except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
         raise DataError(f"{path}: not a readable SVG: {one_line(error)}") from None
     return Strokes([stroke for stroke in strokes if len(stroke)], MM_PER_PX, traced=False)
 
@@ -48,16 +49,18 @@ def _outlines(svg: Any) -> list[Points]:
     """Return the visible shapes of a document as polylines."""
     import svgelements
 
-    return [
-        _points(part)
-        for shape in svg.elements()
-        if isinstance(shape, svgelements.Shape) and shape.values.get("visibility") != "hidden"
-        for part in abs(svgelements.Path(shape)).as_subpaths()
-    ]
+    strokes: list[Points] = []
+    count = 0
+    for shape in svg.elements():
+        if isinstance(shape, svgelements.Shape) and shape.values.get("visibility") != "hidden":
+            for part in abs(svgelements.Path(shape)).as_subpaths():
+                strokes.append(_points(part, MOST_POINTS - count))
+                count += len(strokes[-1])
+    return strokes
 
 
-def _points(subpath: Iterable[Any]) -> Points:
-    """Return a subpath as a polyline."""
+def _points(subpath: Iterable[Any], most: int) -> Points:
+    """Return a subpath as a polyline; raise `ValueError` if it has too many points."""
     found: list[tuple[float, float]] = []
     for segment in subpath:
         kind = type(segment).__name__
@@ -68,4 +71,6 @@ def _points(subpath: Iterable[Any]) -> Points:
             found.append((segment.start.x, segment.start.y))
         points = (segment.point(k / steps) for k in range(1, steps + 1))
         found += [(point.x, point.y) for point in points]
+        if len(found) > most:
+            raise ValueError(f"it has more than {MOST_POINTS} points; divide it")
     return np.array(found, np.float64).reshape(-1, 2)

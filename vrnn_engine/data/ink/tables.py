@@ -1,7 +1,9 @@
 """Reads ink from tables: CSV files, and arrays of stroke-3 or stroke-5."""
 
 import csv
+import io
 import pickle
+import pickletools
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -42,10 +44,12 @@ def read_csv(path: Path) -> Strokes:
     first = text.partition("\n")[0]
     separator = max(SEPARATORS, key=first.count)
     try:
-        rows = list(csv.DictReader(text.splitlines(), delimiter=separator, skipinitialspace=True))
+        # Not a DictReader, which gives each line an entry for each name of the first one.
+        head, *rows = [[], *csv.reader(text.splitlines(), delimiter=separator, skipinitialspace=True)][1:] or [[]]
     except csv.Error as error:
         raise DataError(f"{path}: not a readable CSV file: {error}") from None
-    names = {(name or "").strip().lower(): name for name in (rows[0] if rows else {})}
+    rows = [row for row in rows if row]
+    names = {name.strip().lower(): index for index, name in enumerate(head if rows else [])}
     places = ("x", "y") if {"x", "y"} <= names.keys() else ("dx", "dy")
     if not set(places) <= names.keys():
         raise DataError(f"{path}: its first line must name the columns: x and y, or dx and dy, and pen_up or stroke")
@@ -53,7 +57,7 @@ def read_csv(path: Path) -> Strokes:
     def column(name: str) -> Points:
         try:
             return np.array([float(row[names[name]]) for row in rows])
-        except (TypeError, ValueError):
+        except (IndexError, ValueError):
             raise DataError(f"{path}: column {name} must have a number in every line") from None
 
     points = np.column_stack([column(name) for name in places])
@@ -94,7 +98,7 @@ def read_arrays(path: Path) -> dict[str, Strokes]:
         raise DataError(f"{path}: not a readable file of stroke-3 arrays: {one_line(error)}") from None
     drawings: dict[str, Strokes] = {}
     for name, table in tables.items():
-        many = list(table) if table.dtype == object or table.ndim == 3 else [table]
+        many = list(table) if table.ndim == 3 or (table.dtype == object and table.ndim) else [table]
         for number, one in enumerate(many):
             label = f"{name}-{number}" if len(many) > 1 else name
             drawings[label] = _strokes(path, label, np.asarray(one))
@@ -123,8 +127,35 @@ def _read_array(file: BinaryIO, size: int) -> np.ndarray:
     shape, fortran, dtype = read_header(file)
     if not dtype.hasobject:
         return read_values(file, size, shape, fortran, dtype)
-    found = _ArraysOnly(file, encoding="latin1").load()
-    return np.asarray(found, dtype=object) if not isinstance(found, np.ndarray) else found
+    data = file.read(size)
+    _check_pickle(data)
+    found = _ArraysOnly(io.BytesIO(data), encoding="latin1").load()
+    if not isinstance(found, np.ndarray):
+        raise ValueError("its objects are not an array")
+    drawings = found.ravel().tolist() if found.dtype == object else [found]
+    left = len(data)
+    for one in drawings:  # the same object may be in it many times, and takes memory each time
+        left -= _count_numbers(one)
+        if left < 0:
+            raise ValueError("its arrays have more numbers than the file has bytes")
+    return found
+
+
+def _count_numbers(drawing: Any) -> int:
+    """Return the number of values of an array, or of a list of rows; raise `ValueError` for something else."""
+    if isinstance(drawing, np.ndarray):
+        return drawing.size
+    rows = drawing if isinstance(drawing, list | tuple) else [None]
+    if all(isinstance(row, list | tuple) and all(isinstance(one, int | float) for one in row) for row in rows):
+        return sum(map(len, rows))
+    raise ValueError("its array has objects that are neither arrays nor lists of rows")
+
+
+def _check_pickle(data: bytes) -> None:
+    """Raise `ValueError` if an object has a number that is too large: pickle makes room for all numbers below it."""
+    for code, number, place in pickletools.genops(data):
+        if "PUT" in code.name and isinstance(number, int) and number > (place or 0):
+            raise ValueError("its objects are numbered in a way that takes too much memory")
 
 
 class _ArraysOnly(pickle.Unpickler):
