@@ -16,6 +16,7 @@ from vrnn_engine import Engine, VoiceError
 from vrnn_engine.runtime.voice.graph_file.model import read_model
 from vrnn_engine.runtime.voice.graph_file.protobuf import TooManyFieldsError
 from vrnn_engine.runtime.voice.graph_file.sizes import SizeError, infer
+from vrnn_engine.runtime.voice.graph_file.values import ROWS
 from vrnn_engine.runtime.voice.manifest import read_manifest
 
 Model = onnx.ModelProto
@@ -261,16 +262,19 @@ def test_a_graph_that_is_in_two_parts_is_refused() -> None:
 
 
 def test_a_result_without_a_name_is_not_a_missing_input() -> None:
-    """The first result of the GRU has no name; the ReduceSum has no axes, so its result has one element."""
+    """The first result of the GRU has no name; the Slice has no steps."""
     whole = model(
         node("Unsqueeze", ["x", "first"], ["wide"]),
         node("GRU", ["wide", "W", "R"], ["", "last"], hidden_size=2),
-        node("ReduceSum", ["last", ""], ["y"], keepdims=0),
+        node("Slice", ["last", "first", "one", "two", ""], ["y"]),
         first=[0],
+        one=[1],
+        two=[2],
         W=np.ones((1, 6, 4), np.float32),
         R=np.ones((1, 6, 2), np.float32),
     ).SerializeToString()
-    assert computed(whole).shape == [results[0].shape for results, _ in infer(read_model(whole))][-1] == ()
+    assert computed(whole).shape == (1, 3, 1)
+    assert [results[0].shape for results, _ in infer(read_model(whole))][-1] == (1, ROWS, 1)
 
 
 # Packed numbers

@@ -1,6 +1,7 @@
 """Checks that a graph is a function of its inputs, and each row of its outputs one of the same row of its inputs."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.graph.arrays import Arrays, relative_difference
 from vrnn_engine.runtime.graph.session import GraphSession
+from vrnn_engine.runtime.voice.manifest import Control
 from vrnn_engine.runtime.voice.voice import Voice
 
 ROWS = 17
@@ -16,7 +18,7 @@ ROWS = 17
 PARTS = (slice(0, 1), slice(0, 2), slice(0, 4), slice(ROWS - 1, ROWS))
 """Rows that are also computed without the others."""
 STEPS = 3
-"""Number of steps that are compared; the first starts from the zero state."""
+"""Number of steps that are compared with default controls; the first starts from the zero state."""
 
 
 ROUNDING = 1e-5
@@ -46,7 +48,8 @@ class RowReport:
 def check_rows(voice: Voice) -> RowReport:
     """Compare steps of one, two and four rows with the same rows in a batch of seventeen, on the CPU.
 
-    All graphs of the voice are compared: step graphs in all precisions, and the observe graph.
+    All graphs of the voice are compared: step graphs in all precisions, and the observe graph.  After steps with the
+    default controls, one step is compared with each control at its minimum and at its maximum.
 
     Parameters
     ----------
@@ -68,7 +71,7 @@ def check_rows(voice: Voice) -> RowReport:
     for graph in graphs:
         session = GraphSession(voice.path, graph, voice.manifest.controls, "cpu")
         symbols = len(voice.manifest.text.alphabet) if voice.manifest.text else 0
-        for name, difference in _differences(session, Controls(voice.manifest.controls).table, symbols).items():
+        for name, difference in _differences(session, voice.manifest.controls, symbols).items():
             if not difference <= ROUNDING:
                 raise VoiceError(
                     f"{session.path}: the rows of a batch are not independent: {name} changes by {difference:.2g} of "
@@ -80,12 +83,13 @@ def check_rows(voice: Voice) -> RowReport:
     return RowReport(len(graphs), differences[worst], worst if differences[worst] else "")
 
 
-def _differences(session: GraphSession, controls: Arrays, symbols: int) -> dict[str, float]:
+def _differences(session: GraphSession, controls: Sequence[Control], symbols: int) -> dict[str, float]:
     """Return the largest relative difference of each output between rows alone and in a batch."""
-    table = {name: np.repeat(value, ROWS, axis=0) for name, value in controls.items()}
+    defaults = {name: np.repeat(value, ROWS, axis=0) for name, value in Controls(controls).table.items()}
+    tables = itertools.chain([defaults] * STEPS, _extremes(defaults, controls))
     state = session.zero_state(ROWS)
     found: dict[str, float] = {}
-    for noise, *given in _inputs(session, symbols):
+    for table, (noise, *given) in zip(tables, _inputs(session, symbols), strict=False):
         following, outputs = session.run(state, noise, table, *given)
         together = {f"next.{name}": value for name, value in following.items()} | outputs
         _check_pure(session, together, *session.run(state, noise, table, *given))
@@ -99,6 +103,13 @@ def _differences(session: GraphSession, controls: Arrays, symbols: int) -> dict[
                 found[name] = max(found.get(name, 0.0), difference)
         state = following
     return found
+
+
+def _extremes(defaults: Arrays, controls: Sequence[Control]) -> Iterator[Arrays]:
+    """Yield tables in which one control is at its minimum or maximum, in all rows."""
+    for control in controls:
+        for value in {control.minimum, control.maximum} - {control.default}:
+            yield {**defaults, control.name: np.full_like(defaults[control.name], value)}
 
 
 def _check_pure(session: GraphSession, first: Arrays, state: Arrays, outputs: Arrays) -> None:
@@ -123,7 +134,7 @@ def _inputs(session: GraphSession, symbols: int) -> Iterator[tuple[Arrays, np.nd
     def normal(shape: tuple[int, ...]) -> np.ndarray:
         return rng.standard_normal((ROWS, *shape)).astype(np.float32)
 
-    for _ in range(STEPS):
+    while True:
         noise = {name: normal(shape) for name, shape in session.noise.items()}
         frame = normal(session.frame_input_shape) if session.takes_frame else None
         text = rng.integers(0, symbols, (ROWS, session.window)).astype(np.float32) if session.window else None

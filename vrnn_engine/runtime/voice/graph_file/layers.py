@@ -1,6 +1,6 @@
 """Shapes and work of the operators that take most of the time: products, convolutions, recurrences, transforms."""
 
-from vrnn_engine.runtime.voice.graph_file.values import Call, Shape, size
+from vrnn_engine.runtime.voice.graph_file.values import Call, Shape, broadcast, size
 
 
 def matmul(call: Call) -> tuple[list[Shape], int]:
@@ -10,9 +10,7 @@ def matmul(call: Call) -> tuple[list[Shape], int]:
     if inner != right[-2 if len(right) > 1 else 0]:
         raise ValueError(f"shapes {left} and {right} do not fit")
     stacks = [(), *(one[:-2] for one in (left, right) if len(one) > 2)]
-    rank = max(map(len, stacks))
-    stack = tuple(max(axis) for axis in zip(*((1,) * (rank - len(one)) + one for one in stacks), strict=True))
-    result = stack + left[-2:-1] + (right[-1:] if len(right) > 1 else ())
+    result = broadcast(*stacks) + left[-2:-1] + (right[-1:] if len(right) > 1 else ())
     return [result], size(result) * inner
 
 
@@ -32,17 +30,22 @@ def matmul_nbits(call: Call) -> tuple[list[Shape], int]:
     return [(*shape[:-1], columns)], size(shape) * columns
 
 
+_PADDINGS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
+
+
 def conv(call: Call) -> tuple[list[Shape], int]:
     """Conv."""
     shape, weights = call.shape(), call.shape(1)
-    axes, same = len(shape) - 2, call.node.attributes.get("auto_pad")
+    axes, padding = len(shape) - 2, call.node.text("auto_pad", "NOTSET")
     strides = call.node.numbers("strides") or (1,) * axes
     dilations = call.node.numbers("dilations") or (1,) * axes
-    pads = call.node.numbers("pads") or (0,) * (2 * axes)
+    pads = (call.node.numbers("pads") if padding == "NOTSET" else None) or (0,) * (2 * axes)
+    if padding not in _PADDINGS or min(*strides, *dilations) < 1 or min(pads) < 0:
+        raise ValueError("its padding, a stride or a dilation is not possible")
     result = [shape[0], weights[0]]
     for at in range(axes):
         extent = dilations[at] * (weights[at + 2] - 1) + 1
-        if same is not None and same.text.startswith("SAME"):
+        if padding.startswith("SAME"):
             result.append(-(-shape[at + 2] // strides[at]))
         else:
             result.append((shape[at + 2] + pads[at] + pads[at + axes] - extent) // strides[at] + 1)
@@ -67,6 +70,8 @@ def dft(call: Call) -> tuple[list[Shape], int]:
     axis = call.whole(2)[0] if call.has(2) else call.node.number("axis", 1 if call.version < 20 else -2)
     length = call.whole(1)[0] if call.has(1) else shape[axis]
     onesided, inverse = call.node.number("onesided", 0), call.node.number("inverse", 0)
-    shape[axis] = length // 2 + 1 if onesided and not inverse else length
+    if onesided and inverse:
+        raise ValueError("it is onesided and inverse")
+    shape[axis] = length // 2 + 1 if onesided else length
     shape[-1] = 2
     return [tuple(shape)], 64 * max(size(tuple(shape)), size(call.shape()))

@@ -161,15 +161,14 @@ def _graph(content: Message, depth: int, limit: FieldLimit) -> GraphFile:
     found = collect(content, GRAPH, limit)
     nodes = tuple(_node(one, depth, limit) for one in messages(found, 1))
     constants = tuple(Tensor(one, limit) for one in messages(found, 5))
-    inputs = [_value(one, limit) for one in messages(found, 11)]
-    outputs = [_value(one, limit) for one in messages(found, 12)]
-    declared = [*outputs, *(_value(one, limit) for one in messages(found, 13))]
+    values = _Values(limit)
+    inputs, outputs, others = ([values.read(one) for one in messages(found, number)] for number in (11, 12, 13))
     graph = GraphFile(
         nodes,
         constants,
         dict(inputs),
         tuple(name for name, _ in outputs),
-        tuple((name, axes) for name, axes in declared if axes is not None),
+        tuple((name, axes) for name, axes in (*outputs, *others) if axes is not None),
         15 in found,
     )
     _check_names(graph, [name for name, _ in inputs])
@@ -214,17 +213,30 @@ def _attribute(content: Message, depth: int, limit: FieldLimit) -> tuple[str, At
     return name, read
 
 
-def _value(content: Message, limit: FieldLimit) -> tuple[str, Axes | None]:
-    """Return the name of a value and the shape that the file states; None if it states none."""
-    found = collect(content, VALUE_INFO, limit)
-    kind = collect(message(found, 2), TYPE, limit)
-    if len(kind) > 1:
-        raise ValueError("a value has two types")
-    tensor = collect(message(kind, 1), TENSOR_TYPE, limit)
-    if 2 not in tensor:
-        return text(found, 1), None
-    axes = messages(collect(message(tensor, 2), SHAPE, limit), 1)
-    return text(found, 1), tuple(_axis(collect(axis, DIMENSION, limit)) for axis in axes)
+class _Values:
+    """Reads the names and shapes that a file states of values, each type that several values have once."""
+
+    def __init__(self, limit: FieldLimit) -> None:
+        self._limit = limit
+        self._known: dict[bytes, Axes | None] = {}
+
+    def read(self, content: Message) -> tuple[str, Axes | None]:
+        """Return the name and the shape of a value; None if the file states no shape."""
+        found = collect(content, VALUE_INFO, self._limit)
+        kind = bytes(message(found, 2))
+        if kind not in self._known:
+            self._known[kind] = self._axes(kind)
+        return text(found, 1), self._known[kind]
+
+    def _axes(self, content: bytes) -> Axes | None:
+        kind = collect(content, TYPE, self._limit)
+        if len(kind) > 1:
+            raise ValueError("a value has two types")
+        tensor = collect(message(kind, 1), TENSOR_TYPE, self._limit)
+        if 2 not in tensor:
+            return None
+        axes = messages(collect(message(tensor, 2), SHAPE, self._limit), 1)
+        return tuple(_axis(collect(axis, DIMENSION, self._limit)) for axis in axes)
 
 
 def _axis(found: Fields) -> int | None:

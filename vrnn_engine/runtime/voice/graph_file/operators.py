@@ -10,39 +10,33 @@ import math
 from collections.abc import Callable
 
 from vrnn_engine.runtime.voice.graph_file import layers
-from vrnn_engine.runtime.voice.graph_file.values import ROWS, Call, Shape, UnknownShapeError, size
+from vrnn_engine.runtime.voice.graph_file.values import ROWS, Call, Shape, UnknownShapeError, broadcast, size
 
 Rule = Callable[[Call], tuple[list[Shape], int]]
 """Returns the shapes of the results, and the multiplications that they need besides one for each element."""
 
+_MAX_PAD = 1 << 40
+"""Largest number of elements before or after an axis, so that no sum of sizes is mistaken for the rows."""
 MICROSOFT = "com.microsoft"
 
 
 def _same(call: Call) -> tuple[list[Shape], int]:
-    return [call.shape()] * len(call.node.outputs), 0
+    if len(call.node.outputs) > 1:
+        raise ValueError("it has more than one result")
+    return [call.shape()], 0
+
+
+def _normalised(call: Call) -> tuple[list[Shape], int]:
+    """LayerNormalization: its other results are the means and the inverse deviations of what is normalised."""
+    shape = call.shape()
+    axis = call.node.number("axis", -1) % len(shape)
+    statistics = shape[:axis] + (1,) * (len(shape) - axis)
+    return [shape, statistics, statistics][: len(call.node.outputs)], 0
 
 
 def _broadcast(call: Call) -> tuple[list[Shape], int]:
     shape = broadcast(*(call.shape(at) for at in range(len(call.inputs))))
     return [shape], size(shape) * max(0, len(call.inputs) - 2)  # Sum, Max, Mean and Min may have many inputs
-
-
-def broadcast(*shapes: Shape) -> Shape:
-    """Return the shape that shapes have together.
-
-    Raises
-    ------
-    ValueError
-        The shapes do not fit.
-    """
-    rank = max(map(len, shapes))
-    result = []
-    for axis in zip(*((1,) * (rank - len(one)) + one for one in shapes), strict=True):
-        sizes = set(axis) - {1}
-        if len(sizes) > 1:
-            raise ValueError(f"shapes {shapes} do not fit")
-        result.append(sizes.pop() if sizes else 1)
-    return tuple(result)
 
 
 def _reduce(call: Call) -> tuple[list[Shape], int]:
@@ -62,7 +56,7 @@ def _concat(call: Call) -> tuple[list[Shape], int]:
     shapes = [call.shape(at) for at in range(len(call.inputs))]
     axis = call.node.number("axis", 0) % len(shapes[0])
     if len({one[:axis] + one[axis + 1 :] for one in shapes}) > 1:
-        raise ValueError(f"shapes {shapes} do not fit")
+        raise ValueError(f"shapes {shapes} cannot be joined")
     return [shapes[0][:axis] + (sum(one[axis] for one in shapes),) + shapes[0][axis + 1 :]], 0
 
 
@@ -80,10 +74,10 @@ def _split(call: Call) -> tuple[list[Shape], int]:
 def _slice(call: Call) -> tuple[list[Shape], int]:
     shape = list(call.shape())
     for axis, cut in call.cuts(shape):
-        length = len(range(*cut.indices(shape[axis])))
-        if length != shape[axis] >= ROWS:
+        taken = range(*cut.indices(shape[axis]))
+        if shape[axis] >= ROWS and taken != range(shape[axis]):
             raise ValueError("it takes some rows of a batch")
-        shape[axis] = length
+        shape[axis] = len(taken)
     return [tuple(shape)], 0
 
 
@@ -137,6 +131,8 @@ def _unsqueeze(call: Call) -> tuple[list[Shape], int]:
     shape, axes = iter(call.shape()), call.axes(1) or ()
     rank = len(call.shape()) + len(axes)
     new = {axis % rank for axis in axes}
+    if len(new) < len(axes):
+        raise ValueError(f"axes {axes} name one twice")
     return [tuple(1 if at in new else next(shape) for at in range(rank))], 0
 
 
@@ -172,8 +168,10 @@ def _shape(call: Call) -> tuple[list[Shape], int]:
 def _pad(call: Call) -> tuple[list[Shape], int]:
     shape, pads = list(call.shape()), call.whole(1)
     axes = call.whole(3) if call.has(3) else tuple(range(len(shape)))
-    if len(pads) != 2 * len(axes):
+    if len(pads) != 2 * len(axes) or len({axis % len(shape) for axis in axes}) < len(axes):
         raise ValueError(f"{len(pads)} pads of {len(axes)} axes")
+    if max(map(abs, pads), default=0) > _MAX_PAD:
+        raise ValueError(f"a pad of {max(map(abs, pads))} is not possible")
     for at, axis in enumerate(axes):
         shape[axis] += pads[at] + pads[at + len(axes)]
     return [tuple(shape)], 0
@@ -187,7 +185,7 @@ def _range(call: Call) -> tuple[list[Shape], int]:
         return [(ROWS,)], 0
     for at in range(3):
         call.require_fixed(at)
-    return [(max(0, math.ceil((limit.item() - start.item()) / delta.item())),)], 0
+    return [(max(0, math.ceil(float((limit - start).item()) / float(delta.item()))),)], 0  # as onnxruntime rounds
 
 
 def _one_hot(call: Call) -> tuple[list[Shape], int]:
@@ -209,7 +207,7 @@ _ELEMENTWISE = """Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Cast Ceil Celu
     Elu Erf Exp EyeLike Floor Gelu HardSigmoid HardSwish Hardmax Identity IsInf IsNaN LeakyRelu Log LogSoftmax
     LpNormalization Mish Neg Not QuantizeLinear Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softmax
     Softplus Softsign Sqrt
-    Swish Tan Tanh ThresholdedRelu Trilu BatchNormalization GroupNormalization InstanceNormalization LayerNormalization
+    Swish Tan Tanh ThresholdedRelu Trilu BatchNormalization GroupNormalization InstanceNormalization
     MeanVarianceNormalization RMSNormalization"""
 _PAIRWISE = """Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max
     Mean Min Mod Mul Or PRelu Pow Sub Sum Where Xor"""
@@ -224,6 +222,7 @@ RULES: dict[str, dict[str, Rule]] = {
     | {"DFT": layers.dft, "DynamicQuantizeLinear": lambda call: ([call.shape(), (), ()], 0), "Expand": _expand}
     | {"Flatten": _flatten, "GRU": layers.recurrent, "Gather": _gather, "GatherND": _gather_nd, "Gemm": layers.gemm}
     | {"GatherElements": lambda call: ([call.shape(1)], 0), "LSTM": layers.recurrent, "MatMul": layers.matmul}
+    | {"LayerNormalization": _normalised}
     | {"MatMulInteger": layers.matmul, "OneHot": _one_hot, "Pad": _pad, "RNN": layers.recurrent, "Range": _range}
     | {"Reshape": _reshape, "ScatterElements": _scatter, "ScatterND": _scatter}
     | {"Shape": _shape, "Size": lambda call: ([()], 0), "Slice": _slice, "Split": _split}

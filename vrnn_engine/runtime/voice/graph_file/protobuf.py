@@ -121,8 +121,13 @@ def collect(message: Message, layout: Layout, limit: FieldLimit) -> Fields:
         if kind == _VARINT:
             value, at = _varint(message, at)
         else:
-            size, at = _length(message, at) if kind == _DELIMITED else (_FIXED.get(kind, -1), at)
-            if size < 0:
+            if kind == _DELIMITED:
+                size, at = message[at] if at < end else 128, at + 1
+                if size > 127:
+                    size, at = _varint(message, at - 1)
+            elif kind in _FIXED:
+                size = _FIXED[kind]
+            else:
                 raise ValueError(f"a field of unknown wire type {kind}")
             if size > end - at:
                 raise ValueError("a field is longer than its message")
@@ -231,11 +236,6 @@ def numbers(found: Fields, number: int, most: int, what: str, limit: FieldLimit)
 
 def _signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
-
-
-def _length(message: Message, at: int) -> tuple[int, int]:
-    """Return the length at a position, which most often has one byte, and the position after it."""
-    return (message[at], at + 1) if at < len(message) and message[at] < 128 else _varint(message, at)
 
 
 def _varint(message: Message, at: int) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vrnn_engine.runtime.voice.graph_file.mixing import MixedRowsError, check_rows_apart
 from vrnn_engine.runtime.voice.graph_file.model import Axes, GraphFile, ModelFile, Node
 from vrnn_engine.runtime.voice.graph_file.operators import RULES
 from vrnn_engine.runtime.voice.graph_file.tensors import MAX_AXES
@@ -86,7 +87,8 @@ def infer(model: ModelFile) -> Iterator[tuple[list[Known], int]]:
     Raises
     ------
     SizeError
-        A shape depends on values that only a step computes, or does not fit its node.
+        A shape depends on values that only a step computes, does not fit its node, or is declared otherwise; or a node
+        mixes the rows of a batch.
     """
     version = model.versions.get("", 0)
     known: dict[str, Known | None] = {"": None, **_given(model.graph)}
@@ -96,6 +98,10 @@ def infer(model: ModelFile) -> Iterator[tuple[list[Known], int]]:
         except UnknownShapeError:
             raise SizeError(
                 f"the size of {_name(node)} depends on values that only a step computes; make it constant"
+            ) from None
+        except MixedRowsError:
+            raise SizeError(
+                f"{_name(node)} mixes the rows of a batch; take out what combines rows, such as a mean over the batch"
             ) from None
         except KeyError as error:
             raise SizeError(f"{_name(node)} reads {str(error)[:80]}, which no node before it computes") from None
@@ -146,6 +152,7 @@ def _results(call: Call) -> tuple[list[Known], int]:
         raise ValueError(f"a result has {most} axes, more than {MAX_AXES}")
     if any(n < 0 or (n >= ROWS and n % ROWS) for shape in shapes for n in shape):
         raise ValueError(f"shape {[_readable(shape) for shape in shapes]} is negative, or has parts of a batch")
+    check_rows_apart(call, shapes)
     if node.operator == "Shape":
         origin = min(origin, Origin.ROWS)
         return [Known(shapes[0], origin, np.array(call.part_of_shape(), np.int64))], work

@@ -9,12 +9,16 @@ from typing import NamedTuple
 import numpy as np
 
 from vrnn_engine.runtime.voice.graph_file.model import Node
-from vrnn_engine.runtime.voice.graph_file.tensors import MAX_SIZE, MAX_VALUES
+from vrnn_engine.runtime.voice.graph_file.tensors import MAX_SIZE, MAX_VALUES, NUMPY
 
 Shape = tuple[int, ...]
 ROWS = MAX_SIZE + 1
 """Stands for the number of rows in a batch, B. It is prime and larger than any size of a stored constant, so that it
 acts as a variable: the digits of a count in this base are the coefficients of a polynomial in B."""
+
+
+_INTEGERS = (6, 7)
+"""Types int32 and int64 in ONNX."""
 
 
 class Origin(IntEnum):
@@ -57,7 +61,13 @@ class Call(NamedTuple):
         return at < len(self.inputs) and self.inputs[at] is not None
 
     def whole(self, at: int) -> tuple[int, ...]:
-        """Return the elements of an input that determines a shape."""
+        """Return the elements of an input that are sizes or axes; a constant must not be mistaken for the rows."""
+        found, given = self._elements(at), self.inputs[at]
+        if given and given.origin is Origin.CONSTANT and any(abs(one) > MAX_SIZE for one in found):
+            raise ValueError(f"a size of {max(map(abs, found))} is not possible")
+        return found
+
+    def _elements(self, at: int) -> tuple[int, ...]:
         found = self.inputs[at]
         if found is None or found.elements is None:
             raise UnknownShapeError
@@ -72,7 +82,7 @@ class Call(NamedTuple):
     def fixed(self, at: int) -> tuple[int, ...]:
         """Return the elements of an input that determines a shape, and that must not depend on the rows."""
         self.require_fixed(at)
-        return self.whole(at)
+        return self._elements(at)
 
     def part_of_shape(self) -> Shape:
         """Return the sizes that a Shape node gives."""
@@ -97,6 +107,24 @@ def size(shape: Shape) -> int:
     return math.prod(shape)
 
 
+def broadcast(*shapes: Shape) -> Shape:
+    """Return the shape that shapes have together.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not fit.
+    """
+    rank = max(map(len, shapes))
+    result = []
+    for axis in zip(*((1,) * (rank - len(one)) + one for one in shapes), strict=True):
+        sizes = set(axis) - {1}
+        if len(sizes) > 1:
+            raise ValueError(f"shapes {shapes} do not fit")
+        result.append(sizes.pop() if sizes else 1)
+    return tuple(result)
+
+
 def elements(call: Call, origin: Origin, shape: Shape) -> np.ndarray | None:
     """Return the elements of a node's result, if they can be known and are few.
 
@@ -119,19 +147,30 @@ def elements(call: Call, origin: Origin, shape: Shape) -> np.ndarray | None:
     if any(one is None for one in given):
         return None
     with np.errstate(all="ignore"):
-        found = np.asarray(fold(call, [one for one in given if one is not None]))
-    return found.reshape(shape) if found.size == size(shape) else None
+        found = fold(call, [one for one in given if one is not None])
+    return None if found is None or np.size(found) != size(shape) else np.asarray(found).reshape(shape)
 
 
-Fold = Callable[[Call, Sequence[np.ndarray]], np.ndarray]
+Fold = Callable[[Call, Sequence[np.ndarray]], np.ndarray | None]
+"""Computes the elements of a result bit for bit as onnxruntime does; None if that is not sure."""
 
 
 def _first(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
     return given[0]
 
 
-def _cast(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
-    return given[0].astype(np.int64) if call.node.number("to", 0) in (6, 7) else given[0]
+def _cast(call: Call, given: Sequence[np.ndarray]) -> np.ndarray | None:
+    to, source = call.node.number("to", 0), given[0]
+    if call.inputs[0] and call.inputs[0].origin is not Origin.CONSTANT:
+        return source if to in _INTEGERS else None  # a number of rows fits in both types
+    if to not in NUMPY or NUMPY[to] == "<f2":
+        return None
+    target = np.dtype(NUMPY[to])
+    if source.dtype.kind == "f" and target.kind in "iu":
+        limits = np.iinfo(target)
+        if not np.all((source > float(limits.min) - 1) & (source < float(limits.max))):
+            return None
+    return source.astype(target)
 
 
 def _slice(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
@@ -150,12 +189,15 @@ _STRUCTURAL: dict[str, Fold] = dict.fromkeys(("Identity", "Squeeze", "Unsqueeze"
 
 
 def _divide(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
-    quotient = given[0] / given[1]
-    return np.trunc(quotient).astype(np.int64) if given[0].dtype.kind in "iu" else quotient
+    left, right = given
+    if left.dtype.kind == "f":
+        return left / right
+    return left // right + ((left % right != 0) & ((left < 0) != (right < 0)))  # rounded towards 0
 
 
-def _range(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
-    return np.arange(*(one.item() for one in given))
+def _range(call: Call, given: Sequence[np.ndarray]) -> np.ndarray | None:
+    kind = given[0].dtype  # onnxruntime adds up fractions, with an error that grows
+    return np.arange(*(one.item() for one in given), dtype=kind) if kind.kind in "iu" else None
 
 
 _ARITHMETIC: dict[str, Fold] = {

@@ -72,12 +72,16 @@ def _files(model: ModelFile, folder: Path, graph: Graph, manifest: Manifest, lab
     """Return the files in which a graph keeps tensors, after checking that each has a checksum and is large enough."""
     ends: dict[str, int | None] = {}
     lengths: dict[str, int] = {}
+    sizes: dict[str, int] = {}
+    parent = PurePosixPath(graph.file).parent.as_posix()
     for tensor in model.graph.tensors():
         if tensor.place is None:
             continue
-        name = _file_of(tensor.place, graph)
-        check_listed(name, manifest.files, label)
-        whole = os.stat(folder / name).st_size
+        name = _file_of(tensor.place, parent)
+        if name not in sizes:
+            check_listed(name, manifest.files, label)
+            sizes[name] = os.stat(folder / name).st_size
+        whole = sizes[name]
         length, earlier = tensor.place.length, ends.get(name, 0)
         end = None if length is None else tensor.place.offset + length
         if tensor.place.offset + _needed(tensor) > whole:
@@ -89,12 +93,11 @@ def _files(model: ModelFile, folder: Path, graph: Graph, manifest: Manifest, lab
     return ends
 
 
-def _file_of(place: Place, graph: Graph) -> str:
-    """Return the path of a file of weights; a graph names it relative to its own folder."""
+def _file_of(place: Place, parent: str) -> str:
+    """Return the path of a file of weights; a graph names it relative to its own folder, `parent`."""
     if "*" in place.location:  # onnxruntime reads an address of the memory from such a name
         raise ValueError(f"it keeps a tensor in {place.location[:80]!r}, which is not a file")
-    folder = PurePosixPath(graph.file).parent.as_posix()
-    return place.location if folder == "." else f"{folder}/{place.location}"
+    return place.location if parent == "." else f"{parent}/{place.location}"
 
 
 def _needed(tensor: Tensor) -> int:

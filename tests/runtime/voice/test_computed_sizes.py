@@ -1,0 +1,95 @@
+"""Sizes that a graph computes from constants are those that onnxruntime computes, or are not known."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from vrnn_engine.runtime.voice.graph_file.model import read_model
+from vrnn_engine.runtime.voice.graph_file.sizes import SizeError, infer
+
+node = helper.make_node
+VAST = 2**61 - 1
+"""Stands for the number of rows while the sizes are computed."""
+
+
+def graph(*nodes: onnx.NodeProto, version: int = 20, **constants: Any) -> bytes:
+    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    outputs = [onnx.ValueInfoProto(name=nodes[-1].output[0])]
+    whole = helper.make_graph(nodes, "g", [], outputs, tensors)
+    return helper.make_model(whole, opset_imports=[helper.make_opsetid("", version)], ir_version=9).SerializeToString()
+
+
+def computed(content: bytes) -> np.ndarray:
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"]).run(None, {})[0]
+
+
+SIZES: dict[str, bytes] = {
+    "int32": graph(node("Cast", ["n"], ["y"], to=TensorProto.INT32), n=[2**32 + 5]),
+    "truth": graph(
+        node("Cast", ["n"], ["t"], to=TensorProto.BOOL), node("Cast", ["t"], ["y"], to=TensorProto.INT64), n=[7]
+    ),
+    "float": graph(
+        node("Cast", ["n"], ["f"], to=TensorProto.FLOAT),
+        node("Cast", ["f"], ["y"], to=TensorProto.INT64),
+        n=[2**24 + 1],
+    ),
+    "a large quotient": graph(node("Div", ["n", "by"], ["y"]), n=[2**53 + 1, -7], by=[1, 2]),
+    "statistics": graph(
+        node("LayerNormalization", ["x", "s"], ["n", "mean"]),
+        node("Shape", ["mean"], ["y"]),
+        x=np.ones((2, 8), np.float32),
+        s=np.ones(8, np.float32),
+    ),
+    "an empty stack": graph(
+        node("MatMul", ["a", "b"], ["m"]),
+        node("Shape", ["m"], ["y"]),
+        a=np.ones((0, 2, 2), np.float32),
+        b=np.ones((1, 2, 2), np.float32),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_size_is_the_one_that_onnxruntime_computes(name: str) -> None:
+    results = list(infer(read_model(SIZES[name])))
+    np.testing.assert_array_equal(results[-1][0][0].elements, computed(SIZES[name]))
+
+
+UNKNOWN: dict[str, bytes] = {
+    "a sum of fractions": graph(node("Range", ["a", "b", "c"], ["y"]), a=0.0, b=2.0, c=0.1),
+    "a number that no integer holds": graph(node("Cast", ["n"], ["y"], to=TensorProto.INT64), n=[1e30]),
+    "a half": graph(node("Cast", ["n"], ["y"], to=TensorProto.FLOAT16), n=[0.1]),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_size_that_onnxruntime_may_round_otherwise_is_not_known(name: str) -> None:
+    results = list(infer(read_model(UNKNOWN[name])))
+    assert results[-1][0][0].elements is None
+
+
+REFUSED: dict[str, bytes] = {
+    "a size that stands for the rows": graph(node("ConstantOfShape", ["n"], ["y"]), n=[VAST]),
+    "a stretched size that stands for the rows": graph(node("Expand", ["x", "n"], ["y"]), x=[1], n=[VAST]),
+    "pads that stand for the rows": graph(node("Pad", ["x", "n"], ["y"]), x=[1.0], n=[2**60 - 1, 2**60 - 1]),
+    "pads of one axis twice": graph(node("Pad", ["x", "n", "", "axes"], ["y"]), x=[1.0], n=[1, 1, 1, 1], axes=[0, 0]),
+    "an axis twice": graph(node("Unsqueeze", ["x", "axes"], ["y"]), x=[1.0], axes=[0, 0]),
+    "two results of one": graph(node("Neg", ["x"], ["y", "z"]), x=[1.0]),
+    "negative pads": graph(
+        node("Conv", ["x", "k"], ["y"], pads=[-2, 0]),
+        x=np.ones((1, 1, 8), np.float32),
+        k=np.ones((1, 1, 2), np.float32),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_size_that_is_not_possible_is_refused(name: str) -> None:
+    with pytest.raises(SizeError, match="does not fit its inputs"):
+        list(infer(read_model(REFUSED[name])))
