@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vrnn_engine.base.reading.decoding import one_line
-from vrnn_engine.base.reading.rates import RATES
+from vrnn_engine.base.reading.rates import PEN_RATES
 from vrnn_engine.base.reading.xml_tree import read_tree
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.data.layouts import visible
@@ -197,6 +197,6 @@ def _mean_rate(strokes: list[list[ElementTree.Element]]) -> float | None:
     if not (seconds > 0 and steps):
         return None
     rate = steps / seconds
-    if not RATES[0] <= rate <= RATES[1]:
+    if not PEN_RATES[0] <= rate <= PEN_RATES[1]:
         raise ValueError(f"its points are {rate:.3g} a second; are its times in seconds?")
     return rate

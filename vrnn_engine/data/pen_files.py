@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vrnn_engine.base.reading.arrays import read_npz
 from vrnn_engine.base.reading.decoding import one_line
 from vrnn_engine.base.reading.limits import MOST_CORPUS, require_file
-from vrnn_engine.base.reading.rates import check_rate
+from vrnn_engine.base.reading.rates import PEN_RATES
 from vrnn_engine.data.batches import SPLITS
 from vrnn_engine.errors import DataError
 
@@ -99,8 +99,7 @@ def _check_lines(path: Path, table: dict[str, NDArray[Any]]) -> None:
         values = table[name]
         if values.dtype.kind not in "iuf" or not (np.isfinite(values) & (values > 0)).all():
             raise DataError(f"{path}: {name} must be finite numbers above 0")
-        if name == "points_per_second" and lines:
-            for rate in (float(values.min()), float(values.max())):
-                check_rate(rate, f"{path}: {name}", DataError)
+        if name == "points_per_second" and not ((values >= PEN_RATES[0]) & (values <= PEN_RATES[1])).all():
+            raise DataError(f"{path}: {name} must be from {PEN_RATES[0]} to {PEN_RATES[1]}")
     if unknown := set(np.unique(table.get("split", [])).tolist()) - set(SPLITS):
         raise DataError(f"{path}: split must be {', '.join(SPLITS)}, not {unknown.pop()!r}")

@@ -7,6 +7,8 @@ from vrnn_engine.errors import VRNNEngineError
 
 RATES = 1, 10_000_000
 """Slowest and fastest rate of a recording, in samples or points per second; catches wrong units and typos."""
+PEN_RATES = 1, 10_000
+"""Slowest and fastest rate of the pens of a corpus: ink is smoothed over as many points as the rate is too high."""
 MOST_RATIO = 1000
 """Largest ratio of the wanted rate to that of a recording: soxr makes about 800 samples at a time for each."""
 
