@@ -4,6 +4,9 @@ A message is one line that says what is wrong, where, and what to do about it.  
 prints the line on stderr and exits with code 1.
 """
 
+LONGEST = 1000
+"""Number of characters above which the middle of a message is left out."""
+
 
 class VRNNEngineError(Exception):
     """Base class of all errors that this package raises on purpose.
@@ -25,6 +28,8 @@ class VRNNEngineError(Exception):
     """
 
     def __init__(self, message: str = "", parameters: tuple[str, ...] = ()) -> None:
+        if len(message) > LONGEST:  # it quotes a file or a message
+            message = f"{message[: LONGEST // 2]} ... {message[-LONGEST // 2 :]}"
         super().__init__(message)
         self.parameters = parameters
 

@@ -15,6 +15,7 @@ from vrnn_engine import RecordingError
 from vrnn_engine.base.resampler import Resampler
 from vrnn_engine.base.strokes import StrokeResampler, resample_strokes
 from vrnn_engine.runtime.recording import open_recording, piped_ink, read_recording
+from vrnn_engine.runtime.recording.ink import points_per_second
 from vrnn_engine.runtime.recording.pipe import Pipe
 from vrnn_engine.runtime.recording.piped_ink import PipedInk
 from vrnn_engine.runtime.voice.manifest import Manifest
@@ -150,3 +151,8 @@ def test_samples_of_a_slow_sound_do_not_depend_on_the_blocks(audio: Manifest) ->
     found = read_recording(samples, audio, rate=100).frames.ravel()
     np.testing.assert_array_equal(found[: len(expected)], expected)
     assert not found[len(expected) :].any()
+
+
+def test_times_that_are_closer_than_a_rate_can_say_have_no_rate() -> None:
+    assert points_per_second([0.0, 5e-324]) is None
+    assert points_per_second([0.0, 0.25, 0.5]) == 4

@@ -121,3 +121,36 @@ def test_events_that_the_timeline_has_are_not_doubled(engine):
     assert state.timeline_with([early, twice, sent]) == (early, twice, sent)
     assert state.timeline_with([twice, twice]) == (early, twice, twice)
     assert state.timeline_with([Set(frame=3, control=SHIFT, value=0.5)])[0] == early
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"control": "no.control"}, "not one of a control"),
+        ({"active": (True, True, True, True, True)}, "not one of a control"),
+        ({"started": (False, False, False, False)}, "not one of a control"),
+        ({"start": (0,)}, "not the shape of its control"),
+        ({"start": (2,)}, "not the shape of its control"),
+        ({"end": (2, 4)}, "not the shape of its control"),
+        ({"end": (4,)}, None),
+    ],
+)
+def test_a_movement_that_does_not_fit_the_voice_is_refused(engine, change, reason):
+    stream = engine.stream(7)
+    performance = Performance(stream, [Set(frame=0, control="latent.shift", value=0.5, ramp=1.0)])
+    performance.read(4)
+    fields = msgspec.msgpack.decode(SessionState.of(performance).encode())
+    (move,) = fields["moves"]
+    for name, value in change.items():
+        if name in move:
+            move[name] = value
+        else:
+            numbers = np.ones(value, "<f4")
+            move["move"][name] = {"shape": value, "data": numbers.tobytes(), "type": "<f4"}
+    state = SessionState.decode(msgspec.msgpack.encode(fields), stream.fingerprint)
+    new = Performance(engine.stream(7), state.timeline_with([]))
+    if reason is None:
+        state.restore(new)
+    else:
+        with pytest.raises(TokenError, match=reason):
+            state.restore(new)

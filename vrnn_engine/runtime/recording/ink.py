@@ -1,6 +1,7 @@
 """Reads ink: an array, or an .npz or .jsonl file."""
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,8 @@ def points_per_second(times: Sequence[float | None]) -> float | None:
     if not (step > 0 and (np.abs(steps - step) <= EVEN).all()):
         return None
     rate = 1 / step
+    if not math.isfinite(rate):
+        return None
     return float(round(rate)) if abs(rate - round(rate)) <= EVEN * rate**2 else rate
 
 

@@ -6,7 +6,7 @@ again.  `vrnn_engine.serve.tokens` seals these bytes.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 import msgspec
@@ -129,9 +129,16 @@ class SavedMove(msgspec.Struct, frozen=True):
         """Return the fields of a movement."""
         return cls(active.control, tuple(active.active.tolist()), tuple(active.started.tolist()), _saved(active.move))
 
-    def active_move(self) -> ActiveMove:
-        """Return the movement; raises `ValueError` if it is not possible."""
-        return ActiveMove(self.control, np.array(self.active, bool), np.array(self.started, bool), self.move.move())
+    def active_move(self, values: Mapping[str, np.ndarray]) -> ActiveMove:
+        """Return the movement; raises `ValueError` if it is not one of controls with these values."""
+        active, started = np.array(self.active, bool), np.array(self.started, bool)
+        value = values.get(self.control)
+        if value is None or not value.shape == active.shape == started.shape or (active & ~started).any():
+            raise ValueError("a movement is not one of a control of this voice")
+        move = self.move.move()
+        if not _has_steps_of(move, int(started.sum())):
+            raise ValueError("a movement has not the shape of its control")
+        return ActiveMove(self.control, active, started, move)
 
 
 class SessionState(msgspec.Struct, frozen=True):
@@ -234,10 +241,25 @@ class SessionState(msgspec.Struct, frozen=True):
             The state does not fit the voice.
         """
         try:
-            moves = [saved.active_move() for saved in self.moves]
+            values = performance.controls.snapshot()
+            moves = [saved.active_move(values) for saved in self.moves]
             performance.continue_from(Checkpoint(self.frame, self.snapshot, moves), repeated)
         except (ValueError, VRNNEngineError) as error:
             raise TokenError(f"the state in this token does not fit the voice: {error}") from None
+
+
+def _has_steps_of(move: Move, size: int) -> bool:
+    """Return whether each step of a movement has `size` values, at least one."""
+    match move:
+        case Ramp():
+            shapes = {move.start.shape, move.end.shape}
+        case RandomWalk():
+            shapes = {move.value.shape}
+        case FollowValues():
+            shapes = {move.after.shape, move.values.shape[1:]} if len(move.values) else set()
+        case _:
+            return False
+    return size > 0 and shapes == {(size,)}
 
 
 def _saved(move: Move) -> SavedRamp | SavedWalk | SavedFollow:
