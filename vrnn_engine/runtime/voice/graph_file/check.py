@@ -4,6 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from vrnn_engine.errors import VoiceError
+from vrnn_engine.runtime.voice.graph_file.division import risky_division
 from vrnn_engine.runtime.voice.graph_file.model import GraphFile, ModelFile
 from vrnn_engine.runtime.voice.graph_file.operators import RULES
 from vrnn_engine.runtime.voice.graph_file.protobuf import TooManyFieldsError
@@ -115,6 +116,9 @@ def _graph_fault(graph: GraphFile) -> str:
                 return f"the operator {node.operator!r} has a graph or a sparse constant inside"
         if node.operator == "BatchNormalization" and node.number("training_mode", 0):
             return "a BatchNormalization is in training mode"
+    if (risky := risky_division(graph)) is not None:
+        name = (risky.outputs or ("nothing",))[0][:80]
+        return f"{risky.operator} -> {name} divides whole numbers, by -1 or by no constant, which can end the process"
     return ""
 
 

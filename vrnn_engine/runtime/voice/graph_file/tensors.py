@@ -76,13 +76,13 @@ class Tensor:
         found = collect(message, TENSOR, limit)
         self.name = text(found, 8)
         self.shape = _shape(found, self.name, limit)
-        self._kind = whole(found, 2, range(2**31), "the type of a constant")
-        known = NUMPY.get(self._kind)
-        self.bits = 8 * np.dtype(known).itemsize if known else _BITS.get(self._kind, 0)
+        self.kind = whole(found, 2, range(2**31), "the type of a constant")
+        known = NUMPY.get(self.kind)
+        self.bits = 8 * np.dtype(known).itemsize if known else _BITS.get(self.kind, 0)
         self.place = _place(found, limit)
         self._limit = limit
         self._data = {number: found[number] for number in _DATA if number in found}
-        self._field = _STORED.get(self._kind, _INT32)
+        self._field = _STORED.get(self.kind, _INT32)
         fitting = () if self.place else (_RAW,) if _RAW in found else (self._field,)
         if self.bits and (3 in found or not self._data.keys() <= set(fitting)):
             raise ValueError(f"the constant {self.name[:80]!r} has elements in a field that does not fit its type")
@@ -105,7 +105,7 @@ class Tensor:
     @functools.cached_property
     def values(self) -> np.ndarray | None:
         """The elements; None if they are in a file, are many, or are of a type that numpy does not have."""
-        kind = NUMPY.get(self._kind)
+        kind = NUMPY.get(self.kind)
         if self.place or kind is None or not 0 <= self.size <= MAX_VALUES:
             return None
         if self.raw or self._field in _FIXED:
