@@ -1,4 +1,4 @@
-"""Fits a recipe to recordings: their rate and channels, and a frame of about the recipe's duration."""
+"""Fits a recipe to recordings: their rate and channels, and a frame at least as long as the recipe's."""
 
 import math
 from pathlib import Path
@@ -34,8 +34,9 @@ def fitted(recipe: Recipe, data: Path) -> Recipe:
 def fitted_to(recipe: Recipe, rate: int, channels: int) -> Recipe:
     """Return a recipe with `fit = true` fitted to recordings; the result has `fit = false`.
 
-    Its rate and channels are those of the recordings, but at most the recipe's.  Each channel of a frame has the power
-    of two of samples that is nearest to the duration of the recipe's frame.
+    Its rate and channels are those of the recordings, but at most the recipe's.  Each channel of a frame has the
+    smallest power of two of samples that lasts at least as long as the recipe's frame: a shorter frame resolves low
+    frequencies worse.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def fitted_to(recipe: Recipe, rate: int, channels: int) -> Recipe:
     rate = min(rate, recipe.data.rate)
     channels = min(channels, recipe.model.channels)
     block = recipe.model.frame_size / recipe.model.channels
-    size = channels * 2 ** round(math.log2(block * rate / recipe.data.rate))
+    size = channels * 2 ** math.ceil(math.log2(block * rate / recipe.data.rate))
     data = msgspec.structs.replace(recipe.data, rate=rate)
     model = msgspec.structs.replace(recipe.model, frame_size=size, channels=channels)
     return msgspec.structs.replace(recipe, fit=False, data=data, model=model)
