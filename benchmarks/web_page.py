@@ -86,23 +86,26 @@ def measure_static(browser: Page, voice: Voice, options: argparse.Namespace) -> 
         with chromium.serve_folder(site, headers, requests) as url:
             report = play(browser, url, voice, options)
             # without the probe
-            return report | {"files": len(requests) - 1, "bytes": bytes_sent(site, requests)}
+            report |= {"files": len(requests) - 1, "bytes": bytes_sent(site, requests)}
+            take_shots(browser, f"{url}#seed=7", voice.name, options.shots)
+            return report
 
 
 def measure_served(browser: Browser, voice: Voice, options: argparse.Namespace) -> dict:
     """Play the page of `vrnn-engine serve`, which runs in a process of its own."""
     with server_process.running(options.voice) as server, listening(browser):
-        report = play(browser, server.url("", "http"), voice, options)
+        url = server.url("", "http")
+        report = play(browser, url, voice, options)
         loaded = browser.loaded()
-        return report | {"files": len(loaded), "bytes": sum(loaded.values())}
+        report |= {"files": len(loaded), "bytes": sum(loaded.values())}
+        take_shots(browser, f"{url}#seed=7", voice.name, options.shots)
+        return report
 
 
 def play(browser: Page, url: str, voice: Voice, options: argparse.Namespace) -> dict:
-    """Play, and take pictures if they are wanted; return the measurements."""
+    """Play as long as the options say; return the measurements."""
     text = f"&text={TEXT * round(20 * options.minutes + 1)}" if voice.manifest.text else ""
     report = play_for(browser, f"{url}#seed=7{text}", options.minutes, voice.manifest.modality == "audio")
-    if options.shots:
-        take_shots(browser, f"{url}#seed=7", voice.name, options.shots)
     return {"isolated": options.isolated, "served": options.served} | report
 
 
@@ -133,8 +136,10 @@ def play_for(browser: Page, url: str, minutes: float, sounds: bool) -> dict:
     return {"playable_ms": pressed, "first_sound_ms": first, "minutes": rows} | seen
 
 
-def take_shots(browser: Page, url: str, name: str, folder: Path) -> None:
-    """Write a picture of the playing page for each size and each set of colours."""
+def take_shots(browser: Page, url: str, name: str, folder: Path | None) -> None:
+    """Write a picture of the playing page for each size and each set of colours, if a folder is given."""
+    if folder is None:
+        return
     folder.mkdir(parents=True, exist_ok=True)
     for size, (width, height, touch) in SIZES.items():
         for colours in ("light", "dark") if isinstance(browser, Browser) else ("light",):

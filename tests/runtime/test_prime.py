@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import soundfile
 from support import toy_voice
@@ -75,7 +76,9 @@ def test_priming_a_voice_without_observe_graph_is_an_error(tmp_path: Path) -> No
 
 def test_observe_graph_is_loaded_only_when_needed(tmp_path: Path) -> None:
     folder = toy_voice.build(tmp_path / "voice")
-    (folder / "observe.onnx").write_bytes(b"")
+    graph = onnx.load(folder / "observe.onnx")
+    graph.graph.node.append(onnx.helper.make_node("BitwiseNot", [graph.graph.input[0].name], ["no.bits.in.floats"]))
+    onnx.save(graph, folder / "observe.onnx")
     toy_voice.reseal(folder)
     stream = vrnn.Engine.load(folder, device="cpu").stream(1)
     stream.read(3)
