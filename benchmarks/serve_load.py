@@ -1,7 +1,7 @@
 """Measure how many listeners `vrnn-engine serve` serves in real time, beside a server with one thread for each.
 
     python benchmarks/serve_load.py [--voice blizzard] [--listeners 100] [--seconds 300] [--ramp 10] [--rows 128]
-                                    [--threads 1] [--precision fp32] [--share 0.75] [--other-seconds 60]
+                                    [--threads 1] [--precision fp32] [--share 0.6] [--other-seconds 60]
                                     [--no-threads] [--json FILE]
 
 The server runs in one process and all listeners in another (`serve_listeners.py`), on the same machine: both need

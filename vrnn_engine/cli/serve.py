@@ -121,7 +121,7 @@ Share = Annotated[
         min=0.05,
         max=1.0,
         help="Largest share of the time that computing frames may take; beyond it, further sessions are refused.  "
-        "Default: 0.85 for sound, 0.75 for ink.",
+        "Default: 0.85 for sound, 0.6 for ink.",
         rich_help_panel=LIMITS,
     ),
 ]

@@ -64,7 +64,7 @@ class ServeOptions:
         Largest number of sessions of a voice at once; None: as many as the measured time of a step allows.
     share : float or None
         Largest share of the time that computing frames may take before the server refuses sessions; None: 0.85 for
-        sound, and 0.75 for ink, whose ticks differ more from one another.
+        sound, and 0.6 for ink, whose ticks differ more from one another.
     max_seconds : float
         Longest rendering in seconds.
     max_text : int

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 
-SHARES = {"audio": 0.85, "pen": 0.75}
+SHARES = {"audio": 0.85, "pen": 0.6}
 """Largest share of the time that computing may take; ticks of ink differ more, because a word is computed at once."""
 MEMORY_SECONDS = 5.0
 """Time after which a tick counts 1/e of a new one."""
