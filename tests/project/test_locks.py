@@ -2,13 +2,14 @@
 
 import re
 import tomllib
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from support.command import ROOT
-from write_locks import without_pytorch
+from write_locks import entries as written
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = {"runtime": [], "dev": ["train", "dev"], "docs": ["docs"], "serve": ["serve"], "oldest": ["train", "dev"]}
@@ -77,7 +78,49 @@ def test_the_oldest_versions_are_the_lower_bounds() -> None:
     assert raised == {"platformdirs", "rich"}
 
 
+def locked(name: str, version: str, *files: str, marker: str | None = None) -> dict[str, Any]:
+    """Return the entry of a pylock.toml, whose checksums are the names of the files."""
+    wheels = [{"url": f"https://host/{one}", "hashes": {"sha256": one}} for one in files if one.endswith(".whl")]
+    found: dict[str, Any] = {"name": name, "version": version, "wheels": wheels}
+    for source in (one for one in files if one.endswith(".tar.gz")):
+        found["sdist"] = {"hashes": {"sha256": source}}
+    return found | ({"marker": marker} if marker else {})
+
+
 def test_pytorch_is_taken_out_with_what_its_builds_for_gpus_need() -> None:
-    text = "numpy==2.4.6 \\\n    --hash=sha256:0a\ntorch==2.13.0 \\\n    --hash=sha256:0b\n    --hash=sha256:0c\n"
-    text += "nvidia-nccl-cu13==2.29.7 ; sys_platform == 'linux' \\\n    --hash=sha256:0d\ntritonclient==2.41.0\n"
-    assert without_pytorch(text) == "numpy==2.4.6 \\\n    --hash=sha256:0a\ntritonclient==2.41.0\n"
+    packages = [
+        locked("numpy", "2.4.6", "numpy.tar.gz"),
+        locked("torch", "2.13.0", "torch-cp311-cp311-win_amd64.whl"),
+        locked("nvidia-nccl-cu13", "2.29.7", "nvidia-py3-none-any.whl", marker="sys_platform == 'linux'"),
+        locked("tritonclient", "2.41.0", marker="sys_platform == 'linux'"),
+    ]
+    text = "numpy==2.4.6 \\\n    --hash=sha256:numpy.tar.gz\ntritonclient==2.41.0 ; sys_platform == 'linux'\n"
+    assert written({"packages": packages}, checksums=True) == text
+    assert written({"packages": packages[:1]}, checksums=False) == "numpy==2.4.6\n"
+
+
+USABLE = [
+    "a-1-py3-none-any.whl",
+    "a-1-cp311-abi3-macosx_11_0_arm64.whl",
+    "a-1-cp311-cp311-manylinux2014_aarch64.manylinux_2_17_aarch64.whl",
+    "a-1-cp313-cp313t-manylinux_2_28_x86_64.whl",
+    "a-1-cp314-cp314-win_amd64.whl",
+    "a-1-cp314-cp314-win_arm64.whl",
+    "a-1-cp312-cp312-macosx_10_13_x86_64.whl",
+    "a-1.tar.gz",
+]
+OTHERS = [
+    "a-1-cp311-cp311-musllinux_1_2_x86_64.whl",
+    "a-1-cp311-cp311-manylinux2014_ppc64le.manylinux_2_17_ppc64le.whl",
+    "a-1-cp311-cp311-manylinux_2_31_armv7l.whl",
+    "a-1-cp311-cp311-manylinux2014_i686.whl",
+    "a-1-cp311-cp311-win32.whl",
+    "a-1-cp313-cp313-ios_13_0_arm64_iphoneos.whl",
+    "a-1-cp314-cp314-android_24_arm64_v8a.whl",
+    "a-1-cp314-cp314-pyodide_2026_0_wasm32.whl",
+]
+
+
+def test_there_are_checksums_of_the_files_for_systems_on_which_onnxruntime_runs() -> None:
+    text = written({"packages": [locked("a", "1", *USABLE, *OTHERS)]}, checksums=True)
+    assert re.findall(r"sha256:(\S+)", text) == sorted(USABLE)
