@@ -16,6 +16,7 @@ message with sound or ink; that of the replica includes its steps.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -122,9 +123,12 @@ def measure(nodes: int, options: argparse.Namespace) -> dict[str, Any]:
     voice, folder = Voice.open(options.voice), Path(tempfile.mkdtemp(prefix="ray"))
     cores = options.cores[:nodes]
     settings = [f"voices={options.voice}", f"rows={options.rows}"]
-    try:
+    with contextlib.ExitStack() as after_the_cluster:
+        after_the_cluster.callback(shutil.rmtree, folder, ignore_errors=True)
         with ray_cluster.start(folder, *settings, nodes=nodes, haproxy=not options.python_proxy) as cluster:
-            groups = slow_down(cluster.pin(cores), options.share)
+            for replica in cluster.pin(cores):
+                if options.share < 1:
+                    after_the_cluster.callback(slow_down(replica, options.share).rmdir)
             url = f"ws{cluster.url.removeprefix('http')}/{voice.name}"
             words = ["--clients", url, "--voice", options.voice, "--rate", options.rate, "--hold", options.hold]
             words += ["--refusals", options.refusals, "--most", options.most]
@@ -132,10 +136,6 @@ def measure(nodes: int, options: argparse.Namespace) -> dict[str, Any]:
             before = cluster.processor_seconds()
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             after = cluster.processor_seconds()
-        for group in groups:
-            group.rmdir()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     found = Found(**json.loads(done.stdout))
     return {
         "nodes": nodes,
@@ -150,22 +150,18 @@ def measure(nodes: int, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def slow_down(processes: list[int], share: float) -> list[Path]:
-    """Let each process run for at most a share of the time of one core; return the folders of its limits."""
-    if share == 1:
-        return []
-    groups = []
-    second = Path("/sys/fs/cgroup/cgroup.controllers").exists()  # version 2 of cgroups
-    for process in processes:
-        group = Path("/sys/fs/cgroup" if second else "/sys/fs/cgroup/cpu", f"vrnn-engine-{process}")
-        group.mkdir()
-        limits = {"cpu.cfs_period_us": f"{PERIOD}", "cpu.cfs_quota_us": f"{round(PERIOD * share)}"}
-        if second:
-            limits = {"cpu.max": f"{round(PERIOD * share)} {PERIOD}"}
-        for name, value in (limits | {"cgroup.procs": f"{process}"}).items():
-            (group / name).write_text(value)
-        groups.append(group)
-    return groups
+def slow_down(process: int, share: float) -> Path:
+    """Let a process run for at most a share of the time of one core; return the folder of this limit (a cgroup)."""
+    quota = round(PERIOD * share)
+    if Path("/sys/fs/cgroup/cgroup.controllers").exists():  # version 2 of cgroups
+        root, limits = Path("/sys/fs/cgroup"), {"cpu.max": f"{quota} {PERIOD}"}
+    else:
+        root, limits = Path("/sys/fs/cgroup/cpu"), {"cpu.cfs_period_us": f"{PERIOD}", "cpu.cfs_quota_us": f"{quota}"}
+    group = root / f"vrnn-engine-{process}"
+    group.mkdir()
+    for name, value in (limits | {"cgroup.procs": f"{process}"}).items():
+        (group / name).write_text(value)
+    return group
 
 
 def main() -> None:
