@@ -11,17 +11,6 @@ import soundfile
 from vrnn_engine import RecordingError
 from vrnn_engine.runtime.recording import read_recording
 from vrnn_engine.runtime.voice.manifest import Manifest
-from vrnn_engine.runtime.voice.voice import Voice
-
-
-@pytest.fixture
-def audio(toy_audio: Path) -> Manifest:
-    return Voice.open(toy_audio).manifest
-
-
-@pytest.fixture
-def pen(toy_pen: Path) -> Manifest:
-    return Voice.open(toy_pen).manifest
 
 
 def tone(rate: int, seconds: float = 0.5, hertz: float = 440) -> np.ndarray:

@@ -19,17 +19,6 @@ from vrnn_engine.runtime.recording.ink import points_per_second
 from vrnn_engine.runtime.recording.pipe import Pipe
 from vrnn_engine.runtime.recording.piped_ink import PipedInk
 from vrnn_engine.runtime.voice.manifest import Manifest
-from vrnn_engine.runtime.voice.voice import Voice
-
-
-@pytest.fixture
-def audio(toy_audio: Path) -> Manifest:
-    return Voice.open(toy_audio).manifest
-
-
-@pytest.fixture
-def pen(toy_pen: Path) -> Manifest:
-    return Voice.open(toy_pen).manifest
 
 
 @pytest.fixture

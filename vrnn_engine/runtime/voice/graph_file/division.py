@@ -7,33 +7,9 @@ from vrnn_engine.runtime.voice.graph_file.tensors import Tensor
 
 _FLOATS = {1, 10, 11, 16}
 """Types of floating point in ONNX: float32, float16, float64, bfloat16."""
-_WHOLE = frozenset(
-    [
-        "And",
-        "ArgMax",
-        "ArgMin",
-        "BitShift",
-        "BitwiseAnd",
-        "BitwiseNot",
-        "BitwiseOr",
-        "BitwiseXor",
-        "DynamicQuantizeLinear",
-        "Equal",
-        "Greater",
-        "GreaterOrEqual",
-        "IsInf",
-        "IsNaN",
-        "Less",
-        "LessOrEqual",
-        "MatMulInteger",
-        "Not",
-        "Or",
-        "QuantizeLinear",
-        "Shape",
-        "Size",
-        "Xor",
-    ]
-)
+_NAMES = """And ArgMax ArgMin BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor DynamicQuantizeLinear Equal
+    Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual MatMulInteger Not Or QuantizeLinear Shape Size Xor"""
+_WHOLE = frozenset(_NAMES.split())
 """Operators whose results are never floating point."""
 _TYPED_BY = {"Where": 1, "OneHot": 2}
 """Operator -> the input whose type its results have; for all others it is the first."""
