@@ -1,7 +1,7 @@
 """Counts the sessions that one node and two nodes of a Ray cluster serve in real time.
 
-    python benchmarks/cluster.py [--voice blizzard] [--cores 0 1] [--share 1] [--rate 5] [--most 400] [--hold 60]
-                                 [--json FILE]
+    python benchmarks/cluster.py [--voice blizzard] [--cores 0 1] [--share 1] [--rate 5] [--refusals 20] [--most 400]
+                                 [--hold 60] [--json FILE]
 
 Each node has one replica, which is pinned to a core of its own: the first of `--cores` for one node, both for two.  All
 else runs on the remaining cores: Ray's processes, HAProxy, and the clients in one process.  If there are no remaining

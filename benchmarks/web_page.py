@@ -67,7 +67,8 @@ def main() -> None:
     with wanted.open_browser() as browser:
         print(browser.version)
         measure = measure_served if options.served else measure_static
-        report = {"voice": voice.name, "browser": browser.version} | measure(browser, voice, options)
+        report = {"voice": voice.name, "isolated": options.isolated, "served": options.served}
+        report |= {"browser": browser.version} | measure(browser, voice, options)
         print(f"loaded {report['bytes'] / 1e6:.2f} MB in {report['files']} files")
         if browser.elsewhere or browser.errors():
             sys.exit(f"error: the page called {browser.elsewhere} and logged {browser.errors()}")
@@ -84,7 +85,7 @@ def measure_static(browser: Page, voice: Voice, options: argparse.Namespace) -> 
         write_site([voice], site)
         add_probe(site)
         with chromium.serve_folder(site, headers, requests) as url:
-            report = play(browser, url, voice, options)
+            report = play(browser, url, voice, options.minutes)
             # without the probe
             report |= {"files": len(requests) - 1, "bytes": bytes_sent(site, requests)}
             take_shots(browser, f"{url}#seed=7", voice.name, options.shots)
@@ -95,23 +96,18 @@ def measure_served(browser: Browser, voice: Voice, options: argparse.Namespace) 
     """Play the page of `vrnn-engine serve`, which runs in a process of its own."""
     with server_process.running(options.voice) as server, listening(browser):
         url = server.url("", "http")
-        report = play(browser, url, voice, options)
+        report = play(browser, url, voice, options.minutes)
         loaded = browser.loaded()
         report |= {"files": len(loaded), "bytes": sum(loaded.values())}
         take_shots(browser, f"{url}#seed=7", voice.name, options.shots)
         return report
 
 
-def play(browser: Page, url: str, voice: Voice, options: argparse.Namespace) -> dict:
-    """Play as long as the options say; return the measurements."""
-    text = f"&text={TEXT * round(20 * options.minutes + 1)}" if voice.manifest.text else ""
-    report = play_for(browser, f"{url}#seed=7{text}", options.minutes, voice.manifest.modality == "audio")
-    return {"isolated": options.isolated, "served": options.served} | report
-
-
-def play_for(browser: Page, url: str, minutes: float, sounds: bool) -> dict:
+def play(browser: Page, url: str, voice: Voice, minutes: float) -> dict:
     """Open the page and play; print a line each minute, and return the measurements."""
-    browser.open(url)
+    text = f"&text={TEXT * round(20 * minutes + 1)}" if voice.manifest.text else ""
+    sounds = voice.manifest.modality == "audio"
+    browser.open(f"{url}#seed=7{text}")
     browser.wait_until(CAN_PLAY, seconds=120)
     pressed = browser.run("return performance.now()")
     browser.click(PLAY)
@@ -141,16 +137,14 @@ def take_shots(browser: Page, url: str, name: str, folder: Path | None) -> None:
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
+    chosen = [{"colours": one} for one in ("light", "dark")] if isinstance(browser, Browser) else [{}]
     for size, (width, height, touch) in SIZES.items():
-        for colours in ("light", "dark") if isinstance(browser, Browser) else ("light",):
-            if isinstance(browser, Browser):
-                browser.open(url, width, height, touch, colours)
-            else:
-                browser.open(url, width, height, touch)
+        for colours in chosen:
+            browser.open(url, width, height, touch, **colours)
             browser.wait_until(CAN_PLAY, seconds=120)
             browser.click(PLAY)
             time.sleep(SHOT_SECONDS)
-            path = folder / f"{name}-{size}-{colours}.png"
+            path = folder / f"{name}-{size}-{colours.get('colours', 'light')}.png"
             browser.screenshot(path)
             print(path)
 

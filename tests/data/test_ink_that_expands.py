@@ -20,6 +20,8 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/19
 PATH = '<path d="M0 0h1"/>'
 USES = "".join(f'<g id="a{at}">' + 8 * f'<use xlink:href="#a{at - 1}"/>' + "</g>" for at in range(1, 9))
 CHILDREN = 2000 * f"<g>{PATH}</g>"
+BRACKETS = f'<g transform="{28 * "matrix("}">'
+USE_NO_ID = '<use href="#" xlink:href="#other"/>'
 ENTITY = '[<!ENTITY a "' + 1000 * "1" + '">]'
 TOO_LARGE = "it has too many shapes, too long outlines or too many transforms; divide it"
 HOSTILE = {
@@ -32,6 +34,24 @@ HOSTILE = {
     "digits.svg": (f'{SVG}<polyline points="{20_000 * "1"}"/></svg>', "a number of more than 30 digits"),
     "entity.svg": (f"<!DOCTYPE svg {ENTITY}>{SVG}{80_000 * '&a;'}</svg>", "its entity a contains"),
     "nested.svg": (f'<!DOCTYPE svg [<!ENTITY a "1"><!ENTITY b "&a;">]>{SVG}&b;</svg>', "its entity b contains others"),
+    "sheet digits.svg": (
+        f"{SVG}<style>.h{{x:{2000 * '1'}}}</style>{PATH}</svg>",
+        "x has a number of more than 30 digits",
+    ),
+    "sheet moves.svg": (
+        f"{SVG}<style>*{{transform:{1500 * 'scale(1)'}}}</style>{190 * '<g>'}{20 * PATH}{190 * '</g>'}</svg>",
+        TOO_LARGE,
+    ),
+    "inner brackets.svg": (f"{SVG}{160 * BRACKETS}{PATH}{160 * '</g>'}</svg>", "a transform that cannot be read"),
+    "no id.svg": (f'{SVG}<g id="">{600 * PATH}</g>{600 * USE_NO_ID}</svg>', TOO_LARGE),
+    "defaults.inkml": (
+        f'<!DOCTYPE ink [<!ATTLIST b c CDATA "{100_000 * "x"}">]><ink>{10_000 * "<b/>"}</ink>',
+        "its attributes make it larger than 64 MiB",
+    ),
+    "names.inkml": (
+        f'<ink xmlns:x="{100_000 * "n"}">{"".join(f"<x:b{at}/>" for at in range(10_000))}</ink>',
+        "a name and its namespace have more than 200 characters",
+    ),
     "spaces.inkml": (f"<ink><trace>1 2{2_000_000 * ' '}x</trace></ink>", "a trace has the point '1 2 x', and 2 number"),
     "entity.inkml": (f"<!DOCTYPE ink {ENTITY}><ink>{80_000 * '&a;'}</ink>", "its entity a contains"),
     "many.inkml": (f"<ink>{1_000_001 * '<a/>'}</ink>", "it has more than 1000000 elements"),
@@ -66,6 +86,32 @@ def test_styles_that_no_shape_needs_are_not_looked_at(tmp_path: Path) -> None:
     (tmp_path / "page.svg").write_text(f"{SVG}<style>{style}</style>{hidden}{shown}</svg>")
     (drawing,) = read_ink(tmp_path / "page.svg")
     np.testing.assert_allclose(drawing.ink.paths, [[[1, 2], [10, 2]]])
+
+
+def test_a_sheet_has_no_outlines_and_a_path_may_have_none(tmp_path: Path) -> None:
+    style = f"path{{d:M0 0{100_000 * 'h1'}}}"
+    (tmp_path / "page.svg").write_text(f'{SVG}<style>{style}</style>{200 * "<path/>"}{PATH}<path d=""/></svg>')
+    begin = begin_peak()
+    (drawing,) = read_ink(tmp_path / "page.svg")
+    np.testing.assert_allclose(drawing.ink.paths, [[[0, 0], [1, 0]]])
+    assert peak_bytes() - begin < 200 << 20
+
+
+@pytest.mark.parametrize("transform", ["translate(1,2)", "none", "rotate(0); scale(1)", "matrix(1 0 0 1 0 0) , "])
+def test_transforms_in_usual_forms_are_read(tmp_path: Path, transform: str) -> None:
+    (tmp_path / "page.svg").write_text(f'{SVG}<g transform="{transform}">{PATH}</g></svg>')
+    assert len(read_ink(tmp_path / "page.svg")[0].ink.paths) == 1
+
+
+def test_a_vast_file_of_drawings_is_not_read(tmp_path: Path) -> None:
+    """The file is sparse: it takes no room on the disk."""
+    np.save(tmp_path / "sketch.npy", np.array([None, None], object))
+    with (tmp_path / "sketch.npy").open("r+b") as file:
+        file.truncate((4 << 30) + 1)
+    begin = begin_peak()
+    with pytest.raises(DataError, match="it has more than 4 GiB"):
+        read_ink(tmp_path / "sketch.npy")
+    assert peak_bytes() - begin < 100 << 20
 
 
 def test_an_entity_of_a_namespace_is_read(tmp_path: Path) -> None:

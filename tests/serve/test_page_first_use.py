@@ -74,8 +74,9 @@ def test_a_file_that_is_missing_is_named(browser: Browser, site: Path, url: str)
     graph.unlink()
     path = f"/voices/{voice.name}/{graph.name}"
     assert notice(browser, url) == f"Cannot load {path}: the server answers 404{ADVICE}"
-    (voice / "voice.json").write_text("<!doctype html><title>Not here</title>")
-    assert notice(browser, url) == f"/voices/{voice.name}/voice.json is not the manifest of a voice{ADVICE}"
+    for text in ("<!doctype html><title>Not here</title>", "{}", "null"):
+        (voice / "voice.json").write_text(text)
+        assert notice(browser, url) == f"/voices/{voice.name}/voice.json is not the manifest of a voice{ADVICE}"
     (site / "config.json").write_text("<!doctype html><title>Not here</title>")
     assert "does not find its config.json. Serve the whole folder" in notice(browser, url)
 

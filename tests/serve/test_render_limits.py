@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.http_server import Served, serving
+from support.steered import wait_until
 
 from vrnn_engine.serve.options import ServeOptions
 from vrnn_engine.serve.web import render_pool, render_routes
@@ -24,10 +25,7 @@ def begin_endless_rendering(running: Served, ending: contextlib.ExitStack) -> No
     before = renders.running
     asking = ending.enter_context(socket.create_connection(("127.0.0.1", running.port)))
     asking.sendall(b"GET /api/voices/toy-audio/render?seconds=900000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    until = time.monotonic() + 60
-    while renders.running == before:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_until(lambda: renders.running > before, 60)
 
 
 def test_more_renderings_than_threads_are_refused_until_one_has_ended(toy_audio: Path) -> None:

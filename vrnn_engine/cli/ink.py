@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from vrnn_engine.base.reading.rates import PEN_RATES
 from vrnn_engine.cli import report
 from vrnn_engine.cli.guard import guard
 from vrnn_engine.cli.once import OnceCommand
@@ -16,7 +17,7 @@ def ink() -> None:
 
 def _points_per_second(help: str) -> Any:
     """Return an option that is a number of points per second."""
-    return typer.Option(metavar="HZ", min=1, max=10_000, help=help)
+    return typer.Option(metavar="HZ", min=PEN_RATES[0], max=PEN_RATES[1], help=help)
 
 
 def convert(

@@ -46,6 +46,7 @@ class ConnectionLost(Exception):
     """
 
     def __init__(self, reason: str, code: int | None = None, retry_after: float = 0.0, absent: bool = False) -> None:
+        reason = shown_line(reason)
         super().__init__(reason)
         self.reason, self.code, self.retry_after, self.absent = reason, code, retry_after, absent
 

@@ -184,7 +184,7 @@ class Session:
             case ErrorMessage():
                 _log.warning("the server refused something: %s", shown_line(found.message))
             case End():
-                raise ConnectionLost(shown_line(found.reason), found.code)
+                raise ConnectionLost(found.reason, found.code)
         if self.open is None:
             raise RemoteError("the server sent something else before it opened the session")
         match found:
@@ -253,9 +253,9 @@ class Session:
         controls = RemoteControls(manifest.controls, self._wake)
         for name, value in self._asked.controls.items():
             controls.adopt(Set(control=name, value=value))
-        most = MAX_MESSAGE // (manifest.frame_size * FORMATS[opened.format][0].itemsize)
-        if not 1 <= opened.frames <= max(most, 1):
-            raise RemoteError(f"the server announces messages of frames that are not 1 to {max(most, 1)}")
+        most = max(1, MAX_MESSAGE // (manifest.frame_size * FORMATS[opened.format][0].itemsize))
+        if not 1 <= opened.frames <= most:
+            raise RemoteError(f"the server announces messages of frames that are not 1 to {most}")
         window = max(2 * opened.frames, round(WINDOW_SECONDS[manifest.modality] * manifest.frames_per_second))
         frames = FrameBuffer(self._start, manifest.frame_size, opened.format, window)
         return OpenSession(RemoteVoice(opened.voice, manifest), seed_number(opened.seed) or 0, controls, frames)
@@ -274,7 +274,9 @@ class Session:
         try:
             event = msgspec.convert(fields, AnyEvent)
         except msgspec.ValidationError:
-            _log.warning("the server reports an event that this vrnn-engine does not know: %s", fields.get("do"))
+            _log.warning(
+                "the server reports an event that this vrnn-engine does not know: %s", shown_line(str(fields.get("do")))
+            )
             return
         if not own:
             session.controls.adopt(event)

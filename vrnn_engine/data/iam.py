@@ -77,7 +77,7 @@ def load_line_strokes(folder: Path, strict: bool = False) -> tuple[dict[str, NDA
             continue
         try:
             found.append(_read_line(path))
-        except (ElementTree.ParseError, LookupError, OSError, OverflowError, ValueError) as error:
+        except (LookupError, OSError, OverflowError, ValueError) as error:
             if strict:
                 raise DataError(f"{path}: not a line of IAM-OnDB: {_reason(error)}") from None
             skipped.append(f"{path}: {_reason(error)}")

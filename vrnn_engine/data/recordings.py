@@ -52,10 +52,7 @@ def sample_blocks(path: Path, rate: int, channels: int = 1) -> Iterator[NDArray[
                 kept = samples.mean(axis=1) if channels == 1 else _stereo(samples)
             if not np.isfinite(kept).all():
                 raise DataError(f"{path}: contains samples that are not finite")
-            if resampler is None:
-                yield _quantised(kept)
-            else:
-                yield from map(_quantised, resampler.push_in_parts(kept))
+            yield from map(_quantised, [kept] if resampler is None else resampler.push_in_parts(kept))
         if resampler is not None:
             yield _quantised(resampler.finish())
 

@@ -4,12 +4,15 @@ import os
 from xml.etree import ElementTree
 from xml.parsers import expat
 
+from vrnn_engine.base.reading.decoding import guard_damage
 from vrnn_engine.base.reading.limits import MOST_TEXT, read_file
 
 MOST_ELEMENTS = 1_000_000
 """Largest number of elements: each takes some hundred bytes."""
 DEEPEST = 200
 """Largest number of elements that lie within each other."""
+LONGEST_NAME = 200
+"""Largest number of characters of a name with its namespace, which each name repeats."""
 
 
 def read_tree(path: str | os.PathLike[str]) -> ElementTree.Element:
@@ -24,13 +27,17 @@ def read_tree(path: str | os.PathLike[str]) -> ElementTree.Element:
     ------
     OSError
         The file cannot be read, or is larger.
-    ElementTree.ParseError, ValueError, LookupError
-        It is not XML, has an unknown encoding, more elements or deeper ones than the limits, or entities that expand to
-        more than `MOST_TEXT` characters.
+    ValueError
+        It is not XML, has an unknown encoding, more elements, deeper ones or longer names than the limits, or entities
+        and attributes that expand to more than `MOST_TEXT` characters.
     """
     data = read_file(path, MOST_TEXT)
-    _Limits(data).check()
-    return ElementTree.fromstring(data)
+
+    def parse() -> ElementTree.Element:
+        _Limits(data).check()
+        return ElementTree.fromstring(data)
+
+    return guard_damage(parse)
 
 
 class _Limits:
@@ -42,7 +49,7 @@ class _Limits:
         self._expanded = self._elements = self._depth = 0
 
     def check(self) -> None:
-        parser = expat.ParserCreate()
+        parser = expat.ParserCreate(namespace_separator="}")
         parser.EntityDeclHandler = self._declare
         parser.StartElementHandler = self._begin
         parser.EndElementHandler = self._end
@@ -65,6 +72,11 @@ class _Limits:
             raise ValueError(f"it has more than {MOST_ELEMENTS} elements")
         if self._depth > DEEPEST:
             raise ValueError(f"more than {DEEPEST} of its elements lie within each other")
+        self._expanded += sum(map(len, attributes.values()))  # a DTD may give values to each element
+        if self._expanded > MOST_TEXT:
+            raise ValueError(f"its attributes make it larger than {MOST_TEXT >> 20} MiB")
+        if max(map(len, (name, *attributes))) > LONGEST_NAME:
+            raise ValueError(f"a name and its namespace have more than {LONGEST_NAME} characters")
 
     def _end(self, name: str) -> None:
         self._depth -= 1

@@ -34,7 +34,7 @@ def read_inkml(path: Path) -> Strokes:
     """
     try:
         root = read_tree(path)
-    except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable InkML file: {one_line(error)}") from None
     if _tag(root) != "ink":
         raise DataError(f"{path}: not an InkML file: its first element is <{_tag(root)}>, not <ink>")

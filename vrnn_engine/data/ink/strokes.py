@@ -195,9 +195,11 @@ def to_points(ink: Strokes, how: Conversion, where: str) -> NDArray[np.float32]:
         return _line(_limited(resampled, where))
     line = _line(paths)
     own_rate = ink.rate or how.input_rate or rate
-    if own_rate != rate and len(line) * rate / own_rate > MOST_OF_A_LINE:
+    if own_rate == rate:
+        return line
+    if len(line) * rate / own_rate > MOST_OF_A_LINE:
         raise _too_many(where)
-    return line if own_rate == rate else resample_strokes(line, rate / own_rate)
+    return resample_strokes(line, rate / own_rate)
 
 
 def _limited(strokes: Iterable[Points], where: str) -> list[Points]:

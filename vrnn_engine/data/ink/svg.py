@@ -40,7 +40,7 @@ def read_svg(path: Path) -> Strokes:
     try:
         data = io.BytesIO(ElementTree.tostring(read_svg_tree(path)))
         strokes = guard_damage(lambda: _outlines(svgelements.SVG.parse(data, reify=True, ppi=96.0)))
-    except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable SVG: {one_line(error)}") from None
     return Strokes([stroke for stroke in strokes if len(stroke)], MM_PER_PX, traced=False)
 

@@ -25,8 +25,6 @@ _STYLES = {
     "display",
     "visibility",
     "transform",
-    "d",
-    "points",
     "x",
     "y",
     "width",
@@ -37,11 +35,11 @@ _STYLES = {
     "cy",
     "r",
 }
-_KEPT = _NAMES | _STYLES | {"style", "x1", "y1", "x2", "y2", "viewBox", "preserveAspectRatio"}
-_TRANSFORM = re.compile(r"(?:[A-Za-z]+ ?\([^()]*\)[ ,]*)*")
+_KEPT = _NAMES | _STYLES | {"style", "d", "points", "x1", "y1", "x2", "y2", "viewBox", "preserveAspectRatio"}
+_TRANSFORM = re.compile(r"(?:[A-Za-z][A-Za-z0-9]* ?\([^()]*\)[ ,;]*)*")
 _LONG_NUMBER = re.compile(rf"\d{{{MOST_DIGITS + 1}}}")
 _SHORT = 200
-"""A transform of at most this number of characters may have any form."""
+"""A style with a transform has at most this number of characters; so has the transform of a view box."""
 
 
 def read_svg_tree(path: Path) -> Element:
@@ -54,25 +52,28 @@ def read_svg_tree(path: Path) -> Element:
 
     Raises
     ------
-    OSError, ElementTree.ParseError, ValueError, LookupError
-        As `read_tree`; or the file has a number of more than `MOST_DIGITS` digits or a long transform without its
+    OSError, ValueError
+        As `read_tree`; or the file has a number of more than `MOST_DIGITS` digits or a transform with brackets in
         brackets, or more shapes, outlines or inherited text than the limits above.
     """
     root = read_tree(path)
-    sheet = 0
+    sheet = moves = 0  # characters of the style sheets, and of those that have transforms
     for element in root.iter():
         is_style = _tag(element) == "style"
         element.text = _clean_sheet(element.text or "") if is_style else None
         element.tail = None
         sheet += len(element.text or "")
+        moves += len(element.text or "") if "transform" in (element.text or "") else 0
         attributes = {name: " ".join(value.split()) for name, value in element.attrib.items() if name in _KEPT}
         if "style" in attributes:
             attributes["style"] = _declarations(attributes["style"])
         for name in attributes.keys() - _NAMES:
             _check_value(name, attributes[name])
+        if _tag(element) == "path":
+            attributes.setdefault("d", "")  # svgelements fails without an outline
         element.attrib.clear()
         element.attrib.update(attributes)
-    _check_size(root, sheet)
+    _check_size(root, sheet, moves)
     return root
 
 
@@ -99,21 +100,24 @@ def _declarations(body: str) -> str:
     """Return the declarations of a style that decide about shapes."""
     pairs = (declaration.partition(":") for declaration in body.split(";"))
     cleaned = ((name.strip(), " ".join(value.split())) for name, _, value in pairs)
-    return "".join(f"{name}:{value};" for name, value in cleaned if name in _STYLES)
+    kept = [(name, value) for name, value in cleaned if name in _STYLES]
+    for name, value in kept:
+        _check_value(name, value)
+    return "".join(f"{name}:{value};" for name, value in kept)
 
 
 def _check_value(name: str, value: str) -> None:
     if _LONG_NUMBER.search(value):
         raise ValueError(f"its {name} has a number of more than {MOST_DIGITS} digits")
-    if name == "transform" and len(value) > _SHORT and not _TRANSFORM.fullmatch(value):
+    if name == "transform" and "(" in value and not _TRANSFORM.fullmatch(value):
         raise ValueError(f"it has a transform that cannot be read: {value:.40}")
     if name == "style" and len(value) > _SHORT and "transform" in value:
         raise ValueError("it has a long style with a transform; use the attribute transform")
 
 
-def _check_size(root: Element, sheet: int) -> None:
+def _check_size(root: Element, sheet: int, moves: int) -> None:
     """Raise `ValueError` if a tree is too large once `<use>` is expanded.  Elements are visited as often as drawn."""
-    named = {element.get("id"): element for element in root.iter() if element.get("id")}
+    named = {element.get("id"): element for element in root.iter()}
     shapes = outline = inherited = 0
     waiting = [(root, 0, 0, 0)]  # an element, its depth, the text and the outline that it inherits
     while waiting:
@@ -122,6 +126,7 @@ def _check_size(root: Element, sheet: int) -> None:
         classes = len(element.get("class", "").split(" "))
         text += len(element.get("transform", "")) + len(element.get("style", "")) + 8 * len(element.attrib)
         text += _SHORT if tag == "svg" else 0  # the transform of its view box
+        text += (3 + classes) * moves
         drawn = len(element.get("d", "")) + len(element.get("points", "")) or drawn
         shapes += 1
         outline += drawn if tag in ("path", "polyline", "polygon") else 0
@@ -132,6 +137,6 @@ def _check_size(root: Element, sheet: int) -> None:
             raise ValueError(f"more than {DEEPEST} of its elements lie within or use each other")
         waiting += [(child, depth + 1, text, drawn) for child in element]
         if tag == "use":
-            link = element.get("href") or element.get("{http://www.w3.org/1999/xlink}href") or ""
+            link = element.get("href", element.get("{http://www.w3.org/1999/xlink}href", ""))
             if (target := named.get(link[1:])) is not None:
                 waiting.append((target, depth + 1, text, drawn))

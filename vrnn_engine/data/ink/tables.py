@@ -45,7 +45,7 @@ def read_csv(path: Path) -> Strokes:
     separator = max(SEPARATORS, key=first.count)
     try:
         # Not a DictReader, which gives each line an entry for each name of the first one.
-        head, *rows = [[], *csv.reader(text.splitlines(), delimiter=separator, skipinitialspace=True)][1:] or [[]]
+        head, *rows = list(csv.reader(text.splitlines(), delimiter=separator, skipinitialspace=True)) or [[]]
     except csv.Error as error:
         raise DataError(f"{path}: not a readable CSV file: {error}") from None
     rows = [row for row in rows if row]
@@ -109,8 +109,10 @@ def read_arrays(path: Path) -> dict[str, Strokes]:
 
 def _tables(path: Path) -> dict[str, np.ndarray]:
     if path.suffix.lower() != ".npz":
+        if (size := path.stat().st_size) > MOST_CORPUS:
+            raise ValueError(f"it has more than {MOST_CORPUS >> 30} GiB")
         with path.open("rb") as file:
-            return {path.stem: _read_array(file, path.stat().st_size)}
+            return {path.stem: _read_array(file, size)}
     tables = {}
     with zipfile.ZipFile(path) as archive:
         entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]

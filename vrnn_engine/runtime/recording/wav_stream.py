@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
+from vrnn_engine.base.reading.rates import RATES
 from vrnn_engine.errors import RecordingError
 from vrnn_engine.runtime.options import Options
 from vrnn_engine.runtime.recording.pipe import Pipe
@@ -25,7 +26,7 @@ ffmpeg writes 0xFFFFFFFF, arecord 0x80000000 or less, SoX 0x7FFFFFFF less its he
 class RawOptions(Options, frozen=True, kw_only=True):
     """Options of raw PCM on stdin, as in `-?rate=48000&channels=2&format=s16le`."""
 
-    rate: Annotated[float, msgspec.Meta(ge=1, le=10_000_000)]
+    rate: Annotated[float, msgspec.Meta(ge=RATES[0], le=RATES[1])]
     """Samples per second."""
     channels: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
     """Number of channels."""

@@ -256,7 +256,7 @@ def _has_steps_of(move: Move, size: int) -> bool:
         case RandomWalk():
             shapes = {move.value.shape}
         case FollowValues():
-            shapes = {move.after.shape, move.values.shape[1:]} if len(move.values) else set()
+            shapes = {move.after.shape, move.values.shape[1:]} if move.values.size else set()
         case _:
             return False
     return size > 0 and shapes == {(size,)}

@@ -2,7 +2,6 @@
 /** The part of a player that is the same wherever the voice is computed. */
 
 import { Controls } from "./controls.js";
-import { checkedManifest } from "./voice.js";
 import { Alphabet } from "./writing/alphabet.js";
 
 export class BasePlayer extends EventTarget {
@@ -32,7 +31,7 @@ export class BasePlayer extends EventTarget {
    * @param {import("./sound/output.js").Sound|null} sound
    */
   _adopt(manifest, sound) {
-    this.manifest = checkedManifest(manifest);
+    this.manifest = manifest;
     this.kind = manifest.modality;
     this.framesPerSecond = manifest.modality === "audio" ? manifest.rate / manifest.frame_size : manifest.rate;
     this.audioNode = sound?.node ?? null;

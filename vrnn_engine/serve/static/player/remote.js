@@ -7,6 +7,7 @@ import { checkSeed, randomSeed } from "./noise/seed.js";
 import { Connection } from "./remote/connection.js";
 import { SoundFeed } from "./sound/feed.js";
 import { openSound } from "./sound/output.js";
+import { checkedManifest } from "./voice.js";
 
 /**
  * @typedef {import("./player.js").Config} Config
@@ -64,7 +65,7 @@ class RemotePlayer extends BasePlayer {
   /** Wait until the server has opened the session, and open the sound. */
   async open() {
     const { manifest } = await this._connection.opened;
-    this._adopt(manifest, manifest.modality === "audio" ? await openSound(manifest.rate) : null);
+    this._adopt(checkedManifest(manifest), manifest.modality === "audio" ? await openSound(manifest.rate) : null);
     /** @type {import("./session.js").Outlet} */
     this._outlet = this._sound ? new SoundFeed(this._sound.port, this._sound.memory) : new Clock(this.framesPerSecond);
     this._outlet.onask = () => this._pump();

@@ -35,13 +35,12 @@ export class Voice {
     const file = new URL("voice.json", address);
     // An old manifest that the browser keeps would not fit the files of a new voice at this address.
     const text = new TextDecoder().decode(await fetchBytes(file, undefined, "no-cache"));
-    let manifest;
     try {
-      manifest = JSON.parse(text);
-    } catch {
+      return new Voice(address, checkedManifest(JSON.parse(text)), progress);
+    } catch (error) {
+      if (error instanceof RangeError) throw error;
       throw new Error(`${file.pathname} is not the manifest of a voice; ${ADVICE}`); // but perhaps a page that says so
     }
-    return new Voice(address, checkedManifest(manifest), progress);
   }
 
   get framesPerSecond() {
@@ -104,7 +103,7 @@ export class Voice {
 }
 
 /**
- * Return a manifest; throw an error if its arrays would fill the memory: a site, or a server, may send any manifest.
+ * Return a manifest; throw a RangeError if its arrays would fill the memory: a site, or a server, may send any manifest.
  *
  * @param {import("./player.js").Manifest} manifest
  */
@@ -117,7 +116,7 @@ export function checkedManifest(manifest) {
 }
 
 /**
- * Throw an error unless all shapes together have at most `most` values.
+ * Throw a RangeError unless all shapes together have at most `most` values.
  *
  * @param {string} name  Name of the voice.
  * @param {number[][]} shapes
@@ -125,7 +124,7 @@ export function checkedManifest(manifest) {
  */
 function check(name, shapes, most) {
   const sizes = shapes.map((shape) => shape.reduce((all, one) => all * (Number.isInteger(one) && one > 0 ? one : Infinity), 1));
-  if (sizes.reduce((a, b) => a + b, 0) > most) throw new Error(`voice ${name} has sizes that are not possible; export it again`);
+  if (sizes.reduce((a, b) => a + b, 0) > most) throw new RangeError(`voice ${name} has sizes that are not possible; export it again`);
 }
 
 /**
