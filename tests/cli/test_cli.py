@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -425,3 +426,23 @@ def test_a_timeline_is_played_to_its_end(
     done = run("stream", "--voice", toy_audio, "--to", "a.wav", "--timeline", "plan.jsonl")
     assert done.returncode == 0, done.stderr
     assert soundfile.info(work / "a.wav").frames == 16000 * seconds
+
+
+def test_an_error_waits_for_the_thread_that_imports(tmp_path: Path) -> None:
+    """Otherwise the process could crash, if that thread is just importing C++ code."""
+    code = """
+        import sys, time
+        from pathlib import Path
+        from vrnn_engine.cli import main, run
+
+        def import_slowly():
+            time.sleep(0.5)
+            Path("imported").touch()
+
+        run._import_player = import_slowly
+        sys.argv = ["vrnn-engine", "stream", "--voice", "nobody"]
+        main.run()
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, env=environment(), timeout=60)
+    assert done.returncode == 1
+    assert (tmp_path / "imported").exists()

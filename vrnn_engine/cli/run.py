@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from vrnn_engine.runtime.stream import Stream
     from vrnn_engine.runtime.voice.manifest import Manifest
 
+LONGEST_IMPORT = 2.0
+"""Longest wait for the other thread's imports at the end of the process, in seconds."""
 TEMPERATURES = ("latent.temperature", "output.temperature")
 """Controls that `--temperature` sets."""
 TEXT_TEMPERATURES = ("output.temperature", "mixture.temperature")
@@ -88,13 +90,17 @@ def _load(asked: Request) -> "Engine":
 
     The main thread loads, because it is the one that a signal interrupts.
     """
+    import atexit
     import threading
 
     from vrnn_engine.runtime.engine import Engine
 
     # Most of the time passes in onnxruntime, which lets the other thread run.  It is a daemon, because a signal that
     # interrupts an import of this thread may leave a lock behind for which the other one waits forever.
-    threading.Thread(target=_import_player, name="vrnn-engine imports", daemon=True).start()
+    imports = threading.Thread(target=_import_player, name="vrnn-engine imports", daemon=True)
+    imports.start()
+    # An error may end the process earlier, and then a thread that is just importing C++ code can crash it.
+    atexit.register(imports.join, LONGEST_IMPORT)
     return Engine.load(asked.voice, asked.device, 1, asked.precision, asked.threads)
 
 
