@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support import failing, toy_voice, writers
-from support.command import ROOT, environment, the_error
+from support.command import ROOT, environment, run_command, the_error
 from support.killed import fails_by
 
 from vrnn_engine.runtime.voice.voice import Voice
@@ -80,9 +80,47 @@ run()
 def test_a_command_says_so_in_one_line(what: str, fault: str, toy_audio: Path, toy_pen: Path, tmp_path: Path) -> None:
     work, voices = tmp_path / "work", {"toy-audio": str(toy_audio), "toy-pen": str(toy_pen)}
     work.mkdir()
-    words = [voices.get(word, word) for word in COMMANDS[what]]
+    fail(fault, work, *(voices.get(word, word) for word in COMMANDS[what]))
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and "cache" not in path.parts]
+    assert [path for path in left if path.suffix != ".svg" or not path.read_text().endswith("</svg>\n")] == []
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """A folder with a corpus, a recipe, and the interrupted run that it began."""
+    from support.corpora import make_ink  # these need torch, which is slow to import
+    from support.recipes import pen_recipe, toml
+
+    from vrnn_engine.training.recipe import recipe_fields
+
+    work = tmp_path / "work"
+    work.mkdir()
+    make_ink(work / "ink.npz")
+    (work / "tiny.toml").write_text(toml(recipe_fields(pen_recipe())))
+    done = run_command("train", "tiny.toml", "--data", "ink.npz", "--out", "run", "--updates", "8", cwd=work)
+    assert done.returncode == 0, done.stderr
+    return work
+
+
+WORK = {
+    "a training": ("train", "tiny.toml", "--data", "ink.npz", "--out", "other"),
+    "a longer training": ("train", "tiny.toml", "--data", "ink.npz", "--out", "run", "--resume", "--updates", "16"),
+    "an export": ("export", "run/best.pt", "--out", "voice"),
+    "an export for Triton": ("export", "run/best.pt", "--out", "voice", "--triton", "models"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", WORK)
+@pytest.mark.parametrize("fault", ["a large write", "fsync"])
+def test_training_and_export_keep_what_is_there(what: str, fault: str, trained: Path) -> None:
+    before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    fail(fault, trained, *WORK[what])
+    assert {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()} == before
+
+
+def fail(fault: str, work: Path, *words: str) -> None:
+    """Run a command of which a part of the writing fails; it must say so in one line."""
     run = [sys.executable, "-c", START, str(ROOT / "tests"), fault, *words]
     done = subprocess.run(run, cwd=work, env=environment(), capture_output=True, text=True, timeout=120)
     assert "Input/output error" in the_error(done)
-    left = [path for path in tmp_path.rglob("*") if path.is_file() and "cache" not in path.parts]
-    assert [path for path in left if path.suffix != ".svg" or not path.read_text().endswith("</svg>\n")] == []

@@ -91,7 +91,7 @@ def correlate(x: Tensor, taps: Tensor, before: int = 0, after: int = 0, count: i
         with disable_autocast(x.device):
             return (pieces @ shifts(taps, step, blocks * step).transpose(-1, -2)).flatten(-2)
     # In double precision, since the rounding error of a loud past would be audible in a quiet frame.
-    length = count + width - 1
+    length = int(count + width - 1)  # a tracer gives a tensor
     size = 1 << (length - 1).bit_length()
     product = torch.fft.rfft(_cut(x, before, length).double(), size) * torch.fft.rfft(taps.double(), size).conj()
     return torch.fft.irfft(product, size)[..., :count].to(taps.dtype)

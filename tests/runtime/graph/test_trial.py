@@ -16,7 +16,7 @@ from vrnn_engine import Engine, VoiceError
 from vrnn_engine.base.folders import cache_folder
 from vrnn_engine.runtime.graph.install import install_voice
 from vrnn_engine.runtime.graph.ort import ort
-from vrnn_engine.runtime.graph.trial.process import require_trial
+from vrnn_engine.runtime.graph.trial.process import MEMORY_FACTOR, require_trial
 from vrnn_engine.runtime.voice.graph_file.check import SMALL_NODES
 from vrnn_engine.runtime.voice.voice import Voice
 from vrnn_engine.serve.triton import write_repository
@@ -87,6 +87,18 @@ def test_a_voice_that_loads_too_slowly_is_refused(make, change) -> None:
         require_trial(voice, seconds=3)
     assert str(caught.value) == (
         f"{voice.path}: loading the voice and one step take more than 3 s; if you trust its author, set trust to 'size'"
+    )
+    assert not cache_folder("tried").exists()
+
+
+def test_a_voice_that_takes_too_much_memory_is_refused(make) -> None:
+    voice = Voice.open(make(large))
+    most = (1 << 20) + MEMORY_FACTOR * sum(path.stat().st_size for path in voice.path.iterdir())
+    with pytest.raises(VoiceError) as caught:
+        require_trial(voice, spare=1 << 20)  # less than Python takes
+    assert str(caught.value) == (
+        f"{voice.path}: loading the voice and one step take more than {most >> 20} MiB of memory; "
+        "if you trust its author, set trust to 'size'"
     )
     assert not cache_folder("tried").exists()
 

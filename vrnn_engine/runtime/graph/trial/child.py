@@ -33,6 +33,6 @@ def _try(folder: Path, graph: Graph, manifest: Manifest) -> None:
     table = Controls(manifest.controls).table
     session = GraphSession(folder, graph, manifest.controls, "cpu")
     noise = {name: np.zeros((1, *shape), np.float32) for name, shape in session.noise.items()}
-    frame = np.zeros((1, manifest.frame_size), np.float32) if graph.role == "observe" else None
+    frame = np.zeros((1, manifest.frame_size), np.float32) if graph.role != "step" else None
     characters = np.zeros((1, session.window), np.float32) if session.window else None
     session.run(session.zero_state(), noise, table, frame, characters)

@@ -1,4 +1,4 @@
-"""Tries a voice in a process of its own, which is ended at a time limit; once for each content of a voice."""
+"""Tries a voice in a process of its own, which is ended at a limit on time or memory; once for each content."""
 
 import contextlib
 import hashlib
@@ -7,7 +7,10 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import psutil
 
 from vrnn_engine.base.files import write_atomically
 from vrnn_engine.base.folders import cache_folder
@@ -19,6 +22,11 @@ from vrnn_engine.runtime.voice.voice import Voice
 
 SECONDS = 60
 """Time limit for loading all graphs of a voice and for one step with each."""
+SPARE_MEMORY = 2 << 30
+MEMORY_FACTOR = 8
+"""The process may take the spare bytes of memory, and this many bytes for each one of the voice's files."""
+_PAUSE = 0.05
+"""Seconds between two looks at the memory of the process."""
 _CODE = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -30,7 +38,11 @@ _CRASHED = 128
 _log = logging.getLogger("vrnn_engine")
 
 
-def require_trial(voice: Voice, seconds: int = SECONDS) -> None:
+class _TooLargeError(Exception):
+    """The process took more memory than it may."""
+
+
+def require_trial(voice: Voice, seconds: int = SECONDS, spare: int = SPARE_MEMORY) -> None:
     """Return at once if a voice is small or bundled, its size is trusted, or it was tried before; otherwise try it.
 
     A program without an interpreter of its own, such as one that PyInstaller has made, tries no voice.
@@ -40,11 +52,13 @@ def require_trial(voice: Voice, seconds: int = SECONDS) -> None:
     voice : Voice
     seconds : int
         Time limit.
+    spare : int
+        Bytes of memory that the process may take besides `MEMORY_FACTOR` times the size of the voice's files.
 
     Raises
     ------
     VoiceError
-        Loading and one step take longer, or crash the process; or no process can be started.
+        Loading and one step take longer or more memory, or crash the process; or no process can be started.
     """
     if not voice.needs_trial or not _has_interpreter():
         return
@@ -52,9 +66,12 @@ def require_trial(voice: Voice, seconds: int = SECONDS) -> None:
         note = _note(voice)
         if os.path.isfile(note):  # unlike Path.is_file, it raises no error if the folder cannot be read
             return
-        status = _status(voice, seconds)
+        most = spare + MEMORY_FACTOR * sum(path.stat().st_size for path in voice.path.iterdir())
+        status = _status(voice, seconds, most)
     except subprocess.TimeoutExpired:
         raise _refused(voice, f"take more than {seconds} s") from None
+    except _TooLargeError:
+        raise _refused(voice, f"take more than {most >> 20} MiB of memory") from None
     except OSError as error:
         raise _refused(voice, f"cannot be tried in a process of their own: {error}") from None
     if status < 0 or status >= _CRASHED:
@@ -78,13 +95,31 @@ def _note(voice: Voice) -> Path:
     return cache_folder("tried") / hashlib.sha256(ort.__version__.encode() + b"\n" + manifest).hexdigest()
 
 
-def _status(voice: Voice, seconds: int) -> int:
+def _status(voice: Voice, seconds: int, most: int) -> int:
     """Load the voice in another process, and return the status with which the process ends."""
     # Nothing is imported from the current folder, unless this process imports from there. Python skips what is no str.
     folders = json.dumps([folder or os.getcwd() for folder in sys.path if isinstance(folder, str)])
     command = [sys.executable, "-I", "-c", _CODE, folders, str(voice.path), str(seconds)]
     nothing = subprocess.DEVNULL
-    return subprocess.run(command, stdin=nothing, stdout=nothing, stderr=nothing, timeout=seconds).returncode
+    with subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing) as process:
+        try:
+            return _watch(process, seconds, most)
+        finally:
+            process.kill()
+
+
+def _watch(process: "subprocess.Popen[bytes]", seconds: int, most: int) -> int:
+    """Wait until a process ends; raise an error if it takes longer, or more bytes of memory."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return process.wait(_PAUSE)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > end:
+                raise
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            if psutil.Process(process.pid).memory_info().rss > most:
+                raise _TooLargeError
 
 
 def _refused(voice: Voice, why: str) -> VoiceError:
