@@ -89,7 +89,7 @@ def resynthesis(engine: Engine) -> Step:
 class NoiseInput:
     """An input of endless white noise at -26 dB; a `FrameInput`."""
 
-    label, live, ready, seconds, delay, dropped = "noise", False, True, math.inf, 0.0, 0
+    label, live, seconds, delay, dropped = "noise", False, math.inf, 0.0, 0
     conversions = ()
 
     def __init__(self, frame_size: int) -> None:

@@ -17,6 +17,7 @@ from vrnn_engine.errors import CheckpointError, ControlError, ExportError
 from vrnn_engine.exporters import voice_writer
 from vrnn_engine.exporters.controls import fitting, with_defaults
 from vrnn_engine.exporters.export import export
+from vrnn_engine.exporters.protocol import functions_of
 from vrnn_engine.exporters.reference import CARRIED_FRAMES
 from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.runtime.graph.parity import verify
@@ -35,6 +36,11 @@ def exported(request, tmp_path_factory):
     return tiny_models.steps(request.param), export_once(request.param, tmp_path_factory)
 
 
+def imitates(model):
+    """Return whether a model can imitate a sound: it makes sound, and has latents."""
+    return model.modality == "audio" and model.model.config.latent_size > 0
+
+
 def held_at(controls, latent):
     """Return controls that hold z at a value, if the model has latents."""
     return controls if latent is None else controls | {"latent.hold": np.ones_like(latent), "latent.target": latent}
@@ -44,9 +50,8 @@ def held_at(controls, latent):
 def test_graphs_agree_with_pytorch(exported, rows):
     model, voice = exported
     rng = np.random.default_rng(0)
-    for session, function, shapes in zip(
-        sessions(voice), (model.generate, model.observe), (model.step_inputs(), model.observe_inputs()), strict=True
-    ):
+    functions = functions_of(model)
+    for session, (function, shapes) in zip(sessions(voice, functions), functions.values(), strict=True):
         for _ in range(5):
             values = inputs_for(shapes, rows, rng)
             with torch.no_grad():
@@ -121,6 +126,31 @@ def test_generated_frames_fed_back_reproduce_the_state(exported):
             assert difference(state["c"], made[t - late][3]) < TOLERANCE
 
 
+def test_a_voice_imitates_its_own_sound_exactly(exported):
+    """With the latents and the noise of that sound, since it then continues the same sound."""
+    model, voice = exported
+    if not imitates(model):
+        pytest.skip("it cannot imitate a sound")
+    step, imitate = sessions(voice, ("step", "resynthesise"))
+    rng = np.random.default_rng(2)
+    defaults = {c.name: np.full((1, *c.shape), c.default, np.float32) for c in model.controls}
+    state, made = step.zero_state(), []
+    for _ in range(FRAMES):
+        noise = {name: rng.standard_normal((1, *shape)).astype(np.float32) for name, shape in step.noise.items()}
+        state, outputs = step.run(state, noise, defaults)
+        made.append((outputs["frame"], outputs["latent"], noise))
+    late = int(model.basis == "mdct")  # the first block completes no frame
+    state = imitate.zero_state()
+    for t in range(FRAMES):
+        _, latent, noise = made[max(t - late, 0)]
+        following, outputs = imitate.run(state, noise, held_at(defaults, latent), made[t][0])
+        if t < late:
+            following |= {name: state[name] for name in following if name.startswith("own.")}  # nothing is said yet
+        else:
+            assert difference(outputs["own.frame"], made[t - late][0]) < TOLERANCE
+        state = following
+
+
 def test_observing_continues_after_generating(exported):
     """After any sequence of generating and observing, the recurrence has read each frame once."""
     model, voice = exported
@@ -186,11 +216,12 @@ def test_a_stream_does_not_depend_on_its_batch(exported):
 
 
 def test_graphs_share_their_weights_and_contain_no_paths(exported):
-    voice = exported[1]
+    model, voice = exported
     files = {path.name: path for path in voice.path.iterdir()}
-    assert set(files) == {"voice.json", "CARD.md", "parity.npz", "step.onnx", "observe.onnx", "weights.bin"}
+    roles = ("step", "observe", "resynthesise") if imitates(model) else ("step", "observe")
+    assert set(files) == {"voice.json", "CARD.md", "parity.npz", "weights.bin", *(f"{role}.onnx" for role in roles)}
     sizes = {}
-    for role in ("step", "observe"):
+    for role in roles:
         graph = onnx.load(str(files[f"{role}.onnx"])).graph
         sizes[role] = sum(numpy_helper.to_array(tensor).nbytes for tensor in graph.initializer)
         text = files[f"{role}.onnx"].read_bytes()
@@ -200,12 +231,12 @@ def test_graphs_share_their_weights_and_contain_no_paths(exported):
     assert files["weights.bin"].stat().st_size <= sum(sizes.values()) + pages
 
 
-def test_the_gates_are_one_product_in_both_graphs_and_stored_once(exported):
+def test_the_gates_are_one_product_in_all_graphs_and_stored_once(exported):
     model, voice = exported
     recurrence = model.model.recurrence
     parts = [part.weight for part in (recurrence.from_x, recurrence.from_z, recurrence.from_h) if part is not None]
     places = []
-    for role in ("step", "observe"):
+    for role in functions_of(model):
         graph = onnx.load(str(voice.path / f"{role}.onnx"), load_external_data=False).graph
         sizes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
         products = [sizes.get(node.input[1]) for node in graph.node if node.op_type in ("Gemm", "MatMul")]
@@ -213,7 +244,7 @@ def test_the_gates_are_one_product_in_both_graphs_and_stored_once(exported):
         assert not [size for size in products if size in [list(part.shape) for part in parts]]
         (gates,) = (t for t in graph.initializer if list(t.dims) == [len(parts[0]), sum(p.shape[1] for p in parts)])
         places.append({entry.key: entry.value for entry in gates.external_data})
-    assert places[0] == places[1]
+    assert all(place == places[0] for place in places)
 
 
 def test_a_step_gathers_one_of_many_components_and_shares_their_weights(tmp_path_factory):
@@ -261,7 +292,7 @@ def test_weights_that_are_exact_in_half_precision_are_stored_in_it(tmp_path, kin
 def test_manifest_and_card_describe_the_voice(exported):
     model, voice = exported
     manifest = json.loads((voice.path / "voice.json").read_text())
-    assert manifest["schema_version"] == 1
+    assert manifest["schema_version"] == (4 if imitates(model) else 1)
     config, controls = model.model.config, {control["name"] for control in manifest["controls"]}
     latent_outputs = {"latent.temperature", "latent.shift", "latent.hold", "latent.target"}
     assert controls == (

@@ -10,9 +10,8 @@ TOLERANCE = 1e-4
 MADE_UP = Provenance(data="made up", source="a test", licence="none", command="none")
 
 
-def sessions(voice):
-    controls = voice.manifest.controls
-    return [GraphSession(voice.path, voice.graph(role), controls, "cpu") for role in ("step", "observe")]
+def sessions(voice, roles=("step", "observe")):
+    return [GraphSession(voice.path, voice.graph(role), voice.manifest.controls, "cpu") for role in roles]
 
 
 def inputs_for(shapes, rows, rng):

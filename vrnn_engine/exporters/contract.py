@@ -1,19 +1,22 @@
 """Checks the names and shapes of a step model against the graph contract (docs/voice-format.md) before it is traced."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from vrnn_engine.errors import ExportError
-from vrnn_engine.exporters.protocol import Named, Shape, StepModel, text_of
+from vrnn_engine.exporters.protocol import Function, Shape, StepModel, functions_of, text_of
+from vrnn_engine.runtime.voice.manifest import OWN_FRAME, Role
 from vrnn_engine.runtime.voice.text import ATTENTION, POSITION
 
 EXAMPLE_ROWS = 2
+NAMES: dict[Role, str] = {"step": "generate", "observe": "observe", "resynthesise": "resynthesise"}
+"""Name of the function that becomes the graph of a role."""
 
 
 def check_contract(model: StepModel) -> None:
-    """Call `generate` and `observe` of a model once, and check the names and shapes of their outputs.
+    """Call each function of a model once, and check the names and shapes of its outputs.
 
     Parameters
     ----------
@@ -28,13 +31,18 @@ def check_contract(model: StepModel) -> None:
     """
     text = text_of(model)
     read: dict[str, Shape] = {POSITION: (), ATTENTION: (text.window,)} if text else {}
-    _check_function("generate", model.generate, model.step_inputs(), {"frame": (model.frame_size,)} | read)
-    _check_function("observe", model.observe, model.observe_inputs(), {"log_likelihood": ()} | read)
+    for role, (function, inputs) in functions_of(model).items():
+        _check_function(NAMES[role], function, inputs, _required(role, model.frame_size) | read)
 
 
-def _check_function(
-    name: str, function: Callable[[Named], Named], inputs: Mapping[str, Shape], required: Mapping[str, Shape]
-) -> None:
+def _required(role: Role, frame_size: int) -> dict[str, Shape]:
+    """Return the outputs that a graph of this role must have."""
+    if role == "step":
+        return {"frame": (frame_size,)}
+    return {"log_likelihood": ()} | ({OWN_FRAME: (frame_size,)} if role == "resynthesise" else {})
+
+
+def _check_function(name: str, function: Function, inputs: Mapping[str, Shape], required: Mapping[str, Shape]) -> None:
     example = {given: torch.zeros(EXAMPLE_ROWS, *shape) for given, shape in inputs.items()}
     try:
         outputs = function(example)

@@ -5,17 +5,20 @@ Tensors have the names of the graph contract (docs/voice-format.md).  Inputs are
 axis of each is the batch.  Any model that implements this interface can be exported and streamed.
 """
 
+from collections.abc import Callable
 from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from vrnn_engine.runtime.voice.manifest import Control, Normalisation
+from vrnn_engine.runtime.voice.manifest import Control, Normalisation, Role
 from vrnn_engine.runtime.voice.text import Text
 
 Named = dict[str, Tensor]
 """Tensors by their full names."""
 Shape = tuple[int, ...]
 """Shape of a tensor without the batch axis."""
+Function = Callable[[Named], Named]
+"""A step, of inputs and outputs by name."""
 
 
 class StepModel(Protocol):
@@ -66,6 +69,31 @@ class HasChannels(Protocol):
 
     channels: int
     """1 or 2."""
+
+
+@runtime_checkable
+class Resynthesises(Protocol):
+    """A step model that imitates a sound has these functions besides those of `StepModel`.
+
+    A state `own.NAME` is the state NAME of the generated sound; the other states are those of the sound that is heard.
+    """
+
+    def resynthesis_inputs(self) -> dict[str, Shape]:
+        """Return the names and shapes, without the batch, of the inputs of `resynthesise`; none if it cannot."""
+
+    def resynthesise(self, inputs: Named) -> Named:
+        """Observe a frame, and generate another from the same latent: return both results and the next state."""
+
+
+def functions_of(model: StepModel) -> dict[Role, tuple[Function, dict[str, Shape]]]:
+    """Return the functions of a step model that become graphs, and their inputs, by the role of the graph."""
+    found: dict[Role, tuple[Function, dict[str, Shape]]] = {
+        "step": (model.generate, model.step_inputs()),
+        "observe": (model.observe, model.observe_inputs()),
+    }
+    if isinstance(model, Resynthesises) and (inputs := model.resynthesis_inputs()):
+        found["resynthesise"] = (model.resynthesise, inputs)
+    return found
 
 
 def channels_of(model: StepModel) -> int:

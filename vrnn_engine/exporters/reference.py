@@ -7,9 +7,10 @@ import torch
 from numpy.typing import NDArray
 
 from vrnn_engine.errors import ExportError
-from vrnn_engine.exporters.protocol import Named, Shape, StepModel, text_of
+from vrnn_engine.exporters.protocol import Function, Named, Shape, StepModel, functions_of, text_of
 from vrnn_engine.runtime.graph.arrays import relative_difference
 from vrnn_engine.runtime.graph.session import GraphSession
+from vrnn_engine.runtime.voice.manifest import OWN_FRAME, Role
 from vrnn_engine.runtime.voice.text import ATTENTION, CHARACTERS, POSITION
 
 FRAMES = 200
@@ -28,7 +29,7 @@ Arrays = dict[str, NDArray[np.float32]]
 
 
 def reference_vectors(model: StepModel, frames: int = FRAMES, seed: int = 0) -> Arrays:
-    """Compute parity vectors in PyTorch: generate frames from a state of zeros, then observe them.
+    """Compute parity vectors in PyTorch: generate frames from a state of zeros, then observe and resynthesise them.
 
     Parameters
     ----------
@@ -52,28 +53,19 @@ def reference_vectors(model: StepModel, frames: int = FRAMES, seed: int = 0) -> 
         if name.startswith("noise.")
     }
     given = {name: torch.from_numpy(values) for name, values in (vectors | _characters(model, frames, rng)).items()}
-    state = _zeros(model.step_inputs(), "state.")
-    made: dict[str, list[torch.Tensor]] = {}
-    for t in range(frames):
-        outputs = model.generate({**state, **{name: values[t : t + 1] for name, values in given.items()}, **defaults})
-        state = _next(outputs)
-        _append(outputs, GENERATED, made)
-    given |= {name: torch.cat(values) for name, values in made.items()}
-
-    inputs = model.observe_inputs()
-    steady = _zeros(inputs, "noise.") | _only(defaults, inputs)
-    varying = {name: values for name, values in given.items() if name in inputs and name not in steady}
-    state = _zeros(inputs, "state.")
-    seen: dict[str, list[torch.Tensor]] = {}
-    for t in range(frames):
-        outputs = model.observe({**state, **steady, **{name: values[t : t + 1] for name, values in varying.items()}})
-        state = _next(outputs)
-        _append(outputs, OBSERVED, seen)
-    given |= {f"observe.{name}": torch.cat(values) for name, values in seen.items()}
-    return {name: values.numpy() for name, values in given.items()}
+    functions = functions_of(model)
+    given |= _steps(*functions["step"], given, defaults, GENERATED)
+    without_noise = {name: values for name, values in given.items() if not name.startswith("noise.")}
+    silent = defaults | _zeros(model.observe_inputs(), "noise.")
+    seen = _steps(*functions["observe"], without_noise, silent, OBSERVED)
+    found = {f"observe.{name}": values for name, values in seen.items()}
+    if "resynthesise" in functions:
+        made = _steps(*functions["resynthesise"], given, defaults, (OWN_FRAME,))
+        found[f"resynthesise.{OWN_FRAME}"] = made[OWN_FRAME]
+    return {name: values.numpy() for name, values in (given | found).items()}
 
 
-def compare(model: StepModel, session: GraphSession, vectors: Mapping[str, NDArray[np.float32]]) -> float:
+def compare(model: StepModel, role: Role, session: GraphSession, vectors: Mapping[str, NDArray[np.float32]]) -> float:
     """Compare all outputs of a graph with those of PyTorch, frame by frame.
 
     The graph and PyTorch compute each frame from the state that PyTorch computed, so that a difference arises in one
@@ -83,8 +75,10 @@ def compare(model: StepModel, session: GraphSession, vectors: Mapping[str, NDArr
     ----------
     model : StepModel
         The model in PyTorch.
+    role : str
+        Role of the graph.
     session : GraphSession
-        The step or observe graph of the model.
+        The graph.
     vectors : mapping of str to array
         The vectors that `reference_vectors` returned.
 
@@ -98,8 +92,7 @@ def compare(model: StepModel, session: GraphSession, vectors: Mapping[str, NDArr
     ExportError
         The difference is above `TOLERANCE` or not a number.
     """
-    observing = session.takes_frame
-    inputs, function = (model.observe_inputs(), model.observe) if observing else (model.step_inputs(), model.generate)
+    function, inputs = functions_of(model)[role]
     state, steady = _zeros(inputs, "state."), _only(_defaults(model), inputs)
     varying = [name for name in inputs if name in vectors]
     expected: dict[str, list[NDArray[np.float32]]] = {}
@@ -131,11 +124,22 @@ def _characters(model: StepModel, frames: int, rng: np.random.Generator) -> Arra
     return {CHARACTERS: rng.integers(0, len(text.alphabet), (frames, text.window)).astype(np.float32)}
 
 
-def _append(outputs: Named, names: Iterable[str], to: dict[str, list[torch.Tensor]]) -> None:
-    """Append those of the named outputs that there are."""
-    for name in names:
-        if name in outputs:
-            to.setdefault(name, []).append(outputs[name])
+def _steps(
+    function: Function, inputs: Mapping[str, Shape], varying: Named, steady: Named, names: Iterable[str]
+) -> Named:
+    """Take a step for each of T frames of what varies, and return those of the named outputs that there are, [T, ...].
+
+    Of what varies, [T, ...], and what is steady, [1, ...], the function gets what is among its inputs.
+    """
+    read, state = _only(varying, inputs), _zeros(inputs, "state.")
+    kept: dict[str, list[torch.Tensor]] = {}
+    for t in range(len(next(iter(read.values())))):
+        outputs = function(state | _only(steady, inputs) | {name: values[t : t + 1] for name, values in read.items()})
+        state = _next(outputs)
+        for name in names:
+            if name in outputs:
+                kept.setdefault(name, []).append(outputs[name])
+    return {name: torch.cat(values) for name, values in kept.items()}
 
 
 def _run(session: GraphSession, state: Named, given: Named) -> Arrays:

@@ -1,12 +1,18 @@
 """The step model of a trained model of any family: its step in world units (full scale, mm, ...), with controls."""
 
 import torch
+from torch import Tensor
 
 from vrnn_engine.exporters.base_steps import BaseSteps, next_states
 from vrnn_engine.exporters.controls import read_output_noise
 from vrnn_engine.exporters.protocol import Named, Shape
 from vrnn_engine.models.basis import MdctBasis
-from vrnn_engine.models.recurrent import RecurrentModel, State
+from vrnn_engine.models.recurrent import Inference, RecurrentModel, State
+from vrnn_engine.models.source_filter import Heard
+from vrnn_engine.runtime.voice.manifest import OWN, OWN_FRAME
+
+SIGNAL_STATES = ("past", "overlap", "emphasis")
+"""States that differ between the generated sound and the sound that is heard."""
 
 
 class RecurrentSteps(BaseSteps[RecurrentModel]):
@@ -22,6 +28,8 @@ class RecurrentSteps(BaseSteps[RecurrentModel]):
       read.  0 at the start and after generating: the recurrence has already read that frame, and an observed block only
       fills `overlap`.
     - `emphasis`: the memory of the emphasis filter and its inverse.
+    - `own.NAME` (only to resynthesise): the state NAME of the generated sound, where it differs from that of the sound
+      that is heard.
 
     The parameters are those of `BaseSteps`.
     """
@@ -41,12 +49,9 @@ class RecurrentSteps(BaseSteps[RecurrentModel]):
         """
         old, noise = self._state(inputs), read_output_noise(inputs, self._output_controls)
         made = self.model.generate(old, inputs.get("noise.latent", old.latent), noise, self._steering(inputs))
-        basis, frame, carried = self.model.basis, made.frame, {}
-        if isinstance(basis, MdctBasis):
-            frame, carried["next.overlap"] = basis.synthesise(inputs["state.overlap"], frame)
+        frame, carried = self._signal(made.frame, inputs, "")
+        if isinstance(self.model.basis, MdctBasis):
             carried["next.pending"] = torch.zeros_like(inputs["state.pending"])
-        elif basis.emphasis:
-            frame, carried["next.emphasis"] = basis.emphasis.undo(frame, inputs["state.emphasis"])
         seen, style = self._to_world(frame, inputs)
         return _present(
             {
@@ -74,6 +79,40 @@ class RecurrentSteps(BaseSteps[RecurrentModel]):
             `latent`, `prior.mean`, `prior.std`, `posterior.mean`, `posterior.std`, `kl`, `log_likelihood` and the next
             state, `next.NAME`.
         """
+        return self._infer(inputs)[0]
+
+    def resynthesis_inputs(self) -> dict[str, Shape]:
+        """Return the names and shapes, without the batch, of the inputs of `resynthesise`; none if it has no latent."""
+        if not self._latent_controls or self.modality != "audio":
+            return {}
+        observed = self.observe_inputs()
+        states = (name for name in SIGNAL_STATES if f"state.{name}" in observed)
+        return self.step_inputs() | observed | {f"state.{OWN}{name}": observed[f"state.{name}"] for name in states}
+
+    def resynthesise(self, inputs: Named) -> Named:
+        """Observe a frame [B, F] in world units, and draw another from its latent and from the state that observed.
+
+        Parameters
+        ----------
+        inputs : dict of str to Tensor
+            Named as in `resynthesis_inputs`, with a batch axis B first.
+
+        Returns
+        -------
+        dict of str to Tensor
+            What `observe` returns, the frame that is drawn, `own.frame`, and the next state of its signal.
+        """
+        outputs, inferred = self._infer(inputs)
+        old, noise = self._state(inputs), read_output_noise(inputs, self._output_controls)
+        past = inputs.get(f"state.{OWN}past", old.past)
+        drawn = self.model.decoder.draw(inferred.z_features, old.h, Heard(past, old.periodicity), noise)
+        frame, carried = self._signal(drawn, inputs, OWN)
+        if past.shape[-1]:
+            carried[f"next.{OWN}past"] = self.model.append_frame(drawn, past)
+        return {**outputs, **carried, OWN_FRAME: self._to_world(frame, inputs)[0]}
+
+    def _infer(self, inputs: Named) -> tuple[Named, Inference]:
+        """Return the outputs of `observe`, and what the model infers."""
         block, style = self._from_world(inputs)
         old = self._state(inputs)
         basis, frame, carried = self.model.basis, block, {}
@@ -91,20 +130,33 @@ class RecurrentSteps(BaseSteps[RecurrentModel]):
             counts = pending.squeeze(-1)
             kl, log_likelihood = kl * counts, log_likelihood * counts
             carried["next.pending"] = torch.ones_like(pending)
-        return _present(
-            {
-                **next_states(state._asdict()),
-                **carried,
-                **style,
-                "latent": inferred.latent,
-                "prior.mean": prior.mean,
-                "prior.std": prior.std,
-                "posterior.mean": inferred.posterior.mean,
-                "posterior.std": inferred.posterior.std,
-                **({"kl": kl} if self._latent_controls else {}),
-                "log_likelihood": log_likelihood,
-            }
-        )
+        outputs = {
+            **next_states(state._asdict()),
+            **carried,
+            **style,
+            "latent": inferred.latent,
+            "prior.mean": prior.mean,
+            "prior.std": prior.std,
+            "posterior.mean": inferred.posterior.mean,
+            "posterior.std": inferred.posterior.std,
+            **({"kl": kl} if self._latent_controls else {}),
+            "log_likelihood": log_likelihood,
+        }
+        return _present(outputs), inferred
+
+    def _signal(self, frame: Tensor, inputs: Named, whose: str) -> tuple[Tensor, Named]:
+        """Return a drawn frame [B, F] as a part of the normalised signal, and the next state of the basis.
+
+        `whose` begins the names of these states: nothing, or `OWN`.
+        """
+        basis = self.model.basis
+        if isinstance(basis, MdctBasis):
+            frame, overlap = basis.synthesise(inputs[f"state.{whose}overlap"], frame)
+            return frame, {f"next.{whose}overlap": overlap}
+        if basis.emphasis:
+            frame, memory = basis.emphasis.undo(frame, inputs[f"state.{whose}emphasis"])
+            return frame, {f"next.{whose}emphasis": memory}
+        return frame, {}
 
     def _signal_states(self) -> dict[str, Shape]:
         basis = self.model.basis

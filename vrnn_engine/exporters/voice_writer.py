@@ -22,7 +22,7 @@ from vrnn_engine.exporters.graphs.tracing import trace
 from vrnn_engine.exporters.graphs.weights_file import copy_graph, save_graphs
 from vrnn_engine.exporters.precision.accuracy import Deviation, check_precisions
 from vrnn_engine.exporters.precision.quantise import BITS, ReducedPrecision, quantise
-from vrnn_engine.exporters.protocol import StepModel, channels_of, text_of
+from vrnn_engine.exporters.protocol import StepModel, channels_of, functions_of, text_of
 from vrnn_engine.exporters.reference import CARRIED_FRAMES, FRAMES, TOLERANCE, compare, reference_vectors
 from vrnn_engine.exporters.training_file import write_training_file
 from vrnn_engine.runtime.graph.parity import verify
@@ -32,6 +32,7 @@ from vrnn_engine.runtime.voice.manifest import (
     MANIFEST_FILE,
     PLAIN_VERSION,
     SCHEMA_VERSION,
+    STEREO_VERSION,
     TEXT_VERSION,
     Graph,
     Manifest,
@@ -146,24 +147,24 @@ def _write_graphs(
     steps = {f"step.{p}.onnx": copy_graph(models["step.onnx"]) for p, models in reduced.items()}
     save_graphs(traced | steps, folder)
     vectors = reference_vectors(model)
-    difference = max(compare(model, GraphSession(folder, graph, model.controls, "cpu"), vectors) for graph in whole)
+    difference = max(
+        compare(model, graph.role, GraphSession(folder, graph, model.controls, "cpu"), vectors) for graph in whole
+    )
     deviations = check_precisions(reduced, folder, whole, model.controls, vectors)
     np.savez_compressed(folder / PARITY_FILE, **_carried(vectors))  # type: ignore[arg-type]
     further = (msgspec.structs.replace(whole[0], precision=p, file=f"step.{p}.onnx") for p in precisions)
     return (*whole, *further), difference, deviations
 
 
-def _trace(model: StepModel) -> tuple[Models, tuple[Graph, Graph]]:
-    """Return the step and the observe graph, and their entries in the manifest."""
+def _trace(model: StepModel) -> tuple[Models, list[Graph]]:
+    """Return the graphs in fp32, the step graph first, and their entries in the manifest."""
     check_contract(model)
-    step_inputs, observe_inputs = model.step_inputs(), model.observe_inputs()
-    fused = fuse_products(model)
-    step, step_outputs = trace(fused.generate, step_inputs)
-    observe, observe_outputs = trace(fused.observe, observe_inputs)
-    return {"step.onnx": step, "observe.onnx": observe}, (
-        Graph(role="step", precision="fp32", file="step.onnx", inputs=step_inputs, outputs=step_outputs),
-        Graph(role="observe", precision="fp32", file="observe.onnx", inputs=observe_inputs, outputs=observe_outputs),
-    )
+    models, graphs = {}, []
+    for role, (function, inputs) in functions_of(fuse_products(model)).items():
+        file = f"{role}.onnx"
+        models[file], outputs = trace(function, inputs)
+        graphs.append(Graph(role=role, precision="fp32", file=file, inputs=inputs, outputs=outputs))
+    return models, graphs
 
 
 def _write_manifest(
@@ -172,7 +173,7 @@ def _write_manifest(
     """Write CARD.md and voice.json, with the checksums of all files but these."""
     text, channels = text_of(model), channels_of(model)
     manifest = Manifest(
-        schema_version=SCHEMA_VERSION if channels > 1 else TEXT_VERSION if text else PLAIN_VERSION,
+        schema_version=_version(graphs, channels, text is not None),
         name=name,
         modality=model.modality,
         rate=model.rate,
@@ -193,6 +194,13 @@ def _write_manifest(
     manifest = msgspec.structs.replace(manifest, files=_checksums(folder))
     (folder / MANIFEST_FILE).write_bytes(encode_manifest(manifest))
     return manifest
+
+
+def _version(graphs: Iterable[Graph], channels: int, reads_text: bool) -> int:
+    """Return the oldest version of the format that a voice fits."""
+    if any(graph.role == "resynthesise" for graph in graphs):
+        return SCHEMA_VERSION
+    return STEREO_VERSION if channels > 1 else TEXT_VERSION if reads_text else PLAIN_VERSION
 
 
 def _carried(vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -14,11 +14,11 @@ import numpy as np
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.frames import row_count
-from vrnn_engine.runtime.graph.arrays import name_not_finite
+from vrnn_engine.runtime.graph.arrays import Arrays, name_not_finite
 from vrnn_engine.runtime.graph.batch_memory import BatchMemory
 from vrnn_engine.runtime.graph.batch_pool import BatchPool
 from vrnn_engine.runtime.graph.binding import StepBatch
-from vrnn_engine.runtime.graph.session import DEFAULT_OPTIONS, LATENT_OUTPUTS, EngineOptions
+from vrnn_engine.runtime.graph.session import DEFAULT_OPTIONS, LATENT_OUTPUTS, EngineOptions, GraphSession
 from vrnn_engine.runtime.graph.voice_graphs import VoiceGraphs
 from vrnn_engine.runtime.noise import AHEAD, NoiseSource, draw_rows
 from vrnn_engine.runtime.stream_state import StreamState
@@ -199,6 +199,24 @@ class Stepper:
                     kept[name] = [values[-1:]]
         return {name: np.concatenate(values) for name, values in kept.items()}, state
 
+    def run(
+        self,
+        graph: GraphSession,
+        arrays: Arrays,
+        state: StreamState,
+        step: int,
+        controls: Controls,
+        frame: np.ndarray,
+        characters: np.ndarray | None = None,
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Run a graph that reads a frame [F], with the noise of a step; return what `GraphSession.run` does."""
+        noise = {name: row[np.newaxis] for name, row in state.noise.at(step).items()}
+        try:
+            return self.graphs.call(graph.run, arrays, noise, controls.table, frame[np.newaxis], characters)
+        except Exception as error:
+            self._memory.translate(error, 0, rows=1)
+            raise
+
     def _guarded(
         self, frames: int | None, states: Sequence[StreamState], controls: Sequence[Controls]
     ) -> tuple[list[np.ndarray], list[StreamState]]:
@@ -224,15 +242,8 @@ class Stepper:
         found: dict[str, list[np.ndarray]] = {name: [] for name in names}
         arrays = state.arrays
         for t, frame in enumerate(block):
-            noise = {name: row[np.newaxis] for name, row in state.noise.at(state.steps + t).items()}
             characters = None if shown is None else shown.characters
-            try:
-                arrays, outputs = self.graphs.call(
-                    graph.run, arrays, noise, controls.table, frame[np.newaxis], characters
-                )
-            except Exception as error:
-                self._memory.translate(error, 0, rows=1)
-                raise
+            arrays, outputs = self.run(graph, arrays, state, state.steps + t, controls, frame, characters)
             for name in names:
                 found[name].append(outputs[name][0])
             if shown is not None:

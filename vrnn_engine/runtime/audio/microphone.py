@@ -70,7 +70,6 @@ class Microphone:
     """
 
     live = True
-    ready = False
     seconds = math.inf
 
     def __init__(self, wanted: str, manifest: Manifest, latency: float = 0.05, strict: bool = False) -> None:

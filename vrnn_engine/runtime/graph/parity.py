@@ -10,6 +10,7 @@ from vrnn_engine.runtime.graph.arrays import Arrays, relative_difference, rms_di
 from vrnn_engine.runtime.graph.rows import RowReport, check_rows
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.graph.trial.process import require_trial
+from vrnn_engine.runtime.voice.manifest import OWN_FRAME
 from vrnn_engine.runtime.voice.text import ATTENTION, CHARACTERS, POSITION
 from vrnn_engine.runtime.voice.voice import Voice
 
@@ -45,8 +46,8 @@ class ParityReport:
 def verify(voice: Voice) -> ParityReport:
     """Replay the parity vectors of a voice on the CPU.
 
-    The step graph in the first precision (fp32), and the observe graph, are compared with PyTorch's results.  Step
-    graphs in other precisions are compared with the first.  Then steps of several rows are compared with each other
+    The graphs in the first precision (fp32) are compared with PyTorch's results.  Step graphs in other precisions are
+    compared with the first.  Then steps of several rows are compared with each other
     (see `vrnn_engine.runtime.graph.rows.check_rows`).
 
     Parameters
@@ -70,10 +71,10 @@ def verify(voice: Voice) -> ParityReport:
     manifest, vectors = voice.manifest, voice.parity()
     made = _replay_step(voice, vectors)
     differences = {name: relative_difference(name, values, vectors[name]) for name, values in made.items()}
-    expected = {name: array for name, array in vectors.items() if name.startswith("observe.")}
-    if expected:
-        found = _replay_observe(voice, vectors, tuple(expected))
-        differences |= {name: relative_difference(name, found[name], expected[name]) for name in expected}
+    for role in ("observe", "resynthesise"):
+        if expected := tuple(name for name in vectors if name.startswith(f"{role}.")):
+            found = _replay_frames(voice, vectors, role, expected)
+            differences |= {name: relative_difference(name, found[name], vectors[name]) for name in expected}
     worst = max(differences, key=lambda name: differences[name])
     if not differences[worst] <= manifest.parity.tolerance:
         raise VoiceError(
@@ -132,23 +133,24 @@ def _replay_step(voice: Voice, vectors: Arrays) -> dict[str, np.ndarray]:
     return stacked
 
 
-def _replay_observe(voice: Voice, vectors: Arrays, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Return the outputs [T, ...] of the observe graph for the frames and noise of zero, by `observe.NAME`."""
+def _replay_frames(voice: Voice, vectors: Arrays, role: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Return the outputs [T, ...] of a graph that reads the frames of the vectors, by `ROLE.NAME`."""
     manifest = voice.manifest
-    observe = _load(voice, "observe")
-    noise = {name: np.zeros((1, *shape), np.float32) for name, shape in observe.noise.items()}
+    session = _load(voice, role)
+    noise = {name: np.zeros((1, *shape), np.float32) for name, shape in session.noise.items()}
     table = Controls(manifest.controls).table
-    state = observe.zero_state()
+    state = session.zero_state()
     found: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for t in range(manifest.parity.frames):
-        state, outputs = observe.run(
-            state, noise, table, vectors["frame"][t : t + 1], characters_at(observe, vectors, t)
-        )
+        if role == "resynthesise":
+            noise = {name: vectors[f"noise.{name}"][t : t + 1] for name in session.noise}
+        frame = vectors["frame"][t : t + 1]
+        state, outputs = session.run(state, noise, table, frame, characters_at(session, vectors, t))
         for name in names:
-            output = name.removeprefix("observe.")
+            output = name.removeprefix(f"{role}.")
             if output not in outputs:
                 where = voice.path / manifest.parity.file
-                raise VoiceError(f"{where}: the observe graph has no output for {name}; export the voice again")
+                raise VoiceError(f"{where}: the {role} graph has no output for {name}; export the voice again")
             found[name].append(outputs[output][0])
     return {name: np.stack(values) for name, values in found.items()}
 
@@ -170,6 +172,8 @@ def _check_shapes(voice: Voice, step: GraphSession, vectors: Arrays) -> None:
     shapes |= _generated(step)
     if step.window:
         shapes[CHARACTERS] = (step.window,)
+    if any(graph.role == "resynthesise" for graph in manifest.graphs):
+        shapes[f"resynthesise.{OWN_FRAME}"] = step.frame_shape
     for name, shape in shapes.items():
         wanted = (manifest.parity.frames, *shape)
         if name not in vectors or vectors[name].shape != wanted:

@@ -22,7 +22,7 @@ from vrnn_engine.runtime.graph.arrays import HOST, Arrays, Location
 from vrnn_engine.runtime.graph.denormals import flush_denormals
 from vrnn_engine.runtime.graph.ort import ort
 from vrnn_engine.runtime.graph.provider import CPU, error_reason, open_session, parse_device
-from vrnn_engine.runtime.voice.manifest import Control, Graph
+from vrnn_engine.runtime.voice.manifest import OWN_FRAME, Control, Graph
 from vrnn_engine.runtime.voice.text import CHARACTERS
 
 MAX_THREADS = 256
@@ -60,7 +60,7 @@ DEFAULT_OPTIONS = EngineOptions()
 
 
 class GraphSession:
-    """A step or observe graph on a device.
+    """A graph on a device.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class GraphSession:
     outputs : tuple of str
         Names of all outputs except the next state.
     takes_frame : bool
-        Whether the graph has an input `frame`, as observe graphs have.
+        Whether the graph has an input `frame`, as all but step graphs have.
     window : int
         Number of characters that a step reads; 0 if the graph reads no text.
 
@@ -231,11 +231,12 @@ class GraphSession:
             raise VoiceError(f"{self.path}: state.{odd} and next.{odd} are not a pair of equal shapes")
         known = {*(f"state.{n}" for n in self.state), *(f"noise.{n}" for n in self.noise), "frame", CHARACTERS}
         strange = sorted(n for n in graph.inputs if n not in known and not n.startswith("control."))
-        if strange or self.takes_frame != (graph.role == "observe"):
+        reads, makes = graph.role != "step", graph.role != "observe"
+        if strange or self.takes_frame != reads:
             odd = strange[0] if strange else "frame"
             raise VoiceError(f"{self.path}: input {odd} does not belong in a {graph.role} graph")
-        needed: tuple[str, ...] = ("frame",) if graph.role == "step" else ("log_likelihood",)
-        if graph.role == "observe" and not set(LATENT_OUTPUTS).isdisjoint(graph.outputs):
+        needed = (OWN_FRAME if reads else "frame",) * makes + ("log_likelihood",) * reads
+        if reads and (makes or not set(LATENT_OUTPUTS).isdisjoint(graph.outputs)):
             needed += LATENT_OUTPUTS
         for name in needed:
             if name not in graph.outputs:

@@ -9,7 +9,7 @@ from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.graph.arrays import HOST
 from vrnn_engine.runtime.graph.provider import CPU, default_precision
 from vrnn_engine.runtime.graph.session import DEFAULT_OPTIONS, EngineOptions, GraphSession
-from vrnn_engine.runtime.voice.manifest import Graph
+from vrnn_engine.runtime.voice.manifest import OWN, OWN_FRAME, Graph, Role
 from vrnn_engine.runtime.voice.voice import Voice
 
 P = ParamSpec("P")
@@ -30,7 +30,7 @@ def call_here(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) ->
 
 
 class VoiceGraphs:
-    """The step graph of a voice, and its observe graph once it is needed.
+    """The step graph of a voice, and its other graphs once they are needed.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class VoiceGraphs:
         self._voice = voice
         self.device = device
         self.options = options
-        self._observe: GraphSession | None = None
+        self._others: dict[Role, GraphSession] = {}
         self._loading = threading.Lock()
         graph = voice.graph("step", precision)
         if voice.needs_trial:
@@ -109,27 +109,38 @@ class VoiceGraphs:
     @property
     def observe(self) -> GraphSession:
         """The observe graph, loaded at its first use; `VoiceError` if it is missing or does not fit the step graph."""
-        with self._loading:  # no read takes this lock, because loading may wait for a read
-            if self._observe is None:
-                self._observe = self._load_observe()
-            return self._observe
+        return self._other("observe")
+
+    @property
+    def resynthesise(self) -> GraphSession:
+        """The graph that observes and generates, loaded at its first use; `VoiceError` as for `observe`."""
+        return self._other("resynthesise")
 
     def _load(self, graph: Graph, device: str, options: EngineOptions) -> GraphSession:
         voice = self._voice
         return self.call(GraphSession, voice.path, graph, voice.manifest.controls, device, options)
 
-    def _load_observe(self) -> GraphSession:
+    def _other(self, role: Role) -> GraphSession:
+        with self._loading:  # no read takes this lock, because loading may wait for a read
+            if role not in self._others:
+                self._others[role] = self._load_other(role)
+            return self._others[role]
+
+    def _load_other(self, role: Role) -> GraphSession:
         # It uses the provider of the step graph, which was chosen and reported when that graph was loaded.
         device = "cpu" if self.step.provider == CPU else self.device
-        graph, size = self._voice.graph("observe"), self._voice.manifest.frame_size
-        observe = self._load(graph, device, replace(self.options, cuda_graphs=False))
-        if observe.state != self.step.state:
-            raise VoiceError(f"{observe.path}: its state differs from that of the step graph; export the voice again")
-        if tuple(graph.inputs["frame"]) != (size,):
+        graph, size = self._voice.graph(role), self._voice.manifest.frame_size
+        found = self._load(graph, device, replace(self.options, cuda_graphs=False))
+        own = {name: shape for name, shape in found.state.items() if name.startswith(OWN)}
+        shared = {name: shape for name, shape in found.state.items() if name not in own}
+        ours = {name.removeprefix(OWN): shape for name, shape in own.items()}
+        if shared != self.step.state or not ours.items() <= shared.items() or (own and role != "resynthesise"):
+            raise VoiceError(f"{found.path}: its state differs from that of the step graph; export the voice again")
+        if {graph.inputs["frame"], graph.outputs.get(OWN_FRAME, (size,))} != {(size,)}:
             raise VoiceError(
-                f"{observe.path}: the size of a frame differs from the manifest's frame_size, {size}; "
+                f"{found.path}: the size of a frame differs from the manifest's frame_size, {size}; "
                 "export the voice again"
             )
-        if not observe.noise.items() <= self.step.noise.items():
-            raise VoiceError(f"{observe.path}: it has noise that the step graph lacks; export the voice again")
-        return observe
+        if not found.noise.items() <= self.step.noise.items():
+            raise VoiceError(f"{found.path}: it has noise that the step graph lacks; export the voice again")
+        return found

@@ -25,11 +25,6 @@ class FrameInput(Protocol):
     """How the input was converted to fit the voice, one line per conversion."""
 
     @property
-    def ready(self) -> bool:
-        """Whether the next frame has arrived, so that `read` returns it at once."""
-        ...
-
-    @property
     def delay(self) -> float:
         """Time in seconds since the first sample of the next frame sounded."""
         ...
@@ -77,11 +72,6 @@ class RecordingInput:
         self.seconds = math.inf if length is None else length / manifest.frames_per_second
         self._blocks = iter(self._recording)
         self._frames: deque[np.ndarray] = deque()  # the rest of the block that was read last
-
-    @property
-    def ready(self) -> bool:
-        """Whether the next frame has been read from the file or pipe already."""
-        return bool(self._frames)
 
     def read(self) -> np.ndarray | None:
         """Wait for the next frame and return it, float32 [F]; None after the last."""

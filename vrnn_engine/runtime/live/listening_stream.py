@@ -8,10 +8,9 @@ from typing import Self
 
 import numpy as np
 
-from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.live.inputs import FrameInput
-from vrnn_engine.runtime.live.listening.look_ahead import LookAhead, SeenFrame
+from vrnn_engine.runtime.live.listening.imitation import SeenFrame, imitator_for
 from vrnn_engine.runtime.live.listening.modes import Mode
 from vrnn_engine.runtime.stepper import Stepper
 from vrnn_engine.runtime.stream import Stream
@@ -34,8 +33,8 @@ class ListeningStream:
         A file or a microphone; see `open_input`.
     mode : {"observe", "resynthesise", "continue"}
         `observe`: the voice observes the input, and the input is passed on unchanged.  Ends with the input.
-        `resynthesise`: a second stream observes the input.  For each frame, a latent is drawn from its posterior, and
-        `stream` generates a frame from this latent and its own state.  Ends with the input.
+        `resynthesise`: the stream imitates the input.  For each frame, a latent is drawn from its posterior, and a
+        frame is generated from this latent; see `listening.imitation`.  Ends with the input.
         `continue`: the voice observes until the input ends or a microphone hears silence, then generates from the state
         reached.
     through : bool, optional
@@ -71,26 +70,24 @@ class ListeningStream:
     def __init__(
         self, stream: Stream, input: FrameInput, mode: Mode, through: bool | None = None, tail: float = math.inf
     ) -> None:
-        voice = stream.voice
-        if mode == "resynthesise" and "latent.target" not in stream.controls:
-            raise StreamError(f"voice {voice.name!r} has no latents to resynthesise from; observe or continue")
-        _ = stream.stepper.graphs.observe  # loaded here, so that the first frame does not wait for it
+        # Graphs are loaded here, so that the first frame does not wait for them.
+        self._imitator = imitator_for(stream) if mode == "resynthesise" else None
+        if self._imitator is None:
+            _ = stream.stepper.graphs.observe
         self.stream = stream
         self.input = input
         self.mode = mode
-        self.controls = Controls(voice.manifest.controls)
+        self.controls = Controls(stream.voice.manifest.controls)
         self.controls.restore(stream.controls.snapshot())
         self.heard = 0
         self.latent = stream.latent
         self.kl_now = float("nan")
         self.delay = 0.0
         self._through = not input.live if through is None else through
-        self._ahead = LookAhead(stream.fork(stream.seed), input) if mode == "resynthesise" else None
         self._table: object = None  # the last table of `controls` copied to the streams
-        self._held: object = None  # the last table of the stream's controls, if it holds the latent
         self._sums = np.zeros(2)  # of KL and log-likelihood
         self._quiet = 0  # silent frames up to now
-        self._tail = tail * voice.manifest.frames_per_second  # frames to generate after the end
+        self._tail = tail * stream.voice.manifest.frames_per_second  # frames to generate after the end
 
     @property
     def voice(self) -> Voice:
@@ -168,10 +165,7 @@ class ListeningStream:
 
     def reseed(self, seed: int) -> None:
         """Use the noise of another seed from here on."""
-        self.stream.reseed(seed)
-        if self._ahead is not None:
-            self._ahead.go_back()
-            self._ahead.listener.reseed(seed)
+        (self._imitator or self.stream).reseed(seed)
 
     def continue_from(self, other: Stream) -> None:
         """Continue from the state of another stream."""
@@ -197,8 +191,8 @@ class ListeningStream:
     def close(self) -> None:
         """Close the input."""
         self.input.close()
-        if self._ahead is not None:
-            self._ahead.listener.close()
+        if self._imitator is not None:
+            self._imitator.close()
 
     def __enter__(self) -> Self:
         return self
@@ -208,14 +202,15 @@ class ListeningStream:
 
     def _next(self) -> np.ndarray | None:
         """Return the next frame; None if the stream has ended with its input."""
-        if self._ahead is not None:
-            if not self._ahead.wait():
-                return None
-            self._prepare()
-            return self._resynthesise(self._ahead.next())
         heard = self.input.read()
         self._prepare()
-        return self._observe_or_continue(heard)
+        if self._imitator is None:
+            return self._observe_or_continue(heard)
+        if heard is None:
+            return None
+        made, seen = self._imitator.imitate(heard)
+        self._add(seen)
+        return made
 
     def _prepare(self) -> None:
         """Take the delay of the input, and the controls if they have changed, after the input was read."""
@@ -224,21 +219,11 @@ class ListeningStream:
         if table is self._table:
             return
         values = self.controls.snapshot()
-        if self._ahead is not None:
-            self._ahead.go_back()
-            self._ahead.listener.controls.restore(values)
-        self.stream.controls.restore(values)
+        if self._imitator is None:
+            self.stream.controls.restore(values)
+        else:
+            self._imitator.set_controls(values)
         self._table = table
-
-    def _resynthesise(self, seen: SeenFrame) -> np.ndarray:
-        """Generate a frame from an observed latent."""
-        self._add(seen)
-        target = self.controls.specs["latent.target"]
-        held = {"latent.target": seen.latent.clip(target.minimum, target.maximum)}
-        controls = self.stream.controls
-        controls.update(held if controls.table is self._held else {"latent.hold": 1.0, **held})
-        self._held = controls.table
-        return self.stream.read(1)
 
     def _observe_or_continue(self, heard: np.ndarray | None) -> np.ndarray | None:
         """Observe a frame [F], or generate one; return None if the stream has ended with its input."""

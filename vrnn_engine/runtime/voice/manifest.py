@@ -11,17 +11,23 @@ from vrnn_engine.base.reading.decoding import decode_json
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.limits import check_limits
-from vrnn_engine.runtime.voice.schema import Control, Graph, Manifest, Normalisation, Parity, Provenance, Shape
+from vrnn_engine.runtime.voice.schema import Control, Graph, Manifest, Normalisation, Parity, Provenance, Role, Shape
 from vrnn_engine.runtime.voice.text import check_text
 
-__all__ = ["Control", "Graph", "Manifest", "Normalisation", "Parity", "Provenance", "Shape"]
+__all__ = ["Control", "Graph", "Manifest", "Normalisation", "Parity", "Provenance", "Role", "Shape"]
 
-SCHEMA_VERSION = 3
-"""The newest version, that of a stereo voice: it has `channels`."""
+SCHEMA_VERSION = 4
+"""The newest version, that of a voice that has a graph to resynthesise."""
+STEREO_VERSION = 3
+"""The version of a stereo voice without such a graph: it has `channels`."""
 TEXT_VERSION = 2
 """The version of a mono voice that reads a text, which earlier releases can read."""
 PLAIN_VERSION = 1
 """The version of a mono voice without text, which all releases can read."""
+OWN = "own."
+"""Begins the names of the states of generated sound, in a graph that also has those of the sound that is heard."""
+OWN_FRAME = "own.frame"
+"""The frame that such a graph generates."""
 MANIFEST_FILE = "voice.json"
 LONGEST_NAME = 200
 """Largest number of characters of a file name; file systems allow 255 bytes."""

@@ -43,11 +43,16 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What the control does, in one sentence."""
 
 
+Role = Literal["step", "observe", "resynthesise"]
+"""What a graph is for."""
+
+
 class Graph(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One ONNX graph and its inputs and outputs."""
 
-    role: Literal["step", "observe"]
-    """`step` generates a frame; `observe` infers the latent and the likelihood of a given frame."""
+    role: Role
+    """`step` generates a frame; `observe` infers the latent and the likelihood of a given frame; `resynthesise` does
+    that, and generates a frame from the latent."""
     precision: Literal["fp32", "fp16", "int8", "int4"]
     """Precision of the weights."""
     file: Word
@@ -89,10 +94,11 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """PyTorch's results for fixed noise, with which any machine can compare its own results.
 
     The .npz file holds every `noise.*` input of the step graph, [T, ...]; the `frame`s [T, F] that the step graph
-    generates from this noise, starting from a state of zero, with default controls; and as `observe.NAME` [T, ...] the
-    outputs `posterior.mean`, `kl` and `log_likelihood` of the observe graph for those frames and zero noise.  If the
-    voice reads a text, it also holds the `text.characters` [T, W] of both graphs, and `text.position` and
-    `text.attention` of each.
+    generates from this noise, starting from a state of zero, with default controls; as `observe.NAME` [T, ...] the
+    outputs `posterior.mean`, `kl` and `log_likelihood` of the observe graph for those frames and zero noise; and as
+    `resynthesise.own.frame` [T, F] the frames that the graph `resynthesise`, if there is one, generates from those
+    frames and the noise.  If the voice reads a text, it also holds the `text.characters` [T, W] of both graphs, and
+    `text.position` and `text.attention` of each.
     """
 
     file: Word
@@ -162,7 +168,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Parameters
         ----------
         role : str
-            `step` or `observe`.
+            `step`, `observe` or `resynthesise`.
         precision : str
             `fp32`, `fp16`, `int8` or `int4`.
 

@@ -1,0 +1,153 @@
+"""Imitates an input frame by frame: a latent is drawn from the posterior of each frame, and a frame from the latent."""
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from vrnn_engine.errors import StreamError
+from vrnn_engine.runtime.graph.arrays import Arrays
+from vrnn_engine.runtime.stream import Stream
+from vrnn_engine.runtime.voice.manifest import OWN, OWN_FRAME
+
+
+class SeenFrame(NamedTuple):
+    """The results of observing a frame.
+
+    Attributes
+    ----------
+    latent : float32 array [Z]
+        Sample of the posterior.
+    kl : float
+        KL(posterior || prior) in nats.
+    log_likelihood : float
+        Log-likelihood of the frame in nats.
+    """
+
+    latent: np.ndarray
+    kl: float
+    log_likelihood: float
+
+
+class Imitator(Protocol):
+    """Lets a stream imitate frames."""
+
+    def imitate(self, frame: np.ndarray) -> tuple[np.ndarray, SeenFrame]:
+        """Imitate a frame [F]; return the stream's frame as `Stream.read` does, and what was observed."""
+
+    def set_controls(self, values: Mapping[str, np.ndarray]) -> None:
+        """Set the controls, for the latent of the posterior and for the frame that is drawn."""
+
+    def reseed(self, seed: int) -> None:
+        """Use the noise of another seed from here on."""
+
+    def close(self) -> None:
+        """Close the streams that were opened for this."""
+
+
+def imitator_for(stream: Stream) -> Imitator:
+    """Return what lets a stream imitate an input.
+
+    Parameters
+    ----------
+    stream : Stream
+        From now on it must be read only by the imitator.
+
+    Raises
+    ------
+    VoiceError
+        The voice has no observe graph.
+    StreamError
+        The voice has no latents that can be held.
+    """
+    if any(graph.role == "resynthesise" for graph in stream.voice.manifest.graphs):
+        return GraphImitator(stream)
+    if "latent.target" not in stream.controls:
+        raise StreamError(f"voice {stream.voice.name!r} has no latents to resynthesise from; observe or continue")
+    return LatentImitator(stream)
+
+
+class GraphImitator:
+    """Imitates by a graph that observes and generates in one step.
+
+    Latent and frame are drawn given the state that observes the input.  Only what the sound must continue, such as its
+    last samples, follows the imitation: the states `own.NAME` of the graph.
+
+    Parameters
+    ----------
+    stream : Stream
+        Its state, after each frame, continues from the input's, and from the imitation's where there is one.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._graph = stream.stepper.graphs.resynthesise
+        self._own = [name.removeprefix(OWN) for name in self._graph.state if name.startswith(OWN)]
+        self._heard: Arrays = stream.state.arrays
+
+    def imitate(self, frame: np.ndarray) -> tuple[np.ndarray, SeenFrame]:
+        """Imitate a frame [F]; return the stream's frame as `Stream.read` does, and what was observed."""
+        stream = self._stream
+        with stream.lock:
+            stream.check_open()
+            state = stream.state
+            arrays = {**self._heard, **{OWN + name: state.arrays[name] for name in self._own}}
+            after, outputs = stream.stepper.run(self._graph, arrays, state, state.steps, stream.controls, frame)
+            state.require_finite(stream.voice.name, *after.values(), *outputs.values())
+            self._heard = {name: values for name, values in after.items() if not name.startswith(OWN)}
+            latent = outputs["latent"][0]
+            own = {name: after[OWN + name] for name in self._own}
+            stream.state = state.stepped({**self._heard, **own}, 1, latent)
+        seen = SeenFrame(latent, float(outputs["kl"][0]), float(outputs["log_likelihood"][0]))
+        return outputs[OWN_FRAME][0].reshape(stream.voice.manifest.block_shape), seen
+
+    def set_controls(self, values: Mapping[str, np.ndarray]) -> None:
+        """Set the controls, for the latent of the posterior and for the frame that is drawn."""
+        self._stream.controls.restore(values)
+
+    def reseed(self, seed: int) -> None:
+        """Use the noise of another seed from here on."""
+        self._stream.reseed(seed)
+
+    def close(self) -> None:
+        """Do nothing: no stream was opened."""
+
+
+class LatentImitator:
+    """Imitates by two streams, for a voice without such a graph: one observes, and its latents are held in the other.
+
+    Parameters
+    ----------
+    stream : Stream
+        The stream that generates.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        _ = stream.stepper.graphs.observe  # loaded here, so that the first frame does not wait for it
+        self._stream, self._listener = stream, stream.fork(stream.seed)
+        self._held: object = None  # the last table of the stream's controls, if it holds the latent
+
+    def imitate(self, frame: np.ndarray) -> tuple[np.ndarray, SeenFrame]:
+        """Imitate a frame [F]; return the stream's frame as `Stream.read` does, and what was observed."""
+        found = self._listener.observe([frame[np.newaxis]])
+        seen = SeenFrame(found.latents[0], float(found.kl[0]), float(found.log_likelihood[0]))
+        controls = self._stream.controls
+        target = controls.specs["latent.target"]
+        held = {"latent.target": seen.latent.clip(target.minimum, target.maximum)}
+        controls.update(held if controls.table is self._held else {"latent.hold": 1.0, **held})
+        self._held = controls.table
+        return self._stream.read(1), seen
+
+    def set_controls(self, values: Mapping[str, np.ndarray]) -> None:
+        """Set the controls, for the latent of the posterior and for the frame that is drawn."""
+        self._listener.controls.restore(values)
+        self._stream.controls.restore(values)
+
+    def reseed(self, seed: int) -> None:
+        """Use the noise of another seed from here on."""
+        self._stream.reseed(seed)
+        self._listener.reseed(seed)
+
+    def close(self) -> None:
+        """Close the stream that observes."""
+        self._listener.close()
