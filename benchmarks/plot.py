@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LABELS = {
     "engine": "the engine",
+    "resynthesis": "resynthesis",
     "bare": "onnxruntime alone",
     "plain": "session.run",
     "eager": "PyTorch eager",
@@ -38,6 +39,8 @@ LABELS = {
 }
 """Labels of the ways of `benchmarks/steps.py`."""
 OURS, OTHERS, MACHINE, LATE = "#1f5fa8", "#1b2440", "#7a8499", "#b3261e"
+COLOURS = {"engine": OURS, "resynthesis": OURS, "reading": MACHINE, "products": MACHINE}
+"""Colours of ways, in any precision; the rest have that of `OTHERS`."""
 
 
 def main() -> None:
@@ -71,7 +74,7 @@ def draw_ways(report: dict[str, Any]) -> Figure:
     axes = figure.subplots()
     for place, name in enumerate(names):
         least, median, most = report["ms"][name]
-        colour = OURS if name.startswith("engine") else MACHINE if name.startswith(("reading", "products")) else OTHERS
+        colour = COLOURS.get(name.partition(".")[0], OTHERS)
         axes.plot([least, most], [place, place], color=colour, linewidth=1.2, marker="|", markersize=5)
         axes.plot([median], [place], color=colour, marker="o", markersize=4.5)
         axes.annotate(

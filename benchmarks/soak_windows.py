@@ -27,8 +27,9 @@ class Limit:
     """How far a value may be from that of the first window."""
 
     name: str
-    kind: Literal["difference", "growth", "ratio", "count"]
-    """`growth`: only an increase counts.  `ratio`: the larger value over the smaller.  `count`: the value itself."""
+    kind: Literal["difference", "growth", "rise", "ratio", "count"]
+    """`growth`: only an increase counts.  `rise`: the value over the first.  `ratio`: the larger value over the
+    smaller.  `count`: the value itself."""
     most: float
     unit: str = ""
 
@@ -48,6 +49,8 @@ class Limit:
                 return now
             case "growth":
                 return now - before
+            case "rise":
+                return now / max(before, 1e-9)
             case "difference":
                 return abs(now - before)
             case "ratio":
@@ -57,7 +60,7 @@ class Limit:
 
 LIMITS = (
     Limit("memory", "growth", 5.0, "MiB"),
-    Limit("p99", "ratio", 2.0),
+    Limit("p99", "rise", 2.0),
     Limit("not_finite", "count", 0.0),
     Limit("recoveries", "count", 0.0),
     Limit("faults", "count", 0.0),
@@ -197,7 +200,7 @@ def drifted(rows: Sequence[Row]) -> list[str]:
         changes = [limit.change(rows[0], row) for row in rows]
         worst = int(np.argmax(changes))  # of several NaN the first
         if not changes[worst] <= limit.most:
-            sign = "" if limit.kind == "count" else "times " if limit.kind == "ratio" else "by "
+            sign = "" if limit.kind == "count" else "times " if limit.kind in ("ratio", "rise") else "by "
             unit = f" {limit.unit}" if limit.unit else ""
             found.append(f"{limit.name} {sign}{changes[worst]:.3g}{unit} in window {worst + 1} (limit {limit.most:g})")
     return found

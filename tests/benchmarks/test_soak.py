@@ -73,7 +73,7 @@ STEADY = {"memory": 300.0, "p99": 2.0, "not_finite": 0, "recoveries": 0, "level"
 @pytest.mark.parametrize(
     ("changed", "phrase"),
     [
-        ({"memory": 299.0, "p99": 1.5, "level": -31.0}, None),
+        ({"memory": 299.0, "p99": 0.5, "level": -31.0}, None),
         ({"memory": 306.0}, "memory by 6 MiB in window 3 (limit 5)"),
         ({"p99": 5.0}, "p99 times 2.5 in window 3 (limit 2)"),
         ({"level": -40.0}, "level by 10 dB in window 3 (limit 3)"),

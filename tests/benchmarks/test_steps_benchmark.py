@@ -95,6 +95,7 @@ def test_every_way_steps(written) -> None:
         reading = ["reading", "reading.int8"]
         assert list(alone) == [*engines, "resynthesis", *others, "numpy", *reading]
         assert list(many) == [*engines, *others, *reading, "products"]
+        assert all(plot._label(name) for name in [*alone, *many])  # the picture names each way
         assert list(ways.ways_of(voice, None, weights, rows=1)) == [*engines, "resynthesis", *others[:2], *reading]
         assert [block.shape for block in many["engine.int8"]()] == [(ways.BLOCK * 20,)] * 3
         assert many["plain"]().shape == many["eager"]().shape == (3, 20)
@@ -102,11 +103,12 @@ def test_every_way_steps(written) -> None:
     assert all(len(values) == 2 and min(values) > 0 for values in taken.values())
 
 
-@pytest.mark.parametrize("name", ["blizzard", "handwriting"])
-def test_torchscript_steps_as_eager_does(name: str) -> None:
+@pytest.mark.parametrize(("name", "rows"), [("blizzard", 1), ("blizzard", 24), ("handwriting", 1)])
+def test_torchscript_steps_as_eager_does(name: str, rows: int) -> None:
+    """Of many rows, PyTorch correlates by Fourier transforms."""
     stepped = steps.steps_of(Voice.open(name))
     with torch.inference_mode():
-        both = [torch_ways.TorchStep(stepped, 1, way) for way in (torch_ways.eager, torch_ways.torchscript)]
+        both = [torch_ways.TorchStep(stepped, rows, way) for way in (torch_ways.eager, torch_ways.torchscript)]
         for seed in range(3):
             frames = []
             for step in both:

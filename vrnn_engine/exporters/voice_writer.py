@@ -142,7 +142,8 @@ def _write_graphs(
 ) -> tuple[tuple[Graph, ...], float, tuple[Deviation, ...]]:
     """Write graphs, weights and parity vectors; return the graphs' manifest entries and their deviations."""
     traced, whole = _trace(model)
-    reduced = {p: {name: quantise(graph, BITS[p], exact) for name, graph in traced.items()} for p in precisions}
+    compared = [graph for graph in whole if graph.role != "resynthesise"]
+    reduced = {p: {g.file: quantise(traced[g.file], BITS[p], exact) for g in compared} for p in precisions}
     # `save_graphs` removes the weights from a graph, but the comparison below needs those of the graphs in `reduced`.
     steps = {f"step.{p}.onnx": copy_graph(models["step.onnx"]) for p, models in reduced.items()}
     save_graphs(traced | steps, folder)
@@ -150,7 +151,7 @@ def _write_graphs(
     difference = max(
         compare(model, graph.role, GraphSession(folder, graph, model.controls, "cpu"), vectors) for graph in whole
     )
-    deviations = check_precisions(reduced, folder, whole, model.controls, vectors)
+    deviations = check_precisions(reduced, folder, compared, model.controls, vectors)
     np.savez_compressed(folder / PARITY_FILE, **_carried(vectors))  # type: ignore[arg-type]
     further = (msgspec.structs.replace(whole[0], precision=p, file=f"step.{p}.onnx") for p in precisions)
     return (*whole, *further), difference, deviations
