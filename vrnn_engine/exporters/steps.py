@@ -11,7 +11,7 @@ from vrnn_engine.models.recurrent import Inference, RecurrentModel, State
 from vrnn_engine.models.source_filter import Heard
 from vrnn_engine.runtime.voice.manifest import OWN, OWN_FRAME
 
-SIGNAL_STATES = ("past", "overlap", "emphasis")
+SIGNAL_STATES = ("past", "overlap", "pending", "emphasis")
 """States that differ between the generated sound and the sound that is heard."""
 
 
@@ -50,8 +50,6 @@ class RecurrentSteps(BaseSteps[RecurrentModel]):
         old, noise = self._state(inputs), read_output_noise(inputs, self._output_controls)
         made = self.model.generate(old, inputs.get("noise.latent", old.latent), noise, self._steering(inputs))
         frame, carried = self._signal(made.frame, inputs, "")
-        if isinstance(self.model.basis, MdctBasis):
-            carried["next.pending"] = torch.zeros_like(inputs["state.pending"])
         seen, style = self._to_world(frame, inputs)
         return _present(
             {
@@ -152,7 +150,8 @@ class RecurrentSteps(BaseSteps[RecurrentModel]):
         basis = self.model.basis
         if isinstance(basis, MdctBasis):
             frame, overlap = basis.synthesise(inputs[f"state.{whose}overlap"], frame)
-            return frame, {f"next.{whose}overlap": overlap}
+            pending = torch.zeros_like(inputs[f"state.{whose}pending"])
+            return frame, {f"next.{whose}overlap": overlap, f"next.{whose}pending": pending}
         if basis.emphasis:
             frame, memory = basis.emphasis.undo(frame, inputs[f"state.{whose}emphasis"])
             return frame, {f"next.{whose}emphasis": memory}

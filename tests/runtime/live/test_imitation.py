@@ -94,6 +94,17 @@ def test_it_continues_the_imitation_from_the_state_of_the_input(engine: Engine, 
     assert len(made) == 20 * FRAME
 
 
+def test_an_observation_after_an_imitation_counts_no_frame_twice(
+    clip: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Of the MDCT: the recurrence has read the frame that the overlap is of, as after generating."""
+    listener = listen(Engine.load(export_once("mdct-gauss", tmp_path_factory), "cpu"), clip)
+    listener.read(5)
+    seen = listener.fork(3).prime(SOUND[: 3 * FRAME])
+    assert seen.log_likelihood[0] == 0
+    assert seen.log_likelihood[1:].all()
+
+
 def test_a_restored_state_gives_the_imitation_another_past(engine: Engine, clip: Path) -> None:
     listener = listen(engine, clip)
     listener.read(4)
