@@ -32,7 +32,7 @@ CELL = (8, 16)
 DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
 """Column and row of each dot of a braille character, in the order of its bits."""
 BRAILLE = 0x2800
-STEP = 0.1
+STEP = 0.15
 """Seconds between two pictures."""
 REST = 3.0
 """Seconds that the last picture stays."""
@@ -128,16 +128,17 @@ def animate(pictures: list[set[Mark]], columns: int, rows: int) -> str:
     for number, ((first, last), group) in enumerate(sorted(groups.items())):
         name, last_picture = f"a{number}", last == end
         styles.append(
-            f"@keyframes {name}{{0%{{visibility:{'visible' if first == 0 else 'hidden'}}}"
-            + (f"{100 * first / end:.2f}%{{visibility:visible}}" if first > 0 else "")
-            + ("" if last_picture else f"{100 * last / end:.2f}%{{visibility:hidden}}")
+            f"@keyframes {name}{{0%{{opacity:{int(first == 0)}}}"
+            + (f"{100 * first / end:.2f}%{{opacity:1}}" if first > 0 else "")
+            + ("" if last_picture else f"{100 * last / end:.2f}%{{opacity:0}}")
             + "}"
         )
-        hidden = "" if last_picture else "visibility:hidden;"
-        bodies.append(f'<g style="{hidden}animation:{name} {end:.1f}s step-end infinite">{draw(group)}</g>')
+        hidden = "" if last_picture else "opacity:0;"
+        bodies.append(f'<g style="{hidden}animation-name:{name}">{draw(group)}</g>')
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-12 -12 {width + 24} {height + 24}" width="{width + 24}">\n'
-        f"<title>vrnn-engine write --live</title>\n<style>\n{chr(10).join(styles)}\n"
+        "<title>vrnn-engine write --live</title>\n"
+        f"<style>\ng g{{animation:{end:.1f}s step-end infinite}}\n{chr(10).join(styles)}\n"
         "@media(prefers-reduced-motion:reduce){g{animation:none!important}}\n</style>\n"
         f'<rect x="-12" y="-12" width="{width + 24}" height="{height + 24}" rx="8" fill="#16181d"/>\n'
         '<g fill="none" stroke="#e8e6df" stroke-width="2.4" stroke-linecap="round"'

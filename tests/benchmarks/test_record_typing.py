@@ -17,12 +17,12 @@ def test_what_has_left_the_screen_is_hidden_in_the_last_picture() -> None:
     dot, other = (0, 0, "0"), (0, 1, "0")
     page = animate([{dot}, {dot, other}, {other}], columns=2, rows=1)
     leaves, stays = re.findall(r'<g style="(.*?)animation:.*?<path d="(.*?)"/>', page)
-    assert leaves == ("visibility:hidden;", "m2 2h0")
+    assert leaves == ("opacity:0;", "m2 2h0")
     assert stays == ("", "m10 2h0")
 
 
 def test_a_mark_appears_at_its_time() -> None:
     page = animate([set(), {(0, 0, "text a < b")}], columns=5, rows=1)
     begin = 100 * STEP / (STEP + REST)
-    assert f"@keyframes a0{{0%{{visibility:hidden}}{begin:.2f}%{{visibility:visible}}}}" in page
+    assert f"@keyframes a0{{0%{{opacity:0}}{begin:.2f}%{{opacity:1}}}}" in page
     assert "a &lt; b" in page

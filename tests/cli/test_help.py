@@ -74,6 +74,7 @@ LIGHT = (
     "vrnn_engine.base.file_kinds",
     "vrnn_engine.base.reading",
     "vrnn_engine.base.reading.limits",
+    "vrnn_engine.base.reading.rates",
     "vrnn_engine.base.text_files",
     "vrnn_engine.runtime",
     "vrnn_engine.runtime.live",

@@ -94,7 +94,7 @@ def test_a_voice_is_exported_again_with_its_weights_and_settings(exported, tmp_p
     again = export(first, tmp_path / "again", name="other").voice
     assert (first.name, again.name) == (voice.name, "other")
     assert {one.name: one.default for one in again.manifest.controls}["output.temperature"] == 0.5
-    assert [graph.precision for graph in again.manifest.graphs] == ["fp32", "fp32", "int8"]
+    assert [graph.precision for graph in again.manifest.graphs] == [*len(voice.manifest.graphs) * ["fp32"], "int8"]
     for name, weight in load_start(str(again.path)).model.items():
         assert torch.equal(weight, made.model[name]), name
     origin, found = voice.manifest.provenance, again.manifest.provenance

@@ -43,7 +43,7 @@ def voice(tmp_path_factory):
 
 def test_manifest_says_that_it_is_stereo_and_old_releases_refuse_it(voice):
     manifest = json.loads((voice / "voice.json").read_text())
-    assert (manifest["channels"], manifest["schema_version"], manifest["frame_size"]) == (2, 3, 2 * SAMPLES)
+    assert (manifest["channels"], manifest["schema_version"], manifest["frame_size"]) == (2, 4, 2 * SAMPLES)
     assert verify(Voice.open(voice)).rows.difference == 0
     assert "stereo sound" in (voice / "CARD.md").read_text()
 

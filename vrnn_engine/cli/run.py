@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from vrnn_engine.runtime.stream import Stream
     from vrnn_engine.runtime.voice.manifest import Manifest
 
-LONGEST_IMPORT = 2.0
-"""Longest wait for the other thread's imports at the end of the process, in seconds."""
 TEMPERATURES = ("latent.temperature", "output.temperature")
 """Controls that `--temperature` sets."""
 TEXT_TEMPERATURES = ("output.temperature", "mixture.temperature")
@@ -96,11 +94,11 @@ def _load(asked: Request) -> "Engine":
     from vrnn_engine.runtime.engine import Engine
 
     # Most of the time passes in onnxruntime, which lets the other thread run.  It is a daemon, because a signal that
-    # interrupts an import of this thread may leave a lock behind for which the other one waits forever.
+    # interrupts an import of this thread may leave a lock behind for which the other one waits forever.  After an
+    # error, the process waits 2 s for it: a thread that is just importing C++ code can crash a process that ends.
     imports = threading.Thread(target=_import_player, name="vrnn-engine imports", daemon=True)
     imports.start()
-    # An error may end the process earlier, and then a thread that is just importing C++ code can crash it.
-    atexit.register(imports.join, LONGEST_IMPORT)
+    atexit.register(imports.join, 2.0)
     return Engine.load(asked.voice, asked.device, 1, asked.precision, asked.threads)
 
 

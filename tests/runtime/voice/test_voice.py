@@ -221,7 +221,7 @@ def _file(path: str) -> Callable[[dict[str, Any]], None]:
         (lambda m: m["parity"].update(file="../parity.npz"), "leaves the voice's folder"),
         (lambda m: m["graphs"][0].update(file="../step.onnx"), "leaves the voice's folder"),
         (lambda m: m["files"].pop("step.onnx"), r"no checksum for 'step\.onnx'"),
-        (lambda m: m.update(schema_version=4, anything="new"), "newer than this vrnn-engine understands"),
+        (lambda m: m.update(schema_version=5, anything="new"), "newer than this vrnn-engine understands"),
         (lambda m: m.pop("rate"), "missing required field `rate`"),
         (lambda m: m.update(colour="red"), "colour"),
         (lambda m: m.update(rate="fast"), "rate"),

@@ -10,8 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
-
 from vrnn_engine.base.files import write_atomically
 from vrnn_engine.base.folders import cache_folder
 from vrnn_engine.errors import SinkError, VoiceError
@@ -110,6 +108,8 @@ def _status(voice: Voice, seconds: int, most: int) -> int:
 
 def _watch(process: "subprocess.Popen[bytes]", seconds: int, most: int) -> int:
     """Wait until a process ends; raise an error if it takes longer, or more bytes of memory."""
+    import psutil  # voices without a trial start without it
+
     end = time.monotonic() + seconds
     while True:
         try:
