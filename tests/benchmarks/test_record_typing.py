@@ -16,7 +16,7 @@ def test_marks_are_the_dots_of_braille_and_the_text_of_each_row() -> None:
 def test_what_has_left_the_screen_is_hidden_in_the_last_picture() -> None:
     dot, other = (0, 0, "0"), (0, 1, "0")
     page = animate([{dot}, {dot, other}, {other}], columns=2, rows=1)
-    leaves, stays = re.findall(r'<g style="(.*?)animation:.*?<path d="(.*?)"/>', page)
+    leaves, stays = re.findall(r'<g style="(.*?)animation-name:.*?<path d="(.*?)"/>', page)
     assert leaves == ("opacity:0;", "m2 2h0")
     assert stays == ("", "m10 2h0")
 
