@@ -219,3 +219,19 @@ def test_missing_output_and_undeclared_input_are_named(tmp_path, function, outpu
         ExportError, match=rf"{function}: reads state.hidden, which is not among its inputs \(state.h, "
     ):
         write_voice(model, "own", tmp_path / "own", MADE_UP)
+
+
+class Silent(OwnModel):
+    """Has no noise: each of its streams is the same."""
+
+    def step_inputs(self):
+        return self.states()
+
+    def generate(self, inputs):
+        frame = torch.tanh(self.head(inputs["state.h"]))
+        return self.follow(frame, inputs) | {"frame": frame}
+
+
+def test_a_model_without_noise_is_exported(tmp_path):
+    voice = write_voice(Silent("gru"), "silent", tmp_path / "silent", MADE_UP).voice
+    assert np.array_equal(Engine.load(voice, "cpu").stream(1).read(4), Engine.load(voice, "cpu").stream(2).read(4))

@@ -95,7 +95,7 @@ def _load(asked: Request) -> "Engine":
 
     # Most of the time passes in onnxruntime, which lets the other thread run.  It is a daemon, because a signal that
     # interrupts an import of this thread may leave a lock behind for which the other one waits forever.  After an
-    # error, the process waits 2 s for it: a thread that is just importing C++ code can crash a process that ends.
+    # error, the process waits up to 2 s for it: a thread that is just importing C++ code can crash a process that ends.
     imports = threading.Thread(target=_import_player, name="vrnn-engine imports", daemon=True)
     imports.start()
     atexit.register(imports.join, 2.0)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vrnn_engine.errors import ExportError
 from vrnn_engine.exporters.protocol import Function, Shape, StepModel, functions_of, text_of
-from vrnn_engine.runtime.voice.manifest import OWN_FRAME, Role
+from vrnn_engine.runtime.voice.manifest import OWN_FRAME, REQUIRED, Role
 from vrnn_engine.runtime.voice.text import ATTENTION, POSITION
 
 EXAMPLE_ROWS = 2
@@ -31,18 +31,17 @@ def check_contract(model: StepModel) -> None:
     """
     text = text_of(model)
     read: dict[str, Shape] = {POSITION: (), ATTENTION: (text.window,)} if text else {}
+    frame = (model.frame_size,)
+    shapes: dict[str, Shape] = {"frame": frame, OWN_FRAME: frame, "log_likelihood": (), "kl": ()}
     for role, (function, inputs) in functions_of(model).items():
-        _check_function(NAMES[role], function, inputs, _required(role, model.frame_size) | read)
+        required = {name: shapes.get(name) for name in REQUIRED[role]}
+        _check_function(NAMES[role], function, inputs, required | read)
 
 
-def _required(role: Role, frame_size: int) -> dict[str, Shape]:
-    """Return the outputs that a graph of this role must have."""
-    if role == "step":
-        return {"frame": (frame_size,)}
-    return {"log_likelihood": ()} | ({OWN_FRAME: (frame_size,)} if role == "resynthesise" else {})
-
-
-def _check_function(name: str, function: Function, inputs: Mapping[str, Shape], required: Mapping[str, Shape]) -> None:
+def _check_function(
+    name: str, function: Function, inputs: Mapping[str, Shape], required: Mapping[str, Shape | None]
+) -> None:
+    """Raise `ExportError` unless a function returns the next states and what is required; None stands for any shape."""
     example = {given: torch.zeros(EXAMPLE_ROWS, *shape) for given, shape in inputs.items()}
     try:
         outputs = function(example)
@@ -58,7 +57,8 @@ def _check_function(name: str, function: Function, inputs: Mapping[str, Shape], 
         if wanted not in outputs:
             why = f"the next value of {wanted.replace('next.', 'state.', 1)}" if wanted in states else "which it must"
             raise ExportError(f"{name}: does not return {wanted}, {why}; it returns {', '.join(outputs)}")
-        _check_shape(name, wanted, outputs[wanted], shape)
+        if shape is not None:
+            _check_shape(name, wanted, outputs[wanted], shape)
     for found, value in outputs.items():
         if found.startswith("next.") and found not in states:
             raise ExportError(f"{name}: returns {found}, but has no input {found.replace('next.', 'state.', 1)}")

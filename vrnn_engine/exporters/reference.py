@@ -54,13 +54,13 @@ def reference_vectors(model: StepModel, frames: int = FRAMES, seed: int = 0) -> 
     }
     given = {name: torch.from_numpy(values) for name, values in (vectors | _characters(model, frames, rng)).items()}
     functions = functions_of(model)
-    given |= _steps(*functions["step"], given, defaults, GENERATED)
+    given |= _steps(frames, *functions["step"], given, defaults, GENERATED)
     without_noise = {name: values for name, values in given.items() if not name.startswith("noise.")}
     silent = defaults | _zeros(model.observe_inputs(), "noise.")
-    seen = _steps(*functions["observe"], without_noise, silent, OBSERVED)
+    seen = _steps(frames, *functions["observe"], without_noise, silent, OBSERVED)
     found = {f"observe.{name}": values for name, values in seen.items()}
     if "resynthesise" in functions:
-        made = _steps(*functions["resynthesise"], given, defaults, (OWN_FRAME,))
+        made = _steps(frames, *functions["resynthesise"], given, defaults, (OWN_FRAME,))
         found[f"resynthesise.{OWN_FRAME}"] = made[OWN_FRAME]
     return {name: values.numpy() for name, values in (given | found).items()}
 
@@ -125,15 +125,16 @@ def _characters(model: StepModel, frames: int, rng: np.random.Generator) -> Arra
 
 
 def _steps(
-    function: Function, inputs: Mapping[str, Shape], varying: Named, steady: Named, names: Iterable[str]
+    frames: int, function: Function, inputs: Mapping[str, Shape], varying: Named, steady: Named, names: Iterable[str]
 ) -> Named:
-    """Take a step for each of T frames of what varies, and return those of the named outputs that there are, [T, ...].
+    """Take T steps, and return the named outputs [T, ...]; names that the function does not return are ignored.
 
-    Of what varies, [T, ...], and what is steady, [1, ...], the function gets what is among its inputs.
+    `varying` [T, ...] has a value for each frame, `steady` [1, ...] one for all; names that the function does not read
+    are ignored.
     """
     read, state = _only(varying, inputs), _zeros(inputs, "state.")
     kept: dict[str, list[torch.Tensor]] = {}
-    for t in range(len(next(iter(read.values())))):
+    for t in range(frames):
         outputs = function(state | _only(steady, inputs) | {name: values[t : t + 1] for name, values in read.items()})
         state = _next(outputs)
         for name in names:

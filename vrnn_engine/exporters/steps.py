@@ -80,7 +80,10 @@ class RecurrentSteps(BaseSteps[RecurrentModel]):
         return self._infer(inputs)[0]
 
     def resynthesis_inputs(self) -> dict[str, Shape]:
-        """Return the names and shapes, without the batch, of the inputs of `resynthesise`; none if it has no latent."""
+        """Return the names and shapes, without the batch, of the inputs of `resynthesise`.
+
+        There are none for ink, whose style follows what is observed, and for a model without latents.
+        """
         if not self._latent_controls or self.modality != "audio":
             return {}
         observed = self.observe_inputs()

@@ -63,7 +63,7 @@ class ExportedVoice:
     frames : int
         Number of frames that were compared.
     difference : float
-        Largest difference over these frames and all outputs of both graphs, relative to the output's largest value.
+        Largest difference over these frames and all outputs of all graphs, relative to the output's largest value.
     deviations : tuple of Deviation
         Deviation of each reduced precision from fp32.
     """

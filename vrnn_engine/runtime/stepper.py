@@ -14,14 +14,15 @@ import numpy as np
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.controls import Controls
 from vrnn_engine.runtime.frames import row_count
-from vrnn_engine.runtime.graph.arrays import Arrays, name_not_finite
+from vrnn_engine.runtime.graph.arrays import Arrays
 from vrnn_engine.runtime.graph.batch_memory import BatchMemory
 from vrnn_engine.runtime.graph.batch_pool import BatchPool
 from vrnn_engine.runtime.graph.binding import StepBatch
-from vrnn_engine.runtime.graph.session import DEFAULT_OPTIONS, LATENT_OUTPUTS, EngineOptions, GraphSession
+from vrnn_engine.runtime.graph.session import DEFAULT_OPTIONS, EngineOptions, GraphSession
 from vrnn_engine.runtime.graph.voice_graphs import VoiceGraphs
 from vrnn_engine.runtime.noise import AHEAD, NoiseSource, draw_rows
 from vrnn_engine.runtime.stream_state import StreamState
+from vrnn_engine.runtime.voice.manifest import LATENT_OUTPUTS
 from vrnn_engine.runtime.voice.text import POSITION
 from vrnn_engine.runtime.voice.voice import Voice
 
@@ -249,11 +250,7 @@ class Stepper:
             if shown is not None:
                 arrays = shown.follow(arrays, float(outputs[POSITION][0]))
         stacked = {name: np.stack(values).astype(np.float32, copy=False) for name, values in found.items()}
-        if odd := name_not_finite([*stacked.items(), *arrays.items()]):
-            raise StreamError(
-                f"voice {self.voice.name!r}: {odd} is not finite while observing; the stream has not moved; "
-                "check the level of the recording, or reset the controls"
-            )
+        state.require_observed(self.voice.name, [*stacked.items(), *arrays.items()])
         latent = stacked["latent"][-1].copy() if "latent" in stacked else state.latent
         return stacked, state.stepped(arrays, len(block), latent)
 

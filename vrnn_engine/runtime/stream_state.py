@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vrnn_engine.errors import NotFiniteError
+from vrnn_engine.errors import NotFiniteError, StreamError
+from vrnn_engine.runtime.graph.arrays import name_not_finite
 from vrnn_engine.runtime.noise import NoiseSource
 
 if TYPE_CHECKING:
@@ -87,6 +88,22 @@ class StreamState:
             raise NotFiniteError(
                 f"voice {voice!r} with seed {self.noise.seed} generated a frame that is not finite "
                 f"after frame {self.frame}; reset its controls, or open a new stream"
+            )
+
+    def require_observed(self, voice: str, values: Sequence[tuple[str, np.ndarray]]) -> None:
+        """Raise `StreamError` unless all that observing a recording gave is finite.
+
+        Parameters
+        ----------
+        voice : str
+            Name of the voice, for the message.
+        values : sequence of (str, array)
+            Outputs and states, by name.
+        """
+        if odd := name_not_finite(values):
+            raise StreamError(
+                f"voice {voice!r}: {odd} is not finite while observing; the stream has not moved; "
+                "check the level of the recording, or reset the controls"
             )
 
     def reseeded(self, seed: int) -> "StreamState":

@@ -13,8 +13,8 @@ import soundfile
 from support import toy_voice
 from support.exports import export_once
 
-from vrnn_engine import Engine, VoiceError
-from vrnn_engine.errors import NotFiniteError
+from vrnn_engine import Engine, StreamError, VoiceError
+from vrnn_engine.runtime.graph.parity import verify
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.live.inputs import RecordingInput
 from vrnn_engine.runtime.live.listening_stream import ListeningStream
@@ -117,13 +117,31 @@ def test_a_restored_state_gives_the_imitation_another_past(engine: Engine, clip:
     assert not np.array_equal(listener.read(5), again.read(5))
 
 
-def test_a_frame_that_is_not_finite_is_an_error_and_changes_nothing(engine: Engine, clip: Path) -> None:
-    listener = listen(engine, clip)
+@pytest.mark.parametrize("value", [np.nan, 3e38])
+def test_input_that_gives_no_finite_state_is_an_error_that_changes_nothing(
+    engine: Engine, clip: Path, value: float
+) -> None:
+    listener, other = listen(engine, clip), listen(engine, clip)
+    assert np.array_equal(listener.read(3), other.read(3))
+    with pytest.raises(StreamError, match=r"is not finite while observing; .* check the level of the recording"):
+        listener._imitator.imitate(np.full(FRAME, value, np.float32))  # type: ignore[union-attr]
+    assert np.array_equal(listener.read(5), other.read(5))
+
+
+def test_priming_gives_the_imitation_another_state(engine: Engine, clip: Path) -> None:
+    """As a performance primes: by another stream that has heard a recording."""
+    listener, other = listen(engine, clip), engine.stream(5)
     listener.read(3)
-    before = listener.stream.snapshot()
-    with pytest.raises(NotFiniteError, match="is not finite after frame 3"):
-        listener._imitator.imitate(np.full(FRAME, np.nan, np.float32))  # type: ignore[union-attr]
-    assert listener.stream.snapshot() == before
+    other.prime(SOUND)
+    listener.continue_from(other)
+    voice = engine.voice
+    graph = GraphSession(voice.path, voice.graph("resynthesise"), voice.manifest.controls, "cpu")
+    state = dict(other.state.arrays)
+    state |= {name: state[name.removeprefix("own.")] for name in graph.state if name.startswith("own.")}
+    noise = {name: values[np.newaxis] for name, values in engine.stream(3).state.noise.at(3).items()}
+    frame = SOUND[3 * FRAME : 4 * FRAME]
+    _, outputs = graph.run(state, noise, listener.controls.table, frame[np.newaxis])
+    assert np.array_equal(listener.read(1), outputs["own.frame"][0])
 
 
 def spoiled(engine: Engine, folder: Path, rename: dict[str, str], edit: Callable[[dict[str, Any]], None]) -> Engine:
@@ -162,6 +180,11 @@ def spoiled(engine: Engine, folder: Path, rename: dict[str, str], edit: Callable
             lambda entry: None,
             "its state differs from that of the step graph",
         ),
+        (
+            {"noise.output": "noise.other"},
+            lambda entry: None,
+            "it has noise that the step graph lacks",
+        ),
         ({"own.frame": "made"}, lambda entry: None, "a resynthesise graph must have an output own.frame"),
         ({"kl": "divergence"}, lambda entry: None, "a resynthesise graph must have an output kl"),
         ({}, lambda entry: entry.update(role="observe", precision="fp16"), "no resynthesise graph"),
@@ -173,6 +196,8 @@ def test_a_graph_that_breaks_the_contract_is_refused(
     loaded = spoiled(engine, tmp_path / "spoiled", rename, edit)
     with pytest.raises(VoiceError, match=words):
         _ = loaded.stepper.graphs.resynthesise
+    with pytest.raises(VoiceError, match=f"{words}|the rows of a batch|the {'observe'} graph"):
+        verify(loaded.voice)
 
 
 def test_the_manifest_of_a_voice_that_resynthesises_is_of_version_4(engine: Engine) -> None:

@@ -28,6 +28,12 @@ def test_a_bundled_voice_replays_its_parity_vectors(name):
     assert max(report.differences.values()) < report.tolerance == 1e-4
 
 
+@pytest.mark.parametrize("name", VOICES)
+def test_the_card_names_the_commands_of_the_manifest(name):
+    voice = Voice.open(name)
+    assert voice.manifest.provenance.command in (voice.path / "CARD.md").read_text("utf-8")
+
+
 def test_the_bundled_voices_are_small():
     size = sum(path.stat().st_size for name in VOICES for path in Voice.open(name).path.iterdir())
     assert size <= 20 * 2**20

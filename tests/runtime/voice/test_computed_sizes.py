@@ -9,17 +9,19 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from vrnn_engine.runtime.voice.graph_file.model import read_model
-from vrnn_engine.runtime.voice.graph_file.sizes import SizeError, infer
+from vrnn_engine.runtime.voice.graph_file.sizes import SizeError, infer, measure
 
 node = helper.make_node
 VAST = 2**61 - 1
 """Stands for the number of rows while the sizes are computed."""
 
 
-def graph(*nodes: onnx.NodeProto, version: int = 20, **constants: Any) -> bytes:
+def graph(*nodes: onnx.NodeProto, version: int = 20, rows: bool = False, **constants: Any) -> bytes:
+    """Return a graph; with rows, its input x is [B, 8]."""
     tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["B", 8])] if rows else []
     outputs = [onnx.ValueInfoProto(name=nodes[-1].output[0])]
-    whole = helper.make_graph(nodes, "g", [], outputs, tensors)
+    whole = helper.make_graph(nodes, "g", inputs, outputs, tensors)
     return helper.make_model(whole, opset_imports=[helper.make_opsetid("", version)], ir_version=9).SerializeToString()
 
 
@@ -65,6 +67,15 @@ UNKNOWN: dict[str, bytes] = {
     "a sum of fractions": graph(node("Range", ["a", "b", "c"], ["y"]), a=0.0, b=2.0, c=0.1),
     "a number that no integer holds": graph(node("Cast", ["n"], ["y"], to=TensorProto.INT64), n=[1e30]),
     "a half": graph(node("Cast", ["n"], ["y"], to=TensorProto.FLOAT16), n=[0.1]),
+    # onnxruntime takes denormal numbers for zero, where the engine has told it so.
+    "a denormal": graph(
+        node("Cast", ["n"], ["t"], to=TensorProto.BOOL),
+        node("Cast", ["t"], ["y"], to=TensorProto.INT64),
+        n=np.array([1e-40], np.float32),
+    ),
+    "a denormal product": graph(
+        node("Mul", ["a", "b"], ["n"]), node("Mul", ["n", "b"], ["y"]), a=np.array([2.0**-1000]), b=np.array([2.0**-30])
+    ),
 }
 
 
@@ -93,3 +104,90 @@ REFUSED: dict[str, bytes] = {
 def test_a_size_that_is_not_possible_is_refused(name: str) -> None:
     with pytest.raises(SizeError, match="does not fit its inputs"):
         list(infer(read_model(REFUSED[name])))
+
+
+FIRST = (node("Shape", ["x"], ["s"]), node("Gather", ["s", "zero"], ["b"]))
+"""The number of rows, as [B]."""
+CONFUSED: dict[str, bytes] = {
+    "two sizes whose sum is the stand-in of the rows": graph(
+        node("Expand", ["x1", "n"], ["e"]),
+        node("Expand", ["x1", "m"], ["f"]),
+        rows=True,
+        x1=np.ones(1, np.float32),
+        n=[10**10],
+        m=[VAST - 10**10],
+    ),
+    "a product of sizes": graph(
+        node("Expand", ["x1", "n"], ["e"]), rows=True, x1=np.ones((1, 1), np.float32), n=[2**31, 2**30]
+    ),
+    "a cast of a constant beside the rows": graph(
+        *FIRST,
+        node("Concat", ["b", "n"], ["c"], axis=0),
+        node("Cast", ["c"], ["i"], to=TensorProto.INT32),
+        node("Gather", ["i", "one"], ["g"]),
+        node("Cast", ["g"], ["w"], to=TensorProto.INT64),
+        node("Expand", ["x1", "w"], ["e"]),
+        rows=True,
+        zero=[0],
+        one=[1],
+        n=[10**9 - 2**32],
+        x1=np.ones(1, np.float32),
+    ),
+    "a constant that looks like the rows": graph(
+        *FIRST,
+        node("Concat", ["b", "n"], ["c"], axis=0),
+        node("Gather", ["c", "one"], ["g"]),
+        node("Expand", ["x1", "g"], ["e"]),
+        rows=True,
+        zero=[0],
+        one=[1],
+        n=[VAST],
+        x1=np.ones(1, np.float32),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONFUSED)
+def test_no_size_is_mistaken_for_the_number_of_rows(name: str) -> None:
+    with pytest.raises(
+        SizeError, match=r"more than 1,099,511,627,776|is not possible|arithmetic with the number of rows"
+    ):
+        measure(read_model(CONFUSED[name]))
+
+
+def test_a_shape_with_several_rows_in_an_axis_is_allowed_if_no_size_uses_it() -> None:
+    content = graph(
+        node("Reshape", ["x", "flat"], ["r"]),
+        node("Shape", ["r"], ["s"]),
+        node("Cast", ["s"], ["y"], to=TensorProto.FLOAT),
+        rows=True,
+        flat=[-1],
+    )
+    assert measure(read_model(content)).elements < 100 * VAST
+
+
+EMPTY = np.ones((1, 2, 0), np.float32)
+ENDS: dict[str, bytes] = {
+    "InstanceNormalization": graph(
+        node("InstanceNormalization", ["e", "s", "s"], ["y"]), e=EMPTY, s=np.ones(2, np.float32)
+    ),
+    "GRU": graph(
+        node("GRU", ["e", "w", "r"], ["y"], hidden_size=2),
+        e=np.ones((0, 1, 2), np.float32),
+        w=np.ones((1, 6, 2), np.float32),
+        r=np.ones((1, 6, 2), np.float32),
+    ),
+    "Conv": graph(
+        node("Conv", ["e", "w"], ["y"], group=0), e=np.ones((1, 0, 4), np.float32), w=np.ones((1, 0, 2), np.float32)
+    ),
+    "groups": graph(
+        node("Conv", ["e", "w"], ["y"], group=3), e=np.ones((1, 4, 4), np.float32), w=np.ones((2, 2, 2), np.float32)
+    ),
+}
+"""Nodes whose empty values end the process of onnxruntime, or whose channels do not fit."""
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_node_that_would_end_the_process_is_refused(name: str) -> None:
+    with pytest.raises(SizeError, match=r"it reads an empty value|groups do not fit"):
+        measure(read_model(ENDS[name]))

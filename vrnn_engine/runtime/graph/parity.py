@@ -10,6 +10,7 @@ from vrnn_engine.runtime.graph.arrays import Arrays, relative_difference, rms_di
 from vrnn_engine.runtime.graph.rows import RowReport, check_rows
 from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.graph.trial.process import require_trial
+from vrnn_engine.runtime.graph.voice_graphs import check_fits
 from vrnn_engine.runtime.voice.manifest import OWN_FRAME
 from vrnn_engine.runtime.voice.text import ATTENTION, CHARACTERS, POSITION
 from vrnn_engine.runtime.voice.voice import Voice
@@ -69,11 +70,12 @@ def verify(voice: Voice) -> ParityReport:
     """
     require_trial(voice)
     manifest, vectors = voice.manifest, voice.parity()
-    made = _replay_step(voice, vectors)
+    step = _load(voice, "step")
+    made = _replay_step(voice, vectors, step)
     differences = {name: relative_difference(name, values, vectors[name]) for name, values in made.items()}
     for role in ("observe", "resynthesise"):
         if expected := tuple(name for name in vectors if name.startswith(f"{role}.")):
-            found = _replay_frames(voice, vectors, role, expected)
+            found = _replay_frames(voice, vectors, role, expected, step)
             differences |= {name: relative_difference(name, found[name], vectors[name]) for name in expected}
     worst = max(differences, key=lambda name: differences[name])
     if not differences[worst] <= manifest.parity.tolerance:
@@ -102,10 +104,9 @@ def characters_at(session: GraphSession, vectors: Arrays, t: int) -> np.ndarray 
     return vectors[CHARACTERS][t : t + 1] if session.window else None
 
 
-def _replay_step(voice: Voice, vectors: Arrays) -> dict[str, np.ndarray]:
+def _replay_step(voice: Voice, vectors: Arrays, step: GraphSession) -> dict[str, np.ndarray]:
     """Return the outputs [T, ...] of the first step graph; raise `VoiceError` if another precision differs too much."""
     manifest = voice.manifest
-    step = _load(voice, "step")
     _check_shapes(voice, step, vectors)
     graphs = [graph for graph in manifest.graphs if graph.role == "step"][1:]
     reduced = {graph.precision: GraphSession(voice.path, graph, manifest.controls, "cpu") for graph in graphs}
@@ -133,10 +134,13 @@ def _replay_step(voice: Voice, vectors: Arrays) -> dict[str, np.ndarray]:
     return stacked
 
 
-def _replay_frames(voice: Voice, vectors: Arrays, role: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _replay_frames(
+    voice: Voice, vectors: Arrays, role: str, names: tuple[str, ...], step: GraphSession
+) -> dict[str, np.ndarray]:
     """Return the outputs [T, ...] of a graph that reads the frames of the vectors, by `ROLE.NAME`."""
     manifest = voice.manifest
     session = _load(voice, role)
+    check_fits(session, voice.graph(role), step, manifest.frame_size)
     noise = {name: np.zeros((1, *shape), np.float32) for name, shape in session.noise.items()}
     table = Controls(manifest.controls).table
     state = session.zero_state()
@@ -172,7 +176,7 @@ def _check_shapes(voice: Voice, step: GraphSession, vectors: Arrays) -> None:
     shapes |= _generated(step)
     if step.window:
         shapes[CHARACTERS] = (step.window,)
-    if any(graph.role == "resynthesise" for graph in manifest.graphs):
+    if manifest.has("resynthesise"):
         shapes[f"resynthesise.{OWN_FRAME}"] = step.frame_shape
     for name, shape in shapes.items():
         wanted = (manifest.parity.frames, *shape)

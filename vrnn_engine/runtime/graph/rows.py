@@ -48,8 +48,8 @@ class RowReport:
 def check_rows(voice: Voice) -> RowReport:
     """Compare steps of one, two and four rows with the same rows in a batch of seventeen, on the CPU.
 
-    All graphs of the voice are compared: step graphs in all precisions, and the observe graph.  After steps with the
-    default controls, one step is compared with each control at its minimum and at its maximum.
+    All graphs of the voice are compared, step graphs in all precisions.  After steps with the default controls,
+    one step is compared with each control at its minimum and at its maximum.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def _rows(values: Arrays, part: slice) -> Arrays:
 
 
 def _inputs(session: GraphSession, symbols: int) -> Iterator[tuple[Arrays, np.ndarray | None, np.ndarray | None]]:
-    """Yield noise, a frame for an observe graph and characters for a text, different in each row and step."""
+    """Yield noise, a frame for a graph that reads one and characters for a text, different in each row and step."""
     rng = np.random.default_rng(0)
 
     def normal(shape: tuple[int, ...]) -> np.ndarray:

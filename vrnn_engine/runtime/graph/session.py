@@ -22,14 +22,11 @@ from vrnn_engine.runtime.graph.arrays import HOST, Arrays, Location
 from vrnn_engine.runtime.graph.denormals import flush_denormals
 from vrnn_engine.runtime.graph.ort import ort
 from vrnn_engine.runtime.graph.provider import CPU, error_reason, open_session, parse_device
-from vrnn_engine.runtime.voice.manifest import OWN_FRAME, Control, Graph
+from vrnn_engine.runtime.voice.manifest import LATENT_OUTPUTS, REQUIRED, Control, Graph
 from vrnn_engine.runtime.voice.text import CHARACTERS
 
 MAX_THREADS = 256
 """Upper limit on `threads`; catches typos. onnxruntime tries to start any number, and may abort the process."""
-
-LATENT_OUTPUTS = ("latent", "posterior.mean", "posterior.std", "kl")
-"""Outputs of the observe graph of a voice that has latents, besides `log_likelihood`."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ class GraphSession:
     frame_shape, latent_shape : tuple of int
         Shapes of the outputs `frame` and `latent` without the batch axis; the latent's is (0,) if the graph has none.
     frame_input_shape : tuple of int
-        Shape of the frame that an observe graph takes, without the batch axis; () if it takes none.
+        Shape of the frame that a graph takes, without the batch axis; () if it takes none.
     outputs : tuple of str
         Names of all outputs except the next state.
     takes_frame : bool
@@ -177,7 +174,7 @@ class GraphSession:
         state, noise, controls : mapping of str to float32 array [B, ...]
             Inputs by name without prefix; names that the graph does not have are ignored. No array is written to.
         frame : float32 array [B, F], optional
-            Frame that an observe graph observes.
+            Frame that the graph observes, if it reads one.
         characters : float32 array [B, W], optional
             Indices of the characters in the window of a graph that reads a text; none by default.
 
@@ -231,12 +228,11 @@ class GraphSession:
             raise VoiceError(f"{self.path}: state.{odd} and next.{odd} are not a pair of equal shapes")
         known = {*(f"state.{n}" for n in self.state), *(f"noise.{n}" for n in self.noise), "frame", CHARACTERS}
         strange = sorted(n for n in graph.inputs if n not in known and not n.startswith("control."))
-        reads, makes = graph.role != "step", graph.role != "observe"
-        if strange or self.takes_frame != reads:
+        if strange or self.takes_frame != (graph.role != "step"):
             odd = strange[0] if strange else "frame"
             raise VoiceError(f"{self.path}: input {odd} does not belong in a {graph.role} graph")
-        needed = (OWN_FRAME if reads else "frame",) * makes + ("log_likelihood",) * reads
-        if reads and (makes or not set(LATENT_OUTPUTS).isdisjoint(graph.outputs)):
+        needed = REQUIRED[graph.role]
+        if graph.role == "observe" and not set(LATENT_OUTPUTS).isdisjoint(graph.outputs):
             needed += LATENT_OUTPUTS
         for name in needed:
             if name not in graph.outputs:

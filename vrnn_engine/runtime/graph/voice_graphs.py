@@ -131,16 +131,34 @@ class VoiceGraphs:
         device = "cpu" if self.step.provider == CPU else self.device
         graph, size = self._voice.graph(role), self._voice.manifest.frame_size
         found = self._load(graph, device, replace(self.options, cuda_graphs=False))
-        own = {name: shape for name, shape in found.state.items() if name.startswith(OWN)}
-        shared = {name: shape for name, shape in found.state.items() if name not in own}
-        ours = {name.removeprefix(OWN): shape for name, shape in own.items()}
-        if shared != self.step.state or not ours.items() <= shared.items() or (own and role != "resynthesise"):
-            raise VoiceError(f"{found.path}: its state differs from that of the step graph; export the voice again")
-        if {graph.inputs["frame"], graph.outputs.get(OWN_FRAME, (size,))} != {(size,)}:
-            raise VoiceError(
-                f"{found.path}: the size of a frame differs from the manifest's frame_size, {size}; "
-                "export the voice again"
-            )
-        if not found.noise.items() <= self.step.noise.items():
-            raise VoiceError(f"{found.path}: it has noise that the step graph lacks; export the voice again")
+        check_fits(found, graph, self.step, size)
         return found
+
+
+def check_fits(found: GraphSession, graph: Graph, step: GraphSession, frame_size: int) -> None:
+    """Raise `VoiceError` unless a stream can use a graph in turn with the step graph.
+
+    Parameters
+    ----------
+    found : GraphSession
+        An observe or resynthesis graph.
+    graph : Graph
+        Its entry in the manifest.
+    step : GraphSession
+        The step graph.
+    frame_size : int
+        That of the manifest.
+    """
+    own = {name: shape for name, shape in found.state.items() if name.startswith(OWN) and graph.role == "resynthesise"}
+    shared = {name: shape for name, shape in found.state.items() if name not in own}
+    ours = {name.removeprefix(OWN): shape for name, shape in own.items()}
+    if shared != step.state or not ours.items() <= shared.items():
+        raise VoiceError(f"{found.path}: its state differs from that of the step graph; export the voice again")
+    size = (frame_size,)
+    if graph.inputs["frame"] != size or graph.outputs.get(OWN_FRAME, size) != size:
+        raise VoiceError(
+            f"{found.path}: the size of a frame differs from the manifest's frame_size, {frame_size}; "
+            "export the voice again"
+        )
+    if not found.noise.items() <= step.noise.items():
+        raise VoiceError(f"{found.path}: it has noise that the step graph lacks; export the voice again")

@@ -62,7 +62,7 @@ class ListeningStream:
     Raises
     ------
     VoiceError
-        The voice has no observe graph.
+        The graph that observes is missing, or cannot be loaded.
     StreamError
         The mode is `resynthesise`, and the voice has no latents that can be held.
     """
@@ -155,7 +155,7 @@ class ListeningStream:
 
     def snapshot(self) -> bytes:
         """Return the stream's snapshot, which does not include the input."""
-        self.stream.controls.restore(self.controls.snapshot())  # resynthesis has set the stream's latent.hold
+        self.stream.controls.restore(self.controls.snapshot())  # a `LatentImitator` has set latent.hold
         return self.stream.snapshot()
 
     def restore(self, saved: bytes) -> None:
@@ -170,6 +170,8 @@ class ListeningStream:
     def continue_from(self, other: Stream) -> None:
         """Continue from the state of another stream."""
         self.stream.continue_from(other)
+        if self._imitator is not None:
+            self._imitator.restart()
 
     def open_another(self, seed: int | None = None) -> Stream:
         """Open a stream of the same engine in zero state, with default controls."""

@@ -27,7 +27,15 @@ PLAIN_VERSION = 1
 OWN = "own."
 """Begins the names of the states of generated sound, in a graph that also has those of the sound that is heard."""
 OWN_FRAME = "own.frame"
-"""The frame that such a graph generates."""
+"""Name of the output with the frame that a resynthesis graph generates."""
+LATENT_OUTPUTS = ("latent", "posterior.mean", "posterior.std", "kl")
+"""Outputs of the observe graph of a voice that has latents, besides `log_likelihood`."""
+REQUIRED: dict[Role, tuple[str, ...]] = {
+    "step": ("frame",),
+    "observe": ("log_likelihood",),
+    "resynthesise": (OWN_FRAME, "log_likelihood", *LATENT_OUTPUTS),
+}
+"""Outputs that a graph must have, besides the next state and, if it observes latents, `LATENT_OUTPUTS`."""
 MANIFEST_FILE = "voice.json"
 LONGEST_NAME = 200
 """Largest number of characters of a file name; file systems allow 255 bytes."""

@@ -97,7 +97,7 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     generates from this noise, starting from a state of zero, with default controls; as `observe.NAME` [T, ...] the
     outputs `posterior.mean`, `kl` and `log_likelihood` of the observe graph for those frames and zero noise; and as
     `resynthesise.own.frame` [T, F] the frames that the graph `resynthesise`, if there is one, generates from those
-    frames and the noise.  If the voice reads a text, it also holds the `text.characters` [T, W] of both graphs, and
+    frames and the noise.  If the voice reads a text, it also holds the `text.characters` [T, W] of all graphs, and
     `text.position` and `text.attention` of each.
     """
 
@@ -161,6 +161,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.modality == "pen":
             return (-1, self.frame_size)
         return (-1,) if self.channels == 1 else (-1, self.channels)
+
+    def has(self, role: Role) -> bool:
+        """Return whether there is a graph of a role."""
+        return any(graph.role == role for graph in self.graphs)
 
     def graph(self, role: str, precision: str = "fp32") -> Graph:
         """Return a graph.

@@ -9,7 +9,7 @@ from vrnn_engine.errors import VoiceError
 OPERATORS, SIZE = "operators", "size"
 LIMITS = {
     OPERATORS: "which operators a graph may have",
-    SIZE: "how many nodes a graph may have, and how much memory and work a step may take",
+    SIZE: "how many nodes a graph may have, how much memory and work a step may take, and that no row reads another",
 }
 """The limits that can be lifted, and what each is about."""
 

@@ -73,7 +73,8 @@ class Voice:
         trust : str or iterable of str
             Limits on what the graphs may do that are lifted, because you trust the author of the voice: `operators`
             (which operators they may have), `size` (how many nodes they may have, and how much memory and work a step
-            may take). The environment variable `VRNN_ENGINE_TRUST` lifts limits too. Bundled voices are not checked.
+            may take, and that no row of a batch reads another). The environment variable `VRNN_ENGINE_TRUST` lifts
+            limits too. Bundled voices are not checked.
 
         Returns
         -------
@@ -99,7 +100,7 @@ class Voice:
         Parameters
         ----------
         role : str
-            `step` or `observe`.
+            `step`, `observe` or `resynthesise`.
         precision : str, optional
             `fp32`, `fp16`, `int8` or `int4`; by default the precision of the first graph listed.
 
@@ -116,7 +117,7 @@ class Voice:
     def fingerprint(self, precision: str | None = None) -> str:
         """Return a sha256 that identifies what a step graph computes.
 
-        The fingerprint depends on the step graph and on all weights, but not on the documents, the observe graph, the
+        The fingerprint depends on the step graph and on all weights, but not on the documents, the other graphs, the
         parity vectors or the training file.
 
         Parameters
@@ -145,7 +146,7 @@ class Voice:
         Returns
         -------
         dict of str to float32 array [T, ...]
-            Noise, frames and outputs of the observe graph; see `Parity`.
+            Noise, frames and outputs of the graphs; see `Parity`.
 
         Raises
         ------

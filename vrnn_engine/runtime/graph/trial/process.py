@@ -14,7 +14,7 @@ from vrnn_engine.base.files import write_atomically
 from vrnn_engine.base.folders import cache_folder
 from vrnn_engine.errors import SinkError, VoiceError
 from vrnn_engine.runtime.graph.ort import ort
-from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE
+from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, is_document
 from vrnn_engine.runtime.voice.trust import SIZE
 from vrnn_engine.runtime.voice.voice import Voice
 
@@ -64,7 +64,7 @@ def require_trial(voice: Voice, seconds: int = SECONDS, spare: int = SPARE_MEMOR
         note = _note(voice)
         if os.path.isfile(note):  # unlike Path.is_file, it raises no error if the folder cannot be read
             return
-        most = spare + MEMORY_FACTOR * sum(path.stat().st_size for path in voice.path.iterdir())
+        most = spare + MEMORY_FACTOR * _size(voice)
         status = _status(voice, seconds, most)
     except subprocess.TimeoutExpired:
         raise _refused(voice, f"take more than {seconds} s") from None
@@ -93,6 +93,11 @@ def _note(voice: Voice) -> Path:
     return cache_folder("tried") / hashlib.sha256(ort.__version__.encode() + b"\n" + manifest).hexdigest()
 
 
+def _size(voice: Voice) -> int:
+    """Return the number of bytes of the files that have a checksum."""
+    return sum((voice.path / name).stat().st_size for name in voice.manifest.files if not is_document(name))
+
+
 def _status(voice: Voice, seconds: int, most: int) -> int:
     """Load the voice in another process, and return the status with which the process ends."""
     # Nothing is imported from the current folder, unless this process imports from there. Python skips what is no str.
@@ -107,7 +112,7 @@ def _status(voice: Voice, seconds: int, most: int) -> int:
 
 
 def _watch(process: "subprocess.Popen[bytes]", seconds: int, most: int) -> int:
-    """Wait until a process ends; raise an error if it takes longer, or more bytes of memory."""
+    """Wait until a process ends; raise an error if it takes longer, or more bytes of memory, seen every `_PAUSE`."""
     import psutil  # voices without a trial start without it
 
     end = time.monotonic() + seconds

@@ -41,6 +41,9 @@ class Imitator(Protocol):
     def reseed(self, seed: int) -> None:
         """Use the noise of another seed from here on."""
 
+    def restart(self) -> None:
+        """Observe from the state of the stream on, which has just been replaced by that of another stream."""
+
     def close(self) -> None:
         """Close the streams that were opened for this."""
 
@@ -56,11 +59,11 @@ def imitator_for(stream: Stream) -> Imitator:
     Raises
     ------
     VoiceError
-        The voice has no observe graph.
+        The graph cannot be loaded, or there is none.
     StreamError
         The voice has no latents that can be held.
     """
-    if any(graph.role == "resynthesise" for graph in stream.voice.manifest.graphs):
+    if stream.voice.manifest.has("resynthesise"):
         return GraphImitator(stream)
     if "latent.target" not in stream.controls:
         raise StreamError(f"voice {stream.voice.name!r} has no latents to resynthesise from; observe or continue")
@@ -76,7 +79,8 @@ class GraphImitator:
     Parameters
     ----------
     stream : Stream
-        Its state, after each frame, continues from the input's, and from the imitation's where there is one.
+        After each frame, its state is the one that has observed the input, except that the states `own.NAME` are those
+        of the imitation.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -93,13 +97,15 @@ class GraphImitator:
             state = stream.state
             arrays = {**self._heard, **{OWN + name: state.arrays[name] for name in self._own}}
             after, outputs = stream.stepper.run(self._graph, arrays, state, state.steps, stream.controls, frame)
-            state.require_finite(stream.voice.name, *after.values(), *outputs.values())
-            self._heard = {name: values for name, values in after.items() if not name.startswith(OWN)}
-            latent = outputs["latent"][0]
+            heard = {name: values for name, values in after.items() if not name.startswith(OWN)}
             own = {name: after[OWN + name] for name in self._own}
-            stream.state = state.stepped({**self._heard, **own}, 1, latent)
+            made = outputs.pop(OWN_FRAME)
+            state.require_observed(stream.voice.name, [*outputs.items(), *heard.items()])
+            state.require_finite(stream.voice.name, made, *own.values())
+            latent = outputs["latent"][0]
+            self._heard, stream.state = heard, state.stepped({**heard, **own}, 1, latent)
         seen = SeenFrame(latent, float(outputs["kl"][0]), float(outputs["log_likelihood"][0]))
-        return outputs[OWN_FRAME][0].reshape(stream.voice.manifest.block_shape), seen
+        return made[0].reshape(stream.voice.manifest.block_shape), seen
 
     def set_controls(self, values: Mapping[str, np.ndarray]) -> None:
         """Set the controls, for the latent of the posterior and for the frame that is drawn."""
@@ -108,6 +114,10 @@ class GraphImitator:
     def reseed(self, seed: int) -> None:
         """Use the noise of another seed from here on."""
         self._stream.reseed(seed)
+
+    def restart(self) -> None:
+        """Observe from the state of the stream on, which has just been replaced by that of another stream."""
+        self._heard = self._stream.state.arrays
 
     def close(self) -> None:
         """Do nothing: no stream was opened."""
@@ -147,6 +157,10 @@ class LatentImitator:
         """Use the noise of another seed from here on."""
         self._stream.reseed(seed)
         self._listener.reseed(seed)
+
+    def restart(self) -> None:
+        """Observe from the state of the stream on, which has just been replaced by that of another stream."""
+        self._listener.continue_from(self._stream)
 
     def close(self) -> None:
         """Close the stream that observes."""

@@ -42,6 +42,9 @@ def conv(call: Call) -> tuple[list[Shape], int]:
     pads = (call.node.numbers("pads") if padding == "NOTSET" else None) or (0,) * (2 * axes)
     if padding not in _PADDINGS or min(*strides, *dilations) < 1 or min(pads) < 0:
         raise ValueError("its padding, a stride or a dilation is not possible")
+    group = call.node.number("group", 1)
+    if group < 1 or shape[1] != group * weights[1] or weights[0] % group:
+        raise ValueError(f"{shape[1]} channels in, {weights[0]} out and {group} groups do not fit")
     result = [shape[0], weights[0]]
     for at in range(axes):
         extent = dilations[at] * (weights[at + 2] - 1) + 1

@@ -15,8 +15,6 @@ from vrnn_engine.runtime.voice.graph_file.values import ROWS, Call, Shape, Unkno
 Rule = Callable[[Call], tuple[list[Shape], int]]
 """Returns the shapes of the results, and the multiplications that they need besides one for each element."""
 
-_MAX_PAD = 1 << 40
-"""Largest number of elements before or after an axis, so that no sum of sizes is mistaken for the rows."""
 MICROSOFT = "com.microsoft"
 
 
@@ -170,8 +168,6 @@ def _pad(call: Call) -> tuple[list[Shape], int]:
     axes = call.whole(3) if call.has(3) else tuple(range(len(shape)))
     if len(pads) != 2 * len(axes) or len({axis % len(shape) for axis in axes}) < len(axes):
         raise ValueError(f"{len(pads)} pads of {len(axes)} axes")
-    if max(map(abs, pads), default=0) > _MAX_PAD:
-        raise ValueError(f"a pad of {max(map(abs, pads))} is not possible")
     for at, axis in enumerate(axes):
         shape[axis] += pads[at] + pads[at + len(axes)]
     return [tuple(shape)], 0
@@ -213,6 +209,12 @@ _PAIRWISE = """Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greate
     Mean Min Mod Mul Or PRelu Pow Sub Sum Where Xor"""
 _REDUCING = """ArgMax ArgMin ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd
     ReduceSum ReduceSumSquare"""
+
+_NEVER_EMPTY = """BatchNormalization Conv DFT GRU GroupNormalization Hardmax InstanceNormalization LSTM
+    LayerNormalization LogSoftmax LpNormalization MatMulNBits MeanVarianceNormalization RMSNormalization RNN Softmax
+    TopK"""
+NEVER_EMPTY = frozenset(_NEVER_EMPTY.split())
+"""Operators that read no empty value: onnxruntime divides by its size, or ends the process."""
 
 RULES: dict[str, dict[str, Rule]] = {
     "": dict.fromkeys(_ELEMENTWISE.split(), _same)

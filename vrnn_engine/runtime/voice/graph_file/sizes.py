@@ -1,5 +1,6 @@
 """Computes from shapes how much memory and work a step of a graph takes, before the graph runs."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,8 +8,8 @@ import numpy as np
 
 from vrnn_engine.runtime.voice.graph_file.mixing import MixedRowsError, check_rows_apart
 from vrnn_engine.runtime.voice.graph_file.model import Axes, GraphFile, ModelFile, Node
-from vrnn_engine.runtime.voice.graph_file.operators import RULES
-from vrnn_engine.runtime.voice.graph_file.tensors import MAX_AXES
+from vrnn_engine.runtime.voice.graph_file.operators import NEVER_EMPTY, RULES
+from vrnn_engine.runtime.voice.graph_file.tensors import MAX_AXES, MAX_SIZE
 from vrnn_engine.runtime.voice.graph_file.values import (
     ROWS,
     Call,
@@ -97,7 +98,8 @@ def infer(model: ModelFile) -> Iterator[tuple[list[Known], int]]:
             results, work = _results(Call(node, tuple(known[name] for name in node.inputs), version))
         except UnknownShapeError:
             raise SizeError(
-                f"the size of {_name(node)} depends on values that only a step computes; make it constant"
+                f"the size of {_name(node)} depends on values that only a step computes, or on arithmetic with the "
+                "number of rows; make it constant, or use -1 in a Reshape"
             ) from None
         except MixedRowsError:
             raise SizeError(
@@ -136,6 +138,11 @@ def _inputs(graph: GraphFile) -> dict[str, Shape]:
     found = {name: tuple(ROWS if n is None else n for n in axes) for name, axes in needed.items() if axes is not None}
     if missing := needed.keys() - found.keys():
         raise SizeError(f"the input {min(missing)[:80]} has no shape")
+    for name, shape in found.items():
+        try:
+            _check_size(shape)
+        except ValueError as error:
+            raise SizeError(f"the input {name[:80]}: {error}") from None
     return found
 
 
@@ -147,19 +154,31 @@ def _results(call: Call) -> tuple[list[Known], int]:
     rule = RULES.get(node.domain, {}).get(node.operator)
     if rule is None or any(one.shape is None for one in given):
         return [Known(None, Origin.INPUT)] * len(node.outputs), 0
+    if node.operator in NEVER_EMPTY and any(0 in one.shape for one in given if one.shape is not None):
+        raise ValueError("it reads an empty value")
     shapes, work = rule(call)
     if (most := max(map(len, shapes))) > MAX_AXES:
         raise ValueError(f"a result has {most} axes, more than {MAX_AXES}")
     if any(n < 0 or (n >= ROWS and n % ROWS) for shape in shapes for n in shape):
         raise ValueError(f"shape {[_readable(shape) for shape in shapes]} is negative, or has parts of a batch")
+    for shape in shapes:
+        _check_size(shape)
     check_rows_apart(call, shapes)
     if node.operator == "Shape":
         origin = min(origin, Origin.ROWS)
-        return [Known(shapes[0], origin, np.array(call.part_of_shape(), np.int64))], work
+        part = call.part_of_shape()
+        known = max(part, default=0) < 2**63  # an axis of several rows has no number here
+        return [Known(shapes[0], origin, np.array(part, np.int64) if known else None)], work
     if node.operator == "Constant":
         return [Known(shapes[0], origin, _constant(node, shapes[0]))], work
     found = elements(call, origin, shapes[0]) if len(shapes) == 1 else None
     return [Known(shape, origin, found) for shape in shapes], work
+
+
+def _check_size(shape: Shape) -> None:
+    """Raise `ValueError` if a value has more than `MAX_SIZE` elements, or more for each row; a size 0 counts as 1."""
+    if math.prod(max(1, n // ROWS if n >= ROWS else n) for n in shape) > MAX_SIZE:
+        raise ValueError(f"a value of the shape {_readable(shape)} has more than {MAX_SIZE:,} elements")
 
 
 def _constant(node: Node, shape: Shape) -> np.ndarray | None:

@@ -20,7 +20,7 @@ from vrnn_engine.runtime.voice.graph_file.protobuf import (
 
 MAX_VALUES = 4096
 """Largest number of elements of a constant whose values are read; larger ones are weights."""
-MAX_SIZE = 2**61 - 2
+MAX_SIZE = 1 << 40
 """Largest size of an axis of a constant."""
 MAX_AXES = 64
 """Most axes of a constant."""

@@ -12,11 +12,9 @@ from vrnn_engine.runtime.voice.graph_file.model import Node
 from vrnn_engine.runtime.voice.graph_file.tensors import MAX_SIZE, MAX_VALUES, NUMPY
 
 Shape = tuple[int, ...]
-ROWS = MAX_SIZE + 1
-"""Stands for the number of rows in a batch, B. It is prime and larger than any size of a stored constant, so that it
-acts as a variable: the digits of a count in this base are the coefficients of a polynomial in B."""
-
-
+ROWS = 2**61 - 1
+"""Stands for the number of rows in a batch, B. It is prime and larger than any sum of sizes, each of which is up to
+`MAX_SIZE`, so that it acts as a variable: the digits of a count in this base are the coefficients of a polynomial."""
 _INTEGERS = (6, 7)
 """Types int32 and int64 in ONNX."""
 
@@ -148,11 +146,20 @@ def elements(call: Call, origin: Origin, shape: Shape) -> np.ndarray | None:
         return None
     with np.errstate(all="ignore"):
         found = fold(call, [one for one in given if one is not None])
+    if any(map(_has_denormals, (*given, found))):
+        return None
     return None if found is None or np.size(found) != size(shape) else np.asarray(found).reshape(shape)
 
 
 Fold = Callable[[Call, Sequence[np.ndarray]], np.ndarray | None]
 """Computes the elements of a result bit for bit as onnxruntime does; None if that is not sure."""
+
+
+def _has_denormals(values: np.ndarray | None) -> bool:
+    """Return whether there are numbers that onnxruntime takes for zero, as it is set here."""
+    if values is None or values.dtype.kind != "f":
+        return False
+    return bool(np.any((values != 0) & (np.abs(values) < np.finfo(values.dtype).tiny)))
 
 
 def _first(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
@@ -162,7 +169,9 @@ def _first(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
 def _cast(call: Call, given: Sequence[np.ndarray]) -> np.ndarray | None:
     to, source = call.node.number("to", 0), given[0]
     if call.inputs[0] and call.inputs[0].origin is not Origin.CONSTANT:
-        return source if to in _INTEGERS else None  # a number of rows fits in both types
+        # A number of rows fits in both types, and a constant beside it may not.
+        fits = (source >= ROWS) | ((source >= -(2**31)) & (source < 2**31))
+        return source if to in _INTEGERS and fits.all() else None
     if to not in NUMPY or NUMPY[to] == "<f2":
         return None
     target = np.dtype(NUMPY[to])
@@ -171,6 +180,14 @@ def _cast(call: Call, given: Sequence[np.ndarray]) -> np.ndarray | None:
         if not np.all((source > float(limits.min) - 1) & (source < float(limits.max))):
             return None
     return source.astype(target)
+
+
+def _concat(call: Call, given: Sequence[np.ndarray]) -> np.ndarray | None:
+    origins = [one.origin for one in call.inputs if one is not None]
+    constants = [one for one, origin in zip(given, origins, strict=True) if origin is Origin.CONSTANT]
+    if max(origins) is not Origin.CONSTANT and any(((one > MAX_SIZE) | (one < -MAX_SIZE)).any() for one in constants):
+        return None  # a constant could be mistaken for the rows
+    return np.concatenate(given, axis=call.node.number("axis", 0))
 
 
 def _slice(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
@@ -184,7 +201,7 @@ _STRUCTURAL: dict[str, Fold] = dict.fromkeys(("Identity", "Squeeze", "Unsqueeze"
     "Cast": _cast,
     "Slice": _slice,
     "Gather": lambda call, given: np.take(given[0], given[1].astype(np.int64), axis=call.node.number("axis", 0)),
-    "Concat": lambda call, given: np.concatenate(given, axis=call.node.number("axis", 0)),
+    "Concat": _concat,
 }
 
 
