@@ -123,7 +123,8 @@ def run(cell: Cell, data: Path, folder: Path, updates: int) -> None:
     print(f"{cell}: ELBO {row['elbo']:,.0f}, {row['seconds']} s", flush=True)
     with FileLock(RESULTS.with_suffix(".lock")):
         with RESULTS.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            rounded = {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()}
+            file.write(json.dumps(rounded) + "\n")
         write_page(updates)
 
 

@@ -46,7 +46,7 @@ def entries(lock: dict[str, Any], checksums: bool) -> str:
         files = [one for one in package.get("wheels", []) if USABLE.search(one["url"])]
         files += [package["sdist"]] if "sdist" in package else []
         marker = f" ; {package['marker']}" if "marker" in package else ""
-        hashes = sorted(f" \\\n    --hash=sha256:{one['hashes']['sha256']}" for one in files) if checksums else []
+        hashes = sorted(f" \\\n --hash=sha256:{one['hashes']['sha256']}" for one in files) if checksums else []
         lines.append(f"{package['name']}=={package['version']}{marker}{''.join(hashes)}\n")
     return "".join(lines)
 
