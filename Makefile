@@ -64,8 +64,8 @@ fuzz-atheris: $(VENV)/.stamp-atheris
 	    $(BIN)/python benchmarks/coverage_fuzzing.py $$reader --seconds $(SECONDS); done
 
 # With the newest versions that the registry has, and with the lower bounds in pyproject.toml where they can be
-# installed together.
-TESTS ?= tests/base tests/exporters tests/models tests/runtime
+# installed together.  Left out are tests of this repository, and of the tools that it is developed with.
+TESTS ?= tests --ignore=tests/project --ignore=tests/benchmarks
 test-oldest test-newest: test-%: .venv-%/.stamp
 	.venv-$*/bin/python $(PYTEST) -m "not slow" $(TESTS)
 

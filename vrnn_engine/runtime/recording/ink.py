@@ -93,7 +93,7 @@ def read_ink_file(path: Path) -> tuple[np.ndarray, str | None, float | None]:
                 raise RecordingError(_describe_missing(path, missing, set(arrays)))
             points = np.stack([arrays[name] for name in ("dx", "dy", "pen_up")], axis=1)
             unit = str(arrays["unit"]) if "unit" in arrays else None
-            return points, unit, float(arrays["rate"]) if "rate" in arrays else None
+            return points, unit, float(arrays["rate"].item()) if "rate" in arrays else None
         if path.suffix.lower() == ".jsonl":
             lines = [json.loads(line) for line in _text(path).splitlines() if line.strip()]
             found = [line for line in lines if "dx" in line]
