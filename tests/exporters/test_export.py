@@ -41,6 +41,20 @@ def imitates(model):
     return model.modality == "audio" and model.model.config.latent_size > 0
 
 
+def defaults_of(model):
+    """Return the defaults of a model's controls, for one row."""
+    return {c.name: np.full((1, *c.shape), c.default, np.float32) for c in model.controls}
+
+
+def generate(step, defaults, rng, frames):
+    """Yield the noise of each of some frames, the state after it, and the outputs of its step."""
+    state = step.zero_state()
+    for _ in range(frames):
+        noise = {name: rng.standard_normal((1, *shape)).astype(np.float32) for name, shape in step.noise.items()}
+        state, outputs = step.run(state, noise, defaults)
+        yield noise, state, outputs
+
+
 def held_at(controls, latent):
     """Return controls that hold z at a value, if the model has latents."""
     return controls if latent is None else controls | {"latent.hold": np.ones_like(latent), "latent.target": latent}
@@ -85,7 +99,7 @@ def test_unroll_step_and_observe_graph_agree_on_one_recording(exported):
     )
     session = sessions(voice)[1]
     state = session.zero_state()
-    defaults = {c.name: np.full((1, *c.shape), c.default, np.float32) for c in model.controls}
+    defaults = defaults_of(model)
     for t in range(FRAMES):
         at = t - int(mdct)  # the first block completes no frame
         if at >= 0:
@@ -108,12 +122,8 @@ def test_unroll_step_and_observe_graph_agree_on_one_recording(exported):
 def test_generated_frames_fed_back_reproduce_the_state(exported):
     model, voice = exported
     step, observe = sessions(voice)
-    rng = np.random.default_rng(2)
-    defaults = {c.name: np.full((1, *c.shape), c.default, np.float32) for c in model.controls}
-    state, made = step.zero_state(), []
-    for _ in range(FRAMES):
-        noise = {name: rng.standard_normal((1, *shape)).astype(np.float32) for name, shape in step.noise.items()}
-        state, outputs = step.run(state, noise, defaults)
+    defaults, made = defaults_of(model), []
+    for _, state, outputs in generate(step, defaults, np.random.default_rng(2), FRAMES):
         made.append((outputs["frame"], outputs.get("latent"), state["h"], state["c"]))
     late = int(model.basis == "mdct")
     state = observe.zero_state()
@@ -132,12 +142,8 @@ def test_a_voice_imitates_its_own_sound_exactly(exported):
     if not imitates(model):
         pytest.skip("it cannot imitate a sound")
     step, imitate = sessions(voice, ("step", "resynthesise"))
-    rng = np.random.default_rng(2)
-    defaults = {c.name: np.full((1, *c.shape), c.default, np.float32) for c in model.controls}
-    state, made = step.zero_state(), []
-    for _ in range(FRAMES):
-        noise = {name: rng.standard_normal((1, *shape)).astype(np.float32) for name, shape in step.noise.items()}
-        state, outputs = step.run(state, noise, defaults)
+    defaults, made = defaults_of(model), []
+    for noise, _, outputs in generate(step, defaults, np.random.default_rng(2), FRAMES):
         made.append((outputs["frame"], outputs["latent"], noise))
     late = int(model.basis == "mdct")  # the first block completes no frame
     state = imitate.zero_state()
@@ -155,13 +161,10 @@ def test_observing_continues_after_generating(exported):
     """After any sequence of generating and observing, the recurrence has read each frame once."""
     model, voice = exported
     step, observe = sessions(voice)
-    rng = np.random.default_rng(3)
-    defaults = {c.name: np.full((1, *c.shape), c.default, np.float32) for c in model.controls}
+    defaults = defaults_of(model)
     zeros = {name: np.zeros((1, *shape), np.float32) for name, shape in step.noise.items()}
-    state, blocks, latents, h = step.zero_state(), [], [], []
-    for _ in range(8):
-        noise = {name: rng.standard_normal((1, *shape)).astype(np.float32) for name, shape in step.noise.items()}
-        state, outputs = step.run(state, noise, defaults)
+    blocks, latents, h = [], [], []
+    for _, state, outputs in generate(step, defaults, np.random.default_rng(3), 8):
         blocks.append(outputs["frame"])
         latents.append(outputs.get("latent"))
         h.append(state["h"])

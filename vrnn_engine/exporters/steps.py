@@ -11,9 +11,6 @@ from vrnn_engine.models.recurrent import Inference, RecurrentModel, State
 from vrnn_engine.models.source_filter import Heard
 from vrnn_engine.runtime.voice.manifest import OWN, OWN_FRAME
 
-SIGNAL_STATES = ("past", "overlap", "pending", "emphasis")
-"""States that differ between the generated sound and the sound that is heard."""
-
 
 class RecurrentSteps(BaseSteps[RecurrentModel]):
     """A trained model that implements `vrnn_engine.exporters.protocol.StepModel`.
@@ -87,8 +84,9 @@ class RecurrentSteps(BaseSteps[RecurrentModel]):
         if not self._latent_controls or self.modality != "audio":
             return {}
         observed = self.observe_inputs()
-        states = (name for name in SIGNAL_STATES if f"state.{name}" in observed)
-        return self.step_inputs() | observed | {f"state.{OWN}{name}": observed[f"state.{name}"] for name in states}
+        signal = {name: shape for name, shape in observed.items() if name == "state.past"} | self._signal_states()
+        own = {name.replace("state.", f"state.{OWN}", 1): shape for name, shape in signal.items()}
+        return self.step_inputs() | observed | own
 
     def resynthesise(self, inputs: Named) -> Named:
         """Observe a frame [B, F] in world units, and draw another from its latent and from the state that observed.

@@ -204,16 +204,15 @@ class Stepper:
         self,
         graph: GraphSession,
         arrays: Arrays,
-        state: StreamState,
-        step: int,
+        noise: Arrays,
         controls: Controls,
         frame: np.ndarray,
         characters: np.ndarray | None = None,
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Run a graph that reads a frame [F], with the noise of a step; return what `GraphSession.run` does."""
-        noise = {name: row[np.newaxis] for name, row in state.noise.at(step).items()}
+        """Run a graph that reads a frame [F], with noise [width]; return what `GraphSession.run` does."""
+        rows = {name: values[np.newaxis] for name, values in noise.items()}
         try:
-            return self.graphs.call(graph.run, arrays, noise, controls.table, frame[np.newaxis], characters)
+            return self.graphs.call(graph.run, arrays, rows, controls.table, frame[np.newaxis], characters)
         except Exception as error:
             self._memory.translate(error, 0, rows=1)
             raise
@@ -244,7 +243,7 @@ class Stepper:
         arrays = state.arrays
         for t, frame in enumerate(block):
             characters = None if shown is None else shown.characters
-            arrays, outputs = self.run(graph, arrays, state, state.steps + t, controls, frame, characters)
+            arrays, outputs = self.run(graph, arrays, state.noise.at(state.steps + t), controls, frame, characters)
             for name in names:
                 found[name].append(outputs[name][0])
             if shown is not None:

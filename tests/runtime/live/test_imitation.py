@@ -196,7 +196,7 @@ def test_a_graph_that_breaks_the_contract_is_refused(
     loaded = spoiled(engine, tmp_path / "spoiled", rename, edit)
     with pytest.raises(VoiceError, match=words):
         _ = loaded.stepper.graphs.resynthesise
-    with pytest.raises(VoiceError, match=f"{words}|the rows of a batch|the {'observe'} graph"):
+    with pytest.raises(VoiceError, match=words):
         verify(loaded.voice)
 
 

@@ -90,6 +90,30 @@ def test_controls_change_resynthesis_from_the_next_frame_on(engine: Engine, clip
     assert not np.array_equal(by_hand(engine, SOUND, {8: 0.5, 14: 0.0}), by_hand(engine, SOUND))
 
 
+def test_another_seed_changes_resynthesis_from_the_next_frame_on(engine: Engine, clip: Path) -> None:
+    listening = listen(engine, clip, "resynthesise")
+    listener, speaker = engine.stream(3), engine.stream(3)
+    for at, frame in enumerate(SOUND.reshape(-1, 200)):
+        if at in (9, 12):
+            for one in (listening, listener, speaker):
+                one.reseed(at)
+        latent = listener.prime(frame).latents[0]
+        speaker.controls.update({**HELD, "latent.target": np.clip(latent, -3, 3)})
+        assert np.array_equal(listening.read(1), speaker.read(1))
+
+
+def test_priming_gives_both_streams_of_a_resynthesis_another_state(engine: Engine, clip: Path) -> None:
+    listening, other = listen(engine, clip, "resynthesise"), engine.stream(5)
+    listener, speaker = engine.stream(3), engine.stream(3)
+    other.prime(SOUND)
+    for one in (listening, listener, speaker):
+        one.continue_from(other)
+    for frame in SOUND.reshape(-1, 200)[:5]:
+        latent = listener.prime(frame).latents[0]
+        speaker.controls.update({**HELD, "latent.target": np.clip(latent, -3, 3)})
+        assert np.array_equal(listening.read(1), speaker.read(1))
+
+
 def test_a_performance_of_it_saves_restores_and_rewinds(engine: Engine, clip: Path, tmp_path: Path) -> None:
     listener = listen(engine, clip, "resynthesise")
     performance = Performance(

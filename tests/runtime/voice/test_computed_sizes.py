@@ -147,11 +147,21 @@ CONFUSED: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("name", CONFUSED)
-def test_no_size_is_mistaken_for_the_number_of_rows(name: str) -> None:
-    with pytest.raises(
-        SizeError, match=r"more than 1,099,511,627,776|is not possible|arithmetic with the number of rows"
-    ):
+@pytest.mark.parametrize(
+    ("name", "words"),
+    zip(
+        CONFUSED,
+        (
+            f"a size of {VAST - 10**10} is not possible",
+            "more than 1,099,511,627,776 elements",
+            "arithmetic with the number of rows",
+            "arithmetic with the number of rows",
+        ),
+        strict=True,
+    ),
+)
+def test_no_size_is_mistaken_for_the_number_of_rows(name: str, words: str) -> None:
+    with pytest.raises(SizeError, match=words):
         measure(read_model(CONFUSED[name]))
 
 
@@ -189,5 +199,6 @@ ENDS: dict[str, bytes] = {
 
 @pytest.mark.parametrize("name", ENDS)
 def test_a_node_that_would_end_the_process_is_refused(name: str) -> None:
-    with pytest.raises(SizeError, match=r"it reads an empty value|groups do not fit"):
+    words = "do not fit, with 3 groups" if name == "groups" else "it reads an empty value"
+    with pytest.raises(SizeError, match=words):
         measure(read_model(ENDS[name]))

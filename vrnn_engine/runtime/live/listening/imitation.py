@@ -1,7 +1,8 @@
 """Imitates an input frame by frame: a latent is drawn from the posterior of each frame, and a frame from the latent."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,23 +30,37 @@ class SeenFrame(NamedTuple):
     log_likelihood: float
 
 
-class Imitator(Protocol):
-    """Lets a stream imitate frames."""
+class Imitator(ABC):
+    """Lets a stream imitate frames.
 
+    Parameters
+    ----------
+    stream : Stream
+        The stream that imitates.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    @abstractmethod
     def imitate(self, frame: np.ndarray) -> tuple[np.ndarray, SeenFrame]:
         """Imitate a frame [F]; return the stream's frame as `Stream.read` does, and what was observed."""
 
-    def set_controls(self, values: Mapping[str, np.ndarray]) -> None:
-        """Set the controls, for the latent of the posterior and for the frame that is drawn."""
-
-    def reseed(self, seed: int) -> None:
-        """Use the noise of another seed from here on."""
-
+    @abstractmethod
     def restart(self) -> None:
         """Observe from the state of the stream on, which has just been replaced by that of another stream."""
 
+    def set_controls(self, values: Mapping[str, np.ndarray]) -> None:
+        """Set the controls, for the latent of the posterior and for the frame that is drawn."""
+        self._stream.controls.restore(values)
+
+    def reseed(self, seed: int) -> None:
+        """Use the noise of another seed from here on."""
+        self._stream.reseed(seed)
+
     def close(self) -> None:
-        """Close the streams that were opened for this."""
+        """Close what was opened for this; the stream stays open."""
+        return
 
 
 def imitator_for(stream: Stream) -> Imitator:
@@ -70,7 +85,7 @@ def imitator_for(stream: Stream) -> Imitator:
     return LatentImitator(stream)
 
 
-class GraphImitator:
+class GraphImitator(Imitator):
     """Imitates by a graph that observes and generates in one step.
 
     Latent and frame are drawn given the state that observes the input.  Only what the sound must continue, such as its
@@ -84,7 +99,7 @@ class GraphImitator:
     """
 
     def __init__(self, stream: Stream) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._graph = stream.stepper.graphs.resynthesise
         self._own = [name.removeprefix(OWN) for name in self._graph.state if name.startswith(OWN)]
         self._heard: Arrays = stream.state.arrays
@@ -96,7 +111,8 @@ class GraphImitator:
             stream.check_open()
             state = stream.state
             arrays = {**self._heard, **{OWN + name: state.arrays[name] for name in self._own}}
-            after, outputs = stream.stepper.run(self._graph, arrays, state, state.steps, stream.controls, frame)
+            noise = state.noise.at(state.steps)
+            after, outputs = stream.stepper.run(self._graph, arrays, noise, stream.controls, frame)
             heard = {name: values for name, values in after.items() if not name.startswith(OWN)}
             own = {name: after[OWN + name] for name in self._own}
             made = outputs.pop(OWN_FRAME)
@@ -107,23 +123,12 @@ class GraphImitator:
         seen = SeenFrame(latent, float(outputs["kl"][0]), float(outputs["log_likelihood"][0]))
         return made[0].reshape(stream.voice.manifest.block_shape), seen
 
-    def set_controls(self, values: Mapping[str, np.ndarray]) -> None:
-        """Set the controls, for the latent of the posterior and for the frame that is drawn."""
-        self._stream.controls.restore(values)
-
-    def reseed(self, seed: int) -> None:
-        """Use the noise of another seed from here on."""
-        self._stream.reseed(seed)
-
     def restart(self) -> None:
         """Observe from the state of the stream on, which has just been replaced by that of another stream."""
         self._heard = self._stream.state.arrays
 
-    def close(self) -> None:
-        """Do nothing: no stream was opened."""
 
-
-class LatentImitator:
+class LatentImitator(Imitator):
     """Imitates by two streams, for a voice without such a graph: one observes, and its latents are held in the other.
 
     Parameters
@@ -134,7 +139,8 @@ class LatentImitator:
 
     def __init__(self, stream: Stream) -> None:
         _ = stream.stepper.graphs.observe  # loaded here, so that the first frame does not wait for it
-        self._stream, self._listener = stream, stream.fork(stream.seed)
+        super().__init__(stream)
+        self._listener = stream.fork(stream.seed)
         self._held: object = None  # the last table of the stream's controls, if it holds the latent
 
     def imitate(self, frame: np.ndarray) -> tuple[np.ndarray, SeenFrame]:
@@ -150,12 +156,12 @@ class LatentImitator:
 
     def set_controls(self, values: Mapping[str, np.ndarray]) -> None:
         """Set the controls, for the latent of the posterior and for the frame that is drawn."""
+        super().set_controls(values)
         self._listener.controls.restore(values)
-        self._stream.controls.restore(values)
 
     def reseed(self, seed: int) -> None:
         """Use the noise of another seed from here on."""
-        self._stream.reseed(seed)
+        super().reseed(seed)
         self._listener.reseed(seed)
 
     def restart(self) -> None:

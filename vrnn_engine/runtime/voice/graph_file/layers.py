@@ -44,7 +44,7 @@ def conv(call: Call) -> tuple[list[Shape], int]:
         raise ValueError("its padding, a stride or a dilation is not possible")
     group = call.node.number("group", 1)
     if group < 1 or shape[1] != group * weights[1] or weights[0] % group:
-        raise ValueError(f"{shape[1]} channels in, {weights[0]} out and {group} groups do not fit")
+        raise ValueError(f"shapes {shape} and {weights} do not fit, with {group} groups")
     result = [shape[0], weights[0]]
     for at in range(axes):
         extent = dilations[at] * (weights[at + 2] - 1) + 1
