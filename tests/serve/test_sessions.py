@@ -348,7 +348,8 @@ def test_a_client_that_says_close_and_disconnects_counts_as_closed(
     async def one_session() -> None:
         async with listener(served.url(VOICE)) as one:
             await one.open(Open(seed=1, credit=credit))
-            await one.listen(3)
+            # Behind the first burst of frames: while the server sends, a reset can make it lose what it has not read.
+            await one.listen(3 if credit == 4 else 40)
             if says_close:
                 await one.say(Close())
             if vanishes:
