@@ -23,6 +23,7 @@ from vrnn_engine.data.options import Augment, TextLines
 from vrnn_engine.data.style import Style
 from vrnn_engine.models.config import EmphasisConfig, ModelConfig, SlowCells, SourceFilter, TextConfig
 from vrnn_engine.models.families import OPTIONAL
+from vrnn_engine.runtime.voice.graph_file.operators import LISTED
 from vrnn_engine.runtime.voice.manifest import SCHEMA_VERSION, json_schema
 from vrnn_engine.training.recipe import About, PenData, Schedule, SpeechData, load_recipe
 
@@ -52,6 +53,13 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
     broken = [link for link in links if "://" not in link and not (document.parent / link).exists()]
     assert not broken
+
+
+def test_the_operators_that_a_voice_may_use_are_those_in_the_code() -> None:
+    text = (ROOT / "docs" / "voice-format.md").read_text()
+    for domain, start in (("", "whose sizes can be computed:"), ("com.microsoft", "Of the domain `com.microsoft`:")):
+        found = text.split(start)[1].lstrip().split(".\n")[0].split(",")
+        assert [name.strip() for name in found] == sorted(LISTED[domain])
 
 
 def test_every_page_is_in_the_navigation_and_in_the_index_or_its_section() -> None:

@@ -126,7 +126,7 @@ def test_wheel_version_is_the_one_in_the_code(metadata: Message) -> None:
     assert metadata["License-Expression"] == "Apache-2.0"
 
 
-@pytest.mark.parametrize(("platform", "wanted"), PLATFORMS.items())
+@pytest.mark.parametrize(("platform", "wanted"), list(PLATFORMS.items()))
 def test_one_onnxruntime_on_every_platform(metadata: Message, platform: tuple[str, str], wanted: str) -> None:
     environment = {"sys_platform": platform[0], "platform_machine": platform[1], "extra": ""}
     requirements = [Requirement(text) for text in metadata.get_all("Requires-Dist") or []]

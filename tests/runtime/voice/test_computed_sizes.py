@@ -1,12 +1,9 @@
 """Sizes that a graph computes from constants are those that onnxruntime computes, or are not known."""
 
-from typing import Any
-
 import numpy as np
-import onnx
-import onnxruntime as ort
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
+from support.small_graphs import computed, small_graph
 
 from vrnn_engine.runtime.voice.graph_file.model import read_model
 from vrnn_engine.runtime.voice.graph_file.sizes import SizeError, infer, measure
@@ -16,39 +13,24 @@ VAST = 2**61 - 1
 """Stands for the number of rows while the sizes are computed."""
 
 
-def graph(*nodes: onnx.NodeProto, version: int = 20, rows: bool = False, **constants: Any) -> bytes:
-    """Return a graph; with rows, its input x is [B, 8]."""
-    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
-    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["B", 8])] if rows else []
-    outputs = [onnx.ValueInfoProto(name=nodes[-1].output[0])]
-    whole = helper.make_graph(nodes, "g", inputs, outputs, tensors)
-    return helper.make_model(whole, opset_imports=[helper.make_opsetid("", version)], ir_version=9).SerializeToString()
-
-
-def computed(content: bytes) -> np.ndarray:
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"]).run(None, {})[0]
-
-
 SIZES: dict[str, bytes] = {
-    "int32": graph(node("Cast", ["n"], ["y"], to=TensorProto.INT32), n=[2**32 + 5]),
-    "truth": graph(
+    "int32": small_graph(node("Cast", ["n"], ["y"], to=TensorProto.INT32), n=[2**32 + 5]),
+    "truth": small_graph(
         node("Cast", ["n"], ["t"], to=TensorProto.BOOL), node("Cast", ["t"], ["y"], to=TensorProto.INT64), n=[7]
     ),
-    "float": graph(
+    "float": small_graph(
         node("Cast", ["n"], ["f"], to=TensorProto.FLOAT),
         node("Cast", ["f"], ["y"], to=TensorProto.INT64),
         n=[2**24 + 1],
     ),
-    "a large quotient": graph(node("Div", ["n", "by"], ["y"]), n=[2**53 + 1, -7], by=[1, 2]),
-    "statistics": graph(
+    "a large quotient": small_graph(node("Div", ["n", "by"], ["y"]), n=[2**53 + 1, -7], by=[1, 2]),
+    "statistics": small_graph(
         node("LayerNormalization", ["x", "s"], ["n", "mean"]),
         node("Shape", ["mean"], ["y"]),
         x=np.ones((2, 8), np.float32),
         s=np.ones(8, np.float32),
     ),
-    "an empty stack": graph(
+    "an empty stack": small_graph(
         node("MatMul", ["a", "b"], ["m"]),
         node("Shape", ["m"], ["y"]),
         a=np.ones((0, 2, 2), np.float32),
@@ -64,16 +46,16 @@ def test_a_size_is_the_one_that_onnxruntime_computes(name: str) -> None:
 
 
 UNKNOWN: dict[str, bytes] = {
-    "a sum of fractions": graph(node("Range", ["a", "b", "c"], ["y"]), a=0.0, b=2.0, c=0.1),
-    "a number that no integer holds": graph(node("Cast", ["n"], ["y"], to=TensorProto.INT64), n=[1e30]),
-    "a half": graph(node("Cast", ["n"], ["y"], to=TensorProto.FLOAT16), n=[0.1]),
+    "a sum of fractions": small_graph(node("Range", ["a", "b", "c"], ["y"]), a=0.0, b=2.0, c=0.1),
+    "a number that no integer holds": small_graph(node("Cast", ["n"], ["y"], to=TensorProto.INT64), n=[1e30]),
+    "a half": small_graph(node("Cast", ["n"], ["y"], to=TensorProto.FLOAT16), n=[0.1]),
     # onnxruntime takes denormal numbers for zero, where the engine has told it so.
-    "a denormal": graph(
+    "a denormal": small_graph(
         node("Cast", ["n"], ["t"], to=TensorProto.BOOL),
         node("Cast", ["t"], ["y"], to=TensorProto.INT64),
         n=np.array([1e-40], np.float32),
     ),
-    "a denormal product": graph(
+    "a denormal product": small_graph(
         node("Mul", ["a", "b"], ["n"]), node("Mul", ["n", "b"], ["y"]), a=np.array([2.0**-1000]), b=np.array([2.0**-30])
     ),
 }
@@ -86,13 +68,15 @@ def test_a_size_that_onnxruntime_may_round_otherwise_is_not_known(name: str) -> 
 
 
 REFUSED: dict[str, bytes] = {
-    "a size that stands for the rows": graph(node("ConstantOfShape", ["n"], ["y"]), n=[VAST]),
-    "a stretched size that stands for the rows": graph(node("Expand", ["x", "n"], ["y"]), x=[1], n=[VAST]),
-    "pads that stand for the rows": graph(node("Pad", ["x", "n"], ["y"]), x=[1.0], n=[2**60 - 1, 2**60 - 1]),
-    "pads of one axis twice": graph(node("Pad", ["x", "n", "", "axes"], ["y"]), x=[1.0], n=[1, 1, 1, 1], axes=[0, 0]),
-    "an axis twice": graph(node("Unsqueeze", ["x", "axes"], ["y"]), x=[1.0], axes=[0, 0]),
-    "two results of one": graph(node("Neg", ["x"], ["y", "z"]), x=[1.0]),
-    "negative pads": graph(
+    "a size that stands for the rows": small_graph(node("ConstantOfShape", ["n"], ["y"]), n=[VAST]),
+    "a stretched size that stands for the rows": small_graph(node("Expand", ["x", "n"], ["y"]), x=[1], n=[VAST]),
+    "pads that stand for the rows": small_graph(node("Pad", ["x", "n"], ["y"]), x=[1.0], n=[2**60 - 1, 2**60 - 1]),
+    "pads of one axis twice": small_graph(
+        node("Pad", ["x", "n", "", "axes"], ["y"]), x=[1.0], n=[1, 1, 1, 1], axes=[0, 0]
+    ),
+    "an axis twice": small_graph(node("Unsqueeze", ["x", "axes"], ["y"]), x=[1.0], axes=[0, 0]),
+    "two results of one": small_graph(node("Neg", ["x"], ["y", "z"]), x=[1.0]),
+    "negative pads": small_graph(
         node("Conv", ["x", "k"], ["y"], pads=[-2, 0]),
         x=np.ones((1, 1, 8), np.float32),
         k=np.ones((1, 1, 2), np.float32),
@@ -109,36 +93,36 @@ def test_a_size_that_is_not_possible_is_refused(name: str) -> None:
 FIRST = (node("Shape", ["x"], ["s"]), node("Gather", ["s", "zero"], ["b"]))
 """The number of rows, as [B]."""
 CONFUSED: dict[str, bytes] = {
-    "two sizes whose sum is the stand-in of the rows": graph(
+    "two sizes whose sum is the stand-in of the rows": small_graph(
         node("Expand", ["x1", "n"], ["e"]),
         node("Expand", ["x1", "m"], ["f"]),
-        rows=True,
+        row=8,
         x1=np.ones(1, np.float32),
         n=[10**10],
         m=[VAST - 10**10],
     ),
-    "a product of sizes": graph(
-        node("Expand", ["x1", "n"], ["e"]), rows=True, x1=np.ones((1, 1), np.float32), n=[2**31, 2**30]
+    "a product of sizes": small_graph(
+        node("Expand", ["x1", "n"], ["e"]), row=8, x1=np.ones((1, 1), np.float32), n=[2**31, 2**30]
     ),
-    "a cast of a constant beside the rows": graph(
+    "a cast of a constant beside the rows": small_graph(
         *FIRST,
         node("Concat", ["b", "n"], ["c"], axis=0),
         node("Cast", ["c"], ["i"], to=TensorProto.INT32),
         node("Gather", ["i", "one"], ["g"]),
         node("Cast", ["g"], ["w"], to=TensorProto.INT64),
         node("Expand", ["x1", "w"], ["e"]),
-        rows=True,
+        row=8,
         zero=[0],
         one=[1],
         n=[10**9 - 2**32],
         x1=np.ones(1, np.float32),
     ),
-    "a constant that looks like the rows": graph(
+    "a constant that looks like the rows": small_graph(
         *FIRST,
         node("Concat", ["b", "n"], ["c"], axis=0),
         node("Gather", ["c", "one"], ["g"]),
         node("Expand", ["x1", "g"], ["e"]),
-        rows=True,
+        row=8,
         zero=[0],
         one=[1],
         n=[VAST],
@@ -149,16 +133,12 @@ CONFUSED: dict[str, bytes] = {
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    zip(
-        CONFUSED,
-        (
-            f"a size of {VAST - 10**10} is not possible",
-            "more than 1,099,511,627,776 elements",
-            "arithmetic with the number of rows",
-            "arithmetic with the number of rows",
-        ),
-        strict=True,
-    ),
+    [
+        ("two sizes whose sum is the stand-in of the rows", f"a size of {VAST - 10**10} is not possible"),
+        ("a product of sizes", "more than 1,099,511,627,776 elements"),
+        ("a cast of a constant beside the rows", "arithmetic with the number of rows"),
+        ("a constant that looks like the rows", "arithmetic with the number of rows"),
+    ],
 )
 def test_no_size_is_mistaken_for_the_number_of_rows(name: str, words: str) -> None:
     with pytest.raises(SizeError, match=words):
@@ -166,11 +146,11 @@ def test_no_size_is_mistaken_for_the_number_of_rows(name: str, words: str) -> No
 
 
 def test_a_shape_with_several_rows_in_an_axis_is_allowed_if_no_size_uses_it() -> None:
-    content = graph(
+    content = small_graph(
         node("Reshape", ["x", "flat"], ["r"]),
         node("Shape", ["r"], ["s"]),
         node("Cast", ["s"], ["y"], to=TensorProto.FLOAT),
-        rows=True,
+        row=8,
         flat=[-1],
     )
     assert measure(read_model(content)).elements < 100 * VAST
@@ -178,19 +158,19 @@ def test_a_shape_with_several_rows_in_an_axis_is_allowed_if_no_size_uses_it() ->
 
 EMPTY = np.ones((1, 2, 0), np.float32)
 ENDS: dict[str, bytes] = {
-    "InstanceNormalization": graph(
+    "InstanceNormalization": small_graph(
         node("InstanceNormalization", ["e", "s", "s"], ["y"]), e=EMPTY, s=np.ones(2, np.float32)
     ),
-    "GRU": graph(
+    "GRU": small_graph(
         node("GRU", ["e", "w", "r"], ["y"], hidden_size=2),
         e=np.ones((0, 1, 2), np.float32),
         w=np.ones((1, 6, 2), np.float32),
         r=np.ones((1, 6, 2), np.float32),
     ),
-    "Conv": graph(
+    "Conv": small_graph(
         node("Conv", ["e", "w"], ["y"], group=0), e=np.ones((1, 0, 4), np.float32), w=np.ones((1, 0, 2), np.float32)
     ),
-    "groups": graph(
+    "groups": small_graph(
         node("Conv", ["e", "w"], ["y"], group=3), e=np.ones((1, 4, 4), np.float32), w=np.ones((2, 2, 2), np.float32)
     ),
 }

@@ -13,9 +13,9 @@ from vrnn_engine.runtime.graph.session import GraphSession
 from vrnn_engine.runtime.voice.manifest import Control
 from vrnn_engine.runtime.voice.voice import Voice
 
-ROWS = 17
+BATCH_ROWS = 17
 """Rows of the batch: one more than a multiple of the widths of vector instructions, 4, 8 and 16."""
-PARTS = (slice(0, 1), slice(0, 2), slice(0, 4), slice(ROWS - 1, ROWS))
+PARTS = (slice(0, 1), slice(0, 2), slice(0, 4), slice(BATCH_ROWS - 1, BATCH_ROWS))
 """Rows that are also computed without the others."""
 STEPS = 3
 """Number of steps that are compared with default controls; the first starts from the zero state."""
@@ -85,9 +85,9 @@ def check_rows(voice: Voice) -> RowReport:
 
 def _differences(session: GraphSession, controls: Sequence[Control], symbols: int) -> dict[str, float]:
     """Return the largest relative difference of each output between rows alone and in a batch."""
-    defaults = {name: np.repeat(value, ROWS, axis=0) for name, value in Controls(controls).table.items()}
+    defaults = {name: np.repeat(value, BATCH_ROWS, axis=0) for name, value in Controls(controls).table.items()}
     tables = itertools.chain([defaults] * STEPS, _extremes(defaults, controls))
-    state = session.zero_state(ROWS)
+    state = session.zero_state(BATCH_ROWS)
     found: dict[str, float] = {}
     for table, (noise, *given) in zip(tables, _inputs(session, symbols), strict=False):
         following, outputs = session.run(state, noise, table, *given)
@@ -132,10 +132,10 @@ def _inputs(session: GraphSession, symbols: int) -> Iterator[tuple[Arrays, np.nd
     rng = np.random.default_rng(0)
 
     def normal(shape: tuple[int, ...]) -> np.ndarray:
-        return rng.standard_normal((ROWS, *shape)).astype(np.float32)
+        return rng.standard_normal((BATCH_ROWS, *shape)).astype(np.float32)
 
     while True:
         noise = {name: normal(shape) for name, shape in session.noise.items()}
         frame = normal(session.frame_input_shape) if session.takes_frame else None
-        text = rng.integers(0, symbols, (ROWS, session.window)).astype(np.float32) if session.window else None
+        text = rng.integers(0, symbols, (BATCH_ROWS, session.window)).astype(np.float32) if session.window else None
         yield noise, frame, text

@@ -6,7 +6,7 @@ from pathlib import Path
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.graph_file.division import risky_division
 from vrnn_engine.runtime.voice.graph_file.model import GraphFile, ModelFile
-from vrnn_engine.runtime.voice.graph_file.operators import RULES
+from vrnn_engine.runtime.voice.graph_file.operators import LISTED
 from vrnn_engine.runtime.voice.graph_file.protobuf import TooManyFieldsError
 from vrnn_engine.runtime.voice.graph_file.sizes import SizeError, Sizes, measure
 from vrnn_engine.runtime.voice.graph_file.values import ROWS
@@ -108,7 +108,7 @@ def _graph_fault(graph: GraphFile) -> str:
     if graph.sparse:
         return "it has sparse constants"
     for node in graph.nodes:
-        if node.operator not in RULES.get(node.domain, ()):
+        if node.operator not in LISTED.get(node.domain, ()):
             where = f" of the domain {node.domain[:80]!r}" if node.domain else ""
             return f"the operator {node.operator[:80]!r}{where} is not one that a voice may use"
         for attribute in node.attributes.values():
@@ -117,8 +117,7 @@ def _graph_fault(graph: GraphFile) -> str:
         if node.operator == "BatchNormalization" and node.number("training_mode", 0):
             return "a BatchNormalization is in training mode"
     if (risky := risky_division(graph)) is not None:
-        name = (risky.outputs or ("nothing",))[0][:80]
-        return f"{risky.operator} -> {name} divides whole numbers, by -1 or by no constant, which can end the process"
+        return f"{risky.label} divides whole numbers, by -1 or by no constant, which can end the process"
     return ""
 
 

@@ -67,10 +67,15 @@ def recurrent(call: Call) -> tuple[list[Shape], int]:
     return [every, last, last][: len(call.node.outputs)], work
 
 
-def dft(call: Call) -> tuple[list[Shape], int]:
-    """DFT: its axis is an attribute before version 20, and an input since."""
-    shape = list(call.shape())
+def dft_axis(call: Call) -> int:
+    """Return the axis of a DFT, counted from 0: an attribute before version 20 of the operators, an input since."""
     axis = call.whole(2)[0] if call.has(2) else call.node.number("axis", 1 if call.version < 20 else -2)
+    return axis % len(call.shape())
+
+
+def dft(call: Call) -> tuple[list[Shape], int]:
+    """DFT."""
+    shape, axis = list(call.shape()), dft_axis(call)
     length = call.whole(1)[0] if call.has(1) else shape[axis]
     onesided, inverse = call.node.number("onesided", 0), call.node.number("inverse", 0)
     if onesided and inverse:

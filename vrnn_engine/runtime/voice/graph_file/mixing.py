@@ -8,6 +8,7 @@ values of a graph if it holds for the inputs.
 import math
 from collections.abc import Callable
 
+from vrnn_engine.runtime.voice.graph_file.layers import dft_axis
 from vrnn_engine.runtime.voice.graph_file.values import ROWS, Call, Shape, broadcast
 
 Check = Callable[[Call, int | None, list[Shape]], bool]
@@ -18,23 +19,24 @@ class MixedRowsError(Exception):
     """A node mixes the rows of a batch."""
 
 
-def check_rows_apart(call: Call, results: list[Shape]) -> None:
+def check_rows_apart(call: Call, check: Check | None, results: list[Shape]) -> None:
     """Raise `MixedRowsError` if a node mixes the rows of a batch.
 
     Parameters
     ----------
     call : Call
         The node and its inputs.
+    check : callable or None
+        The check of its operator; None for one that reads no element of its inputs.
     results : list of tuple of int
         Shapes of its results.
     """
-    operator = call.node.operator
-    if operator in _READS_NO_ELEMENTS or not any(one and one.shape and max(one.shape) >= ROWS for one in call.inputs):
+    if check is None or not any(one and one.shape and _has_rows(one.shape) for one in call.inputs):
         return
     first = call.inputs[0]
     rows = next((at for at, n in enumerate(first.shape or ()) if n >= ROWS), None) if first else None
     kept = all(len([n for n in shape if n >= ROWS]) == 1 for shape in results)
-    if not kept or not _CHECKS.get(operator, _alone)(call, rows, results):
+    if not kept or not check(call, rows, results):
         raise MixedRowsError
 
 
@@ -47,130 +49,135 @@ def _no_rows(call: Call, *inputs: int) -> bool:
     return not any(call.has(at) and _has_rows(call.shape(at)) for at in inputs)
 
 
-def _alone(call: Call, rows: int | None, results: list[Shape]) -> bool:
-    """All operators that compute each element from one element of the first input."""
+def alone(call: Call, rows: int | None, results: list[Shape]) -> bool:
+    """Operators that compute each element from the first input alone, and read no other row for it."""
     return _no_rows(call, *range(1, len(call.inputs)))
 
 
-def _pairwise(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def pairwise(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """Operators whose rule allows only shapes that fit: the rows of all inputs are then one axis."""
     return True
 
 
-def _not_along(name: str, default: int) -> Check:
+def not_along(default: int) -> Check:
     """Return the check of operators that combine the elements along an axis."""
 
     def check(call: Call, rows: int | None, results: list[Shape]) -> bool:
-        return _alone(call, rows, results) and rows != call.node.number(name, default) % len(call.shape())
+        return alone(call, rows, results) and rows != call.axis(default)
 
     return check
 
 
-def _before(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def before(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """LayerNormalization, RMSNormalization: they combine the elements of an axis and all axes after it."""
-    return _alone(call, rows, results) and (rows or 0) < call.node.number("axis", -1) % len(call.shape())
+    return alone(call, rows, results) and (rows or 0) < call.axis(-1)
 
 
-def _not_in_axes(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def not_in_axes(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """MeanVarianceNormalization."""
     return rows not in {axis % len(call.shape()) for axis in call.node.numbers("axes") or (0, 2, 3)}
 
 
-def _outermost(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def outermost(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """Conv, InstanceNormalization, GroupNormalization: they combine elements along all axes but the first."""
-    return _alone(call, rows, results) and rows == 0
+    return alone(call, rows, results) and rows == 0
 
 
-def _cumulative(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def cumulative(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """CumSum."""
     return rows != call.whole(1)[0] % len(call.shape())
 
 
-def _triangle(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def triangle(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """Trilu: what it takes depends on the place along the last two axes."""
     return (rows or 0) < len(call.shape()) - 2
 
 
-def _same_order(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def same_order(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """Reshape, Flatten, Squeeze, Unsqueeze: as many elements have to be before the axis of the rows as before."""
     shape, (result,) = call.shape(), results
     after = next(at for at, n in enumerate(result) if n >= ROWS)
     return math.prod(shape[:rows]) == math.prod(result[:after])
 
 
-def _same_size(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def same_size(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """Tile."""
     return rows is not None and results[0][rows] == call.shape()[rows]
 
 
-def _several(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def several(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """Concat, Split: along the rows, of one part only."""
     parts = results if call.node.operator == "Split" else [call.shape(at) for at in range(len(call.inputs))]
-    axis = call.node.number("axis", 0) % len(call.shape())
+    axis = call.axis()
     return len(parts) == 1 or not any(part[axis] >= ROWS for part in parts)
 
 
-def _pad(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def pad(call: Call, rows: int | None, results: list[Shape]) -> bool:
+    """Pad: not along the rows."""
     pads, rank = call.whole(1), len(call.shape())
     axes = call.whole(3) if call.has(3) else tuple(range(rank))
     moved = {axis % rank for at, axis in enumerate(axes) if pads[at] or pads[at + len(axes)]}
     return rows not in moved
 
 
-def _quantize(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def quantize(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """QuantizeLinear, DequantizeLinear: a scale of each row belongs to the axis of the rows."""
     shape = call.shape()
     for at in range(1, len(call.inputs)):
         if call.has(at) and _has_rows(scale := call.shape(at)):
-            axis = call.node.number("axis", 1) % len(shape) if len(scale) == 1 else rows
+            axis = call.axis(1) if len(scale) == 1 else rows
             whole = scale[0] if len(scale) == 1 else scale[rows or 0]
             if rows is None or axis != rows or whole != shape[rows]:
                 return False
     return True
 
 
-def _matmul(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def matmul(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """MatMul, MatMulInteger: no sum over the rows; a zero point of each row belongs to the rows of the first input."""
     left = call.shape()
     apart = left[-1] < ROWS and _no_rows(call, 3)
     return apart and (_no_rows(call, 2) or (len(left) > 1 and call.shape(2)[0] == left[-2]))
 
 
-def _gemm(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def gemm(call: Call, rows: int | None, results: list[Shape]) -> bool:
+    """Gemm: no sum over the rows, and a bias of each row belongs to the rows of the result."""
     inner = call.shape()[0 if call.node.number("transA", 0) else 1]
     return inner < ROWS and (not call.has(2) or broadcast(call.shape(2), results[0]) == results[0])
 
 
-def _matmul_nbits(call: Call, rows: int | None, results: list[Shape]) -> bool:
-    return _alone(call, rows, results) and call.shape()[-1] < ROWS
+def matmul_nbits(call: Call, rows: int | None, results: list[Shape]) -> bool:
+    """MatMulNBits: no sum over the rows."""
+    return alone(call, rows, results) and call.shape()[-1] < ROWS
 
 
-def _recurrent(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def recurrent(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """LSTM, GRU, RNN: the rows are the batch of the sequences and of the first states."""
     batch = 0 if call.node.number("layout", 0) else 1
     states = [call.shape(at) for at in (0, 5, 6) if call.has(at)]
     return _no_rows(call, 1, 2, 3, 7) and all(shape[batch] >= ROWS for shape in states)
 
 
-def _dft(call: Call, rows: int | None, results: list[Shape]) -> bool:
-    axis = call.whole(2)[0] if call.has(2) else call.node.number("axis", 1 if call.version < 20 else -2)
-    return rows not in (axis % len(call.shape()), len(call.shape()) - 1)
+def dft(call: Call, rows: int | None, results: list[Shape]) -> bool:
+    """DFT: not along the rows."""
+    return rows not in (dft_axis(call), len(call.shape()) - 1)
 
 
-def _gather(call: Call, rows: int | None, results: list[Shape]) -> bool:
-    return rows is None or rows != call.node.number("axis", 0) % len(call.shape())
+def gather(call: Call, rows: int | None, results: list[Shape]) -> bool:
+    """Gather: not from the rows."""
+    return rows is None or rows != call.axis()
 
 
-def _elements(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def elements(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """GatherElements, ScatterElements: the rows of all inputs are the same axis, and not that of the indices."""
-    axis = call.node.number("axis", 0) % len(call.shape())
+    axis = call.axis()
     shapes = [call.shape(at) for at in range(len(call.inputs))]
     if call.node.operator == "GatherElements" and rows is None:
         return True  # each row takes elements of a constant table
     return rows not in (None, axis) and len({shape[rows or 0] for shape in shapes}) == 1
 
 
-def _gather_nd(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def gather_nd(call: Call, rows: int | None, results: list[Shape]) -> bool:
+    """GatherND: the indices of a row choose in the same row."""
     shape, indices, shared = call.shape(), call.shape(1), call.node.number("batch_dims", 0)
     if indices[-1] >= ROWS or not 0 <= shared < len(indices) or shared + indices[-1] > len(shape):
         return False
@@ -179,26 +186,8 @@ def _gather_nd(call: Call, rows: int | None, results: list[Shape]) -> bool:
     return rows is None or not shared <= rows < shared + indices[-1]
 
 
-def _scatter_nd(call: Call, rows: int | None, results: list[Shape]) -> bool:
+def scatter_nd(call: Call, rows: int | None, results: list[Shape]) -> bool:
+    """ScatterND: the same elements of each row are replaced."""
     shape, indices = call.shape(), call.shape(1)
     chosen = indices[-1]
     return _no_rows(call, 1) and rows is not None and rows >= chosen and call.shape(2) == indices[:-1] + shape[chosen:]
-
-
-_READS_NO_ELEMENTS = {"Shape", "Size", "EyeLike"}
-_PAIRWISE = """Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Expand Greater GreaterOrEqual Less LessOrEqual
-    Max Mean Min Mod Mul Or PRelu Pow Sub Sum Transpose Where Xor"""
-_CHECKS: dict[str, Check] = (
-    dict.fromkeys(_PAIRWISE.split(), _pairwise)
-    | dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "TopK"), _not_along("axis", -1))
-    | dict.fromkeys(("LayerNormalization", "RMSNormalization"), _before)
-    | dict.fromkeys(("Conv", "InstanceNormalization", "GroupNormalization"), _outermost)
-    | dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), _same_order)
-    | dict.fromkeys(("QuantizeLinear", "DequantizeLinear"), _quantize)
-    | dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent)
-    | {"MeanVarianceNormalization": _not_in_axes, "CumSum": _cumulative, "Trilu": _triangle, "Tile": _same_size}
-    | {"Concat": _several, "Split": _several, "Pad": _pad, "MatMul": _matmul, "MatMulInteger": _matmul, "Gemm": _gemm}
-    | {"MatMulNBits": _matmul_nbits, "DFT": _dft, "Gather": _gather, "GatherND": _gather_nd}
-    | {"GatherElements": _elements, "ScatterElements": _elements, "ScatterND": _scatter_nd}
-)
-"""Operator -> its check; that of all others is `_alone`."""

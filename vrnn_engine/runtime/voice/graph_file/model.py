@@ -51,6 +51,11 @@ class Node:
     outputs: tuple[str, ...]
     attributes: dict[str, "Attribute"]
 
+    @property
+    def label(self) -> str:
+        """Operator and first result, for error messages."""
+        return f"{self.operator[:80]} -> {(self.outputs or ('nothing',))[0][:80]}"
+
     def number(self, name: str, default: int) -> int:
         """Return an attribute that is an integer; writers of proto3 leave out a 0."""
         return (self.attributes[name].numbers or (0,))[-1] if name in self.attributes else default

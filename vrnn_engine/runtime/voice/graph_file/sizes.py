@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vrnn_engine.runtime.voice.graph_file.literals import literal
 from vrnn_engine.runtime.voice.graph_file.mixing import MixedRowsError, check_rows_apart
-from vrnn_engine.runtime.voice.graph_file.model import Axes, GraphFile, ModelFile, Node
-from vrnn_engine.runtime.voice.graph_file.operators import NEVER_EMPTY, RULES
+from vrnn_engine.runtime.voice.graph_file.model import Axes, GraphFile, ModelFile
+from vrnn_engine.runtime.voice.graph_file.operators import LISTED
 from vrnn_engine.runtime.voice.graph_file.tensors import MAX_AXES, MAX_SIZE
 from vrnn_engine.runtime.voice.graph_file.values import (
     ROWS,
@@ -98,18 +99,18 @@ def infer(model: ModelFile) -> Iterator[tuple[list[Known], int]]:
             results, work = _results(Call(node, tuple(known[name] for name in node.inputs), version))
         except UnknownShapeError:
             raise SizeError(
-                f"the size of {_name(node)} depends on values that only a step computes, or on arithmetic with the "
+                f"the size of {node.label} depends on values that only a step computes, or on arithmetic with the "
                 "number of rows; make it constant, or use -1 in a Reshape"
             ) from None
         except MixedRowsError:
             raise SizeError(
-                f"{_name(node)} mixes the rows of a batch; take out what combines rows, such as a mean over the batch"
+                f"{node.label} mixes the rows of a batch; take out what combines rows, such as a mean over the batch"
             ) from None
         except KeyError as error:
-            raise SizeError(f"{_name(node)} reads {str(error)[:80]}, which no node before it computes") from None
+            raise SizeError(f"{node.label} reads {str(error)[:80]}, which no node before it computes") from None
         except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError, StopIteration) as error:
             reason = str(error).replace(str(ROWS), "B")
-            raise SizeError(f"{_name(node)} does not fit its inputs: {reason[:120]}") from None
+            raise SizeError(f"{node.label} does not fit its inputs: {reason[:120]}") from None
         known |= ((name, one) for name, one in zip(node.outputs, results, strict=False) if name)
         yield results, work
     for name, axes in model.graph.declared:
@@ -151,26 +152,26 @@ def _results(call: Call) -> tuple[list[Known], int]:
     node = call.node
     given = [one for one in call.inputs if one is not None]
     origin = max((one.origin for one in given), default=Origin.CONSTANT)
-    rule = RULES.get(node.domain, {}).get(node.operator)
-    if rule is None or any(one.shape is None for one in given):
+    operator = LISTED.get(node.domain, {}).get(node.operator)
+    if operator is None or any(one.shape is None for one in given):
         return [Known(None, Origin.INPUT)] * len(node.outputs), 0
-    if node.operator in NEVER_EMPTY and any(0 in one.shape for one in given if one.shape is not None):
+    if operator.never_empty and any(0 in one.shape for one in given if one.shape is not None):
         raise ValueError("it reads an empty value")
-    shapes, work = rule(call)
+    shapes, work = operator.rule(call)
     if (most := max(map(len, shapes))) > MAX_AXES:
         raise ValueError(f"a result has {most} axes, more than {MAX_AXES}")
     if any(n < 0 or (n >= ROWS and n % ROWS) for shape in shapes for n in shape):
         raise ValueError(f"shape {[_readable(shape) for shape in shapes]} is negative, or has parts of a batch")
     for shape in shapes:
         _check_size(shape)
-    check_rows_apart(call, shapes)
+    check_rows_apart(call, operator.rows, shapes)
     if node.operator == "Shape":
         origin = min(origin, Origin.ROWS)
         part = call.part_of_shape()
         known = max(part, default=0) < 2**63  # an axis of several rows has no number here
         return [Known(shapes[0], origin, np.array(part, np.int64) if known else None)], work
     if node.operator == "Constant":
-        return [Known(shapes[0], origin, _constant(node, shapes[0]))], work
+        return [Known(shapes[0], origin, literal(node).elements)], work
     found = elements(call, origin, shapes[0]) if len(shapes) == 1 else None
     return [Known(shape, origin, found) for shape in shapes], work
 
@@ -181,16 +182,5 @@ def _check_size(shape: Shape) -> None:
         raise ValueError(f"a value of the shape {_readable(shape)} has more than {MAX_SIZE:,} elements")
 
 
-def _constant(node: Node, shape: Shape) -> np.ndarray | None:
-    ((name, given),) = node.attributes.items()
-    if name == "value":
-        return given.tensors[0].values
-    return np.array(given.numbers, np.int64).reshape(shape) if given.numbers else None
-
-
 def _readable(shape: Axes) -> str:
     return "[" + ", ".join("B" if n in (ROWS, None) else str(n) for n in shape) + "]"
-
-
-def _name(node: Node) -> str:
-    return f"{node.operator[:80]} -> {(node.outputs or ('nothing',))[0][:80]}"

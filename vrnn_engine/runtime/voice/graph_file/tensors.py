@@ -30,6 +30,8 @@ NUMPY = {1: "<f4", 2: "u1", 3: "i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8", 9: 
 NUMPY |= {12: "<u4", 13: "<u8"}
 _BITS = {16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4}
 """Types without a counterpart in numpy: bfloat16, four of 8 bits, two of 4 bits."""
+FLOATING = frozenset({1, 10, 11, 16})
+"""Types of floating point: float32, float16, float64, bfloat16."""
 _RAW, _INT32 = 9, 5
 _STORED = {1: 4, 7: 7, 11: 10, 12: 11, 13: 11}
 """Type of the elements -> the field that holds them if they are not raw bytes; `int32_data` for all other types."""
@@ -93,6 +95,16 @@ class Tensor:
         return math.prod(self.shape)
 
     @property
+    def floating(self) -> bool:
+        """Whether the elements are floating point."""
+        return self.kind in FLOATING
+
+    @property
+    def needed(self) -> int:
+        """Number of bytes that the elements need in memory."""
+        return (self.size * self.bits + 7) // 8
+
+    @property
     def raw(self) -> bool:
         """Whether the elements are in the graph as their bytes in memory."""
         return _RAW in self._data
@@ -121,8 +133,18 @@ class Tensor:
             raise ValueError(f"the constant {self.name[:80]!r} has a truth value that is not 0 or 1")
         return found.reshape(self.shape)
 
-    def check_values(self) -> None:
-        """Read the elements; raise `ValueError` or `OverflowError` if they do not fit the shape or the type."""
+    def check(self) -> None:
+        """Raise `ValueError` or `OverflowError` unless the elements are there, and fit the shape and the type."""
+        if self.bits == 0:
+            raise ValueError(f"the constant {self.name[:80]!r} has a type that no voice may have")
+        if min(self.shape, default=0) < 0:
+            raise ValueError(f"the constant {self.name[:80]!r} has a negative size")
+        if self.place is None:
+            enough = self.stored >= (self.needed if self.raw else self.size // 2)
+        else:
+            enough = self.place.length in (None, self.needed)
+        if not enough:
+            raise ValueError(f"the constant {self.name[:80]!r} of shape {list(self.shape)[:8]} has too few bytes")
         _ = self.values
 
     def _integers(self, kind: str) -> np.ndarray:

@@ -54,6 +54,10 @@ class Call(NamedTuple):
             raise ValueError(f"input {at} is missing")
         return found.shape
 
+    def axis(self, default: int = 0) -> int:
+        """Return the attribute `axis`, as an axis of the first input counted from 0."""
+        return self.node.number("axis", default) % len(self.shape())
+
     def has(self, at: int) -> bool:
         """Return whether an optional input is given."""
         return at < len(self.inputs) and self.inputs[at] is not None

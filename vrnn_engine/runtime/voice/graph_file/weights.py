@@ -8,7 +8,7 @@ from vrnn_engine.base.reading.decoding import one_line
 from vrnn_engine.base.reading.limits import read_file
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.graph_file.model import ModelFile, read_model
-from vrnn_engine.runtime.voice.graph_file.tensors import Place, Tensor
+from vrnn_engine.runtime.voice.graph_file.tensors import Place
 from vrnn_engine.runtime.voice.manifest import Graph, Manifest, check_listed
 
 MAX_GRAPH = 2 << 30
@@ -60,7 +60,7 @@ def open_graph(
     try:
         model = read_model(read_file(folder / graph.file, MAX_GRAPH), most_fields)
         for tensor in model.graph.tensors():
-            _check_bytes(tensor)
+            tensor.check()
         return model, _files(model, folder, graph, manifest, label)
     except OSError as error:
         raise read_error(label, error, VoiceError) from None
@@ -84,7 +84,7 @@ def _files(model: ModelFile, folder: Path, graph: Graph, manifest: Manifest, lab
         whole = sizes[name]
         length, earlier = tensor.place.length, ends.get(name, 0)
         end = None if length is None else tensor.place.offset + length
-        if tensor.place.offset + _needed(tensor) > whole:
+        if tensor.place.offset + tensor.needed > whole:
             raise ValueError(f"the tensor {tensor.name[:80]!r} ends after its file {name}")
         lengths[name] = lengths.get(name, 0) + (whole - tensor.place.offset if length is None else length)
         if lengths[name] > 2 * whole:
@@ -98,24 +98,3 @@ def _file_of(place: Place, parent: str) -> str:
     if "*" in place.location:  # onnxruntime reads an address of the memory from such a name
         raise ValueError(f"it keeps a tensor in {place.location[:80]!r}, which is not a file")
     return place.location if parent == "." else f"{parent}/{place.location}"
-
-
-def _needed(tensor: Tensor) -> int:
-    """Return the number of bytes that the elements of a tensor need."""
-    return (tensor.size * tensor.bits + 7) // 8
-
-
-def _check_bytes(tensor: Tensor) -> None:
-    """Raise one of the errors `UNREADABLE` if a tensor does not have the bytes of its elements."""
-    if tensor.bits == 0:
-        raise ValueError(f"the constant {tensor.name[:80]!r} has a type that no voice may have")
-    if min(tensor.shape, default=0) < 0:
-        raise ValueError(f"the constant {tensor.name[:80]!r} has a negative size")
-    needed = _needed(tensor)
-    if tensor.place is None:
-        enough = tensor.stored >= (needed if tensor.raw else tensor.size // 2)
-    else:
-        enough = tensor.place.length in (None, needed)
-    if not enough:
-        raise ValueError(f"the constant {tensor.name[:80]!r} of shape {list(tensor.shape)[:8]} has too few bytes")
-    tensor.check_values()
