@@ -80,6 +80,8 @@ def answering(status: int, headers: dict[str, str], body: bytes, secrets: list[s
             self.end_headers()
             self.wfile.write(body)
 
+        protocol_version = "HTTP/1.1"  # that of a WebSocket's handshake
+
         def log_message(self, *_: object) -> None:
             """Write nothing."""
 
@@ -91,17 +93,21 @@ def answering(status: int, headers: dict[str, str], body: bytes, secrets: list[s
         thread.join()
 
 
-def test_the_host_of_a_redirect_does_not_get_the_secret():
+@pytest.mark.parametrize(
+    "ask",
+    [lambda server: client.voices(server), lambda server: client.connect(f"{server}/a", token=SECRET, timeout=2)],
+    ids=["over HTTP", "over a WebSocket"],
+)
+@pytest.mark.parametrize("scheme", ["http", "ws"])
+def test_a_redirect_is_not_followed(ask, scheme):
     here, there = [], []
-    with (
-        answering(200, {}, b'{"voices": [{"name": "a"}]}', there) as other,
-        answering(302, {"Location": f"http://localhost:{other}/api/voices"}, b"", here) as port,
-    ):
-        assert client.voices(f"http://127.0.0.1:{port}", token=SECRET) == [{"name": "a"}]
-        with pytest.raises(RemoteError):  # the other one opens no sessions
-            client.connect(f"ws://127.0.0.1:{port}/a", token=SECRET, timeout=2)
-    assert here == [f"Bearer {SECRET}"] * 2
-    assert there == [None] * len(there) != []
+    with answering(200, {}, b'{"voices": [{"name": "a"}]}', there) as other:
+        place = f"{scheme}://localhost:{other}/b"
+        with answering(302, {"Location": place}, b"", here) as port, pytest.raises(RemoteError) as caught:
+            ask(f"http://127.0.0.1:{port}")
+    assert len(here) == 1
+    assert not there
+    assert f"sends its clients on to {scheme}://localhost:{other}/b; if you trust it" in str(caught.value)
 
 
 @pytest.mark.parametrize("body", [b"[]", b'["a"]', b'{"voices": ["a"]}', b"\xff", b""])

@@ -10,6 +10,9 @@ from vrnn_engine.serve import codec
 from vrnn_engine.serve.codec import decode_client, decode_server, encode
 from vrnn_engine.serve.protocol import Applied, Credit, Open, Opened, SendEvent
 
+DEEP = 20_000
+"""Levels of nesting that no supported version of Python decodes: 3.11 decodes about 1,000, 3.13 about 10,000."""
+
 
 def test_messages_survive_a_round_trip() -> None:
     given = Open(seed=7, controls={"latent.shift": (0.5, 1.0), "output.temperature": 0.9}, frames=2, credit=40)
@@ -45,7 +48,7 @@ def test_every_field_but_the_type_is_optional_when_a_session_opens() -> None:
         '{"type":"credit","frames":0}',
         '{"type":"credit","frames":1e99}',
         '{"type":"event","event":[1]}',
-        '{"type":"event","event":' + '{"a":' * 5000 + "1" + "}" * 5001,
+        '{"type":"event","event":' + '{"a":' * DEEP + "1" + "}" * (DEEP + 1),
         b'{"type":"\xff"}',
     ],
 )

@@ -100,8 +100,14 @@ async def open_socket(address: Address, token: str | None, seconds: float) -> As
     from websockets.asyncio.client import connect
     from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
+    class Connect(connect):
+        """Follows no redirect: a server must not choose where a client connects to."""
+
+        def process_redirect(self, exc: Exception) -> Exception:
+            return exc
+
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    opening = connect(
+    opening = Connect(
         address.session,
         compression=None,
         additional_headers=headers,
@@ -137,10 +143,23 @@ async def open_socket(address: Address, token: str | None, seconds: float) -> As
 
 def _refused(address: Address, response: "Response") -> RemoteError | ConnectionLost:
     """Return the error for an answer over HTTP to the handshake."""
+    if "Location" in response.headers:
+        return RemoteError(moved(str(address), response.headers["Location"]))
     reason = error_line(bytes(response.body or b"")) or f"HTTP status {response.status_code}"
     if response.status_code in TEMPORARY:
         return ConnectionLost(reason, retry_after=_seconds(response.headers.get("Retry-After", "0")))
     return RemoteError(f"{address} was refused: {reason}")
+
+
+def moved(address: str, place: str) -> str:
+    """Return the line for a server that sends its clients to another address.
+
+    Parameters
+    ----------
+    address, place : str
+        The server's address, and the place that it names.
+    """
+    return f"{address} sends its clients on to {shown_line(place)}; if you trust it, give that address"
 
 
 def _seconds(text: str) -> float:

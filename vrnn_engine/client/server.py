@@ -10,7 +10,7 @@ import msgspec
 
 from vrnn_engine.base.reading.decoding import decode_json
 from vrnn_engine.client.address import parse_server
-from vrnn_engine.client.connection import error_line
+from vrnn_engine.client.connection import error_line, moved
 from vrnn_engine.errors import RemoteError
 
 MAX_ANSWER = 1 << 30
@@ -106,11 +106,13 @@ def _ask(url: str, path: str, token: str | None, timeout: float, most: int = MAX
     address = parse_server(url)
     request = urllib.request.Request(address.http(path))
     if token is not None:
-        request.add_unredirected_header("Authorization", f"Bearer {token}")  # another host must not get it
+        request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
+        with _OPENER.open(request, timeout=timeout) as answer:
             data = answer.read(most + 1)
     except urllib.error.HTTPError as error:
+        if "Location" in error.headers:
+            raise RemoteError(moved(url, error.headers["Location"])) from None
         raise RemoteError(f"{url} refused the request: {_reason(error)}") from None
     except (urllib.error.URLError, OSError, ValueError, http.client.HTTPException) as error:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
@@ -119,6 +121,16 @@ def _ask(url: str, path: str, token: str | None, timeout: float, most: int = MAX
     if len(data) > most:
         raise RemoteError(f"{url} sent more than {most:,} bytes; ask for less")
     return bytes(data)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: a server must not choose what a client asks for."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Let the redirect be an error."""
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
