@@ -209,6 +209,13 @@ def test_a_port_with_another_device_is_an_error(message: bytes) -> None:
             Player(looping_stream(words(1)), to=sink).__enter__()
 
 
+def test_a_port_with_a_device_that_ends_no_line_is_an_error() -> None:
+    with Chatter(b"x" * 600) as chatter:
+        sink = make_sink(f"serial:{chatter.port}?format=gcode&timeout=3600")  # the wait ends by the number of bytes
+        with pytest.raises(SinkError, match=r"no Grbl answers on serial:/dev/"):
+            Player(looping_stream(words(1)), to=sink).__enter__()
+
+
 def test_a_machine_that_sends_its_status_unasked_draws() -> None:
     with GrblMachine() as machine, Chatter(b"<Idle|MPos:0.000,0.000,0.000|FS:0,0>\r\n", machine.descriptor):
         with Player(looping_stream(words(1)), to=machine.target(), seconds=0.2) as player:

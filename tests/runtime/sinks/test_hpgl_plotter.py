@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 from support.grbl_machine import NO_DELAY, GrblMachine
 from support.hp7475a import Hp7475a
-from support.hpgl_plotter import HpglPlotter, wait_for
+from support.hpgl_plotter import Chatter, HpglPlotter, wait_for
 from support.pen_helpers import PEN, looping_stream, read_hpgl, shapes, words, writing
 
 from vrnn_engine import Player
 from vrnn_engine.errors import MissingExtraError, SinkError
 from vrnn_engine.runtime.sinks import Format, make_sink
+from vrnn_engine.runtime.sinks.ink.plotters import hpgl_link
 from vrnn_engine.runtime.sinks.ink.plotters.hpgl_handshake import describe_error
 from vrnn_engine.runtime.sinks.ink.plotters.progress import PlotProgress
 
@@ -75,6 +76,14 @@ def test_a_plotter_that_accepts_nothing_more_is_an_error_and_told_to_lift_the_pe
 def test_an_answer_of_many_digits_is_no_known_error() -> None:
     assert describe_error("\x1116") is not None
     assert describe_error("9" * 5000) is None
+
+
+def test_an_answer_without_an_end_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hpgl_link, "_ANSWER", 3600.0)  # the wait ends by the number of bytes
+    with Chatter(b"9" * 600) as chatter:
+        sink = make_sink(f"serial:{chatter.port}?format=hpgl&flow=none")
+        sink.open(PEN)
+        sink.abort()
 
 
 def test_a_disconnected_plotter_is_an_error() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from vrnn_engine.errors import SinkError
-from vrnn_engine.runtime.sinks.ink.plotters.link import StopRequested
+from vrnn_engine.runtime.sinks.ink.plotters.link import LONGEST_ANSWER, StopRequested
 
 BUFFER = 127
 """Size of Grbl's receive buffer in bytes."""
@@ -160,7 +160,7 @@ class GrblLink:
         deadline = time.monotonic() + self._timeout
         while not wanted(line := self._read()):
             if time.monotonic() > deadline:
-                raise SinkError(f"{self._label} sends data, but not as Grbl does; check that the pen is up")
+                raise self._other_device()
         return line
 
     def _read(self) -> str:
@@ -188,6 +188,9 @@ class GrblLink:
             except OSError as error:
                 self._fail_disconnected(error)
             self._received += data
+            if len(self._received) > LONGEST_ANSWER and b"\n" not in self._received:
+                self._received = b""
+                raise self._other_device()
             if time.monotonic() > deadline and b"\n" not in self._received:
                 return None
         line, _, self._received = self._received.partition(b"\n")
@@ -198,6 +201,9 @@ class GrblLink:
             self._port.write(data)
         except OSError as error:
             self._fail_disconnected(error)
+
+    def _other_device(self) -> SinkError:
+        return SinkError(f"{self._label} sends data, but not as Grbl does; check that the pen is up")
 
     def _fail_disconnected(self, error: OSError) -> NoReturn:
         self._silent = True

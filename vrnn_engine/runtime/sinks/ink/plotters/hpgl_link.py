@@ -10,7 +10,7 @@ from typing import Any
 
 from vrnn_engine.errors import SinkError
 from vrnn_engine.runtime.sinks.ink.plotters.hpgl_handshake import ABORT, ASK_ERROR, describe_error
-from vrnn_engine.runtime.sinks.ink.plotters.link import StopRequested
+from vrnn_engine.runtime.sinks.ink.plotters.link import LONGEST_ANSWER, StopRequested
 
 _POLL = 0.05  # seconds between two checks for room
 _ANSWER = 1.0  # seconds to wait for an answer; many cables carry no data from the plotter
@@ -127,14 +127,14 @@ class HpglLink:
             self._port.write(ABORT + "".join(f"{line}\n" for line in [";", *lift]).encode())
 
     def _ask_error(self) -> str | None:
-        """Ask the plotter for its last error; return its answer, or None if it does not answer."""
+        """Ask the plotter for its last error; return its answer, or None if it does not answer, or without an end."""
         self._port.reset_input_buffer()
         self._write(ASK_ERROR)
         answer, deadline = b"", time.monotonic() + _ANSWER
         while not answer.endswith(b"\r"):
             if self._stopped.is_set():
                 raise StopRequested
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or len(answer) > LONGEST_ANSWER:
                 return None
             answer += self._port.read(max(self._port.in_waiting, 1))
         return answer.decode("ascii", "replace").strip()

@@ -2,6 +2,9 @@
 
 from typing import Protocol
 
+LONGEST_ANSWER = 4096
+"""Most bytes of an answer.  Another device at the port may send bytes without end."""
+
 
 class StopRequested(Exception):
     """The player was stopped while the connection waited.  Not an error."""
