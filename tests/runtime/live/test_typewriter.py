@@ -1,5 +1,6 @@
 """Typing: words reach the stream when they are complete, and can be taken back until they are written."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,22 @@ def test_ctrl_d_writes_the_last_word_and_ends_the_letter(typewriter: Typewriter,
     while len(letter.read(10)) == 10:
         pass
     assert (stream.written, stream.pending) == (len("one two"), 0)
+
+
+def test_a_pen_that_rests_before_and_after_a_word_takes_its_time(typewriter: Typewriter, stream: Stream) -> None:
+    letter, frames = Letter(stream, stream, typewriter), 20
+
+    def seconds_of_rest() -> float:
+        began = time.monotonic()
+        assert letter.read(frames).tolist() == [[0, 0, 1]] * frames
+        return time.monotonic() - began
+
+    least = 0.9 * frames / stream.voice.manifest.frames_per_second
+    assert seconds_of_rest() >= least
+    press(typewriter, "one ")
+    while stream.pending:
+        letter.read(1)
+    assert seconds_of_rest() >= least
 
 
 def test_the_line_below_the_ink_fits_the_terminal(typewriter: Typewriter) -> None:

@@ -4,6 +4,7 @@ Threads: one thread reads (a player's producer).  Any thread may call `interrupt
 """
 
 import collections
+import threading
 
 import numpy as np
 
@@ -47,7 +48,8 @@ class Letter:
         """The pieces that the stream has got, each after the number of frames that it had generated then."""
         self._again: collections.deque[str] = collections.deque()
         """The pieces that it must get again, before those of the source."""
-        self._ended = self._begun = self._interrupted = False
+        self._ended = self._begun = False
+        self._interrupted = threading.Event()
 
     @property
     def voice(self) -> Described:
@@ -64,7 +66,8 @@ class Letter:
         Returns
         -------
         float32 array [frames, 3]
-            dx, dy, pen-up; 0, 0, 1 while a source that does not wait has no text.
+            dx, dy, pen-up; 0, 0, 1 while a source that does not wait has no text. Such a frame is returned after as
+            long as it lasts.
 
         Raises
         ------
@@ -73,12 +76,14 @@ class Letter:
         """
         read: list[np.ndarray] = []
         while len(read) < frames and self._has_text():
+            if not self.stream.pending:  # otherwise a file would be filled with them while nobody types
+                self._interrupted.wait(1 / self.voice.manifest.frames_per_second)
             read.append(self._frames.read(1) if self._begun else _REST)  # a stream without a text would write freely
         return np.concatenate(read) if read else self._frames.read(0)
 
     def interrupt(self) -> None:
         """Make a `read` that waits for text return soon; the letter then ends."""
-        self._interrupted = True
+        self._interrupted.set()
         self._source.interrupt()
 
     def _has_text(self) -> bool:
@@ -93,7 +98,7 @@ class Letter:
             self._given.append((self.stream.frame, piece))
         pending = self.stream.pending
         self._begun = self._begun or pending > 0
-        return not self._interrupted and (pending > 0 or not self._ended)
+        return not self._interrupted.is_set() and (pending > 0 or not self._ended)
 
     def _next_piece(self) -> str | None:
         if self._again:
