@@ -24,7 +24,9 @@ def test_a_take_is_written_onto_a_mounted_file(
 def test_a_log_and_a_picture_are_written_onto_a_mounted_file(
     run: Run, mounted_file: Path, toy_audio: Path, tmp_path: Path
 ) -> None:
-    done = run("stream", "-v", toy_audio, "-s", "0.5", "--to", tmp_path / "a.wav", "--record", mounted_file)
+    log = mounted_file.with_name("log.jsonl")
+    log.symlink_to(mounted_file)
+    done = run("stream", "-v", toy_audio, "-s", "0.5", "--to", tmp_path / "a.wav", "--record", log)
     assert done.returncode == 0, done.stderr
     assert b'"timeline"' in (tmp_path / "outside").read_bytes()
     picture = mounted_file.with_name("picture.png")

@@ -8,6 +8,7 @@ import typer
 from vrnn_engine.base.reading.rates import PEN_RATES
 from vrnn_engine.cli import report
 from vrnn_engine.cli.guard import guard
+from vrnn_engine.cli.kept_files import check_replaced
 from vrnn_engine.cli.once import OnceCommand
 
 
@@ -69,6 +70,8 @@ def convert(
         raise typer.BadParameter("give the files to read, and last the file to write", param_hint="FILE... OUT")
     if text is not None and texts is not None:
         raise typer.BadParameter("give either --text or --texts", param_hint="--text")
+    for file in files[:-1]:
+        check_replaced("OUT", files[-1], {"FILE": file})
     said = [text] if text is not None else read_texts(texts) if texts is not None else None
     lines = write(files[:-1], files[-1], Conversion(rate, scale, input_rate, speed, flip), writer, said)
     if json:

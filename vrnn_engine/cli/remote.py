@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from vrnn_engine.cli import audio, live, report
+from vrnn_engine.cli.kept_files import check_outputs
 from vrnn_engine.cli.manuscript import open_remote_manuscript
 from vrnn_engine.cli.request import Request
 from vrnn_engine.cli.run import choose_target, parse_setting, set_controls
@@ -59,6 +60,7 @@ def run_remote(asked: Request, steering: live.Steering) -> None:
         remote = ending.enter_context(connect(asked.voice, asked.seed, token=token))
         manifest = remote.voice.manifest
         to, note = choose_target(asked, manifest)
+        check_outputs(asked, to)
         sink = make_sink(to, asked.latency)
         plan = Timeline()
         if asked.timeline is not None:

@@ -9,6 +9,7 @@ import typer
 
 from vrnn_engine.cli import audio, collector, live, plotting, report
 from vrnn_engine.cli.handwriting import check_hand, save_hand, use_hand
+from vrnn_engine.cli.kept_files import check_outputs
 from vrnn_engine.cli.manuscript import STDIN, Manuscript, open_manuscript
 from vrnn_engine.cli.request import Request
 
@@ -60,6 +61,7 @@ def run(asked: Request, steering: live.Steering) -> None:
     from vrnn_engine.runtime.sinks import make_sink
 
     to, note = choose_target(asked, engine.voice.manifest)
+    check_outputs(asked, to)
     plan = _read_timeline(asked.timeline, engine) if asked.timeline is not None else Timeline()
     sink = make_sink(to, asked.latency)
     with ExitStack() as ending:
