@@ -223,6 +223,17 @@ def test_a_hand_is_saved_and_written_in_again(write: Run, text_voice: Path, tmp_
     assert "no hand 'ours' in " in the_error(write("two", "--hand", "ours"))
 
 
+def test_a_saved_hand_is_not_replaced_and_its_name_is_checked_first(write: Run, tmp_path: Path) -> None:
+    assert write("one", "--to", "null", "--save-hand", "mine").returncode == 0
+    (saved,) = tmp_path.glob("hands/*/mine.json")
+    before = saved.read_bytes()
+    again = write("one", "--seed", "9", "--to", "a.svg", "--save-hand", "mine")
+    assert (again.returncode, "there is a hand 'mine'; choose another name" in again.stderr) == (2, True)
+    assert "a hand cannot be named 'my/hand'" in the_error(write("one", "--to", "a.svg", "--save-hand", "my/hand"))
+    assert saved.read_bytes() == before
+    assert os.listdir(tmp_path) == ["hands"]
+
+
 @pytest.mark.parametrize(
     "words", [["--hand", "a", "--prime", "a.jsonl"], ["--prime-text", "a"]], ids=["two hands", "a text without ink"]
 )

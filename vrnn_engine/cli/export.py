@@ -1,5 +1,6 @@
 """`vrnn-engine export`: converts a checkpoint to a voice, or a voice to one of this version or to a model of Triton."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -100,9 +101,10 @@ def _export(
             f"{found.precision}: frames change by {found.frame:.1%} of their size, the bound by {found.bound:+.3f} "
             f"nats per frame, the levels of free-running streams by up to {found.levels:.1f} dB"
         )
-    report.say(
-        f"voice {done.voice.name!r} written to {done.voice.path}; next: vrnn-engine stream --voice {done.voice.path}"
-    )
+    path = done.voice.path
+    # A bare name may be that of a bundled or an installed voice.
+    given_as = shlex.quote(str(path) if path.is_absolute() or len(path.parts) > 1 else f"./{path}")
+    report.say(f"voice {done.voice.name!r} written to {path}; next: vrnn-engine stream --voice {given_as}")
     return done.voice.path
 
 

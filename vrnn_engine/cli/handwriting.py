@@ -54,6 +54,32 @@ def check_hand(hand: str | None, prime: Path | None, prime_text: str | None) -> 
         raise typer.BadParameter("needs --prime FILE", param_hint="--prime-text")
 
 
+def check_new_hand(name: str, voice: str) -> None:
+    """Raise an error if a hand of a voice cannot be saved under a name, or if there is one already.
+
+    Parameters
+    ----------
+    name : str
+        Name of the hand.
+    voice : str
+        Name of the voice.
+
+    Raises
+    ------
+    StreamError
+        The name cannot be the name of a file.
+    typer.BadParameter
+        A hand of this name is saved.
+    """
+    from vrnn_engine.runtime.hands.saved_hands import SavedHands
+
+    if SavedHands(voice).path(name).exists():
+        raise typer.BadParameter(
+            f"there is a hand {name!r}; choose another name, or run `vrnn-engine hands delete`",
+            param_hint="--save-hand",
+        )
+
+
 def use_hand(stream: "Stream", name: str) -> None:
     """Let a stream write in a saved hand.
 

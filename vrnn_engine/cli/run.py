@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from vrnn_engine.cli import audio, collector, live, plotting, report
-from vrnn_engine.cli.handwriting import check_hand, save_hand, use_hand
+from vrnn_engine.cli.handwriting import check_hand, check_new_hand, save_hand, use_hand
 from vrnn_engine.cli.kept_files import check_outputs
 from vrnn_engine.cli.manuscript import STDIN, Manuscript, open_manuscript
 from vrnn_engine.cli.request import Request
@@ -62,6 +62,8 @@ def run(asked: Request, steering: live.Steering) -> None:
 
     to, note = choose_target(asked, engine.voice.manifest)
     check_outputs(asked, to)
+    if asked.save_hand is not None:
+        check_new_hand(asked.save_hand, engine.voice.manifest.name)
     plan = _read_timeline(asked.timeline, engine) if asked.timeline is not None else Timeline()
     sink = make_sink(to, asked.latency)
     with ExitStack() as ending:
