@@ -65,6 +65,16 @@ def test_a_signal_ends_each_session_with_its_token_and_the_process_with_0(toy_au
         assert process.returncode == 0
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.02])
+def test_a_second_signal_ends_the_server_without_a_traceback(toy_audio: Path, pause: float) -> None:
+    with started(toy_audio) as (process, _):
+        process.send_signal(signal.SIGINT)
+        time.sleep(pause)
+        process.send_signal(signal.SIGINT)
+        assert ended(process) == "stopped\n"
+        assert process.returncode == 0
+
+
 def test_a_server_that_stops_is_not_ready_and_opens_no_session(toy_audio: Path) -> None:
     with serving(ServeOptions((str(toy_audio),), device="cpu")) as running:
         assert running.client.get("/ready").status_code == 200

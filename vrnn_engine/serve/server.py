@@ -126,6 +126,8 @@ class Server(uvicorn.Server):
         # uvicorn waits for running requests, for the rest of the time.
         self.config.timeout_graceful_shutdown = max(0.01, until - time.monotonic())  # type: ignore[assignment]
         await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn leaves this out then, and the application would end by an error
+            await self.lifespan.shutdown()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop at a signal, and at once at the second one.
