@@ -207,7 +207,7 @@ def test_a_binding_of_a_missing_control_has_no_effect(performance, loop, binding
     assert performance.applied == []
     assert said[1:] == [
         "MIDI: controller 5 of channel 1: control 'latent.shift' has no dimension 60, only 0 to 3",
-        "1 more lines like this not shown",
+        "1 more line not shown",
     ]
 
 

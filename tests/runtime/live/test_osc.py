@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -161,13 +162,25 @@ def test_bad_messages_are_answered_and_the_stream_goes_on(performance, osc, clie
     assert "damaged" in said[0]
 
 
-def test_a_flood_of_bad_messages_is_logged_once_per_interval(said):
+def test_different_errors_are_logged_and_a_flood_is_counted(said):
     trouble = RateLimitedLog(interval=60.0)
+    for _ in range(50):
+        trouble.warn("wrong name")
     for number in range(1000):
         trouble.warn(f"bad {number}")
     trouble.flush()
     trouble.flush()
-    assert said == ["bad 0", "999 more lines like this not shown"]
+    assert said == ["wrong name", *(f"bad {number}" for number in range(7)), "1042 more lines not shown"]
+
+
+def test_an_error_is_logged_again_after_the_interval(said):
+    trouble = RateLimitedLog(interval=0.05)
+    trouble.warn("wrong name")
+    trouble.warn("wrong name")
+    time.sleep(0.06)
+    trouble.warn("wrong name")
+    trouble.flush()
+    assert said == ["wrong name", "wrong name (1 more line before it not shown)"]
 
 
 def test_every_request_takes_effect(performance, client, tmp_path):

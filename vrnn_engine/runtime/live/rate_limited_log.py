@@ -23,38 +23,51 @@ def describe_error(error: Exception) -> str:
     return str(error) if isinstance(error, VRNNEngineError) else f"{type(error).__name__}: {error}"
 
 
+MOST = 8
+"""Largest number of warnings in an interval."""
+
+
 class RateLimitedLog:
-    """Logs at most one warning per interval, and counts the suppressed ones.  Any thread may use it.
+    """Logs up to `MOST` different warnings per interval, and counts the others.  Any thread may use it.
 
     Parameters
     ----------
     interval : float
-        Seconds between two warnings.
+        Seconds after which the same warning is logged again.
     """
 
     def __init__(self, interval: float = 1.0) -> None:
         self._interval = interval
-        self._quiet_until = 0.0
+        self._until = 0.0
+        self._shown: set[str] = set()
         self._suppressed = 0
         self._lock = threading.Lock()
 
     def warn(self, line: str) -> None:
-        """Log a warning and the number of warnings suppressed before it; within the interval, only count it.
+        """Log a warning, or count it if the interval has had it, or has had many.
 
         Parameters
         ----------
         line : str
         """
         with self._lock:
-            if time.monotonic() < self._quiet_until:
+            suppressed = 0
+            if time.monotonic() >= self._until:
+                self._until = time.monotonic() + self._interval
+                self._shown.clear()
+                suppressed, self._suppressed = self._suppressed, 0
+            if line in self._shown or len(self._shown) == MOST:
                 self._suppressed += 1
                 return
-            self._quiet_until = time.monotonic() + self._interval
-            suppressed, self._suppressed = self._suppressed, 0
-        _log.warning("%s%s", line, f" ({suppressed} more lines like this not shown)" if suppressed else "")
+            self._shown.add(line)
+        _log.warning("%s%s", line, f" ({_lines(suppressed)} before it not shown)" if suppressed else "")
 
     def flush(self) -> None:
         """Log how many warnings were suppressed since the last one, if any."""
         suppressed, self._suppressed = self._suppressed, 0
         if suppressed:
-            _log.warning("%d more lines like this not shown", suppressed)
+            _log.warning("%s not shown", _lines(suppressed))
+
+
+def _lines(count: int) -> str:
+    return f"{count} more line{'' if count == 1 else 's'}"
