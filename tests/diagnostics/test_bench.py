@@ -186,12 +186,23 @@ def test_the_report_can_be_drawn(report: bench.Report, tmp_path: Path, monkeypat
         plot.main()
 
 
+def test_a_voice_that_computes_whole_words_is_compared_by_its_mean(run: Run, text_voice: Path) -> None:
+    words = ["bench", "--voice", text_voice, "--device", "cpu", "--rows", "1", "--seconds", "0.05"]
+    said = run(*words).stdout
+    assert "over floor: the mean time relative to it" in said
+    found = msgspec.convert(json.loads(run(*words, "--json").stdout)["paces"][0], StepTimes)
+    assert found.over_floor == found.mean / found.floor
+    assert msgspec.structs.replace(found, in_parts=False).over_floor == found.p50 / found.floor
+    assert msgspec.structs.replace(found, floor=None).over_floor is None
+
+
 def test_bench_prints_a_table_and_json(run: Run, toy_pen: Path) -> None:
     words = ["bench", "--voice", toy_pen, "--device", "cpu", "--rows", "2", "--seconds", "0.05"]
     words += ["--threads", "2", "--precision", "fp32"]
     table = run(*words)
     assert table.returncode == 0, table.stderr
-    assert "p50 / floor" in table.stdout
+    assert "over floor: p50 relative to it" in table.stdout
+    assert "more than the 10 ms it lasts" in table.stdout
     assert "toy-pen, threads 2" in table.stdout
     said = json.loads(run(*words, "--json").stdout)
     # A busy machine may be too slow for any recommendation.

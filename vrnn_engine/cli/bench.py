@@ -28,7 +28,7 @@ _COLUMNS: "dict[str, Callable[[StepTimes], str]]" = {
     "in all": lambda times: f"{times.rows * times.real_time:.1f}",
     "over 1 stream": lambda times: "" if times.gain is None else f"{times.gain:.1f}",
     "floor ms": lambda times: "" if times.floor is None else f"{times.floor:.3f}",
-    "p50 / floor": lambda times: "" if times.floor is None else f"{times.p50 / times.floor:.2f}",
+    "over floor": lambda times: "" if times.over_floor is None else f"{times.over_floor:.2f}",
 }
 """The columns of the table: head, and the cell for one device, precision and number of streams."""
 
@@ -92,6 +92,8 @@ def _print(found: "Report") -> None:
     )
     report.answer(f"{found.voice}, threads {found.threads}\n")
     report.print_table(tuple(_COLUMNS), [tuple(cell(times) for cell in _COLUMNS.values()) for times in found.paces])
+    for line in _explain(found.paces[0]):
+        report.answer(line)
     if found.left_out:
         report.answer(f"left out: {found.left_out}")
     _print_late(found)
@@ -108,6 +110,19 @@ def _print(found: "Report") -> None:
         report.answer("recommended: " + ", ".join(f"{name} {value}" for name, value in found.recommended.items()))
     else:
         report.answer("no number of streams keeps up in real time here")
+
+
+def _explain(times: "StepTimes") -> list[str]:
+    """Return what the columns of the table mean."""
+    step = "the mean time" if times.in_parts else "p50"
+    lines = [
+        f"p50 to max: time of a frame; a frame that takes more than the {times.deadline:g} ms it lasts is a miss",
+        "in all: frames of all streams, times real time; over 1 stream: the same, relative to one stream",
+        f"floor: lower limit, the time to read the weights and to multiply; over floor: {step} relative to it",
+    ]
+    if times.in_parts:
+        lines.append("This voice computes a whole word or stroke when it begins one; other frames are ready.")
+    return lines
 
 
 def _print_late(found: "Report") -> None:

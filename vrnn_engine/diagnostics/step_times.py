@@ -48,6 +48,9 @@ class StepTimes(msgspec.Struct, frozen=True, kw_only=True):
     gain : float or None
         Frames per second of all streams together, relative to the frames per second of a single stream.  None if a
         single stream was not measured.
+    in_parts : bool
+        Whether some reads compute many frames, and the others none, as of a voice that reads a text.  The percentiles
+        are then no times of a step, but the mean is.
     """
 
     device: str
@@ -65,6 +68,12 @@ class StepTimes(msgspec.Struct, frozen=True, kw_only=True):
     weights: int
     floor: float | None
     gain: float | None = None
+    in_parts: bool = False
+
+    @property
+    def over_floor(self) -> float | None:
+        """Time of a step relative to its lower limit: of the median, or of the mean if frames are computed in parts."""
+        return None if self.floor is None else (self.mean if self.in_parts else self.p50) / self.floor
 
     @property
     def real_time(self) -> float:
@@ -142,6 +151,7 @@ def measure_steps(
         misses=int((times > deadline).sum()),
         weights=weights[precision],
         floor=floor,
+        in_parts=voice.manifest.text is not None,
     )
 
 
