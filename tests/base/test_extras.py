@@ -1,12 +1,16 @@
 """The extras of the package, and the error that names one."""
 
+import os
 import re
+import shlex
+import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 from support.command import ROOT
 
-from vrnn_engine.base.extras import EXTRAS, missing_extra
+from vrnn_engine.base.extras import EXTRAS, install_command, missing_extra
 
 
 def test_the_extras_are_those_of_pyproject() -> None:
@@ -28,8 +32,17 @@ def test_the_extras_are_those_of_pyproject() -> None:
 )
 def test_a_missing_module_names_its_extra(module: str, distribution: str, extra: str) -> None:
     error = missing_extra(ModuleNotFoundError("", name=module))
-    wanted = f"this needs {distribution}, which is not installed: pip install 'vrnn-engine[{extra}]'"
-    assert str(error) == wanted
+    assert str(error) == f"this needs {distribution}, which is not installed: {install_command(extra)}"
+
+
+def test_the_command_installs_beside_this_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", os.path.dirname(sys.executable))
+    assert install_command("plot") == "pip install 'vrnn-engine[plot]'"
+    other = tmp_path / "pip"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert install_command("plot") == f"{shlex.quote(sys.executable)} -m pip install 'vrnn-engine[plot]'"
 
 
 def test_a_module_of_no_extra_names_none() -> None:

@@ -20,6 +20,7 @@ from support.exports import export_once
 from support.recipes import pen_recipe
 
 from vrnn_engine import Engine
+from vrnn_engine.base.extras import install_command
 from vrnn_engine.cli.latents import SEED
 from vrnn_engine.evaluation.latents import trace_latents
 from vrnn_engine.training.checkpoint import Checkpoint, save_checkpoint
@@ -112,9 +113,7 @@ def test_json_is_the_trace_and_needs_no_matplotlib(run, recordings, toy_pen, tmp
 def test_missing_extra_is_named(run, recordings, toy_audio, tmp_path, missing, voice, extra):
     """It is reported before any file is read."""
     done = run("latents", voice or toy_audio, "none.wav", env=without(tmp_path / "blocked", missing))
-    assert the_error(done) == (
-        f"error: this needs {missing}, which is not installed: pip install 'vrnn-engine[{extra}]'"
-    )
+    assert the_error(done) == f"error: this needs {missing}, which is not installed: {install_command(extra)}"
 
 
 @pytest.mark.parametrize(

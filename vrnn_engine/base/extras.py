@@ -43,7 +43,7 @@ EXTRAS = {
 
 
 def install_command(extra: str) -> str:
-    """Return the command that installs an extra.
+    """Return the command that installs an extra beside this package, also if the shell's `pip` is that of another Python.
 
     Parameters
     ----------
@@ -52,10 +52,17 @@ def install_command(extra: str) -> str:
 
     Examples
     --------
-    >>> install_command("plot")
+    >>> install_command("plot")  # doctest: +SKIP
     "pip install 'vrnn-engine[plot]'"
     """
-    return f"pip install 'vrnn-engine[{extra}]'"
+    import os  # here, as these are needed after an error alone
+    import shlex
+    import shutil
+    import sys
+
+    pip, python = shutil.which("pip"), sys.executable
+    is_ours = pip is not None and os.path.dirname(pip) == os.path.dirname(python)
+    return f"{'pip' if is_ours or not python else f'{shlex.quote(python)} -m pip'} install 'vrnn-engine[{extra}]'"
 
 
 def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
