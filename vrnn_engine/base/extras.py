@@ -43,7 +43,7 @@ EXTRAS = {
 
 
 def install_command(extra: str) -> str:
-    """Return the command that installs an extra beside this package, also if the shell's `pip` is that of another Python.
+    """Return the command that installs an extra beside this package: `pip` may be that of another Python.
 
     Parameters
     ----------
