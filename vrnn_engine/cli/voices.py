@@ -1,4 +1,4 @@
-"""`vrnn-engine voices`: lists, shows, verifies, installs and cleans up voices."""
+"""`vrnn-engine voices`: lists, shows, verifies, installs, removes and cleans up voices."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ Named = Annotated[str, typer.Argument(metavar="VOICE", help="Name, folder or .zi
 
 
 def voices(context: typer.Context, json: report.AsJson = False) -> None:
-    """List, show, verify, install and clean up voices (default: list)."""
+    """List, show, verify, install, remove and clean up voices (default: list)."""
     if context.invoked_subcommand is None:
         list_(json=json)
 
@@ -149,6 +149,20 @@ def install(
         report.answer(f"installed {installed.name} in {installed.path}")
 
 
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of an installed voice.")],
+    json: report.AsJson = False,
+) -> None:
+    """Remove an installed voice.  Its saved states and hands stay."""
+    from vrnn_engine.runtime.graph.install import remove_voice
+
+    path = remove_voice(name)
+    if json:
+        report.print_json({"name": name, "path": printable(path)})
+    else:
+        report.answer(f"removed {name} from {path.parent}")
+
+
 def clean(
     corpora: Annotated[
         bool, typer.Option("--corpora", help="Also remove decoded recordings; the next training decodes them again.")
@@ -194,6 +208,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "show": show,
     "verify": verify,
     "install": install,
+    "remove": remove,
     "clean": clean,
 }
 for _name, _verb in _VERBS.items():

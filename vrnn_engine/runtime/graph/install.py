@@ -1,4 +1,4 @@
-"""Installs a voice: verifies it, and copies it into the folder of installed voices."""
+"""Installs a voice: verifies it, and copies it into the folder of installed voices; removes an installed one."""
 
 import os
 import shutil
@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace as changed
 from pathlib import Path
 
+from vrnn_engine.base.atomic.leftovers import remove
+from vrnn_engine.base.atomic.partial import new_partial_folder
 from vrnn_engine.base.atomic_folder import atomic_folder
-from vrnn_engine.base.folders import voices_folder
+from vrnn_engine.base.folders import name_fault, voices_folder
+from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.graph.parity import verify
-from vrnn_engine.runtime.voice.lookup import is_bundled
+from vrnn_engine.runtime.voice.lookup import is_bundled, list_voices
 from vrnn_engine.runtime.voice.manifest import MANIFEST_FILE, is_document
 from vrnn_engine.runtime.voice.voice import Voice, check_folder
 
@@ -67,6 +70,42 @@ def install_voice(
     except OSError as error:
         raise VoiceError(f"{target}: cannot install the voice: {error.strerror or error}") from None
     return changed(voice, path=target)
+
+
+def remove_voice(name: str) -> Path:
+    """Remove an installed voice; a killed process leaves all of it or none.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    Path
+        The folder in which it was.
+
+    Raises
+    ------
+    VoiceError
+        No voice of this name is installed, or it cannot be removed.
+    """
+    target = voices_folder() / name
+    if name_fault(name, "voice") or not os.path.lexists(target / MANIFEST_FILE):
+        if is_bundled(name):
+            raise VoiceError(f"the voice {name!r} is part of the package, and cannot be removed alone")
+        hint = suggest(name, (one.name for one in list_voices() if one.origin == "installed"), "installed voices")
+        raise VoiceError(f"no voice {name!r} is installed{hint}")
+    try:
+        hidden, descriptor = new_partial_folder(target)
+        try:
+            target.rename(hidden / name)
+        finally:
+            remove(hidden)
+            if descriptor is not None:
+                os.close(descriptor)
+    except OSError as error:
+        raise VoiceError(f"{target}: cannot remove the voice: {error.strerror or error}") from None
+    return target
 
 
 def _documents(folder: Path) -> set[str]:
