@@ -18,11 +18,6 @@ SIZES: dict[str, bytes] = {
     "truth": small_graph(
         node("Cast", ["n"], ["t"], to=TensorProto.BOOL), node("Cast", ["t"], ["y"], to=TensorProto.INT64), n=[7]
     ),
-    "float": small_graph(
-        node("Cast", ["n"], ["f"], to=TensorProto.FLOAT),
-        node("Cast", ["f"], ["y"], to=TensorProto.INT64),
-        n=[2**24 + 1],
-    ),
     "a large quotient": small_graph(node("Div", ["n", "by"], ["y"]), n=[2**53 + 1, -7], by=[1, 2]),
     "statistics": small_graph(
         node("LayerNormalization", ["x", "s"], ["n", "mean"]),
@@ -46,6 +41,17 @@ def test_a_size_is_the_one_that_onnxruntime_computes(name: str) -> None:
 
 
 UNKNOWN: dict[str, bytes] = {
+    "a float": small_graph(
+        node("Cast", ["n"], ["f"], to=TensorProto.FLOAT), node("Cast", ["f"], ["y"], to=TensorProto.INT64), n=[5]
+    ),
+    # onnxruntime leaves out the casts to 16 bits around a sum, so that 2049 is not rounded to 2048.
+    "a sum of halves": small_graph(
+        node("Add", ["a", "b"], ["s"]),
+        node("Sub", ["s", "a"], ["d"]),
+        node("Cast", ["d"], ["y"], to=TensorProto.INT64),
+        a=np.array([2048], np.float16),
+        b=np.array([1], np.float16),
+    ),
     "a sum of fractions": small_graph(node("Range", ["a", "b", "c"], ["y"]), a=0.0, b=2.0, c=0.1),
     "a number that no integer holds": small_graph(node("Cast", ["n"], ["y"], to=TensorProto.INT64), n=[1e30]),
     "a half": small_graph(node("Cast", ["n"], ["y"], to=TensorProto.FLOAT16), n=[0.1]),

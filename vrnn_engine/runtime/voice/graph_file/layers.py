@@ -1,6 +1,6 @@
 """Shapes and work of the operators that take most of the time: products, convolutions, recurrences, transforms."""
 
-from vrnn_engine.runtime.voice.graph_file.values import Call, Shape, broadcast, size
+from vrnn_engine.runtime.voice.graph_file.values import Call, Shape, broadcast, place, size
 
 
 def matmul(call: Call) -> tuple[list[Shape], int]:
@@ -9,6 +9,8 @@ def matmul(call: Call) -> tuple[list[Shape], int]:
     inner = left[-1]
     if inner != right[-2 if len(right) > 1 else 0]:
         raise ValueError(f"shapes {left} and {right} do not fit")
+    if not inner:
+        raise ValueError("it sums over an empty axis")  # onnxruntime leaves some results unwritten then
     stacks = [(), *(one[:-2] for one in (left, right) if len(one) > 2)]
     result = broadcast(*stacks) + left[-2:-1] + (right[-1:] if len(right) > 1 else ())
     return [result], size(result) * inner
@@ -21,6 +23,8 @@ def gemm(call: Call) -> tuple[list[Shape], int]:
     again, columns = right[::-1] if call.node.number("transB", 0) else right
     if inner != again:
         raise ValueError(f"shapes {left} and {right} do not fit")
+    if not inner:
+        raise ValueError("it sums over an empty axis")
     return [(rows, columns)], rows * columns * inner
 
 
@@ -69,14 +73,14 @@ def recurrent(call: Call) -> tuple[list[Shape], int]:
 
 def dft_axis(call: Call) -> int:
     """Return the axis of a DFT, counted from 0: an attribute before version 20 of the operators, an input since."""
-    axis = call.whole(2)[0] if call.has(2) else call.node.number("axis", 1 if call.version < 20 else -2)
-    return axis % len(call.shape())
+    axis = call.one(2) if call.has(2) else call.node.number("axis", 1 if call.version < 20 else -2)
+    return place(axis, len(call.shape()))
 
 
 def dft(call: Call) -> tuple[list[Shape], int]:
     """DFT."""
     shape, axis = list(call.shape()), dft_axis(call)
-    length = call.whole(1)[0] if call.has(1) else shape[axis]
+    length = call.one(1) if call.has(1) else shape[axis]
     onesided, inverse = call.node.number("onesided", 0), call.node.number("inverse", 0)
     if onesided and inverse:
         raise ValueError("it is onesided and inverse")

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 
 from vrnn_engine.runtime.voice.graph_file.layers import dft_axis
-from vrnn_engine.runtime.voice.graph_file.values import ROWS, Call, Shape, broadcast
+from vrnn_engine.runtime.voice.graph_file.values import ROWS, Call, Shape, broadcast, place
 
 Check = Callable[[Call, int | None, list[Shape]], bool]
 """Returns whether rows stay apart, from a node, the axis of the rows of its first input, and its results."""
@@ -54,6 +54,11 @@ def alone(call: Call, rows: int | None, results: list[Shape]) -> bool:
     return _no_rows(call, *range(1, len(call.inputs)))
 
 
+def none(call: Call, rows: int | None, results: list[Shape]) -> bool:
+    """EyeLike: its result depends on the place of a row in the batch."""
+    return False
+
+
 def pairwise(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """Operators whose rule allows only shapes that fit: the rows of all inputs are then one axis."""
     return True
@@ -75,7 +80,7 @@ def before(call: Call, rows: int | None, results: list[Shape]) -> bool:
 
 def not_in_axes(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """MeanVarianceNormalization."""
-    return rows not in {axis % len(call.shape()) for axis in call.node.numbers("axes") or (0, 2, 3)}
+    return rows not in {place(axis, len(call.shape())) for axis in call.node.numbers("axes") or (0, 2, 3)}
 
 
 def outermost(call: Call, rows: int | None, results: list[Shape]) -> bool:
@@ -85,7 +90,7 @@ def outermost(call: Call, rows: int | None, results: list[Shape]) -> bool:
 
 def cumulative(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """CumSum."""
-    return rows != call.whole(1)[0] % len(call.shape())
+    return rows != place(call.one(1), len(call.shape()))
 
 
 def triangle(call: Call, rows: int | None, results: list[Shape]) -> bool:
@@ -116,7 +121,7 @@ def pad(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """Pad: not along the rows."""
     pads, rank = call.whole(1), len(call.shape())
     axes = call.whole(3) if call.has(3) else tuple(range(rank))
-    moved = {axis % rank for at, axis in enumerate(axes) if pads[at] or pads[at + len(axes)]}
+    moved = {place(axis, rank) for at, axis in enumerate(axes) if pads[at] or pads[at + len(axes)]}
     return rows not in moved
 
 

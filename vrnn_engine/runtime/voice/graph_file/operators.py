@@ -24,7 +24,7 @@ class Operator(NamedTuple):
     kind: Kind
     """Which of its results are floating point."""
     never_empty: bool = False
-    """Whether it must not read an empty value: onnxruntime divides by its size, or ends the process."""
+    """Whether it must not read an empty value: onnxruntime divides by its size, ends, or gives another shape."""
 
 
 _OWN: tuple[tuple[str, Operator], ...] = (
@@ -36,8 +36,8 @@ _OWN: tuple[tuple[str, Operator], ...] = (
         Operator(same, alone, as_first),
     ),
     ("BitwiseNot IsInf IsNaN Not", Operator(same, alone, never)),
-    ("Cast", Operator(same, alone, kinds.by_type("to"))),
-    ("EyeLike", Operator(same, None, kinds.by_type("dtype"))),
+    ("Cast", Operator(shapes.cast, alone, kinds.by_type("to"))),
+    ("EyeLike", Operator(same, mixing.none, kinds.by_type("dtype"))),
     ("Trilu", Operator(same, mixing.triangle, as_first)),
     ("QuantizeLinear", Operator(same, mixing.quantize, never)),
     ("DequantizeLinear", Operator(same, mixing.quantize, always)),
@@ -59,9 +59,9 @@ _OWN: tuple[tuple[str, Operator], ...] = (
     (
         """ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
         ReduceSumSquare""",
-        Operator(shapes.reduce, alone, as_first),
+        Operator(shapes.reduce, alone, as_first, never_empty=True),
     ),
-    ("ArgMax ArgMin", Operator(shapes.reduce, alone, never)),
+    ("ArgMax ArgMin", Operator(shapes.reduce, alone, never, never_empty=True)),
     ("TopK", Operator(shapes.top_k, mixing.not_along(-1), kinds.values_and_places, never_empty=True)),
     # Products, convolutions, recurrences, transforms.
     ("Conv", Operator(layers.conv, mixing.outermost, as_first, never_empty=True)),

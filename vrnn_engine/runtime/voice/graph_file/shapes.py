@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable
 
 from vrnn_engine.runtime.voice.graph_file.literals import literal
-from vrnn_engine.runtime.voice.graph_file.values import ROWS, Call, Shape, UnknownShapeError, broadcast, size
+from vrnn_engine.runtime.voice.graph_file.tensors import NUMPY
+from vrnn_engine.runtime.voice.graph_file.values import ROWS, Call, Shape, UnknownShapeError, broadcast, place, size
 
 Rule = Callable[[Call], tuple[list[Shape], int]]
 """Returns the shapes of the results, and the multiplications that they need besides one for each element."""
@@ -18,6 +19,13 @@ def same(call: Call) -> tuple[list[Shape], int]:
     if len(call.node.outputs) > 1:
         raise ValueError("it has more than one result")
     return [call.shape()], 0
+
+
+def cast(call: Call) -> tuple[list[Shape], int]:
+    """Cast: to numbers, not to strings."""
+    if call.node.number("to", 0) not in NUMPY:
+        raise ValueError("it casts to a type that no voice may have")
+    return same(call)
 
 
 def normalised(call: Call) -> tuple[list[Shape], int]:
@@ -41,7 +49,7 @@ def reduce(call: Call) -> tuple[list[Shape], int]:
         axes = (call.node.number("axis", 0),)
     if not axes:
         axes = () if call.node.number("noop_with_empty_axes", 0) else tuple(range(len(shape)))
-    gone = {axis % len(shape) for axis in axes}
+    gone = {place(axis, len(shape)) for axis in axes}
     kept = [1 if at in gone else n for at, n in enumerate(shape)]
     if not call.node.number("keepdims", 1):
         kept = [n for at, n in enumerate(shape) if at not in gone]
@@ -64,6 +72,8 @@ def split(call: Call) -> tuple[list[Shape], int]:
     part = -(-shape[axis] // count)
     even = [min(part, max(0, shape[axis] - at * part)) for at in range(count)]
     sizes = call.whole(1) if call.has(1) else call.node.numbers("split") or even
+    if len(sizes) != call.node.number("num_outputs", count) or len(sizes) != count:
+        raise ValueError(f"{len(sizes)} parts for {count} results")
     if sum(sizes) != shape[axis] or min(sizes) < 0:
         raise ValueError(f"parts {sizes} of an axis of {shape[axis]}")
     return [shape[:axis] + (n,) + shape[axis + 1 :] for n in sizes], 0
@@ -129,9 +139,9 @@ def transpose(call: Call) -> tuple[list[Shape], int]:
 def squeeze(call: Call) -> tuple[list[Shape], int]:
     """Squeeze."""
     shape, axes = call.shape(), call.axes(1)
-    if axes is None:
+    if not axes:
         raise ValueError("it names no axes, so it would remove the batch if that has one row")
-    gone = {axis % len(shape) for axis in axes}
+    gone = {place(axis, len(shape)) for axis in axes}
     if any(shape[axis] != 1 for axis in gone):
         raise ValueError(f"an axis of {list(shape)} in {sorted(gone)} is not 1")
     return [tuple(n for at, n in enumerate(shape) if at not in gone)], 0
@@ -141,7 +151,7 @@ def unsqueeze(call: Call) -> tuple[list[Shape], int]:
     """Unsqueeze."""
     shape, axes = iter(call.shape()), call.axes(1) or ()
     rank = len(call.shape()) + len(axes)
-    new = {axis % rank for axis in axes}
+    new = {place(axis, rank) for axis in axes}
     if len(new) < len(axes):
         raise ValueError(f"axes {axes} name one twice")
     return [tuple(1 if at in new else next(shape) for at in range(rank))], 0
@@ -181,7 +191,7 @@ def pad(call: Call) -> tuple[list[Shape], int]:
     """Pad."""
     shape, pads = list(call.shape()), call.whole(1)
     axes = call.whole(3) if call.has(3) else tuple(range(len(shape)))
-    if len(pads) != 2 * len(axes) or len({axis % len(shape) for axis in axes}) < len(axes):
+    if len(pads) != 2 * len(axes) or len({place(axis, len(shape)) for axis in axes}) < len(axes):
         raise ValueError(f"{len(pads)} pads of {len(axes)} axes")
     for at, axis in enumerate(axes):
         shape[axis] += pads[at] + pads[at + len(axes)]
@@ -203,14 +213,14 @@ def range_(call: Call) -> tuple[list[Shape], int]:
 def one_hot(call: Call) -> tuple[list[Shape], int]:
     """OneHot."""
     shape = call.shape()
-    axis = call.node.number("axis", -1) % (len(shape) + 1)
-    return [shape[:axis] + call.whole(1)[:1] + shape[axis:]], 0
+    axis = place(call.node.number("axis", -1), len(shape) + 1)
+    return [(*shape[:axis], call.one(1), *shape[axis:])], 0
 
 
 def top_k(call: Call) -> tuple[list[Shape], int]:
     """TopK."""
     shape, axis = call.shape(), call.axis(-1)
-    return [shape[:axis] + call.whole(1)[:1] + shape[axis + 1 :]] * 2, 16 * size(shape)
+    return [(*shape[:axis], call.one(1), *shape[axis + 1 :])] * 2, 16 * size(shape)
 
 
 def scatter(call: Call) -> tuple[list[Shape], int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vrnn_engine.runtime.voice.graph_file.attributes import check_attributes
 from vrnn_engine.runtime.voice.graph_file.literals import literal
 from vrnn_engine.runtime.voice.graph_file.mixing import MixedRowsError, check_rows_apart
 from vrnn_engine.runtime.voice.graph_file.model import Axes, GraphFile, ModelFile
@@ -157,6 +158,7 @@ def _results(call: Call) -> tuple[list[Known], int]:
         return [Known(None, Origin.INPUT)] * len(node.outputs), 0
     if operator.never_empty and any(0 in one.shape for one in given if one.shape is not None):
         raise ValueError("it reads an empty value")
+    check_attributes(node)
     shapes, work = operator.rule(call)
     if (most := max(map(len, shapes))) > MAX_AXES:
         raise ValueError(f"a result has {most} axes, more than {MAX_AXES}")

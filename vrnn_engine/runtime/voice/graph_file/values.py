@@ -56,7 +56,7 @@ class Call(NamedTuple):
 
     def axis(self, default: int = 0) -> int:
         """Return the attribute `axis`, as an axis of the first input counted from 0."""
-        return self.node.number("axis", default) % len(self.shape())
+        return place(self.node.number("axis", default), len(self.shape()))
 
     def has(self, at: int) -> bool:
         """Return whether an optional input is given."""
@@ -67,6 +67,11 @@ class Call(NamedTuple):
         found, given = self._elements(at), self.inputs[at]
         if given and given.origin is Origin.CONSTANT and any(abs(one) > MAX_SIZE for one in found):
             raise ValueError(f"a size of {max(map(abs, found))} is not possible")
+        return found
+
+    def one(self, at: int) -> int:
+        """Return the only element of an input that is a size or an axis."""
+        (found,) = self.whole(at)
         return found
 
     def _elements(self, at: int) -> tuple[int, ...]:
@@ -104,6 +109,13 @@ class Call(NamedTuple):
         return self.whole(at) if self.has(at) else self.node.numbers("axes")
 
 
+def place(axis: int, rank: int) -> int:
+    """Return an axis counted from 0; raise `ValueError` if there is none."""
+    if not -rank <= axis < rank:
+        raise ValueError(f"there is no axis {axis} of {rank}")
+    return axis % rank
+
+
 def size(shape: Shape) -> int:
     """Return the number of elements of a shape."""
     return math.prod(shape)
@@ -130,7 +142,8 @@ def broadcast(*shapes: Shape) -> Shape:
 def elements(call: Call, origin: Origin, shape: Shape) -> np.ndarray | None:
     """Return the elements of a node's result, if they can be known and are few.
 
-    Arithmetic with the number of rows is left out: sizes could grow with any law, and no check would see it.
+    Arithmetic with the number of rows is left out: sizes could grow with any law, and no check would see it.  So are
+    fractions: onnxruntime may leave out what rounds them, such as a cast to 16 bits and back.
 
     Parameters
     ----------
@@ -150,20 +163,13 @@ def elements(call: Call, origin: Origin, shape: Shape) -> np.ndarray | None:
         return None
     with np.errstate(all="ignore"):
         found = fold(call, [one for one in given if one is not None])
-    if any(map(_has_denormals, (*given, found))):
+    if any(one is not None and one.dtype.kind == "f" for one in (*given, found)):
         return None
     return None if found is None or np.size(found) != size(shape) else np.asarray(found).reshape(shape)
 
 
 Fold = Callable[[Call, Sequence[np.ndarray]], np.ndarray | None]
 """Computes the elements of a result bit for bit as onnxruntime does; None if that is not sure."""
-
-
-def _has_denormals(values: np.ndarray | None) -> bool:
-    """Return whether there are numbers that onnxruntime takes for zero, as it is set here."""
-    if values is None or values.dtype.kind != "f":
-        return False
-    return bool(np.any((values != 0) & (np.abs(values) < np.finfo(values.dtype).tiny)))
 
 
 def _first(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
@@ -176,14 +182,7 @@ def _cast(call: Call, given: Sequence[np.ndarray]) -> np.ndarray | None:
         # A number of rows fits in both types, and a constant beside it may not.
         fits = (source >= ROWS) | ((source >= -(2**31)) & (source < 2**31))
         return source if to in _INTEGERS and fits.all() else None
-    if to not in NUMPY or NUMPY[to] == "<f2":
-        return None
-    target = np.dtype(NUMPY[to])
-    if source.dtype.kind == "f" and target.kind in "iu":
-        limits = np.iinfo(target)
-        if not np.all((source > float(limits.min) - 1) & (source < float(limits.max))):
-            return None
-    return source.astype(target)
+    return source.astype(NUMPY[to]) if to in NUMPY else None
 
 
 def _concat(call: Call, given: Sequence[np.ndarray]) -> np.ndarray | None:
@@ -211,14 +210,11 @@ _STRUCTURAL: dict[str, Fold] = dict.fromkeys(("Identity", "Squeeze", "Unsqueeze"
 
 def _divide(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
     left, right = given
-    if left.dtype.kind == "f":
-        return left / right
     return left // right + ((left % right != 0) & ((left < 0) != (right < 0)))  # rounded towards 0
 
 
-def _range(call: Call, given: Sequence[np.ndarray]) -> np.ndarray | None:
-    kind = given[0].dtype  # onnxruntime adds up fractions, with an error that grows
-    return np.arange(*(one.item() for one in given), dtype=kind) if kind.kind in "iu" else None
+def _range(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
+    return np.arange(*(one.item() for one in given), dtype=given[0].dtype)
 
 
 _ARITHMETIC: dict[str, Fold] = {
