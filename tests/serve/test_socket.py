@@ -15,8 +15,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from vrnn_engine.serve import connection, protocol
-from vrnn_engine.serve.codec import encode
-from vrnn_engine.serve.protocol import Credit, End, ErrorMessage, Open, SendEvent, Stats
+from vrnn_engine.serve.codec import decode_server, encode
+from vrnn_engine.serve.protocol import Credit, End, ErrorMessage, Open, Opened, SendEvent, Stats
 
 VOICE = "toy-audio"
 
@@ -208,6 +208,48 @@ def test_a_client_that_sends_pings_and_reads_nothing_is_dropped(fragile) -> None
                 raw.sendall(ping * 200)
         raw.close()
         server.wait_until_empty(VOICE)
+
+
+def masked(opcode: int, data: bytes = b"", last: bool = True) -> bytes:
+    """Return a short frame of a client."""
+    return struct.pack("!BB4x", (0x80 if last else 0) | opcode, 0x80 | len(data)) + data
+
+
+TEXT, CONTINUATION, PONG = 1, 0, 10
+FLOODS = {
+    "parts of a message": (masked(TEXT, last=False), masked(CONTINUATION, last=False)),
+    "pongs": (b"", masked(PONG)),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_client_that_sends_empty_frames_without_end_is_dropped(fragile, name) -> None:
+    first, frame = FLOODS[name]
+    with serve(str(fragile)) as server:
+        raw = read_nothing(server.port, encode(Open(credit=2, tokens=0)))
+        raw.settimeout(60)
+        with pytest.raises(ConnectionError):
+            raw.sendall(first)
+            for _ in range(1000):
+                raw.sendall(frame * 500)
+        raw.close()
+        server.wait_until_empty(VOICE)
+
+
+def test_a_message_may_come_in_many_parts(fragile) -> None:
+    message = encode(Open(seed=7, credit=2, tokens=0)).encode()
+    parts = [message[at : at + 1] for at in range(len(message))]
+    assert 20 < len(parts) < connection.MAX_PARTS
+
+    async def opened(url: str) -> Opened:
+        async with connect(url, proxy=None) as socket:
+            await socket.send(part.decode() for part in parts)
+            return decode_server(await socket.recv())
+
+    with serve(str(fragile)) as server:
+        found = run(opened(server.url(VOICE)))
+    assert isinstance(found, Opened)
+    assert found.seed == 7
 
 
 def test_a_client_without_credit_pauses_and_then_ends(fragile) -> None:
