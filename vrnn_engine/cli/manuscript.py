@@ -213,7 +213,7 @@ def _typewriter(stream: "Writable", text: "VoiceText", nearest: bool) -> "Typewr
         raise typer.BadParameter(
             "needs a terminal to type on; pipe a text into `vrnn-engine write -`", param_hint="--live"
         )
-    return Typewriter(stream, PlainText(text, nearest))
+    return Typewriter(stream, PlainText(text, nearest, typed=True))
 
 
 def _count(number: int, name: str) -> str:

@@ -23,7 +23,7 @@ def stream(engine: Engine) -> Stream:
 
 @pytest.fixture
 def typewriter(engine: Engine, stream: Stream) -> Typewriter:
-    return Typewriter(stream, PlainText(engine.voice.manifest.text))
+    return Typewriter(stream, PlainText(engine.voice.manifest.text, typed=True))
 
 
 def press(typewriter: Typewriter, keys: str) -> None:
@@ -61,7 +61,8 @@ def test_a_word_that_is_being_written_is_not_erased(typewriter: Typewriter, stre
 def test_typographic_and_unknown_characters(typewriter: Typewriter, stream: Stream) -> None:
     press(typewriter, "it’s ü")
     assert stream.pending == len("it's ")
-    assert "cannot write 'ü'" in typewriter.message
+    assert typewriter.message == "the voice cannot write 'ü'; the nearest that it can is 'u'"
+    assert typewriter.line(79) == f"it's _   {typewriter.message}"
     typewriter.press("x")
     assert typewriter.message == ""
     typewriter.press("up")
@@ -80,6 +81,9 @@ def test_ctrl_d_writes_the_last_word_and_ends_the_letter(typewriter: Typewriter,
 
 
 def test_the_line_below_the_ink_fits_the_terminal(typewriter: Typewriter) -> None:
+    assert typewriter.line(79) == f"_   {Typewriter.HELP}"
+    press(typewriter, "a longer word than")
+    assert typewriter.line(79) == f"a longer word than_   {Typewriter.HELP}"
     press(typewriter, "words " * 50)
     assert len(typewriter.line(60)) == 60
     assert typewriter.line(60).partition("_")[0].endswith("words ")
