@@ -108,7 +108,7 @@ def test_the_progress_fits_80_columns(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("train", "blizard", "--data", "."), "did you mean blizzard"),
+        (("train", "blizard", "--data", "."), "did you mean 'blizzard'"),
         (("train", "mine.toml", "--data", "none.npz"), "none.npz: not a readable .npz"),
         (("train", "blizzard", "--data", "none"), "none: no such recording or folder of recordings"),
         (
