@@ -9,6 +9,7 @@ from vrnn_engine.base.reading.rates import PEN_RATES
 from vrnn_engine.cli import report
 from vrnn_engine.cli.guard import guard
 from vrnn_engine.cli.once import OnceCommand
+from vrnn_engine.cli.usage import WrongOption
 
 
 def ink() -> None:
@@ -66,9 +67,9 @@ def convert(
     from vrnn_engine.data.ink.strokes import Conversion
 
     if len(files) < 2:
-        raise typer.BadParameter("give the files to read, and last the file to write", param_hint="FILE... OUT")
+        raise WrongOption("are needed: the files to read, and last the file to write", param_hint="FILE... OUT")
     if text is not None and texts is not None:
-        raise typer.BadParameter("give either --text or --texts", param_hint="--text")
+        raise WrongOption("cannot be combined with --texts", param_hint="--text")
     said = [text] if text is not None else read_texts(texts) if texts is not None else None
     lines = write(files[:-1], files[-1], Conversion(rate, scale, input_rate, speed, flip), writer, said)
     if json:

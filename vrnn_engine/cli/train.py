@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vrnn_engine.cli import report
+from vrnn_engine.cli.usage import WrongOption
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -64,7 +65,7 @@ def train(
     Ctrl-C saves a checkpoint before it stops; --resume continues the run.
     """
     if minutes is not None and updates is not None:
-        raise typer.BadParameter("cannot be combined with --updates", param_hint="--minutes")
+        raise WrongOption("cannot be combined with --updates", param_hint="--minutes")
     from vrnn_engine.training.budget import Clock
     from vrnn_engine.training.checkpoint import BEST, LAST
     from vrnn_engine.training.plan.adapt import recipe_of_run
