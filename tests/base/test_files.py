@@ -139,6 +139,14 @@ def test_parent_folders_are_created_on_demand_only(tmp_path: Path) -> None:
         write_atomically(path / "b", b"x", StreamError, parents=True)
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
+def test_a_folder_in_which_no_file_can_be_made_is_not_called_missing() -> None:
+    with pytest.raises(
+        SinkError, match=r"^cannot write /proc/x\.wav: no file can be made in /proc; choose another fold"
+    ):
+        write_atomically("/proc/x.wav", b"x")
+
+
 def test_what_is_at_a_path_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()

@@ -100,7 +100,22 @@ def test_width_sets_the_width_of_the_page(run: Run, work: Path, toy_pen: Path) -
     for to, width in (("a.svg", 120), ("b.svg?margin=5", 99.5)):
         assert run("stream", "--voice", toy_pen, "--seconds", "2", "--to", to, "--width", width).returncode == 0
         assert f'width="{width:g}mm"' in (work / to.partition("?")[0]).read_text()
-    assert "a.wav takes no options" in the_error(run("stream", "--voice", toy_pen, "--to", "a.wav", "--width", 120))
+    done = run("stream", "--voice", toy_pen, "--to", "a.wav", "--width", 120)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "Error: --width is for a page of ink, and a.wav is not one",
+    )
+    twice = the_error(run("stream", "--voice", toy_pen, "--to", "c.svg?width=120", "--width", 100))
+    assert twice == "error: c.svg: the option width is given twice; give it once"
+
+
+def test_a_voice_without_its_option_is_a_hint(run: Run) -> None:
+    done = run("stream", "blizzard")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "Error: blizzard is an argument, and this command takes none; write --voice blizzard",
+    )
+    assert run("stream", "blizzard", "--help").returncode == 0
 
 
 def no_portaudio(tmp_path: Path) -> dict[str, str]:
@@ -177,10 +192,13 @@ def test_priming_converts_the_recording_and_reports_it(run: Run, work: Path, toy
     [
         (("--voice", "toy-audo"), ("unknown voice 'toy-audo'", "did you mean", "'toy-audio'")),
         (("--voice", "./none"), ("no such voice",)),
+        (("--voice", "ftp://here/blizzard"), ("'ftp://here/blizzard' is an address; ",)),
+        (("--voice", "http://127.0.0.1:1/blizzard"), ("ws://127.0.0.1:1/blizzard cannot be reached",)),
         (("--set", "latent.shoft=1"), ("unknown control 'latent.shoft'", "'latent.shift'")),
         (("--set", "latent.hold=2"), ("latent.hold", "out of range [0, 1]")),
         (("--set", "latent.hold=0,1"), ("latent.hold", "shape [4]")),
         (("--set", "latent.hold/4=1"), ("'latent.hold' has no dimension 4, only 0 to 3",)),
+        (("--set", "latent.hold/-1=1"), ("'latent.hold' has no dimension -1, only 0 to 3",)),
         (("--temperature", "99"), ("latent.temperature", "out of range")),
         (("--seed", "-1"), ("seed",)),
         (("--device", "tpu"), ("unknown device 'tpu'",)),
@@ -193,6 +211,7 @@ def test_priming_converts_the_recording_and_reports_it(run: Run, work: Path, toy
         (("--prime", "none.wav"), ("none.wav: no such file",)),
         (("--osc", "somewhere:port"), ("'somewhere:port'", "write PORT or HOST:PORT")),
         (("--osc-to", "9000"), ("'9000'", "write HOST:PORT")),
+        (("--osc", "99999"), ("'99999'", "PORT up to 65535")),
         (("--midi", "no such device"), ("MIDI",)),
         (("--to", "a.mp3"), ("'a.mp3'", "FILE.wav")),
         (("--to", "a.svg"), ("takes ink", "FILE.wav")),

@@ -14,6 +14,8 @@ from support.command import run_command as run
 from support.corpora import make_ink
 from support.recipes import pen_recipe, toml
 
+from vrnn_engine.cli.train import _bar, _Display, _summary
+from vrnn_engine.training.progress import Progress
 from vrnn_engine.training.recipe import recipe_fields
 
 
@@ -42,7 +44,7 @@ def test_train_interrupt_resume_export_stream(work):
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=120)[1]
     assert process.returncode == 130, said
-    assert said.splitlines()[-1] == "interrupted"
+    assert said.splitlines()[-2:] == ["saved run/last.pt; --resume continues the run", "interrupted"]
 
     again = run(*words, cwd=work)
     assert (again.returncode, again.stdout) == (1, "")
@@ -53,7 +55,12 @@ def test_train_interrupt_resume_export_stream(work):
     assert done.stdout == ""
     assert "update 400/400: bound" in done.stderr
     assert re.search(r"update 300/400: bound .* nats per frame, 0:\d\d:\d\d left", done.stderr)
-    assert "test_elbo_per_sequence" in done.stderr
+    assert re.search(
+        r"^best on the validation data: update \d+, after 0:\d\d:\d\d of training$", done.stderr, re.MULTILINE
+    )
+    assert re.search(
+        r"^test data: bound \S+, KL \S+ nats per frame; bound \S+ nats per sequence$", done.stderr, re.MULTILINE
+    )
 
     exported = run(
         "export", "run/best.pt", "--name", "mine", "--out", "voice", "--set", "output.temperature=0.5", cwd=work
@@ -73,16 +80,40 @@ def test_train_interrupt_resume_export_stream(work):
     assert "exists already" in repeated.stderr
 
 
+def test_the_summary_counts_updates_in_whole_numbers():
+    bounds = {"elbo_per_frame": -1.5, "kl_per_frame": 0.25, "elbo_per_sequence": 13588.957}
+    splits = {f"{split}_{name}": value for split in ("valid", "test") for name, value in bounds.items()}
+    planned = {"planned_minutes": 60.0, "run_minutes": 58.04}
+    assert list(_summary(splits | {"updates": 40.0, "training_seconds": 61.7} | planned)) == [
+        "best on the validation data: update 40, after 0:01:02 of training",
+        "validation data: bound -1.50, KL 0.25 nats per frame; bound 13,588.96 nats per sequence",
+        "test data: bound -1.50, KL 0.25 nats per frame; bound 13,588.96 nats per sequence",
+        "time of the run: 58.0 of 60 minutes",
+    ]
+
+
+def test_the_progress_fits_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    bar = _bar()
+    display = _Display(bar, 20000)
+    display(Progress(12345, 20000, bound=123.456, kl=12.345, gradient_norm=1.0, valid_bound=123.456))
+    with bar.console.capture() as shown:
+        bar.console.print(bar.get_renderable())
+    one, two = shown.get().splitlines()
+    assert re.search(r" 12345/20000 0:00:00 left -:--:-- bound 123\.46, valid 123\.46, KL 12\.3", one)
+    assert two.strip() == "nats per frame"
+    assert len(one) <= 80
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("train", "blizard", "--data", "."), "did you mean blizzard"),
+        (("train", "blizard", "--data", "."), "did you mean 'blizzard'"),
         (("train", "mine.toml", "--data", "none.npz"), "none.npz: not a readable .npz"),
         (("train", "blizzard", "--data", "none"), "none: no such recording or folder of recordings"),
         (
             ("train", "mine.toml", "--data", "ink.npz", "--out", "old"),
-            "old/last.pt: this folder has a run already; set resume to continue it, or choose another folder "
-            "(--resume, --out)",
+            "old/last.pt: this folder has a run already; resume it, or choose another folder (--resume, --out)",
         ),
         (("export", "none.pt"), "none.pt: no such checkpoint"),
         (("export", "ink.npz"), "ink.npz: not a checkpoint of vrnn-engine"),

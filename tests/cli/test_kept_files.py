@@ -20,14 +20,14 @@ def take(run: Run, work: Path, toy_audio: Path) -> Path:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("--from take.wav --to take.wav", "would replace take.wav, the file of --from"),
+        ("--from take.wav --to take.wav", "--to would replace take.wav, the file of --from"),
         ("--from ./take.wav --to take.wav", "the file of --from"),
         ("--from take.wav --to linked.wav", "the file of --from"),
         ("--prime named.wav --to take.wav?volume=0", "the file of --prime"),
         ("--timeline take.jsonl --to take.jsonl", "the file of --timeline"),
         ("--timeline take.jsonl --record take.jsonl --to null", "the file of --timeline"),
         ("--record new.jsonl --to new.jsonl", "would replace new.jsonl, the file of --to"),
-        ("--record take.wav --to null", "take.wav does not end in .jsonl; the events are written as JSON lines"),
+        ("--record take.wav --to null", "--record writes JSON lines, and take.wav does not end in .jsonl"),
     ],
 )
 def test_an_output_that_would_replace_another_file_is_refused(
@@ -50,5 +50,5 @@ def test_ink_is_not_converted_into_its_own_file(run: Run, work: Path, toy_pen: P
     assert run("stream", "-v", toy_pen, "-s", "1", "--to", "ink.jsonl").returncode == 0
     before = (work / "ink.jsonl").read_bytes()
     done = run("ink", "convert", "ink.jsonl", "ink.jsonl")
-    assert (done.returncode, "it would replace ink.jsonl, the file of FILE" in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, "OUT would replace ink.jsonl, the file of FILE" in done.stderr) == (2, True), done.stderr
     assert (work / "ink.jsonl").read_bytes() == before

@@ -111,25 +111,39 @@ def test_a_voice_without_text_is_refused(toy_pen: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+ONE = "one of TEXT, --file FILE and --live is needed, and only one"
+
+
 @pytest.mark.parametrize(
-    "words", [[], ["hi", "--file", "a.txt"], ["hi", "--live"], ["--live"]], ids=["none", "two", "typed", "no terminal"]
+    ("words", "message"),
+    [
+        ([], ONE),
+        (["hi", "--file", "a.txt"], ONE),
+        (["hi", "--live"], ONE),
+        (["--live"], "--live needs a terminal to type on; pipe a text into `vrnn-engine write -`"),
+        (
+            ["Dear", "Anna"],
+            'Anna is an argument too many; put a text with spaces in quotation marks: "Dear Anna"',
+        ),
+    ],
+    ids=["none", "two", "typed", "no terminal", "no quotation marks"],
 )
-def test_one_text_is_given_and_typed_only_on_a_terminal(write: Run, words: list[str]) -> None:
+def test_one_text_is_given_and_typed_only_on_a_terminal(write: Run, words: list[str], message: str) -> None:
     done = write(*words)
     assert done.returncode == 2
-    assert "Error: Invalid value for " in done.stderr
+    assert done.stderr.splitlines()[-1] == f"Error: {message}"
 
 
 def test_a_stream_that_listens_writes_no_text(text_voice: Path, tmp_path: Path) -> None:
     done = run_command("stream", "--voice", text_voice, "--text", "hi", "--from", "ink.jsonl", cwd=tmp_path)
     assert done.returncode == 2
-    assert "--text: cannot be combined with --from" in done.stderr
+    assert "Error: --text cannot be combined with --from" in done.stderr
 
 
 def test_text_and_ink_are_not_both_read_from_stdin(write: Run) -> None:
     done = write("-", "--prime", "-", given=b"one")
     assert done.returncode == 2
-    assert "--prime: cannot be stdin, from which the text is read" in done.stderr
+    assert "Error: --prime cannot be stdin, from which the text is read" in done.stderr
 
 
 def test_the_nearest_characters_are_written_if_that_is_asked_for(write: Run) -> None:

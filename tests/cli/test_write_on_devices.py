@@ -73,7 +73,7 @@ def test_what_is_typed_is_written_in_the_terminal(text_voice: Path, tmp_path: Pa
         typist.type("one twx")
         typist.wait_for("twx_   ")
         typist.type("\x7fo\n")
-        typist.wait_for("_   type; Backspace erases")
+        typist.wait_for("_   Ctrl-D ends, ")
         typist.type("the end\x04")
     assert f"{len('one two') + 1 + len('the end')} characters, 2 lines, 1 page, " in typist.seen
     assert any("\u2800" < character < "\u28ff" for character in typist.seen)

@@ -34,7 +34,7 @@ def test_the_families_of_the_paper_and_the_srnn_exist():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"family": "vrn-gauss"}, "unknown family 'vrn-gauss'; choose one of vrnn-gauss"),
+        ({"family": "vrn-gauss"}, "unknown family 'vrn-gauss'; did you mean 'vrnn-gauss'"),
         ({"family": "rnn-gauss"}, "family 'rnn-gauss' does not use latent_size; remove it"),
         ({"family": "vrnn-i-gauss"}, "family 'vrnn-i-gauss' does not use prior; remove it"),
         ({"encoder": ()}, "family 'vrnn-gauss' needs encoder"),
@@ -85,7 +85,7 @@ def test_a_recipe_with_an_unknown_family_is_a_one_line_error(tmp_path):
 
     text = (resources.files("vrnn_engine.training") / "recipes" / "blizzard.toml").read_text()
     (tmp_path / "mine.toml").write_text(text.replace('family = "vrnn-gauss"', 'family = "vrnn-gaus"'))
-    with pytest.raises(RecipeError, match=r"mine\.toml: .*choose one of vrnn-gauss"):
+    with pytest.raises(RecipeError, match=r"mine\.toml: .*did you mean 'vrnn-gauss'"):
         load_recipe(str(tmp_path / "mine.toml"))
 
 

@@ -95,6 +95,22 @@ def test_assign_sets_one_dimension_alone(controls: Controls) -> None:
     np.testing.assert_array_equal(controls["latent.shift"], [2, 2, 2])
 
 
+def test_one_dimension_is_read_and_written_by_name_and_index(controls: Controls) -> None:
+    controls["latent.shift/1"] = -1
+    assert controls["latent.shift/1"] == controls.get("latent.shift/1") == -1
+    controls.update({"latent.shift/0": 3, "latent.shift/2": 1.5, "latent.temperature/0": 0.5})
+    np.testing.assert_array_equal(controls["latent.shift"], [3, -1, 1.5])
+    assert controls["latent.temperature"] == 0.5
+    del controls["latent.shift/0"]
+    np.testing.assert_array_equal(controls["latent.shift"], [0, -1, 1.5])
+    for path in ("latent.shift/3", "latent.shift/-1"):
+        with pytest.raises(ControlError, match=rf"^control 'latent.shift' has no dimension {path[13:]}, only 0 to 2$"):
+            controls[path] = 1
+        assert controls.get(path) is None
+    with pytest.raises(ControlError, match="unknown control 3"):
+        controls[3] = 1  # type: ignore[index]
+
+
 def test_update_is_all_or_nothing(controls: Controls) -> None:
     with pytest.raises(ControlError):
         controls.update({"latent.temperature": 0.5, "latent.shift": 99})

@@ -84,7 +84,7 @@ def test_unreadable_files_are_refused(audio: Manifest, tmp_path: Path) -> None:
         ("n" * 5000, "^n{300}: cannot be read: File name too long$"),
         ("n\0", "cannot be read: "),
         ("/dev/null", "is a device, not a file"),
-        (text, "cannot be read as sound"),
+        (text, r"text\.wav: cannot be read as sound \(Format not recognised\); use WAV, FLAC, OGG or MP3$"),
         (empty, "cannot be read as sound"),
         (silent, "empty"),
     ):

@@ -28,6 +28,7 @@ class Parts:
 
 Call = Callable[[Parts, Any], object]
 CALLS: dict[str, tuple[Call, tuple[type, ...]]] = {
+    "Engine": (lambda parts, value: vrnn.Engine(value), ()),
     "Engine.load": (lambda parts, value: vrnn.Engine.load(value), ()),
     "Engine.load device": (lambda parts, value: vrnn.Engine.load(parts.folder, value), ()),
     "Engine.load rows": (lambda parts, value: vrnn.Engine.load(parts.folder, "cpu", value), (int,)),

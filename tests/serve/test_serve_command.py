@@ -61,7 +61,9 @@ def test_a_signal_ends_each_session_with_its_token_and_the_process_with_0(toy_au
         assert isinstance(token, Token)
         assert token.reason == "end"
         assert isinstance(end, End)
-        assert ended(process).splitlines()[-1] == "stopped"
+        first, *_, last_line = ended(process).splitlines()
+        assert first == "a restart ends the sessions of this server; with --key-file, or VRNN_ENGINE_KEY, they continue"
+        assert last_line == "stopped"
         assert process.returncode == 0
 
 
@@ -73,6 +75,12 @@ def test_a_second_signal_ends_the_server_without_a_traceback(toy_audio: Path, pa
         process.send_signal(signal.SIGINT)
         assert ended(process) == "stopped\n"
         assert process.returncode == 0
+
+
+def test_a_server_with_a_key_says_nothing_of_restarts(toy_audio: Path) -> None:
+    with started(toy_audio, env={"VRNN_ENGINE_KEY": "sixteen bytes or more"}) as (process, _):
+        process.send_signal(signal.SIGTERM)
+        assert "restart" not in ended(process)
 
 
 def test_a_server_that_stops_is_not_ready_and_opens_no_session(toy_audio: Path) -> None:

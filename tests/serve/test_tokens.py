@@ -41,9 +41,8 @@ def test_a_token_of_a_server_with_another_key_is_refused(keys):
         TokenKeys(b"another key, as long").open(keys.seal(b"state"))
 
 
-def test_servers_without_a_key_have_different_ones(said):
+def test_servers_without_a_key_have_different_ones():
     first, second = TokenKeys(), TokenKeys()
-    assert "sessions do not survive a restart" in said[0]
     with pytest.raises(TokenError):
         second.open(first.seal(b"state"))
 

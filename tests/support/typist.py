@@ -107,7 +107,7 @@ def typing(voice: str, hands: Path) -> Iterator[Typist]:
     arguments = ["write", "--live", "--voice", voice, "--seed", "3", "--to", "terminal?width=900"]
     typist = Typist(arguments, {"VRNN_ENGINE_HANDS": str(hands)}, None, None)
     try:
-        typist.wait_for("_   type; Backspace erases")
+        typist.wait_for("_   Ctrl-D ends, ")
         yield typist
         assert typist.finish() == 0
         assert typist.now() == typist.before

@@ -81,7 +81,7 @@ def test_two_processes_train_the_same_as_one(tmp_path, speech, modality):
     words = ("train", "mine.toml", "--data", data, "--out", "both")
     done = torchrun(tmp_path, 2, *words)
     assert done.returncode == 0, done.stderr
-    for line in ("reading", "update 16/16: bound", "test_elbo_per_sequence", "best checkpoint: "):
+    for line in ("reading", "update 16/16: bound", "test data: bound", "best checkpoint: "):
         assert done.stderr.count(line) == 1  # only rank 0 reports
     assert done.stderr.count("skipped 1 of 19 recordings") == (modality == "speech")
     both = load_checkpoint(tmp_path / "both" / "best.pt")

@@ -56,7 +56,7 @@ def assert_refused(tmp_path, name, change, message):
 
 
 def test_unknown_recipe_suggests_similar_names():
-    with pytest.raises(RecipeError, match="did you mean blizzard"):
+    with pytest.raises(RecipeError, match="did you mean 'blizzard'"):
         load_recipe("blizard")
     with pytest.raises(RecipeError, match="No such file"):
         load_recipe("missing.toml")

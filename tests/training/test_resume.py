@@ -112,7 +112,7 @@ def test_run_is_not_overwritten_and_needs_a_checkpoint_to_resume(ink, tmp_path):
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         train(pen_recipe(), ink, tmp_path, resume=True)
     train(pen_recipe(updates=1), ink, tmp_path)
-    with pytest.raises(CheckpointError, match="this folder has a run already; set resume to continue it"):
+    with pytest.raises(CheckpointError, match="this folder has a run already; resume it, or choose another folder"):
         train(pen_recipe(updates=1), ink, tmp_path)
     with pytest.raises(CheckpointError, match="another recipe"):
         train(pen_recipe(updates=1, clip=2.0), ink, tmp_path, resume=True)

@@ -26,13 +26,14 @@ def write_error(
     target = os.fspath(path)
     if isinstance(error, BrokenPipeError):
         return error_class(f"{target}: the program reading it closed the pipe")
-    reason = _reason(error)
     if isinstance(error, FileNotFoundError):
         folder = Path(os.path.realpath(target)).parent
+        if folder.is_dir():  # of a file system such as /proc
+            return error_class(f"cannot write {target}: no file can be made in {folder}; choose another folder")
         return error_class(f"cannot write {target}: there is no folder {folder}; make it first")
     if isinstance(error, PermissionError):
-        return error_class(f"cannot write {target}: {reason}; choose a place you may write to")
-    return error_class(f"cannot write {target}: {reason}")
+        return error_class(f"cannot write {target}: {reason(error)}; choose a place you may write to")
+    return error_class(f"cannot write {target}: {reason(error)}")
 
 
 def read_error(path: str | os.PathLike[str], error: Exception, error_class: type[Error]) -> Error:
@@ -47,7 +48,7 @@ def read_error(path: str | os.PathLike[str], error: Exception, error_class: type
     error_class : type
         Class of the error returned.
     """
-    return error_class(f"{os.fspath(path)}: cannot be read: {_reason(error)}")
+    return error_class(f"{os.fspath(path)}: cannot be read: {reason(error)}")
 
 
 def newer_error(where: str | os.PathLike[str], version: int, error_class: type[Error]) -> Error:
@@ -65,5 +66,12 @@ def newer_error(where: str | os.PathLike[str], version: int, error_class: type[E
     return error_class(f"{os.fspath(where)}: version {version} is newer than this vrnn-engine understands")
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+def reason(error: Exception) -> str:
+    """Return what went wrong, without names of files and objects.
+
+    Parameters
+    ----------
+    error : Exception
+        An `OSError`, an error of soundfile, whose message begins with the Python object that it opened, or any other.
+    """
+    return getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)

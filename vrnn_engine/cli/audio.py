@@ -7,6 +7,7 @@ import typer
 
 from vrnn_engine.cli import report
 from vrnn_engine.cli import stream_options as options
+from vrnn_engine.cli.usage import WrongOption
 from vrnn_engine.runtime.live.listening.modes import MODES
 from vrnn_engine.runtime.live.listening.modes import Mode as ListeningMode
 
@@ -84,16 +85,17 @@ def add_options(
     ceiling: float | None,
     channels: int | None,
     strict: bool,
+    latency: float | None,
 ) -> str:
-    """Return a target with the options that only sound devices have.
+    """Return a target with the options that only sound devices have; check that it is not a file with a latency.
 
     Parameters
     ----------
     to : str
         The target.
     listening : str or None
-        The value of `--from`; `--strict` applies to a microphone too.
-    volume, ceiling, channels, strict
+        The value of `--from`; `--strict` and `--latency` apply to a microphone too.
+    volume, ceiling, channels, strict, latency
         The values of the options.
 
     Returns
@@ -106,16 +108,21 @@ def add_options(
         An option is given, but the target is not a sound device.
     """
     from vrnn_engine.runtime.options import add_option, split_place
+    from vrnn_engine.runtime.targets import find_target
 
-    is_device = split_place(to)[0].partition(":")[0] == "speakers"
+    place = split_place(to)[0]
+    is_device = place.partition(":")[0] == "speakers"
     microphone = listening is not None and listening.partition(":")[0] == "microphone"
     given = {"volume": volume, "ceiling": ceiling, "channels": channels, "strict": True if strict else None}
     for name, value in given.items():
         if value is None or (name == "strict" and microphone and not is_device):
             continue
         if not is_device:
-            raise typer.BadParameter(f"is for a sound device, and {to} is not one", param_hint=f"--{name}")
+            raise WrongOption(f"is for a sound device, and {to} is not one", param_hint=f"--{name}")
         to = add_option(to, name, str(value).lower())
+    target = find_target(place)
+    if latency is not None and target is not None and target.ending and not microphone:
+        raise WrongOption(f"is for a sound device, and {to} is a file", param_hint="--latency")
     return to
 
 
@@ -124,7 +131,7 @@ def check_mode(mode: str | None, listening: str | None) -> None:
     if mode is not None and mode not in MODES:
         raise typer.BadParameter(f"{mode!r} is not one of {', '.join(MODES)}", param_hint="--mode")
     if mode is not None and listening is None:
-        raise typer.BadParameter("needs --from SOURCE", param_hint="--mode")
+        raise WrongOption("needs --from SOURCE", param_hint="--mode")
 
 
 def listen(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vrnn_engine.cli import freerunning, legibility, report
+from vrnn_engine.cli.usage import WrongOption
 
 if TYPE_CHECKING:
     from vrnn_engine.evaluation.likelihood import Likelihood
@@ -76,17 +77,17 @@ def evaluate(
     and on real lines.
     """
     if voice and not free_running:
-        raise typer.BadParameter("needs --free-running", param_hint="--voice")
+        raise WrongOption("needs --free-running", param_hint="--voice")
     if free_running and legible:
-        raise typer.BadParameter("cannot be combined with --free-running", param_hint="--legibility")
+        raise WrongOption("cannot be combined with --free-running", param_hint="--legibility")
     if recogniser and not legible:
-        raise typer.BadParameter("needs --legibility", param_hint="--recogniser")
+        raise WrongOption("needs --legibility", param_hint="--recogniser")
     if texts and not (legible or free_running):
-        raise typer.BadParameter("needs --legibility or --free-running", param_hint="--texts")
+        raise WrongOption("needs --legibility or --free-running", param_hint="--texts")
     if legible and recogniser is None:
-        raise typer.BadParameter("is needed for --legibility; docs/text.md says how", param_hint="--recogniser")
+        raise WrongOption("is needed for --legibility; docs/text.md says how", param_hint="--recogniser")
     if len(data) > 1 and not legible:
-        raise typer.BadParameter("is given twice; give one corpus", param_hint="--data")
+        raise WrongOption("is given twice; give one corpus", param_hint="--data")
     import torch  # noqa: F401  # first, so that a missing extra is reported before any file is read
 
     report.show_log()

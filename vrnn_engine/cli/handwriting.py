@@ -7,6 +7,7 @@ import typer
 
 from vrnn_engine.cli import report
 from vrnn_engine.cli.stream_options import INPUT, STEERING
+from vrnn_engine.cli.usage import WrongOption
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.stream import Stream
@@ -49,9 +50,9 @@ def check_hand(hand: str | None, prime: Path | None, prime_text: str | None) -> 
         The values of the options.
     """
     if hand is not None and prime is not None:
-        raise typer.BadParameter("cannot be combined with --prime, which gives a hand too", param_hint="--hand")
+        raise WrongOption("cannot be combined with --prime, which gives a hand too", param_hint="--hand")
     if prime_text is not None and prime is None:
-        raise typer.BadParameter("needs --prime FILE", param_hint="--prime-text")
+        raise WrongOption("needs --prime FILE", param_hint="--prime-text")
 
 
 def check_new_hand(name: str, voice: str) -> None:

@@ -10,6 +10,7 @@ from vrnn_engine.cli import report
 from vrnn_engine.cli.guard import guard
 from vrnn_engine.cli.kept_files import check_replaced
 from vrnn_engine.cli.once import OnceCommand
+from vrnn_engine.cli.usage import WrongOption
 
 
 def ink() -> None:
@@ -67,9 +68,9 @@ def convert(
     from vrnn_engine.data.ink.strokes import Conversion
 
     if len(files) < 2:
-        raise typer.BadParameter("give the files to read, and last the file to write", param_hint="FILE... OUT")
+        raise WrongOption("are needed: the files to read, and last the file to write", param_hint="FILE... OUT")
     if text is not None and texts is not None:
-        raise typer.BadParameter("give either --text or --texts", param_hint="--text")
+        raise WrongOption("cannot be combined with --texts", param_hint="--text")
     for file in files[:-1]:
         check_replaced("OUT", files[-1], {"FILE": file})
     said = [text] if text is not None else read_texts(texts) if texts is not None else None

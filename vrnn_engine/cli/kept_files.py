@@ -3,13 +3,12 @@
 import os
 from pathlib import Path
 
-import typer
-
 from vrnn_engine.cli.request import Request
+from vrnn_engine.cli.usage import WrongOption
 
 
 def check_outputs(asked: Request, to: str) -> None:
-    """Raise `typer.BadParameter` if an output of `stream` or `write` would replace another of their files.
+    """Raise `WrongOption` if an output of `stream` or `write` would replace another of their files.
 
     Parameters
     ----------
@@ -25,14 +24,12 @@ def check_outputs(asked: Request, to: str) -> None:
     check_replaced("--to", target, read)
     if asked.record is not None:
         if asked.record.suffix.lower() != ".jsonl":
-            raise typer.BadParameter(
-                f"{asked.record} does not end in .jsonl; the events are written as JSON lines", param_hint="--record"
-            )
+            raise WrongOption(f"writes JSON lines, and {asked.record} does not end in .jsonl", param_hint="--record")
         check_replaced("--record", asked.record, {**read, "--to": target})
 
 
 def check_replaced(option: str, output: str | Path, others: dict[str, str | Path | None]) -> None:
-    """Raise `typer.BadParameter` if an output is the file of another option.
+    """Raise `WrongOption` if an output is the file of another option.
 
     Parameters
     ----------
@@ -44,9 +41,7 @@ def check_replaced(option: str, output: str | Path, others: dict[str, str | Path
     """
     for other, path in others.items():
         if path is not None and _same_file(output, path):
-            raise typer.BadParameter(
-                f"it would replace {path}, the file of {other}; choose another name", param_hint=option
-            )
+            raise WrongOption(f"would replace {path}, the file of {other}; choose another name", param_hint=option)
 
 
 def _same_file(one: str | Path, other: str | Path) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vrnn_engine.cli.stream_options import STEERING
+from vrnn_engine.cli.usage import WrongOption
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.live.control.sources import ControlSource
@@ -92,7 +93,7 @@ class Steering:
         plugins: list[str] | None,
     ) -> None:
         if midi is None and (midi_learn or midi_map):
-            raise typer.BadParameter("needs --midi NAME", param_hint="--midi-learn" if midi_learn else "--midi-map")
+            raise WrongOption("needs --midi NAME", param_hint="--midi-learn" if midi_learn else "--midi-map")
         self.sources: list[ControlSource] = []
         self.learn: Learn = None
         if plugins:

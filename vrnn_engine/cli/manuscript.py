@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vrnn_engine.cli.stream_options import INPUT
+from vrnn_engine.cli.usage import WrongOption
 
 if TYPE_CHECKING:
     from vrnn_engine.client.stream import RemoteStream
@@ -210,10 +211,8 @@ def _typewriter(stream: "Writable", text: "VoiceText", nearest: bool) -> "Typewr
     from vrnn_engine.runtime.live.letters.plain_text import PlainText
 
     if not KeyReader.usable():
-        raise typer.BadParameter(
-            "needs a terminal to type on; pipe a text into `vrnn-engine write -`", param_hint="--live"
-        )
-    return Typewriter(stream, PlainText(text, nearest))
+        raise WrongOption("needs a terminal to type on; pipe a text into `vrnn-engine write -`", param_hint="--live")
+    return Typewriter(stream, PlainText(text, nearest, typed=True))
 
 
 def _count(number: int, name: str) -> str:

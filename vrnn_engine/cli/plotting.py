@@ -10,6 +10,7 @@ import typer
 
 from vrnn_engine.cli import report
 from vrnn_engine.cli.stream_options import OUTPUT
+from vrnn_engine.cli.usage import WrongOption
 
 if TYPE_CHECKING:
     from vrnn_engine.cli.manuscript import Manuscript
@@ -178,7 +179,7 @@ def describe_ink(playing: "Stream", to: str, asked: "Request", manuscript: "Manu
         The text cannot be read twice.
     """
     if manuscript is not None and not manuscript.digest:
-        raise typer.BadParameter("needs a text that can be read again; give TEXT or a file", param_hint="--resume")
+        raise WrongOption("needs a text that can be read again; give TEXT or a file", param_hint="--resume")
     written = {
         "text": manuscript.digest if manuscript is not None else None,
         "--prime-text": asked.prime_text,
@@ -212,7 +213,7 @@ def resume(sink: "Sink", path: Path, ink: dict[str, str]) -> None:
     from vrnn_engine.runtime.sinks.ink.plotters.serialport import SerialSink
 
     if not isinstance(sink, SerialSink):
-        raise typer.BadParameter("only a plotter (--to serial:PORT) can continue", param_hint="--resume")
+        raise WrongOption("is for a plotter, --to serial:PORT", param_hint="--resume")
     sink.progress = PlotProgress(path, ink)
     if sink.progress.drawn:
         report.say(f"{path}: continuing after {sink.progress.drawn} strokes")

@@ -12,6 +12,7 @@ from vrnn_engine.cli.kept_files import check_outputs
 from vrnn_engine.cli.manuscript import open_remote_manuscript
 from vrnn_engine.cli.request import Request
 from vrnn_engine.cli.run import choose_target, parse_setting, set_controls
+from vrnn_engine.cli.usage import WrongOption
 
 if TYPE_CHECKING:
     from vrnn_engine.client.stream import RemoteStream
@@ -27,7 +28,7 @@ def is_remote(voice: str) -> bool:
     ----------
     voice : str
     """
-    return voice.lower().startswith(("ws://", "wss://"))
+    return voice.lower().startswith(("ws://", "wss://", "http://", "https://"))
 
 
 def run_remote(asked: Request, steering: live.Steering) -> None:
@@ -61,7 +62,7 @@ def run_remote(asked: Request, steering: live.Steering) -> None:
         manifest = remote.voice.manifest
         to, note = choose_target(asked, manifest)
         check_outputs(asked, to)
-        sink = make_sink(to, asked.latency)
+        sink = make_sink(to, asked.buffered)
         plan = Timeline()
         if asked.timeline is not None:
             plan = read_timeline(asked.timeline, manifest.frames_per_second)
@@ -93,8 +94,8 @@ def _check_options(asked: Request) -> None:
     given = [option for option, value in local.items() if value is not None and value is not False]
     if given:
         need = "needs" if len(given) == 1 else "need"
-        raise typer.BadParameter(
-            f"{need} a voice on this machine, and {asked.voice} is served", param_hint=" / ".join(given)
+        raise WrongOption(
+            f"{need} a voice on this machine, and {asked.voice} is served", param_hint=" and ".join(given)
         )
 
 
@@ -139,5 +140,5 @@ def _play(
             manuscript = open_remote_manuscript(asked.text, remote)
             ending.callback(manuscript.source.close)
             readable, seconds = RemoteLetter(performance, manuscript.source), asked.seconds or math.inf
-        player = Player(readable, to=sink, latency=asked.latency, seconds=seconds)
+        player = Player(readable, to=sink, latency=asked.buffered, seconds=seconds)
         play(player, performance, seconds, f"{asked.voice}: seed {remote.seed}", note, steering.learn, manuscript)

@@ -14,7 +14,7 @@ class Request:
     to: str | None = None
     width: float | None = None
     seconds: float | None = None
-    latency: float = 0.05
+    latency: float | None = None
     resume: Path | None = None
     volume: float | None = None
     ceiling: float | None = None
@@ -38,3 +38,8 @@ class Request:
     threads: int = 1
     text: TextRequest | None = None
     token: str | None = None
+
+    @property
+    def buffered(self) -> float:
+        """Seconds that a sound device buffers: `latency`, or its default."""
+        return 0.05 if self.latency is None else self.latency

@@ -12,6 +12,7 @@ from vrnn_engine.cli.handwriting import check_hand, check_new_hand, save_hand, u
 from vrnn_engine.cli.kept_files import check_outputs
 from vrnn_engine.cli.manuscript import STDIN, Manuscript, open_manuscript
 from vrnn_engine.cli.request import Request
+from vrnn_engine.cli.usage import WrongOption
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.controls import Controls
@@ -46,11 +47,11 @@ def run(asked: Request, steering: live.Steering) -> None:
         The voice cannot be loaded or played.
     """
     if asked.token is not None:
-        raise typer.BadParameter("is for a served voice, --voice ws://HOST:PORT/VOICE", param_hint="--token")
+        raise WrongOption("is for a served voice, --voice ws://HOST:PORT/VOICE", param_hint="--token")
     values = [parse_setting(setting) for setting in asked.settings]
     check_hand(asked.hand, asked.prime, asked.prime_text)
     if asked.text is not None and asked.text.is_piped and str(asked.prime) == STDIN:
-        raise typer.BadParameter("cannot be stdin, from which the text is read; give a file", param_hint="--prime")
+        raise WrongOption("cannot be stdin, from which the text is read; give a file", param_hint="--prime")
 
     report.show_log()
     with collector.paused():
@@ -65,7 +66,7 @@ def run(asked: Request, steering: live.Steering) -> None:
     if asked.save_hand is not None:
         check_new_hand(asked.save_hand, engine.voice.manifest.name)
     plan = _read_timeline(asked.timeline, engine) if asked.timeline is not None else Timeline()
-    sink = make_sink(to, asked.latency)
+    sink = make_sink(to, asked.buffered)
     with ExitStack() as ending:
         playing = _start(engine, plan, asked, sink)
         set_controls(playing.controls, playing.voice.manifest, asked.temperature, values)
@@ -123,7 +124,8 @@ def choose_target(asked: Request, manifest: "Manifest") -> tuple[str, str]:
     manifest : Manifest
         The voice's manifest.
     """
-    from vrnn_engine.runtime.options import add_option
+    from vrnn_engine.runtime.options import add_option, split_place
+    from vrnn_engine.runtime.targets import find_target
 
     to, note = asked.to, ""
     if to is None and asked.text is not None and asked.text.live:
@@ -131,6 +133,9 @@ def choose_target(asked: Request, manifest: "Manifest") -> tuple[str, str]:
     if to is None:
         to, note = _default_target(manifest.modality, manifest.name)
     if asked.width is not None:
+        target = find_target(split_place(to)[0])
+        if target is not None and target.modalities != ("pen",):
+            raise WrongOption(f"is for a page of ink, and {to} is not one", param_hint="--width")
         to = add_option(to, "width", f"{asked.width:g}")
     if asked.text is not None:
         to = plotting.allow_pages(to)
@@ -141,6 +146,7 @@ def choose_target(asked: Request, manifest: "Manifest") -> tuple[str, str]:
         ceiling=asked.ceiling,
         channels=asked.channels,
         strict=asked.strict,
+        latency=asked.latency,
     )
     return to, note
 
@@ -245,7 +251,7 @@ def _play(
             log = ending.enter_context(PerformanceLog(asked.record, Head.of(playing)))
         listener = None
         if asked.listening is not None:
-            listener = audio.listen(playing, asked.listening, asked.mode, asked.latency, asked.strict, asked.seconds)
+            listener = audio.listen(playing, asked.listening, asked.mode, asked.buffered, asked.strict, asked.seconds)
         heard = playing if listener is None else ending.enter_context(listener)
         performance = ending.enter_context(Performance(heard, plan, log, places=_places(asked)))
         for source in steering.sources:
@@ -259,7 +265,7 @@ def _play(
 
             readable = Letter(performance, playing, manuscript.source)
             seconds = asked.seconds or math.inf
-        player = Player(readable, to=sink, latency=asked.latency, seconds=seconds)
+        player = Player(readable, to=sink, latency=asked.buffered, seconds=seconds)
         if listener is not None:
             ending.callback(audio.say_heard, listener, player)
         play(player, performance, seconds, description, note, steering.learn, manuscript)

@@ -10,7 +10,7 @@ import typer
 from vrnn_engine.cli import report
 from vrnn_engine.cli import stream_options as options
 from vrnn_engine.cli.help import examples
-from vrnn_engine.serve.environment import TOKEN_VARIABLE
+from vrnn_engine.serve.environment import KEY_VARIABLE, TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from logging import LogRecord
@@ -264,7 +264,7 @@ def serve(
 
 
 def _announce(asked: "ServeOptions", port: int) -> None:
-    """Say which address to open in a browser."""
+    """Say which address to open in a browser, and what the server lacks."""
     from vrnn_engine.serve.server import page_address
 
     shown = page_address(asked.host, port)
@@ -272,6 +272,8 @@ def _announce(asked: "ServeOptions", port: int) -> None:
         # The fragment of an address is not sent to the server, so that no log of a proxy has it.
         shown += f"#token={asked.token if sys.stderr.isatty() else 'TOKEN'}"
     report.say(f"serving {', '.join(asked.voices)}; open {shown} (Ctrl-C stops)")
+    if asked.key is None:
+        report.say(f"a restart ends the sessions of this server; with --key-file, or {KEY_VARIABLE}, they continue")
 
 
 def _is_local(host: str) -> bool:

@@ -1,13 +1,12 @@
 """`vrnn-engine stream`: plays a voice live, or writes its output to a file."""
 
-import typer
-
 from vrnn_engine.cli import audio, handwriting, live, manuscript, plotting
 from vrnn_engine.cli import stream_options as options
 from vrnn_engine.cli.help import examples
 from vrnn_engine.cli.remote import is_remote, run_remote
 from vrnn_engine.cli.request import Request
 from vrnn_engine.cli.run import run
+from vrnn_engine.cli.usage import WrongOption
 
 EPILOG = examples(
     ("Play speech until a key or Ctrl-C stops it.", "vrnn-engine stream --voice blizzard --seconds inf"),
@@ -31,7 +30,7 @@ def stream(
     to: options.Target = None,
     width: options.Width = None,
     seconds: options.Seconds = None,
-    latency: options.Latency = 0.05,
+    latency: options.Latency = None,
     resume: plotting.Resume = None,
     volume: audio.Volume = None,
     ceiling: audio.Ceiling = None,
@@ -63,11 +62,11 @@ def stream(
 ) -> None:
     """Play a voice live, or write its output to a file."""
     if seconds is not None and not seconds > 0:
-        raise typer.BadParameter("must be more than 0 (inf is endless)", param_hint="--seconds")
-    if not 0 < latency <= 10:
-        raise typer.BadParameter("must be more than 0 and at most 10", param_hint="--latency")
+        raise WrongOption("must be more than 0 (inf is endless)", param_hint="--seconds")
+    if latency is not None and not 0 < latency <= 10:
+        raise WrongOption("must be more than 0 and at most 10", param_hint="--latency")
     if text is not None and listening is not None:
-        raise typer.BadParameter("cannot be combined with --from", param_hint="--text")
+        raise WrongOption("cannot be combined with --from", param_hint="--text")
     audio.check_mode(mode, listening)
     (run_remote if is_remote(voice) else run)(
         Request(

@@ -53,11 +53,12 @@ Seconds = Annotated[
     ),
 ]
 Latency = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--latency",
         metavar="SECONDS",
-        help="Length of the sound device's buffer; for --to -, of the pipe (Linux; at least 4096 bytes).",
+        help="Length of the sound device's buffer; for --to -, of the pipe (Linux; at least 4096 bytes).  "
+        "Default: 0.05.",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -1,6 +1,7 @@
 """`vrnn-engine train`: trains the model of a recipe on a corpus, and shows the progress."""
 
 import sys
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vrnn_engine.cli import report
+from vrnn_engine.cli.usage import WrongOption
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -63,9 +65,9 @@ def train(
     Ctrl-C saves a checkpoint before it stops; --resume continues the run.
     """
     if minutes is not None and updates is not None:
-        raise typer.BadParameter("cannot be combined with --updates", param_hint="--minutes")
+        raise WrongOption("cannot be combined with --updates", param_hint="--minutes")
     from vrnn_engine.training.budget import Clock
-    from vrnn_engine.training.checkpoint import BEST
+    from vrnn_engine.training.checkpoint import BEST, LAST
     from vrnn_engine.training.plan.adapt import recipe_of_run
     from vrnn_engine.training.recipe import changed, load_recipe
     from vrnn_engine.training.trainer import train as run
@@ -88,15 +90,32 @@ def train(
         import logging
 
         logging.getLogger("vrnn_engine").addHandler(logging.NullHandler())  # rank 0 prints the warnings
-    with _bar() as bar:
-        display = _Display(bar, chosen.training.updates)
-        weights = _weights(start)
-        best = run(chosen, data, folder, resume=resume, start=weights, strict=strict, clock=clock, report=display)
-    if not first:
-        return
-    for name, value in best.metrics.items():
-        report.say(f"{name} {value:,.2f}")
-    report.say(f"best checkpoint: {folder / BEST}; next: vrnn-engine export {folder / BEST}")
+    try:
+        with _bar() as bar:
+            display = _Display(bar, chosen.training.updates)
+            weights = _weights(start)
+            best = run(chosen, data, folder, resume=resume, start=weights, strict=strict, clock=clock, report=display)
+    except KeyboardInterrupt:
+        if first and (folder / LAST).exists():
+            report.say(f"saved {folder / LAST}; --resume continues the run")
+        raise
+    if first:
+        for line in _summary(best.metrics):
+            report.say(line)
+        report.say(f"best checkpoint: {folder / BEST}; next: vrnn-engine export {folder / BEST}")
+
+
+def _summary(metrics: Mapping[str, float]) -> Iterator[str]:
+    """Yield lines about the best checkpoint; the bounds are ELBOs."""
+    when = timedelta(seconds=round(metrics["training_seconds"]))
+    yield f"best on the validation data: update {metrics['updates']:.0f}, after {when} of training"
+    for split, data in (("valid", "validation"), ("test", "test")):
+        bound, kl, whole = (
+            metrics[f"{split}_{name}"] for name in ("elbo_per_frame", "kl_per_frame", "elbo_per_sequence")
+        )
+        yield f"{data} data: bound {bound:,.2f}, KL {kl:,.2f} nats per frame; bound {whole:,.2f} nats per sequence"
+    if "planned_minutes" in metrics:
+        yield f"time of the run: {metrics['run_minutes']:,.1f} of {metrics['planned_minutes']:g} minutes"
 
 
 def _weights(start: str | None) -> "Checkpoint | None":
@@ -139,15 +158,17 @@ def _bar() -> "Bar":
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
     console = Console(stderr=True)
+    # In a narrow terminal, the text is continued in a second line, and the other columns keep their widths.
     return Progress(
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        BarColumn(bar_width=10, table_column=Column(min_width=10, no_wrap=True)),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
         TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.description}", table_column=Column(no_wrap=False)),
         console=console,
         disable=not sys.stderr.isatty(),
     )

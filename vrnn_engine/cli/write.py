@@ -10,6 +10,7 @@ from vrnn_engine.cli.help import examples
 from vrnn_engine.cli.remote import is_remote, run_remote
 from vrnn_engine.cli.request import Request
 from vrnn_engine.cli.run import run
+from vrnn_engine.cli.usage import WrongOption
 
 EPILOG = examples(
     ("Write a letter on A5 pages.", "vrnn-engine write --file letter.txt --to 'letter.svg?paper=a5' --seed 4"),
@@ -49,7 +50,7 @@ def write(
     Lines end where the text has line ends, and between words at the width of the page.
     """
     if (text is not None) + (file is not None) + typed != 1:
-        raise typer.BadParameter("give one of TEXT, --file FILE and --live", param_hint="TEXT")
+        raise WrongOption("is needed, and only one", param_hint="one of TEXT, --file FILE and --live")
     (run_remote if is_remote(voice) else run)(
         Request(
             voice=voice,

@@ -208,7 +208,7 @@ class AsyncRemoteStream:
         """
         self._link.check()
         self.require_text()
-        self._session.outbox.erase(frame_count(count, "erase"))
+        self._session.outbox.erase(frame_count(count, "erase", "characters"))
         self.wake()
 
     async def save(self) -> Token:

@@ -33,19 +33,19 @@ class RemoteControls(Controls):
         """The controls, or dimensions of them, that were written: an ordered set."""
         self._changing = threading.Lock()
 
-    def __setitem__(self, name: str, value: Settable) -> None:
-        super().__setitem__(name, value)
-        self._note([(name, None)])
+    def __setitem__(self, path: str, value: Settable) -> None:
+        super().__setitem__(path, value)
+        self._note([self.resolve(path)])
 
-    def __delitem__(self, name: str) -> None:
-        super().__delitem__(name)
-        self._note([(name, None)])
+    def __delitem__(self, path: str) -> None:
+        super().__delitem__(path)
+        self._note([self.resolve(path)])
 
     def update(self, other: Any = (), /, **more: Settable) -> None:
         """Set several controls; parameters and errors are those of `Controls.update`."""
         wanted = dict(other, **more)
         super().update(wanted)
-        self._note((name, None) for name in wanted)
+        self._note(map(self.resolve, wanted))
 
     def restore(self, values: Any) -> None:
         """Set all controls; parameters and errors are those of `Controls.restore`."""

@@ -30,7 +30,8 @@ class Controls(MutableMapping[str, Value]):
     """The controls of one stream, a mapping of name to value.
 
     Reading a control of shape [1] returns a float; reading a vector returns a read-only copy, float64. Writing a number
-    to a vector sets all its dimensions. `del` restores the default of one control, `reset` the defaults of all.
+    to a vector sets all its dimensions. NAME/INDEX reads or writes one dimension, counted from 0. `del` restores the
+    default of one control, `reset` the defaults of all.
 
     Parameters
     ----------
@@ -50,6 +51,7 @@ class Controls(MutableMapping[str, Value]):
     --------
     >>> stream.controls["latent.temperature"] = 0.7
     >>> stream.controls.update({"latent.shift": 0.5, "output.temperature": 0.9})
+    >>> stream.controls["latent.shift/3"] = -0.5
     >>> del stream.controls["latent.shift"]
     """
 
@@ -68,21 +70,21 @@ class Controls(MutableMapping[str, Value]):
         """
         return self._table
 
-    def __getitem__(self, name: str) -> Value:
-        spec = self._spec(name)
+    def __getitem__(self, path: str) -> Value:
+        name, index = self.resolve(path)
         value = self._values[name]
-        if spec.shape == (1,):
-            return float(value[0])
+        if index is not None or value.shape == (1,):
+            return float(value[index or 0])
         value = value.copy()
         value.flags.writeable = False
         return value
 
-    def __setitem__(self, name: str, value: Settable) -> None:
-        self._write({name: self.check(name, value)})
+    def __setitem__(self, path: str, value: Settable) -> None:
+        self._assign({path: value})
 
-    def __delitem__(self, name: str) -> None:
-        self._spec(name)
-        self._write({name: self._defaults[name]})
+    def __delitem__(self, path: str) -> None:
+        name, _ = self.resolve(path)
+        self._assign({path: self.specs[name].default})
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.specs)
@@ -93,17 +95,20 @@ class Controls(MutableMapping[str, Value]):
     def __contains__(self, name: object) -> bool:
         return name in self.specs
 
-    def get(self, name: str, default: Any = None) -> Any:
+    def get(self, path: str, default: Any = None) -> Any:
         """Return the value of a control, or `default` if the voice has no such control.
 
         Parameters
         ----------
-        name : str
-            Name of a control.
+        path : str
+            NAME of a control, or NAME/INDEX.
         default : any, optional
             Returned for an unknown name.
         """
-        return self[name] if name in self.specs else default
+        try:
+            return self[path]
+        except ControlError:
+            return default
 
     def update(self, other: Any = (), /, **more: Settable) -> None:
         """Set several controls at once, so that all take effect in the same frame.
@@ -123,7 +128,7 @@ class Controls(MutableMapping[str, Value]):
             wanted = dict(other, **more)
         except (TypeError, ValueError):
             raise ControlError(f"update: {other!r:.60} does not map names of controls to values") from None
-        self._write({name: self.check(name, value) for name, value in wanted.items()})
+        self._assign(wanted)
 
     def reset(self) -> None:
         """Restore every default."""
@@ -181,13 +186,7 @@ class Controls(MutableMapping[str, Value]):
         --------
         >>> stream.controls.assign("latent.shift/3", -0.5)
         """
-        name, index = self.resolve(path)
-        where = slice(None) if index is None else index
-        end = self.check(name, value, index)
-        with self._writing:
-            new = self._values[name].copy()
-            new[where] = end[where]
-            self._replace({name: new})
+        self._assign({path: value})
 
     def resolve(self, path: str) -> tuple[str, int | None]:
         """Return the control and the dimension that a path denotes.
@@ -208,8 +207,9 @@ class Controls(MutableMapping[str, Value]):
         ControlError
             The voice has no such control or dimension.
         """
-        name, _, last = path.rpartition("/")
-        if name in self.specs and path not in self.specs and last.isdecimal() and len(last) <= _DIGITS:
+        name, _, last = path.rpartition("/") if isinstance(path, str) else ("", "", "")
+        digits = last.removeprefix("-")
+        if name in self.specs and path not in self.specs and digits.isdecimal() and len(digits) <= _DIGITS:
             self.check(name, self.specs[name].default, int(last))
             return name, int(last)
         return self._spec(path).name, None
@@ -269,6 +269,19 @@ class Controls(MutableMapping[str, Value]):
         except (KeyError, TypeError):
             hint = suggest(str(name), self.specs, "this voice's controls")
             raise ControlError(f"unknown control {name!r:.80}{hint}") from None
+
+    def _assign(self, wanted: Mapping[str, Settable]) -> None:
+        """Set controls, or dimensions of them, at once."""
+        ends = []
+        for path, value in wanted.items():
+            name, index = self.resolve(path)
+            ends.append((name, index, self.check(name, value, index)))
+        changed: dict[str, np.ndarray] = {}
+        with self._writing:
+            for name, index, end in ends:
+                where = slice(None) if index is None else index
+                changed.setdefault(name, self._values[name].copy())[where] = end[where]
+            self._replace(changed)
 
     def _write(self, changed: Mapping[str, np.ndarray]) -> None:
         with self._writing:

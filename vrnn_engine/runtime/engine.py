@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from vrnn_engine.errors import StreamError
+from vrnn_engine.errors import StreamError, VoiceError
 from vrnn_engine.runtime.frames import frame_count
 from vrnn_engine.runtime.graph.session import EngineOptions
 from vrnn_engine.runtime.noise import random_seed
@@ -52,6 +52,8 @@ class Engine:
     """
 
     def __init__(self, stepper: Stepper) -> None:
+        if not isinstance(stepper, Stepper):
+            raise VoiceError(f"{stepper!r:.60} is not a stepper; Engine.load opens a voice")
         self.stepper = stepper
         self._group: StreamGroup[Stream] = StreamGroup()
 

@@ -8,8 +8,8 @@ from typing import Any
 from vrnn_engine.errors import StreamError
 
 
-def frame_count(value: int, label: str) -> int:
-    """Return a number of frames as a plain int.
+def frame_count(value: int, label: str, what: str = "frames") -> int:
+    """Return a number of frames, or of something else, as a plain int.
 
     Parameters
     ----------
@@ -17,6 +17,8 @@ def frame_count(value: int, label: str) -> int:
         The number; any type with `__index__`, e.g. an integer of numpy.
     label : str
         Name of the number in the error message.
+    what : str
+        What is counted.
 
     Raises
     ------
@@ -28,7 +30,7 @@ def frame_count(value: int, label: str) -> int:
     except TypeError:
         number = -1
     if number < 0:
-        raise StreamError(f"{label}: {value!r} is not a whole number of frames, 0 or more")
+        raise StreamError(f"{label}: {value!r} is not a whole number of {what}, 0 or more")
     return number
 
 

@@ -78,7 +78,7 @@ def split_target(target: str, error_class: type[VRNNEngineError] = SinkError) ->
     Raises
     ------
     VRNNEngineError
-        Of class `error_class`: the options are not written NAME=VALUE.
+        Of class `error_class`: the options are not written NAME=VALUE, or one is given twice.
 
     Examples
     --------
@@ -90,14 +90,17 @@ def split_target(target: str, error_class: type[VRNNEngineError] = SinkError) ->
         return place, {}
     from urllib.parse import unquote_plus
 
-    given = {}
+    given: dict[str, str] = {}
     for part in query.split("&"):
         name, equals, value = part.partition("=")
         if not name or not equals:
             raise error_class(
                 f"{place}: {part!r} is not an option; write NAME=VALUE, with & between options, after the first ?"
             )
-        given[unquote_plus(name)] = unquote_plus(value)
+        name = unquote_plus(name)
+        if name in given:
+            raise error_class(f"{place}: the option {name} is given twice; give it once")
+        given[name] = unquote_plus(value)
     return place, given
 
 

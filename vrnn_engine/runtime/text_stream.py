@@ -96,7 +96,7 @@ class TextStream:
         StreamError
             `count` is not a whole number, the voice reads no text, or the stream is closed.
         """
-        count = frame_count(count, "erase")
+        count = frame_count(count, "erase", "characters")
         with self.lock:
             self.check_open()
             before = self._writing

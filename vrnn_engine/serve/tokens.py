@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import logging
 import os
 import secrets
 import zlib
@@ -32,7 +31,6 @@ _LEVEL = 1
 """Most of a payload is floating-point numbers, which higher levels make no smaller, and only slower."""
 _MAC = hashlib.sha256().digest_size
 _PURPOSE = b"vrnn-engine token"
-_log = logging.getLogger("vrnn_engine")
 
 
 class TokenKeys:
@@ -41,8 +39,8 @@ class TokenKeys:
     Parameters
     ----------
     key : bytes, optional
-        At least 16 bytes that all servers share which open each other's tokens.  By default random bytes; a warning
-        then says that no session survives a restart.
+        At least 16 bytes that all servers share which open each other's tokens.  By default random bytes, so that
+        no session survives a restart.
 
     Raises
     ------
@@ -59,7 +57,6 @@ class TokenKeys:
     def __init__(self, key: bytes | None = None) -> None:
         if key is None:
             key = secrets.token_bytes(32)
-            _log.warning("no key was given: sessions do not survive a restart; give --key-file or %s", KEY_VARIABLE)
         if len(key) < LEAST_KEY:
             raise TokenError(f"the key of the tokens has {len(key)} bytes; give at least {LEAST_KEY}, chosen at random")
         self._key = key

@@ -1,6 +1,5 @@
 """Recipes: TOML files that describe a training run completely, except for the path of the data."""
 
-import difflib
 import math
 import re
 import tomllib
@@ -11,6 +10,7 @@ import msgspec
 
 from vrnn_engine.base.folders import name_fault
 from vrnn_engine.base.reading.decoding import one_line
+from vrnn_engine.base.suggest import suggest
 from vrnn_engine.base.text_files import read_text_bytes
 from vrnn_engine.data.options import Above0, PenData, Positive, SpeechData
 from vrnn_engine.data.style import Style
@@ -173,9 +173,8 @@ def load_recipe(name: str) -> Recipe:
         where = f"{name}.toml"
         text = (resources.files(__package__) / "recipes" / where).read_text("utf-8")
     else:
-        near = difflib.get_close_matches(name, bundled_recipes(), n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(bundled_recipes())}"
-        raise RecipeError(f"no recipe named {name!r}; {hint} (or give a path ending in .toml)")
+        hint = suggest(name, bundled_recipes(), "recipes here")
+        raise RecipeError(f"no recipe named {name!r}{hint} (or give a path ending in .toml)")
     try:
         recipe = recipe_from(tomllib.loads(text))
         if fault := name_fault(recipe.name, "voice"):  # not in Recipe: older checkpoints are read

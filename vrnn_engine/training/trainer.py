@@ -133,12 +133,13 @@ def _begin(
     last = out / LAST
     if resume and start:
         raise CheckpointError(
-            f"{last}: a resumed run has its weights already; set either resume or start", ("resume", "start")
+            f"{last}: a resumed run has its weights already; either resume it, or start anew from other weights",
+            ("resume", "start"),
         )
     interrupted = load_interrupted(last, recipe, limited) if resume else None
     if not resume and last.exists():
         raise CheckpointError(
-            f"{last}: this folder has a run already; set resume to continue it, or choose another folder",
+            f"{last}: this folder has a run already; resume it, or choose another folder",
             ("resume", "out"),
         )
     base = load_checkpoint(start) if isinstance(start, Path) else start

@@ -64,7 +64,8 @@ def test_keys_save_restore_rewind_and_reset(performance: TimedPerformance) -> No
     press(keyboard, "7")
     performance.read(1)
     press(keyboard, "7", "b", "r", "8")
-    assert "no saved state '8'" in keyboard.message
+    assert keyboard.message.startswith("no saved state '8'; there are: none (in /")
+    assert keyboard.line.startswith("no saved state '8'; there are: none (in /")
     performance.read(1)
     press(keyboard, "s", "x", "7")  # another key in between cancels the save
     performance.read(1)
@@ -176,7 +177,16 @@ def test_a_panel_fits_its_terminal(toy_audio: Path, modality: str, width: int, h
         assert sum(0x2800 < ord(letter) < 0x2900 for line in lines for letter in line) > 5
     if height >= 24:
         assert any("latent.target" in line for line in lines)
-        assert "q quit" in lines[-1]
+        assert tuple(lines[-3:]) == Keyboard.HELP
+
+
+def test_the_line_below_ink_fits_and_names_all_keys(text_voice: Path) -> None:
+    performance = TimedPerformance(Engine.load(text_voice, "cpu"))
+    keyboard = Keyboard(performance)
+    assert keyboard.line == "latent.temperature 1   q quits; arrows [ ] d r h l b s 1-9 m"
+    performance.stream.write("x" * 1000)
+    assert keyboard.line == "latent.temperature 1   1,000 to come   q quits; arrows [ ] d r h l b s 1-9 m"
+    assert len(keyboard.line) < 80
 
 
 def test_a_panel_without_keys_and_without_unicode(performance: TimedPerformance) -> None:

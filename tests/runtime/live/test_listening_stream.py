@@ -184,8 +184,10 @@ def test_the_help_describes_all_modes_and_the_default() -> None:
     ("options", "code", "part"),
     [
         (("--from", "clip.wav", "--mode", "sing"), 2, "'sing' is not one of resynthesise, observe, continue"),
-        (("--mode", "observe"), 2, "needs --from SOURCE"),
-        (("--volume", -3), 2, "is for a sound device, and out.wav is not one"),
+        (("--mode", "observe"), 2, "Error: --mode needs --from SOURCE"),
+        (("--latency", 1), 2, "Error: --latency is for a sound device, and out.wav is a file"),
+        (("--width", 100), 2, "Error: --width is for a page of ink, and out.wav is not one"),
+        (("--volume", -3), 2, "Error: --volume is for a sound device, and out.wav is not one"),
         (("--channels", 2), 2, "is for a sound device"),
         (("--strict",), 2, "is for a sound device"),
         (("--from", "none.wav"), 1, "none.wav: no such file"),

@@ -287,7 +287,7 @@ def test_panel_and_caption_show_how_much_is_written_and_to_come(engine: Engine) 
     keyboard = Keyboard(performance)
     panel = Panel(Player(performance, to="null"), performance, console, float("inf"), keyboard)
     assert re.search(rf"4 written +█+·+ +{len(TEXT) - 4} to come", panel.draw().plain)
-    assert f"{len(TEXT) - 4} characters to come" in keyboard.line
+    assert f"{len(TEXT) - 4} to come" in keyboard.line
 
 
 def test_panel_of_a_voice_without_text_has_no_such_row(toy_pen: Path) -> None:

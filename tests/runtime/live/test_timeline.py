@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from vrnn_engine import Engine, SinkError, StreamError
+from vrnn_engine import Engine, RecordingError, SinkError, StreamError
 from vrnn_engine.runtime.live.events import (
     Follow,
     Morph,
@@ -122,7 +122,15 @@ def test_a_log_that_cannot_be_written_ends_and_the_stream_goes_on(engine, saved,
             ":2: at",
         ),
         (['{"do": "set", "frame": 9, "control": "a"}'], ":1: not an event.*value"),
-        (['{"do": "sing", "frame": 9}'], ":1: not an event"),
+        (
+            ['{"do": "sett", "frame": 9}'],
+            ":1: not an event: there is no event 'sett'; did you mean 'set'.*events: erase, follow, .*, write$",
+        ),
+        (
+            ['{"do": "seed", "seconds": 9, "seed": 1}'],
+            ":1: not an event: seed has no field 'seconds'; did you mean 'second'.*its fields: frame, second, seed$",
+        ),
+        (['{"do": 3, "frame": 9}'], ":1: not an event: Expected `str`"),
         (['{"do": "seed", "seed": 9}'], ":1: .*either a frame or a second"),
         (['{"timeline": 2, "voice": "a", "fingerprint": "b", "seed": 1, "controls": {}}'], ":1: version 2 is newer"),
         (["\xff"], ":1: not an event"),
@@ -133,6 +141,25 @@ def test_a_malformed_timeline_is_refused_with_the_line_number(tmp_path, lines, m
     path.write_text("\n".join(lines), "latin-1")
     with pytest.raises(StreamError, match=message):
         read_timeline(path, 80.0)
+
+
+def test_a_recording_that_is_missing_is_refused_with_the_line_number(engine, tmp_path):
+    path = tmp_path / "timeline.jsonl"
+    path.write_text('\n{"do": "prime", "second": 1, "file": "nope.wav"}\n')
+    timeline = read_timeline(path, 80.0)
+    with pytest.raises(RecordingError, match=rf"^{path}:2: prime at frame 80: nope\.wav: no such file"):
+        Performance(engine.stream(3), timeline)
+
+
+def test_a_rewind_beyond_the_beginning_says_how_far_it_went(engine, said):
+    performance = Performance(engine.stream(3))
+    performance.read(40)
+    performance.send(Rewind(seconds=0.25))
+    performance.read(1)
+    assert said == []
+    performance.send(Rewind(seconds=100.0))
+    performance.read(1)
+    assert said == ["rewind by 100 s: only 0.5 s are remembered; went back by these"]
 
 
 def test_events_survive_a_round_trip_through_json():

@@ -125,7 +125,7 @@ def test_a_file_that_is_not_a_trajectory_is_refused(performance, tmp_path, made,
 
 def test_an_impossible_trajectory_is_refused(engine, saved, performance, tmp_path, said):
     saved.write_trajectory("swell", np.zeros((3, 4)))
-    with pytest.raises(StreamError, match=r"no trajectory 'swel' in .*did you mean 'swell'.*and no such file"):
+    with pytest.raises(StreamError, match=r"no trajectory 'swel' and no such file; did you mean 'swell'\?.*\(in .*\)$"):
         performance.send(Follow(path="swel"))
     (tmp_path / "text.wav").write_text("not a sound")
     with pytest.raises(RecordingError, match=r"text\.wav"):

@@ -24,7 +24,7 @@ def stream(engine: Engine) -> Stream:
 
 @pytest.fixture
 def typewriter(engine: Engine, stream: Stream) -> Typewriter:
-    return Typewriter(stream, PlainText(engine.voice.manifest.text))
+    return Typewriter(stream, PlainText(engine.voice.manifest.text, typed=True))
 
 
 def press(typewriter: Typewriter, keys: str) -> None:
@@ -62,7 +62,8 @@ def test_a_word_that_is_being_written_is_not_erased(typewriter: Typewriter, stre
 def test_typographic_and_unknown_characters(typewriter: Typewriter, stream: Stream) -> None:
     press(typewriter, "it’s ü")
     assert stream.pending == len("it's ")
-    assert "cannot write 'ü'" in typewriter.message
+    assert typewriter.message == "the voice cannot write 'ü'; the nearest that it can is 'u'"
+    assert typewriter.line(79) == f"it's _   {typewriter.message}"
     typewriter.press("x")
     assert typewriter.message == ""
     typewriter.press("up")
@@ -97,6 +98,9 @@ def test_a_pen_that_rests_before_and_after_a_word_takes_its_time(typewriter: Typ
 
 
 def test_the_line_below_the_ink_fits_the_terminal(typewriter: Typewriter) -> None:
+    assert typewriter.line(79) == f"_   {Typewriter.HELP}"
+    press(typewriter, "a longer word than")
+    assert typewriter.line(79) == f"a longer word than_   {Typewriter.HELP}"
     press(typewriter, "words " * 50)
     assert len(typewriter.line(60)) == 60
     assert typewriter.line(60).partition("_")[0].endswith("words ")

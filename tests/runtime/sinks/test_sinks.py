@@ -109,6 +109,7 @@ def test_an_unknown_target_is_an_error_that_lists_the_targets(target: str) -> No
         ("a.plt?rotate=45", "give 0 or 90 or 180 or 270"),
         ("a.plt?start=%07", "give printable ASCII on one line, and %1B for an escape character"),
         ("a.nc?dialect=mach3", "give grbl or klipper or marlin"),
+        ("a.svg?width=9&width=8", "a.svg: the option width is given twice; give it once"),
         ("a.svg?width", "a.svg: 'width' is not an option; write NAME=VALUE"),
         ("a.svg?=3", "'=3' is not an option"),
         ("a.hpgl?pen=9", "give a whole number from 1 up to 8"),
@@ -166,6 +167,13 @@ def test_options_may_follow_a_name_with_a_question_mark(tmp_path: Path) -> None:
 def test_a_question_mark_that_begins_options_is_explained(target: str, message: str) -> None:
     with pytest.raises(SinkError, match=message):
         make_sink(target)
+
+
+def test_a_paper_may_be_written_in_capitals(tmp_path: Path) -> None:
+    sink = make_sink(tmp_path / "a.svg?paper=A5")
+    sink.open(PEN)
+    sink.close()
+    assert 'width="148mm" height="210mm"' in (tmp_path / "a.svg").read_text()
 
 
 def test_options_are_decoded() -> None:

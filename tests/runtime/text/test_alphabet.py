@@ -35,6 +35,11 @@ def test_nearest_character_is_what_a_person_would_write(character: str, nearest:
         ),
         ("漢", "the voice cannot write '漢' (line 1, character 1); leave it out"),
         ("a\x07", "the voice cannot write U+0007 (line 1, character 2); leave it out"),
+        (r"a\b", r"the voice cannot write '\' (line 1, character 2); the nearest that it can is '/'"),
+        (
+            r"one\ntwo",
+            r"the voice cannot write '\' (line 1, character 4); a new line is a real line end, as in a file, not \n",
+        ),
         ("", "the text is empty; give at least one character"),
     ],
 )

@@ -1,10 +1,10 @@
 """The families of models, by name.  Each module of this folder lists its families in `FAMILIES`."""
 
-import difflib
 import functools
 import importlib
 import pkgutil
 
+from vrnn_engine.base.suggest import suggest
 from vrnn_engine.models.config import ModelConfig
 from vrnn_engine.models.recurrent import RecurrentModel
 
@@ -33,8 +33,7 @@ def check(config: ModelConfig) -> type[RecurrentModel]:
     """
     known = families()
     if config.family not in known:
-        near = difflib.get_close_matches(config.family, known, n=3)
-        raise ValueError(f"unknown family {config.family!r}; choose one of {', '.join(near or sorted(known))}")
+        raise ValueError(f"unknown family {config.family!r}{suggest(config.family, known, 'families')}")
     model = known[config.family]
     for field in OPTIONAL:
         given = bool(getattr(config, field))

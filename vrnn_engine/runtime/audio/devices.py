@@ -3,10 +3,10 @@
 Threads: any thread may call these functions.
 """
 
-import difflib
 from types import ModuleType
 from typing import Any
 
+from vrnn_engine.base.suggest import suggest
 from vrnn_engine.runtime.audio.portaudio import OUTPUT, Direction, cannot_open
 
 
@@ -70,9 +70,8 @@ def find_device(sounddevice: ModuleType, wanted: str, direction: Direction = OUT
                 f"{wanted!r} fits several {direction.device}s: {listed}; give more of the name, or the index"
             )
     names = [str(device["name"]) for device in devices]
-    near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4) or names[:8]
     raise direction.error(
-        f"no {direction.device} is called {wanted!r}; there are {', '.join(near)} (see: vrnn-engine devices)"
+        f"no {direction.device} is called {wanted!r}{suggest(wanted, {*names}, 'there are')} (see: vrnn-engine devices)"
     )
 
 

@@ -56,9 +56,7 @@ def install_voice(
     if target.exists() and not replace:
         if (target / MANIFEST_FILE).is_file() and _same(target, voice):
             return check_folder(target, trust=voice.trust)
-        raise VoiceError(
-            f"{target}: another voice {voice.name!r} is installed; set replace to replace it", ("replace",)
-        )
+        raise VoiceError(f"{target}: another voice {voice.name!r} is installed; you can replace it", ("replace",))
     verify(voice)
     try:
         with atomic_folder(target) as folder:

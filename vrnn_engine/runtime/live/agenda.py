@@ -43,9 +43,11 @@ class Agenda:
         self._saved = saved
         self._inbox: collections.deque[tuple[AnyEvent, Stream | None]] = collections.deque()
         self._timeline = collections.deque(effects.prepare(timeline))
-        self._primed = {
-            event.file: effects.listen(event.file)[0] for event in timeline.events if isinstance(event, Prime)
-        }
+        self._primed: dict[str, Stream] = {}
+        for index, event in enumerate(timeline.events):
+            if isinstance(event, Prime) and event.file not in self._primed:
+                with timeline.naming(index):
+                    self._primed[event.file] = effects.listen(event.file)[0]
 
     def send(self, event: AnyEvent) -> Observation | None:
         """Add an event for the next frame; `Performance.send` documents parameters, result and errors."""

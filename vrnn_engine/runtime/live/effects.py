@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 import msgspec
 import numpy as np
 
-from vrnn_engine.errors import VRNNEngineError
 from vrnn_engine.runtime.live.automation import Automation
 from vrnn_engine.runtime.live.events import (
     AnyEvent,
@@ -137,16 +136,12 @@ class Effects:
         """Yield the checked events of a timeline; an event that follows a recording includes its latents."""
         traced = set()
         for index, event in enumerate(timeline.events):
-            try:
+            with timeline.naming(index):
                 event = self.check(event)
                 if isinstance(event, Trace):
                     traced.add(event.name)
                 if isinstance(event, Follow) and event.path not in traced and self.needs_recording(event):
                     event = self.look_up(event)
-            except VRNNEngineError as error:
-                raise type(error)(
-                    f"{timeline.describe(index)} at frame {event.frame}: {error}", error.parameters
-                ) from None
             yield event
 
     def needs_recording(self, event: AnyEvent) -> bool:
@@ -207,7 +202,11 @@ class Effects:
             case Restore():
                 return self._restore(event)
             case Rewind():
-                checkpoint = self._history.before(frame - round(event.seconds * self._fps))
+                wanted = frame - round(event.seconds * self._fps)
+                checkpoint = self._history.before(wanted)
+                if wanted < checkpoint.frame:
+                    back = (frame - checkpoint.frame) / self._fps
+                    _log.warning("rewind by %g s: only %.1f s are remembered; went back by these", event.seconds, back)
                 self._stream.restore(checkpoint.snapshot)
                 automation.pull(checkpoint.moves)
             case Prime():

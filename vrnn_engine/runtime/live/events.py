@@ -6,11 +6,12 @@ has played since it began; `Rewind` and `Restore` do not set the count back.
 The timeline format uses the tags and field names, so changing them would break files written by earlier versions.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 import numpy as np
 
+from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import StreamError
 from vrnn_engine.runtime.snapshot import Tensor
 
@@ -171,6 +172,27 @@ class Erase(Event, frozen=True, kw_only=True, tag="erase"):
 AnyEvent = (
     Set | Nudge | Walk | Morph | Trace | Follow | Reset | Seed | Save | Restore | Rewind | Prime | Fork | Write | Erase
 )
+
+
+def fault_of(plain: Any, error: Exception) -> str:
+    """Return why something is not an event; for an unknown event or field, with the known ones.
+
+    Parameters
+    ----------
+    plain : any
+        What was decoded.
+    error : Exception
+        Why msgspec does not convert it.
+    """
+    kinds = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyEvent)}
+    name = plain.get("do") if isinstance(plain, dict) else None
+    if not isinstance(name, str):
+        return str(error)
+    if name not in kinds:
+        return f"there is no event {name!r}{suggest(name, kinds, 'events')}"
+    fields = kinds[name].__struct_fields__
+    unknown = next((field for field in plain if field not in ("do", *fields)), None)
+    return f"{name} has no field {unknown!r}{suggest(unknown, fields, 'its fields')}" if unknown else str(error)
 
 
 def convert(event: AnyEvent) -> AnyEvent:

@@ -96,7 +96,7 @@ class SavedFolder:
             return read_file(path, MOST_STATE)
         except FileNotFoundError:
             hint = suggest(name, self.names(), "there are")
-            raise StreamError(f"no saved state {name!r} in {self.folder}{hint}") from None
+            raise StreamError(f"no saved state {name!r}{hint} (in {self.folder})") from None
         except OSError as error:
             raise read_error(path, error, StreamError) from error
 

@@ -10,7 +10,8 @@ written by hand does not need one.
 
 import contextlib
 import os
-from typing import Self
+from collections.abc import Iterator
+from typing import Any, Self
 
 import msgspec
 
@@ -18,8 +19,8 @@ from vrnn_engine.base.file_errors import newer_error, read_error
 from vrnn_engine.base.files import AtomicFile
 from vrnn_engine.base.reading.decoding import decode_json
 from vrnn_engine.base.text_files import read_text_bytes
-from vrnn_engine.errors import SinkError, StreamError
-from vrnn_engine.runtime.live.events import AnyEvent
+from vrnn_engine.errors import SinkError, StreamError, VRNNEngineError
+from vrnn_engine.runtime.live.events import AnyEvent, fault_of
 from vrnn_engine.runtime.stream import Stream
 
 VERSION = 1
@@ -88,16 +89,21 @@ class Timeline(msgspec.Struct, frozen=True):
     places: tuple[str, ...] = ()
     """Where each event was read, as FILE:LINE; empty if the events were not read from a file."""
 
-    def describe(self, index: int) -> str:
-        """Return the place and the name of an event, as the beginning of a message.
+    @contextlib.contextmanager
+    def naming(self, index: int) -> Iterator[None]:
+        """While the block runs, errors begin with the place, the name and the frame of an event.
 
         Parameters
         ----------
         index : int
             Index of the event.
         """
-        place = f"{self.places[index]}: " if self.places else ""
-        return place + event_name(self.events[index])
+        place, event = f"{self.places[index]}: " if self.places else "", self.events[index]
+        try:
+            yield
+        except VRNNEngineError as error:
+            message = f"{place}{event_name(event)} at frame {event.frame}: {error}"
+            raise type(error)(message, error.parameters) from None
 
 
 def event_name(event: AnyEvent) -> str:
@@ -150,7 +156,7 @@ def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Tim
                 continue
             event: AnyEvent = decode_json(line, AnyEvent)  # type: ignore[arg-type]  # a union of types
         except ValueError as error:
-            raise StreamError(f"{where}: not an event: {error}") from None
+            raise StreamError(f"{where}: not an event: {_fault_of(line, error)}") from None
         if (event.frame is None) == (event.second is None):
             raise StreamError(f"{where}: an event in a timeline needs either a frame or a second")
         frame = event.frame if event.frame is not None else round((event.second or 0.0) * frames_per_second)
@@ -160,6 +166,14 @@ def read_timeline(path: str | os.PathLike[str], frames_per_second: float) -> Tim
         events.append(msgspec.structs.replace(event, frame=frame, second=None))
         places.append(where)
     return Timeline(tuple(events), head, tuple(places))
+
+
+def _fault_of(line: bytes, error: ValueError) -> str:
+    """Return why a line is not an event."""
+    try:
+        return fault_of(decode_json(line, Any), error)
+    except ValueError:  # not JSON either
+        return str(error)
 
 
 class PerformanceLog:

@@ -47,7 +47,7 @@ def find_trajectory(path: str, saved: SavedFolder, stream: LiveStream) -> np.nda
         return _read(saved.path(path, TRAJECTORY), stream.latent.size)
     if not os.path.isfile(path):  # Path.is_file raises an error if the name is too long
         hint = suggest(path, saved.names(TRAJECTORY), "there are")
-        raise StreamError(f"no trajectory {path!r} in {saved.folder}{hint}, and no such file")
+        raise StreamError(f"no trajectory {path!r} and no such file{hint} (in {saved.folder})")
     if Path(path).suffix == TRAJECTORY:
         return _read(path, stream.latent.size)
     with stream.open_another(0) as observing:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from vrnn_engine.base.file_errors import reason
 from vrnn_engine.base.reading.sound_files import open_sound
 from vrnn_engine.errors import RecordingError
 
@@ -151,5 +152,5 @@ class FileSource:
         self._opened.close()
 
     def _unreadable(self, error: Exception) -> RecordingError:
-        reason = " ".join(str(error).split())
-        return RecordingError(f"{self.label}: cannot be read as sound ({reason}); use WAV, FLAC, OGG or MP3")
+        words = " ".join(reason(error).split()).removesuffix(".")
+        return RecordingError(f"{self.label}: cannot be read as sound ({words}); use WAV, FLAC, OGG or MP3")

@@ -58,7 +58,7 @@ class Alphabet:
         if unknown:
             place = min(text.index(character) for character in unknown)
             before = text[:place]
-            raise self.refusal(text[place], before.count(END) + 1, place - before.rfind(END))
+            raise self.refusal(text[place:], before.count(END) + 1, place - before.rfind(END))
 
     def indices(self, characters: str, count: int) -> np.ndarray:
         """Return the indices of characters as a graph takes them, float32 [count]; 0 behind the last one.
@@ -88,16 +88,23 @@ class Alphabet:
         choices = (alike, alike.lower(), alike.upper(), " " if character.isspace() else alike)
         return next((one for one in choices if one in self._index), None)
 
-    def refusal(self, character: str, line: int, column: int) -> StreamError:
-        """Return the error about a character that is not in the alphabet.
+    def refusal(self, text: str, line: int = 0, column: int = 0) -> StreamError:
+        r"""Return the error about a character that is not in the alphabet.
 
         Parameters
         ----------
-        character : str
+        text : str
+            The text from this character on.
         line, column : int
-            Its place in the text; both begin at 1.
+            Its place in the whole text; both begin at 1.  0: the error names no place.
         """
+        character = text[0]
         shown = repr(character) if character.isprintable() else f"U+{ord(character):04X}"
         nearest = self.nearest(character)
         advice = f"the nearest that it can is {nearest!r}" if nearest else "leave it out"
-        return StreamError(f"the voice cannot write {shown} (line {line}, character {column}); {advice}")
+        if character == "\\":
+            shown = "'\\'"  # repr doubles it
+            if text.startswith(r"\n"):
+                advice = r"a new line is a real line end, as in a file, not \n"
+        place = f" (line {line}, character {column})" if line else ""
+        return StreamError(f"the voice cannot write {shown}{place}; {advice}")

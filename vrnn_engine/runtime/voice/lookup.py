@@ -87,6 +87,10 @@ def find_voice(where: str | os.PathLike[str]) -> Path:
     if is_name and path.suffix.lower() != ".zip":
         hint = suggest(text, (voice.name for voice in list_voices()), "voices here")
         raise VoiceError(f"unknown voice {text!r}{hint}")
+    if "://" in text:
+        raise VoiceError(
+            f"{text!r} is an address; the commands stream and write and vrnn_engine.client play served voices"
+        )
     raise VoiceError(f"{text!r}: no such voice folder or .zip")
 
 

@@ -35,8 +35,9 @@ class Keyboard:
         Result of the last key, for display.
     """
 
+    # No line has more than 79 columns.
     HELP = (
-        "up/down choose   left/right change, Shift: faster   [ ] one dimension   d default",
+        "up/down choose   left/right change, Shift: faster   [ ] dimension   d default",
         "r reset all   h hold the latent   l loop its last 2 s   b rewind 2 s",
         "s 1-9 save   1-9 restore   m learn a MIDI controller   q quit",
     )
@@ -52,14 +53,18 @@ class Keyboard:
 
     @property
     def line(self) -> str:
-        """The chosen control, its value, how much of a text is to come, and the message, in one line."""
+        """The message, or else the keys, behind the chosen control, its value and how much of a text is to come."""
         if not self.chosen:
             return self.message
         value = np.atleast_1d(self._performance.controls[self.chosen])
         number = value.mean() if self.dimension is None else value[self.dimension]
+        now = f"{self._target} {number:.3g}"
+        if self.message:
+            return f"{self.message}   {now}"  # first, as a terminal may cut the end off
         has_text = self._performance.voice.manifest.text is not None
-        text = f"   {self._performance.stream.pending:,} characters to come" if has_text else ""
-        return f"{self._target} {number:.3g}{text}   {self.message or 'arrows, h l s b r, q quits'}"
+        pending = self._performance.stream.pending if has_text else 0
+        text = f"{pending:,} to come   " if pending else ""
+        return f"{now}   {text}q quits; arrows [ ] d r h l b s 1-9 m"
 
     def press(self, key: str) -> bool:
         """Carry out the action of a key.

@@ -202,7 +202,9 @@ def _parse(text: str, host: str = "") -> tuple[socket.AddressFamily, Address]:
         # A name such as localhost often has an IPv6 and an IPv4 address; most OSC programs use IPv4.
         family, _, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
     except ValueError:
-        raise SourceError(f"OSC address {text!r}: write {'PORT or ' if host else ''}HOST:PORT") from None
+        raise SourceError(
+            f"OSC address {text!r}: write {'PORT or ' if host else ''}HOST:PORT, PORT up to 65535"
+        ) from None
     except OSError as error:
         raise SourceError(f"OSC address {text!r}: {error.strerror or error}") from None
     return family, address

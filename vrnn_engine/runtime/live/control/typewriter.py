@@ -48,7 +48,7 @@ class Typewriter:
         Result of the last key, for display.
     """
 
-    HELP = "type; Backspace erases what is not written yet, Enter ends a line, Ctrl-D ends the letter"
+    HELP = "Ctrl-D ends, Enter ends a line, Backspace erases"
 
     def __init__(self, stream: Writable, plain: PlainText) -> None:
         self._stream, self._plain = stream, plain
@@ -69,7 +69,8 @@ class Typewriter:
         to_come = "".join(self._given)[-pending:] if pending else ""
         typed = (to_come + self._word).replace("\n", " / ") + "_"
         note = self.message or self.HELP
-        return f"{typed[-max(columns - len(note) - 3, columns // 3) :]}   {note}"[:columns]
+        least = columns // 8 if self.message else columns // 3  # a message is read to its end
+        return f"{typed[-max(columns - len(note) - 3, least) :]}   {note}"[:columns]
 
     def press(self, key: str) -> bool:
         """Carry out the action of a key.

@@ -41,13 +41,15 @@ class PlainText:
         such a character is an error.
     quiet : bool
         Whether nothing is logged.
+    typed : bool
+        Whether the text is typed, and may be erased: an error then gives no line and column.
     """
 
-    def __init__(self, text: Text, nearest: bool = False, quiet: bool = False) -> None:
+    def __init__(self, text: Text, nearest: bool = False, quiet: bool = False, typed: bool = False) -> None:
         self._alphabet = Alphabet(text)
         self._known = frozenset(text.alphabet)
         self._plain = {one: other for one, other in (_PLAIN | _SILENT).items() if one not in self._known}
-        self._nearest, self._quiet = nearest, quiet
+        self._nearest, self._quiet, self._typed = nearest, quiet, typed
         self._told = False
         self._line = self._column = 1
 
@@ -81,9 +83,12 @@ class PlainText:
         other = self._alphabet.nearest(character) if self._nearest else None
         if other is None:
             before = text[: text.index(character)]
+            rest = text[len(before) :]
+            if self._typed:
+                raise self._alphabet.refusal(rest)
             line = self._line + before.count(END)
             column = len(before) - before.rfind(END) if END in before else self._column + len(before)
-            raise self._alphabet.refusal(character, line, column)
+            raise self._alphabet.refusal(rest, line, column)
         self._log("%s is written as %s", character, other)
         self._plain[character] = other
 

@@ -28,6 +28,8 @@ def read_page_options(place: str, given: dict[str, str], known: type[PageOptions
     SinkError
         An option is wrong, `paper` is given together with a width or height, or `orientation` without a height.
     """
+    if "paper" in given:
+        given = given | {"paper": given["paper"].lower()}
     options = read_options(place, known.with_defaults(given), known)
     if options.paper is not None and not {"width", "height"}.isdisjoint(given):
         raise SinkError(f"{place}: give either paper={options.paper}, or a width and a height")
