@@ -75,8 +75,8 @@ def check_new_hand(name: str, voice: str) -> None:
     from vrnn_engine.runtime.hands.saved_hands import SavedHands
 
     if SavedHands(voice).path(name).exists():
-        raise typer.BadParameter(
-            f"there is a hand {name!r}; choose another name, or run `vrnn-engine hands delete`",
+        raise WrongOption(
+            f"would replace the hand {name!r}; choose another name, or run `vrnn-engine hands delete` first",
             param_hint="--save-hand",
         )
 
