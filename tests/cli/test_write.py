@@ -242,10 +242,8 @@ def test_a_saved_hand_is_not_replaced_and_its_name_is_checked_first(write: Run, 
     (saved,) = tmp_path.glob("hands/*/mine.json")
     before = saved.read_bytes()
     again = write("one", "--seed", "9", "--to", "a.svg", "--save-hand", "mine")
-    assert (again.returncode, "--save-hand would replace the hand 'mine'; choose another name" in again.stderr) == (
-        2,
-        True,
-    )
+    assert again.returncode == 2
+    assert "--save-hand would replace the hand 'mine'; choose another name" in again.stderr
     assert "a hand cannot be named 'my/hand'" in the_error(write("one", "--to", "a.svg", "--save-hand", "my/hand"))
     assert saved.read_bytes() == before
     assert os.listdir(tmp_path) == ["hands"]

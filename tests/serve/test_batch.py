@@ -1,11 +1,15 @@
 """Stepping many sessions: a session that fails is found, and the others get the same frames as without it."""
 
 import asyncio
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
+from support import toy_voice
 
-from vrnn_engine.errors import NotFiniteError, StreamError, VRNNEngineError
+from vrnn_engine.errors import NotFiniteError, ProviderError, StreamError, VRNNEngineError
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.serve.codec import pack_frames
 from vrnn_engine.serve.protocol import End
@@ -44,6 +48,46 @@ def test_a_word_that_is_too_wide_stops_only_its_own_row() -> None:
     assert isinstance(found[wide], StreamError)
     assert "wide" in str(found[wide])
     assert np.array_equal(found[fine], engine.stream(seed=2, text="a", width=50.0).read(2))
+
+
+def looking_up(graph: onnx.GraphProto) -> None:
+    """Add an element of a table to the frame; a control gives its index, which may be out of the table."""
+    last = next(one for one in graph.node if one.output[0] == "frame")
+    last.output[0] = "alone"
+    for one in graph.node:
+        one.input[:] = ["alone" if name == "frame" else name for name in one.input]
+    for name, value in (("table", np.zeros(9, np.float32)), ("last.axis", np.array([1]))):
+        graph.initializer.append(numpy_helper.from_array(value, name))
+    graph.node.append(helper.make_node("ReduceSum", ["control.latent.shift", "last.axis"], ["index"], keepdims=1))
+    graph.node.append(helper.make_node("Cast", ["index"], ["whole"], to=onnx.TensorProto.INT64))
+    graph.node.append(helper.make_node("Gather", ["table", "whole"], ["found"]))
+    graph.node.append(helper.make_node("Add", ["alone", "found"], ["frame"]))
+
+
+@pytest.fixture
+def fragile_engine(tmp_path: Path) -> Engine:
+    return Engine.load(toy_voice.build(tmp_path / "voice", edit_step=looking_up), "cpu")
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_an_error_of_onnxruntime_that_a_control_causes_ends_its_own_session(fragile_engine: Engine, count: int) -> None:
+    rows = [Row(fragile_engine.stream(seed=seed)) for seed in range(count)]
+    rows[0].stream.controls["latent.shift"] = 3.0
+    found = dict(step(fragile_engine, 2, rows))
+    assert isinstance(found[rows[0]], ProviderError)
+    for seed, row in enumerate(rows[1:], 1):
+        assert np.array_equal(found[row], fragile_engine.stream(seed=seed).read(2))
+    assert fragile_engine.streams == [row.stream for row in rows]
+
+
+def test_a_device_that_fails_is_an_error_of_no_session(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ProviderError("the device is gone")
+
+    rows = [Row(engine.stream(seed=seed)) for seed in range(3)]
+    monkeypatch.setattr(engine.stepper, "advance", fail)
+    with pytest.raises(ProviderError, match="the device is gone"):
+        list(step(engine, 2, rows))
 
 
 def test_a_stream_that_is_closed_fails_alone(engine: Engine) -> None:

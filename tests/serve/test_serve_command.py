@@ -81,7 +81,8 @@ def test_a_second_signal_ends_the_server_without_a_traceback(toy_audio: Path, pa
 def test_a_server_without_a_key_says_that_sessions_end_with_it(toy_audio: Path, key: str) -> None:
     with started(toy_audio, env={"VRNN_ENGINE_KEY": key} if key else None) as (process, _):
         process.send_signal(signal.SIGTERM)
-        said = process.stdout.read()  # as `started` does, which may have read more than the first line
+        assert process.stderr is not None
+        said = process.stderr.read()  # as `started` does, which may have read more than the first line
     line = "a restart ends the sessions of this server; with --key-file, or VRNN_ENGINE_KEY, they continue"
     assert (line in said.splitlines()) != bool(key)
 

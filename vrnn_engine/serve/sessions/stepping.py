@@ -32,10 +32,10 @@ def step(
     """
     try:
         blocks = engine.read(frames, [session.stream for session in sessions])
-    except ProviderError:
-        raise
     except VRNNEngineError as error:
         if len(sessions) == 1:
+            if isinstance(error, ProviderError):
+                _check_device(engine)
             yield sessions[0], error
             return
         half = len(sessions) // 2
@@ -43,3 +43,15 @@ def step(
         yield from step(engine, frames, sessions[half:])
         return
     yield from zip(sessions, blocks, strict=True)
+
+
+def _check_device(engine: Engine) -> None:
+    """Raise `ProviderError` if a new stream cannot be stepped either.
+
+    If it can, a control has led to an error of onnxruntime, such as an index that is not in its table.
+    """
+    stream = engine.stream(seed=0)
+    try:
+        stream.read(1)
+    finally:
+        stream.close()
