@@ -211,7 +211,7 @@ def test_priming_converts_the_recording_and_reports_it(run: Run, work: Path, toy
         (("--prime", "none.wav"), ("none.wav: no such file",)),
         (("--osc", "somewhere:port"), ("'somewhere:port'", "write PORT or HOST:PORT")),
         (("--osc-to", "9000"), ("'9000'", "write HOST:PORT")),
-        (("--osc", "99999"), ("'99999'", "PORT up to 65535")),
+        (("--osc", "99999"), ("'99999'", "a port is at most 65535")),
         (("--midi", "no such device"), ("MIDI",)),
         (("--to", "a.mp3"), ("'a.mp3'", "FILE.wav")),
         (("--to", "a.svg"), ("takes ink", "FILE.wav")),

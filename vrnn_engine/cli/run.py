@@ -124,19 +124,13 @@ def choose_target(asked: Request, manifest: "Manifest") -> tuple[str, str]:
     manifest : Manifest
         The voice's manifest.
     """
-    from vrnn_engine.runtime.options import add_option, split_place
-    from vrnn_engine.runtime.targets import find_target
-
     to, note = asked.to, ""
     if to is None and asked.text is not None and asked.text.live:
         to = "terminal"
     if to is None:
         to, note = _default_target(manifest.modality, manifest.name)
     if asked.width is not None:
-        target = find_target(split_place(to)[0])
-        if target is not None and target.modalities != ("pen",):
-            raise WrongOption(f"is for a page of ink, and {to} is not one", param_hint="--width")
-        to = add_option(to, "width", f"{asked.width:g}")
+        to = plotting.set_width(to, asked.width)
     if asked.text is not None:
         to = plotting.allow_pages(to)
     to = audio.add_options(

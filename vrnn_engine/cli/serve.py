@@ -268,8 +268,7 @@ def _announce(asked: "ServeOptions", port: int) -> None:
     from vrnn_engine.serve.server import page_address
 
     shown = page_address(asked.host, port)
-    if asked.token is not None:
-        # The fragment of an address is not sent to the server, so that no log of a proxy has it.
+    if asked.token is not None:  # the fragment of an address is not sent, so that no log of a proxy has it
         shown += f"#token={asked.token if sys.stderr.isatty() else 'TOKEN'}"
     report.say(f"serving {', '.join(asked.voices)}; open {shown} (Ctrl-C stops)")
     if asked.key is None:

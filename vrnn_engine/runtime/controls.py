@@ -181,10 +181,6 @@ class Controls(MutableMapping[str, Value]):
         ------
         ControlError
             There is no such control or dimension, or the value does not fit.
-
-        Examples
-        --------
-        >>> stream.controls.assign("latent.shift/3", -0.5)
         """
         self._assign({path: value})
 

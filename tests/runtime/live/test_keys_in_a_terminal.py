@@ -41,7 +41,7 @@ def sit(tmp_path: Path, toy_audio: Path) -> Iterator[Callable[..., Typist]]:
 def test_keys_steer_ink_in_the_terminal(sit: Callable[..., Typist], toy_pen: Path, tmp_path: Path) -> None:
     record = tmp_path / "played.jsonl"
     typist = sit("--voice", str(toy_pen), "--to", "terminal", "--record", str(record))
-    typist.wait_for("latent.temperature 1   arrows")
+    typist.wait_for("latent.temperature 1   q quits; arrows")
     typist.type("\x1b[1;2C")
     typist.wait_for("latent.temperature 1.2")
     typist.type("h")

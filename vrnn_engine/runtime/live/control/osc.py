@@ -203,7 +203,7 @@ def _parse(text: str, host: str = "") -> tuple[socket.AddressFamily, Address]:
         family, _, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
     except ValueError:
         raise SourceError(
-            f"OSC address {text!r}: write {'PORT or ' if host else ''}HOST:PORT, PORT up to 65535"
+            f"OSC address {text!r}: write {'PORT or ' if host else ''}HOST:PORT; a port is at most 65535"
         ) from None
     except OSError as error:
         raise SourceError(f"OSC address {text!r}: {error.strerror or error}") from None
