@@ -23,7 +23,7 @@ from vrnn_engine.data.options import Augment, TextLines
 from vrnn_engine.data.style import Style
 from vrnn_engine.models.config import EmphasisConfig, ModelConfig, SlowCells, SourceFilter, TextConfig
 from vrnn_engine.models.families import OPTIONAL
-from vrnn_engine.runtime.voice.graph_file.operators import LISTED
+from vrnn_engine.runtime.voice.graph_file.rules.operators import LISTED
 from vrnn_engine.runtime.voice.manifest import SCHEMA_VERSION, json_schema
 from vrnn_engine.training.recipe import About, PenData, Schedule, SpeechData, load_recipe
 

@@ -1,10 +1,14 @@
-"""Refuses outputs that would replace what a command reads, or what it writes elsewhere."""
+"""Keeps files: refuses outputs that would replace what a command reads, and confines what events read and write."""
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vrnn_engine.cli.request import Request
 from vrnn_engine.cli.usage import WrongOption
+
+if TYPE_CHECKING:
+    from vrnn_engine.runtime.live.safety.places import Places
 
 
 def check_outputs(asked: Request, to: str) -> None:
@@ -42,6 +46,19 @@ def check_replaced(option: str, output: str | Path, others: dict[str, str | Path
     for other, path in others.items():
         if path is not None and _same_file(output, path):
             raise WrongOption(f"would replace {path}, the file of {other}; choose another name", param_hint=option)
+
+
+def places_of(asked: Request) -> "Places":
+    """Return what events may read and write.
+
+    Parameters
+    ----------
+    asked : Request
+    """
+    from vrnn_engine.runtime.live.safety.places import Places
+
+    usual = [Path()] if asked.timeline is None else [Path(), asked.timeline.parent]
+    return Places.within([*usual, *asked.allow], asked.overwrite, devices=asked.allow)
 
 
 def _same_file(one: str | Path, other: str | Path) -> bool:

@@ -9,7 +9,7 @@ import typer
 
 from vrnn_engine.cli import audio, collector, live, plotting, report
 from vrnn_engine.cli.handwriting import check_hand, check_new_hand, save_hand, use_hand
-from vrnn_engine.cli.kept_files import check_outputs
+from vrnn_engine.cli.kept_files import check_outputs, places_of
 from vrnn_engine.cli.manuscript import STDIN, Manuscript, open_manuscript
 from vrnn_engine.cli.request import Request
 from vrnn_engine.cli.usage import WrongOption
@@ -17,7 +17,6 @@ from vrnn_engine.cli.usage import WrongOption
 if TYPE_CHECKING:
     from vrnn_engine.runtime.controls import Controls
     from vrnn_engine.runtime.engine import Engine
-    from vrnn_engine.runtime.live.safety.places import Places
     from vrnn_engine.runtime.live.timeline import Timeline
     from vrnn_engine.runtime.readable import Readable
     from vrnn_engine.runtime.sinks import Sink
@@ -247,7 +246,7 @@ def _play(
         if asked.listening is not None:
             listener = audio.listen(playing, asked.listening, asked.mode, asked.buffered, asked.strict, asked.seconds)
         heard = playing if listener is None else ending.enter_context(listener)
-        performance = ending.enter_context(Performance(heard, plan, log, places=_places(asked)))
+        performance = ending.enter_context(Performance(heard, plan, log, places=places_of(asked)))
         for source in steering.sources:
             source.start(performance)
             ending.callback(source.stop)
@@ -263,14 +262,6 @@ def _play(
         if listener is not None:
             ending.callback(audio.say_heard, listener, player)
         play(player, performance, seconds, description, note, steering.learn, manuscript)
-
-
-def _places(asked: Request) -> "Places":
-    """Return what events may read and write."""
-    from vrnn_engine.runtime.live.safety.places import Places
-
-    usual = [Path()] if asked.timeline is None else [Path(), asked.timeline.parent]
-    return Places.within([*usual, *asked.allow], asked.overwrite, devices=asked.allow)
 
 
 def parse_setting(setting: str) -> tuple[str, float | list[float]]:

@@ -12,7 +12,7 @@ from support.small_graphs import small_graph
 
 from vrnn_engine.runtime.voice.graph_file.division import risky_division
 from vrnn_engine.runtime.voice.graph_file.model import Node, read_model
-from vrnn_engine.runtime.voice.graph_file.operators import LISTED
+from vrnn_engine.runtime.voice.graph_file.rules.operators import LISTED
 
 node = helper.make_node
 LEAST = np.iinfo(np.int64).min

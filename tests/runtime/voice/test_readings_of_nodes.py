@@ -11,9 +11,9 @@ import pytest
 from onnx import TensorProto, helper
 from support.small_graphs import computed, small_graph
 
-from vrnn_engine.runtime.voice.graph_file.attributes import FLAGS
 from vrnn_engine.runtime.voice.graph_file.model import read_model
-from vrnn_engine.runtime.voice.graph_file.operators import LISTED
+from vrnn_engine.runtime.voice.graph_file.rules.attributes import FLAGS
+from vrnn_engine.runtime.voice.graph_file.rules.operators import LISTED
 from vrnn_engine.runtime.voice.graph_file.sizes import SizeError, measure
 
 node = helper.make_node

@@ -6,8 +6,8 @@ from pathlib import Path
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.voice.graph_file.division import risky_division
 from vrnn_engine.runtime.voice.graph_file.model import GraphFile, ModelFile
-from vrnn_engine.runtime.voice.graph_file.operators import LISTED
 from vrnn_engine.runtime.voice.graph_file.protobuf import TooManyFieldsError
+from vrnn_engine.runtime.voice.graph_file.rules.operators import LISTED
 from vrnn_engine.runtime.voice.graph_file.sizes import SizeError, Sizes, measure
 from vrnn_engine.runtime.voice.graph_file.values import ROWS
 from vrnn_engine.runtime.voice.graph_file.weights import UNREADABLE, open_graph, unreadable

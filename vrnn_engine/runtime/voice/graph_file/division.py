@@ -2,7 +2,7 @@
 
 from vrnn_engine.runtime.voice.graph_file.literals import literal
 from vrnn_engine.runtime.voice.graph_file.model import GraphFile, Node
-from vrnn_engine.runtime.voice.graph_file.operators import LISTED
+from vrnn_engine.runtime.voice.graph_file.rules.operators import LISTED
 
 
 def risky_division(graph: GraphFile) -> Node | None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vrnn_engine.runtime.voice.graph_file.attributes import check_attributes
 from vrnn_engine.runtime.voice.graph_file.literals import literal
-from vrnn_engine.runtime.voice.graph_file.mixing import MixedRowsError, check_rows_apart
 from vrnn_engine.runtime.voice.graph_file.model import Axes, GraphFile, ModelFile
-from vrnn_engine.runtime.voice.graph_file.operators import LISTED
+from vrnn_engine.runtime.voice.graph_file.rules.attributes import check_attributes
+from vrnn_engine.runtime.voice.graph_file.rules.mixing import MixedRowsError, check_rows_apart
+from vrnn_engine.runtime.voice.graph_file.rules.operators import LISTED
 from vrnn_engine.runtime.voice.graph_file.tensors import MAX_AXES, MAX_SIZE
 from vrnn_engine.runtime.voice.graph_file.values import (
     ROWS,

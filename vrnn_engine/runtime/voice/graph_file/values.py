@@ -40,7 +40,7 @@ class UnknownShapeError(Exception):
 
 
 class Call(NamedTuple):
-    """A node and what is known of its inputs, for the rules in `operators.py`."""
+    """A node and what is known of its inputs, for the rules of operators."""
 
     node: Node
     inputs: tuple[Known | None, ...]

@@ -8,7 +8,7 @@ values of a graph if it holds for the inputs.
 import math
 from collections.abc import Callable
 
-from vrnn_engine.runtime.voice.graph_file.layers import dft_axis
+from vrnn_engine.runtime.voice.graph_file.rules.layers import dft_axis
 from vrnn_engine.runtime.voice.graph_file.values import ROWS, Call, Shape, broadcast, place
 
 Check = Callable[[Call, int | None, list[Shape]], bool]

@@ -8,10 +8,10 @@ results follow from the shapes of its inputs and from constants.  The definition
 
 from typing import NamedTuple
 
-from vrnn_engine.runtime.voice.graph_file import kinds, layers, mixing, shapes
-from vrnn_engine.runtime.voice.graph_file.kinds import Kind, always, as_first, never
-from vrnn_engine.runtime.voice.graph_file.mixing import Check, alone, pairwise
-from vrnn_engine.runtime.voice.graph_file.shapes import Rule, same
+from vrnn_engine.runtime.voice.graph_file.rules import kinds, layers, mixing, shapes
+from vrnn_engine.runtime.voice.graph_file.rules.kinds import Kind, always, as_first, never
+from vrnn_engine.runtime.voice.graph_file.rules.mixing import Check, alone, pairwise
+from vrnn_engine.runtime.voice.graph_file.rules.shapes import Rule, same
 
 
 class Operator(NamedTuple):
