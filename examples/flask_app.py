@@ -32,7 +32,7 @@ def page() -> str:
 
 @app.get("/<name>.wav")
 def sound(name: str) -> Response | tuple[str, int]:
-    """Stream a voice; the query may set `seed`, `seconds` and any scalar control, e.g. `?output.temperature=0.5`."""
+    """Stream a voice; the query may set `seed`, `seconds` and any scalar control, e.g. `?output.voicing=-6`."""
     if name != engine.voice.name:
         return f"there is no voice {name!r} here, only {engine.voice.name!r}\n", 404
     query = request.args.to_dict()

@@ -31,7 +31,18 @@ Target = Annotated[
         help=f"Target of the output.  Sound: {list_targets_only('audio')}.  Ink: {list_targets_only('pen')}.  Both: "
         f"{list_targets_only('audio', 'pen')} (stdout: raw 16-bit PCM for sound, JSON lines for ink).  "
         "Options follow the target, as in FILE.svg?margin=8, serial:PORT?format=gcode (docs/ink.md) or -?format=wav.  "
-        "Default: the sound device if there is one, else VOICE.wav; VOICE.svg for ink.",
+        "An existing file is replaced.  Default: the sound device if there is one, else VOICE.wav; VOICE.svg for ink.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+InkTarget = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        metavar="TARGET",
+        help=f"Target of the ink: {list_targets_only('pen')}, {list_targets_only('audio', 'pen')} (stdout: "
+        "JSON lines).  Options follow the target, as in FILE.svg?margin=8 or serial:PORT?format=gcode (docs/ink.md).  "
+        "An existing file is replaced.  Default: VOICE.svg; with --live, the terminal.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -71,6 +82,15 @@ Prime = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+PrimeInk = Annotated[
+    Path | None,
+    typer.Option(
+        "--prime",
+        metavar="FILE",
+        help="Ink in whose hand to write: .jsonl or .npz.",
+        rich_help_panel=INPUT,
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option(
@@ -87,6 +107,16 @@ Temperature = Annotated[
         metavar="T",
         help="Set both latent.temperature and output.temperature, if the voice has them; of a voice that writes texts, "
         "output.temperature and mixture.temperature.",
+        rich_help_panel=STEERING,
+    ),
+]
+InkTemperature = Annotated[
+    float | None,
+    typer.Option(
+        "--temperature",
+        metavar="T",
+        help="Set output.temperature and mixture.temperature: below 1 the pen writes more carefully, above 1 more "
+        "loosely.",
         rich_help_panel=STEERING,
     ),
 ]
