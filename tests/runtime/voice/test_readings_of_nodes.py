@@ -63,6 +63,17 @@ OTHERWISE: dict[str, tuple[bytes, str, Any]] = {
         "mixes the rows of a batch",
         lambda y: not np.array_equal(y[0], y[1]),
     ),
+    "the places of all rows": (
+        graph(
+            node("Shape", ["x"], ["s"]),
+            node("Gather", ["s", "zero"], ["n"]),
+            node("Range", ["zero", "n", "one"], ["y"]),
+            zero=0,
+            one=1,
+        ),
+        "arithmetic with the number of rows",
+        lambda y: y.tolist() == [0, 1, 2],
+    ),
     "a sum over nothing": (
         graph(EMPTY, node("MatMul", ["e", "n"], ["y"]), zero=[0], one=[1], n=np.zeros(0, np.float32)),
         "it sums over an empty axis",

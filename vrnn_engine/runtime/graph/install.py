@@ -10,6 +10,7 @@ from vrnn_engine.base.atomic.leftovers import remove
 from vrnn_engine.base.atomic.partial import new_partial_folder
 from vrnn_engine.base.atomic_folder import atomic_folder
 from vrnn_engine.base.folders import name_fault, voices_folder
+from vrnn_engine.base.reading.limits import MOST_TEXT
 from vrnn_engine.base.suggest import suggest
 from vrnn_engine.errors import VoiceError
 from vrnn_engine.runtime.graph.parity import verify
@@ -109,7 +110,11 @@ def remove_voice(name: str) -> Path:
 def _documents(folder: Path) -> set[str]:
     """Return the documents of a voice. No checksum covers them, so a link out of the folder could name any file."""
     found = (path for path in folder.iterdir() if is_document(path.name) and path.is_file())
-    return {path.name for path in found if path.resolve().is_relative_to(folder.resolve())}
+    kept = [path for path in found if path.resolve().is_relative_to(folder.resolve())]
+    for path in kept:
+        if path.stat().st_size > MOST_TEXT:
+            raise VoiceError(f"{path}: a document of more than {MOST_TEXT >> 20} MiB; remove it from the voice")
+    return {path.name for path in kept}
 
 
 def _same(folder: Path, voice: Voice) -> bool:

@@ -199,12 +199,10 @@ def pad(call: Call) -> tuple[list[Shape], int]:
 
 
 def range_(call: Call) -> tuple[list[Shape], int]:
-    """Range."""
+    """Range: not over the rows, as its result would be the place of a row in the batch."""
     start, limit, delta = (one.elements if one is not None else None for one in call.inputs)
     if start is None or limit is None or delta is None:
         raise UnknownShapeError
-    if call.whole(1)[0] == ROWS and (start.item(), delta.item()) == (0, 1):
-        return [(ROWS,)], 0
     for at in range(3):
         call.require_fixed(at)
     return [(max(0, math.ceil(float((limit - start).item()) / float(delta.item()))),)], 0  # as onnxruntime rounds

@@ -1,5 +1,6 @@
-"""An installed voice is removed as a whole; nothing else is."""
+"""An installed voice is removed as a whole, and nothing else; large documents are not installed."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,13 @@ def test_the_command_says_what_it_removed(installed: Path, run: Run) -> None:
     done = run("voices", "remove", installed.name)
     assert (done.returncode, done.stdout) == (0, f"removed toy-audio from {installed.parent}\n")
     assert "no voice 'toy-audio' is installed" in the_error(run("voices", "remove", installed.name))
+
+
+def test_a_voice_with_a_large_document_is_not_installed(toy_audio: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "large"
+    shutil.copytree(toy_audio, folder)
+    with open(folder / "notes.txt", "wb") as file:
+        file.truncate((64 << 20) + 1)  # without taking space
+    with pytest.raises(VoiceError, match=r"notes\.txt: a document of more than 64 MiB; remove it"):
+        install_voice(folder)
+    assert "toy-audio" not in [one.name for one in list_voices()]
