@@ -1,6 +1,7 @@
 """Sizes that a graph computes from constants are those that onnxruntime computes, or are not known."""
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 from support.small_graphs import computed, small_graph
@@ -82,6 +83,11 @@ REFUSED: dict[str, bytes] = {
     ),
     "an axis twice": small_graph(node("Unsqueeze", ["x", "axes"], ["y"]), x=[1.0], axes=[0, 0]),
     "two results of one": small_graph(node("Neg", ["x"], ["y", "z"]), x=[1.0]),
+    "a convolution along four axes": small_graph(
+        node("Conv", ["x", "k"], ["y"]),
+        x=np.ones((1, 1, 3, 3, 3, 3), np.float32),
+        k=np.ones((1, 1, 2, 2, 2, 2), np.float32),
+    ),
     "negative pads": small_graph(
         node("Conv", ["x", "k"], ["y"], pads=[-2, 0]),
         x=np.ones((1, 1, 8), np.float32),
@@ -149,6 +155,22 @@ CONFUSED: dict[str, bytes] = {
 def test_no_size_is_mistaken_for_the_number_of_rows(name: str, words: str) -> None:
     with pytest.raises(SizeError, match=words):
         measure(read_model(CONFUSED[name]))
+
+
+@pytest.mark.parametrize(
+    ("slow", "constants"),
+    [
+        (node("Mod", ["x", "by"], ["y"], fmod=1), {"by": np.ones(8, np.float32)}),
+        (node("DFT", ["w"], ["y"], axis=1), {"sizes": [-1, 8, 1]}),
+    ],
+    ids=["Mod", "DFT"],
+)
+def test_operators_that_are_slow_for_some_values_count_as_much_work(
+    slow: onnx.NodeProto, constants: dict[str, object]
+) -> None:
+    first = [node("Reshape", ["x", "sizes"], ["w"])] if "sizes" in constants else []
+    found = measure(read_model(small_graph(*first, slow, row=8, version=19, **constants)))
+    assert found.work >= 1024 * 8 * VAST
 
 
 def test_a_shape_with_several_rows_in_an_axis_is_allowed_if_no_size_uses_it() -> None:

@@ -42,7 +42,8 @@ _OWN: tuple[tuple[str, Operator], ...] = (
     ("QuantizeLinear", Operator(same, mixing.quantize, never)),
     ("DequantizeLinear", Operator(same, mixing.quantize, always)),
     # Each element is computed from one element of each input.
-    ("Add Div Max Mean Min Mod Mul PRelu Pow Sub Sum", Operator(shapes.pairwise, pairwise, as_first)),
+    ("Add Div Max Mean Min Mul PRelu Pow Sub Sum", Operator(shapes.pairwise, pairwise, as_first)),
+    ("Mod", Operator(shapes.modulo, pairwise, as_first)),
     (
         "And BitShift BitwiseAnd BitwiseOr BitwiseXor Equal Greater GreaterOrEqual Less LessOrEqual Or Xor",
         Operator(shapes.pairwise, pairwise, never),

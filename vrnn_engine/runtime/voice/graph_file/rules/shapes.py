@@ -42,6 +42,12 @@ def pairwise(call: Call) -> tuple[list[Shape], int]:
     return [shape], size(shape) * max(0, len(call.inputs) - 2)  # Sum, Max, Mean and Min may have many inputs
 
 
+def modulo(call: Call) -> tuple[list[Shape], int]:
+    """Mod: of two fractions, whose exponents may be far apart, it takes as long as a thousand multiplications."""
+    (shape,), work = pairwise(call)
+    return [shape], work + 1024 * size(shape)
+
+
 def reduce(call: Call) -> tuple[list[Shape], int]:
     """ReduceSum and the like, ArgMax, ArgMin."""
     shape, axes = call.shape(), call.axes(1)
