@@ -41,8 +41,8 @@ InkTarget = Annotated[
         "--to",
         metavar="TARGET",
         help=f"Target of the ink: {list_targets_only('pen')}, {list_targets_only('audio', 'pen')} (stdout: "
-        "JSON lines).  Options follow the target, as in FILE.svg?margin=8 or serial:PORT?format=gcode (docs/ink.md).  An "
-        "existing file is replaced.  Default: VOICE.svg; with --live, the terminal.",
+        "JSON lines).  Options follow the target, as in FILE.svg?margin=8 or serial:PORT?format=gcode (docs/ink.md).  "
+        "An existing file is replaced.  Default: VOICE.svg; with --live, the terminal.",
         rich_help_panel=OUTPUT,
     ),
 ]
