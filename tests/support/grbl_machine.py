@@ -65,7 +65,9 @@ class GrblMachine:
 
     def target(self, options: str = "") -> str:
         """Return the target string of a sink that draws on this machine."""
-        return f"serial:{self.port}?format=gcode&width=200&height=150{NO_DELAY}{options}"
+        usual = [one for one in f"&width=200&height=150{NO_DELAY}".split("&") if one]
+        kept = [one for one in usual if f"&{one.partition('=')[0]}=" not in options]
+        return f"serial:{self.port}?" + "&".join(["format=gcode", *kept]) + options
 
     @property
     def down(self) -> bool:

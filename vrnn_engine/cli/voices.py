@@ -18,7 +18,7 @@ Named = Annotated[str, typer.Argument(metavar="VOICE", help="Name, folder or .zi
 
 
 def voices(context: typer.Context, json: report.AsJson = False) -> None:
-    """List, show, verify, install, remove and clean up voices (default: list)."""
+    """List, show, verify, install and remove voices (default: list)."""
     if context.invoked_subcommand is None:
         list_(json=json)
 

@@ -94,7 +94,7 @@ def test_wrong_messages_are_answered_and_the_stream_goes_on(desk: Desk, said: li
     desk.hear("/written", len("Dear Bo"))
     desk.close()
     assert [line for line in said if "OSC from 127.0.0.1" in line]
-    assert len(said) < 5  # at most one a second
+    assert len(said) <= 8  # in a second
 
 
 def test_voice_without_text_refuses_the_messages(toy_pen: Path) -> None:

@@ -28,7 +28,8 @@ pytest.importorskip("serial", reason="pyserial comes with the extra `dev`")
 
 
 def hpgl(plotter: HpglPlotter, options: str = "") -> str:
-    return f"serial:{plotter.port}?format=hpgl&width=200&height=150{options}"
+    height = "" if "height=" in options else "&height=150"
+    return f"serial:{plotter.port}?format=hpgl&width=200{height}{options}"
 
 
 def test_a_port_receives_the_same_hpgl_as_a_file(tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ def test_resume_is_for_plotters(toy_pen: Path, tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.returncode == 2
-    assert "only a plotter" in done.stderr
+    assert "--resume is for a plotter" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
