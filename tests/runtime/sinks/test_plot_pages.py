@@ -29,7 +29,8 @@ PLOTTERS = {"grbl": GrblMachine, "7475a": Hp7475a}
 
 def target(machine: GrblMachine | Hp7475a, options: str = "") -> str:
     if isinstance(machine, GrblMachine):
-        return f"serial:{machine.port}?format=gcode{SMALL}{NO_DELAY}{options}"
+        usual = "&timeout=1" if "settle=" in options else NO_DELAY
+        return f"serial:{machine.port}?format=gcode{SMALL}{usual}{options}"
     return f"serial:{machine.port}?format=hpgl{SMALL}{options}"
 
 
