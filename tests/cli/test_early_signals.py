@@ -111,6 +111,43 @@ def test_a_signal_while_an_interrupt_is_reported_leaves_its_line() -> None:
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
+WHERE_PYTHON_IGNORES = """
+import os, signal, sys, time, typer, weakref
+from vrnn_engine.cli import guard, signals
+
+class Held:
+    pass
+
+def verb():
+    held = Held()
+    reference = weakref.ref(held, lambda _: os.kill(os.getpid(), int(sys.argv[1])))
+    del held
+    time.sleep(20)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signals.begin()
+try:
+    guard.guard(verb)()
+except typer.Exit as end:
+    sys.exit(end.exit_code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "line"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"), (signal.SIGHUP, 129, "terminated")],
+)
+def test_a_signal_whose_exception_python_ignores_is_not_lost(number: int, code: int, line: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WHERE_PYTHON_IGNORES, str(int(number))],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (code, f"{line}\n")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("numbers", SIGNALS)
 def test_signals_at_any_time_of_the_start_give_one_line(toy_audio: Path, numbers: str) -> None:

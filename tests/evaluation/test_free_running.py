@@ -170,7 +170,7 @@ def test_recipe_replaces_the_checkpoint_of_a_voice(evaluate):
     assert set(found["written"]) == set(found["generated"])
     assert found["written"]["slant_median"] != found["generated"]["slant_median"]
     assert "recipe handwriting has no weights to generate with; give a --voice" in the_error(evaluate(*words))
-    assert "did you mean handwriting" in the_error(evaluate("handwritin", "--data", "ink.npz"))
+    assert "did you mean 'handwriting'" in the_error(evaluate("handwritin", "--data", "ink.npz"))
     wrong = the_error(evaluate("iamondb", "--data", "ink.npz", "--voice", "handwriting"))
     assert "was not made from iamondb, which has another family, basis, rate or unit" in wrong
 

@@ -5,14 +5,17 @@
 | imports, before the verb runs           | ends the process at once: nothing has been opened                    |
 | the verb runs                           | raises `KeyboardInterrupt` or `Terminated`, so that files are closed |
 | the same, within `SETTLE` seconds       | does nothing: a second exception would disturb the closing           |
+| Python ignores the exception            | is sent again `RETRY` seconds later                                  |
 | an interrupt is being reported          | does nothing, so that the line is printed                            |
 | it has been reported                    | ends the process at once, silently                                   |
 
 Only `begin` starts this.  Without it, as in tests within one process, SIGINT keeps its handler.
 """
 
+import _thread
 import os
 import signal
+import sys
 import time
 from types import FrameType
 from typing import NoReturn
@@ -22,6 +25,12 @@ TERMINATING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT"
 
 SETTLE = 0.5
 """Seconds after a signal in which further ones do nothing.  A shell or a supervisor may send several at once."""
+
+RETRY = 0.01
+"""Seconds after which a signal is sent again, if Python has ignored its exception.
+
+Python ignores every exception in a weak reference's callback and in `__del__`, also those of signals.
+"""
 
 _begun = False
 _code = 0
@@ -44,6 +53,7 @@ def begin() -> None:
     global _begun
     _begun = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     _handle(_end_at_once)
+    sys.unraisablehook = _send_if_ignored
 
 
 def raise_interrupts() -> None:
@@ -104,3 +114,20 @@ def _raise(number: int, frame: FrameType | None) -> None:
         return
     _raised = now
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+
+
+def _send_if_ignored(ignored: "sys.UnraisableHookArgs") -> None:
+    if not isinstance(ignored.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(ignored)
+        return
+    error = ignored.exc_value
+    number = error.code - 128 if isinstance(error, Terminated) else signal.SIGINT
+    signal.signal(number, _raise)  # `_raise` has ignored SIGHUP
+    _thread.start_new_thread(_send_again, (number,))  # sent here, it would raise within this function
+
+
+def _send_again(number: int) -> None:
+    global _raised
+    time.sleep(RETRY)
+    _raised = -SETTLE
+    os.kill(os.getpid(), number)
