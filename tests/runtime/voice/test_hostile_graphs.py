@@ -177,7 +177,7 @@ SIZES: dict[str, tuple[Edit, str]] = {
             node("ConstantOfShape", ["sizes"], ["y"]),
             first=[0],
         ),
-        "grows faster than the number of rows",
+        "mixes the rows of a batch",
     ),
     "rows to a power": (
         adding(

@@ -93,6 +93,18 @@ MIXED: dict[str, tuple[list[onnx.NodeProto], dict[str, Any]]] = {
         [node("Unsqueeze", ["x", "last"], ["w"]), node("DFT", ["w", "", "zero"], ["y"])],
         {"last": [2], "zero": ZERO},
     ),
+    "OneHot of as many as rows": (
+        [COUNT, node("OneHot", ["zero", "count", "s"], ["y"])],
+        {"zero": FIRST, "s": np.float32([0, 1])},
+    ),
+    "TopK of as many as rows": (
+        [COUNT, node("TopK", ["m", "count"], ["y", "at"], axis=0)],
+        {"m": np.arange(50, dtype=np.float32)},
+    ),
+    "DFT of as many as rows": (
+        [COUNT, node("DFT", ["m", "count", "one"], ["y"])],
+        {"m": np.arange(6, dtype=np.float32).reshape(1, 3, 2), "one": ONE},
+    ),
     "Reshape": ([node("Reshape", ["x", "sizes"], ["y"])], {"sizes": [2, -1]}),
     "Reshape of a turned batch": ([TURNED, node("Reshape", ["t", "sizes"], ["y"])], {"sizes": [-1, N]}),
     "Flatten": ([TURNED, node("Flatten", ["t"], ["y"], axis=0)], {}),
@@ -178,6 +190,31 @@ APART: dict[str, tuple[list[onnx.NodeProto], dict[str, Any], tuple[int, ...]]] =
         {"size": [N], "m": ONES},
         (ROWS, N),
     ),
+    "zeros for all rows": (
+        [
+            COUNT,
+            node("Concat", ["count", "size"], ["sizes"], axis=0),
+            node("ConstantOfShape", ["sizes"], ["zeros"]),
+            node("Add", ["x", "zeros"], ["y"]),
+        ],
+        {"size": [N]},
+        (ROWS, N),
+    ),
+    "a table repeated for all rows": (
+        [COUNT, node("Concat", ["count", "one"], ["times"], axis=0), node("Tile", ["m", "times"], ["y"])],
+        {"one": [1], "m": ONES[None]},
+        (ROWS, N),
+    ),
+    "division by the size of a row": (
+        [
+            node("Shape", ["x"], ["shape"]),
+            node("Gather", ["shape", "one"], ["size"]),
+            node("Cast", ["size"], ["divisor"], to=TensorProto.FLOAT),
+            node("Div", ["x", "divisor"], ["y"]),
+        ],
+        {"one": ONE},
+        (ROWS, N),
+    ),
     "quantised rows": (
         [
             node("Gather", ["x", "zero"], ["s"], axis=1),
@@ -194,6 +231,42 @@ APART: dict[str, tuple[list[onnx.NodeProto], dict[str, Any], tuple[int, ...]]] =
 def test_a_node_that_keeps_the_rows_apart_passes(name: str) -> None:
     nodes, constants, shape = APART[name]
     assert last_shape(*nodes, **constants) == shape
+
+
+FLOAT_COUNT = [COUNT, node("Cast", ["count"], ["number"], to=TensorProto.FLOAT)]
+COUNTED: dict[str, tuple[list[onnx.NodeProto], dict[str, Any]]] = {
+    "Add": ([*FLOAT_COUNT, node("Add", ["x", "number"], ["y"])], {}),
+    "Size": (
+        [node("Size", ["x"], ["n"]), node("Cast", ["n"], ["number"], to=1), node("Mul", ["number", "x"], ["y"])],
+        {},
+    ),
+    "a sine of it": ([*FLOAT_COUNT, node("Sin", ["number"], ["s"]), node("Add", ["x", "s"], ["y"])], {}),
+    "a threshold": (
+        [COUNT, node("Greater", ["count", "two"], ["many"]), node("Where", ["many", "x", "zero"], ["y"])],
+        {"two": [2], "zero": np.float32(0)},
+    ),
+    "the least of values": (
+        [*FLOAT_COUNT, node("Squeeze", ["number", "first"], ["n"]), node("Clip", ["x", "n"], ["y"])],
+        {"first": FIRST},
+    ),
+    "an output": ([*FLOAT_COUNT, node("Expand", ["number", "count"], ["y"])], {}),
+    "a choice": (
+        [
+            COUNT,
+            node("Greater", ["count", "two"], ["many"]),
+            node("Cast", ["many"], ["at"], to=TensorProto.INT64),
+            node("Gather", ["x", "at"], ["y"], axis=1),
+        ],
+        {"two": [2]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_a_graph_that_computes_with_the_number_of_rows_is_refused(name: str) -> None:
+    nodes, constants = COUNTED[name]
+    with pytest.raises(SizeError, match="the number of rows in a batch"):
+        last_shape(*nodes, **constants)
 
 
 # A control that turns it on

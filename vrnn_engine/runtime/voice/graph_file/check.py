@@ -80,6 +80,19 @@ def _faults(folder: Path, graph: Graph, manifest: Manifest, label: str, any_size
         model, _ = open_graph(folder, graph, manifest, label, None if any_size else MAX_FIELDS)
     except TooManyFieldsError as error:
         return {SIZE: str(error)}, False
+    return find_faults(model, any_size)
+
+
+def find_faults(model: ModelFile, any_size: bool = False) -> tuple[dict[str, str], bool]:
+    """Return what each limit forbids of a graph, or an empty string, and whether the graph is small.
+
+    Parameters
+    ----------
+    model : ModelFile
+        The graph's file.
+    any_size : bool
+        Whether to omit what the limit on sizes forbids.
+    """
     fault = _operator_fault(model)
     if any_size:
         return {OPERATORS: fault}, False

@@ -9,7 +9,7 @@ import numpy as np
 from vrnn_engine.runtime.voice.graph_file.literals import literal
 from vrnn_engine.runtime.voice.graph_file.model import Axes, GraphFile, ModelFile
 from vrnn_engine.runtime.voice.graph_file.rules.attributes import check_attributes
-from vrnn_engine.runtime.voice.graph_file.rules.mixing import MixedRowsError, check_rows_apart
+from vrnn_engine.runtime.voice.graph_file.rules.mixing import MixedRowsError, check_rows_apart, counts_rows
 from vrnn_engine.runtime.voice.graph_file.rules.operators import LISTED
 from vrnn_engine.runtime.voice.graph_file.tensors import MAX_AXES, MAX_SIZE
 from vrnn_engine.runtime.voice.graph_file.values import (
@@ -91,7 +91,7 @@ def infer(model: ModelFile) -> Iterator[tuple[list[Known], int]]:
     ------
     SizeError
         A shape depends on values that only a step computes, does not fit its node, or is declared otherwise; or a node
-        mixes the rows of a batch.
+        mixes the rows of a batch, or computes with their number.
     """
     version = model.versions.get("", 0)
     known: dict[str, Known | None] = {"": None, **_given(model.graph)}
@@ -103,10 +103,8 @@ def infer(model: ModelFile) -> Iterator[tuple[list[Known], int]]:
                 f"the size of {node.label} depends on values that only a step computes, or on arithmetic with the "
                 "number of rows; make it constant, or use -1 in a Reshape"
             ) from None
-        except MixedRowsError:
-            raise SizeError(
-                f"{node.label} mixes the rows of a batch; take out what combines rows, such as a mean over the batch"
-            ) from None
+        except MixedRowsError as error:
+            raise SizeError(f"{node.label} {error}") from None
         except KeyError as error:
             raise SizeError(f"{node.label} reads {str(error)[:80]}, which no node before it computes") from None
         except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError, StopIteration) as error:
@@ -114,6 +112,9 @@ def infer(model: ModelFile) -> Iterator[tuple[list[Known], int]]:
             raise SizeError(f"{node.label} does not fit its inputs: {reason[:120]}") from None
         known |= ((name, one) for name, one in zip(node.outputs, results, strict=False) if name)
         yield results, work
+    for name in model.graph.outputs:
+        if (value := known.get(name)) and value.counts_rows:
+            raise SizeError(f"the output {name[:80]} is computed from the number of rows in a batch")
     for name, axes in model.graph.declared:
         if (value := known.get(name)) and value.shape is not None and not _fits(axes, value.shape):
             raise SizeError(
@@ -167,15 +168,19 @@ def _results(call: Call) -> tuple[list[Known], int]:
     for shape in shapes:
         _check_size(shape)
     check_rows_apart(call, operator.rows, shapes)
-    if node.operator == "Shape":
+    found = None
+    if node.operator in ("Shape", "Size"):
         origin = min(origin, Origin.ROWS)
+    if node.operator == "Shape":
         part = call.part_of_shape()
         known = max(part, default=0) < 2**63  # an axis of several rows has no number here
-        return [Known(shapes[0], origin, np.array(part, np.int64) if known else None)], work
-    if node.operator == "Constant":
-        return [Known(shapes[0], origin, literal(node).elements)], work
-    found = elements(call, origin, shapes[0]) if len(shapes) == 1 else None
-    return [Known(shape, origin, found) for shape in shapes], work
+        found = np.array(part, np.int64) if known else None
+    elif node.operator == "Constant":
+        found = literal(node).elements
+    elif len(shapes) == 1:
+        found = elements(call, origin, shapes[0])
+    counted = counts_rows(call, operator.sizes, origin, found)
+    return [Known(shape, origin, found, counted) for shape in shapes], work
 
 
 def _check_size(shape: Shape) -> None:

@@ -33,6 +33,8 @@ class Known(NamedTuple):
     shape: Shape | None
     origin: Origin
     elements: np.ndarray | None = None
+    counts_rows: bool = False
+    """Whether an element may depend on the number of rows."""
 
 
 class UnknownShapeError(Exception):
@@ -99,8 +101,8 @@ class Call(NamedTuple):
     def cuts(self, shape: Sequence[int]) -> Iterator[tuple[int, slice]]:
         """Yield each axis that a Slice node cuts, and the part that it takes; `shape` may change meanwhile."""
         starts, ends = self.fixed(1), self.fixed(2)
-        axes = self.whole(3) if self.has(3) else tuple(range(len(starts)))
-        steps = self.whole(4) if self.has(4) else (1,) * len(starts)
+        axes = self.fixed(3) if self.has(3) else tuple(range(len(starts)))
+        steps = self.fixed(4) if self.has(4) else (1,) * len(starts)
         for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
             yield axis, slice(start, end if step > 0 or end >= -shape[axis] else None, step)
 

@@ -1,22 +1,26 @@
 """Finds nodes whose results mix the rows of a batch, so that one stream could read the state of another.
 
+It also finds nodes that compute with the place of a row in the batch, or with the number of rows.
+
 A value that depends on the rows has one axis of `ROWS` or a multiple of it. Its elements lie in the order of the rows
 along this axis: the first element of row 1 follows the last of row 0. Each rule keeps this order, so it holds for all
 values of a graph if it holds for the inputs.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+
+import numpy as np
 
 from vrnn_engine.runtime.voice.graph_file.rules.layers import dft_axis
-from vrnn_engine.runtime.voice.graph_file.values import ROWS, Call, Shape, broadcast, place
+from vrnn_engine.runtime.voice.graph_file.values import ROWS, Call, Origin, Shape, broadcast, place
 
 Check = Callable[[Call, int | None, list[Shape]], bool]
 """Returns whether rows stay apart, from a node, the axis of the rows of its first input, and its results."""
 
 
 class MixedRowsError(Exception):
-    """A node mixes the rows of a batch."""
+    """A node mixes the rows of a batch, or computes with their number; the message says which, and what to do."""
 
 
 def check_rows_apart(call: Call, check: Check | None, results: list[Shape]) -> None:
@@ -31,13 +35,43 @@ def check_rows_apart(call: Call, check: Check | None, results: list[Shape]) -> N
     results : list of tuple of int
         Shapes of its results.
     """
-    if check is None or not any(one and one.shape and _has_rows(one.shape) for one in call.inputs):
+    given = [one.shape for one in call.inputs if one and one.shape]
+    if check is None or not any(map(_has_rows, [*given, *results])):
         return
     first = call.inputs[0]
     rows = next((at for at, n in enumerate(first.shape or ()) if n >= ROWS), None) if first else None
     kept = all(len([n for n in shape if n >= ROWS]) == 1 for shape in results)
     if not kept or not check(call, rows, results):
-        raise MixedRowsError
+        raise MixedRowsError("mixes the rows of a batch; take out what combines rows, such as a mean over the batch")
+
+
+def counts_rows(call: Call, sizes: Collection[int], origin: Origin, found: np.ndarray | None) -> bool:
+    """Return whether elements of a node's results may depend on the number of rows.
+
+    Parameters
+    ----------
+    call : Call
+        The node and its inputs.
+    sizes : collection of int
+        Its inputs that are only sizes or axes.
+    origin : Origin
+        What its results depend on.
+    found : ndarray or None
+        The elements of its only result, if they are known.
+
+    Raises
+    ------
+    MixedRowsError
+        They also depend on the inputs of the step.
+    """
+    if found is not None and (found < ROWS).all():
+        return False
+    if call.node.operator in ("Shape", "Size"):
+        return _has_rows(call.part_of_shape())
+    counted = any(one.counts_rows for at, one in enumerate(call.inputs) if one and at not in sizes)
+    if counted and origin is Origin.INPUT:
+        raise MixedRowsError("computes with the number of rows in a batch; use that number only as a size")
+    return counted
 
 
 def _has_rows(shape: Shape) -> bool:
@@ -51,7 +85,12 @@ def _no_rows(call: Call, *inputs: int) -> bool:
 
 def alone(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """Operators that compute each element from the first input alone, and read no other row for it."""
-    return _no_rows(call, *range(1, len(call.inputs)))
+    return rows is not None and _no_rows(call, *range(1, len(call.inputs)))
+
+
+def equal(call: Call, rows: int | None, results: list[Shape]) -> bool:
+    """ConstantOfShape: all its elements are equal."""
+    return True
 
 
 def none(call: Call, rows: int | None, results: list[Shape]) -> bool:
@@ -106,8 +145,8 @@ def same_order(call: Call, rows: int | None, results: list[Shape]) -> bool:
 
 
 def same_size(call: Call, rows: int | None, results: list[Shape]) -> bool:
-    """Tile."""
-    return rows is not None and results[0][rows] == call.shape()[rows]
+    """Tile: the same for each row, or of no rows."""
+    return rows is None or results[0][rows] == call.shape()[rows]
 
 
 def several(call: Call, rows: int | None, results: list[Shape]) -> bool:
@@ -164,7 +203,7 @@ def recurrent(call: Call, rows: int | None, results: list[Shape]) -> bool:
 
 def dft(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """DFT: not along the rows."""
-    return rows not in (dft_axis(call), len(call.shape()) - 1)
+    return rows not in (None, dft_axis(call), len(call.shape()) - 1)
 
 
 def gather(call: Call, rows: int | None, results: list[Shape]) -> bool:

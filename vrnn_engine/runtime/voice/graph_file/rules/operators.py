@@ -25,6 +25,8 @@ class Operator(NamedTuple):
     """Which of its results are floating point."""
     never_empty: bool = False
     """Whether it must not read an empty value: onnxruntime divides by its size, ends, or gives another shape."""
+    sizes: tuple[int, ...] = ()
+    """Inputs that are only sizes, and may depend on the number of rows."""
 
 
 _OWN: tuple[tuple[str, Operator], ...] = (
@@ -73,24 +75,24 @@ _OWN: tuple[tuple[str, Operator], ...] = (
     ("MatMulInteger", Operator(layers.matmul, mixing.matmul, never)),
     # Elements are chosen, moved or repeated.
     ("Concat", Operator(shapes.concat, mixing.several, as_first)),
-    ("Expand", Operator(shapes.expand, pairwise, as_first)),
+    ("Expand", Operator(shapes.expand, pairwise, as_first, sizes=(1,))),
     ("Flatten", Operator(shapes.flatten, mixing.same_order, as_first)),
     ("Gather", Operator(shapes.gather, mixing.gather, as_first)),
     ("GatherElements", Operator(shapes.gather_elements, mixing.elements, as_first)),
     ("GatherND", Operator(shapes.gather_nd, mixing.gather_nd, as_first)),
-    ("Pad", Operator(shapes.pad, mixing.pad, as_first)),
-    ("Reshape", Operator(shapes.reshape, mixing.same_order, as_first)),
+    ("Pad", Operator(shapes.pad, mixing.pad, as_first, sizes=(1,))),
+    ("Reshape", Operator(shapes.reshape, mixing.same_order, as_first, sizes=(1,))),
     ("ScatterElements", Operator(shapes.scatter, mixing.elements, as_first)),
     ("ScatterND", Operator(shapes.scatter, mixing.scatter_nd, as_first)),
     ("Slice", Operator(shapes.slice_, alone, as_first)),
     ("Split", Operator(shapes.split, mixing.several, as_first)),
     ("Squeeze", Operator(shapes.squeeze, mixing.same_order, as_first)),
-    ("Tile", Operator(shapes.tile, mixing.same_size, as_first)),
+    ("Tile", Operator(shapes.tile, mixing.same_size, as_first, sizes=(1,))),
     ("Transpose", Operator(shapes.transpose, pairwise, as_first)),
     ("Unsqueeze", Operator(shapes.unsqueeze, mixing.same_order, as_first)),
     # New values are made.
     ("Constant", Operator(shapes.constant, None, kinds.constant)),
-    ("ConstantOfShape", Operator(shapes.constant_of_shape, alone, kinds.filled)),
+    ("ConstantOfShape", Operator(shapes.constant_of_shape, mixing.equal, kinds.filled, sizes=(0,))),
     ("OneHot", Operator(shapes.one_hot, alone, kinds.as_input(2))),
     ("Range", Operator(shapes.range_, alone, as_first)),
     ("Shape", Operator(shapes.shape_, None, never)),
