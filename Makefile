@@ -22,7 +22,8 @@ help:
 	@echo "make stream   hear the bundled voice (or get blizzard.wav where there is no sound device)"
 	@echo "make test     run the tests but the slow ones (installs PyTorch into $(VENV))"
 	@echo "make test-all run all tests; make test-slow runs only the slow ones"
-	@echo "make fuzz     damage the input of every reader at random: COUNT=1000 inputs each, and by hypothesis as many"
+	@echo "make fuzz     damage the input of every reader at random: COUNT=1000 inputs each, and by hypothesis as many;"
+	@echo "              compare the checks of as many random graphs with onnxruntime"
 	@echo "make fuzz-atheris   look for inputs that reach new lines of the readers: SECONDS=60 each, READERS='osc ...'"
 	@echo "make test-oldest and make test-newest   run tests with the oldest and the newest versions of what is needed"
 	@echo "make lint     ruff, mypy and the import rules"
@@ -55,6 +56,8 @@ COUNT ?= 1000
 fuzz: $(VENV)/.stamp-dev
 	FUZZ_INPUTS=$(COUNT) $(BIN)/python $(PYTEST) --hypothesis-profile=fuzz tests/fuzz
 	$(BIN)/python benchmarks/mutations.py --count $(COUNT)
+	$(BIN)/python benchmarks/graph_checks.py --count $(COUNT)
+	$(BIN)/python benchmarks/graph_checks.py --count $(COUNT) --length 4
 
 # One reader of each kind: manifest, archive, snapshot, timeline, OSC, WebSocket, ink.
 READERS ?= manifests voice-archives snapshot-payloads timelines osc session-opening ink-jsonl drawing-svg
