@@ -125,6 +125,7 @@ def verb():
     time.sleep(20)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
 signals.begin()
 try:
     guard.guard(verb)()

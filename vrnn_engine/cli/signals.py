@@ -122,7 +122,8 @@ def _send_if_ignored(ignored: "sys.UnraisableHookArgs") -> None:
         return
     error = ignored.exc_value
     number = error.code - 128 if isinstance(error, Terminated) else signal.SIGINT
-    signal.signal(number, _raise)  # `_raise` has ignored SIGHUP
+    if signal.getsignal(number) == signal.SIG_IGN:  # by `_raise`, after SIGHUP
+        signal.signal(number, _raise)
     _thread.start_new_thread(_send_again, (number,))  # sent here, it would raise within this function
 
 
@@ -130,4 +131,7 @@ def _send_again(number: int) -> None:
     global _raised
     time.sleep(RETRY)
     _raised = -SETTLE
-    os.kill(os.getpid(), number)
+    if sys.platform == "win32":
+        signal.raise_signal(number)  # os.kill would end the process at once
+    else:
+        os.kill(os.getpid(), number)  # interrupts the main thread also while it waits
