@@ -105,17 +105,21 @@ def test_width_sets_the_width_of_the_page(run: Run, work: Path, toy_pen: Path) -
         2,
         "Error: --width is for a page of ink, and a.wav is not one",
     )
-    twice = the_error(run("stream", "--voice", toy_pen, "--to", "c.svg?width=120", "--width", 100))
-    assert twice == "error: c.svg: the option width is given twice; give it once"
+    twice = run("stream", "--voice", toy_pen, "--to", "c.svg?width=120", "--width", 100).stderr.splitlines()[-1]
+    assert twice == "Error: --width is given twice, here and in --to c.svg?width=120; give it once"
 
 
-def test_a_voice_without_its_option_is_a_hint(run: Run) -> None:
+def test_an_argument_without_its_option_is_a_hint(run: Run, toy_pen: Path) -> None:
     done = run("stream", "blizzard")
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         2,
         "Error: blizzard is an argument, and this command takes none; write --voice blizzard",
     )
     assert run("stream", "blizzard", "--help").returncode == 0
+    also = run("stream", "--voice", toy_pen, "page.svg").stderr.splitlines()[-1]
+    assert also == "Error: page.svg is an argument too many; write --to page.svg"
+    another = run("stream", "--voice", toy_pen, "blizzard").stderr.splitlines()[-1]
+    assert another == "Error: blizzard is an argument, and this command takes none"
 
 
 def no_portaudio(tmp_path: Path) -> dict[str, str]:

@@ -44,7 +44,7 @@ def test_train_interrupt_resume_export_stream(work):
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=120)[1]
     assert process.returncode == 130, said
-    assert said.splitlines()[-2:] == ["saved run/last.pt; --resume continues the run", "interrupted"]
+    assert said.splitlines()[-2:] == ["run/last.pt is the last checkpoint; --resume continues from it", "interrupted"]
 
     again = run(*words, cwd=work)
     assert (again.returncode, again.stdout) == (1, "")

@@ -20,13 +20,13 @@ def take(run: Run, work: Path, toy_audio: Path) -> Path:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("--from take.wav --to take.wav", "--to would replace take.wav, the file of --from"),
-        ("--from ./take.wav --to take.wav", "the file of --from"),
-        ("--from take.wav --to linked.wav", "the file of --from"),
-        ("--prime named.wav --to take.wav?volume=0", "the file of --prime"),
-        ("--timeline take.jsonl --to take.jsonl", "the file of --timeline"),
-        ("--timeline take.jsonl --record take.jsonl --to null", "the file of --timeline"),
-        ("--record new.jsonl --to new.jsonl", "would replace new.jsonl, the file of --to"),
+        ("--from take.wav --to take.wav", "--to would replace take.wav, which is also --from"),
+        ("--from ./take.wav --to take.wav", "which is also --from"),
+        ("--from take.wav --to linked.wav", "which is also --from"),
+        ("--prime named.wav --to take.wav?volume=0", "which is also --prime"),
+        ("--timeline take.jsonl --to take.jsonl", "which is also --timeline"),
+        ("--timeline take.jsonl --record take.jsonl --to null", "which is also --timeline"),
+        ("--record new.jsonl --to new.jsonl", "would replace new.jsonl, which is also --to"),
         ("--record take.wav --to null", "--record writes JSON lines, and take.wav does not end in .jsonl"),
     ],
 )
@@ -48,7 +48,16 @@ def test_an_input_may_be_given_by_a_pipe_while_the_output_goes_to_one(run: Run, 
 
 def test_ink_is_not_converted_into_its_own_file(run: Run, work: Path, toy_pen: Path) -> None:
     assert run("stream", "-v", toy_pen, "-s", "1", "--to", "ink.jsonl").returncode == 0
+    (work / "said.jsonl").write_bytes((work / "ink.jsonl").read_bytes())
     before = (work / "ink.jsonl").read_bytes()
-    done = run("ink", "convert", "ink.jsonl", "ink.jsonl")
-    assert (done.returncode, "OUT would replace ink.jsonl, the file of FILE" in done.stderr) == (2, True), done.stderr
-    assert (work / "ink.jsonl").read_bytes() == before
+    own = run("ink", "convert", "ink.jsonl", "ink.jsonl")
+    texts = run("ink", "convert", "ink.jsonl", "said.jsonl", "--texts", "said.jsonl")
+    assert (own.returncode, texts.returncode) == (2, 2)
+    assert "OUT would replace ink.jsonl, which is also FILE; choose another name" in own.stderr
+    assert "OUT would replace said.jsonl, which is also --texts; choose another name" in texts.stderr
+    assert {(work / name).read_bytes() for name in ("ink.jsonl", "said.jsonl")} == {before}
+
+
+def test_a_file_that_is_named_as_a_target_is_no_target(run: Run, work: Path, text_voice: Path) -> None:
+    (work / "null").write_text("a\n")
+    assert run("write", "--file", "null", "-v", text_voice, "--seed", "1", "--to", "null").returncode == 0

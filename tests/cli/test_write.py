@@ -111,22 +111,20 @@ def test_a_voice_without_text_is_refused(toy_pen: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-ONE = "one of TEXT, --file FILE and --live is needed, and only one"
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], ONE),
-        (["hi", "--file", "a.txt"], ONE),
-        (["hi", "--live"], ONE),
+        ([], "one of TEXT, --file FILE and --live is needed"),
+        (["hi", "--file", "a.txt"], "TEXT and --file cannot be combined"),
+        (["hi", "--live"], "TEXT and --live cannot be combined"),
         (["--live"], "--live needs a terminal to type on; pipe a text into `vrnn-engine write -`"),
         (
             ["Dear", "Anna"],
             'Anna is an argument too many; put a text with spaces in quotation marks: "Dear Anna"',
         ),
+        (["hi", "out.svg"], "out.svg is an argument too many; write --to out.svg"),
     ],
-    ids=["none", "two", "typed", "no terminal", "no quotation marks"],
+    ids=["none", "two", "typed", "no terminal", "no quotation marks", "a target"],
 )
 def test_one_text_is_given_and_typed_only_on_a_terminal(write: Run, words: list[str], message: str) -> None:
     done = write(*words)
@@ -244,9 +242,24 @@ def test_a_saved_hand_is_not_replaced_and_its_name_is_checked_first(write: Run, 
     again = write("one", "--seed", "9", "--to", "a.svg", "--save-hand", "mine")
     assert again.returncode == 2
     assert "--save-hand would replace the hand 'mine'; choose another name" in again.stderr
+    assert "vrnn-engine hands delete mine --voice" in again.stderr
     assert "a hand cannot be named 'my/hand'" in the_error(write("one", "--to", "a.svg", "--save-hand", "my/hand"))
     assert saved.read_bytes() == before
     assert os.listdir(tmp_path) == ["hands"]
+
+
+def test_a_plot_that_is_continued_may_save_its_hand_again_but_no_other(write: Run, tmp_path: Path) -> None:
+    (tmp_path / "ink.jsonl").write_text(write("one", "--seed", "8", "--to", "-").stdout)
+    prime = ("--prime", "ink.jsonl", "--prime-text", "one", "--save-hand", "mine")
+    plot = ("--to", "serial:nowhere?format=gcode", "--resume", "plot.json")
+    for _ in range(2):
+        assert "nowhere" in the_error(write("two", "--seed", "1", *prime, *plot))
+    (saved,) = tmp_path.glob("hands/*/mine.json")
+    before = saved.read_bytes()
+    (tmp_path / "ink.jsonl").write_text(write("oh no", "--seed", "9", "--to", "-").stdout)
+    other = write("two", "--seed", "1", "--prime", "ink.jsonl", "--prime-text", "oh no", "--save-hand", "mine", *plot)
+    assert "--save-hand would replace the hand 'mine'" in other.stderr
+    assert saved.read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,6 @@ def suggest(wanted: str, known: Iterable[str], label: str) -> str:
     import difflib
 
     names = sorted(known)
-    near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(wanted, names, n=3)
     meant = f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else ";"
     return f"{meant} {label}: {', '.join(names) or 'none'}"

@@ -77,55 +77,6 @@ Mode = Annotated[
 ]
 
 
-def add_options(
-    to: str,
-    listening: str | None,
-    *,
-    volume: float | None,
-    ceiling: float | None,
-    channels: int | None,
-    strict: bool,
-    latency: float | None,
-) -> str:
-    """Return a target with the options that only sound devices have; check that it is not a file with a latency.
-
-    Parameters
-    ----------
-    to : str
-        The target.
-    listening : str or None
-        The value of `--from`; `--strict` and `--latency` apply to a microphone too.
-    volume, ceiling, channels, strict, latency
-        The values of the options.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    typer.BadParameter
-        An option is given, but the target is not a sound device.
-    """
-    from vrnn_engine.runtime.options import add_option, split_place
-    from vrnn_engine.runtime.targets import find_target
-
-    place = split_place(to)[0]
-    is_device = place.partition(":")[0] == "speakers"
-    microphone = listening is not None and listening.partition(":")[0] == "microphone"
-    given = {"volume": volume, "ceiling": ceiling, "channels": channels, "strict": True if strict else None}
-    for name, value in given.items():
-        if value is None or (name == "strict" and microphone and not is_device):
-            continue
-        if not is_device:
-            raise WrongOption(f"is for a sound device, and {to} is not one", param_hint=f"--{name}")
-        to = add_option(to, name, str(value).lower())
-    target = find_target(place)
-    if latency is not None and target is not None and target.ending and not microphone:
-        raise WrongOption(f"is for a sound device, and {to} is a file", param_hint="--latency")
-    return to
-
-
 def check_mode(mode: str | None, listening: str | None) -> None:
     """Raise `typer.BadParameter` if the mode is unknown, or given without `--from`."""
     if mode is not None and mode not in MODES:

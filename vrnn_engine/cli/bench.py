@@ -117,11 +117,11 @@ def _explain(times: "StepTimes") -> list[str]:
     step = "the mean time" if times.in_parts else "p50"
     lines = [
         f"p50 to max: time of a frame; a frame that takes more than the {times.deadline:g} ms it lasts is a miss",
-        "in all: frames of all streams, times real time; over 1 stream: the same, relative to one stream",
+        "in all: seconds that all streams together compute in a second; over 1 stream: that, divided by one stream's",
         f"floor: lower limit, the time to read the weights and to multiply; over floor: {step} relative to it",
     ]
     if times.in_parts:
-        lines.append("This voice computes a whole word or stroke when it begins one; other frames are ready.")
+        lines.append("This voice computes a whole word or stroke with its first frame; the others then take no time.")
     return lines
 
 
@@ -132,7 +132,8 @@ def _print_late(found: "Report") -> None:
         if not times.keeps_up:
             late.setdefault(f"{times.device}, {times.precision}", []).append(str(times.rows))
     for configuration, rows in late.items():
+        frames = "the mean frame" if found.paces[0].in_parts else "1 frame in 100 or more"
         report.answer(
             f"{configuration}: not in real time with {', '.join(rows)} in a batch; "
-            f"1 frame in 100 or more takes longer than the {found.paces[0].deadline:g} ms it lasts"
+            f"{frames} takes longer than the {found.paces[0].deadline:g} ms it lasts"
         )

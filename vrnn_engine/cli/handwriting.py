@@ -1,5 +1,6 @@
 """Options for the hand in which a text is written: a saved one, or that of some ink."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,10 +76,7 @@ def check_new_hand(name: str, voice: str) -> None:
     from vrnn_engine.runtime.hands.saved_hands import SavedHands
 
     if SavedHands(voice).path(name).exists():
-        raise WrongOption(
-            f"would replace the hand {name!r}; choose another name, or run `vrnn-engine hands delete` first",
-            param_hint="--save-hand",
-        )
+        raise _replaced(name, voice)
 
 
 def use_hand(stream: "Stream", name: str) -> None:
@@ -103,10 +101,28 @@ def save_hand(stream: "Stream", name: str) -> None:
     stream : Stream
     name : str
         Name of the hand.
+
+    Raises
+    ------
+    StreamError
+        The hand cannot be saved.
+    typer.BadParameter
+        Another hand of this name is saved.
     """
     from vrnn_engine.base.text_files import printable
     from vrnn_engine.runtime.hands.hand import Hand
     from vrnn_engine.runtime.hands.saved_hands import SavedHands
 
-    path = SavedHands(stream.voice.name).save(name, Hand.of(stream))
+    saved, hand = SavedHands(stream.voice.name), Hand.of(stream)
+    if saved.path(name).exists() and saved.load(name).encode() != hand.encode():
+        raise _replaced(name, stream.voice.name)
+    path = saved.save(name, hand)
     report.say(f"the hand is saved as {name!r} in {printable(path)}")
+
+
+def _replaced(name: str, voice: str) -> WrongOption:
+    delete = ["vrnn-engine", "hands", "delete", name, "--voice", voice]
+    return WrongOption(
+        f"would replace the hand {name!r}; choose another name, or run `{shlex.join(delete)}` first",
+        param_hint="--save-hand",
+    )

@@ -72,7 +72,7 @@ def convert(
     if text is not None and texts is not None:
         raise WrongOption("cannot be combined with --texts", param_hint="--text")
     for file in files[:-1]:
-        check_replaced("OUT", files[-1], {"FILE": file})
+        check_replaced("OUT", files[-1], {"FILE": file, "--texts": texts})
     said = [text] if text is not None else read_texts(texts) if texts is not None else None
     lines = write(files[:-1], files[-1], Conversion(rate, scale, input_rate, speed, flip), writer, said)
     if json:

@@ -1,18 +1,14 @@
-"""Keeps files: refuses outputs that would replace what a command reads, and confines what events read and write."""
+"""Keeps files: refuses outputs that would replace what the same command reads or writes."""
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vrnn_engine.cli.request import Request
 from vrnn_engine.cli.usage import WrongOption
 
-if TYPE_CHECKING:
-    from vrnn_engine.runtime.live.safety.places import Places
-
 
 def check_outputs(asked: Request, to: str) -> None:
-    """Raise `WrongOption` if an output of `stream` or `write` would replace another of their files.
+    """Raise `WrongOption` if an output of `stream` or `write` would replace another of their files, or is no such file.
 
     Parameters
     ----------
@@ -21,15 +17,20 @@ def check_outputs(asked: Request, to: str) -> None:
         The target.
     """
     from vrnn_engine.runtime.options import split_target
+    from vrnn_engine.runtime.targets import find_target
 
-    target = split_target(to)[0]
+    place = split_target(to)[0]
+    target = find_target(place)
     text = asked.text.file if asked.text is not None else None
-    read = {"--from": asked.listening, "--prime": asked.prime, "--timeline": asked.timeline, "--file": text}
-    check_replaced("--to", target, read)
+    others: dict[str, str | Path | None] = {"--from": asked.listening, "--prime": asked.prime, "--file": text}
+    others |= {"--timeline": asked.timeline, "--resume": asked.resume}
+    if target is not None and target.ending:
+        check_replaced("--to", place, others)
+        others["--to"] = place
     if asked.record is not None:
         if asked.record.suffix.lower() != ".jsonl":
             raise WrongOption(f"writes JSON lines, and {asked.record} does not end in .jsonl", param_hint="--record")
-        check_replaced("--record", asked.record, {**read, "--to": target})
+        check_replaced("--record", asked.record, others)
 
 
 def check_replaced(option: str, output: str | Path, others: dict[str, str | Path | None]) -> None:
@@ -45,20 +46,7 @@ def check_replaced(option: str, output: str | Path, others: dict[str, str | Path
     """
     for other, path in others.items():
         if path is not None and _same_file(output, path):
-            raise WrongOption(f"would replace {path}, the file of {other}; choose another name", param_hint=option)
-
-
-def places_of(asked: Request) -> "Places":
-    """Return what events may read and write.
-
-    Parameters
-    ----------
-    asked : Request
-    """
-    from vrnn_engine.runtime.live.safety.places import Places
-
-    usual = [Path()] if asked.timeline is None else [Path(), asked.timeline.parent]
-    return Places.within([*usual, *asked.allow], asked.overwrite, devices=asked.allow)
+            raise WrongOption(f"would replace {path}, which is also {other}; choose another name", param_hint=option)
 
 
 def _same_file(one: str | Path, other: str | Path) -> bool:

@@ -10,10 +10,10 @@ import typer
 
 import vrnn_engine
 from vrnn_engine.cli import guard, report, standard_streams
-from vrnn_engine.cli.once import OnceCommand
+from vrnn_engine.cli.once import advised
 
 # The module of a verb holds a function of the same name, or, where the verb has subcommands, a typer `app`.
-# It may hold an `EPILOG`, which `--help` prints last.
+# It may hold an `EPILOG`, which `--help` prints last, and a function `advise` for `OnceCommand.advice`.
 VERBS = (
     "stream",
     "write",
@@ -63,7 +63,8 @@ def build_app(words: Sequence[str] = ()) -> typer.Typer:
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
-            command = app.command(name, cls=OnceCommand, epilog=getattr(module, "EPILOG", None))
+            kind = advised(getattr(module, "advise", None))
+            command = app.command(name, cls=kind, epilog=getattr(module, "EPILOG", None))
             command(guard.guard(getattr(module, name)))
     return app
 

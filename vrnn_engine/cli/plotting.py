@@ -99,30 +99,6 @@ class PageTurner:
             report.say(f"the page is full: change the paper when the plotter has stopped, then {what}")
 
 
-def set_width(to: str, width: float) -> str:
-    """Return a target whose page has a width.
-
-    Parameters
-    ----------
-    to : str
-        The target.
-    width : float
-        Width of the page, in mm.
-
-    Raises
-    ------
-    typer.BadParameter
-        The target has no page.
-    """
-    from vrnn_engine.runtime.options import add_option, split_place
-    from vrnn_engine.runtime.targets import find_target
-
-    target = find_target(split_place(to)[0])
-    if target is not None and target.modalities != ("pen",):
-        raise WrongOption(f"is for a page of ink, and {to} is not one", param_hint="--width")
-    return add_option(to, "width", f"{width:g}")
-
-
 def allow_pages(to: str) -> str:
     """Return a target on which a text of any length can be written: a plotter then waits for paper after each page.
 

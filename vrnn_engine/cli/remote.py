@@ -94,9 +94,8 @@ def _check_options(asked: Request) -> None:
     given = [option for option, value in local.items() if value is not None and value is not False]
     if given:
         need = "needs" if len(given) == 1 else "need"
-        raise WrongOption(
-            f"{need} a voice on this machine, and {asked.voice} is served", param_hint=" and ".join(given)
-        )
+        named = " and ".join(filter(None, [", ".join(given[:-1]), given[-1]]))
+        raise WrongOption(f"{need} a voice on this machine, and {asked.voice} is served", param_hint=named)
 
 
 def _open_again(

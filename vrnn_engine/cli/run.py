@@ -9,14 +9,16 @@ import typer
 
 from vrnn_engine.cli import audio, collector, live, plotting, report
 from vrnn_engine.cli.handwriting import check_hand, check_new_hand, save_hand, use_hand
-from vrnn_engine.cli.kept_files import check_outputs, places_of
+from vrnn_engine.cli.kept_files import check_outputs
 from vrnn_engine.cli.manuscript import STDIN, Manuscript, open_manuscript
 from vrnn_engine.cli.request import Request
+from vrnn_engine.cli.target_options import with_options
 from vrnn_engine.cli.usage import WrongOption
 
 if TYPE_CHECKING:
     from vrnn_engine.runtime.controls import Controls
     from vrnn_engine.runtime.engine import Engine
+    from vrnn_engine.runtime.live.safety.places import Places
     from vrnn_engine.runtime.live.timeline import Timeline
     from vrnn_engine.runtime.readable import Readable
     from vrnn_engine.runtime.sinks import Sink
@@ -62,7 +64,7 @@ def run(asked: Request, steering: live.Steering) -> None:
 
     to, note = choose_target(asked, engine.voice.manifest)
     check_outputs(asked, to)
-    if asked.save_hand is not None:
+    if asked.save_hand is not None and asked.resume is None:  # a plot that is continued has saved its hand
         check_new_hand(asked.save_hand, engine.voice.manifest.name)
     plan = _read_timeline(asked.timeline, engine) if asked.timeline is not None else Timeline()
     sink = make_sink(to, asked.buffered)
@@ -128,19 +130,9 @@ def choose_target(asked: Request, manifest: "Manifest") -> tuple[str, str]:
         to = "terminal"
     if to is None:
         to, note = _default_target(manifest.modality, manifest.name)
-    if asked.width is not None:
-        to = plotting.set_width(to, asked.width)
+    to = with_options(to, asked)
     if asked.text is not None:
         to = plotting.allow_pages(to)
-    to = audio.add_options(
-        to,
-        asked.listening,
-        volume=asked.volume,
-        ceiling=asked.ceiling,
-        channels=asked.channels,
-        strict=asked.strict,
-        latency=asked.latency,
-    )
     return to, note
 
 
@@ -246,7 +238,7 @@ def _play(
         if asked.listening is not None:
             listener = audio.listen(playing, asked.listening, asked.mode, asked.buffered, asked.strict, asked.seconds)
         heard = playing if listener is None else ending.enter_context(listener)
-        performance = ending.enter_context(Performance(heard, plan, log, places=places_of(asked)))
+        performance = ending.enter_context(Performance(heard, plan, log, places=_places(asked)))
         for source in steering.sources:
             source.start(performance)
             ending.callback(source.stop)
@@ -262,6 +254,14 @@ def _play(
         if listener is not None:
             ending.callback(audio.say_heard, listener, player)
         play(player, performance, seconds, description, note, steering.learn, manuscript)
+
+
+def _places(asked: Request) -> "Places":
+    """Return what events may read and write."""
+    from vrnn_engine.runtime.live.safety.places import Places
+
+    usual = [Path()] if asked.timeline is None else [Path(), asked.timeline.parent]
+    return Places.within([*usual, *asked.allow], asked.overwrite, devices=asked.allow)
 
 
 def parse_setting(setting: str) -> tuple[str, float | list[float]]:

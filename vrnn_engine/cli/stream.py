@@ -1,11 +1,14 @@
 """`vrnn-engine stream`: plays a voice live, or writes its output to a file."""
 
+from collections.abc import Collection
+
 from vrnn_engine.cli import audio, handwriting, live, manuscript, plotting
 from vrnn_engine.cli import stream_options as options
 from vrnn_engine.cli.help import examples
 from vrnn_engine.cli.remote import is_remote, run_remote
 from vrnn_engine.cli.request import Request
 from vrnn_engine.cli.run import run
+from vrnn_engine.cli.target_options import advise_target
 from vrnn_engine.cli.usage import WrongOption
 
 EPILOG = examples(
@@ -23,6 +26,12 @@ EPILOG = examples(
         "vrnn-engine stream --voice ws://studio:8080/blizzard --seconds 60",
     ),
 )
+
+
+def advise(word: str, given: Collection[str]) -> str:
+    """Return what to do with an argument, of which this command takes none."""
+    other = "is an argument, and this command takes none"
+    return advise_target(word, given) or (other if "voice" in given else f"{other}; write --voice {word}")
 
 
 def stream(

@@ -143,7 +143,7 @@ Record = Annotated[
     Path | None,
     typer.Option(
         "--record",
-        metavar="FILE",
+        metavar="FILE.jsonl",
         help="Write every steering event to a file, for --timeline to replay.",
         rich_help_panel=STEERING,
     ),

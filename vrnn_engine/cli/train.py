@@ -97,7 +97,7 @@ def train(
             best = run(chosen, data, folder, resume=resume, start=weights, strict=strict, clock=clock, report=display)
     except KeyboardInterrupt:
         if first and (folder / LAST).exists():
-            report.say(f"saved {folder / LAST}; --resume continues the run")
+            report.say(f"{folder / LAST} is the last checkpoint; --resume continues from it")
         raise
     if first:
         for line in _summary(best.metrics):

@@ -1,5 +1,6 @@
 """`vrnn-engine write`: writes a text by hand."""
 
+from collections.abc import Collection
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from vrnn_engine.cli.help import examples
 from vrnn_engine.cli.remote import is_remote, run_remote
 from vrnn_engine.cli.request import Request
 from vrnn_engine.cli.run import run
+from vrnn_engine.cli.target_options import advise_target
 from vrnn_engine.cli.usage import WrongOption
 
 EPILOG = examples(
@@ -20,6 +22,12 @@ EPILOG = examples(
     ),
     ("Write what you type.", "vrnn-engine write --live"),
 )
+
+
+def advise(word: str, given: Collection[str]) -> str:
+    """Return what to do with a second argument."""
+    quoted = 'is an argument too many; put a text with spaces in quotation marks: "Dear Anna"'
+    return advise_target(word, given) or quoted
 
 
 def write(
@@ -49,8 +57,12 @@ def write(
 
     Lines end where the text has line ends, and between words at the width of the page.
     """
-    if (text is not None) + (file is not None) + typed != 1:
-        raise WrongOption("is needed, and only one", param_hint="one of TEXT, --file FILE and --live")
+    sources = {"TEXT": text is not None, "--file": file is not None, "--live": typed}
+    given = [source for source, is_given in sources.items() if is_given]
+    if not given:
+        raise WrongOption("is needed", param_hint="one of TEXT, --file FILE and --live")
+    if len(given) > 1:
+        raise WrongOption("cannot be combined", param_hint=" and ".join(given))
     (run_remote if is_remote(voice) else run)(
         Request(
             voice=voice,

@@ -241,7 +241,7 @@ class Controls(MutableMapping[str, Value]):
         except (TypeError, ValueError):
             raise ControlError(f"control {name!r} takes numbers, not {value!r:.60}") from None
         if index is not None and given.shape != ():
-            raise ControlError(f"a dimension of control {name!r} takes one number, not {given.size}")
+            raise ControlError(f"a dimension of control {name!r} takes one number, not a list of {given.size}")
         if given.shape not in ((), spec.shape):
             raise ControlError(
                 f"control {name!r} takes one number or an array of shape {list(spec.shape)}, "

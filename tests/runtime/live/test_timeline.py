@@ -159,7 +159,7 @@ def test_a_rewind_beyond_the_beginning_says_how_far_it_went(engine, said):
     assert said == []
     performance.send(Rewind(seconds=100.0))
     performance.read(1)
-    assert said == ["rewind by 100 s: only 0.5 s are remembered; went back by these"]
+    assert said == ["rewind by 100 s: went back 0.5 s, as far as is remembered"]
 
 
 def test_events_survive_a_round_trip_through_json():

@@ -206,7 +206,7 @@ class Effects:
                 checkpoint = self._history.before(wanted)
                 if wanted < checkpoint.frame:
                     back = (frame - checkpoint.frame) / self._fps
-                    _log.warning("rewind by %g s: only %.1f s are remembered; went back by these", event.seconds, back)
+                    _log.warning("rewind by %g s: went back %.1f s, as far as is remembered", event.seconds, back)
                 self._stream.restore(checkpoint.snapshot)
                 automation.pull(checkpoint.moves)
             case Prime():

@@ -11,7 +11,7 @@ const HELP = new Map(Object.entries({
   "style.size": "How large the letters are.",
   "style.temperature": "How unusual the handwriting is that a page begins with.",
   "latent.temperature": "How much the voice surprises itself. At 0 it does what it expects.",
-  "output.temperature": "How rough each moment is. Low is smooth, high is noisy.",
+  "output.temperature": "How rough each moment is. Low is smooth, and a sound is then quieter; high is noisy.",
   "output.voicing": "From a whisper at the left to a clear tone at the right.",
   "mixture.temperature": "How freely the pen chooses between ways to go on.",
   "latent.shift": "Moves each latent away from what the voice draws.",
