@@ -19,6 +19,8 @@ from vrnn_engine.exporters.voice_writer import write_voice
 from vrnn_engine.runtime.graph import rows
 from vrnn_engine.runtime.graph.ort import ort
 from vrnn_engine.runtime.graph.parity import verify
+from vrnn_engine.runtime.voice.graph_file.check import find_faults
+from vrnn_engine.runtime.voice.graph_file.model import read_model
 from vrnn_engine.runtime.voice.manifest import Normalisation
 
 FRAME, WIDTH = 5, 6
@@ -235,3 +237,48 @@ class Silent(OwnModel):
 def test_a_model_without_noise_is_exported(tmp_path):
     voice = write_voice(Silent("gru"), "silent", tmp_path / "silent", MADE_UP).voice
     assert np.array_equal(Engine.load(voice, "cpu").stream(1).read(4), Engine.load(voice, "cpu").stream(2).read(4))
+
+
+class Chunks(nn.Module):
+    """Parts, a table of positions and an expanded parameter, whose sizes PyTorch computes in the graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.positions = nn.Parameter(torch.ones(1, 16))
+        self.start = nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        first, second = x.chunk(2, -1)
+        return first * second + self.positions[:, : first.size(1)] + self.start.expand(x.shape[0], -1)[:, :2]
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.enter, self.norm = nn.Linear(1, 24), nn.LayerNorm(8)
+
+    def forward(self, x):
+        rows, length = x.shape
+        parts = (part.view(rows, length, 2, 4).transpose(1, 2) for part in self.enter(x.unsqueeze(-1)).chunk(3, -1))
+        found = nn.functional.scaled_dot_product_attention(*parts)
+        return self.norm(found.transpose(1, 2).reshape(rows, length, 8)).flatten(1)
+
+
+class Gru(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.GRU(4, 8, batch_first=True)
+
+    def forward(self, x):
+        return self.cell(x.unsqueeze(1))[0][:, 0]
+
+
+@pytest.mark.parametrize(("module", "dynamo"), [(Chunks, False), (Attention, False), (Gru, True)])
+def test_what_pytorch_exports_passes_the_checks(tmp_path, module, dynamo):
+    torch.manual_seed(0)
+    shapes = {"dynamic_shapes": ({0: torch.export.Dim("B")},)} if dynamo else {"dynamic_axes": {"x": {0: "B"}}}
+    torch.onnx.export(
+        module().eval(), (torch.randn(3, 4),), tmp_path / "m.onnx", input_names=["x"], dynamo=dynamo, **shapes
+    )
+    faults, _ = find_faults(read_model((tmp_path / "m.onnx").read_bytes()))
+    assert not any(faults.values())

@@ -199,6 +199,9 @@ ENDS: dict[str, bytes] = {
     "Conv": small_graph(
         node("Conv", ["e", "w"], ["y"], group=0), e=np.ones((1, 0, 4), np.float32), w=np.ones((1, 0, 2), np.float32)
     ),
+    "GatherND": small_graph(
+        node("GatherND", ["e", "w"], ["y"], batch_dims=-1), e=np.ones(0, np.float32), w=np.ones(0, np.int64)
+    ),
     "groups": small_graph(
         node("Conv", ["e", "w"], ["y"], group=3), e=np.ones((1, 4, 4), np.float32), w=np.ones((2, 2, 2), np.float32)
     ),
@@ -208,6 +211,24 @@ ENDS: dict[str, bytes] = {
 
 @pytest.mark.parametrize("name", ENDS)
 def test_a_node_that_would_end_the_process_is_refused(name: str) -> None:
-    words = "do not fit, with 3 groups" if name == "groups" else "it reads an empty value"
+    words = {"groups": "do not fit, with 3 groups", "GatherND": "its batch_dims -1"}.get(
+        name, "it reads an empty value"
+    )
     with pytest.raises(SizeError, match=words):
         measure(read_model(ENDS[name]))
+
+
+@pytest.mark.parametrize(("version", "scales"), [(18, 5000), (20, 4), (21, 2), (21, 5000)])
+def test_a_group_normalisation_with_a_scale_of_another_size_is_refused(version: int, scales: int) -> None:
+    content = small_graph(
+        node("Unsqueeze", ["x", "one"], ["w"]),
+        node("Expand", ["w", "four"], ["e"]),
+        node("GroupNormalization", ["e", "s", "s"], ["y"], num_groups=2),
+        row=6,
+        version=version,
+        one=[1],
+        four=[1, 4, 1],
+        s=np.ones(scales, np.float32),
+    )
+    with pytest.raises(SizeError, match="it has not one scale and one bias for each channel or group"):
+        measure(read_model(content))

@@ -41,8 +41,12 @@ MIXED: dict[str, tuple[list[onnx.NodeProto], dict[str, Any]]] = {
     "Gather of a turned batch": ([TURNED, node("Gather", ["t", "first"], ["y"], axis=-1)], {"first": FIRST}),
     "GatherND": ([node("GatherND", ["x", "at"], ["y"])], {"at": np.array([[0]])}),
     "GatherND by places of a step": (
-        [node("Cast", ["x"], ["at"], to=TensorProto.INT64), node("GatherND", ["x", "at"], ["y"])],
-        {},
+        [
+            node("Cast", ["x"], ["all"], to=TensorProto.INT64),
+            node("Slice", ["all", "first", "one", "one"], ["at"]),
+            node("GatherND", ["x", "at"], ["y"]),
+        ],
+        {"first": FIRST, "one": [1]},
     ),
     "GatherElements": (
         [node("Cast", ["x"], ["at"], to=TensorProto.INT64), node("GatherElements", ["x", "at"], ["y"], axis=0)],
@@ -68,8 +72,13 @@ MIXED: dict[str, tuple[list[onnx.NodeProto], dict[str, Any]]] = {
     ),
     "MeanVarianceNormalization": ([node("MeanVarianceNormalization", ["x"], ["y"], axes=[0])], {}),
     "InstanceNormalization": (
-        [WIDE, node("InstanceNormalization", ["w", "s", "s"], ["y"])],
-        {"first": FIRST, "s": ONES},
+        [
+            WIDE,
+            COUNT,
+            node("Expand", ["one", "count"], ["s"]),
+            node("InstanceNormalization", ["w", "s", "s"], ["y"]),
+        ],
+        {"first": FIRST, "one": ONES[:1]},
     ),
     "CumSum": ([node("CumSum", ["x", "zero"], ["y"])], {"zero": ZERO}),
     "TopK": ([node("TopK", ["x", "one"], ["y", "at"], axis=0)], {"one": [1]}),
@@ -92,6 +101,14 @@ MIXED: dict[str, tuple[list[onnx.NodeProto], dict[str, Any]]] = {
     "DFT": (
         [node("Unsqueeze", ["x", "last"], ["w"]), node("DFT", ["w", "", "zero"], ["y"])],
         {"last": [2], "zero": ZERO},
+    ),
+    "GatherElements of a table with a place for each row": (
+        [
+            node("Cast", ["x"], ["all"], to=TensorProto.INT64),
+            node("Slice", ["all", "first", "one", "one"], ["at"]),
+            node("GatherElements", ["m", "at"], ["y"], axis=1),
+        ],
+        {"first": FIRST, "one": [1], "m": np.arange(8, dtype=np.float32).reshape(8, 1)},
     ),
     "OneHot of as many as rows": (
         [COUNT, node("OneHot", ["zero", "count", "s"], ["y"])],
@@ -205,6 +222,30 @@ APART: dict[str, tuple[list[onnx.NodeProto], dict[str, Any], tuple[int, ...]]] =
         {"one": [1], "m": ONES[None]},
         (ROWS, N),
     ),
+    "half of a row, by arithmetic with its size": (
+        [
+            node("Shape", ["x"], ["shape"]),
+            node("Gather", ["shape", "one"], ["size"]),
+            node("Add", ["size", "one"], ["more"]),
+            node("Div", ["more", "two"], ["half"]),
+            node("Slice", ["x", "first", "half", "one"], ["y"]),
+        ],
+        {"first": FIRST, "one": [1], "two": [2]},
+        (ROWS, 2),
+    ),
+    "expand, as PyTorch exports it: -1 keeps a size": (
+        [
+            COUNT,
+            node("Concat", ["count", "minus"], ["wanted"], axis=0),
+            node("ConstantOfShape", ["two"], ["ones"], value=numpy_helper.from_array(np.array([1]))),
+            node("Mul", ["ones", "minus"], ["all"]),
+            node("Equal", ["wanted", "all"], ["kept"]),
+            node("Where", ["kept", "ones", "wanted"], ["sizes"]),
+            node("Expand", ["m", "sizes"], ["y"]),
+        ],
+        {"minus": [-1], "two": [2], "m": ONES},
+        (ROWS, N),
+    ),
     "division by the size of a row": (
         [
             node("Shape", ["x"], ["shape"]),
@@ -231,6 +272,38 @@ APART: dict[str, tuple[list[onnx.NodeProto], dict[str, Any], tuple[int, ...]]] =
 def test_a_node_that_keeps_the_rows_apart_passes(name: str) -> None:
     nodes, constants, shape = APART[name]
     assert last_shape(*nodes, **constants) == shape
+
+
+EIGHT = np.arange(8, dtype=np.float32)
+FOR_EIGHT_ROWS: dict[str, tuple[list[onnx.NodeProto], dict[str, Any]]] = {
+    "LayerNormalization": (
+        [node("LayerNormalization", ["x", "s"], ["y"])],
+        {"s": np.arange(8 * N, dtype=np.float32).reshape(8, N)},
+    ),
+    "BatchNormalization": ([TURNED, node("BatchNormalization", ["t", "s", "s", "s", "s"], ["y"])], {"s": EIGHT + 1}),
+    "GRU": (
+        [WIDE, node("GRU", ["w", "W", "R", "", "lengths"], ["", "y"], hidden_size=2)],
+        {
+            "first": FIRST,
+            "W": np.ones((1, 6, N), np.float32),
+            "R": np.ones((1, 6, 2), np.float32),
+            "lengths": np.ones(8, np.int32),
+        },
+    ),
+    "QuantizeLinear": ([node("QuantizeLinear", ["x", "s"], ["y"], axis=0)], {"s": EIGHT + 1}),
+    "MatMulInteger": (
+        [node("Cast", ["x"], ["whole"], to=TensorProto.UINT8), node("MatMulInteger", ["whole", "m", "s"], ["y"])],
+        {"m": np.ones((N, N), np.uint8), "s": np.arange(8, dtype=np.uint8)},
+    ),
+    "Clip": ([node("Clip", ["x", "s"], ["y"])], {"s": EIGHT[:, None]}),
+}
+
+
+@pytest.mark.parametrize("name", FOR_EIGHT_ROWS)
+def test_a_constant_for_each_row_of_a_batch_of_eight_is_refused(name: str) -> None:
+    nodes, constants = FOR_EIGHT_ROWS[name]
+    with pytest.raises(SizeError, match=r"mixes the rows of a batch|does not fit|is not one number|not one scale"):
+        last_shape(*nodes, **constants)
 
 
 FLOAT_COUNT = [COUNT, node("Cast", ["count"], ["number"], to=TensorProto.FLOAT)]
@@ -298,3 +371,14 @@ def test_rows_that_a_control_mixes_are_found_by_steps(tmp_path: Path) -> None:
     Engine.load(voice, device="cpu").stream(seed=1).read(1)
     with pytest.raises(VoiceError, match="the rows of a batch are not independent: frame changes"):
         check_rows(voice)
+
+
+def test_a_size_that_may_be_the_number_of_rows_is_unknown() -> None:
+    chosen = [
+        COUNT,
+        node("Equal", ["count", "three"], ["same"]),
+        node("Where", ["same", "large", "small"], ["size"]),
+        node("ConstantOfShape", ["size"], ["y"]),
+    ]
+    with pytest.raises(SizeError, match="depends on values that only a step computes"):
+        last_shape(*chosen, three=[3], large=[1 << 20], small=[1])

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from support.fuzz.random_graphs import INPUTS
+from support.fuzz.random_graphs import BATCH, INPUTS
 from vrnn_engine.runtime.graph.session import onnxruntime_options
 from vrnn_engine.runtime.voice.graph_file.check import find_faults
 from vrnn_engine.runtime.voice.graph_file.model import ModelFile, read_model
@@ -22,8 +22,6 @@ from vrnn_engine.runtime.voice.graph_file.values import ROWS, Shape
 
 Values = dict[str, np.ndarray]
 Outputs = list[np.ndarray]
-BATCH = 5
-"""Rows of the batch that is compared with its rows alone."""
 TOLERANCE = 1e-4
 """Largest difference that counts as rounding, absolute or as a fraction of a value."""
 MOST_SECONDS = 20
@@ -153,8 +151,10 @@ def _compared(shape: Shape, first: Sequence[np.ndarray | None], second: Sequence
     batch, *alone = first
     axis = next((at for at, n in enumerate(shape) if n >= ROWS), None)
     for at, one in enumerate(alone):
-        if batch is None or one is None:
-            continue
+        if batch is None:
+            return Finding("fails")
+        if one is None:
+            return Finding("rows", f"row {at} fails alone")
         part = batch if axis is None else np.split(batch, BATCH, axis)[at]
         if not _equal(part, one):
             return Finding("rows", f"row {at}: {part.ravel()[:6]} in a batch, {one.ravel()[:6]} alone")

@@ -14,13 +14,18 @@ from vrnn_engine.runtime.voice.graph_file.tensors import NUMPY
 
 INPUTS: dict[str, tuple[int, ...]] = {"a": (), "b": (4,), "c": (3, 4), "d": (2, 3, 4), "e": (1, 1), "f": (0,)}
 """Name of an input of a graph -> the shape of a row."""
+BATCH = 5
+"""Rows of a batch.  Some constants have as many elements, so that they fit no other batch."""
 VERSIONS = (13, 17, 18, 20, 22, 25)
 """Versions of the operators."""
 TRIES = 100
 """How often a node is made anew until it is accepted."""
 
 _TYPES = {f"tensor({TensorProto.DataType.Name(number).lower()})": number for number in NUMPY}
-_SHAPES = [(), (0,), (1,), (2,), (3,), (4,), (8,), (1, 4), (4, 1), (3, 4), (4, 4), (2, 3), (4, 0), (2, 3, 4), (3, 1, 4)]
+_SHAPES = [
+    *((), (0,), (1,), (2,), (3,), (4,), (BATCH,), (BATCH, 4), (1, 4), (4, 1), (3, 4), (4, 4), (2, 3), (4, 0)),
+    *((2, 3, 4), (3, 1, 4)),
+]
 _FITTING: dict[str, dict[str, list[tuple[int, ...]]]] = {
     "Conv": {"W": [(2, 4, 1), (2, 3, 1), (1, 3, 2), (3, 1, 1), (2, 3, 1, 1), (2, 2, 2, 3)]},
     "RNN": {"W": [(1, 2, 4)], "R": [(1, 2, 2)], "B": [(1, 4)]},
@@ -126,17 +131,28 @@ class RandomGraph:
         if fitting and self._chance(0.9):
             return self._constant([-1, 0, 0.5, 2], self._rng.choice(fitting), kind)
         if formal in _WHOLE and self._chance(0.8):
-            shape = self._rng.choice([(), (1,), (1,), (2,), (3,), (4,), (6,), (0,)])
+            shape = self._rng.choice([(), (1,), (1,), (2,), (3,), (4,), (BATCH,), (6,), (0,), (BATCH, 1)])
             return self._constant([0, 0, 1, 1, 2, 3, 4, 5, -1, -1, -2], shape, kind)
         if self._chance(0.3):
             return self._constant([-2, -1, -0.5, 0, 0.5, 1, 2, 3], self._rng.choice(_SHAPES), kind)
         name = self._number_of_rows() if self._chance(0.1) else self._value()
-        return name if kind == TensorProto.FLOAT else self._made("Cast", [name], to=kind)[0]
+        return name if kind == TensorProto.FLOAT else self._cast(name, kind)
+
+    def _cast(self, name: str, kind: int) -> str:
+        """Return a value in another type; onnxruntime may cast what does not fit otherwise at each place of a row."""
+        (missing,) = self._made("IsNaN", [name])
+        (number,) = self._made("Where", [missing, self._kept(np.float32(0)), name])
+        least = 0 if np.dtype(NUMPY[kind]).kind == "u" else -100
+        (fitting,) = self._made("Clip", [number, self._kept(np.float32(least)), self._kept(np.float32(100))])
+        return self._made("Cast", [fitting], to=kind)[0]
 
     def _constant(self, among: list[float], shape: tuple[int, ...], kind: int) -> str:
         values = np.array([self._rng.choice(among) for _ in range(int(np.prod(shape)))], np.float64).reshape(shape)
         whole = np.dtype(NUMPY[kind]).kind in "iu"
-        self._constants.append((values.astype(np.int64) if whole else values).astype(NUMPY[kind]))
+        return self._kept((values.astype(np.int64) if whole else values).astype(NUMPY[kind]))
+
+    def _kept(self, value: np.ndarray | np.float32) -> str:
+        self._constants.append(np.asarray(value))
         return f"k{len(self._constants) - 1}"
 
     def _number_of_rows(self) -> str:

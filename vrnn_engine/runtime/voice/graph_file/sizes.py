@@ -179,6 +179,8 @@ def _results(call: Call) -> tuple[list[Known], int]:
         found = literal(node).elements
     elif len(shapes) == 1:
         found = elements(call, origin, shapes[0])
+    if origin is Origin.ROWS and found is not None and (found < ROWS).all():
+        origin = Origin.CONSTANT  # sizes of other axes
     counted = counts_rows(call, operator.sizes, origin, found)
     return [Known(shape, origin, found, counted) for shape in shapes], work
 

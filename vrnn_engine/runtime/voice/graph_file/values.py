@@ -188,11 +188,34 @@ def _cast(call: Call, given: Sequence[np.ndarray]) -> np.ndarray | None:
 
 
 def _concat(call: Call, given: Sequence[np.ndarray]) -> np.ndarray | None:
+    if _could_be_rows(call, given):
+        return None
+    return np.concatenate(given, axis=call.node.number("axis", 0))
+
+
+def _where(call: Call, given: Sequence[np.ndarray]) -> np.ndarray | None:
+    return None if _could_be_rows(call, given) else np.where(*given)
+
+
+def _could_be_rows(call: Call, given: Sequence[np.ndarray]) -> bool:
+    """Return whether a constant beside the number of rows could be mistaken for it."""
     origins = [one.origin for one in call.inputs if one is not None]
     constants = [one for one, origin in zip(given, origins, strict=True) if origin is Origin.CONSTANT]
-    if max(origins) is not Origin.CONSTANT and any(((one > MAX_SIZE) | (one < -MAX_SIZE)).any() for one in constants):
-        return None  # a constant could be mistaken for the rows
-    return np.concatenate(given, axis=call.node.number("axis", 0))
+    large = any(((one > MAX_SIZE) | (one < -MAX_SIZE)).any() for one in constants if one.dtype != bool)
+    return max(origins) is not Origin.CONSTANT and large
+
+
+def _equal(call: Call, given: Sequence[np.ndarray]) -> np.ndarray | None:
+    left, right = np.broadcast_arrays(*given)
+    # The number of rows, which is at least 1, may be equal to any other positive number.
+    unsure = ((left >= ROWS) & (right > 0)) | ((right >= ROWS) & (left > 0))
+    return None if left.dtype == bool or unsure.any() else left == right
+
+
+def _filled(call: Call, given: Sequence[np.ndarray]) -> np.ndarray | None:
+    value = call.node.attributes.get("value")
+    filler = value.tensors[0].values if value is not None and value.tensors else None
+    return None if filler is None else np.full(given[0], filler.reshape(-1)[0])
 
 
 def _slice(call: Call, given: Sequence[np.ndarray]) -> np.ndarray:
@@ -207,6 +230,9 @@ _STRUCTURAL: dict[str, Fold] = dict.fromkeys(("Identity", "Squeeze", "Unsqueeze"
     "Slice": _slice,
     "Gather": lambda call, given: np.take(given[0], given[1].astype(np.int64), axis=call.node.number("axis", 0)),
     "Concat": _concat,
+    "ConstantOfShape": _filled,
+    "Equal": _equal,
+    "Where": _where,
 }
 
 

@@ -61,6 +61,22 @@ def conv(call: Call) -> tuple[list[Shape], int]:
     return [tuple(result)], size(tuple(result)) * size(weights[1:])
 
 
+def channelwise(call: Call) -> tuple[list[Shape], int]:
+    """BatchNormalization, GroupNormalization, InstanceNormalization: with a scale for each element of the second axis.
+
+    Before version 21, GroupNormalization has a scale for each group.
+    """
+    shape, groups = call.shape(), call.node.number("num_groups", 1)
+    if groups < 1 or shape[1] % groups:
+        raise ValueError(f"{shape[1]} channels cannot have {groups} groups")
+    by_group = call.node.operator == "GroupNormalization" and call.version < 21
+    if any(call.shape(at) != (groups if by_group else shape[1],) for at in range(1, len(call.inputs))):
+        raise ValueError("it has not one scale and one bias for each channel or group")
+    if len(call.node.outputs) > 1:
+        raise ValueError("it has more than one result")
+    return [shape], 0
+
+
 def recurrent(call: Call) -> tuple[list[Shape], int]:
     """LSTM, GRU, RNN."""
     shape, weights = call.shape(), call.shape(1)

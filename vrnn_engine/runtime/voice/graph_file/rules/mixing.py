@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 import numpy as np
 
 from vrnn_engine.runtime.voice.graph_file.rules.layers import dft_axis
-from vrnn_engine.runtime.voice.graph_file.values import ROWS, Call, Origin, Shape, broadcast, place
+from vrnn_engine.runtime.voice.graph_file.values import ROWS, Call, Origin, Shape, broadcast, place, size
 
 Check = Callable[[Call, int | None, list[Shape]], bool]
 """Returns whether rows stay apart, from a node, the axis of the rows of its first input, and its results."""
@@ -127,6 +127,11 @@ def outermost(call: Call, rows: int | None, results: list[Shape]) -> bool:
     return alone(call, rows, results) and rows == 0
 
 
+def channels(call: Call, rows: int | None, results: list[Shape]) -> bool:
+    """BatchNormalization: it has a scale for each element of the second axis."""
+    return alone(call, rows, results) and rows != 1
+
+
 def cumulative(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """CumSum."""
     return rows != place(call.one(1), len(call.shape()))
@@ -165,22 +170,26 @@ def pad(call: Call, rows: int | None, results: list[Shape]) -> bool:
 
 
 def quantize(call: Call, rows: int | None, results: list[Shape]) -> bool:
-    """QuantizeLinear, DequantizeLinear: a scale of each row belongs to the axis of the rows."""
+    """QuantizeLinear, DequantizeLinear: along the rows, there is one scale for all of them, or one for each."""
     shape = call.shape()
     for at in range(1, len(call.inputs)):
-        if call.has(at) and _has_rows(scale := call.shape(at)):
-            axis = call.axis(1) if len(scale) == 1 else rows
-            whole = scale[0] if len(scale) == 1 else scale[rows or 0]
-            if rows is None or axis != rows or whole != shape[rows]:
+        scale = call.shape(at) if call.has(at) else ()
+        if rows is None:
+            if _has_rows(scale):
                 return False
+        elif len(scale) == 1:
+            if scale[0] not in ((1, shape[rows]) if call.axis(1) == rows else (1, shape[call.axis(1)])):
+                return False
+        elif scale and scale[rows] not in (1, shape[rows]):
+            return False
     return True
 
 
 def matmul(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """MatMul, MatMulInteger: no sum over the rows; a zero point of each row belongs to the rows of the first input."""
     left = call.shape()
-    apart = left[-1] < ROWS and _no_rows(call, 3)
-    return apart and (_no_rows(call, 2) or (len(left) > 1 and call.shape(2)[0] == left[-2]))
+    zero = call.shape(2) if call.has(2) else ()
+    return left[-1] < ROWS and _no_rows(call, 3) and (size(zero) == 1 or (len(left) > 1 and zero[0] == left[-2]))
 
 
 def gemm(call: Call, rows: int | None, results: list[Shape]) -> bool:
@@ -198,7 +207,8 @@ def recurrent(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """LSTM, GRU, RNN: the rows are the batch of the sequences and of the first states."""
     batch = 0 if call.node.number("layout", 0) else 1
     states = [call.shape(at) for at in (0, 5, 6) if call.has(at)]
-    return _no_rows(call, 1, 2, 3, 7) and all(shape[batch] >= ROWS for shape in states)
+    lengths = call.shape(4) if call.has(4) else (ROWS,)
+    return _no_rows(call, 1, 2, 3, 7) and all(shape[batch] >= ROWS for shape in states) and lengths[0] >= ROWS
 
 
 def dft(call: Call, rows: int | None, results: list[Shape]) -> bool:
@@ -216,15 +226,13 @@ def elements(call: Call, rows: int | None, results: list[Shape]) -> bool:
     axis = call.axis()
     shapes = [call.shape(at) for at in range(len(call.inputs))]
     if call.node.operator == "GatherElements" and rows is None:
-        return True  # each row takes elements of a constant table
+        return shapes[1][axis] >= ROWS  # each row takes elements of a constant table, by its indices alone
     return rows not in (None, axis) and len({shape[rows or 0] for shape in shapes}) == 1
 
 
 def gather_nd(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """GatherND: the indices of a row choose in the same row."""
     shape, indices, shared = call.shape(), call.shape(1), call.node.number("batch_dims", 0)
-    if indices[-1] >= ROWS or not 0 <= shared < len(indices) or shared + indices[-1] > len(shape):
-        return False
     if indices[:shared] != shape[:shared]:
         return False
     return rows is None or not shared <= rows < shared + indices[-1]

@@ -32,11 +32,12 @@ class Operator(NamedTuple):
 _OWN: tuple[tuple[str, Operator], ...] = (
     # Each element of the result is computed from one element of the first input.
     (
-        """Abs Acos Acosh Asin Asinh Atan Atanh Ceil Celu Clip Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid HardSwish
+        """Abs Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid HardSwish
         Identity LeakyRelu Log Mish Neg Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt
         Swish Tan Tanh ThresholdedRelu""",
         Operator(same, alone, as_first),
     ),
+    ("Clip", Operator(shapes.clip, alone, as_first)),
     ("BitwiseNot IsInf IsNaN Not", Operator(same, alone, never)),
     ("Cast", Operator(shapes.cast, alone, kinds.by_type("to"))),
     ("EyeLike", Operator(same, mixing.none, kinds.by_type("dtype"))),
@@ -54,11 +55,13 @@ _OWN: tuple[tuple[str, Operator], ...] = (
     # Elements along axes are combined.
     ("CumSum", Operator(same, mixing.cumulative, as_first)),
     ("Hardmax LogSoftmax LpNormalization Softmax", Operator(same, mixing.not_along(-1), as_first, never_empty=True)),
-    ("BatchNormalization", Operator(same, alone, as_first, never_empty=True)),
-    ("GroupNormalization InstanceNormalization", Operator(same, mixing.outermost, as_first, never_empty=True)),
+    ("BatchNormalization", Operator(layers.channelwise, mixing.channels, as_first, never_empty=True)),
+    (
+        "GroupNormalization InstanceNormalization",
+        Operator(layers.channelwise, mixing.outermost, as_first, never_empty=True),
+    ),
     ("MeanVarianceNormalization", Operator(same, mixing.not_in_axes, as_first, never_empty=True)),
-    ("RMSNormalization", Operator(same, mixing.before, as_first, never_empty=True)),
-    ("LayerNormalization", Operator(shapes.normalised, mixing.before, as_first, never_empty=True)),
+    ("LayerNormalization RMSNormalization", Operator(shapes.normalised, mixing.before, as_first, never_empty=True)),
     (
         """ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
         ReduceSumSquare""",

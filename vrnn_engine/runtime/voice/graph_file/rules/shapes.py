@@ -28,10 +28,20 @@ def cast(call: Call) -> tuple[list[Shape], int]:
     return same(call)
 
 
+def clip(call: Call) -> tuple[list[Shape], int]:
+    """Clip: between two numbers."""
+    if any(size(call.shape(at)) != 1 for at in (1, 2) if call.has(at)):
+        raise ValueError("its minimum or maximum is not one number")
+    return same(call)
+
+
 def normalised(call: Call) -> tuple[list[Shape], int]:
-    """LayerNormalization: its other results are the means and the inverse deviations of what is normalised."""
+    """LayerNormalization, RMSNormalization: other results are means and inverse deviations of what is normalised."""
     shape = call.shape()
     axis = call.axis(-1)
+    for at in range(1, len(call.inputs)):
+        if call.has(at) and broadcast(call.shape(at), shape[axis:]) != shape[axis:]:
+            raise ValueError(f"a scale or bias of {list(call.shape(at))} does not fit {list(shape[axis:])}")
     statistics = shape[:axis] + (1,) * (len(shape) - axis)
     return [shape, statistics, statistics][: len(call.node.outputs)], 0
 
@@ -110,8 +120,10 @@ def gather_elements(call: Call) -> tuple[list[Shape], int]:
 
 def gather_nd(call: Call) -> tuple[list[Shape], int]:
     """GatherND."""
-    shape, indices = call.shape(), call.shape(1)
-    return [indices[:-1] + shape[call.node.number("batch_dims", 0) + indices[-1] :]], 0
+    shape, indices, shared = call.shape(), call.shape(1), call.node.number("batch_dims", 0)
+    if not 0 <= shared < len(indices) or not 0 < shared + indices[-1] <= len(shape):
+        raise ValueError(f"its batch_dims {shared} and indices of {list(indices)} do not fit {list(shape)}")
+    return [indices[:-1] + shape[shared + indices[-1] :]], 0
 
 
 def reshape(call: Call) -> tuple[list[Shape], int]:
