@@ -67,14 +67,14 @@ def test_what_the_server_refuses_is_one_line(address, ask, words):
 
 
 @contextmanager
-def answering(status: int, headers: dict[str, str], body: bytes, secrets: list[str | None]) -> Iterator[int]:
+def answering(status: int, headers: list[tuple[str, str]], body: bytes, secrets: list[str | None]) -> Iterator[int]:
     """Give one answer to all requests, and keep the secrets that they bring; yield the port."""
 
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             secrets.append(self.headers.get("Authorization"))
             self.send_response(status)
-            for name, value in headers.items():
+            for name, value in headers:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -98,22 +98,30 @@ def answering(status: int, headers: dict[str, str], body: bytes, secrets: list[s
     [lambda server: client.voices(server), lambda server: client.connect(f"{server}/a", token=SECRET, timeout=2)],
     ids=["over HTTP", "over a WebSocket"],
 )
-@pytest.mark.parametrize("scheme", ["http", "ws"])
-def test_a_redirect_is_not_followed(ask, scheme):
+@pytest.mark.parametrize(("scheme", "times"), [("http", 1), ("ws", 1), ("ws", 2)])
+def test_a_redirect_is_not_followed(ask, scheme, times):
     here, there = [], []
-    with answering(200, {}, b'{"voices": [{"name": "a"}]}', there) as other:
+    with answering(200, [], b'{"voices": [{"name": "a"}]}', there) as other:
         place = f"{scheme}://localhost:{other}/b"
-        with answering(302, {"Location": place}, b"", here) as port, pytest.raises(RemoteError) as caught:
+        with answering(302, [("Location", place)] * times, b"", here) as port, pytest.raises(RemoteError) as caught:
             ask(f"http://127.0.0.1:{port}")
     assert len(here) == 1
     assert not there
     assert f"sends its clients on to {scheme}://localhost:{other}/b; if you trust it" in str(caught.value)
 
 
+def test_an_answer_with_a_header_twice_and_a_place_is_tried_again():
+    headers = [("Retry-After", "0.1"), ("Retry-After", "0.2"), ("Location", "http://localhost:1")]
+    with answering(503, headers, b"", asked := []) as port, pytest.raises(RemoteError) as caught:
+        client.connect(f"ws://127.0.0.1:{port}/a", timeout=1)
+    assert len(asked) > 1
+    assert "sends its clients on" not in str(caught.value)
+
+
 @pytest.mark.parametrize("body", [b"[]", b'["a"]', b'{"voices": ["a"]}', b"\xff", b""])
 def test_an_answer_that_is_no_list_of_voices_is_one_line(body):
     with (
-        answering(200, {}, body, []) as port,
+        answering(200, [], body, []) as port,
         pytest.raises(RemoteError, match=r"answers with something else than a list of voices; is it vrnn-engine\?"),
     ):
         client.voices(f"http://127.0.0.1:{port}")
@@ -122,7 +130,7 @@ def test_an_answer_that_is_no_list_of_voices_is_one_line(body):
 def test_a_list_of_voices_without_end_is_one_line(monkeypatch):
     monkeypatch.setattr(server, "MAX_LIST", 100)
     body = b'{"voices": [' + b" " * 100 + b"]}"
-    with answering(200, {}, body, []) as port, pytest.raises(RemoteError, match="sent more than 100 bytes"):
+    with answering(200, [], body, []) as port, pytest.raises(RemoteError, match="sent more than 100 bytes"):
         client.voices(f"http://127.0.0.1:{port}")
 
 

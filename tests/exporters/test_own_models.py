@@ -273,6 +273,7 @@ class Gru(nn.Module):
         return self.cell(x.unsqueeze(1))[0][:, 0]
 
 
+@pytest.mark.filterwarnings("ignore")  # of PyTorch about its own functions
 @pytest.mark.parametrize(("module", "dynamo"), [(Chunks, False), (Attention, False), (Gru, True)])
 def test_what_pytorch_exports_passes_the_checks(tmp_path, module, dynamo):
     torch.manual_seed(0)

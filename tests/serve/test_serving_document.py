@@ -47,6 +47,7 @@ def test_every_limit_of_the_protocol_is_told() -> None:
     for words in (
         f"{protocol.MAX_MESSAGE // 1024} KiB",
         f"{protocol.MAX_RATE} messages a second, {2 * protocol.MAX_RATE} at once",
+        f"{protocol.MAX_RESTORES} restores a second, {2 * protocol.MAX_RESTORES} at once",
         f"{protocol.MAX_BAD} messages with an error",
         f"{protocol.MAX_WAITING} events",
         f"{protocol.MAX_TEXT:,} characters",

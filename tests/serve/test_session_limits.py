@@ -1,5 +1,6 @@
 """Limits of the work of one client in the thread that computes for all: texts, tokens, timelines, skipped frames."""
 
+import asyncio
 import json
 from types import SimpleNamespace
 
@@ -11,11 +12,22 @@ from vrnn_engine.errors import StreamError, TokenError
 from vrnn_engine.runtime.engine import Engine
 from vrnn_engine.runtime.live.events import Restore, Write
 from vrnn_engine.runtime.live.performance import Performance
-from vrnn_engine.serve.codec import unpack_frames
-from vrnn_engine.serve.protocol import Applied, Close, End, Open, RestoreToken, SaveToken, Token
+from vrnn_engine.serve.codec import encode, unpack_frames
+from vrnn_engine.serve.protocol import (
+    MAX_RESTORES,
+    Applied,
+    Close,
+    End,
+    Open,
+    RestoreToken,
+    SaveToken,
+    SendEvent,
+    Token,
+)
 from vrnn_engine.serve.sessions.opening import open_session
 from vrnn_engine.serve.sessions.pacing import Pace
 from vrnn_engine.serve.sessions.packing import encode_blocks
+from vrnn_engine.serve.sessions.receiving import Inlet
 from vrnn_engine.serve.sessions.session import Session
 from vrnn_engine.serve.sessions.session_state import SessionState
 from vrnn_engine.serve.tokens import TokenKeys
@@ -52,6 +64,40 @@ def said(session: Session) -> list:
     """Return the new messages: dicts, and the number of the first frame of binary ones."""
     texts = [one for one in session.take_outgoing() if isinstance(one, str | bytes)]
     return [json.loads(one) if isinstance(one, str) else unpack_frames(one).frame for one in texts]
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    "message",
+    [lambda token: RestoreToken(token=token), lambda token: SendEvent(event={"do": "restore", "token": token})],
+    ids=["message", "event"],
+)
+def test_restores_beyond_ten_a_second_are_refused_and_the_session_continues(engine, message) -> None:
+    session, clock = opened(engine, Open(credit=100)), Clock()
+    inlet = Inlet(session, SimpleNamespace(), clock)
+    restore = encode(message(token_of(engine, 5)))
+
+    def applied(times: int) -> int:
+        found = []
+        for _ in range(times):
+            inlet.take(restore)
+            found += play(session, 1)
+        return sum(isinstance(one, dict) and one["type"] == "applied" for one in found)
+
+    assert applied(2 * MAX_RESTORES + 5) == 2 * MAX_RESTORES
+    refused = json.loads(asyncio.run(session.outbox.take()))
+    assert (refused["type"], refused["message"]) == ("error", "more than 10 restores a second; send fewer")
+    clock.now = 1.0
+    assert applied(MAX_RESTORES + 5) == MAX_RESTORES
+    assert not session.ended
 
 
 def token_of(engine: Engine, frames: int, events: tuple = ()) -> str:

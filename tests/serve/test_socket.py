@@ -13,6 +13,7 @@ import pytest
 from support.served import Served, hear, listener, run, serve
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import CloseCode
 
 from vrnn_engine.serve import connection, protocol
 from vrnn_engine.serve.codec import decode_server, encode
@@ -234,6 +235,25 @@ def test_a_client_that_sends_empty_frames_without_end_is_dropped(fragile, name) 
                 raw.sendall(frame * 500)
         raw.close()
         server.wait_until_empty(VOICE)
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [(masked(TEXT, b"\xff\xfe"), CloseCode.INVALID_DATA), (masked(3), CloseCode.PROTOCOL_ERROR)],
+    ids=["no UTF-8", "unknown opcode"],
+)
+def test_what_is_no_message_closes_the_connection_without_a_traceback(fragile, capfd, frame, code) -> None:
+    with serve(str(fragile)) as server:
+        raw = read_nothing(server.port, encode(Open(credit=1_000_000, tokens=0)) + " " * 200)
+        raw.settimeout(60)
+        raw.sendall(frame)
+        found = b""
+        while data := raw.recv(4096):
+            found += data
+        raw.close()
+        server.wait_until_empty(VOICE)
+    assert struct.pack("!H", code) in found[-130:]
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_message_may_come_in_many_parts(fragile) -> None:

@@ -143,11 +143,12 @@ async def open_socket(address: Address, token: str | None, seconds: float) -> As
 
 def _refused(address: Address, response: "Response") -> RemoteError | ConnectionLost:
     """Return the error for an answer over HTTP to the handshake."""
-    if "Location" in response.headers:
-        return RemoteError(moved(str(address), response.headers["Location"]))
+    place = next(iter(response.headers.get_all("Location")), None)  # a header may be given several times
+    if place is not None and response.status_code not in TEMPORARY:
+        return RemoteError(moved(str(address), place))
     reason = error_line(bytes(response.body or b"")) or f"HTTP status {response.status_code}"
     if response.status_code in TEMPORARY:
-        return ConnectionLost(reason, retry_after=_seconds(response.headers.get("Retry-After", "0")))
+        return ConnectionLost(reason, retry_after=_seconds(next(iter(response.headers.get_all("Retry-After")), "0")))
     return RemoteError(f"{address} was refused: {reason}")
 
 

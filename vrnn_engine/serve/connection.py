@@ -3,7 +3,7 @@
 import asyncio
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
+from websockets.frames import CloseCode, Frame
 
 MAX_UNREAD = 64 * 1024
 """Bytes that may wait for the client when it sends a ping, which has to be answered."""
@@ -50,6 +50,23 @@ class Connection(WebSocketsSansIOProtocol):
             self.transport.abort()
         elif self._may_go_on():
             super().handle_cont(event)
+
+    def send_receive_event_to_app(self) -> None:
+        """Pass a message on; close the connection if its text is no UTF-8, without a traceback in the log."""
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.send_close(CloseCode.INVALID_DATA)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
+    def handle_parser_exception(self) -> None:
+        """Close the connection after what is no message; who sends afterwards is told that the client is gone."""
+        super().handle_parser_exception()
+        self.disconnected = True
 
     def _may_go_on(self) -> bool:
         """Count what is no message of its own; drop a client that sends so much of it that others would wait."""

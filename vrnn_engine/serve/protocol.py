@@ -16,6 +16,8 @@ MAX_OPEN = 256 * 1024
 """Largest first message of a client, in bytes: it may hold the events of a session that continues."""
 MAX_RATE = 100
 """Largest number of messages of a client per second, after a burst of twice as many."""
+MAX_RESTORES = 10
+"""Restores that a client may send in a second, for a short time twice as many; the others are refused."""
 MAX_BAD = 20
 """Number of messages with an error after which a session ends."""
 MAX_TOKEN = 60_000

@@ -211,10 +211,8 @@ ENDS: dict[str, bytes] = {
 
 @pytest.mark.parametrize("name", ENDS)
 def test_a_node_that_would_end_the_process_is_refused(name: str) -> None:
-    words = {"groups": "do not fit, with 3 groups", "GatherND": "its batch_dims -1"}.get(
-        name, "it reads an empty value"
-    )
-    with pytest.raises(SizeError, match=words):
+    words = {"groups": "do not fit, with 3 groups", "GatherND": "its batch_dims -1"}
+    with pytest.raises(SizeError, match=words.get(name, "it reads an empty value")):
         measure(read_model(ENDS[name]))
 
 

@@ -59,6 +59,24 @@ def first_message(data: str | bytes) -> Open:
     return message
 
 
+class _Allowance:
+    """How many of something a client may send: `rate` a second, and for a while twice that."""
+
+    def __init__(self, rate: float, clock: Callable[[], float]) -> None:
+        self._rate, self._clock = rate, clock
+        self._left, self._at = 2.0 * rate, clock()
+
+    def spend(self) -> bool:
+        """Count one; return whether it is allowed."""
+        now = self._clock()
+        self._left = min(2.0 * self._rate, self._left + (now - self._at) * self._rate)
+        self._at = now
+        allowed = self._left >= 1
+        if allowed:
+            self._left -= 1
+        return allowed
+
+
 class Inlet:
     """Takes the messages of one client.  The thread of the event loop calls it.
 
@@ -74,9 +92,8 @@ class Inlet:
     def __init__(self, session: Session, batch: Batch, clock: Callable[[], float] = time.monotonic) -> None:
         self._session = session
         self._batch = batch
-        self._clock = clock
-        self._burst = 2.0 * protocol.MAX_RATE
-        self._allowed, self._at = self._burst, clock()
+        self._messages = _Allowance(protocol.MAX_RATE, clock)
+        self._restores = _Allowance(protocol.MAX_RESTORES, clock)
         self._bad = 0
 
     def take(self, data: str | bytes) -> None:
@@ -108,8 +125,11 @@ class Inlet:
             case Credit() | SaveToken() | Clear():
                 self._batch.post(session, message)
             case SendEvent():
+                if message.event.get("do") == "restore":
+                    self._count_restore()
                 session.steer_by(session.translator.event(message.event))
             case RestoreToken():
+                self._count_restore()
                 session.steer_by(session.translator.restoring(message.token))
             case Close():
                 raise EndOfSession(protocol.DONE, "the client has ended the session")
@@ -120,11 +140,13 @@ class Inlet:
         """Raise `EndOfSession` if a message is too large, or there are too many."""
         if size > protocol.MAX_MESSAGE:
             raise _too_big(protocol.MAX_MESSAGE)
-        now = self._clock()
-        self._allowed = min(self._burst, self._allowed + (now - self._at) * protocol.MAX_RATE) - 1
-        self._at = now
-        if self._allowed < 0:
+        if not self._messages.spend():
             raise EndOfSession(protocol.POLICY, f"more than {protocol.MAX_RATE} messages a second; send fewer")
+
+    def _count_restore(self) -> None:
+        """Raise `StreamError` for too many restores: each opens a token, and seals another."""
+        if not self._restores.spend():
+            raise StreamError(f"more than {protocol.MAX_RESTORES} restores a second; send fewer")
 
     def _refuse(self, message: ErrorMessage) -> None:
         """Answer a message with an error; raise `EndOfSession` after too many."""
