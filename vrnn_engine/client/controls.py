@@ -59,11 +59,6 @@ class RemoteControls(Controls):
 
     clear = reset
 
-    def assign(self, path: str, value: Settable) -> None:
-        """Set a control, or one dimension of it; parameters and errors are those of `Controls.assign`."""
-        super().assign(path, value)
-        self._note([self.resolve(path)])
-
     def check_event(self, event: AnyEvent) -> None:
         """Raise `ControlError` if an event sets a control that does not exist, or to a value that it cannot have.
 
@@ -88,7 +83,7 @@ class RemoteControls(Controls):
         self.check_event(event)
         match event:
             case Set():
-                super().assign(_path(event), event.value)
+                super().__setitem__(_path(event), event.value)
             case Nudge():
                 spec, value = self.specs[event.control], self.snapshot()[event.control]
                 where = slice(None) if event.index is None else event.index

@@ -182,7 +182,7 @@ class Controls(MutableMapping[str, Value]):
         ControlError
             There is no such control or dimension, or the value does not fit.
         """
-        self._assign({path: value})
+        self[path] = value
 
     def resolve(self, path: str) -> tuple[str, int | None]:
         """Return the control and the dimension that a path denotes.
