@@ -83,7 +83,7 @@ def test_assign_sets_one_dimension_alone(controls: Controls) -> None:
     assert controls["latent.temperature"] == 0.5
     for text, value, message in (
         ("latent.shift/3", 1, "no dimension 3, only 0 to 2"),
-        ("latent.shift/0", [1, 2, 3], "takes one number, not 3"),
+        ("latent.shift/0", [1, 2, 3], "takes one number, not a list of 3"),
         ("latent.shift/0", 99, "out of range"),
         ("latent.shoft/0", 1, "unknown control 'latent.shoft/0'"),
         ("latent.shift/" + "9" * 9, 1, "no dimension 999999999, only 0 to 2"),

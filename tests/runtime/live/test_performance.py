@@ -208,7 +208,7 @@ def test_a_fork_plays_what_the_stream_would_have(engine, saved, tmp_path):
         (Set(control=HEAT, value=99.0), ControlError, "out of range"),
         (Restore(name="nowhere"), StreamError, "no saved state 'nowhere'"),
         (Set(control=SHIFT, value=0.0, index=4), ControlError, "no dimension 4, only 0 to 3"),
-        (Set(control=SHIFT, value=(0.0, 1.0, 2.0, 3.0), index=1), ControlError, "takes one number, not 4"),
+        (Set(control=SHIFT, value=(0.0, 1.0, 2.0, 3.0), index=1), ControlError, "takes one number, not a list of 4"),
         (Seed(seed=-1), StreamError, "not an event: Expected `int` >= 0"),
         (Save(name="a/b"), StreamError, "cannot be named"),
         (Fork(to="nowhere.mp3", seconds=1.0), SinkError, "unknown target 'nowhere.mp3'"),
