@@ -202,6 +202,9 @@ ENDS: dict[str, bytes] = {
     "GatherND": small_graph(
         node("GatherND", ["e", "w"], ["y"], batch_dims=-1), e=np.ones(0, np.float32), w=np.ones(0, np.int64)
     ),
+    "QuantizeLinear": small_graph(
+        node("QuantizeLinear", ["e", "e"], ["y"], block_size=2), version=21, e=np.ones(0, np.float32)
+    ),
     "groups": small_graph(
         node("Conv", ["e", "w"], ["y"], group=3), e=np.ones((1, 4, 4), np.float32), w=np.ones((2, 2, 2), np.float32)
     ),

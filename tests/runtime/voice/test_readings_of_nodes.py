@@ -74,6 +74,17 @@ OTHERWISE: dict[str, tuple[bytes, str, Any]] = {
         "arithmetic with the number of rows",
         lambda y: y.tolist() == [0, 1, 2],
     ),
+    "an Expand to nothing, which onnxruntime leaves out": (
+        graph(
+            node("Slice", ["x", "zero", "one", "one"], ["c"]),
+            node("Expand", ["c", "zero"], ["e"]),
+            node("Sin", ["e"], ["y"]),
+            zero=[0],
+            one=[1],
+        ),
+        "it expands to an empty value",
+        lambda y: y.shape == (3, 1),
+    ),
     "a sum over nothing": (
         graph(EMPTY, node("MatMul", ["e", "n"], ["y"]), zero=[0], one=[1], n=np.zeros(0, np.float32)),
         "it sums over an empty axis",

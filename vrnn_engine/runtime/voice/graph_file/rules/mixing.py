@@ -169,22 +169,6 @@ def pad(call: Call, rows: int | None, results: list[Shape]) -> bool:
     return rows not in moved
 
 
-def quantize(call: Call, rows: int | None, results: list[Shape]) -> bool:
-    """QuantizeLinear, DequantizeLinear: along the rows, there is one scale for all of them, or one for each."""
-    shape = call.shape()
-    for at in range(1, len(call.inputs)):
-        scale = call.shape(at) if call.has(at) else ()
-        if rows is None:
-            if _has_rows(scale):
-                return False
-        elif len(scale) == 1:
-            if scale[0] not in ((1, shape[rows]) if call.axis(1) == rows else (1, shape[call.axis(1)])):
-                return False
-        elif scale and scale[rows] not in (1, shape[rows]):
-            return False
-    return True
-
-
 def matmul(call: Call, rows: int | None, results: list[Shape]) -> bool:
     """MatMul, MatMulInteger: no sum over the rows; a zero point of each row belongs to the rows of the first input."""
     left = call.shape()

@@ -42,8 +42,8 @@ _OWN: tuple[tuple[str, Operator], ...] = (
     ("Cast", Operator(shapes.cast, alone, kinds.by_type("to"))),
     ("EyeLike", Operator(same, mixing.none, kinds.by_type("dtype"))),
     ("Trilu", Operator(same, mixing.triangle, as_first)),
-    ("QuantizeLinear", Operator(same, mixing.quantize, never)),
-    ("DequantizeLinear", Operator(same, mixing.quantize, always)),
+    ("QuantizeLinear", Operator(shapes.quantized, pairwise, never, never_empty=True)),
+    ("DequantizeLinear", Operator(shapes.quantized, pairwise, always, never_empty=True)),
     # Each element is computed from one element of each input.
     ("Add Div Max Mean Min Mul PRelu Pow Sub Sum", Operator(shapes.pairwise, pairwise, as_first)),
     ("Mod", Operator(shapes.modulo, pairwise, as_first)),

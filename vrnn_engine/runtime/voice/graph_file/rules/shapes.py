@@ -35,6 +35,19 @@ def clip(call: Call) -> tuple[list[Shape], int]:
     return same(call)
 
 
+def quantized(call: Call) -> tuple[list[Shape], int]:
+    """QuantizeLinear, DequantizeLinear: with one scale, or one for each element or each block of an axis."""
+    shape, scale, block = call.shape(), call.shape(1), call.node.number("block_size", 0)
+    fitting = {(), (1,)}
+    if shape and block >= 0:
+        axis = call.axis(1)
+        blocks = -(-shape[axis] // max(block, 1))
+        fitting = {(*shape[:axis], blocks, *shape[axis + 1 :])} if block else {*fitting, (shape[axis],)}
+    if scale not in fitting or (call.has(2) and call.shape(2) != scale):
+        raise ValueError(f"a scale or zero point of {list(scale)} does not fit {list(shape)}")
+    return same(call)
+
+
 def normalised(call: Call) -> tuple[list[Shape], int]:
     """LayerNormalization, RMSNormalization: other results are means and inverse deviations of what is normalised."""
     shape = call.shape()
@@ -177,7 +190,10 @@ def unsqueeze(call: Call) -> tuple[list[Shape], int]:
 
 def expand(call: Call) -> tuple[list[Shape], int]:
     """Expand."""
-    return [broadcast(call.shape(), call.whole(1))], 0
+    wanted = call.whole(1)
+    if 0 in wanted:
+        raise ValueError("it expands to an empty value")  # onnxruntime may leave the node out then
+    return [broadcast(call.shape(), wanted)], 0
 
 
 def tile(call: Call) -> tuple[list[Shape], int]:
