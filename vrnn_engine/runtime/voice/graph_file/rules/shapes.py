@@ -43,6 +43,8 @@ def quantized(call: Call) -> tuple[list[Shape], int]:
         axis = call.axis(1)
         blocks = -(-shape[axis] // max(block, 1))
         fitting = {(*shape[:axis], blocks, *shape[axis + 1 :])} if block else {*fitting, (shape[axis],)}
+    if len(scale) == 1 and block:
+        raise ValueError("its scale is a vector, which has no blocks")  # of one element, it is one scale for all
     if scale not in fitting or (call.has(2) and call.shape(2) != scale):
         raise ValueError(f"a scale or zero point of {list(scale)} does not fit {list(shape)}")
     return same(call)
