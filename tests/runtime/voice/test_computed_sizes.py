@@ -1,5 +1,7 @@
 """Sizes that a graph computes from constants are those that onnxruntime computes, or are not known."""
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -33,6 +35,24 @@ SIZES: dict[str, bytes] = {
         b=np.ones((1, 2, 2), np.float32),
     ),
 }
+
+
+SIGNAL = np.arange(28, dtype=np.float32).reshape(1, 2, 14)
+WINDOWS: dict[str, tuple[str, dict[str, Any]]] = {
+    "a decoder's layer": ("ConvTranspose", {"strides": [4], "pads": [2, 2]}),
+    "its groups": ("ConvTranspose", {"group": 2, "strides": [3], "output_padding": [2], "dilations": [2]}),
+    "a mean": ("AveragePool", {"kernel_shape": [3], "strides": [2], "pads": [1, 2], "count_include_pad": 1}),
+    "a maximum": ("MaxPool", {"kernel_shape": [3], "dilations": [2], "pads": [0, 2]}),
+    "a mean of all": ("GlobalAveragePool", {}),
+}
+for _name, (_operator, _attributes) in WINDOWS.items():
+    _weights = ["k"] if _operator == "ConvTranspose" else []
+    SIZES[_name] = small_graph(
+        node(_operator, ["x", *_weights], ["m"], **_attributes),
+        node("Shape", ["m"], ["y"]),
+        x=SIGNAL,
+        k=np.ones((2, 3, 8), np.float32),
+    )
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -232,4 +252,25 @@ def test_a_group_normalisation_with_a_scale_of_another_size_is_refused(version: 
         s=np.ones(scales, np.float32),
     )
     with pytest.raises(SizeError, match="it has not one scale and one bias for each channel or group"):
+        measure(read_model(content))
+
+
+BESIDE: dict[str, tuple[onnx.NodeProto, str]] = {
+    "places": (node("MaxPool", ["w"], ["y", "at"], kernel_shape=[2]), "it gives places"),
+    "parts of windows": (node("MaxPool", ["w"], ["y"], kernel_shape=[3], strides=[2], ceil_mode=1), "not whole"),
+    "windows beside the input": (node("AveragePool", ["w"], ["y"], kernel_shape=[2], pads=[2, 0]), "beside the input"),
+    "a window that is too long": (node("AveragePool", ["w"], ["y"], kernel_shape=[9]), "does not fit into"),
+    "a given size": (node("ConvTranspose", ["w", "k"], ["y"], output_shape=[99]), "computed from the sizes"),
+    "more than a stride": (node("ConvTranspose", ["w", "k"], ["y"], output_padding=[1]), "not less than its strides"),
+    "pads that leave nothing": (node("ConvTranspose", ["w", "k"], ["y"], pads=[9, 9]), "leave nothing"),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_a_window_that_onnxruntime_may_place_otherwise_is_refused(name: str) -> None:
+    moved, words = BESIDE[name]
+    content = small_graph(
+        node("Unsqueeze", ["x", "one"], ["w"]), moved, row=8, one=[1], k=np.ones((1, 2, 3), np.float32)
+    )
+    with pytest.raises(SizeError, match=words):
         measure(read_model(content))

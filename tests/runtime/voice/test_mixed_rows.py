@@ -33,6 +33,7 @@ SQUARE = np.ones((N, N), np.float32)
 FIRST = np.array([0])
 TURNED = node("Transpose", ["x"], ["t"], perm=[1, 0])
 WIDE = node("Unsqueeze", ["x", "first"], ["w"])
+SIGNAL = [TURNED, node("Unsqueeze", ["t", "first"], ["w"])]
 COUNT = node("Shape", ["x"], ["count"], end=1)
 ZERO, ONE = np.array(0), np.array(1)
 
@@ -93,7 +94,15 @@ MIXED: dict[str, tuple[list[onnx.NodeProto], dict[str, Any]]] = {
         [node("Gather", ["x", "zero"], ["c"], axis=1), node("Gemm", ["x", "m", "c"], ["y"])],
         {"zero": ZERO, "m": SQUARE},
     ),
-    "Conv": ([TURNED, WIDE, node("Conv", ["w", "k"], ["y"])], {"first": FIRST, "k": np.ones((1, 1, 1, 1), np.float32)}),
+    "Conv": (
+        [*SIGNAL, node("Conv", ["w", "k"], ["y"], pads=[1, 1])],
+        {"first": FIRST, "k": np.ones((1, N, 3), np.float32)},
+    ),
+    "ConvTranspose": (
+        [*SIGNAL, node("ConvTranspose", ["w", "k"], ["y"], pads=[1, 1])],
+        {"first": FIRST, "k": np.ones((N, 1, 3), np.float32)},
+    ),
+    "AveragePool": ([*SIGNAL, node("AveragePool", ["w"], ["y"], kernel_shape=[3], pads=[1, 1])], {"first": FIRST}),
     "GRU": (
         [node("Unsqueeze", ["x", "second"], ["w"]), node("GRU", ["w", "W", "R"], ["y"], hidden_size=2)],
         {"second": [1], "W": np.ones((1, 6, N), np.float32), "R": np.ones((1, 6, 2), np.float32)},

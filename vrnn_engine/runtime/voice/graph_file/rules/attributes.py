@@ -2,9 +2,9 @@
 
 from vrnn_engine.runtime.voice.graph_file.model import Node
 
-_NAMES = """allowzero broadcast detect_negative detect_positive exclusive fmod input_forget inverse is_test keepdims
-    largest layout linear_before_reset noop_with_empty_axes onesided output_sequence reverse saturate
-    select_last_index sorted spatial training_mode transA transB upper"""
+_NAMES = """allowzero broadcast ceil_mode count_include_pad detect_negative detect_positive exclusive fmod
+    input_forget inverse is_test keepdims largest layout linear_before_reset noop_with_empty_axes onesided
+    output_sequence reverse saturate select_last_index sorted spatial storage_order training_mode transA transB upper"""
 FLAGS = frozenset(_NAMES.split())
 """Attributes that are 0 or 1.  Parts of onnxruntime read them as `is not 0`, others as `is 1`."""
 

@@ -33,7 +33,7 @@ as_first = as_input(0)
 
 
 def values_and_places(node: Node, floating: Container[str]) -> Sequence[str]:
-    """TopK: its second result is the places of the first."""
+    """TopK, MaxPool: the second result is the places of the first."""
     return as_first(node, floating)[:1]
 
 

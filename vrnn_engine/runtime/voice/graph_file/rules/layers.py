@@ -1,5 +1,6 @@
 """Shapes and work of the operators that take most of the time: products, convolutions, recurrences, transforms."""
 
+from vrnn_engine.runtime.voice.graph_file.rules.shapes import same
 from vrnn_engine.runtime.voice.graph_file.values import Call, Shape, broadcast, place, size
 
 
@@ -34,33 +35,6 @@ def matmul_nbits(call: Call) -> tuple[list[Shape], int]:
     return [(*shape[:-1], columns)], size(shape) * columns
 
 
-_PADDINGS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
-
-
-def conv(call: Call) -> tuple[list[Shape], int]:
-    """Conv."""
-    shape, weights = call.shape(), call.shape(1)
-    axes, padding = len(shape) - 2, call.node.text("auto_pad", "NOTSET")
-    if axes > 3:  # onnxruntime copies the input for each element of the kernel then
-        raise ValueError(f"it has {axes} axes to convolve along, more than 3")
-    strides = call.node.numbers("strides") or (1,) * axes
-    dilations = call.node.numbers("dilations") or (1,) * axes
-    pads = (call.node.numbers("pads") if padding == "NOTSET" else None) or (0,) * (2 * axes)
-    if padding not in _PADDINGS or min(*strides, *dilations) < 1 or min(pads) < 0:
-        raise ValueError("its padding, a stride or a dilation is not possible")
-    group = call.node.number("group", 1)
-    if group < 1 or shape[1] != group * weights[1] or weights[0] % group:
-        raise ValueError(f"shapes {shape} and {weights} do not fit, with {group} groups")
-    result = [shape[0], weights[0]]
-    for at in range(axes):
-        extent = dilations[at] * (weights[at + 2] - 1) + 1
-        if padding.startswith("SAME"):
-            result.append(-(-shape[at + 2] // strides[at]))
-        else:
-            result.append((shape[at + 2] + pads[at] + pads[at + axes] - extent) // strides[at] + 1)
-    return [tuple(result)], size(tuple(result)) * size(weights[1:])
-
-
 def channelwise(call: Call) -> tuple[list[Shape], int]:
     """BatchNormalization, GroupNormalization, InstanceNormalization: with a scale for each element of the second axis.
 
@@ -72,9 +46,7 @@ def channelwise(call: Call) -> tuple[list[Shape], int]:
     by_group = call.node.operator == "GroupNormalization" and call.version < 21
     if any(call.shape(at) != (groups if by_group else shape[1],) for at in range(1, len(call.inputs))):
         raise ValueError("it has not one scale and one bias for each channel or group")
-    if len(call.node.outputs) > 1:
-        raise ValueError("it has more than one result")
-    return [shape], 0
+    return same(call)
 
 
 def recurrent(call: Call) -> tuple[list[Shape], int]:

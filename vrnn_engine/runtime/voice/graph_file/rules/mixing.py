@@ -123,7 +123,7 @@ def not_in_axes(call: Call, rows: int | None, results: list[Shape]) -> bool:
 
 
 def outermost(call: Call, rows: int | None, results: list[Shape]) -> bool:
-    """Conv, InstanceNormalization, GroupNormalization: they combine elements along all axes but the first."""
+    """Convolutions, poolings, InstanceNormalization, GroupNormalization: they combine along all axes but the first."""
     return alone(call, rows, results) and rows == 0
 
 

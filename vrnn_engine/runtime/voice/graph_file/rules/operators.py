@@ -8,7 +8,7 @@ results follow from the shapes of its inputs and from constants.  The definition
 
 from typing import NamedTuple
 
-from vrnn_engine.runtime.voice.graph_file.rules import kinds, layers, mixing, shapes
+from vrnn_engine.runtime.voice.graph_file.rules import kinds, layers, mixing, shapes, windows
 from vrnn_engine.runtime.voice.graph_file.rules.kinds import Kind, always, as_first, never
 from vrnn_engine.runtime.voice.graph_file.rules.mixing import Check, alone, pairwise
 from vrnn_engine.runtime.voice.graph_file.rules.shapes import Rule, same
@@ -70,7 +70,11 @@ _OWN: tuple[tuple[str, Operator], ...] = (
     ("ArgMax ArgMin", Operator(shapes.reduce, alone, never, never_empty=True)),
     ("TopK", Operator(shapes.top_k, mixing.not_along(-1), kinds.values_and_places, never_empty=True)),
     # Products, convolutions, recurrences, transforms.
-    ("Conv", Operator(layers.conv, mixing.outermost, as_first, never_empty=True)),
+    ("Conv", Operator(windows.conv, mixing.outermost, as_first, never_empty=True)),
+    ("ConvTranspose", Operator(windows.conv_transpose, mixing.outermost, as_first, never_empty=True)),
+    ("AveragePool", Operator(windows.pool, mixing.outermost, as_first, never_empty=True)),
+    ("MaxPool", Operator(windows.pool, mixing.outermost, kinds.values_and_places, never_empty=True)),
+    ("GlobalAveragePool GlobalMaxPool", Operator(windows.global_pool, mixing.outermost, as_first, never_empty=True)),
     ("DFT", Operator(layers.dft, mixing.dft, as_first, never_empty=True)),
     ("GRU LSTM RNN", Operator(layers.recurrent, mixing.recurrent, as_first, never_empty=True)),
     ("Gemm", Operator(layers.gemm, mixing.gemm, as_first)),
