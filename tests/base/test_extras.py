@@ -1,5 +1,6 @@
 """The extras of the package, and the error that names one."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -38,11 +39,14 @@ def test_a_missing_module_names_its_extra(module: str, distribution: str, extra:
 def test_the_command_installs_beside_this_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", os.path.dirname(sys.executable))
     assert install_command("plot") == "pip install 'vrnn-engine[plot]'"
-    other = tmp_path / "pip"
-    other.write_text("#!/bin/sh\n")
-    other.chmod(0o755)
+    for name in ("pip", "uv"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert install_command("plot") == f"{shlex.quote(sys.executable)} -m pip install 'vrnn-engine[plot]'"
+    python = shlex.quote(sys.executable)
+    assert install_command("plot") == f"{python} -m pip install 'vrnn-engine[plot]'"
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert install_command("plot") == f"uv pip install 'vrnn-engine[plot]' --python {python}"
 
 
 def test_a_module_of_no_extra_names_none() -> None:

@@ -55,14 +55,19 @@ def install_command(extra: str) -> str:
     >>> install_command("plot")  # doctest: +SKIP
     "pip install 'vrnn-engine[plot]'"
     """
-    import os  # here, as these are needed after an error alone
+    import importlib.util  # here, as these are needed after an error alone
+    import os
     import shlex
     import shutil
     import sys
 
-    pip, python = shutil.which("pip"), sys.executable
-    is_ours = pip is not None and os.path.dirname(pip) == os.path.dirname(python)
-    return f"{'pip' if is_ours or not python else f'{shlex.quote(python)} -m pip'} install 'vrnn-engine[{extra}]'"
+    pip, python = shutil.which("pip"), shlex.quote(sys.executable)
+    what = f"install 'vrnn-engine[{extra}]'"
+    if importlib.util.find_spec("pip") is None and shutil.which("uv"):  # an environment that uv has made
+        return f"uv pip {what} --python {python}"
+    if not sys.executable or (pip and os.path.dirname(pip) == os.path.dirname(sys.executable)):
+        return f"pip {what}"
+    return f"{python} -m pip {what}"
 
 
 def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
