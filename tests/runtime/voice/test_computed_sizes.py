@@ -259,10 +259,11 @@ BESIDE: dict[str, tuple[onnx.NodeProto, str]] = {
     "places": (node("MaxPool", ["w"], ["y", "at"], kernel_shape=[2]), "it gives places"),
     "parts of windows": (node("MaxPool", ["w"], ["y"], kernel_shape=[3], strides=[2], ceil_mode=1), "not whole"),
     "windows beside the input": (node("AveragePool", ["w"], ["y"], kernel_shape=[2], pads=[2, 0]), "beside the input"),
-    "a window that is too long": (node("AveragePool", ["w"], ["y"], kernel_shape=[9]), "does not fit into"),
-    "a given size": (node("ConvTranspose", ["w", "k"], ["y"], output_shape=[99]), "computed from the sizes"),
+    "a window that is too long": (node("AveragePool", ["w"], ["y"], kernel_shape=[4097]), "does not fit into"),
+    "a given size": (node("ConvTranspose", ["w", "k"], ["y"], output_shape=[9999]), "computed from the sizes"),
     "more than a stride": (node("ConvTranspose", ["w", "k"], ["y"], output_padding=[1]), "not less than its strides"),
-    "pads that leave nothing": (node("ConvTranspose", ["w", "k"], ["y"], pads=[9, 9]), "leave nothing"),
+    "a buffer of a gigabyte": (node("ConvTranspose", ["w", "large"], ["y"]), "too large together"),
+    "pads that leave nothing": (node("ConvTranspose", ["w", "k"], ["y"], pads=[4096, 4096]), "leave nothing"),
 }
 
 
@@ -270,7 +271,12 @@ BESIDE: dict[str, tuple[onnx.NodeProto, str]] = {
 def test_a_window_that_onnxruntime_may_place_otherwise_is_refused(name: str) -> None:
     moved, words = BESIDE[name]
     content = small_graph(
-        node("Unsqueeze", ["x", "one"], ["w"]), moved, row=8, one=[1], k=np.ones((1, 2, 3), np.float32)
+        node("Unsqueeze", ["x", "one"], ["w"]),
+        moved,
+        row=4096,
+        one=[1],
+        k=np.ones((1, 2, 3), np.float32),
+        large=np.ones((1, 1, 4096), np.float32),
     )
     with pytest.raises(SizeError, match=words):
         measure(read_model(content))

@@ -267,6 +267,14 @@ APART: dict[str, tuple[list[onnx.NodeProto], dict[str, Any], tuple[int, ...]]] =
         {"one": ONE},
         (ROWS, N),
     ),
+    "a quantised vector with one scale, whose axis is not read": (
+        [
+            node("DequantizeLinear", ["q", "s"], ["bias"]),
+            node("Add", ["x", "bias"], ["y"]),
+        ],
+        {"q": np.ones(N, np.int8), "s": np.float32(0.5)},
+        (ROWS, N),
+    ),
     "quantised rows": (
         [
             node("Gather", ["x", "zero"], ["s"], axis=1),

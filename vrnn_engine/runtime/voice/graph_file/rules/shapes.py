@@ -38,14 +38,15 @@ def clip(call: Call) -> tuple[list[Shape], int]:
 def quantized(call: Call) -> tuple[list[Shape], int]:
     """QuantizeLinear, DequantizeLinear: with one scale, or one for each element or each block of an axis."""
     shape, scale, block = call.shape(), call.shape(1), call.node.number("block_size", 0)
-    fitting = {(), (1,)}
-    if shape and block >= 0:
-        axis = call.axis(1)
-        blocks = -(-shape[axis] // max(block, 1))
-        fitting = {(*shape[:axis], blocks, *shape[axis + 1 :])} if block else {*fitting, (shape[axis],)}
+    fitting = {(), (1,)}  # the axis is not read then
     if len(scale) == 1 and block:
         raise ValueError("its scale is a vector, which has no blocks")  # of one element, it is one scale for all
-    if scale not in fitting or (call.has(2) and call.shape(2) != scale):
+    if block > 0:
+        axis = call.axis(1)
+        fitting = {(*shape[:axis], -(-shape[axis] // block), *shape[axis + 1 :])}
+    elif len(scale) == 1 and scale != (1,):
+        fitting = {(shape[call.axis(1)],)}
+    if block < 0 or scale not in fitting or (call.has(2) and call.shape(2) != scale):
         raise ValueError(f"a scale or zero point of {list(scale)} does not fit {list(shape)}")
     return same(call)
 

@@ -2,11 +2,15 @@
 
 from typing import NamedTuple
 
-from vrnn_engine.runtime.voice.graph_file.values import Call, Shape, size
+from vrnn_engine.runtime.voice.graph_file.values import ROWS, Call, Shape, size
 
 _PADDINGS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 MOST_AXES = 3
 """Axes to move along.  Along more, onnxruntime copies the input for each element of the kernel."""
+
+
+MOST_COLUMNS = 1 << 23
+"""Elements of the buffer of a transposed convolution, 32 MiB in fp32: a kernel for each element of the input."""
 
 
 class _Window(NamedTuple):
@@ -61,6 +65,8 @@ def conv_transpose(call: Call) -> tuple[list[Shape], int]:
     window, group = _Window.of(call, weights[2:]), call.node.number("group", 1)
     if group < 1 or shape[1] != weights[0] or weights[0] % group:
         raise ValueError(f"shapes {shape} and {weights} do not fit, with {group} groups")
+    if size(weights[1:]) * size(tuple(n for n in shape[2:] if n < ROWS)) > MOST_COLUMNS:
+        raise ValueError(f"its kernel {list(weights)} and its input {list(shape)} are too large together")
     if window.same or call.node.numbers("output_shape"):
         raise ValueError("its padding is computed from the sizes; give pads")
     more = call.node.numbers("output_padding") or (0,) * len(window.strides)
