@@ -1,6 +1,6 @@
 """The extras of the package, and the error that names one."""
 
-import importlib.util
+import importlib.machinery
 import os
 import re
 import shlex
@@ -45,7 +45,7 @@ def test_the_command_installs_beside_this_package(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PATH", str(tmp_path))
     python = shlex.quote(sys.executable)
     assert install_command("plot") == f"{python} -m pip install 'vrnn-engine[plot]'"
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.machinery.PathFinder, "find_spec", lambda name: None)
     assert install_command("plot") == f"uv pip install 'vrnn-engine[plot]' --python {python}"
 
 

@@ -55,15 +55,15 @@ def install_command(extra: str) -> str:
     >>> install_command("plot")  # doctest: +SKIP
     "pip install 'vrnn-engine[plot]'"
     """
-    import importlib.util  # here, as these are needed after an error alone
-    import os
+    import os  # here, as these are needed after an error alone
     import shlex
     import shutil
     import sys
+    from importlib.machinery import PathFinder  # not importlib.util: for pip, setuptools then changes `distutils`
 
     pip, python = shutil.which("pip"), shlex.quote(sys.executable)
     what = f"install 'vrnn-engine[{extra}]'"
-    if importlib.util.find_spec("pip") is None and shutil.which("uv"):  # an environment that uv has made
+    if PathFinder.find_spec("pip") is None and shutil.which("uv"):  # an environment that uv has made
         return f"uv pip {what} --python {python}"
     if not sys.executable or (pip and os.path.dirname(pip) == os.path.dirname(sys.executable)):
         return f"pip {what}"
