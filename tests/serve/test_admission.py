@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from support.clock import Clock
 from support.served import Served, listener, run, serve
 from websockets.exceptions import InvalidStatus
 
@@ -16,16 +17,6 @@ from vrnn_engine.serve.sessions.packing import Packer, encode_blocks
 from vrnn_engine.serve.voices import ServedVoices
 
 FRAME = 0.0125
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def admitted(time_of, attempts=500):

@@ -5,6 +5,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from support.clock import Clock
 from support.loops import closed_loop
 from support.served import Served, listener, run
 
@@ -64,15 +65,6 @@ def said(session: Session) -> list:
     """Return the new messages: dicts, and the number of the first frame of binary ones."""
     texts = [one for one in session.take_outgoing() if isinstance(one, str | bytes)]
     return [json.loads(one) if isinstance(one, str) else unpack_frames(one).frame for one in texts]
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from vrnn_engine.cli.usage import WrongOption
 
 
 def check_outputs(asked: Request, to: str) -> None:
-    """Raise `WrongOption` if an output of `stream` or `write` would replace another of their files, or is no such file.
+    """Raise `WrongOption` if an output of `stream` or `write` would replace another file, or --record is no .jsonl.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Shapes and work of the operators that take most of the time: products, convolutions, recurrences, transforms."""
+"""Shapes and work of products, normalisations of channels, recurrences and transforms."""
 
 from vrnn_engine.runtime.voice.graph_file.rules.shapes import same
 from vrnn_engine.runtime.voice.graph_file.values import Call, Shape, broadcast, place, size
